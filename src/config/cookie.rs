@@ -1,0 +1,174 @@
+//! The `cookie` table and the rules of cookie prefixes.
+
+use std::time::Duration;
+
+use figment::value::{Dict, Value};
+
+use super::names::is_token;
+use super::table::Table;
+use super::{Context, CookieConfig, SameSite};
+
+/// Attributes that have a key of their own.
+const OWN_KEYS: [&str; 8] =
+    ["path", "domain", "max-age", "expires", "secure", "httponly", "samesite", "partitioned"];
+
+/// Prefixes with the demands they make (rfc6265bis section 4.1.3 and the
+/// layered-cookies draft), longest first.
+const PREFIXES: [Prefix; 4] = [
+    Prefix { word: "host-http", text: "__Host-Http-", host: true, http: true },
+    Prefix { word: "host", text: "__Host-", host: true, http: false },
+    Prefix { word: "secure", text: "__Secure-", host: false, http: false },
+    Prefix { word: "http", text: "__Http-", host: false, http: true },
+];
+
+#[derive(Clone, Copy)]
+struct Prefix {
+    word: &'static str,
+    text: &'static str,
+    /// `Path=/` and no `Domain`.
+    host: bool,
+    http: bool,
+}
+
+/// Reads the `cookie` table of a session. `max_age` is the default; returns
+/// the cookie with its whole name.
+pub(super) fn read(
+    context: &mut Context<'_>,
+    path: String,
+    dict: Dict,
+    name: &str,
+    max_age: Duration,
+    allow_insecure: bool,
+) -> (CookieConfig, String) {
+    let has_tls = context.figment.contains("tls.certs");
+    let debug = context.debug;
+    let mut table = Table::new(context, path, dict);
+    let words: Vec<_> = PREFIXES
+        .iter()
+        .map(|prefix| (prefix.word, Some(*prefix)))
+        .chain([("none", None)])
+        .collect();
+    let prefix = table.choice("prefix", &words).flatten();
+    let wire_name = format!("{}{name}", prefix.map_or("", |prefix| prefix.text));
+    let prefix = prefix.or_else(|| prefix_of(&wire_name));
+
+    let same_site =
+        [("strict", SameSite::Strict), ("lax", SameSite::Lax), ("none", SameSite::None)];
+    let same_site = table.choice("same_site", &same_site).unwrap_or(SameSite::Lax);
+    let partitioned = table.flag("partitioned").unwrap_or(false);
+    let needs_secure = prefix.is_some() || same_site == SameSite::None || partitioned;
+    let cookie = CookieConfig {
+        path: text(&mut table, "path").unwrap_or_else(|| "/".into()),
+        domain: text(&mut table, "domain").filter(|domain| !domain.is_empty()),
+        max_age: read_max_age(&mut table, max_age),
+        secure: table.flag("secure").unwrap_or(!debug || has_tls || needs_secure),
+        http_only: table.flag("http_only").unwrap_or(true),
+        same_site,
+        partitioned,
+        extensions: extensions(&mut table),
+    };
+    check(&mut table, &cookie, prefix, allow_insecure);
+    if !is_token(&wire_name) {
+        table.problem(
+            "prefix",
+            format!("{wire_name:?} cannot be a cookie's name; use letters, digits and `_`"),
+        );
+    }
+    table.finish();
+    (cookie, wire_name)
+}
+
+/// The prefix that browsers see in a name, in any letter case.
+fn prefix_of(name: &str) -> Option<Prefix> {
+    let starts = |prefix: &&Prefix| {
+        name.get(..prefix.text.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.text))
+    };
+    PREFIXES.iter().find(starts).copied()
+}
+
+fn check(
+    table: &mut Table<'_, '_>,
+    cookie: &CookieConfig,
+    prefix: Option<Prefix>,
+    allow_insecure: bool,
+) {
+    if !cookie.path.starts_with('/') {
+        table.problem("path", "must begin with `/`, e.g. \"/\"");
+    }
+    if let Some(prefix) = prefix {
+        let text = prefix.text;
+        if !cookie.secure {
+            table.problem("secure", format!("a `{text}` cookie needs `secure = true`"));
+        }
+        if prefix.host && cookie.path != "/" {
+            table.problem("path", format!("a `{text}` cookie needs `path = \"/\"`"));
+        }
+        if prefix.host && cookie.domain.is_some() {
+            table
+                .problem("domain", format!("a `{text}` cookie may have no domain; remove the key"));
+        }
+        if prefix.http && !cookie.http_only {
+            table.problem("http_only", format!("a `{text}` cookie needs `http_only = true`"));
+        }
+    }
+    if cookie.same_site == SameSite::None && !cookie.secure {
+        table.problem(
+            "same_site",
+            "\"none\" needs `secure = true`; browsers refuse the cookie otherwise",
+        );
+    }
+    if cookie.partitioned && !cookie.secure {
+        table.problem("partitioned", "needs `secure = true`; browsers refuse the cookie otherwise");
+    }
+    for (key, on) in [("secure", cookie.secure), ("http_only", cookie.http_only)] {
+        if !on && !table.context.debug && !allow_insecure {
+            table.problem(key, "`false` is refused outside the debug profile, unless the session's table says `allow_insecure = true`");
+        }
+    }
+}
+
+fn read_max_age(table: &mut Table<'_, '_>, default: Duration) -> Option<Duration> {
+    match table.value("max_age") {
+        None => Some(default),
+        Some(Value::String(_, word)) if word == "session" => None,
+        Some(_) => Some(table.duration("max_age").unwrap_or(default)),
+    }
+}
+
+/// A text that cannot break out of its attribute.
+fn text(table: &mut Table<'_, '_>, key: &'static str) -> Option<String> {
+    let text = table.text(key)?;
+    if breaks_out(&text) {
+        table.problem(key, "may hold no `;`, line break or control character");
+        return None;
+    }
+    Some(text)
+}
+
+fn breaks_out(text: &str) -> bool {
+    text.chars().any(|c| c == ';' || c.is_control() || !c.is_ascii())
+}
+
+fn extensions(table: &mut Table<'_, '_>) -> Vec<(String, String)> {
+    let Some(inner) = table.table("extensions") else { return Vec::new() };
+    let mut extensions = Vec::new();
+    for (name, value) in inner.rest() {
+        let path = format!("{}.{name}", table.path("extensions"));
+        let Value::String(_, value) = value else {
+            table.context.problem(&path, "expected a text; \"\" renders a bare flag", Some(&value));
+            continue;
+        };
+        if OWN_KEYS.contains(&name.to_ascii_lowercase().as_str()) {
+            table.context.problem(
+                &path,
+                "this attribute has a key of its own in the `cookie` table; use that",
+                None,
+            );
+        } else if !is_token(&name) || breaks_out(&value) {
+            table.context.problem(&path, "may hold no `;`, line break or control character", None);
+        } else {
+            extensions.push((name, value));
+        }
+    }
+    extensions
+}

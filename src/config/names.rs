@@ -1,0 +1,86 @@
+//! Names: of sessions, cookies and headers.
+
+use std::collections::BTreeMap;
+
+use super::{Context, SessionConfig, TransportConfig};
+
+/// Keys of the root table, which no session can be named after.
+const ROOT: [&str; 3] = ["secret", "secret_file", "app"];
+
+/// Headers that HTTP, Rocket or this crate give a meaning of their own.
+const RESERVED: [&str; 30] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "access-control-allow-origin",
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "date",
+    "etag",
+    "expect",
+    "host",
+    "if-match",
+    "if-none-match",
+    "keep-alive",
+    "location",
+    "origin",
+    "referer",
+    "retry-after",
+    "server",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "vary",
+];
+
+/// `[a-z][a-z0-9]*(_[a-z0-9]+)*`, and no key of the root table.
+pub(crate) fn valid_session_name(name: &str) -> bool {
+    let word = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.split('_').all(word)
+        && !ROOT.contains(&name)
+}
+
+/// A `token` of RFC 9110, which RFC 6265 asks of cookie names too.
+pub(super) fn is_token(name: &str) -> bool {
+    let other = |b: &u8| b"!#$%&'*+-.^_`|~".contains(b);
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || other(&b))
+}
+
+/// Whether a header of this name cannot carry a session (checklist S19).
+pub(super) fn is_reserved(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    RESERVED.contains(&name.as_str()) || name.starts_with("proxy-") || name.starts_with("sec-")
+}
+
+/// Two definitions with one name on the wire would read each other's tokens.
+pub(super) fn refuse_duplicates(
+    context: &mut Context<'_>,
+    sessions: &BTreeMap<String, SessionConfig>,
+) {
+    let mut seen: BTreeMap<(u8, String), &str> = BTreeMap::new();
+    for (name, session) in sessions {
+        let wire = match &session.transport {
+            TransportConfig::Cookie(_) => (1, session.wire_name.clone()),
+            TransportConfig::Header => (2, session.wire_name.to_ascii_lowercase()),
+            TransportConfig::Custom(transport) => (3, format!("{transport} {}", session.wire_name)),
+        };
+        if let Some(other) = seen.insert(wire, name) {
+            let message = format!(
+                "{:?} is the name of `sessions.{other}` too; give each its own",
+                session.wire_name
+            );
+            context.problem(&format!("sessions.{name}.name"), message, None);
+        }
+    }
+}

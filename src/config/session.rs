@@ -1,0 +1,281 @@
+//! One `[default.sessions.x]` table.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use figment::value::{Dict, Tag, Value};
+use zeroize::Zeroizing;
+
+use super::names::{is_reserved, is_token};
+use super::table::Table;
+use super::{Context, Protect, SessionConfig, StorageConfig, TransportConfig, cookie, keys};
+use crate::expiry::Lifetime;
+use crate::token::Suite;
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// Ktor's own default lifetime.
+const IDLE: Duration = Duration::from_secs(7 * 86_400);
+/// NIST SP 800-63B, AAL1.
+const ABSOLUTE: Duration = Duration::from_secs(30 * 86_400);
+const STORAGE_TIMEOUT: Duration = Duration::from_secs(2);
+const CAPACITY: usize = 1_000_000;
+
+/// Reads one session's table; `None` if it has problems that leave no session.
+pub(super) fn read(
+    context: &mut Context<'_>,
+    name: &str,
+    dict: Dict,
+    secrets: &[Zeroizing<Vec<u8>>],
+) -> Option<SessionConfig> {
+    let registered = context.registered;
+    let mut table = Table::new(context, format!("sessions.{name}"), dict);
+    let transport = table.text("transport").unwrap_or_else(|| "cookie".into());
+    let base_name = table.text("name").unwrap_or_else(|| name.to_owned());
+    let storage = storage(&mut table);
+    let protect = protect(&mut table, storage.is_some());
+    let suites = [Suite::A128CbcHs256, Suite::A192CbcHs384, Suite::A256CbcHs512]
+        .map(|suite| (suite.name(), suite));
+    let suite = table.choice("suite", &suites).unwrap_or(Suite::A128CbcHs256);
+    let allow_insecure = table.flag("allow_insecure").unwrap_or(false);
+    if protect == Protect::None && !table.context.debug && !allow_insecure {
+        table.problem("protect", "\"none\" is refused outside the debug profile, unless the same table says `allow_insecure = true`");
+    }
+    let keys = keys::of_session(&mut table, name, protect, suite, secrets);
+    let (idle, absolute) = timeouts(&mut table);
+    let max_age = if storage.is_some() { absolute } else { idle };
+    let cookie_table = table.table("cookie").map(Table::rest).map(Dict::from_iter);
+    let (transport, wire_name) = match transport.as_str() {
+        "cookie" => {
+            let path = table.path("cookie");
+            let dict = cookie_table.unwrap_or_default();
+            let (cookie, wire_name) =
+                cookie::read(table.context, path, dict, &base_name, max_age, allow_insecure);
+            (TransportConfig::Cookie(cookie), wire_name)
+        }
+        other => (
+            self::transport(&mut table, other, &base_name, cookie_table.is_some(), registered)?,
+            base_name,
+        ),
+    };
+    let smaller = match &transport {
+        TransportConfig::Cookie(cookie) => cookie.max_age.map_or(idle, |age| age.min(idle)),
+        _ => idle,
+    };
+    let lifetime = Lifetime {
+        idle,
+        absolute,
+        touch_after: table.duration_or_zero("touch_after").unwrap_or(smaller / 10),
+    };
+    let small = storage.is_none() && !matches!(transport, TransportConfig::Cookie(_));
+    let session = SessionConfig {
+        transport,
+        wire_name,
+        storage,
+        protect,
+        keys,
+        suite,
+        lifetime,
+        max_payload: table.size("max_payload").unwrap_or(if small { 8 * 1024 } else { 64 * 1024 }),
+        storage_timeout: table.duration("storage_timeout").unwrap_or(STORAGE_TIMEOUT),
+        transform: transform(&mut table, registered),
+    };
+    later_versions(&mut table);
+    table.finish();
+    Some(session)
+}
+
+/// Keys of the contract that this version does not carry out yet.
+fn later_versions(table: &mut Table<'_, '_>) {
+    for (key, defaults) in [
+        ("format", &["native"][..]),
+        ("accept", &["[]"]),
+        ("renewal_grace", &["0"]),
+        ("renew_after", &["never"]),
+        ("max_sessions_per_owner", &["0"]),
+        ("owner_limit_policy", &["end-oldest"]),
+        ("remember_client", &["false"]),
+        ("revocation", &["none"]),
+        ("key_reload", &["never"]),
+        ("cache", &[]),
+        ("ktor", &[]),
+    ] {
+        table.not_yet(key, defaults);
+    }
+}
+
+fn transport(
+    table: &mut Table<'_, '_>,
+    word: &str,
+    name: &str,
+    has_cookie: bool,
+    registered: &super::Registered,
+) -> Option<TransportConfig> {
+    if has_cookie {
+        table.problem("cookie", format!("would be ignored with `transport = {word:?}`; remove it"));
+    }
+    if word == "header" {
+        if !is_token(name) {
+            table.problem(
+                "name",
+                format!("{name:?} cannot be a header's name; use letters, digits, `-` and `_`"),
+            );
+        } else if is_reserved(name) {
+            table.problem(
+                "name",
+                format!("{name:?} is a header with a meaning of its own; choose another"),
+            );
+        }
+        return Some(TransportConfig::Header);
+    }
+    if registered.transports.iter().any(|known| known == word) {
+        return Some(TransportConfig::Custom(word.to_owned()));
+    }
+    let hint = format!(
+        "{word:?} is neither \"cookie\" nor \"header\" nor registered; write `.attach(Sessions::fairing().transport({word:?}, …))`"
+    );
+    table.problem("transport", hint);
+    None
+}
+
+fn protect(table: &mut Table<'_, '_>, on_server: bool) -> Protect {
+    let choices = [("encrypt", Protect::Encrypt), ("sign", Protect::Sign), ("none", Protect::None)];
+    let default = if on_server { Protect::Sign } else { Protect::Encrypt };
+    let protect = table.choice("protect", &choices).unwrap_or(default);
+    if on_server && protect == Protect::Encrypt {
+        table.problem("protect", "an id needs no encryption: with server storage write \"sign\"");
+        return Protect::Sign;
+    }
+    protect
+}
+
+/// Idle and absolute timeout. If only one is given, the other's default gives way.
+fn timeouts(table: &mut Table<'_, '_>) -> (Duration, Duration) {
+    match (table.duration("idle_timeout"), table.duration("absolute_timeout")) {
+        (Some(idle), Some(absolute)) => {
+            if idle > absolute {
+                table.problem(
+                    "idle_timeout",
+                    "longer than `absolute_timeout`, so it could never end a session; shorten it",
+                );
+            }
+            (idle, absolute)
+        }
+        (Some(idle), None) => (idle, ABSOLUTE.max(idle)),
+        (None, Some(absolute)) => (IDLE.min(absolute), absolute),
+        (None, None) => (IDLE, ABSOLUTE.max(DAY)),
+    }
+}
+
+fn storage(table: &mut Table<'_, '_>) -> Option<StorageConfig> {
+    match table.value("storage")? {
+        Value::String(_, word) => match word.as_str() {
+            "client" => None,
+            "memory" => Some(StorageConfig::Memory { capacity: CAPACITY }),
+            "directory" => {
+                table.problem(
+                    "storage",
+                    "needs a path: write { type = \"directory\", path = \"build/.sessions\" }",
+                );
+                None
+            }
+            _ => registered_storage(table, word),
+        },
+        Value::Dict(..) => storage_table(table.table("storage")?),
+        _ => {
+            table.problem(
+                "storage",
+                "expected \"client\", \"memory\", a registered name, or a table with a `type`",
+            );
+            None
+        }
+    }
+}
+
+fn registered_storage(table: &mut Table<'_, '_>, word: String) -> Option<StorageConfig> {
+    if table.context.registered.storages.contains(&word) {
+        return Some(StorageConfig::Custom(word));
+    }
+    let message = if is_later(&word) {
+        format!("{word:?} is not available in this version")
+    } else {
+        format!(
+            "{word:?} is neither \"client\" nor \"memory\" nor registered; write `.attach(Sessions::fairing().storage({word:?}, …))`"
+        )
+    };
+    table.problem("storage", message);
+    None
+}
+
+fn is_later(word: &str) -> bool {
+    ["redis", "postgres", "mysql", "sqlite"].contains(&word)
+}
+
+fn storage_table(mut table: Table<'_, '_>) -> Option<StorageConfig> {
+    let kind = table.text("type");
+    let storage = match kind.as_deref() {
+        Some("memory") => {
+            let capacity = table.integer("capacity").unwrap_or(CAPACITY);
+            if capacity == 0 {
+                table.problem("capacity", "must be at least 1");
+            }
+            Some(StorageConfig::Memory { capacity })
+        }
+        Some("directory") => directory(&mut table),
+        Some(word) if is_later(word) => {
+            table.problem("type", format!("{word:?} is not available in this version"));
+            return None;
+        }
+        Some(word) => {
+            table.problem("type", format!("{word:?} is none of \"memory\", \"directory\""));
+            return None;
+        }
+        None => {
+            table.problem("type", "missing: write type = \"memory\" or type = \"directory\"");
+            return None;
+        }
+    };
+    table.finish();
+    storage
+}
+
+fn directory(table: &mut Table<'_, '_>) -> Option<StorageConfig> {
+    let Some(Value::String(tag, path)) = table.value("path") else {
+        table.problem("path", "missing or not a text: write path = \"build/.sessions\"");
+        return None;
+    };
+    if path.is_empty() {
+        table.problem("path", "must not be empty: write path = \"build/.sessions\"");
+        return None;
+    }
+    Some(StorageConfig::Directory { path: resolve(table.context, tag, &path) })
+}
+
+/// A path relative to the file it is written in; as it stands if it comes from
+/// the environment.
+pub(super) fn resolve(context: &Context<'_>, tag: Tag, path: &str) -> PathBuf {
+    let file = context
+        .figment
+        .get_metadata(tag)
+        .and_then(|metadata| metadata.source.as_ref()?.file_path());
+    file.and_then(|file| file.parent()).map_or_else(|| path.into(), |folder| folder.join(path))
+}
+
+fn transform(table: &mut Table<'_, '_>, registered: &super::Registered) -> Vec<String> {
+    let values = match table.value("transform") {
+        None => return Vec::new(),
+        Some(Value::Array(_, values)) => values,
+        Some(one) => vec![one],
+    };
+    let mut names = Vec::new();
+    for value in values {
+        match value.as_str() {
+            Some(name) if registered.transformers.iter().any(|known| known == name) => names.push(name.to_owned()),
+            Some(name) => table.problem(
+                "transform",
+                format!("{name:?} is not registered; write `.attach(Sessions::fairing().transformer({name:?}, …))`"),
+            ),
+            None => table.problem("transform", "expected a list of registered names"),
+        }
+    }
+    names
+}

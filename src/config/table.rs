@@ -1,0 +1,208 @@
+//! One table of the configuration: typed access that collects problems.
+
+use std::time::Duration;
+
+use figment::value::{Dict, Value};
+
+use super::Context;
+
+/// No duration in this crate may be longer.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// A table that is being read. [`finish`](Self::finish) refuses what nobody
+/// asked for.
+pub(super) struct Table<'t, 'f> {
+    pub context: &'t mut Context<'f>,
+    path: String,
+    dict: Dict,
+    known: Vec<&'static str>,
+}
+
+impl<'t, 'f> Table<'t, 'f> {
+    pub fn new(context: &'t mut Context<'f>, path: String, dict: Dict) -> Self {
+        Self { context, path, dict, known: Vec::new() }
+    }
+
+    pub fn path(&self, key: &str) -> String {
+        format!("{}.{key}", self.path)
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.dict.contains_key(key)
+    }
+
+    pub fn problem(&mut self, key: &str, message: impl Into<String>) {
+        let path = self.path(key);
+        self.context.problem(&path, message, self.dict.get(key).cloned().as_ref());
+    }
+
+    pub fn weakness(&mut self, key: &str, message: &str) {
+        let path = self.path(key);
+        self.context.weakness(&path, message, self.dict.get(key).cloned().as_ref());
+    }
+
+    /// The value as it stands; the caller judges it.
+    pub fn value(&mut self, key: &'static str) -> Option<Value> {
+        self.known.push(key);
+        self.dict.get(key).cloned()
+    }
+
+    pub fn text(&mut self, key: &'static str) -> Option<String> {
+        match self.value(key)? {
+            Value::String(_, text) => Some(text),
+            // The environment's values are guessed: a name may look like a number.
+            Value::Num(_, number) => number.to_u128_lossy().map(|number| number.to_string()),
+            _ => {
+                self.problem(key, "expected a text in quotes");
+                None
+            }
+        }
+    }
+
+    pub fn flag(&mut self, key: &'static str) -> Option<bool> {
+        match self.value(key)? {
+            Value::Bool(_, flag) => Some(flag),
+            _ => {
+                self.problem(key, "expected `true` or `false`");
+                None
+            }
+        }
+    }
+
+    /// One of several words.
+    pub fn choice<C: Copy>(&mut self, key: &'static str, choices: &[(&str, C)]) -> Option<C> {
+        let text = self.text(key)?;
+        let chosen = choices.iter().find(|(word, _)| *word == text);
+        if chosen.is_none() {
+            let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
+            self.problem(key, format!("{text:?} is none of {}", words.join(", ")));
+        }
+        chosen.map(|(_, choice)| *choice)
+    }
+
+    pub fn integer(&mut self, key: &'static str) -> Option<usize> {
+        let number = match self.value(key)? {
+            Value::Num(_, number) => {
+                number.to_u128_lossy().and_then(|number| usize::try_from(number).ok())
+            }
+            Value::String(_, text) => text.replace('_', "").parse().ok(),
+            _ => None,
+        };
+        if number.is_none() {
+            self.problem(key, "expected a whole number that is not negative");
+        }
+        number
+    }
+
+    /// Whole seconds, or a text like `"7 days"`. Zero is refused.
+    pub fn duration(&mut self, key: &'static str) -> Option<Duration> {
+        let duration = self.duration_or_zero(key)?;
+        if duration.is_zero() {
+            self.problem(key, "must be longer than zero, e.g. \"30 minutes\"");
+            return None;
+        }
+        Some(duration)
+    }
+
+    pub fn duration_or_zero(&mut self, key: &'static str) -> Option<Duration> {
+        let duration = match self.value(key)? {
+            Value::Num(_, number) => number
+                .to_u128_lossy()
+                .and_then(|seconds| u64::try_from(seconds).ok())
+                .map(Duration::from_secs),
+            Value::String(_, text) => text
+                .parse()
+                .ok()
+                .map(Duration::from_secs)
+                .or_else(|| humantime::parse_duration(&text).ok()),
+            _ => None,
+        };
+        match duration {
+            None => self
+                .problem(key, "expected whole seconds or a text like \"7 days\" or \"30 minutes\""),
+            Some(duration) if duration > LONGEST => {
+                self.problem(key, "longer than 100 years; write a shorter one, e.g. \"30 days\"");
+                return None;
+            }
+            Some(_) => {}
+        }
+        duration
+    }
+
+    /// Whole bytes, or a text like `"64 KiB"`.
+    pub fn size(&mut self, key: &'static str) -> Option<usize> {
+        if !matches!(self.dict.get(key), Some(Value::String(..))) {
+            return self.integer(key);
+        }
+        let text = self.text(key)?;
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim_end();
+        let unit = match &text[digits.len()..].trim().to_ascii_lowercase()[..] {
+            "" | "b" => Some(1),
+            "kb" => Some(1000),
+            "kib" => Some(1024),
+            "mb" => Some(1_000_000),
+            "mib" => Some(1024 * 1024),
+            _ => None,
+        };
+        let number: Option<usize> = digits.replace('_', "").parse().ok();
+        let size = number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
+        if size.is_none() {
+            self.problem(key, "expected whole bytes or a text like \"64 KiB\"");
+        }
+        size
+    }
+
+    /// A table within this one.
+    pub fn table(&mut self, key: &'static str) -> Option<Table<'_, 'f>> {
+        match self.value(key)? {
+            Value::Dict(_, dict) => {
+                Some(Table::new(self.context, format!("{}.{key}", self.path), dict))
+            }
+            _ => {
+                self.problem(key, "expected a table");
+                None
+            }
+        }
+    }
+
+    /// A key of a later version: only its default is taken.
+    pub fn not_yet(&mut self, key: &'static str, defaults: &[&str]) {
+        let Some(value) = self.value(key) else { return };
+        let text = match &value {
+            Value::String(_, text) => text.clone(),
+            Value::Num(_, number) => {
+                number.to_u128_lossy().map_or_else(String::new, |number| number.to_string())
+            }
+            Value::Bool(_, flag) => flag.to_string(),
+            Value::Array(_, array) if array.is_empty() => "[]".to_owned(),
+            _ => String::new(),
+        };
+        if !defaults.contains(&text.as_str()) {
+            self.problem(key, "not available in this version; remove the key");
+        }
+    }
+
+    /// The keys nobody asked for, with their values.
+    pub fn rest(self) -> Vec<(String, Value)> {
+        let known = self.known;
+        self.dict.into_iter().filter(|(key, _)| !known.contains(&key.as_str())).collect()
+    }
+
+    /// Refuses the keys nobody asked for.
+    pub fn finish(self) {
+        let unknown: Vec<_> =
+            self.dict.iter().filter(|(key, _)| !self.known.contains(&key.as_str())).collect();
+        for (key, value) in unknown {
+            let nearest = self.known.iter().max_by(|one, other| {
+                strsim::jaro_winkler(key, one).total_cmp(&strsim::jaro_winkler(key, other))
+            });
+            let hint =
+                nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
+            self.context.problem(
+                &format!("{}.{key}", self.path),
+                format!("unknown key{hint}"),
+                Some(value),
+            );
+        }
+    }
+}

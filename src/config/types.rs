@@ -1,0 +1,104 @@
+//! What a session's table in Rocket.toml amounts to, once it has been checked.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::Secret;
+use crate::expiry::Lifetime;
+use crate::token::Suite;
+
+/// Everything below `sessions`, checked.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Bound into every token.
+    pub app: String,
+    /// By table name, which is `SessionData::NAME`.
+    pub sessions: BTreeMap<String, SessionConfig>,
+    /// What is allowed in the debug profile but deserves a word.
+    pub warnings: Vec<String>,
+}
+
+/// One `[default.sessions.x]`, checked.
+#[derive(Debug)]
+pub(crate) struct SessionConfig {
+    pub transport: TransportConfig,
+    /// The cookie's (prefix included) or the header's name.
+    pub wire_name: String,
+    /// `None` keeps the payload on the client.
+    pub storage: Option<StorageConfig>,
+    pub protect: Protect,
+    /// The first seals, all open; empty exactly when `protect` is `None`.
+    pub keys: Vec<KeyMaterial>,
+    pub suite: Suite,
+    pub lifetime: Lifetime,
+    /// Bytes of encoded payload.
+    pub max_payload: usize,
+    pub storage_timeout: Duration,
+    /// Names of registered transformers, in the order of writing.
+    pub transform: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) enum TransportConfig {
+    Cookie(CookieConfig),
+    Header,
+    /// The name it was registered under.
+    Custom(String),
+}
+
+/// A cookie's attributes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CookieConfig {
+    pub path: String,
+    pub domain: Option<String>,
+    /// `None` is a browser-session cookie.
+    pub max_age: Option<Duration>,
+    pub secure: bool,
+    pub http_only: bool,
+    pub same_site: SameSite,
+    pub partitioned: bool,
+    /// Further attributes in order of their names; an empty value is a bare flag.
+    pub extensions: Vec<(String, String)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SameSite {
+    Strict,
+    Lax,
+    None,
+}
+
+/// A storage table; equal ones share one instance.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum StorageConfig {
+    Memory {
+        capacity: usize,
+    },
+    /// An absolute path, or one relative to the working directory.
+    Directory {
+        path: PathBuf,
+    },
+    /// The name it was registered under.
+    Custom(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protect {
+    Encrypt,
+    Sign,
+    None,
+}
+
+/// One entry of a session's list of keys, before derivation.
+#[derive(Debug)]
+pub(crate) enum KeyMaterial {
+    /// `secret`: derives every key.
+    Secret(Secret),
+    /// `sign_key` alone.
+    Sign(Secret),
+    /// `encrypt_key` alone.
+    Encrypt(Secret),
+    /// `encrypt_key` with the `sign_key` beside it.
+    EncryptAndSign { encrypt: Secret, sign: Secret },
+}

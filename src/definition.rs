@@ -1,0 +1,151 @@
+//! One session definition, ready for use: what its table in Rocket.toml and
+//! the parts registered on the fairing amount to.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use rocket::warn;
+
+use crate::SessionData;
+use crate::error::{EncodeError, SessionError};
+use crate::event::{SessionEvent, SessionEventKind};
+use crate::expiry::{Clock, Lifetime};
+use crate::random::Random;
+use crate::storage::{KeyedLocks, SessionStorage};
+use crate::token::Sealer;
+use crate::transformer::SessionTransformer;
+use crate::transport::{SessionTransport, SizeLimit};
+
+/// Told of every event.
+pub(crate) type Listener = Box<dyn Fn(&SessionEvent) + Send + Sync>;
+
+/// All definitions of an application and what they share.
+pub(crate) struct Core {
+    pub definitions: HashMap<String, Arc<Definition>>,
+    /// One for each storage table, for purging.
+    pub storages: Vec<Arc<dyn SessionStorage>>,
+    pub clock: Clock,
+    pub random: Random,
+    pub listeners: Vec<Listener>,
+}
+
+/// One session definition.
+pub(crate) struct Definition {
+    pub name: String,
+    pub app: String,
+    pub transport: Arc<dyn SessionTransport>,
+    pub wire_name: String,
+    pub size: SizeLimit,
+    pub sealer: Sealer,
+    /// `None` keeps the payload on the client.
+    pub server: Option<Server>,
+    pub lifetime: Lifetime,
+    /// The client forgets its token before the session's absolute end, so
+    /// that refreshing the session means sending the token again.
+    pub token_expires_early: bool,
+    pub max_payload: usize,
+    pub storage_timeout: Duration,
+    pub transformers: Vec<Arc<dyn SessionTransformer>>,
+    pub claimed: OnceLock<(TypeId, &'static str)>,
+}
+
+/// A storage and the locks of the records that are being committed in it.
+pub(crate) struct Server {
+    pub storage: Arc<dyn SessionStorage>,
+    pub locks: Arc<KeyedLocks>,
+}
+
+impl Core {
+    /// The definition of `T`; the error's text says what to write.
+    pub fn definition<T: SessionData>(&self) -> Result<&Arc<Definition>, String> {
+        let type_name = std::any::type_name::<T>();
+        let Some(definition) = self.definitions.get(T::NAME) else {
+            return Err(self.undefined(type_name, T::NAME));
+        };
+        let (claimed_by, claimed_name) =
+            definition.claimed.get_or_init(|| (TypeId::of::<T>(), type_name));
+        if *claimed_by == TypeId::of::<T>() {
+            return Ok(definition);
+        }
+        Err(format!(
+            "`{type_name}` and `{claimed_name}` have the same `SessionData::NAME`, {:?}: give each its own",
+            T::NAME
+        ))
+    }
+
+    fn undefined(&self, type_name: &str, name: &str) -> String {
+        if !crate::config::valid_session_name(name) {
+            return format!(
+                "`{type_name}` has the `SessionData::NAME` {name:?}; write a lower-case name like \"user_session\", other than `secret` and `app`"
+            );
+        }
+        let mut names: Vec<_> = self.definitions.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        format!(
+            "`Session<{type_name}>` has no definition; defined are: {known}. Write in Rocket.toml:\n    [default.sessions.{name}]\n    cookie = {{ path = \"/\" }}"
+        )
+    }
+
+    /// Tells the listeners; a panic in one is logged and reaches nobody.
+    pub fn emit(&self, kind: SessionEventKind, definition: &Definition) {
+        if self.listeners.is_empty() {
+            return;
+        }
+        let event = SessionEvent { kind, session: definition.name.clone() };
+        for listener in &self.listeners {
+            let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| listener(&event)));
+            if told.is_err() {
+                rocket::error!("A session event listener panicked.");
+            }
+        }
+    }
+}
+
+impl Definition {
+    /// Undoes the transformers; a failure is an absent session and one warning.
+    pub fn transform_read(&self, mut payload: Vec<u8>) -> Option<Vec<u8>> {
+        for transformer in self.transformers.iter().rev() {
+            let Ok(read) = transformer.read(payload) else {
+                warn!(
+                    "Session `{}`: a transformer could not read a payload; it counts as absent.",
+                    self.name
+                );
+                return None;
+            };
+            payload = read;
+        }
+        Some(payload)
+    }
+
+    /// Applies the transformers.
+    pub fn transform_write<'a>(
+        &self,
+        content: &'a [u8],
+    ) -> Result<std::borrow::Cow<'a, [u8]>, SessionError> {
+        let mut payload = std::borrow::Cow::Borrowed(content);
+        for transformer in &self.transformers {
+            let written = transformer.write(payload.into_owned());
+            payload = written
+                .map_err(|cause| {
+                    SessionError::Encode(EncodeError::caused_by("a transformer failed", cause))
+                })?
+                .into();
+        }
+        Ok(payload)
+    }
+
+    pub fn check_payload(&self, size: usize) -> Result<(), SessionError> {
+        let limit = self.max_payload;
+        if size <= limit { Ok(()) } else { Err(SessionError::TooLarge { size, limit }) }
+    }
+
+    /// Whether the transport can carry the token (checklist S12).
+    pub fn check_token(&self, token: &str) -> Result<(), SessionError> {
+        let SizeLimit { bytes: limit, overhead } = self.size;
+        let size = token.len() + overhead;
+        if size <= limit { Ok(()) } else { Err(SessionError::TooLarge { size, limit }) }
+    }
+}

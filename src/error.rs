@@ -1,0 +1,113 @@
+//! Everything that can go wrong with a session, by cause.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use rocket::Request;
+use rocket::http::Status;
+use rocket::response::{Responder, Result as ResponseResult};
+
+use crate::storage::StorageError;
+
+/// Why a session could not be loaded or saved.
+///
+/// No variant's text shows a token, an id, a key or a payload. As a
+/// `Responder` it is 503 where a retry may help and 500 otherwise, through the
+/// application's own catchers.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The storage could not answer, or not in time.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The storage's budget was spent while replaying changes on concurrent writes.
+    #[error("the session was changed by others until the storage budget was spent")]
+    Conflict,
+    /// The session was ended by somebody else meanwhile; its changes were dropped.
+    #[error("the session has ended meanwhile")]
+    Ended,
+    /// The value does not fit; nothing was written.
+    #[error("the session takes {size} bytes, which is over the limit of {limit}")]
+    TooLarge {
+        /// What it would take.
+        size: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// The response has been sent, and a token would have to reach the client.
+    #[error("the response has been sent; the session's new token can no longer reach the client")]
+    TooLate,
+    /// The value could not be encoded, or user code panicked while it was saved.
+    #[error("the session could not be encoded: {0}")]
+    Encode(#[source] EncodeError),
+    /// The session's storage cannot do this.
+    #[error("not supported: {0}")]
+    Unsupported(&'static str),
+    /// The session type has no usable definition in this application.
+    #[error("{0}")]
+    Undefined(String),
+    /// The system's random generator failed; nothing was written.
+    #[error("the system's random generator failed")]
+    Random,
+}
+
+impl SessionError {
+    /// 503 where a retry may help, else 500.
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Storage(_) | Self::Conflict | Self::Ended => Status::ServiceUnavailable,
+            _ => Status::InternalServerError,
+        }
+    }
+}
+
+impl<'r> Responder<'r, 'static> for SessionError {
+    fn respond_to(self, _: &'r Request<'_>) -> ResponseResult<'static> {
+        rocket::error!("Session: {self}.");
+        Err(self.status())
+    }
+}
+
+/// Why [`SessionData::encode`](crate::SessionData::encode) failed.
+///
+/// Keep the value's content out of the text: it is logged.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct EncodeError {
+    message: String,
+    #[source]
+    cause: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// Why [`SessionData::decode`](crate::SessionData::decode) failed.
+///
+/// The session counts as absent, and one warning is logged without this text.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct DecodeError {
+    message: String,
+    #[source]
+    cause: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+macro_rules! codec_error {
+    ($type:ident) => {
+        impl $type {
+            /// An error without a cause.
+            pub fn new(message: impl Into<String>) -> Self {
+                Self { message: message.into(), cause: None }
+            }
+
+            /// An error that keeps its cause.
+            pub fn caused_by(
+                message: impl Into<String>,
+                cause: impl StdError + Send + Sync + 'static,
+            ) -> Self {
+                Self { message: message.into(), cause: Some(Arc::new(cause)) }
+            }
+        }
+    };
+}
+
+codec_error!(EncodeError);
+codec_error!(DecodeError);

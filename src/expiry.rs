@@ -1,0 +1,197 @@
+//! The only place that judges time.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since the Unix epoch. Arithmetic saturates and never panics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+/// How far a time may lie in the future: clocks of several machines differ.
+const SKEW: Duration = Duration::from_secs(60);
+
+impl Timestamp {
+    /// The epoch; stands for «never» where a time is optional.
+    pub const ZERO: Self = Self(0);
+
+    /// From milliseconds since the Unix epoch.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// This instant and `duration` more; the far end of time if that overflows.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// The time from `earlier` to this instant; zero if `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl Timestamp {
+    /// As the standard library's time, if that can represent it.
+    pub fn to_system_time(self) -> Option<SystemTime> {
+        UNIX_EPOCH.checked_add(Duration::from_millis(self.0))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms after the epoch", self.0)
+    }
+}
+
+/// How long sessions of one definition live, as configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lifetime {
+    /// Since last use.
+    pub idle: Duration,
+    /// Since creation.
+    pub absolute: Duration,
+    /// Refresh the expiry at most this often.
+    pub touch_after: Duration,
+}
+
+/// The times of one session, from a token or a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Times {
+    pub created: Timestamp,
+    /// Issued (client storage) or last seen (server storage).
+    pub seen: Timestamp,
+    /// When its user last logged in; zero for never.
+    pub authenticated: Timestamp,
+    /// Seconds of idle time instead of the configured ones; zero for none.
+    pub idle_override: u32,
+}
+
+impl Times {
+    /// The times of a session that begins now.
+    pub fn begin(now: Timestamp, authenticated: bool) -> Self {
+        let authenticated = if authenticated { now } else { Timestamp::ZERO };
+        Self { created: now, seen: now, authenticated, idle_override: 0 }
+    }
+
+    /// The same session, seen now. A clock that jumped back moves nothing back.
+    #[must_use]
+    pub fn refreshed(self, now: Timestamp) -> Self {
+        Self { seen: now.max(self.seen).max(self.created), ..self }
+    }
+}
+
+impl Lifetime {
+    /// When a session with these times ends.
+    pub fn expires(&self, times: &Times) -> Timestamp {
+        let idle = match times.idle_override {
+            0 => self.idle,
+            seconds => Duration::from_secs(u64::from(seconds)),
+        };
+        times.seen.after(idle).min(times.created.after(self.absolute))
+    }
+
+    /// Whether a session with these times lives at `now` (checklist S42–S45):
+    /// not expired by the present configuration, nothing in the far future,
+    /// not seen before it was created.
+    pub fn admits(&self, times: &Times, now: Timestamp) -> bool {
+        let horizon = now.after(SKEW);
+        times.created <= horizon
+            && times.seen <= horizon
+            && times.authenticated <= horizon
+            && times.created <= times.seen
+            && now < self.expires(times)
+    }
+
+    /// Whether an otherwise unchanged session is due for a refreshed expiry.
+    pub fn touch_due(&self, times: &Times, now: Timestamp) -> bool {
+        now.since(times.seen) >= self.touch_after && now > times.seen
+    }
+}
+
+/// Where the core's time comes from.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Clock {
+    #[default]
+    System,
+}
+
+impl Clock {
+    pub fn now(self) -> Timestamp {
+        match self {
+            Self::System => SystemTime::now().into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+    const LIFETIME: Lifetime =
+        Lifetime { idle: DAY, absolute: Duration::from_secs(3 * 86_400), touch_after: DAY };
+
+    fn times(created: u64, seen: u64) -> Times {
+        Times {
+            created: Timestamp(created),
+            seen: Timestamp(seen),
+            authenticated: Timestamp::ZERO,
+            idle_override: 0,
+        }
+    }
+
+    #[test]
+    fn s42_idle_ends_a_session_at_the_exact_millisecond() {
+        let day = 86_400_000;
+        assert!(LIFETIME.admits(&times(1000, 1000), Timestamp(1000 + day - 1)));
+        assert!(!LIFETIME.admits(&times(1000, 1000), Timestamp(1000 + day)));
+    }
+
+    #[test]
+    fn s43_the_absolute_end_cannot_be_moved_by_use_or_override() {
+        let end = 3 * 86_400_000;
+        let busy = Times { idle_override: u32::MAX, ..times(0, end - 1) };
+        assert!(LIFETIME.admits(&busy, Timestamp(end - 1)));
+        assert!(!LIFETIME.admits(&busy, Timestamp(end)));
+    }
+
+    #[test]
+    fn s45_future_inverted_and_overflowing_times_are_refused_without_panic() {
+        let now = Timestamp(1_000_000);
+        for (created, seen) in [
+            (1_060_001, 1_060_001),
+            (1_000_000, 1_060_001),
+            (900_000, 800_000),
+            (u64::MAX, u64::MAX),
+            (0, u64::MAX),
+        ] {
+            assert!(!LIFETIME.admits(&times(created, seen), now), "{created} {seen}");
+        }
+        assert!(LIFETIME.admits(&times(1_060_000, 1_060_000), now));
+        let login = Times { authenticated: Timestamp(u64::MAX), ..times(900_000, 900_000) };
+        assert!(!LIFETIME.admits(&login, now));
+        let forever =
+            Lifetime { idle: Duration::MAX, absolute: Duration::MAX, touch_after: Duration::ZERO };
+        assert!(forever.admits(&times(0, 0), Timestamp(u64::MAX - 1)));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_back_moves_nothing_back() {
+        let times = times(5000, 9000).refreshed(Timestamp(7000));
+        assert_eq!(times.seen, Timestamp(9000));
+        assert!(!LIFETIME.touch_due(&times, Timestamp(7000)));
+    }
+}

@@ -1,0 +1,151 @@
+//! From the checked configuration and the registered parts to the definitions.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use figment::Figment;
+use rocket::{info, warn};
+
+use super::SessionsFairing;
+use crate::config::{self, Protect, Registered, SessionConfig, StorageConfig, TransportConfig};
+use crate::definition::{Core, Definition, Server};
+use crate::random::Random;
+use crate::storage::{Directory, KeyedLocks, Memory, SessionStorage};
+use crate::token::{Binding, Sealer, TransportBinding};
+use crate::transport::{CookieTransport, HeaderTransport, SessionTransport};
+
+/// Everything the requests will need, or every problem found.
+pub(super) fn core(fairing: &SessionsFairing, figment: &Figment) -> Result<Core, Vec<String>> {
+    let registered = Registered {
+        storages: names(&fairing.storages),
+        transports: names(&fairing.transports),
+        transformers: names(&fairing.transformers),
+    };
+    let config = config::read(figment, &registered)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    let mut builder =
+        Builder { fairing, app: config.app, opened: Vec::new(), problems: Vec::new() };
+    let mut definitions = HashMap::new();
+    for (name, session) in config.sessions {
+        announce(&name, &session);
+        if let Some(definition) = builder.definition(&name, session) {
+            definitions.insert(name, Arc::new(definition));
+        }
+    }
+    if !builder.problems.is_empty() {
+        return Err(builder.problems);
+    }
+    let storages = builder.opened.into_iter().map(|(_, storage, _)| storage).collect();
+    let listeners = fairing.take_listeners();
+    Ok(Core { definitions, storages, clock: fairing.clock, random: Random::default(), listeners })
+}
+
+fn names<T>(parts: &HashMap<String, T>) -> Vec<String> {
+    parts.keys().cloned().collect()
+}
+
+/// Opens each storage once and collects what goes wrong.
+struct Builder<'a> {
+    fairing: &'a SessionsFairing,
+    app: String,
+    opened: Vec<(StorageConfig, Arc<dyn SessionStorage>, Arc<KeyedLocks>)>,
+    problems: Vec<String>,
+}
+
+impl Builder<'_> {
+    fn definition(&mut self, name: &str, config: SessionConfig) -> Option<Definition> {
+        let binding = match &config.transport {
+            TransportConfig::Cookie(_) => TransportBinding::Cookie,
+            TransportConfig::Header => TransportBinding::Header,
+            TransportConfig::Custom(transport) => TransportBinding::Custom(transport),
+        };
+        let binding = Binding { app: &self.app, session: name, transport: binding };
+        let sealer = Sealer::new(&binding, config.protect, config.suite, &config.keys)
+            .map_err(|problem| self.problems.push(format!("`sessions.{name}`: {problem}")));
+        let server = config.storage.map(|storage| self.server(name, storage)).transpose();
+        let max_age = match &config.transport {
+            TransportConfig::Cookie(cookie) => cookie.max_age,
+            _ => None,
+        };
+        let transport: Arc<dyn SessionTransport> = match &config.transport {
+            TransportConfig::Cookie(cookie) => Arc::new(CookieTransport::new(cookie)),
+            TransportConfig::Header => Arc::new(HeaderTransport),
+            TransportConfig::Custom(name) => Arc::clone(self.fairing.transports.get(name)?),
+        };
+        let transformers = config.transform.iter();
+        Some(Definition {
+            size: transport.limit(&config.wire_name),
+            transport,
+            wire_name: config.wire_name,
+            sealer: sealer.ok()?,
+            server: server.ok()?,
+            lifetime: config.lifetime,
+            token_expires_early: max_age.is_some_and(|age| age < config.lifetime.absolute),
+            max_payload: config.max_payload,
+            storage_timeout: config.storage_timeout,
+            transformers: transformers
+                .filter_map(|name| self.fairing.transformers.get(name).cloned())
+                .collect(),
+            name: name.to_owned(),
+            app: self.app.clone(),
+            claimed: OnceLock::new(),
+        })
+    }
+
+    /// Definitions with the same storage table share one instance.
+    fn server(&mut self, name: &str, config: StorageConfig) -> Result<Server, ()> {
+        if let Some((_, storage, locks)) = self.opened.iter().find(|(opened, ..)| *opened == config)
+        {
+            return Ok(Server { storage: Arc::clone(storage), locks: Arc::clone(locks) });
+        }
+        let storage: Arc<dyn SessionStorage> = match &config {
+            StorageConfig::Memory { capacity } => Arc::new(Memory::new(*capacity)),
+            StorageConfig::Directory { path } => match Directory::open(path) {
+                Ok(directory) => Arc::new(directory),
+                Err(cause) => {
+                    self.problems.push(format!("`sessions.{name}.storage`: {cause}"));
+                    return Err(());
+                }
+            },
+            StorageConfig::Custom(registered) => {
+                Arc::clone(self.fairing.storages.get(registered).ok_or(())?)
+            }
+        };
+        let locks = Arc::<KeyedLocks>::default();
+        self.opened.push((config, Arc::clone(&storage), Arc::clone(&locks)));
+        Ok(Server { storage, locks })
+    }
+}
+
+/// One line a session, the way Rocket prints its own configuration; no keys.
+fn announce(name: &str, config: &SessionConfig) {
+    let transport = match &config.transport {
+        TransportConfig::Cookie(_) => "cookie",
+        TransportConfig::Header => "header",
+        TransportConfig::Custom(name) => name,
+    };
+    let storage = match &config.storage {
+        None => "client".to_owned(),
+        Some(StorageConfig::Memory { capacity }) => format!("memory, {capacity} records"),
+        Some(StorageConfig::Directory { path }) => format!("directory {}", path.display()),
+        Some(StorageConfig::Custom(name)) => name.clone(),
+    };
+    let protection = match config.protect {
+        Protect::Encrypt => format!("encrypted ({})", config.suite.name()),
+        Protect::Sign => "signed".to_owned(),
+        Protect::None => "unprotected".to_owned(),
+    };
+    let (idle, absolute) = (config.lifetime.idle, config.lifetime.absolute);
+    info!("Session `{name}`:");
+    info!("   >> {transport}: {}", config.wire_name);
+    info!("   >> storage: {storage}");
+    info!("   >> protection: {protection}, {} key(s)", config.keys.len());
+    info!(
+        "   >> timeouts: idle {}, absolute {}",
+        humantime::format_duration(idle),
+        humantime::format_duration(absolute)
+    );
+}

@@ -1,0 +1,155 @@
+//! [`SessionsFairing`]: launch, response, shutdown.
+
+mod launch;
+mod respond;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocket::fairing::{self, Fairing, Info, Kind};
+use rocket::{Build, Orbit, Request, Response, Rocket, Shutdown, error, warn};
+
+use crate::definition::{Core, Listener};
+use crate::event::SessionEvent;
+use crate::expiry::Clock;
+use crate::manager::Sessions;
+use crate::storage::SessionStorage;
+use crate::transformer::SessionTransformer;
+use crate::transport::SessionTransport;
+
+/// How often a storage is asked to remove expired records, and how many at once.
+const PURGE_EVERY: Duration = Duration::from_secs(60);
+const PURGE_BATCH: usize = 1000;
+
+/// Reads the session definitions at launch, commits every request's changes.
+///
+/// Attach it as it is; the methods register parts that Rocket.toml names.
+///
+/// ```
+/// use rocket_typed_sessions::{Sessions, storage::Memory};
+///
+/// let rocket = rocket::build().attach(Sessions::fairing().storage("small", Memory::new(1000)));
+/// ```
+#[derive(Default)]
+pub struct SessionsFairing {
+    storages: HashMap<String, Arc<dyn SessionStorage>>,
+    transports: HashMap<String, Arc<dyn SessionTransport>>,
+    transformers: HashMap<String, Arc<dyn SessionTransformer>>,
+    listeners: parking_lot::Mutex<Vec<Listener>>,
+    clock: Clock,
+}
+
+impl SessionsFairing {
+    /// A storage that a definition names by `storage = "name"`.
+    #[must_use]
+    pub fn storage(mut self, name: impl Into<String>, storage: impl SessionStorage) -> Self {
+        self.storages.insert(name.into(), Arc::new(storage));
+        self
+    }
+
+    /// A transport that a definition names by `transport = "name"`.
+    #[must_use]
+    pub fn transport(mut self, name: impl Into<String>, transport: impl SessionTransport) -> Self {
+        self.transports.insert(name.into(), Arc::new(transport));
+        self
+    }
+
+    /// A transformer that a definition names by `transform = ["name"]`.
+    #[must_use]
+    pub fn transformer(
+        mut self,
+        name: impl Into<String>,
+        transformer: impl SessionTransformer,
+    ) -> Self {
+        self.transformers.insert(name.into(), Arc::new(transformer));
+        self
+    }
+
+    /// Called for everything that happens to a session, in the request that
+    /// causes it: keep it short.
+    #[must_use]
+    pub fn on_event(self, listener: impl Fn(&SessionEvent) + Send + Sync + 'static) -> Self {
+        self.listeners.lock().push(Box::new(listener));
+        self
+    }
+}
+
+impl fmt::Debug for SessionsFairing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionsFairing").finish_non_exhaustive()
+    }
+}
+
+#[rocket::async_trait]
+impl Fairing for SessionsFairing {
+    fn info(&self) -> Info {
+        // Not a singleton: Rocket would silently keep the last of two.
+        Info { name: "Sessions", kind: Kind::Ignite | Kind::Liftoff | Kind::Response }
+    }
+
+    async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
+        if rocket.state::<Sessions>().is_some() {
+            error!("`Sessions::fairing()` is attached twice; attach it once.");
+            return Err(rocket);
+        }
+        match self.ignite(rocket.figment()) {
+            Ok(core) => Ok(rocket.manage(Sessions::new(Arc::new(core)))),
+            Err(problems) => {
+                error!("The configuration of the sessions is wrong.");
+                for problem in problems {
+                    error!("{problem}");
+                }
+                Err(rocket)
+            }
+        }
+    }
+
+    async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
+        let Some(sessions) = rocket.state::<Sessions>() else { return };
+        for storage in &sessions.core().storages {
+            rocket::tokio::spawn(purge(Arc::clone(storage), self.clock, rocket.shutdown()));
+        }
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        respond::commit(request, response).await;
+    }
+}
+
+/// Removes expired records in bounded batches until shutdown.
+async fn purge(storage: Arc<dyn SessionStorage>, clock: Clock, shutdown: Shutdown) {
+    let random = crate::random::Random::default();
+    tokio::pin!(shutdown);
+    loop {
+        // Jitter keeps several nodes from purging in step.
+        let jitter = random.bytes::<1>().map_or(0, |[byte]| u64::from(byte)) * 100;
+        let pause = tokio::time::sleep(PURGE_EVERY + Duration::from_millis(jitter));
+        tokio::select! {
+            () = pause => {}
+            () = &mut shutdown => return,
+        }
+        loop {
+            match storage.purge_expired(clock.now(), PURGE_BATCH).await {
+                Ok(PURGE_BATCH..) => rocket::tokio::task::yield_now().await,
+                Ok(_) => break,
+                Err(cause) => {
+                    warn!("Expired sessions could not be removed: {cause}.");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// What the builder and the configuration amount to is made in [`launch`].
+impl SessionsFairing {
+    fn take_listeners(&self) -> Vec<Listener> {
+        std::mem::take(&mut *self.listeners.lock())
+    }
+
+    fn ignite(&self, figment: &figment::Figment) -> Result<Core, Vec<String>> {
+        launch::core(self, figment)
+    }
+}

@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # The path of a request
+//!
+//! A guard calls `load`, the response fairing calls `commit`; both
+//! stand in `exchange.rs`, which orders the steps and is the only place that
+//! does. Below it, *transport* carries a token, *token* seals and opens it,
+//! *tracker* turns it into a session by value or by id, *storage* keeps
+//! records, and [`SessionData`] is the serializer.
+
+mod config;
+mod definition;
+mod error;
+mod event;
+mod exchange;
+mod expiry;
+mod fairing;
+mod manager;
+mod random;
+mod request;
+mod session;
+mod state;
+pub mod storage;
+mod token;
+mod tracker;
+mod transformer;
+mod transport;
+
+pub use error::{DecodeError, EncodeError, SessionError};
+pub use event::{SessionEvent, SessionEventKind};
+pub use fairing::SessionsFairing;
+pub use manager::Sessions;
+pub use session::{Session, SessionData};
+pub use storage::{SessionStorage, StorageError};
+pub use token::{InvalidSessionId, SessionId};
+pub use transformer::{SessionTransformer, TransformFailed};
+pub use transport::{Outgoing, SessionTransport, SizeLimit};

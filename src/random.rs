@@ -1,0 +1,29 @@
+//! The system's CSPRNG, and only that; a failure fails closed (checklist S2).
+
+use rand::TryRng as _;
+use rand::rngs::SysRng;
+
+use crate::error::SessionError;
+
+/// Where ids and IVs come from.
+#[derive(Clone, Default)]
+pub(crate) enum Random {
+    #[default]
+    System,
+    /// A generator that fails, for tests.
+    #[cfg(test)]
+    Broken,
+}
+
+impl Random {
+    /// Fresh random bytes.
+    pub fn bytes<const N: usize>(&self) -> Result<[u8; N], SessionError> {
+        let mut bytes = [0; N];
+        match self {
+            Self::System => SysRng.try_fill_bytes(&mut bytes).map_err(|_| SessionError::Random)?,
+            #[cfg(test)]
+            Self::Broken => return Err(SessionError::Random),
+        }
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,262 @@
+//! What one request holds of its sessions: one [`Entry`] a type, loaded once,
+//! and the list of them that the fairing commits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rocket::{Request, error};
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use crate::SessionData;
+use crate::definition::{Core, Definition};
+use crate::error::SessionError;
+use crate::exchange::{self, Job};
+use crate::manager::Sessions;
+use crate::state::{Emission, State};
+use crate::storage::StorageError;
+use crate::token::SessionId;
+use crate::tracker::{Place, by_id};
+
+/// The sessions of one request, in the order of their first use.
+#[derive(Default)]
+pub(crate) struct RequestSessions {
+    entries: Mutex<Vec<Arc<dyn Committable>>>,
+    shared: Arc<Shared>,
+}
+
+/// What the entries of one request share.
+#[derive(Default)]
+struct Shared {
+    /// The response has been committed: no token reaches the client any more.
+    sent: AtomicBool,
+    /// Time spent in loading; all sessions of a request share one budget.
+    loading: Mutex<Duration>,
+}
+
+/// One session of any type, as the fairing sees it.
+#[rocket::async_trait]
+pub(crate) trait Committable: Send + Sync {
+    fn definition(&self) -> &Definition;
+    /// After a 5xx only `clear` holds; everything else is encoded and checked.
+    fn prepare(&self, failed: bool) -> Result<(), SessionError>;
+    async fn commit(&self, failed: bool, started: Instant) -> Result<(), SessionError>;
+    /// What goes to the client; after a failed commit only what is final.
+    fn emission(&self, succeeded: bool) -> Emission;
+    /// The response says that nothing was saved; so be it.
+    fn give_up(&self);
+}
+
+impl RequestSessions {
+    /// The request's sessions, if a guard was evaluated.
+    pub fn of<'r>(request: &'r Request<'_>) -> &'r Self {
+        request.local_cache(Self::default)
+    }
+
+    pub fn entries(&self) -> Vec<Arc<dyn Committable>> {
+        self.entries.lock().clone()
+    }
+
+    pub fn mark_sent(&self) {
+        self.shared.sent.store(true, Ordering::SeqCst);
+    }
+}
+
+/// The slot of one session type in the request's cache. Rocket's own async
+/// cache would load twice under `join!`.
+struct Slot<T: SessionData>(OnceCell<Result<Arc<Entry<T>>, SessionError>>);
+
+/// The session of type `T` in this request; every caller shares one load, a
+/// failed one included.
+pub(crate) async fn of_request<T: SessionData>(
+    request: &Request<'_>,
+) -> Result<Arc<Entry<T>>, SessionError> {
+    let slot = request.local_cache(|| Slot::<T>(OnceCell::new()));
+    slot.0.get_or_init(|| Entry::load(request)).await.clone()
+}
+
+/// One session type in one request.
+pub(crate) struct Entry<T: SessionData> {
+    core: Arc<Core>,
+    pub definition: Arc<Definition>,
+    pub state: Mutex<State<T>>,
+    shared: Arc<Shared>,
+    /// One commit at a time.
+    committing: tokio::sync::Mutex<()>,
+}
+
+impl<T: SessionData> Entry<T> {
+    async fn load(request: &Request<'_>) -> Result<Arc<Self>, SessionError> {
+        let Some(sessions) = request.rocket().state::<Sessions>() else {
+            return Err(SessionError::Undefined("the `Sessions` fairing is not attached".into()));
+        };
+        let core = sessions.core();
+        let definition = core.definition::<T>().map_err(SessionError::Undefined)?;
+        let all = RequestSessions::of(request);
+        let started = Instant::now();
+        let budget = definition.storage_timeout.saturating_sub(*all.shared.loading.lock());
+        let state = exchange::load::<T>(request, core, definition, budget).await;
+        *all.shared.loading.lock() += started.elapsed();
+        // A session that could not be loaded still makes the response private.
+        let (state, failure) = match state {
+            Ok(state) => (state, None),
+            Err(cause) => (State::new(false, None, None, Vec::new()), Some(cause)),
+        };
+        let entry = Arc::new(Self {
+            core: Arc::clone(core),
+            definition: Arc::clone(definition),
+            state: Mutex::new(state),
+            shared: Arc::clone(&all.shared),
+            committing: tokio::sync::Mutex::default(),
+        });
+        all.entries.lock().push(Arc::clone(&entry) as Arc<dyn Committable>);
+        failure.map_or(Ok(entry), Err)
+    }
+
+    /// The session's id, or the one that the commit will give it.
+    pub fn id(&self) -> Option<SessionId> {
+        self.definition.server.as_ref()?;
+        let mut state = self.state.lock();
+        state.value.as_ref()?;
+        if let Some(planned) = &state.planned_id {
+            return Some(planned.clone());
+        }
+        let present =
+            state.origin.as_deref().filter(|_| !state.pending.ended).map(|origin| &origin.place);
+        let planned = match present {
+            Some(Place::Server { id, .. }) if state.pending.login || state.pending.renew => {
+                id.renewed(&self.core.random)
+            }
+            Some(Place::Server { id, .. }) => return Some(id.clone()),
+            _ => SessionId::random(&self.core.random),
+        };
+        state.planned_id = planned.ok();
+        state.planned_id.clone()
+    }
+
+    /// Commits now; the changes stay pending if that fails.
+    pub async fn save(&self) -> Result<(), SessionError> {
+        let started = Instant::now();
+        let ended = self.commit_now(false, started, true).await?;
+        if ended { Err(SessionError::Ended) } else { Ok(()) }
+    }
+
+    /// Reads the record again, and applies the pending changes on top.
+    pub async fn refresh(&self) -> Result<Option<Arc<T>>, SessionError> {
+        let _alone = self.committing.lock().await;
+        let origin = self.state.lock().origin.clone();
+        let (Some(server), Some(Place::Server { id, .. })) =
+            (&self.definition.server, origin.as_deref().map(|origin| &origin.place))
+        else {
+            return Ok(self.state.lock().value.clone());
+        };
+        let find = by_id::find(&self.definition, server, id, self.core.clock.now());
+        let late =
+            || StorageError::Unavailable("no answer within the storage timeout".into(), None);
+        let found = tokio::time::timeout(self.definition.storage_timeout, find)
+            .await
+            .map_err(|_| late())??;
+        let fresh =
+            found.as_ref().and_then(|found| T::decode(found.content.bytes()).ok()).map(Arc::new);
+        let mut state = self.state.lock();
+        state.refreshed(found, fresh);
+        Ok(state.value.clone())
+    }
+
+    /// Says whether the session turned out to have ended meanwhile.
+    async fn commit_now(
+        &self,
+        failed: bool,
+        started: Instant,
+        is_final: bool,
+    ) -> Result<bool, SessionError> {
+        let _alone = self.committing.lock().await;
+        let late = self.shared.sent.load(Ordering::SeqCst);
+        let job = {
+            let mut state = self.state.lock();
+            let pending = std::mem::take(&mut state.pending);
+            Job {
+                origin: state.origin.clone(),
+                others: state.others.clone(),
+                presented: state.presented,
+                value: state.value.clone(),
+                committed: state.committed.clone(),
+                pending,
+                planned_id: state.planned_id.clone(),
+                late,
+                failed,
+            }
+        };
+        let deadline = started + self.definition.storage_timeout;
+        let mut restore = Restore { entry: self, job: Some(job) };
+        let Some(job) = &restore.job else { return Ok(false) };
+        let done = exchange::commit(&self.core, &self.definition, job, deadline).await?;
+        let dropped = done.dropped;
+        restore.job = None;
+        self.state.lock().done(done, is_final);
+        Ok(dropped)
+    }
+}
+
+/// Puts a commit's changes back unless it succeeded: after an error, a panic
+/// in user code, or a dropped future.
+struct Restore<'a, T: SessionData> {
+    entry: &'a Entry<T>,
+    job: Option<Job<T>>,
+}
+
+impl<T: SessionData> Drop for Restore<'_, T> {
+    fn drop(&mut self) {
+        if let Some(job) = self.job.take() {
+            let mut state = self.entry.state.lock();
+            let later = std::mem::take(&mut state.pending);
+            state.pending = job.pending.followed_by(later);
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl<T: SessionData> Committable for Entry<T> {
+    fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    fn prepare(&self, failed: bool) -> Result<(), SessionError> {
+        let value = {
+            let mut state = self.state.lock();
+            if failed {
+                state.drop_changes();
+            }
+            state.value.clone().filter(|_| !state.pending.is_empty())
+        };
+        value.map_or(Ok(()), |value| exchange::check(&self.definition, &*value))
+    }
+
+    async fn commit(&self, failed: bool, started: Instant) -> Result<(), SessionError> {
+        // A client's token is final only if every session's commit succeeds.
+        self.commit_now(failed, started, self.definition.server.is_some()).await.map(drop)
+    }
+
+    fn emission(&self, succeeded: bool) -> Emission {
+        let mut state = self.state.lock();
+        let emission = std::mem::take(&mut state.emission);
+        if succeeded || state.emission_is_final { emission } else { Emission::Nothing }
+    }
+
+    fn give_up(&self) {
+        self.state.lock().discard();
+    }
+}
+
+impl<T: SessionData> Drop for Entry<T> {
+    fn drop(&mut self) {
+        if !self.state.get_mut().pending.is_empty() {
+            error!(
+                "Session `{}`: a change was made after the response and never saved; it is lost. Call `save()` on the session.",
+                self.definition.name
+            );
+        }
+    }
+}

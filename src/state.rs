@@ -1,0 +1,335 @@
+//! The state of one session in one request, and the decision what to do with
+//! it at the end. No I/O and no user code under a lock.
+//!
+//! | found | ended | value | renew | changed | due | plan |
+//! |---|---|---|---|---|---|---|
+//! | any | yes | none | | | | `End` |
+//! | any | yes | some | | | | `Replace`: end, then create |
+//! | no | no | none | | | | `Keep` |
+//! | no | no | some | | | | `Create` |
+//! | yes | no | some | yes | | | `Renew` |
+//! | yes | no | some | no | yes | | `Save` |
+//! | yes | no | some | no | no | yes | `Touch` |
+//! | yes | no | some | no | no | no | `Keep` |
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::exchange::Done;
+use crate::storage::StorageKey;
+use crate::token::SessionId;
+use crate::tracker::Origin;
+
+/// What the commit does with a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    Keep,
+    Touch,
+    Create,
+    Save,
+    Renew,
+    Replace,
+    End,
+}
+
+/// What the plan depends on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Facts {
+    /// A live session was found.
+    pub found: bool,
+    /// `clear()` was called.
+    pub ended: bool,
+    /// There is a value now.
+    pub value: bool,
+    /// A fresh id is wanted.
+    pub renew: bool,
+    /// The encoded value differs from what was found.
+    pub changed: bool,
+    /// The expiry is to be refreshed, or the token sealed by the first key.
+    pub due: bool,
+}
+
+/// The table above.
+pub(crate) fn plan(facts: Facts) -> Plan {
+    match facts {
+        Facts { ended: true, value: false, .. } => Plan::End,
+        Facts { ended: true, value: true, .. } => Plan::Replace,
+        Facts { found: false, value: true, .. } => Plan::Create,
+        Facts { value: false, .. } => Plan::Keep,
+        Facts { renew: true, .. } => Plan::Renew,
+        Facts { changed: true, .. } => Plan::Save,
+        Facts { due: true, .. } => Plan::Touch,
+        _ => Plan::Keep,
+    }
+}
+
+/// A change to be replayed when the commit meets a concurrent write.
+/// The lock makes it `Sync`; it is never contended.
+pub(crate) struct Change<T>(Mutex<BoxedChange<T>>);
+
+type BoxedChange<T> = Box<dyn Fn(&mut T) + Send>;
+
+impl<T> Change<T> {
+    pub fn new(change: impl Fn(&mut T) + Send + 'static) -> Self {
+        Self(Mutex::new(Box::new(change)))
+    }
+
+    pub fn apply(&self, value: &mut T) {
+        (self.0.lock())(value);
+    }
+}
+
+/// A request's uncommitted changes: an optional base and the updates after it.
+pub(crate) struct Pending<T> {
+    /// `clear()`: whatever the request presented ends.
+    pub ended: bool,
+    /// The value of the last `set`.
+    pub base: Option<Arc<T>>,
+    /// The updates after it.
+    pub changes: Vec<Change<T>>,
+    /// `login`: a fresh session, whatever became of the old one.
+    pub login: bool,
+    /// `renew`: a fresh id for the same session.
+    pub renew: bool,
+    /// The value was computed before this request's last commit; compute it
+    /// anew from what that commit left.
+    pub rebase: bool,
+}
+
+impl<T> Default for Pending<T> {
+    fn default() -> Self {
+        Self {
+            ended: false,
+            base: None,
+            changes: Vec::new(),
+            login: false,
+            renew: false,
+            rebase: false,
+        }
+    }
+}
+
+impl<T> Pending<T> {
+    pub fn is_empty(&self) -> bool {
+        !self.ended && self.base.is_none() && self.changes.is_empty() && !self.login && !self.renew
+    }
+
+    /// These changes, then the later ones: after a commit that failed.
+    #[must_use]
+    pub fn followed_by(mut self, later: Self) -> Self {
+        if later.ended {
+            return Self { ended: true, ..later };
+        }
+        if later.base.is_some() {
+            self.base = later.base;
+            self.changes = later.changes;
+        } else {
+            self.changes.extend(later.changes);
+        }
+        self.login |= later.login;
+        self.renew |= later.renew;
+        self
+    }
+}
+
+impl<T: Clone> Pending<T> {
+    /// The changes applied to their base, or else to `fresh`. Runs user code.
+    pub fn apply(&self, fresh: T) -> T {
+        let mut value = self.base.as_deref().cloned().unwrap_or(fresh);
+        for change in &self.changes {
+            change.apply(&mut value);
+        }
+        value
+    }
+}
+
+/// What is to reach the client.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Emission {
+    #[default]
+    Nothing,
+    Token(String),
+    Removal,
+}
+
+/// One session in one request.
+pub(crate) struct State<T> {
+    /// The transport carried any value, valid or not.
+    pub presented: bool,
+    /// The session found; `None` if there is none or several.
+    pub origin: Option<Arc<Origin>>,
+    /// Records of presented sessions that `clear` and `login` end as well.
+    pub others: Vec<StorageKey>,
+    /// The value as this request sees it.
+    pub value: Option<Arc<T>>,
+    /// The value as it was found or last committed.
+    pub committed: Option<Arc<T>>,
+    pub pending: Pending<T>,
+    /// The id that the next commit will give, once somebody has asked for it.
+    pub planned_id: Option<SessionId>,
+    /// Moves with every change of `value`.
+    pub revision: u64,
+    /// From commits so far; the fairing sends it.
+    pub emission: Emission,
+    /// What this session's last commit found and wrote goes out even if
+    /// another session's commit fails.
+    pub emission_is_final: bool,
+}
+
+impl<T> State<T> {
+    pub fn new(
+        presented: bool,
+        origin: Option<Origin>,
+        value: Option<Arc<T>>,
+        others: Vec<StorageKey>,
+    ) -> Self {
+        Self {
+            presented,
+            origin: origin.map(Arc::new),
+            others,
+            committed: value.clone(),
+            value,
+            pending: Pending::default(),
+            planned_id: None,
+            revision: 0,
+            emission: Emission::Nothing,
+            emission_is_final: false,
+        }
+    }
+
+    pub fn set(&mut self, value: Arc<T>, login: bool) {
+        self.pending.base = Some(Arc::clone(&value));
+        self.pending.changes.clear();
+        if login {
+            self.pending.login = true;
+            self.planned_id = None;
+        }
+        self.replace(Some(value));
+    }
+
+    /// Takes a changed value; gives the change back if somebody else changed
+    /// the value since `revision`.
+    pub fn update(
+        &mut self,
+        revision: u64,
+        value: Arc<T>,
+        change: Change<T>,
+    ) -> Result<(), Change<T>> {
+        if self.revision != revision {
+            return Err(change);
+        }
+        self.pending.changes.push(change);
+        self.replace(Some(value));
+        Ok(())
+    }
+
+    pub fn clear(&mut self) {
+        self.pending = Pending { ended: true, ..Pending::default() };
+        self.planned_id = None;
+        self.replace(None);
+    }
+
+    pub fn renew(&mut self) {
+        self.planned_id = None;
+        self.pending.renew = true;
+    }
+
+    fn replace(&mut self, value: Option<Arc<T>>) {
+        self.value = value;
+        self.revision += 1;
+    }
+
+    /// After a 5xx: only `clear` holds.
+    pub fn drop_changes(&mut self) {
+        let ended = self.pending.ended;
+        self.discard();
+        if ended {
+            self.clear();
+        }
+    }
+
+    /// Takes what a commit left. Changes made meanwhile stay pending.
+    pub fn done(&mut self, done: Done<T>, is_final: bool) {
+        self.origin = done.origin;
+        self.others.clear();
+        self.planned_id = None;
+        self.committed = done.value.clone();
+        if self.pending.is_empty() {
+            self.replace(done.value);
+        } else if done.moved {
+            self.pending.rebase = true;
+        }
+        if !matches!(done.emission, Emission::Nothing) {
+            self.emission = done.emission;
+            self.emission_is_final = is_final;
+        }
+    }
+
+    /// Takes what was read anew. Pending changes stay, to be applied to it.
+    pub fn refreshed(&mut self, origin: Option<Origin>, value: Option<Arc<T>>) {
+        self.origin = origin.map(Arc::new).filter(|_| value.is_some());
+        self.committed.clone_from(&value);
+        if self.pending.is_empty() || value.is_none() && self.pending.base.is_none() {
+            self.replace(value);
+        } else {
+            self.pending.rebase = true;
+        }
+    }
+
+    /// Back to what was found or last committed.
+    pub fn discard(&mut self) {
+        self.pending = Pending::default();
+        self.planned_id = None;
+        let committed = self.committed.clone();
+        self.replace(committed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_transition_table() {
+        let flags = [false, true];
+        for found in flags {
+            for ended in flags {
+                for value in flags {
+                    for (renew, changed, due) in [
+                        (false, false, false),
+                        (true, true, true),
+                        (false, true, true),
+                        (false, false, true),
+                    ] {
+                        let expected = match (ended, value, found) {
+                            (true, false, _) => Plan::End,
+                            (true, true, _) => Plan::Replace,
+                            (false, true, false) => Plan::Create,
+                            (false, true, true) if renew => Plan::Renew,
+                            (false, true, true) if changed => Plan::Save,
+                            (false, true, true) if due => Plan::Touch,
+                            _ => Plan::Keep,
+                        };
+                        let facts = Facts { found, ended, value, renew, changed, due };
+                        assert_eq!(plan(facts), expected, "{facts:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn changes_replay_on_their_base_or_else_on_the_fresh_value() {
+        let add = |n: u32| Change::new(move |value: &mut u32| *value += n);
+        let updates = Pending { changes: vec![add(1), add(2)], ..Pending::default() };
+        assert_eq!(updates.apply(10), 13);
+        let set =
+            Pending { base: Some(Arc::new(100)), changes: vec![add(1)], ..Pending::default() };
+        assert_eq!(set.apply(10), 101);
+        let both = updates.followed_by(Pending { changes: vec![add(4)], ..Pending::default() });
+        assert_eq!(both.apply(10), 17);
+        let ended = set.followed_by(Pending { ended: true, ..Pending::default() });
+        assert!(ended.ended && ended.base.is_none());
+    }
+}

@@ -1,0 +1,184 @@
+//! A record as a file. All integers are big-endian; times are Unix milliseconds.
+//!
+//! | offset | bytes | field |
+//! |---|---|---|
+//! | 0 | 8 | magic `rsess-d1` |
+//! | 8 | 2 × 56 | two touch slots: sequence, last seen, expires, SHA-256 of key and these |
+//! | 120 | 32 | SHA-256 of everything behind it, and of the key |
+//! | 152 | 8 | version |
+//! | 160 | 8 | created |
+//! | 168 | 1 + 32 | 1 and the owner, or zeros |
+//! | 201 | n | payload |
+//!
+//! A touch overwrites the slot that is not the newest, in place: torn by a
+//! crash, the other one still holds.
+
+use sha2::{Digest, Sha256};
+
+use crate::storage::{OwnerKey, Record, StorageError, StorageKey, Stored, Timestamp, Version};
+
+const MAGIC: &[u8; 8] = b"rsess-d1";
+const SLOT: usize = 56;
+const HEADER: usize = 201;
+const CHECKSUM: usize = 120;
+const CHECKED: usize = 152;
+
+/// No record of this crate is larger; a foreign file may be.
+pub(super) const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// A record and the sequence number of its newest touch slot.
+pub(super) struct Entry {
+    pub stored: Stored,
+    sequence: u64,
+}
+
+/// The whole file for a record.
+pub(super) fn write(key: &StorageKey, version: Version, record: &Record) -> Vec<u8> {
+    let mut file = Vec::with_capacity(HEADER + record.payload.len());
+    file.extend_from_slice(MAGIC);
+    file.extend_from_slice(&slot(key, 1, record.last_seen, record.expires));
+    file.extend_from_slice(&[0; SLOT]);
+    file.extend_from_slice(&[0; 32]);
+    file.extend_from_slice(&version.0.to_be_bytes());
+    file.extend_from_slice(&record.created.as_millis().to_be_bytes());
+    match &record.owner {
+        Some(owner) => {
+            file.push(1);
+            file.extend_from_slice(owner.as_bytes());
+        }
+        None => file.extend_from_slice(&[0; 33]),
+    }
+    file.extend_from_slice(&record.payload);
+    let checksum = checksum(key, &file[CHECKED..]);
+    file[CHECKSUM..CHECKED].copy_from_slice(&checksum);
+    file
+}
+
+/// The record in a file, or that it is corrupt: torn, foreign, or another key's.
+pub(super) fn read(key: &StorageKey, file: &[u8]) -> Result<Entry, StorageError> {
+    parse(key, file).ok_or(StorageError::Corrupt("its file is torn or foreign"))
+}
+
+fn parse(key: &StorageKey, file: &[u8]) -> Option<Entry> {
+    if file.len() < HEADER
+        || !file.starts_with(MAGIC)
+        || file[CHECKSUM..CHECKED] != checksum(key, &file[CHECKED..])
+    {
+        return None;
+    }
+    let slots = [8, 8 + SLOT].into_iter().filter_map(|at| read_slot(key, &file[at..at + SLOT]));
+    let (sequence, last_seen, expires) = slots.max_by_key(|(sequence, ..)| *sequence)?;
+    let owner = match file[168] {
+        0 => None,
+        _ => Some(OwnerKey::from_bytes(*file[169..].first_chunk()?)),
+    };
+    let record = Record {
+        payload: file[HEADER..].into(),
+        owner,
+        created: Timestamp::from_millis(number(file, 160)?),
+        last_seen,
+        expires,
+    };
+    Some(Entry { stored: Stored { version: Version(number(file, 152)?), record }, sequence })
+}
+
+impl Entry {
+    /// Where in the file and what to write to move the times.
+    pub fn touch(
+        &self,
+        key: &StorageKey,
+        last_seen: Timestamp,
+        expires: Timestamp,
+    ) -> (u64, [u8; SLOT]) {
+        let sequence = self.sequence.wrapping_add(1);
+        // Odd sequences stand in the first slot.
+        let at = if sequence % 2 == 1 { 8 } else { 8 + SLOT as u64 };
+        (at, slot(key, sequence, last_seen, expires))
+    }
+}
+
+fn slot(key: &StorageKey, sequence: u64, last_seen: Timestamp, expires: Timestamp) -> [u8; SLOT] {
+    let mut slot = [0; SLOT];
+    for (i, number) in
+        [sequence, last_seen.as_millis(), expires.as_millis()].into_iter().enumerate()
+    {
+        slot[i * 8..(i + 1) * 8].copy_from_slice(&number.to_be_bytes());
+    }
+    let check = checksum(key, &slot[..24]);
+    slot[24..].copy_from_slice(&check);
+    slot
+}
+
+fn read_slot(key: &StorageKey, slot: &[u8]) -> Option<(u64, Timestamp, Timestamp)> {
+    if slot[24..] != checksum(key, &slot[..24]) {
+        return None;
+    }
+    let time = |at| number(slot, at).map(Timestamp::from_millis);
+    Some((number(slot, 0)?, time(8)?, time(16)?))
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+fn checksum(key: &StorageKey, bytes: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(key.as_bytes()).chain_update(bytes).finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> (StorageKey, Record) {
+        let record = Record {
+            payload: (*b"payload").into(),
+            owner: Some(OwnerKey::from_bytes([9; 32])),
+            created: Timestamp::from_millis(1),
+            last_seen: Timestamp::from_millis(2),
+            expires: Timestamp::from_millis(3),
+        };
+        (StorageKey::from_bytes([7; 32]), record)
+    }
+
+    #[test]
+    fn a_record_round_trips_and_any_damage_is_found() {
+        let (key, record) = sample();
+        let file = write(&key, Version(5), &record);
+        assert_eq!(
+            read(&key, &file).unwrap().stored,
+            Stored { version: Version(5), record: record.clone() }
+        );
+        assert!(read(&StorageKey::from_bytes([8; 32]), &file).is_err(), "another key's file");
+        for length in 0..file.len() {
+            assert!(read(&key, &file[..length]).is_err(), "cut to {length}");
+        }
+        for byte in 0..file.len() {
+            let mut damaged = file.clone();
+            damaged[byte] ^= 1;
+            // The second slot is unused: damage there is no damage.
+            let unused = (8 + SLOT..8 + 2 * SLOT).contains(&byte);
+            assert_eq!(read(&key, &damaged).is_ok(), unused, "byte {byte}");
+        }
+    }
+
+    #[test]
+    fn a_torn_touch_leaves_the_times_before_it() {
+        let (key, record) = sample();
+        let mut file = write(&key, Version(5), &record);
+        for n in 10..14 {
+            let before = read(&key, &file).unwrap();
+            let (at, slot) =
+                before.touch(&key, Timestamp::from_millis(n), Timestamp::from_millis(n + 100));
+            let at = usize::try_from(at).unwrap();
+            let mut torn = file.clone();
+            torn[at..at + 30].copy_from_slice(&slot[..30]);
+            assert_eq!(read(&key, &torn).unwrap().stored, before.stored);
+            file[at..at + SLOT].copy_from_slice(&slot);
+            let after = read(&key, &file).unwrap().stored;
+            assert_eq!(
+                (after.version, after.record.last_seen),
+                (Version(5), Timestamp::from_millis(n))
+            );
+        }
+    }
+}

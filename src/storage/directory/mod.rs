@@ -1,0 +1,138 @@
+//! One file a record, for one machine and any number of its processes.
+//!
+//! ```text
+//! <path>/records/ab/cd/<64 hex digits>    the record; see `file.rs`
+//! <path>/owners/ab/<64 hex digits>/       one empty file for each of the owner's records
+//! <path>/owners/ab/<64 hex digits>/generation
+//! <path>/locks/records.ab, owners.ab      advisory locks, by the first byte of a key
+//! ```
+//!
+//! A record is replaced by renaming a flushed temporary file over it, so
+//! reading needs no lock and finds the old record or the new one. Writers
+//! compare and swap under the lock of the key's first byte. An owner's lock is
+//! taken after a record's, never before.
+
+mod disk;
+mod file;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use disk::Disk;
+
+use super::{
+    Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage, StorageError,
+    StorageKey, Stored, Timestamp, Touch, Update, Version,
+};
+
+/// A storage in a directory that this machine's processes may share.
+///
+/// Survives restarts and `kill -9`: a record that was acknowledged is on the
+/// disk. Directories are made with mode 0700, files with 0600; no symlink is
+/// followed; reading creates nothing.
+///
+/// ```
+/// use rocket_typed_sessions::storage::Directory;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("sessions");
+/// let storage = Directory::open(path)?;
+/// # drop(storage);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Directory(Arc<Disk>);
+
+impl Directory {
+    /// Opens the directory, making it if it is not there; fails if it cannot
+    /// be written.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, StorageError> {
+        Ok(Self(Arc::new(Disk::open(path.into())?)))
+    }
+
+    /// Runs file work off the async threads. The work goes on if the caller
+    /// stops waiting: an operation happens wholly or not at all.
+    async fn run<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Disk) -> Result<R, StorageError> + Send + 'static,
+    ) -> Result<R, StorageError> {
+        let disk = Arc::clone(&self.0);
+        let done = rocket::tokio::task::spawn_blocking(move || work(&disk)).await;
+        done.map_err(|cause| StorageError::other("a storage task did not finish", cause))?
+    }
+}
+
+#[rocket::async_trait]
+impl SessionStorage for Directory {
+    async fn create(
+        &self,
+        key: &StorageKey,
+        record: Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Create, StorageError> {
+        let key = key.clone();
+        self.run(move |disk| disk.create(&key, &record, guard, now)).await
+    }
+
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
+        let key = key.clone();
+        self.run(move |disk| disk.read(&key, now)).await
+    }
+
+    async fn update(
+        &self,
+        key: &StorageKey,
+        expected: Version,
+        record: Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Update, StorageError> {
+        let key = key.clone();
+        self.run(move |disk| disk.update(&key, expected, &record, guard, now)).await
+    }
+
+    async fn touch(
+        &self,
+        key: &StorageKey,
+        last_seen: Timestamp,
+        expires: Timestamp,
+    ) -> Result<Touch, StorageError> {
+        let key = key.clone();
+        self.run(move |disk| disk.touch(&key, last_seen, expires)).await
+    }
+
+    async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError> {
+        let key = key.clone();
+        self.run(move |disk| disk.invalidate(&key)).await
+    }
+
+    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
+        self.run(move |disk| disk.purge(now, limit)).await
+    }
+
+    async fn list(
+        &self,
+        owner: &OwnerKey,
+        after: Option<&StorageKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<OwnerPage, StorageError> {
+        let (owner, after) = (owner.clone(), after.cloned());
+        self.run(move |disk| disk.list(&owner, after.as_ref(), limit, now)).await
+    }
+
+    async fn invalidate_owner(
+        &self,
+        owner: &OwnerKey,
+        except: &[StorageKey],
+        now: Timestamp,
+    ) -> Result<usize, StorageError> {
+        let (owner, except) = (owner.clone(), except.to_vec());
+        self.run(move |disk| disk.invalidate_owner(&owner, &except, now)).await
+    }
+
+    async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
+        let owner = owner.clone();
+        self.run(move |disk| disk.owner_generation(&owner)).await
+    }
+}

@@ -1,0 +1,63 @@
+//! One async lock a record, so that commits on one record queue in this
+//! process instead of conflicting, and nobody else waits (checklist S60).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::OwnedMutexGuard;
+
+use super::StorageKey;
+
+type RecordLock = Arc<tokio::sync::Mutex<()>>;
+
+/// The locks of the records that are being committed just now.
+#[derive(Default)]
+pub(crate) struct KeyedLocks(Arc<Mutex<HashMap<StorageKey, RecordLock>>>);
+
+impl KeyedLocks {
+    /// Waits until nobody else in this process commits the record.
+    pub async fn lock(&self, key: &StorageKey) -> KeyedGuard {
+        let lock = self.0.lock().entry(key.clone()).or_default().clone();
+        // Made before the wait: a cancelled wait cleans up as well.
+        let mut guard = KeyedGuard { locks: Arc::clone(&self.0), key: key.clone(), held: None };
+        guard.held = Some(lock.lock_owned().await);
+        guard
+    }
+}
+
+/// Holds one record's lock; forgets the lock when nobody else wants it.
+pub(crate) struct KeyedGuard {
+    locks: Arc<Mutex<HashMap<StorageKey, RecordLock>>>,
+    key: StorageKey,
+    held: Option<OwnedMutexGuard<()>>,
+}
+
+impl Drop for KeyedGuard {
+    fn drop(&mut self) {
+        let mut locks = self.locks.lock();
+        self.held = None;
+        // The map's own handle is the last one: nobody holds or awaits it.
+        if locks.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
+            locks.remove(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lock_excludes_and_leaves_nothing_behind() {
+        let locks = Arc::new(KeyedLocks::default());
+        let (one, other) = (StorageKey::from_bytes([1; 32]), StorageKey::from_bytes([2; 32]));
+        let held = locks.lock(&one).await;
+        let waiting = tokio::time::timeout(std::time::Duration::from_millis(20), locks.lock(&one));
+        assert!(waiting.await.is_err(), "the same record is held");
+        drop(locks.lock(&other).await);
+        drop(held);
+        drop(locks.lock(&one).await);
+        assert!(locks.0.lock().is_empty());
+    }
+}

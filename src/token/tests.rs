@@ -1,0 +1,209 @@
+//! The native token formats: every kind round-trips, and nothing else opens.
+
+use super::*;
+use crate::config::Secret;
+
+const LIMIT: usize = 8192;
+
+fn secret(byte: u8) -> KeyMaterial {
+    KeyMaterial::Secret(Secret::new((0..32).map(|i| byte ^ i).collect()))
+}
+
+fn sealer_for(
+    app: &str,
+    session: &str,
+    transport: TransportBinding<'_>,
+    protect: Protect,
+    keys: &[KeyMaterial],
+) -> Sealer {
+    Sealer::new(&Binding { app, session, transport }, protect, Suite::A128CbcHs256, keys).unwrap()
+}
+
+fn sealer(protect: Protect, keys: &[KeyMaterial]) -> Sealer {
+    sealer_for("app", "user_session", TransportBinding::Cookie, protect, keys)
+}
+
+fn claims() -> Claims {
+    let time = Timestamp::from_millis;
+    let times = Times { created: time(1), seen: time(2), authenticated: time(3), idle_override: 4 };
+    Claims { times, epoch: 5, token_id: [6; 16] }
+}
+
+fn seal(sealer: &Sealer, payload: &[u8]) -> String {
+    sealer.seal_payload(&claims(), payload, &Random::System).unwrap()
+}
+
+fn open(sealer: &Sealer, token: &str) -> Option<(Claims, Vec<u8>)> {
+    sealer.open_payload(token, LIMIT, |_| true).map(|opened| opened.content)
+}
+
+fn id() -> SessionId {
+    SessionId::from_bytes(&[7; 32])
+}
+
+#[test]
+fn every_kind_and_suite_round_trips() {
+    for protect in [Protect::Encrypt, Protect::Sign, Protect::None] {
+        for suite in [Suite::A128CbcHs256, Suite::A192CbcHs384, Suite::A256CbcHs512] {
+            let keys = if protect == Protect::None { vec![] } else { vec![secret(1)] };
+            let binding =
+                Binding { app: "", session: "s", transport: TransportBinding::Custom("x") };
+            let sealer = Sealer::new(&binding, protect, suite, &keys).unwrap();
+            for payload in [&b""[..], b"x", &[0xff; 100]] {
+                let token = seal(&sealer, payload);
+                assert_eq!(
+                    open(&sealer, &token),
+                    Some((claims(), payload.to_vec())),
+                    "{protect:?}"
+                );
+                assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
+            }
+        }
+    }
+    let signed = sealer(Protect::Sign, &[secret(1)]);
+    let token = signed.seal_id(&id());
+    assert_eq!(token.len(), 94);
+    assert_eq!(signed.open_id(&token).unwrap().content, id());
+    let plain = sealer(Protect::None, &[]);
+    assert_eq!(plain.open_id(&plain.seal_id(&id())).unwrap().content, id());
+}
+
+#[test]
+fn s23_any_flipped_bit_any_cut_and_any_addition_is_refused() {
+    for protect in [Protect::Encrypt, Protect::Sign] {
+        let sealer = sealer(protect, &[secret(1)]);
+        let opens = |token: &str| open(&sealer, token).is_some() || sealer.open_id(token).is_some();
+        let mut tokens = vec![seal(&sealer, b"payload")];
+        if protect == Protect::Sign {
+            tokens.push(sealer.seal_id(&id()));
+        }
+        for token in tokens {
+            assert!(opens(&token));
+            let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+            for bit in 0..bytes.len() * 8 {
+                let mut flipped = bytes.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                assert!(!opens(&URL_SAFE_NO_PAD.encode(flipped)), "{protect:?} bit {bit}");
+            }
+            for length in 0..token.len() {
+                assert!(!opens(&token[..length]), "{protect:?} cut to {length}");
+            }
+            assert!(!opens(&format!("{token}A")) && !opens(&format!("{token}AAAA")));
+        }
+    }
+}
+
+#[test]
+fn s23_iv_and_ciphertext_cannot_be_spliced_between_tokens() {
+    let sealer = sealer(Protect::Encrypt, &[secret(1)]);
+    let one = URL_SAFE_NO_PAD.decode(seal(&sealer, b"one")).unwrap();
+    let two = URL_SAFE_NO_PAD.decode(seal(&sealer, b"two")).unwrap();
+    for cut in [PAYLOAD_HEADER, PAYLOAD_HEADER + 16, one.len() - 16] {
+        let spliced = [&one[..cut], &two[cut..]].concat();
+        let whole = spliced == one || spliced == two;
+        assert_eq!(open(&sealer, &URL_SAFE_NO_PAD.encode(spliced)).is_some(), whole, "{cut}");
+    }
+}
+
+#[test]
+fn s17_s28_s29_a_token_is_bound_to_app_session_transport_and_kind() {
+    use TransportBinding::{Cookie, Custom, Header};
+    let keys = || [secret(1)];
+    let token = seal(&sealer_for("ab", "c", Cookie, Protect::Encrypt, &keys()), b"x");
+    for (app, session, transport) in [
+        ("", "c", Cookie),
+        ("a", "bc", Cookie),
+        ("ab", "d", Cookie),
+        ("ab", "c", Header),
+        ("ab", "c", Custom("")),
+    ] {
+        assert!(
+            open(&sealer_for(app, session, transport, Protect::Encrypt, &keys()), &token).is_none()
+        );
+    }
+    let signed = seal(&sealer(Protect::Sign, &keys()), b"x");
+    let plain = seal(&sealer(Protect::None, &[]), b"x");
+    assert!(open(&sealer(Protect::Encrypt, &keys()), &signed).is_none());
+    assert!(open(&sealer(Protect::Sign, &keys()), &plain).is_none());
+    assert!(open(&sealer(Protect::None, &[]), &signed).is_none());
+    assert!(
+        sealer(Protect::Sign, &keys())
+            .open_id(&sealer(Protect::None, &[]).seal_id(&id()))
+            .is_none()
+    );
+}
+
+#[test]
+fn s30_s31_other_versions_encodings_and_plain_payloads_are_refused() {
+    let sealer = sealer(Protect::Sign, &[secret(1)]);
+    let token = sealer.seal_id(&id());
+    let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+    for version in [0, 2, 255] {
+        let mut other = bytes.clone();
+        other[0] = version;
+        assert!(sealer.open_id(&URL_SAFE_NO_PAD.encode(other)).is_none());
+    }
+    let last = token.as_bytes()[93];
+    let nonzero_tail = format!("{}{}", &token[..93], char::from(last + 1));
+    for text in [
+        format!("{token}="),
+        format!("{token}=="),
+        format!(" {token}"),
+        format!("{token}\n"),
+        token.replacen(|c: char| c.is_ascii_alphabetic(), "+", 1),
+        token.replacen('_', "/", 1) + "/",
+        nonzero_tail,
+        String::new(),
+        "{\"id\":1}".into(),
+        "eyJpZCI6MX0".into(),
+    ] {
+        assert!(sealer.open_id(&text).is_none() && open(&sealer, &text).is_none(), "{text}");
+    }
+}
+
+#[test]
+fn s32_the_first_key_seals_and_all_open() {
+    let old = sealer(Protect::Encrypt, &[secret(1)]);
+    let both = sealer(Protect::Encrypt, &[secret(2), secret(1)]);
+    let new = sealer(Protect::Encrypt, &[secret(2)]);
+    let token = seal(&old, b"x");
+    let opened = both.open_payload(&token, LIMIT, |_| true).unwrap();
+    assert!(opened.stale_key);
+    assert!(open(&new, &token).is_none());
+    let reissued = seal(&both, &opened.content.1);
+    assert!(!new.open_payload(&reissued, LIMIT, |_| true).unwrap().stale_key);
+    let twice = Sealer::new(
+        &Binding { app: "", session: "s", transport: TransportBinding::Cookie },
+        Protect::Sign,
+        Suite::A128CbcHs256,
+        &[secret(1), secret(1)],
+    );
+    assert!(twice.is_err());
+}
+
+#[test]
+fn s26_every_seal_has_its_own_iv_and_s33_lengths_do_not_compress() {
+    let sealer = sealer(Protect::Encrypt, &[secret(1)]);
+    let tokens: std::collections::HashSet<_> = (0..1000).map(|_| seal(&sealer, b"x")).collect();
+    assert_eq!(tokens.len(), 1000);
+    let random: Vec<u8> =
+        (0..1000u32).map(|i| b'a' + u8::try_from(i * 7919 % 26).unwrap()).collect();
+    assert_eq!(seal(&sealer, &[b'a'; 1000]).len(), seal(&sealer, &random).len());
+}
+
+#[test]
+fn s2_a_broken_random_generator_seals_nothing() {
+    let sealer = sealer(Protect::Encrypt, &[secret(1)]);
+    assert!(matches!(
+        sealer.seal_payload(&claims(), b"x", &Random::Broken),
+        Err(SessionError::Random)
+    ));
+    assert!(SessionId::random(&Random::Broken).is_err());
+}
+
+#[test]
+fn s54_a_long_token_is_refused_by_its_length() {
+    let sealer = sealer(Protect::Sign, &[secret(1)]);
+    assert!(open(&sealer, &"A".repeat(420_000)).is_none());
+    assert!(sealer.open_payload(&seal(&sealer, b"x"), 10, |_| true).is_none());
+}

@@ -1,0 +1,130 @@
+//! The token is an id; the session is a record in a storage.
+
+use std::borrow::Cow;
+
+use rocket::{error, warn};
+
+use super::envelope::Envelope;
+use super::{Content, Origin, Place};
+use crate::definition::{Definition, Server};
+use crate::error::SessionError;
+use crate::expiry::{Times, Timestamp};
+use crate::storage::{OwnerGuard, OwnerKey, Record, StorageError, StorageKey, Stored, Version};
+use crate::token::{Opened, SessionId};
+
+/// Every distinct live session among `values`. Forged tokens cost no storage call.
+pub(crate) async fn load(
+    definition: &Definition,
+    server: &Server,
+    values: &[Cow<'_, str>],
+    now: Timestamp,
+) -> Result<Vec<Origin>, SessionError> {
+    let mut ids: Vec<Opened<SessionId>> = Vec::new();
+    for opened in values.iter().filter_map(|value| definition.sealer.open_id(value)) {
+        if !ids.iter().any(|other| other.content == opened.content) {
+            ids.push(opened);
+        }
+    }
+    let mut found = Vec::new();
+    for Opened { content: id, stale_key } in ids {
+        if let Some(origin) = find(definition, server, &id, now).await? {
+            found.push(Origin { stale_key, ..origin });
+        }
+    }
+    Ok(found)
+}
+
+/// The live session that `id` names, if its secret is still the right one.
+pub(crate) async fn find(
+    definition: &Definition,
+    server: &Server,
+    id: &SessionId,
+    now: Timestamp,
+) -> Result<Option<Origin>, SessionError> {
+    let key = id.storage_key(&definition.app, &definition.name);
+    match server.storage.read(&key, now).await {
+        Ok(stored) => Ok(stored.and_then(|stored| origin(definition, id, key, stored, now))),
+        // One bad record must not fail its client's every request.
+        Err(StorageError::Corrupt(what)) => {
+            error!(
+                "Session `{}`: the record {key:?} is corrupt ({what}); it counts as absent.",
+                definition.name
+            );
+            Ok(None)
+        }
+        Err(cause) => Err(cause.into()),
+    }
+}
+
+fn origin(
+    definition: &Definition,
+    id: &SessionId,
+    key: StorageKey,
+    stored: Stored,
+    now: Timestamp,
+) -> Option<Origin> {
+    let Stored { version, record } = stored;
+    let Some((envelope, start)) = Envelope::unwrap(&record.payload, &definition.name) else {
+        warn!(
+            "Session `{}`: the record {key:?} is not one of this session's; it counts as absent.",
+            definition.name
+        );
+        return None;
+    };
+    let times = Times {
+        created: record.created,
+        seen: record.last_seen,
+        authenticated: envelope.authenticated,
+        idle_override: envelope.idle_override,
+    };
+    if !envelope.admits(&id.secret_hash()) || !definition.lifetime.admits(&times, now) {
+        return None;
+    }
+    let content = if definition.transformers.is_empty() {
+        Content::Shared(record.payload, start)
+    } else {
+        Content::owned(definition.transform_read(record.payload[start..].to_vec())?)
+    };
+    let place = Place::Server { id: id.clone(), key, version, owner: record.owner };
+    Some(Origin { times, content, stale_key: false, place })
+}
+
+/// A record about to be written, with what the core must know of it afterwards.
+pub(crate) struct Draft {
+    pub id: SessionId,
+    pub key: StorageKey,
+    pub times: Times,
+    pub owner: Option<OwnerKey>,
+    pub content: Vec<u8>,
+}
+
+impl Draft {
+    /// The record to hand to the storage.
+    pub fn record(&self, definition: &Definition) -> Result<Record, SessionError> {
+        let envelope = Envelope {
+            secret_hash: self.id.secret_hash(),
+            authenticated: self.times.authenticated,
+            idle_override: self.times.idle_override,
+        };
+        let value = definition.transform_write(&self.content)?;
+        definition.check_payload(value.len())?;
+        Ok(Record {
+            payload: envelope.wrap(&definition.name, &value),
+            owner: self.owner.clone(),
+            created: self.times.created,
+            last_seen: self.times.seen,
+            expires: definition.lifetime.expires(&self.times),
+        })
+    }
+
+    /// The session as it stands once the storage has written it.
+    pub fn written(self, version: Version) -> Origin {
+        let place = Place::Server { id: self.id, key: self.key, version, owner: self.owner };
+        Origin { times: self.times, content: Content::owned(self.content), stale_key: false, place }
+    }
+}
+
+/// Under which conditions a record may become its owner's.
+pub(crate) const fn guard() -> OwnerGuard {
+    OwnerGuard { generation: None, limit: None }
+}

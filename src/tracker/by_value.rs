@@ -1,0 +1,61 @@
+//! The token is the session.
+
+use std::borrow::Cow;
+
+use super::{Content, Origin, Place};
+use crate::definition::Definition;
+use crate::error::SessionError;
+use crate::expiry::{Times, Timestamp};
+use crate::random::Random;
+use crate::token::Claims;
+
+/// Every distinct valid session among `values`; of one session's several
+/// tokens the newest.
+pub(crate) fn load(
+    definition: &Definition,
+    values: &[Cow<'_, str>],
+    now: Timestamp,
+) -> Vec<Origin> {
+    let mut found: Vec<(Claims, Origin)> = Vec::new();
+    for value in values {
+        let opened = definition.sealer.open_payload(value, definition.size.bytes, |times| {
+            definition.lifetime.admits(times, now)
+        });
+        let Some(opened) = opened else { continue };
+        let (claims, payload) = opened.content;
+        let Some(payload) = definition.transform_read(payload) else { continue };
+        let place = Place::Client { token_id: claims.token_id, epoch: claims.epoch };
+        let origin = Origin {
+            times: claims.times,
+            content: Content::owned(payload),
+            stale_key: opened.stale_key,
+            place,
+        };
+        match found.iter_mut().find(|(other, _)| other.token_id == claims.token_id) {
+            Some(same) if same.0.times.seen < claims.times.seen => *same = (claims, origin),
+            Some(_) => {}
+            None => found.push((claims, origin)),
+        }
+    }
+    found.into_iter().map(|(_, origin)| origin).collect()
+}
+
+/// Seals `content`. `before` is the session it continues, if it does.
+pub(crate) fn seal(
+    definition: &Definition,
+    random: &Random,
+    before: Option<&Origin>,
+    times: Times,
+    content: Vec<u8>,
+) -> Result<(Origin, String), SessionError> {
+    let (token_id, epoch) = match before.map(|origin| &origin.place) {
+        Some(Place::Client { token_id, epoch }) => (*token_id, *epoch),
+        _ => (random.bytes()?, 0),
+    };
+    let payload = definition.transform_write(&content)?;
+    let token =
+        definition.sealer.seal_payload(&Claims { times, epoch, token_id }, &payload, random)?;
+    definition.check_token(&token)?;
+    let place = Place::Client { token_id, epoch };
+    Ok((Origin { times, content: Content::owned(content), stale_key: false, place }, token))
+}

@@ -1,0 +1,82 @@
+//! What a client's token stands for: the payload itself ([`by_value`]) or a
+//! record in a storage ([`by_id`]).
+
+pub(crate) mod by_id;
+pub(crate) mod by_value;
+mod envelope;
+
+use std::sync::Arc;
+
+use crate::expiry::Times;
+use crate::storage::{OwnerKey, StorageKey, Version};
+use crate::token::SessionId;
+
+/// A session as it was found: what a later change starts from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub times: Times,
+    /// The encoded value; unchanged content is neither written nor sent.
+    pub content: Content,
+    /// The token was sealed by a key other than the first.
+    pub stale_key: bool,
+    pub place: Place,
+}
+
+/// Where the session was found.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    Client { token_id: [u8; 16], epoch: u64 },
+    Server { id: SessionId, key: StorageKey, version: Version, owner: Option<OwnerKey> },
+}
+
+impl Place {
+    /// The record's key, for server storage.
+    pub fn key(&self) -> Option<&StorageKey> {
+        match self {
+            Self::Client { .. } => None,
+            Self::Server { key, .. } => Some(key),
+        }
+    }
+
+    pub fn into_key(self) -> Option<StorageKey> {
+        match self {
+            Self::Client { .. } => None,
+            Self::Server { key, .. } => Some(key),
+        }
+    }
+
+    /// The record's owner, for server storage.
+    pub fn owner(&self) -> Option<&OwnerKey> {
+        match self {
+            Self::Client { .. } => None,
+            Self::Server { owner, .. } => owner.as_ref(),
+        }
+    }
+}
+
+/// Encoded bytes of a value; those of a record are shared with the storage.
+#[derive(Clone)]
+pub(crate) enum Content {
+    Owned(Arc<Vec<u8>>),
+    /// The record's payload, and where in it the value begins.
+    Shared(Arc<[u8]>, usize),
+}
+
+impl Content {
+    pub fn owned(bytes: Vec<u8>) -> Self {
+        Self::Owned(Arc::new(bytes))
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Owned(bytes) => bytes,
+            Self::Shared(bytes, start) => bytes.get(*start..).unwrap_or_default(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{} bytes]", self.bytes().len())
+    }
+}

@@ -1,0 +1,172 @@
+//! Tokens in a cookie, read from the raw `Cookie` headers by exact bytes.
+//!
+//! Rocket's jar percent-decodes names and keeps the last of several, so that
+//! `%5F%5FHost-s=evil` would replace a genuine `__Host-s` (checklist S9, S10).
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use rocket::http::Header;
+use rocket::time::OffsetDateTime;
+use rocket::time::format_description::well_known::Rfc2822;
+use rocket::{Request, Response};
+
+use super::{Outgoing, SessionTransport, SizeLimit};
+use crate::config::{CookieConfig, SameSite};
+use crate::expiry::Timestamp;
+
+/// Name, value and attributes that every browser keeps (rfc6265bis section 5.7).
+const MAX_BYTES: usize = 4096;
+/// More values of one name than this are no session; one more is read to see it.
+const MAX_VALUES: usize = 4;
+/// Browsers cap cookies at 400 days (rfc6265bis section 5.6).
+const MAX_MAX_AGE: Duration = Duration::from_secs(400 * 86_400);
+const EPOCH: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
+
+/// Reads and writes one cookie.
+pub(crate) struct CookieTransport {
+    max_age: Option<u64>,
+    /// The attributes that every `Set-Cookie` of this session has, removals
+    /// included: browsers match a removal by them (checklist S11).
+    attributes: String,
+}
+
+impl CookieTransport {
+    pub fn new(config: &CookieConfig) -> Self {
+        let max_age = config.max_age.map(|age| age.min(MAX_MAX_AGE).as_secs().max(1));
+        Self { max_age, attributes: attributes(config) }
+    }
+
+    fn set_cookie(&self, response: &mut Response<'_>, name: &str, value: &str, lifetime: &str) {
+        // One `Set-Cookie` a name: whatever this session sent before is replaced.
+        let prefix = format!("{name}=");
+        let others: Vec<String> = response
+            .headers()
+            .get("Set-Cookie")
+            .filter(|cookie| !cookie.starts_with(&prefix))
+            .map(str::to_owned)
+            .collect();
+        response.remove_header("Set-Cookie");
+        for other in others {
+            response.adjoin_header(Header::new("Set-Cookie", other));
+        }
+        let attributes = &self.attributes;
+        response.adjoin_header(Header::new(
+            "Set-Cookie",
+            format!("{prefix}{value}{lifetime}{attributes}"),
+        ));
+    }
+}
+
+impl SessionTransport for CookieTransport {
+    fn receive<'r>(&self, request: &'r Request<'_>, name: &str) -> Vec<Cow<'r, str>> {
+        let mut headers = request.headers().get("Cookie").peekable();
+        if headers.peek().is_none() {
+            // Rocket's local client keeps its cookies in the jar only.
+            let cookie = request.cookies().get(name);
+            return cookie
+                .map(|cookie| Cow::Owned(cookie.value().to_owned()))
+                .into_iter()
+                .collect();
+        }
+        let values =
+            headers.flat_map(|header| header.split(';')).filter_map(|pair| value_of(pair, name));
+        values.take(MAX_VALUES + 1).map(Cow::Borrowed).collect()
+    }
+
+    fn send(&self, response: &mut Response<'_>, name: &str, outgoing: Outgoing<'_>) {
+        let lifetime = self.max_age.map_or_else(String::new, |seconds| {
+            let expires = http_date(outgoing.now.after(Duration::from_secs(seconds)));
+            format!("; Max-Age={seconds}; Expires={expires}")
+        });
+        self.set_cookie(response, name, outgoing.token, &lifetime);
+    }
+
+    fn clear(&self, response: &mut Response<'_>, name: &str) {
+        self.set_cookie(response, name, "", &format!("; Max-Age=0; Expires={EPOCH}"));
+    }
+
+    fn vary<'a>(&self, _: &'a str) -> Option<&'a str> {
+        Some("Cookie")
+    }
+
+    fn limit(&self, name: &str) -> SizeLimit {
+        let lifetime = self.max_age.map_or(0, |seconds| {
+            "; Max-Age=; Expires=".len() + EPOCH.len() + seconds.to_string().len()
+        });
+        SizeLimit { bytes: MAX_BYTES, overhead: name.len() + 1 + lifetime + self.attributes.len() }
+    }
+}
+
+/// The value of a `name=value` pair with exactly this name. Only the space and
+/// tab around a pair are not part of it.
+fn value_of<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
+    let pair = pair.trim_matches([' ', '\t']);
+    pair.strip_prefix(name)?.strip_prefix('=')
+}
+
+fn attributes(config: &CookieConfig) -> String {
+    let mut text = String::new();
+    if let Some(domain) = &config.domain {
+        text += "; Domain=";
+        text += domain;
+    }
+    text += "; Path=";
+    text += &config.path;
+    for (on, flag) in [(config.secure, "; Secure"), (config.http_only, "; HttpOnly")] {
+        if on {
+            text += flag;
+        }
+    }
+    text += match config.same_site {
+        SameSite::Strict => "; SameSite=Strict",
+        SameSite::Lax => "; SameSite=Lax",
+        SameSite::None => "; SameSite=None",
+    };
+    if config.partitioned {
+        text += "; Partitioned";
+    }
+    for (name, value) in &config.extensions {
+        text += "; ";
+        text += name;
+        if !value.is_empty() {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "={value}");
+        }
+    }
+    text
+}
+
+/// An RFC 9110 date. Times beyond the calendar's end stop there.
+fn http_date(time: Timestamp) -> String {
+    const LAST: i64 = 253_402_300_799; // 9999-12-31T23:59:59Z
+    let seconds = i64::try_from(time.as_millis() / 1000).unwrap_or(LAST).min(LAST);
+    let date = OffsetDateTime::from_unix_timestamp(seconds).ok();
+    let text = date.and_then(|date| date.format(&Rfc2822).ok());
+    text.map_or_else(|| EPOCH.to_owned(), |text| text.replace("+0000", "GMT"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s9_names_match_by_exact_bytes() {
+        assert_eq!(value_of(" s=1 ", "s"), Some("1"));
+        assert_eq!(value_of("s=", "s"), Some(""));
+        for pair in ["S=1", "s =1", "%73=1", "\u{2000}s=1", "ss=1", "s", "", "=1"] {
+            assert_eq!(value_of(pair, "s"), None, "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn dates_have_the_form_that_browsers_read() {
+        assert_eq!(http_date(Timestamp::ZERO), EPOCH);
+        assert_eq!(
+            http_date(Timestamp::from_millis(784_111_777_000)),
+            "Sun, 06 Nov 1994 08:49:37 GMT"
+        );
+        assert!(http_date(Timestamp::from_millis(u64::MAX)).starts_with("Fri, 31 Dec 9999"));
+    }
+}

@@ -1,0 +1,34 @@
+//! Tokens in a custom header, for APIs. The client sends back what it got.
+
+use std::borrow::Cow;
+
+use rocket::{Request, Response};
+
+use super::{Outgoing, SessionTransport};
+
+/// Reads and writes one header. There is no way to tell a client to forget a
+/// header, so `clear` sends nothing.
+pub(crate) struct HeaderTransport;
+
+impl SessionTransport for HeaderTransport {
+    fn receive<'r>(&self, request: &'r Request<'_>, name: &str) -> Vec<Cow<'r, str>> {
+        let mut values = request.headers().get(name);
+        let Some(first) = values.next() else { return Vec::new() };
+        match values.next() {
+            None => vec![Cow::Borrowed(first)],
+            // Several lines of one name are one comma-separated value (RFC 9110
+            // section 5.3), which is no token (checklist S18).
+            Some(_) => vec![Cow::Borrowed(",")],
+        }
+    }
+
+    fn send(&self, response: &mut Response<'_>, name: &str, outgoing: Outgoing<'_>) {
+        response.set_raw_header(name.to_owned(), outgoing.token.to_owned());
+    }
+
+    fn clear(&self, _: &mut Response<'_>, _: &str) {}
+
+    fn vary<'a>(&self, name: &'a str) -> Option<&'a str> {
+        Some(name)
+    }
+}

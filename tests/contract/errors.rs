@@ -1,0 +1,137 @@
+//! A failed load or save never looks like success, and loses no token.
+
+use std::time::{Duration, Instant};
+
+use rocket::http::Status;
+use rocket::response::Redirect;
+use rocket::{get, routes};
+use rocket_typed_sessions::{Session, SessionError, Sessions};
+
+use crate::support::*;
+
+#[get("/redirect")]
+fn redirect(session: Session<User>) -> Redirect {
+    session.update(|user| user.count += 1);
+    Redirect::to("/get")
+}
+
+#[get("/large/<bytes>")]
+fn large(session: Session<User>, bytes: usize) {
+    session.set(user(&"x".repeat(bytes)));
+}
+
+#[get("/fails/<status>/<what>")]
+fn fails(session: Session<User>, status: u16, what: &str) -> Status {
+    match what {
+        "count" => drop(session.update(|user| user.count += 1)),
+        "renew" => session.renew(),
+        "login" => session.login(user("eve")),
+        _ => session.clear(),
+    }
+    Status::new(status)
+}
+
+#[get("/panic/<what>")]
+fn panic(session: Session<User>, what: &str) -> String {
+    fails(session, 500, what);
+    panic!("on purpose")
+}
+
+#[get("/save")]
+async fn save(session: Session<User>) -> Result<String, SessionError> {
+    session.update(|user| user.count += 1);
+    session.save().await?;
+    Ok(show(&session))
+}
+
+#[get("/deal")]
+fn deal(session: Result<Session<User>, SessionError>) -> &'static str {
+    if session.is_ok() { "fine" } else { "no storage" }
+}
+
+async fn faulty() -> (rocket::local::asynchronous::Client, Fault) {
+    let fault = Fault::new();
+    let fairing = Sessions::fairing().storage("faulty", fault.clone());
+    let figment = figment("faulty").merge(("sessions.user.storage_timeout", "300 ms"));
+    let routes = routes![redirect, large, fails, panic, save, deal];
+    (client_with(figment, fairing, routes).await, fault)
+}
+
+#[tokio::test]
+async fn s65_s66_a_storage_that_fails_or_hangs_gives_503_and_leaves_the_token() {
+    let (client, fault) = faulty().await;
+    let token = logged_in(&client, "ann").await;
+    for mode in [Mode::Fails, Mode::Hangs] {
+        *fault.reads.lock().await = mode;
+        let started = Instant::now();
+        let response = with_cookie(&client, "/get", &token).await;
+        assert_eq!(response.status(), Status::ServiceUnavailable, "{mode:?}");
+        assert_eq!(sent(&response), None, "{mode:?}");
+        assert!(started.elapsed() < Duration::from_secs(2), "{mode:?}");
+        assert_eq!(text(&client, "/deal", &token).await, "no storage");
+        *fault.reads.lock().await = Mode::Works;
+
+        *fault.writes.lock().await = mode;
+        for uri in ["/redirect", "/login/bob", "/clear", "/renew"] {
+            let response = with_cookie(&client, uri, &token).await;
+            assert_eq!(response.status(), Status::ServiceUnavailable, "{mode:?} {uri}");
+            assert_eq!(sent(&response), None, "{mode:?} {uri}");
+            assert_eq!(response.headers().get_one("Retry-After"), Some("1"));
+            assert!(!response.headers().contains("Location"), "{mode:?} {uri}");
+            assert_eq!(response.into_string().await.as_deref(), Some("the application's own 503"));
+        }
+        let response = with_cookie(&client, "/save", &token).await;
+        assert_eq!(response.status(), Status::ServiceUnavailable, "{mode:?} save");
+        *fault.writes.lock().await = Mode::Works;
+        assert_eq!(text(&client, "/get", &token).await, "ann 0", "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn s12_s55_a_value_over_the_limit_gives_500_and_keeps_the_old_session() {
+    for place in PLACES {
+        let client = client_with(figment(place), Sessions::fairing(), routes![large]).await;
+        let token = logged_in(&client, "ann").await;
+        let uri = if place == "client" { "/large/4000" } else { "/large/70000" };
+        let response = with_cookie(&client, uri, &token).await;
+        assert_eq!(response.status(), Status::InternalServerError, "{place}");
+        assert_eq!(sent(&response), None, "{place}");
+        assert_eq!(text(&client, "/get", &token).await, "ann 0", "{place}");
+        let fits = if place == "client" { "/large/2500" } else { "/large/65000" };
+        assert_eq!(with_cookie(&client, fits, &token).await.status(), Status::Ok, "{place}");
+    }
+}
+
+#[tokio::test]
+async fn s13_after_a_5xx_or_a_panic_only_clear_holds() {
+    let (client, _) = faulty().await;
+    for failing in ["/fails/500", "/fails/503", "/panic"] {
+        let token = logged_in(&client, "ann").await;
+        for what in ["count", "renew", "login"] {
+            let response = with_cookie(&client, &format!("{failing}/{what}"), &token).await;
+            assert!(response.status().code >= 500);
+            assert_eq!(sent(&response), None, "{failing} {what}");
+            assert_eq!(text(&client, "/get", &token).await, "ann 0", "{failing} {what}");
+        }
+        let response = with_cookie(&client, &format!("{failing}/clear"), &token).await;
+        assert_eq!(sent(&response).as_deref(), Some("user="), "{failing}");
+        assert_eq!(text(&client, "/get", &token).await, "absent", "{failing}");
+    }
+    let token = logged_in(&client, "ann").await;
+    with_cookie(&client, "/fails/404/count", &token).await;
+    assert_eq!(text(&client, "/get", &token).await, "ann 1", "a 4xx commits");
+}
+
+#[tokio::test]
+async fn s36_s49_forgeries_and_anonymous_requests_never_reach_the_storage() {
+    let (client, fault) = faulty().await;
+    let calls = || fault.calls.load(std::sync::atomic::Ordering::SeqCst);
+    for i in 0..1000 {
+        let forged = format!("user=AQM{i:091}");
+        for uri in ["/get", "/count", "/clear"] {
+            with_cookie(&client, uri, &forged).await;
+            client.get(uri).dispatch().await;
+        }
+    }
+    assert_eq!(calls(), 0);
+}

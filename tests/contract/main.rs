@@ -1,0 +1,9 @@
+//! The public contract, a file a chapter, through Rocket's local client.
+
+#![allow(clippy::expect_used)]
+
+mod concurrency;
+mod errors;
+mod guard;
+mod support;
+mod tokens;

@@ -1,0 +1,229 @@
+//! The examples as their users run them: real processes, real sockets, curl
+//! with a cookie jar, `kill -9`.
+
+#![allow(clippy::expect_used)]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const GONE: &str = "Session doesn't exist or is expired.";
+const EMPTY: &str = "Your basket is empty.";
+const CART: &str = "Product IDs: [1, 3, 7]";
+
+/// A running example; killed like `kill -9` when dropped.
+struct Server {
+    process: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start(example: &str, environment: &[(&str, &str)]) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|socket| socket.local_addr())
+            .expect("a port")
+            .port();
+        let process = Command::new(binary(example))
+            .env("ROCKET_PORT", port.to_string())
+            .env("ROCKET_LOG_LEVEL", "off")
+            .envs(environment.iter().copied())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the example is built");
+        let server = Self { process, port };
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(20), "{example} does not answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+
+    fn curl(&self, path: &str, arguments: &[&str]) -> String {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let output =
+            Command::new("curl").args(["-s", "--max-time", "10"]).args(arguments).arg(url).output();
+        let output = output.expect("curl is installed");
+        assert!(output.status.success(), "curl {path}: {}", output.status);
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// A whole response to a raw request head.
+    fn raw(&self, path: &str, head: &[u8]) -> String {
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
+        socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+        let begin = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+        // The server may answer and close before it has read everything.
+        let _ = socket.write_all(&[begin.as_bytes(), head, b"\r\n"].concat());
+        let mut response = Vec::new();
+        let _ = socket.read_to_end(&mut response);
+        String::from_utf8_lossy(&response).into_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// `target/<profile>/examples/<name>`, which `cargo test` builds.
+fn binary(example: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("this test's path");
+    let profile = test.parent().and_then(Path::parent).expect("target/<profile>");
+    profile.join("examples").join(example)
+}
+
+fn jar() -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("jar").to_string_lossy().into_owned();
+    (dir, path)
+}
+
+fn header<'a>(response: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = response.lines().filter_map(|line| line.split_once(": "));
+    lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+}
+
+fn body(response: &str) -> &str {
+    response.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+}
+
+#[test]
+fn cookie_client_counts_in_an_encrypted_cookie_that_expires() {
+    let server = Server::start("cookie_client", &[]);
+    let (_dir, jar) = jar();
+    let cookies = ["-L", "-b", &jar, "-c", &jar];
+    assert_eq!(server.curl("/user", &cookies), GONE);
+    assert_eq!(server.curl("/login", &cookies), "Session ID is 123abc. Reload count is 1.");
+    assert_eq!(server.curl("/user", &cookies), "Session ID is 123abc. Reload count is 2.");
+    assert_eq!(server.curl("/user", &cookies), "Session ID is 123abc. Reload count is 3.");
+
+    let login = server.curl("/login", &["-i"]);
+    assert!(login.starts_with("HTTP/1.1 303"), "{login}");
+    let cookie = header(&login, "Set-Cookie").expect("a cookie");
+    assert!(
+        cookie.starts_with("user_session=") && cookie.contains("; Max-Age=10; Expires="),
+        "{cookie}"
+    );
+    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax"), "{cookie}");
+    assert_eq!(header(&login, "Cache-Control"), Some("no-store"));
+    assert_eq!(header(&login, "Vary"), Some("Cookie"));
+    assert!(!cookie.contains("123abc") && !cookie.contains("MTIzYWJj"), "encrypted");
+
+    // Not followed: curl does not rewrite a jar that a redirect has emptied.
+    let logout = server.curl("/logout", &["-i", "-b", &jar, "-c", &jar]);
+    assert!(
+        header(&logout, "Set-Cookie")
+            .is_some_and(|cookie| cookie.starts_with("user_session=; Max-Age=0"))
+    );
+    assert_eq!(server.curl("/user", &cookies), GONE);
+    server.curl("/login", &cookies);
+    std::thread::sleep(Duration::from_secs(11));
+    assert_eq!(server.curl("/user", &cookies), GONE, "ten seconds later");
+}
+
+#[test]
+fn whatever_bytes_the_cookie_holds_the_session_is_absent() {
+    let server = Server::start("cookie_client", &[]);
+    let login = server.curl("/login", &["-i"]);
+    let good = header(&login, "Set-Cookie")
+        .and_then(|cookie| cookie.split(';').next())
+        .expect("a cookie")
+        .to_owned();
+    let good_line = format!("Cookie: {good}\r\n");
+    let answer = server.raw("/user", good_line.as_bytes());
+    assert!(body(&answer).contains("Reload count is 1."), "{answer}");
+
+    let mut forged = good.clone();
+    forged.replace_range(40..41, if &good[40..41] == "A" { "B" } else { "A" });
+    let long = format!("Cookie: user_session={}\r\n", "A".repeat(380_000));
+    let mut heads: Vec<Vec<u8>> =
+        vec![Vec::new(), b"Cookie:\r\n".to_vec(), b"Cookie: user_session\r\n".to_vec()];
+    heads.push(b"Cookie: user_session=\xff\xfe\r\n".to_vec());
+    heads.push(b"Cookie: user_session=%zz+/==\r\n".to_vec());
+    heads.push(b"Cookie: %75ser_session=AAAA\r\nCookie: user_session=A\r\n".to_vec());
+    heads.push(long.into_bytes());
+    heads.push(format!("Cookie: {forged}\r\n").into_bytes());
+    heads.push(format!("Cookie: {}\r\n", &good[..good.len() - 1]).into_bytes());
+    for head in heads {
+        let answer = server.raw("/user", &head);
+        let shown = String::from_utf8_lossy(&head[..head.len().min(60)]).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{shown}: {answer:.80}");
+        assert_eq!(body(&answer), GONE, "{shown}");
+        assert_eq!(header(&answer, "Set-Cookie"), None, "{shown}");
+    }
+}
+
+#[test]
+fn cookie_server_keeps_a_cart_and_logout_ends_it_for_every_copy() {
+    let server = Server::start("cookie_server", &[]);
+    let (_dir, jar) = jar();
+    let cookies = ["-L", "-b", &jar, "-c", &jar];
+    assert_eq!(server.curl("/cart", &cookies), EMPTY);
+    assert_eq!(server.curl("/login", &cookies), CART);
+    assert_eq!(server.curl("/cart", &cookies), CART);
+    let copy = std::fs::read_to_string(&jar).expect("the jar");
+    let token = copy.split_whitespace().last().expect("a token");
+    assert_eq!(token.len(), 94, "a signed id");
+    assert_eq!(server.curl("/logout", &cookies), EMPTY);
+    let replay = format!("cart_session={token}");
+    assert_eq!(server.curl("/cart", &["-b", &replay]), EMPTY, "a replayed cookie");
+}
+
+#[test]
+fn header_server_survives_kill_9_and_logout_holds() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let storage = format!("{{type=\"directory\",path=\"{}\"}}", dir.path().display());
+    let mut random = [0; 32];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut random))
+        .expect("random bytes");
+    let secret = random.iter().fold("hex:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+    let environment = [
+        ("ROCKET_SESSIONS__HEADER_CART__STORAGE", storage.as_str()),
+        ("ROCKET_SESSIONS__SECRET", secret.as_str()),
+    ];
+
+    let server = Server::start("header_server", &environment);
+    let login = server.curl("/login", &["-i"]);
+    assert!(login.starts_with("HTTP/1.1 200") && header(&login, "Set-Cookie").is_none(), "{login}");
+    let token = header(&login, "cart_session").expect("a token").to_owned();
+    let send = format!("cart_session: {token}");
+    assert_eq!(server.curl("/cart", &["-H", &send]), CART);
+    assert_eq!(server.curl("/cart", &[]), EMPTY);
+    assert_eq!(
+        server.curl("/cart", &["-b", &format!("cart_session={token}")]),
+        EMPTY,
+        "not by cookie"
+    );
+    drop(server);
+
+    let server = Server::start("header_server", &environment);
+    assert_eq!(server.curl("/cart", &["-H", &send]), CART, "after kill -9");
+    server.curl("/logout", &["-H", &send]);
+    assert_eq!(server.curl("/cart", &["-H", &send]), EMPTY);
+    drop(server);
+    let server = Server::start("header_server", &environment);
+    assert_eq!(server.curl("/cart", &["-H", &send]), EMPTY, "what is ended stays ended");
+}
+
+#[test]
+fn a_wrong_configuration_refuses_launch_and_says_what_to_write() {
+    for (variable, value, expected) in [
+        ("ROCKET_PROFILE", "release", "openssl rand -base64 32"),
+        ("ROCKET_SESSIONS__USER_SESSION__COOKIE__SAME_SITE", "lacks", "\"lax\""),
+        ("ROCKET_SESSIONS__USER_SESSION__IDLE_TIMEOU", "7 days", "did you mean `idle_timeout`?"),
+    ] {
+        let output = Command::new(binary("cookie_client"))
+            .env(variable, value)
+            .env("ROCKET_PORT", "0")
+            .output();
+        let output = output.expect("the example is built");
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(!output.status.success() && text.contains(expected), "{variable}: {text}");
+    }
+}
