@@ -151,6 +151,9 @@ fn read(table: &mut Table<'_, '_>, kind: &Kind) -> Vec<Zeroizing<Vec<u8>>> {
         }
         (None, None) => return Vec::new(),
     };
+    if texts.is_empty() {
+        table.problem(kind.key, format!("holds no key; {MAKE_ONE}"));
+    }
     let mut keys: Vec<Zeroizing<Vec<u8>>> = Vec::new();
     for text in texts {
         let Some(key) = decode(&text).filter(|key| !key.is_empty()) else {
@@ -199,11 +202,7 @@ fn lines(table: &mut Table<'_, '_>, kind: &Kind, tag: Tag, path: &str) -> Vec<Ze
         table.context.warnings.push(format!("`{key}`: others can read {path}; `chmod 600` it"));
     }
     let lines = content.lines().map(str::trim).filter(|line| !line.is_empty());
-    let texts: Vec<_> = lines.map(|line| Zeroizing::new(line.to_owned())).collect();
-    if texts.is_empty() {
-        table.problem(kind.file, format!("the file {} holds no key", path.display()));
-    }
-    texts
+    lines.map(|line| Zeroizing::new(line.to_owned())).collect()
 }
 
 /// `hex:…`, `base64:…`, or without prefix whichever it looks like.

@@ -1,1 +1,343 @@
-//! tests
+//! Every key, every refusal, every source, as a user writes them.
+
+// The type of a closure in a jail is figment's.
+#![allow(clippy::result_large_err)]
+
+use std::time::Duration;
+
+use figment::Jail;
+
+use super::*;
+use crate::token::Suite;
+
+const KEY: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
+
+fn registered() -> Registered {
+    let names = |name: &str| vec![name.to_owned()];
+    Registered { storages: names("mine"), transports: names("bearer"), transformers: names("zip") }
+}
+
+/// What Rocket.toml and these environment variables amount to.
+fn read_toml(toml: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
+    let mut result = None;
+    Jail::expect_with(|jail| {
+        jail.create_file("Rocket.toml", toml)?;
+        for (name, value) in environment {
+            jail.set_env(name, value);
+        }
+        result = Some(read(&rocket::Config::figment(), &registered()));
+        Ok(())
+    });
+    result.expect("the jail ran")
+}
+
+fn debug(toml: &str) -> Config {
+    read_toml(toml, &[("ROCKET_PROFILE", "debug")]).expect("no problem")
+}
+
+/// In the release profile, with a key.
+fn release(toml: &str) -> Result<Config, Vec<Problem>> {
+    read_toml(toml, &[("ROCKET_PROFILE", "release"), ("ROCKET_SESSIONS__SECRET", KEY)])
+}
+
+fn texts(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn cookie(session: &SessionConfig) -> &CookieConfig {
+    match &session.transport {
+        TransportConfig::Cookie(cookie) => cookie,
+        other => panic!("{other:?} is no cookie"),
+    }
+}
+
+#[test]
+fn s6_s34_the_defaults_are_secure() {
+    let config = release("[default.sessions.user]").expect("no problem");
+    let session = &config.sessions["user"];
+    assert_eq!((session.protect, session.suite), (Protect::Encrypt, Suite::A128CbcHs256));
+    assert!(session.storage.is_none() && session.wire_name == "user");
+    assert_eq!(session.lifetime.idle, Duration::from_secs(7 * 86_400));
+    assert_eq!(session.lifetime.absolute, Duration::from_secs(30 * 86_400));
+    assert_eq!(session.lifetime.touch_after, session.lifetime.idle / 10);
+    assert_eq!((session.max_payload, session.storage_timeout), (65_536, Duration::from_secs(2)));
+    let cookie = cookie(session);
+    assert!(cookie.secure && cookie.http_only && !cookie.partitioned && cookie.domain.is_none());
+    assert_eq!((cookie.path.as_str(), cookie.same_site), ("/", SameSite::Lax));
+    assert_eq!(cookie.max_age, Some(session.lifetime.idle));
+    assert!(config.warnings.is_empty());
+
+    let config = release("[default.sessions.user]\nstorage = \"memory\"").expect("no problem");
+    let session = &config.sessions["user"];
+    assert_eq!(session.protect, Protect::Sign);
+    assert_eq!(self::cookie(session).max_age, Some(session.lifetime.absolute));
+}
+
+#[test]
+fn the_debug_profile_runs_without_keys_and_without_tls_and_says_so_once() {
+    let config = debug("[default.sessions.one]\n[default.sessions.two]\nstorage = \"memory\"");
+    assert!(!cookie(&config.sessions["one"]).secure);
+    assert_eq!(config.warnings.len(), 1);
+    assert!(
+        config.warnings[0].contains("`one`, `two`")
+            && config.warnings[0].contains("ROCKET_SESSIONS__SECRET")
+    );
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = release(
+        r#"
+        [default.sessions]
+        app = "shop"
+        [default.sessions.user]
+        transport = "cookie"
+        name = "u"
+        protect = "encrypt"
+        suite = "A256CBC-HS512"
+        idle_timeout = "30 minutes"
+        absolute_timeout = 28800
+        touch_after = 0
+        max_payload = "2 KiB"
+        storage_timeout = "500 ms"
+        transform = ["zip"]
+        format = "native"
+        accept = []
+        renewal_grace = 0
+        renew_after = "never"
+        max_sessions_per_owner = 0
+        owner_limit_policy = "end-oldest"
+        remember_client = false
+        revocation = "none"
+        key_reload = "never"
+        allow_insecure = false
+        [default.sessions.user.cookie]
+        path = "/shop"
+        domain = "example.com"
+        max_age = "session"
+        secure = true
+        http_only = true
+        same_site = "none"
+        partitioned = true
+        prefix = "secure"
+        extensions = { Priority = "High", Flag = "" }
+        [default.sessions.api]
+        transport = "bearer"
+        storage = "mine"
+        [default.sessions.cart]
+        transport = "header"
+        storage = { type = "directory", path = "build/.sessions" }
+        "#,
+    )
+    .expect("no problem");
+    let user = &config.sessions["user"];
+    assert_eq!((config.app.as_str(), user.wire_name.as_str()), ("shop", "__Secure-u"));
+    assert_eq!((user.suite, user.max_payload), (Suite::A256CbcHs512, 2048));
+    assert_eq!(user.lifetime.absolute, Duration::from_secs(28_800));
+    assert_eq!((user.lifetime.touch_after, user.transform.len()), (Duration::ZERO, 1));
+    let cookie = cookie(user);
+    assert_eq!((cookie.max_age, cookie.domain.as_deref()), (None, Some("example.com")));
+    assert_eq!(
+        cookie.extensions,
+        [("Flag".into(), String::new()), ("Priority".into(), "High".into())]
+    );
+    assert!(
+        matches!(&config.sessions["api"].transport, TransportConfig::Custom(name) if name == "bearer")
+    );
+    let Some(StorageConfig::Directory { path }) = &config.sessions["cart"].storage else {
+        panic!("no directory")
+    };
+    assert!(
+        path.is_absolute() && path.ends_with("build/.sessions"),
+        "relative to Rocket.toml: {path:?}"
+    );
+}
+
+#[test]
+fn s7_s8_s19_s61_s62_s63_every_misconfiguration_is_refused_with_what_to_write() {
+    // The table's lines, the path that is named, a part of what is said.
+    let rows = [
+        ("idle_timeou = 1", "idle_timeou", "did you mean `idle_timeout`?"),
+        ("transport = 'kookie'", "transport", ".transport(\"kookie\", …)"),
+        ("storage = 'redis'", "storage", "not available in this version"),
+        ("storage = 'elsewhere'", "storage", ".storage(\"elsewhere\", …)"),
+        ("storage = 'directory'", "storage", "path = \"build/.sessions\""),
+        ("storage = { capacity = 1 }", "storage.type", "type = \"memory\""),
+        ("storage = { type = 'memory', capacity = 0 }", "storage.capacity", "at least 1"),
+        ("storage = { type = 'memory', path = 'x' }", "storage.path", "unknown key"),
+        ("protect = 'hash'", "protect", "\"encrypt\", \"sign\", \"none\""),
+        ("protect = 'none'", "protect", "allow_insecure = true"),
+        ("protect = 'encrypt'\nstorage = 'memory'", "protect", "write \"sign\""),
+        ("suite = 'A128GCM'", "suite", "\"A256CBC-HS512\""),
+        ("format = 'ktor'", "format", "not available"),
+        ("renewal_grace = 5", "renewal_grace", "not available"),
+        ("idle_timeout = 0", "idle_timeout", "longer than zero"),
+        ("idle_timeout = -1", "idle_timeout", "whole seconds"),
+        ("idle_timeout = 'soon'", "idle_timeout", "\"7 days\""),
+        ("absolute_timeout = '101 years'", "absolute_timeout", "100 years"),
+        ("absolute_timeout = 18446744073709551616.0", "absolute_timeout", "whole seconds"),
+        ("idle_timeout = 2\nabsolute_timeout = 1", "idle_timeout", "absolute_timeout"),
+        ("max_payload = '64 parsecs'", "max_payload", "\"64 KiB\""),
+        ("transform = ['gzip']", "transform", ".transformer(\"gzip\", …)"),
+        ("transport = 'header'\nname = 'Set-Cookie'", "name", "meaning of its own"),
+        ("transport = 'header'\nname = 'content-LENGTH'", "name", "meaning of its own"),
+        ("transport = 'header'\nname = 'a b'", "name", "cannot be a header's name"),
+        ("transport = 'header'\ncookie = {}", "cookie", "remove it"),
+        ("name = 'a;b'", "cookie.prefix", "cannot be a cookie's name"),
+        ("cookie = { secure = false }", "cookie.secure", "allow_insecure = true"),
+        ("cookie = { http_only = false }", "cookie.http_only", "allow_insecure = true"),
+        ("cookie = { prefix = 'host', path = '/x' }", "cookie.path", "__Host-"),
+        ("cookie = { prefix = 'host', domain = 'x.org' }", "cookie.domain", "__Host-"),
+        (
+            "allow_insecure = true\ncookie = { prefix = 'secure', secure = false }",
+            "cookie.secure",
+            "__Secure-",
+        ),
+        (
+            "allow_insecure = true\ncookie = { prefix = 'http', http_only = false }",
+            "cookie.http_only",
+            "__Http-",
+        ),
+        ("name = '__hOsT-x'\ncookie = { path = '/x' }", "cookie.path", "__Host-"),
+        (
+            "name = '__host-hTTp-x'\nallow_insecure = true\ncookie = { http_only = false }",
+            "cookie.http_only",
+            "__Host-Http-",
+        ),
+        (
+            "allow_insecure = true\ncookie = { same_site = 'none', secure = false }",
+            "cookie.same_site",
+            "secure = true",
+        ),
+        (
+            "allow_insecure = true\ncookie = { partitioned = true, secure = false }",
+            "cookie.partitioned",
+            "secure = true",
+        ),
+        ("cookie = { path = 'x' }", "cookie.path", "begin with `/`"),
+        ("cookie = { path = '/;x' }", "cookie.path", "no `;`"),
+        ("cookie = { domain = \"a\\nb\" }", "cookie.domain", "line break"),
+        (
+            "cookie = { extensions = { httponly = '' } }",
+            "cookie.extensions.httponly",
+            "key of its own",
+        ),
+        ("cookie = { extensions = { A = 'b; Domain=x' } }", "cookie.extensions.A", "no `;`"),
+        ("cookie = { max_age = 0 }", "cookie.max_age", "longer than zero"),
+        ("secret = 'short'", "secret", "openssl rand -base64 32"),
+        ("secret = 'hex:0011'", "secret", "at least 32"),
+        ("secret = []", "secret", "holds no key"),
+        ("secret = []\nsign_key = 'x'", "secret", "keep one or the other"),
+        ("secret_file = '/nowhere'", "secret_file", "cannot be read"),
+        (
+            "sign_key = 'hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978'",
+            "sign_key",
+            "encrypt_key",
+        ),
+        ("encrypt_key = 11223344", "encrypt_key", "hex:… or base64:…"),
+        ("encrypt_key = '00112233445566778899aabbccddeeff'", "encrypt_key", "documentation shows"),
+        (
+            "protect = 'sign'\nencrypt_key = 'hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e'",
+            "encrypt_key",
+            "sign_key",
+        ),
+    ];
+    for (lines, path, expected) in rows {
+        let problems = release(&format!("[default.sessions.user]\n{lines}")).expect_err(lines);
+        let path = format!("`sessions.user.{path}`: ");
+        let fits = |text: &str| text.starts_with(&path) && text.contains(expected);
+        let all = texts(&problems);
+        assert!(all.lines().any(fits), "{lines}: no {path}…{expected} in {all}");
+    }
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_its_source() {
+    let toml = "[default.sessions.user]\nnam = 1\ntransport = 'x'\n[default.sessions.Bad]\n[sessions.wrong]";
+    let text = texts(&release(toml).expect_err("wrong"));
+    for part in [
+        "`sessions.user.transport`",
+        "`sessions.Bad`: not a session's name",
+        "[default.sessions.…]",
+        "Rocket.toml",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let both = "[default.sessions.one]\nname = 's'\n[default.sessions.two]\nname = 's'";
+    assert!(texts(&release(both).expect_err("wrong")).contains("the name of `sessions.one` too"));
+    let missing =
+        read_toml("[default.sessions.user]", &[("ROCKET_PROFILE", "staging")]).expect_err("no key");
+    assert!(texts(&missing).contains("ROCKET_SESSIONS__SECRET"));
+}
+
+#[test]
+fn the_environment_beats_the_file_and_deeper_keys_beat_shallower_ones() {
+    let toml =
+        "[default.sessions.user]\nidle_timeout = 1\nstorage = { type = 'directory', path = 'x' }";
+    let config = read_toml(
+        toml,
+        &[
+            ("ROCKET_SESSIONS", "{user={idle_timeout=2,name=\"file\"}}"),
+            ("ROCKET_SESSIONS__USER__IDLE_TIMEOUT", "3"),
+            ("ROCKET_SESSIONS__USER__STORAGE", "memory"),
+            ("ROCKET_SESSIONS__USER__STORAGE__CAPACITY", "5"),
+            ("ROCKET_SESSIONS__USER__COOKIE__PATH", "/x"),
+        ],
+    );
+    let config = config.expect("no problem");
+    let user = &config.sessions["user"];
+    assert_eq!((user.lifetime.idle, user.wire_name.as_str()), (Duration::from_secs(3), "file"));
+    assert_eq!(user.storage, Some(StorageConfig::Memory { capacity: 5 }));
+    assert_eq!(cookie(user).path, "/x");
+}
+
+#[test]
+fn keys_come_from_tables_lists_files_and_the_root() {
+    let other = "base64:Gz1fcJKkxujw4dLDtKWWh3hpWks8LR4Pn45tfUs6OSA=";
+    let config = release(&format!(
+        "[default.sessions.root]\n[default.sessions.own]\nsecret = ['{KEY}', '{other}']\n\
+         [default.sessions.pair]\nencrypt_key = '{other}'\nsign_key = '{KEY}'"
+    ));
+    let config = config.expect("no problem");
+    let keys = |name: &str| &config.sessions[name].keys;
+    assert!(matches!(keys("root")[..], [KeyMaterial::Secret(_)]));
+    assert!(matches!(keys("own")[..], [KeyMaterial::Secret(_), KeyMaterial::Secret(_)]));
+    assert!(matches!(keys("pair")[..], [KeyMaterial::EncryptAndSign { .. }]));
+
+    Jail::expect_with(|jail| {
+        jail.create_file("keys", &format!("{KEY}\n\n{other}\n"))?;
+        jail.create_file(
+            "Rocket.toml",
+            "[default.sessions]\nsecret_file = 'keys'\n[default.sessions.user]",
+        )?;
+        jail.set_env("ROCKET_PROFILE", "release");
+        let config = read(&rocket::Config::figment(), &registered()).expect("no problem");
+        assert_eq!(config.sessions["user"].keys.len(), 2);
+        assert!(
+            config.warnings.iter().any(|warning| warning.contains("chmod 600")),
+            "{:?}",
+            config.warnings
+        );
+        Ok(())
+    });
+}
+
+#[test]
+fn s51_no_message_shows_a_key() {
+    let canary = "CANARYCANARYCANARYCANARYCANARYCANARY!!";
+    for line in ["secret", "sign_key", "encrypt_key", "unknown"] {
+        let problems =
+            release(&format!("[default.sessions.user]\n{line} = '{canary}'")).expect_err("wrong");
+        let debugged = format!("{problems:?}");
+        assert!(!texts(&problems).contains("CANARY") && !debugged.contains("CANARY"), "{debugged}");
+    }
+    let number = read_toml(
+        "[default.sessions.user]",
+        &[("ROCKET_SESSIONS__USER__SECRET", "0011223344556677")],
+    );
+    assert!(!texts(&number.expect_err("a number")).contains("1122334455"));
+    let config = debug(&format!("[default.sessions.user]\nsecret = '{KEY}'"));
+    assert!(
+        !format!("{config:?}").contains("8f2a") && format!("{config:?}").contains("[provided]")
+    );
+}

@@ -21,6 +21,8 @@
 mod directory;
 mod keyed_lock;
 mod memory;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error as StdError;
 use std::fmt;

@@ -96,6 +96,10 @@ impl Sealer {
             .map(|material| Key::derive(material, protect, suite, binding.session, &aad))
             .collect::<Option<_>>()
             .ok_or("the keys cannot be derived")?;
+        // Without a key, what should be protected would go out in clear.
+        if keys.is_empty() != (protect == Protect::None) {
+            return Err("the list of keys does not fit `protect`".into());
+        }
         for (i, key) in keys.iter().enumerate() {
             if keys[..i].iter().any(|earlier| earlier.id == key.id) {
                 return Err(format!(

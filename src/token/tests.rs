@@ -207,3 +207,13 @@ fn s54_a_long_token_is_refused_by_its_length() {
     assert!(open(&sealer, &"A".repeat(420_000)).is_none());
     assert!(sealer.open_payload(&seal(&sealer, b"x"), 10, |_| true).is_none());
 }
+
+#[test]
+fn s34_no_key_means_no_sealer_unless_nothing_is_protected() {
+    let make = |protect, keys: &[KeyMaterial]| {
+        let binding = Binding { app: "", session: "s", transport: TransportBinding::Cookie };
+        Sealer::new(&binding, protect, Suite::A128CbcHs256, keys).is_ok()
+    };
+    assert!(!make(Protect::Encrypt, &[]) && !make(Protect::Sign, &[]) && make(Protect::None, &[]));
+    assert!(!make(Protect::None, &[secret(1)]));
+}
