@@ -143,9 +143,9 @@ impl Definition {
     }
 
     /// Whether the transport can carry the token (checklist S12).
-    pub fn check_token(&self, token: &str) -> Result<(), SessionError> {
+    pub fn check_token(&self, length: usize) -> Result<(), SessionError> {
         let SizeLimit { bytes: limit, overhead } = self.size;
-        let size = token.len() + overhead;
+        let size = length + overhead;
         if size <= limit { Ok(()) } else { Err(SessionError::TooLarge { size, limit }) }
     }
 }

@@ -139,7 +139,12 @@ pub(crate) fn check<T: SessionData>(
     value: &T,
 ) -> Result<(), SessionError> {
     let content = encode(value)?;
-    definition.check_payload(definition.transform_write(&content)?.len())
+    let payload = definition.transform_write(&content)?.len();
+    definition.check_payload(payload)?;
+    if definition.server.is_some() {
+        return Ok(());
+    }
+    definition.check_token(definition.sealer.payload_token_len(payload))
 }
 
 struct Commit<'a> {

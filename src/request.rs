@@ -242,7 +242,11 @@ impl<T: SessionData> Committable for Entry<T> {
     fn emission(&self, succeeded: bool) -> Emission {
         let mut state = self.state.lock();
         let emission = std::mem::take(&mut state.emission);
-        if succeeded || state.emission_is_final { emission } else { Emission::Nothing }
+        match std::mem::take(&mut state.tentative) {
+            Emission::Nothing => emission,
+            tentative if succeeded => tentative,
+            _ => emission,
+        }
     }
 
     fn give_up(&self) {

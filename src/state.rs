@@ -172,9 +172,9 @@ pub(crate) struct State<T> {
     pub revision: u64,
     /// From commits so far; the fairing sends it.
     pub emission: Emission,
-    /// What this session's last commit found and wrote goes out even if
-    /// another session's commit fails.
-    pub emission_is_final: bool,
+    /// From the commit at the end; goes out, instead of `emission`, only if
+    /// every session of the request was saved.
+    pub tentative: Emission,
 }
 
 impl<T> State<T> {
@@ -194,7 +194,7 @@ impl<T> State<T> {
             planned_id: None,
             revision: 0,
             emission: Emission::Nothing,
-            emission_is_final: false,
+            tentative: Emission::Nothing,
         }
     }
 
@@ -261,8 +261,8 @@ impl<T> State<T> {
             self.pending.rebase = true;
         }
         if !matches!(done.emission, Emission::Nothing) {
-            self.emission = done.emission;
-            self.emission_is_final = is_final;
+            let slot = if is_final { &mut self.emission } else { &mut self.tentative };
+            *slot = done.emission;
         }
     }
 

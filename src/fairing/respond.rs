@@ -128,15 +128,19 @@ async fn replace<'r>(request: &'r Request<'_>, response: &mut Response<'r>, stat
     for name in stale {
         response.remove_header(&name);
     }
-    let caught = catch(request, status).await;
+    let mut caught = catch(request, status).await;
     response.set_status(caught.status());
-    for header in caught.headers().iter() {
-        response.set_header(rocket::http::Header::new(
-            header.name().to_string(),
-            header.value().to_owned(),
-        ));
+    let headers: Vec<_> = caught
+        .headers()
+        .iter()
+        .map(|header| (header.name().to_string(), header.value().to_owned()))
+        .collect();
+    for (name, _) in &headers {
+        response.remove_header(name);
     }
-    let mut caught = caught;
+    for (name, value) in headers {
+        response.adjoin_raw_header(name, value);
+    }
     *response.body_mut() = std::mem::take(caught.body_mut());
     if status == Status::ServiceUnavailable {
         response.set_raw_header("Retry-After", RETRY_AFTER_SECONDS);
@@ -146,7 +150,8 @@ async fn replace<'r>(request: &'r Request<'_>, response: &mut Response<'r>, stat
 /// The application's own catcher for `status`, chosen as Rocket chooses it.
 async fn catch<'r>(request: &'r Request<'_>, status: Status) -> Response<'r> {
     let plain = || Response::build().status(status).finalize();
-    let Some(catcher) = catcher_for(request, status) else { return plain() };
+    let rockets_own = Catcher::default();
+    let catcher = catcher_for(request, status).unwrap_or(&rockets_own);
     let caught =
         std::panic::catch_unwind(AssertUnwindSafe(|| catcher.handler.handle(status, request)));
     let Ok(future) = caught else { return plain() };

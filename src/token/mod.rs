@@ -143,6 +143,16 @@ impl Sealer {
         Ok(URL_SAFE_NO_PAD.encode(token))
     }
 
+    /// Characters of a token for a payload of so many bytes.
+    pub fn payload_token_len(&self, payload: usize) -> usize {
+        let bytes = match self.keys.first().map(|key| &key.lock) {
+            Some(Lock::Encrypt(key)) => key.sealed_len(payload),
+            Some(Lock::Sign(..)) => payload + SIGNATURE,
+            None => payload,
+        };
+        ((PAYLOAD_HEADER + bytes) * 4).div_ceil(3)
+    }
+
     /// The payload of a token whose times `admits` accepts.
     pub fn open_payload(
         &self,

@@ -87,6 +87,11 @@ impl ContentKey {
         message.extend_from_slice(&tag);
     }
 
+    /// Bytes that [`seal`](Self::seal) appends for a plaintext of so many.
+    pub const fn sealed_len(&self, plaintext: usize) -> usize {
+        BLOCK + (plaintext / BLOCK + 1) * BLOCK + self.tag_len()
+    }
+
     /// Whether `message` (header, IV, ciphertext, tag) is whole and unaltered.
     /// Constant time in the tag's content.
     pub fn verify(&self, message: &[u8], header: usize) -> bool {

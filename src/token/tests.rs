@@ -51,6 +51,7 @@ fn every_kind_and_suite_round_trips() {
             let sealer = Sealer::new(&binding, protect, suite, &keys).unwrap();
             for payload in [&b""[..], b"x", &[0xff; 100]] {
                 let token = seal(&sealer, payload);
+                assert_eq!(token.len(), sealer.payload_token_len(payload.len()));
                 assert_eq!(
                     open(&sealer, &token),
                     Some((claims(), payload.to_vec())),

@@ -5,5 +5,7 @@
 mod concurrency;
 mod errors;
 mod guard;
+mod late;
+mod launch;
 mod support;
 mod tokens;

@@ -1,0 +1,68 @@
+//! After the commit: streams and spawned tasks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocket::response::stream::TextStream;
+use rocket::{State, get, routes};
+use rocket_typed_sessions::{Session, SessionError, Sessions};
+use tokio::sync::{Mutex, Notify};
+
+use crate::support::*;
+
+/// What a handler's spawned task found out.
+#[derive(Default, Clone)]
+struct Found(Arc<(Mutex<Vec<String>>, Notify)>);
+
+#[get("/stream")]
+fn stream(session: Session<User>) -> TextStream![String] {
+    TextStream! {
+        yield show(&session);
+        session.update(|user| user.count += 1);
+        let saved = session.save().await;
+        yield format!(", {saved:?}, {}", show(&session));
+        session.renew();
+        let renewed = session.save().await;
+        yield format!(", {}", matches!(renewed, Err(SessionError::TooLate)));
+        session.discard();
+    }
+}
+
+#[get("/task")]
+fn task(session: Session<User>, found: &State<Found>) {
+    let found = Arc::clone(&found.0);
+    rocket::tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let mut texts = vec![show(&session)];
+        texts.push(format!("{:?}", session.refresh().await.map(|user| user.is_some())));
+        session.update(|user| user.count += 1);
+        texts.push(format!("{:?}", session.save().await));
+        session.discard();
+        found.0.lock().await.extend(texts);
+        found.1.notify_one();
+    });
+}
+
+#[tokio::test]
+async fn a_stream_saves_an_existing_server_session_and_no_new_token() {
+    let client = client_with(figment("memory"), Sessions::fairing(), routes![stream]).await;
+    let token = logged_in(&client, "ann").await;
+    assert_eq!(text(&client, "/stream", &token).await, "ann 0, Ok(()), ann 1, true");
+    assert_eq!(text(&client, "/get", &token).await, "ann 1");
+    let client = client_with(figment("client"), Sessions::fairing(), routes![stream]).await;
+    let token = logged_in(&client, "ann").await;
+    assert_eq!(text(&client, "/stream", &token).await, "ann 0, Err(TooLate), ann 1, true");
+}
+
+#[tokio::test]
+async fn a_spawned_task_reads_on_and_notices_a_logout() {
+    let found = Found::default();
+    let rocket = build(figment("memory"), Sessions::fairing(), routes![task]).manage(found.clone());
+    let client = rocket::local::asynchronous::Client::untracked(rocket).await.expect("a rocket");
+    let token = logged_in(&client, "ann").await;
+    with_cookie(&client, "/task", &token).await;
+    with_cookie(&client, "/clear", &token).await;
+    found.0.1.notified().await;
+    assert_eq!(*found.0.0.lock().await, ["ann 0", "Ok(false)", "Ok(())"]);
+    assert_eq!(text(&client, "/get", &token).await, "absent", "s58: nothing is revived");
+}
