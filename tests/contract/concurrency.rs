@@ -106,7 +106,7 @@ async fn s58_a_slow_request_cannot_revive_an_ended_session() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn s59_a_concurrent_renewal_has_one_winner() {
+async fn a_concurrent_renewal_has_one_winner() {
     let client = Arc::new(client(figment("memory")).await);
     let token = logged_in(&client, "ann").await;
     let renewals = (0..20).map(|_| {

@@ -7,5 +7,6 @@ mod errors;
 mod guard;
 mod late;
 mod launch;
+mod once;
 mod support;
 mod tokens;
