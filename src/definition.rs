@@ -3,6 +3,7 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -29,6 +30,10 @@ pub(crate) struct Core {
     pub clock: Clock,
     pub random: Random,
     pub listeners: Vec<Listener>,
+    /// Session entries that are alive in any request. While there is none, the
+    /// response fairing need not look into a request's cache, which would
+    /// allocate: routes without sessions cost nothing.
+    pub entries: AtomicUsize,
 }
 
 /// One session definition.

@@ -111,6 +111,7 @@ impl<T: SessionData> Entry<T> {
             shared: Arc::clone(&all.shared),
             committing: tokio::sync::Mutex::default(),
         });
+        entry.core.entries.fetch_add(1, Ordering::SeqCst);
         all.entries.lock().push(Arc::clone(&entry) as Arc<dyn Committable>);
         failure.map_or(Ok(entry), Err)
     }
@@ -256,6 +257,7 @@ impl<T: SessionData> Committable for Entry<T> {
 
 impl<T: SessionData> Drop for Entry<T> {
     fn drop(&mut self) {
+        self.core.entries.fetch_sub(1, Ordering::SeqCst);
         if !self.state.get_mut().pending.is_empty() {
             error!(
                 "Session `{}`: a change was made after the response and never saved; it is lost. Call `save()` on the session.",

@@ -1,6 +1,7 @@
 //! From the checked configuration and the registered parts to the definitions.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 
 use figment::Figment;
@@ -40,7 +41,14 @@ pub(super) fn core(fairing: &SessionsFairing, figment: &Figment) -> Result<Core,
     }
     let storages = builder.opened.into_iter().map(|(_, storage, _)| storage).collect();
     let listeners = fairing.take_listeners();
-    Ok(Core { definitions, storages, clock: fairing.clock, random: Random::default(), listeners })
+    Ok(Core {
+        definitions,
+        storages,
+        clock: fairing.clock,
+        random: Random::default(),
+        listeners,
+        entries: AtomicUsize::new(0),
+    })
 }
 
 fn names<T>(parts: &HashMap<String, T>) -> Vec<String> {

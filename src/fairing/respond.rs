@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rocket::catcher::Catcher;
 use rocket::futures::FutureExt;
@@ -9,6 +10,7 @@ use rocket::http::Status;
 use rocket::{Request, Response, error};
 use tokio::time::Instant;
 
+use crate::definition::Core;
 use crate::error::{EncodeError, SessionError};
 use crate::manager::Sessions;
 use crate::request::{Committable, RequestSessions};
@@ -26,6 +28,10 @@ type Entries = [Arc<dyn Committable>];
 /// their tokens on the response. A session that cannot be saved replaces the
 /// response: a failed save never looks like success.
 pub(super) async fn commit<'r>(request: &'r Request<'_>, response: &mut Response<'r>) {
+    let Some(core) = request.rocket().state::<Sessions>().map(Sessions::core) else { return };
+    if core.entries.load(Ordering::SeqCst) == 0 {
+        return;
+    }
     let sessions = RequestSessions::of(request);
     let entries = sessions.entries();
     if entries.is_empty() {
@@ -43,7 +49,7 @@ pub(super) async fn commit<'r>(request: &'r Request<'_>, response: &mut Response
         }
         replace(request, response, cause.status()).await;
     }
-    let emitted = emit(request, response, &entries, saved.is_ok());
+    let emitted = emit(core, response, &entries, saved.is_ok());
     keep_private(response, &entries, emitted);
 }
 
@@ -59,14 +65,8 @@ async fn save_all(entries: &Entries, failed: bool) -> Result<(), SessionError> {
     Ok(())
 }
 
-fn emit(
-    request: &Request<'_>,
-    response: &mut Response<'_>,
-    entries: &Entries,
-    succeeded: bool,
-) -> bool {
-    let Some(sessions) = request.rocket().state::<Sessions>() else { return false };
-    let now = sessions.core().clock.now();
+fn emit(core: &Core, response: &mut Response<'_>, entries: &Entries, succeeded: bool) -> bool {
+    let now = core.clock.now();
     let mut emitted = false;
     for entry in entries {
         let definition = entry.definition();
