@@ -32,8 +32,7 @@ async fn number(session: Session<User>) -> Result<String, SessionError> {
 fn storages(dir: &std::path::Path) -> [rocket::figment::Figment; 2] {
     let directory = figment("client")
         .merge(("sessions.user.storage.type", "directory"))
-        .merge(("sessions.user.storage.path", dir.to_string_lossy()))
-        .merge(("sessions.user.storage_timeout", 60));
+        .merge(("sessions.user.storage.path", dir.to_string_lossy()));
     [figment("memory"), directory]
 }
 
