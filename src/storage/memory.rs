@@ -128,6 +128,18 @@ impl Memory {
         }
     }
 
+    /// Removes an owner's expired records, so that a limit counts the living.
+    fn purge_owner(&self, record: &Record, guard: OwnerGuard, now: Timestamp) {
+        let Some(owner) = record.owner.as_ref().filter(|_| guard.limit.is_some()) else { return };
+        let keys = self.owners.lock().keys(owner);
+        for key in keys {
+            let mut shard = self.shard(&key);
+            if shard.live(&key, now).is_none() {
+                self.remove(&mut shard, &key);
+            }
+        }
+    }
+
     fn purge(&self, now: Timestamp, limit: usize) -> usize {
         let mut purged = 0;
         for shard in &self.shards {
@@ -233,6 +245,10 @@ impl Owners {
             self.floor = self.sequence;
         }
         self.revoked.insert(owner.clone(), self.sequence);
+        self.keys(owner)
+    }
+
+    fn keys(&self, owner: &OwnerKey) -> Vec<StorageKey> {
         self.sessions.get(owner).into_iter().flatten().map(|(_, key)| key.clone()).collect()
     }
 }
@@ -246,6 +262,7 @@ impl SessionStorage for Memory {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Create, StorageError> {
+        self.purge_owner(&record, guard, now);
         self.reserve(now)?;
         let victims = {
             let mut shard = self.shard(key);
@@ -292,6 +309,7 @@ impl SessionStorage for Memory {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update, StorageError> {
+        self.purge_owner(&record, guard, now);
         let (version, victims) = {
             let mut shard = self.shard(key);
             let Some(before) = shard.live(key, now) else { return Ok(Update::Missing) };
@@ -364,10 +382,7 @@ impl SessionStorage for Memory {
         limit: usize,
         now: Timestamp,
     ) -> Result<OwnerPage, StorageError> {
-        let mut keys: Vec<StorageKey> = {
-            let owners = self.owners.lock();
-            owners.sessions.get(owner).into_iter().flatten().map(|(_, key)| key.clone()).collect()
-        };
+        let mut keys = self.owners.lock().keys(owner);
         keys.sort_unstable();
         keys.retain(|key| after.is_none_or(|after| key > after));
         let mut page = OwnerPage::default();

@@ -201,6 +201,9 @@ async fn an_owners_limit_ends_the_oldest_or_refuses() {
             .create(&key(9), record(b"x", Some(owner(1))), guard(OwnerLimitPolicy::Refuse), NOW)
             .await;
         assert_eq!(refused.unwrap(), Create::LimitReached);
+        let fresh = Record { expires: at(300), ..record(b"x", Some(owner(1))) };
+        let after = storage.create(&key(10), fresh, guard(OwnerLimitPolicy::Refuse), at(100)).await;
+        assert!(matches!(after.unwrap(), Create::Created(_)), "the expired do not count");
         assert_eq!(storage.read(&key(9), NOW).await.unwrap(), None);
     }
 }
