@@ -2,11 +2,12 @@
 //! the parts registered on the fairing amount to.
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rocket::warn;
 
 use crate::SessionData;
@@ -14,7 +15,7 @@ use crate::error::{EncodeError, SessionError};
 use crate::event::{SessionEvent, SessionEventKind};
 use crate::expiry::{Clock, Lifetime};
 use crate::random::Random;
-use crate::storage::{KeyedLocks, SessionStorage};
+use crate::storage::{KeyedLocks, SessionStorage, StorageKey};
 use crate::token::Sealer;
 use crate::transformer::SessionTransformer;
 use crate::transport::{SessionTransport, SizeLimit};
@@ -56,10 +57,29 @@ pub(crate) struct Definition {
     pub claimed: OnceLock<(TypeId, &'static str)>,
 }
 
-/// A storage and the locks of the records that are being committed in it.
+/// A storage and what this process knows of its records.
+#[derive(Clone)]
 pub(crate) struct Server {
     pub storage: Arc<dyn SessionStorage>,
+    /// The locks of the records that are being committed.
     pub locks: Arc<KeyedLocks>,
+    /// Records that were reported as unreadable.
+    reported: Arc<Mutex<HashSet<StorageKey>>>,
+}
+
+/// Unreadable records that are remembered, so that each is reported once.
+const MAX_REPORTED: usize = 1000;
+
+impl Server {
+    pub fn new(storage: Arc<dyn SessionStorage>) -> Self {
+        Self { storage, locks: Arc::default(), reported: Arc::default() }
+    }
+
+    /// Whether to report this record, its client will come back with every request.
+    pub fn report_once(&self, key: &StorageKey) -> bool {
+        let mut reported = self.reported.lock();
+        reported.len() < MAX_REPORTED && reported.insert(key.clone())
+    }
 }
 
 impl Core {
@@ -92,6 +112,15 @@ impl Core {
         format!(
             "`Session<{type_name}>` has no definition; defined are: {known}. Write in Rocket.toml:\n    [default.sessions.{name}]\n    cookie = {{ path = \"/\" }}"
         )
+    }
+
+    /// A session ended while a request changed it.
+    pub fn report_dropped(&self, definition: &Definition) {
+        warn!(
+            "Session `{}`: a session ended while a request changed it; the changes are dropped.",
+            definition.name
+        );
+        self.emit(SessionEventKind::ChangesDropped, definition);
     }
 
     /// Tells the listeners; a panic in one is logged and reaches nobody.

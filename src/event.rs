@@ -20,9 +20,11 @@ pub enum SessionEventKind {
     Renewed,
     /// A session was ended by `clear()`.
     Ended,
-    /// A client presented a session whose time is over.
+    /// A client presented a genuine token whose session is over: its time has
+    /// run out, it was ended, or it goes on under another id.
     Expired,
-    /// A client presented a token that names no session: malformed, forged or unknown.
+    /// A client presented something that is no session: a malformed or forged
+    /// token, several sessions at once, a payload that does not decode.
     Rejected,
     /// A session was ended from outside.
     Revoked,

@@ -16,7 +16,6 @@ use crate::error::SessionError;
 use crate::exchange::{self, Job};
 use crate::manager::Sessions;
 use crate::state::{Emission, State};
-use crate::storage::StorageError;
 use crate::token::SessionId;
 use crate::tracker::{Place, by_id};
 
@@ -102,7 +101,10 @@ impl<T: SessionData> Entry<T> {
         // A session that could not be loaded still makes the response private.
         let (state, failure) = match state {
             Ok(state) => (state, None),
-            Err(cause) => (State::new(false, None, None, Vec::new()), Some(cause)),
+            Err(cause) => {
+                error!("Session `{}` could not be loaded: {cause}.", T::NAME);
+                (State::new(false, None, None, Vec::new()), Some(cause))
+            }
         };
         let entry = Arc::new(Self {
             core: Arc::clone(core),
@@ -139,9 +141,8 @@ impl<T: SessionData> Entry<T> {
 
     /// Commits now; the changes stay pending if that fails.
     pub async fn save(&self) -> Result<(), SessionError> {
-        let started = Instant::now();
-        let ended = self.commit_now(false, started, true).await?;
-        if ended { Err(SessionError::Ended) } else { Ok(()) }
+        self.commit_now(false, Instant::now(), true).await?;
+        if self.state.lock().lost { Err(SessionError::Ended) } else { Ok(()) }
     }
 
     /// Reads the record again, and applies the pending changes on top.
@@ -154,50 +155,65 @@ impl<T: SessionData> Entry<T> {
             return Ok(self.state.lock().value.clone());
         };
         let find = by_id::find(&self.definition, server, id, self.core.clock.now());
-        let late =
-            || StorageError::Unavailable("no answer within the storage timeout".into(), None);
-        let found = tokio::time::timeout(self.definition.storage_timeout, find)
-            .await
-            .map_err(|_| late())??;
-        let fresh =
-            found.as_ref().and_then(|found| T::decode(found.content.bytes()).ok()).map(Arc::new);
+        let found = tokio::time::timeout(self.definition.storage_timeout, find).await;
+        let found = found.unwrap_or_else(|_| Err(exchange::too_late()))?;
+        let found = found.and_then(|found| {
+            let value = exchange::decode::<T>(&self.definition, &found.content)?;
+            Some((found, Arc::new(value)))
+        });
+        // User code runs outside the lock.
+        let taken = self.take(false);
+        let Some(job) = &taken.job else { return Ok(None) };
+        let revision = job.revision;
+        let login = job.begins_another();
+        let shown = found.as_ref().map(|(_, fresh)| {
+            let unchanged = job.pending.is_empty();
+            if unchanged { Arc::clone(fresh) } else { Arc::new(job.pending.apply(T::clone(fresh))) }
+        });
+        drop(taken);
         let mut state = self.state.lock();
-        state.refreshed(found, fresh);
+        let shown = shown.filter(|_| state.revision == revision);
+        if state.refreshed(found, shown, login) {
+            self.core.report_dropped(&self.definition);
+        }
         Ok(state.value.clone())
     }
 
-    /// Says whether the session turned out to have ended meanwhile.
+    /// Takes the changes out of the state, to be worked on outside the lock.
+    fn take(&self, failed: bool) -> Restore<'_, T> {
+        let late = self.shared.sent.load(Ordering::SeqCst);
+        let mut state = self.state.lock();
+        let pending = std::mem::take(&mut state.pending);
+        let job = Job {
+            origin: state.origin.clone(),
+            others: state.others.clone(),
+            presented: state.presented,
+            value: state.value.clone(),
+            encoded: state.encoded.take(),
+            committed: state.committed.clone(),
+            pending,
+            planned_id: state.planned_id.clone(),
+            revision: state.revision,
+            late,
+            failed,
+        };
+        Restore { entry: self, job: Some(job) }
+    }
+
     async fn commit_now(
         &self,
         failed: bool,
         started: Instant,
         is_final: bool,
-    ) -> Result<bool, SessionError> {
+    ) -> Result<(), SessionError> {
         let _alone = self.committing.lock().await;
-        let late = self.shared.sent.load(Ordering::SeqCst);
-        let job = {
-            let mut state = self.state.lock();
-            let pending = std::mem::take(&mut state.pending);
-            Job {
-                origin: state.origin.clone(),
-                others: state.others.clone(),
-                presented: state.presented,
-                value: state.value.clone(),
-                committed: state.committed.clone(),
-                pending,
-                planned_id: state.planned_id.clone(),
-                late,
-                failed,
-            }
-        };
+        let mut taken = self.take(failed);
+        let Some(job) = &taken.job else { return Ok(()) };
         let deadline = started + self.definition.storage_timeout;
-        let mut restore = Restore { entry: self, job: Some(job) };
-        let Some(job) = &restore.job else { return Ok(false) };
         let done = exchange::commit(&self.core, &self.definition, job, deadline).await?;
-        let dropped = done.dropped;
-        restore.job = None;
+        taken.job = None;
         self.state.lock().done(done, is_final);
-        Ok(dropped)
+        Ok(())
     }
 }
 
@@ -225,19 +241,24 @@ impl<T: SessionData> Committable for Entry<T> {
     }
 
     fn prepare(&self, failed: bool) -> Result<(), SessionError> {
-        let value = {
+        let (value, revision) = {
             let mut state = self.state.lock();
             if failed {
                 state.drop_changes();
             }
-            state.value.clone().filter(|_| !state.pending.is_empty())
+            (state.value.clone().filter(|_| !state.pending.is_empty()), state.revision)
         };
-        value.map_or(Ok(()), |value| exchange::check(&self.definition, &*value))
+        let Some(value) = value else { return Ok(()) };
+        // User code runs outside the lock.
+        let encoded = exchange::encode(&self.definition, &*value)?;
+        let mut state = self.state.lock();
+        state.encoded = Some(encoded).filter(|_| state.revision == revision);
+        Ok(())
     }
 
     async fn commit(&self, failed: bool, started: Instant) -> Result<(), SessionError> {
         // A client's token is final only if every session's commit succeeds.
-        self.commit_now(failed, started, self.definition.server.is_some()).await.map(drop)
+        self.commit_now(failed, started, self.definition.server.is_some()).await
     }
 
     fn emission(&self, succeeded: bool) -> Emission {

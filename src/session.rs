@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
-use rocket::http::Status;
 use rocket::outcome::Outcome;
 use rocket::request::{FromRequest, Outcome as GuardOutcome, Request};
 use rocket::{Ignite, Rocket, Sentinel, error};
@@ -16,10 +15,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{DecodeError, EncodeError, SessionError};
+use crate::expiry::Times;
 use crate::manager::Sessions;
 use crate::request::{Entry, of_request};
 use crate::state::Change;
-use crate::storage::Timestamp;
 use crate::token::SessionId;
 
 /// What a session holds.
@@ -209,15 +208,20 @@ impl<T: SessionData> Session<T> {
 
     /// When the session began; `None` for one that is not committed yet.
     pub fn created_at(&self) -> Option<SystemTime> {
-        let created = self.entry.state.lock().origin.as_deref().map(|origin| origin.times.created);
-        created.and_then(Timestamp::to_system_time)
+        self.times().and_then(|times| times.created.to_system_time())
     }
 
     /// When the session ends unless it is used again; `None` for one that is
     /// not committed yet.
     pub fn expires_at(&self) -> Option<SystemTime> {
-        let times = self.entry.state.lock().origin.as_deref().map(|origin| origin.times);
-        times.and_then(|times| self.entry.definition.lifetime.expires(&times).to_system_time())
+        let lifetime = &self.entry.definition.lifetime;
+        self.times().and_then(|times| lifetime.expires(&times).to_system_time())
+    }
+
+    fn times(&self) -> Option<Times> {
+        let state = self.entry.state.lock();
+        let goes_on = !state.pending.ended && !state.pending.login;
+        state.origin.as_deref().filter(|_| goes_on).map(|origin| origin.times)
     }
 
     /// Commits now, for handlers that want to see the error, and for streams.
@@ -247,12 +251,10 @@ impl<'r, T: SessionData> FromRequest<'r> for Session<T> {
         match of_request::<T>(request).await {
             Ok(entry) => Outcome::Success(Self { entry }),
             Err(cause) => {
-                let status = match &cause {
-                    SessionError::Undefined(_) => Status::InternalServerError,
-                    cause => cause.status(),
-                };
-                error!("Session `{}`: {cause}.", T::NAME);
-                Outcome::Error((status, cause))
+                if let SessionError::Undefined(problem) = &cause {
+                    error!("{problem}");
+                }
+                Outcome::Error((cause.status(), cause))
             }
         }
     }

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use crate::exchange::Done;
 use crate::storage::StorageKey;
 use crate::token::SessionId;
-use crate::tracker::Origin;
+use crate::tracker::{Content, Origin};
 
 /// What the commit does with a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +170,10 @@ pub(crate) struct State<T> {
     pub planned_id: Option<SessionId>,
     /// Moves with every change of `value`.
     pub revision: u64,
+    /// `value`, encoded for the coming commit.
+    pub encoded: Option<Content>,
+    /// The session ended while this request changed it; the changes are dropped.
+    pub lost: bool,
     /// From commits so far; the fairing sends it.
     pub emission: Emission,
     /// From the commit at the end; goes out, instead of `emission`, only if
@@ -193,6 +197,8 @@ impl<T> State<T> {
             pending: Pending::default(),
             planned_id: None,
             revision: 0,
+            encoded: None,
+            lost: false,
             emission: Emission::Nothing,
             tentative: Emission::Nothing,
         }
@@ -236,7 +242,9 @@ impl<T> State<T> {
     }
 
     fn replace(&mut self, value: Option<Arc<T>>) {
+        self.lost &= value.is_none();
         self.value = value;
+        self.encoded = None;
         self.revision += 1;
     }
 
@@ -255,8 +263,12 @@ impl<T> State<T> {
         self.others.clear();
         self.planned_id = None;
         self.committed = done.value.clone();
-        if self.pending.is_empty() {
+        // Changes made meanwhile of a session that turned out to be over.
+        let moot = done.dropped && !self.pending.login && !self.pending.ended;
+        if self.pending.is_empty() || moot {
+            self.pending = Pending::default();
             self.replace(done.value);
+            self.lost = done.dropped;
         } else if done.moved {
             self.pending.rebase = true;
         }
@@ -266,15 +278,31 @@ impl<T> State<T> {
         }
     }
 
-    /// Takes what was read anew. Pending changes stay, to be applied to it.
-    pub fn refreshed(&mut self, origin: Option<Origin>, value: Option<Arc<T>>) {
-        self.origin = origin.map(Arc::new).filter(|_| value.is_some());
+    /// Takes what was read anew. Pending changes stay, to be applied to it; but
+    /// of a session that is over only a `login` goes on. `shown` is the value
+    /// with these changes. Says whether changes were dropped.
+    pub fn refreshed(
+        &mut self,
+        found: Option<(Origin, Arc<T>)>,
+        shown: Option<Arc<T>>,
+        login: bool,
+    ) -> bool {
+        let over = found.is_none();
+        let (origin, value) = found.unzip();
+        self.origin = origin.map(Arc::new);
         self.committed.clone_from(&value);
-        if self.pending.is_empty() || value.is_none() && self.pending.base.is_none() {
+        let dropped = over && !self.pending.is_empty() && !login && !self.pending.ended;
+        if self.pending.is_empty() || dropped {
+            self.pending = Pending::default();
             self.replace(value);
-        } else {
+            self.lost |= dropped;
+        } else if !over {
+            if shown.is_some() {
+                self.replace(shown);
+            }
             self.pending.rebase = true;
         }
+        dropped
     }
 
     /// Back to what was found or last committed.

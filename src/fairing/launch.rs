@@ -11,7 +11,7 @@ use super::SessionsFairing;
 use crate::config::{self, Protect, Registered, SessionConfig, StorageConfig, TransportConfig};
 use crate::definition::{Core, Definition, Server};
 use crate::random::Random;
-use crate::storage::{Directory, KeyedLocks, Memory, SessionStorage};
+use crate::storage::{Directory, Memory, SessionStorage};
 use crate::token::{Binding, Sealer, TransportBinding};
 use crate::transport::{CookieTransport, HeaderTransport, SessionTransport};
 
@@ -39,7 +39,7 @@ pub(super) fn core(fairing: &SessionsFairing, figment: &Figment) -> Result<Core,
     if !builder.problems.is_empty() {
         return Err(builder.problems);
     }
-    let storages = builder.opened.into_iter().map(|(_, storage, _)| storage).collect();
+    let storages = builder.opened.into_iter().map(|(_, server)| server.storage).collect();
     let listeners = fairing.take_listeners();
     Ok(Core {
         definitions,
@@ -59,7 +59,7 @@ fn names<T>(parts: &HashMap<String, T>) -> Vec<String> {
 struct Builder<'a> {
     fairing: &'a SessionsFairing,
     app: String,
-    opened: Vec<(StorageConfig, Arc<dyn SessionStorage>, Arc<KeyedLocks>)>,
+    opened: Vec<(StorageConfig, Server)>,
     problems: Vec<String>,
 }
 
@@ -105,9 +105,8 @@ impl Builder<'_> {
 
     /// Definitions with the same storage table share one instance.
     fn server(&mut self, name: &str, config: StorageConfig) -> Result<Server, ()> {
-        if let Some((_, storage, locks)) = self.opened.iter().find(|(opened, ..)| *opened == config)
-        {
-            return Ok(Server { storage: Arc::clone(storage), locks: Arc::clone(locks) });
+        if let Some((_, server)) = self.opened.iter().find(|(opened, _)| *opened == config) {
+            return Ok(server.clone());
         }
         let storage: Arc<dyn SessionStorage> = match &config {
             StorageConfig::Memory { capacity } => Arc::new(Memory::new(*capacity)),
@@ -122,9 +121,9 @@ impl Builder<'_> {
                 Arc::clone(self.fairing.storages.get(registered).ok_or(())?)
             }
         };
-        let locks = Arc::<KeyedLocks>::default();
-        self.opened.push((config, Arc::clone(&storage), Arc::clone(&locks)));
-        Ok(Server { storage, locks })
+        let server = Server::new(storage);
+        self.opened.push((config, server.clone()));
+        Ok(server)
     }
 }
 

@@ -5,10 +5,12 @@ mod respond;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rocket::fairing::{self, Fairing, Info, Kind};
+use rocket::futures::FutureExt;
 use rocket::{Build, Orbit, Request, Response, Rocket, Shutdown, error, warn};
 
 use crate::definition::{Core, Listener};
@@ -131,11 +133,16 @@ async fn purge(storage: Arc<dyn SessionStorage>, clock: Clock, shutdown: Shutdow
             () = &mut shutdown => return,
         }
         loop {
-            match storage.purge_expired(clock.now(), PURGE_BATCH).await {
-                Ok(PURGE_BATCH..) => rocket::tokio::task::yield_now().await,
-                Ok(_) => break,
-                Err(cause) => {
+            let purged = storage.purge_expired(clock.now(), PURGE_BATCH);
+            match AssertUnwindSafe(purged).catch_unwind().await {
+                Ok(Ok(PURGE_BATCH..)) => rocket::tokio::task::yield_now().await,
+                Ok(Ok(_)) => break,
+                Ok(Err(cause)) => {
                     warn!("Expired sessions could not be removed: {cause}.");
+                    break;
+                }
+                Err(_) => {
+                    error!("A storage panicked while it removed expired sessions.");
                     break;
                 }
             }

@@ -49,8 +49,16 @@ pub(super) async fn commit<'r>(request: &'r Request<'_>, response: &mut Response
         }
         replace(request, response, cause.status()).await;
     }
-    let emitted = emit(core, response, &entries, saved.is_ok());
-    keep_private(response, &entries, emitted);
+    // A custom transport is user code.
+    let told = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let emitted = emit(core, response, &entries, saved.is_ok());
+        keep_private(response, &entries, emitted);
+    }));
+    if told.is_err() {
+        error!("A session transport panicked; the client may not have its token.");
+        replace(request, response, Status::InternalServerError).await;
+        response.set_raw_header("Cache-Control", "no-store");
+    }
 }
 
 /// Everything is encoded and checked before anything is written.
@@ -88,14 +96,12 @@ fn keep_private(response: &mut Response<'_>, entries: &Entries, emitted: bool) {
     for entry in entries {
         let definition = entry.definition();
         let Some(name) = definition.transport.vary(&definition.wire_name) else { continue };
-        let known = |value: &str| {
-            value
-                .split(',')
-                .map(str::trim)
-                .any(|field| field == "*" || field.eq_ignore_ascii_case(name))
-        };
-        if !response.headers().get("Vary").any(known) {
-            response.adjoin_raw_header("Vary", name.to_owned());
+        let fields: Vec<_> = response.headers().get("Vary").flat_map(|v| v.split(',')).collect();
+        let known = |field: &&str| *field == "*" || field.eq_ignore_ascii_case(name);
+        let fields = fields.into_iter().map(str::trim).filter(|field| !field.is_empty());
+        if !fields.clone().any(|field| known(&field)) {
+            let merged = fields.chain([name]).collect::<Vec<_>>().join(", ");
+            response.set_raw_header("Vary", merged);
         }
     }
     let says = |directive: &str| {

@@ -116,6 +116,11 @@ impl Sealer {
         Ok(Self { keys, payload_kind, id_kind })
     }
 
+    /// Whether tokens carry a signature or are encrypted.
+    pub fn is_protected(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     /// A token that carries the payload itself.
     pub fn seal_payload(
         &self,

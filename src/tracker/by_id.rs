@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rocket::{error, warn};
 
 use super::envelope::Envelope;
-use super::{Content, Origin, Place};
+use super::{Content, Found, Origin, Place};
 use crate::definition::{Definition, Server};
 use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
@@ -18,17 +18,19 @@ pub(crate) async fn load(
     server: &Server,
     values: &[Cow<'_, str>],
     now: Timestamp,
-) -> Result<Vec<Origin>, SessionError> {
+) -> Result<Found, SessionError> {
     let mut ids: Vec<Opened<SessionId>> = Vec::new();
     for opened in values.iter().filter_map(|value| definition.sealer.open_id(value)) {
         if !ids.iter().any(|other| other.content == opened.content) {
             ids.push(opened);
         }
     }
-    let mut found = Vec::new();
+    let mut found = Found::default();
     for Opened { content: id, stale_key } in ids {
-        if let Some(origin) = find(definition, server, &id, now).await? {
-            found.push(Origin { stale_key, ..origin });
+        match find(definition, server, &id, now).await? {
+            Some(origin) => found.origins.push(Origin { stale_key, ..origin }),
+            // Only a signature tells that the id was ever given out.
+            None => found.over |= definition.sealer.is_protected(),
         }
     }
     Ok(found)
@@ -43,13 +45,17 @@ pub(crate) async fn find(
 ) -> Result<Option<Origin>, SessionError> {
     let key = id.storage_key(&definition.app, &definition.name);
     match server.storage.read(&key, now).await {
-        Ok(stored) => Ok(stored.and_then(|stored| origin(definition, id, key, stored, now))),
+        Ok(stored) => {
+            Ok(stored.and_then(|stored| origin(definition, server, id, key, stored, now)))
+        }
         // One bad record must not fail its client's every request.
         Err(StorageError::Corrupt(what)) => {
-            error!(
-                "Session `{}`: the record {key:?} is corrupt ({what}); it counts as absent.",
-                definition.name
-            );
+            if server.report_once(&key) {
+                error!(
+                    "Session `{}`: the record {key:?} is corrupt ({what}); it counts as absent.",
+                    definition.name
+                );
+            }
             Ok(None)
         }
         Err(cause) => Err(cause.into()),
@@ -58,6 +64,7 @@ pub(crate) async fn find(
 
 fn origin(
     definition: &Definition,
+    server: &Server,
     id: &SessionId,
     key: StorageKey,
     stored: Stored,
@@ -65,10 +72,12 @@ fn origin(
 ) -> Option<Origin> {
     let Stored { version, record } = stored;
     let Some((envelope, start)) = Envelope::unwrap(&record.payload, &definition.name) else {
-        warn!(
-            "Session `{}`: the record {key:?} is not one of this session's; it counts as absent.",
-            definition.name
-        );
+        if server.report_once(&key) {
+            warn!(
+                "Session `{}`: the record {key:?} is not this session's; it counts as absent.",
+                definition.name
+            );
+        }
         return None;
     };
     let times = Times {
@@ -95,7 +104,7 @@ pub(crate) struct Draft {
     pub key: StorageKey,
     pub times: Times,
     pub owner: Option<OwnerKey>,
-    pub content: Vec<u8>,
+    pub content: Content,
 }
 
 impl Draft {
@@ -106,7 +115,7 @@ impl Draft {
             authenticated: self.times.authenticated,
             idle_override: self.times.idle_override,
         };
-        let value = definition.transform_write(&self.content)?;
+        let value = definition.transform_write(self.content.bytes())?;
         definition.check_payload(value.len())?;
         Ok(Record {
             payload: envelope.wrap(&definition.name, &value),
@@ -120,7 +129,7 @@ impl Draft {
     /// The session as it stands once the storage has written it.
     pub fn written(self, version: Version) -> Origin {
         let place = Place::Server { id: self.id, key: self.key, version, owner: self.owner };
-        Origin { times: self.times, content: Content::owned(self.content), stale_key: false, place }
+        Origin { times: self.times, content: self.content, stale_key: false, place }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Content, Origin, Place};
+use super::{Content, Found, Origin, Place};
 use crate::definition::Definition;
 use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
@@ -11,15 +11,14 @@ use crate::token::Claims;
 
 /// Every distinct valid session among `values`; of one session's several
 /// tokens the newest.
-pub(crate) fn load(
-    definition: &Definition,
-    values: &[Cow<'_, str>],
-    now: Timestamp,
-) -> Vec<Origin> {
+pub(crate) fn load(definition: &Definition, values: &[Cow<'_, str>], now: Timestamp) -> Found {
     let mut found: Vec<(Claims, Origin)> = Vec::new();
+    let mut over = false;
     for value in values {
         let opened = definition.sealer.open_payload(value, definition.size.bytes, |times| {
-            definition.lifetime.admits(times, now)
+            let live = definition.lifetime.admits(times, now);
+            over |= !live;
+            live
         });
         let Some(opened) = opened else { continue };
         let (claims, payload) = opened.content;
@@ -37,7 +36,7 @@ pub(crate) fn load(
             None => found.push((claims, origin)),
         }
     }
-    found.into_iter().map(|(_, origin)| origin).collect()
+    Found { origins: found.into_iter().map(|(_, origin)| origin).collect(), over }
 }
 
 /// Seals `content`. `before` is the session it continues, if it does.
@@ -46,16 +45,16 @@ pub(crate) fn seal(
     random: &Random,
     before: Option<&Origin>,
     times: Times,
-    content: Vec<u8>,
+    content: Content,
 ) -> Result<(Origin, String), SessionError> {
     let (token_id, epoch) = match before.map(|origin| &origin.place) {
         Some(Place::Client { token_id, epoch }) => (*token_id, *epoch),
         _ => (random.bytes()?, 0),
     };
-    let payload = definition.transform_write(&content)?;
+    let payload = definition.transform_write(content.bytes())?;
     let token =
         definition.sealer.seal_payload(&Claims { times, epoch, token_id }, &payload, random)?;
     definition.check_token(token.len())?;
     let place = Place::Client { token_id, epoch };
-    Ok((Origin { times, content: Content::owned(content), stale_key: false, place }, token))
+    Ok((Origin { times, content, stale_key: false, place }, token))
 }

@@ -22,6 +22,25 @@ pub(crate) struct Origin {
     pub place: Place,
 }
 
+/// What a request's tokens stand for.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// Every distinct live session.
+    pub origins: Vec<Origin>,
+    /// Another token was genuine, but its session is over.
+    pub over: bool,
+}
+
+impl Found {
+    /// The session to use: exactly one is live.
+    pub fn only(&self) -> Option<&Origin> {
+        match self.origins.as_slice() {
+            [origin] => Some(origin),
+            _ => None,
+        }
+    }
+}
+
 /// Where the session was found.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {

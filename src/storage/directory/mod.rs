@@ -1,7 +1,7 @@
 //! One file a record, for one machine and any number of its processes.
 //!
 //! ```text
-//! <path>/records/ab/cd/<64 hex digits>    the record; see `file.rs`
+//! <path>/records/ab/cd/<64 hex digits>    the record; see `record.rs`
 //! <path>/owners/ab/<64 hex digits>/       one empty file for each of the owner's records
 //! <path>/owners/ab/<64 hex digits>/generation
 //! <path>/locks/records.ab, owners.ab      advisory locks, by the first byte of a key
@@ -13,10 +13,15 @@
 //! taken after a record's, never before.
 
 mod disk;
-mod file;
+mod files;
+mod owners;
+mod purge;
+mod record;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use tokio::sync::Semaphore;
 
 use disk::Disk;
 
@@ -40,13 +45,21 @@ use super::{
 /// # drop(storage);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Directory(Arc<Disk>);
+pub struct Directory {
+    disk: Arc<Disk>,
+    /// A disk that hangs must not take all of the runtime's blocking threads.
+    threads: Arc<Semaphore>,
+}
+
+/// File operations at a time.
+const THREADS: usize = 64;
 
 impl Directory {
     /// Opens the directory, making it if it is not there; fails if it cannot
     /// be written.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StorageError> {
-        Ok(Self(Arc::new(Disk::open(path.into())?)))
+        let disk = Arc::new(Disk::open(path.into())?);
+        Ok(Self { disk, threads: Arc::new(Semaphore::new(THREADS)) })
     }
 
     /// Runs file work off the async threads. The work goes on if the caller
@@ -55,8 +68,15 @@ impl Directory {
         &self,
         work: impl FnOnce(&Disk) -> Result<R, StorageError> + Send + 'static,
     ) -> Result<R, StorageError> {
-        let disk = Arc::clone(&self.0);
-        let done = rocket::tokio::task::spawn_blocking(move || work(&disk)).await;
+        let disk = Arc::clone(&self.disk);
+        let thread = Arc::clone(&self.threads).acquire_owned().await;
+        let thread = thread.map_err(|cause| StorageError::other("the storage is closed", cause))?;
+        let work = move || {
+            let done = work(&disk);
+            drop(thread);
+            done
+        };
+        let done = rocket::tokio::task::spawn_blocking(work).await;
         done.map_err(|cause| StorageError::other("a storage task did not finish", cause))?
     }
 }

@@ -23,6 +23,9 @@ const HEADER: usize = 201;
 const CHECKSUM: usize = 120;
 const CHECKED: usize = 152;
 
+/// How much of a file tells when it expires.
+pub(super) const EXPIRY_HEADER: usize = CHECKSUM;
+
 /// No record of this crate is larger; a foreign file may be.
 pub(super) const LARGEST: u64 = 64 * 1024 * 1024;
 
@@ -54,6 +57,12 @@ pub(super) fn write(key: &StorageKey, version: Version, record: &Record) -> Vec<
     file
 }
 
+/// When a record expires, from the beginning of its file.
+pub(super) fn expires(key: &StorageKey, start: &[u8]) -> Option<Timestamp> {
+    let start = start.get(..EXPIRY_HEADER).filter(|start| start.starts_with(MAGIC))?;
+    newest_slot(key, start).map(|(_, _, expires)| expires)
+}
+
 /// The record in a file, or that it is corrupt: torn, foreign, or another key's.
 pub(super) fn read(key: &StorageKey, file: &[u8]) -> Result<Entry, StorageError> {
     parse(key, file).ok_or(StorageError::Corrupt("its file is torn or foreign"))
@@ -66,8 +75,7 @@ fn parse(key: &StorageKey, file: &[u8]) -> Option<Entry> {
     {
         return None;
     }
-    let slots = [8, 8 + SLOT].into_iter().filter_map(|at| read_slot(key, &file[at..at + SLOT]));
-    let (sequence, last_seen, expires) = slots.max_by_key(|(sequence, ..)| *sequence)?;
+    let (sequence, last_seen, expires) = newest_slot(key, file)?;
     let owner = match file[168] {
         0 => None,
         _ => Some(OwnerKey::from_bytes(*file[169..].first_chunk()?)),
@@ -107,6 +115,11 @@ fn slot(key: &StorageKey, sequence: u64, last_seen: Timestamp, expires: Timestam
     let check = checksum(key, &slot[..24]);
     slot[24..].copy_from_slice(&check);
     slot
+}
+
+fn newest_slot(key: &StorageKey, file: &[u8]) -> Option<(u64, Timestamp, Timestamp)> {
+    let slots = [8, 8 + SLOT].into_iter().filter_map(|at| read_slot(key, &file[at..at + SLOT]));
+    slots.max_by_key(|(sequence, ..)| *sequence)
 }
 
 fn read_slot(key: &StorageKey, slot: &[u8]) -> Option<(u64, Timestamp, Timestamp)> {

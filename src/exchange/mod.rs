@@ -1,0 +1,180 @@
+//! The path of a request as code: [`load`] at the first use of a session,
+//! [`commit`] at the end. The only place that orders the steps.
+
+mod client;
+mod decision;
+mod server;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use rocket::{Request, warn};
+use tokio::time::{Instant, timeout_at};
+
+use crate::SessionData;
+use crate::definition::{Core, Definition};
+use crate::error::SessionError;
+use crate::event::SessionEventKind as Event;
+use crate::state::{Emission, Pending, State};
+use crate::storage::{StorageError, StorageKey};
+use crate::token::SessionId;
+use crate::tracker::{Content, Found, Origin, by_id, by_value};
+use decision::Commit;
+
+/// More values of one session than this are no session (checklist S10).
+const MAX_VALUES: usize = 4;
+
+/// Finds the session that a request presents. A missing, malformed, forged,
+/// expired or unknown token is an absent session; only a storage that cannot
+/// answer is an error.
+pub(crate) async fn load<T: SessionData>(
+    request: &Request<'_>,
+    core: &Core,
+    definition: &Definition,
+    budget: Duration,
+) -> Result<State<T>, SessionError> {
+    let values = definition.transport.receive(request, &definition.wire_name);
+    if values.is_empty() {
+        return Ok(State::new(false, None, None, Vec::new()));
+    }
+    let mut found = match values.len() {
+        1..=MAX_VALUES => find(core, definition, &values, budget).await?,
+        _ => Found::default(),
+    };
+    if let Some(origin) = found.only()
+        && let Some(value) = decode(definition, &origin.content)
+    {
+        return Ok(State::new(true, found.origins.pop(), Some(Arc::new(value)), Vec::new()));
+    }
+    if found.origins.len() > 1 || values.len() > MAX_VALUES {
+        warn!(
+            "Session `{}`: several sessions were presented at once; none of them is used.",
+            definition.name
+        );
+    }
+    let over = found.over && found.origins.is_empty();
+    core.emit(if over { Event::Expired } else { Event::Rejected }, definition);
+    let others = found.origins.into_iter().filter_map(|origin| origin.place.into_key());
+    Ok(State::new(true, None, None, others.collect()))
+}
+
+async fn find(
+    core: &Core,
+    definition: &Definition,
+    values: &[Cow<'_, str>],
+    budget: Duration,
+) -> Result<Found, SessionError> {
+    let now = core.clock.now();
+    match &definition.server {
+        None => Ok(by_value::load(definition, values, now)),
+        Some(server) => {
+            let found = by_id::load(definition, server, values, now);
+            timeout_at(Instant::now() + budget, found).await.unwrap_or_else(|_| Err(too_late()))
+        }
+    }
+}
+
+/// What one commit works on: the request's changes, taken out of its state.
+pub(crate) struct Job<T> {
+    pub origin: Option<Arc<Origin>>,
+    pub others: Vec<StorageKey>,
+    pub presented: bool,
+    pub value: Option<Arc<T>>,
+    /// `value`, encoded, if that is done already.
+    pub encoded: Option<Content>,
+    /// The value as it was found or last committed.
+    pub committed: Option<Arc<T>>,
+    pub pending: Pending<T>,
+    /// The id to give to a session that takes a fresh one.
+    pub planned_id: Option<SessionId>,
+    /// Of the state that the job was taken from.
+    pub revision: u64,
+    /// The response has been sent: no token can reach the client any more.
+    pub late: bool,
+    /// After a 5xx: nothing is refreshed or re-issued.
+    pub failed: bool,
+}
+
+impl<T: SessionData> Job<T> {
+    /// The changes begin another session, whatever became of the present one.
+    pub fn begins_another(&self) -> bool {
+        let owner = |value: &Option<Arc<T>>| {
+            value.as_deref().and_then(T::owner).map(std::borrow::Cow::into_owned)
+        };
+        self.pending.login
+            || self.pending.base.is_some() && owner(&self.value) != owner(&self.committed)
+    }
+}
+
+/// What a commit left.
+pub(crate) struct Done<T> {
+    pub origin: Option<Arc<Origin>>,
+    pub value: Option<Arc<T>>,
+    /// The value is not the job's: the changes were replayed or dropped.
+    pub moved: bool,
+    /// The session ended meanwhile and the changes were dropped.
+    pub dropped: bool,
+    pub emission: Emission,
+}
+
+impl<T> Done<T> {
+    fn keep(job: &Job<T>) -> Self {
+        Self {
+            origin: job.origin.clone(),
+            value: job.value.clone(),
+            moved: false,
+            dropped: false,
+            emission: Emission::Nothing,
+        }
+    }
+}
+
+/// Carries out what the state asks for, at the latest until `deadline`
+/// (checklist S66). Everything is encoded and checked before the first write.
+pub(crate) async fn commit<T: SessionData>(
+    core: &Core,
+    definition: &Definition,
+    job: &Job<T>,
+    deadline: Instant,
+) -> Result<Done<T>, SessionError> {
+    let conflicted = AtomicBool::new(false);
+    let commit =
+        Commit { core, definition, now: core.clock.now(), deadline, conflicted: &conflicted };
+    let next = commit.candidate_of(job)?;
+    let Some(server) = &definition.server else {
+        return commit.to_client(job, next);
+    };
+    let done = timeout_at(deadline, commit.to_server(server, job, next)).await;
+    done.unwrap_or_else(|_| Err(commit.timed_out()))
+}
+
+/// The bytes that would be written now, checked for their size. Encoding all
+/// sessions before any is written keeps a failure from writing half of them.
+pub(crate) fn encode<T: SessionData>(
+    definition: &Definition,
+    value: &T,
+) -> Result<Content, SessionError> {
+    let content = value.encode().map_err(SessionError::Encode)?;
+    let payload = definition.transform_write(&content)?.len();
+    definition.check_payload(payload)?;
+    if definition.server.is_none() {
+        definition.check_token(definition.sealer.payload_token_len(payload))?;
+    }
+    Ok(Content::owned(content))
+}
+
+/// The value in a payload; one that does not decode is an absent session.
+pub(crate) fn decode<T: SessionData>(definition: &Definition, content: &Content) -> Option<T> {
+    let value = T::decode(content.bytes()).ok();
+    if value.is_none() {
+        warn!("Session `{}`: a payload does not decode; it counts as absent.", definition.name);
+    }
+    value
+}
+
+/// A storage that did not answer within the budget.
+pub(crate) fn too_late() -> SessionError {
+    StorageError::Unavailable("no answer within the storage timeout".into(), None).into()
+}

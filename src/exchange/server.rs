@@ -1,0 +1,272 @@
+//! The commit of a session whose record lives in a storage.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rocket::warn;
+use tokio::time::{Instant, timeout_at};
+
+use super::decision::{Candidate, Commit, Decision};
+use super::{Done, Job, encode, too_late};
+use crate::SessionData;
+use crate::definition::Server;
+use crate::error::SessionError;
+use crate::expiry::Times;
+use crate::state::{Emission, Plan};
+use crate::storage::{Create, StorageError, Update};
+use crate::token::SessionId;
+use crate::tracker::by_id::Draft;
+use crate::tracker::{Origin, Place, by_id};
+
+/// How many ids are tried before the random generator counts as broken. Two
+/// equal ids of 256 random bits are not met in practice (checklist S4).
+const ID_ATTEMPTS: usize = 3;
+const LIMIT_REACHED: SessionError =
+    SessionError::Unsupported("the owner has as many sessions as allowed");
+
+impl Commit<'_> {
+    pub async fn to_server<T: SessionData>(
+        &self,
+        server: &Server,
+        job: &Job<T>,
+        next: Option<Candidate<T>>,
+    ) -> Result<Done<T>, SessionError> {
+        let mut done = Done::keep(job);
+        if job.pending.ended || job.pending.login {
+            self.end(server, job).await?;
+        }
+        if job.pending.ended {
+            done.origin = None;
+            done.emission = Self::removal(job);
+        }
+        let Some(origin) = done.origin.clone() else {
+            if let Some(next) = next {
+                self.create(server, job, next, &mut done).await?;
+            }
+            return Ok(done);
+        };
+        let decision = self.decide(job, Some(&origin), next.as_ref());
+        match (decision.plan, next) {
+            (Plan::Save | Plan::Renew, Some(next)) => {
+                self.replace(server, job, &origin, next, &mut done).await?;
+            }
+            (Plan::Touch, _) => {
+                self.touch(server, job, &origin, decision.times, &mut done).await;
+            }
+            _ => {}
+        }
+        Ok(done)
+    }
+
+    /// Ends the sessions that the request presented and does not go on with.
+    async fn end<T>(&self, server: &Server, job: &Job<T>) -> Result<(), SessionError> {
+        let own = job.origin.as_ref().filter(|_| job.pending.ended);
+        let own = own.and_then(|origin| origin.place.key());
+        for key in own.into_iter().chain(&job.others) {
+            if server.storage.invalidate(key).await? {
+                self.report(Plan::End);
+            }
+        }
+        Ok(())
+    }
+
+    async fn create<T: SessionData>(
+        &self,
+        server: &Server,
+        job: &Job<T>,
+        next: Candidate<T>,
+        done: &mut Done<T>,
+    ) -> Result<(), SessionError> {
+        if job.late {
+            return Err(SessionError::TooLate);
+        }
+        let times = self.begin(job, Some(&next));
+        // A login whose record is gone cannot have the id that was planned for it.
+        let mut planned = job.planned_id.clone().filter(|_| !done.moved);
+        for _ in 0..ID_ATTEMPTS {
+            let id = planned.take().map_or_else(|| SessionId::random(&self.core.random), Ok)?;
+            let key = id.storage_key(&self.definition.app, &self.definition.name);
+            let (owner, content) = (next.owner.clone(), next.content.clone());
+            let draft = Draft { id, key, times, owner, content };
+            let record = draft.record(self.definition)?;
+            match server.storage.create(&draft.key, record, by_id::guard(), self.now).await? {
+                Create::Created(version) => {
+                    self.report(Plan::Create);
+                    done.emission = Emission::Token(self.definition.sealer.seal_id(&draft.id));
+                    done.origin = Some(Arc::new(draft.written(version)));
+                    done.value = Some(next.value);
+                    return Ok(());
+                }
+                Create::Exists => {}
+                Create::Revoked => return Err(SessionError::Ended),
+                Create::LimitReached => return Err(LIMIT_REACHED),
+            }
+        }
+        Err(SessionError::Random)
+    }
+
+    /// Compare-and-swap until it succeeds; every conflict replays the request's
+    /// changes on what the other request wrote.
+    async fn replace<T: SessionData>(
+        &self,
+        server: &Server,
+        job: &Job<T>,
+        first: &Arc<Origin>,
+        next: Candidate<T>,
+        done: &mut Done<T>,
+    ) -> Result<(), SessionError> {
+        let Place::Server { id, key, .. } = &first.place else { return Ok(()) };
+        let _queue = server.locks.lock(key).await;
+        let mut origin = Arc::clone(first);
+        let mut next = Some(next);
+        while let Some(candidate) = next {
+            let decision = self.decide(job, Some(&origin), Some(&candidate));
+            match self.swap(server, job, &origin, &candidate, &decision).await? {
+                Swap::Unchanged => {
+                    (done.value, done.origin) = (Some(candidate.value), Some(origin));
+                    return Ok(());
+                }
+                Swap::Written(written) => {
+                    done.emission = self.token_after(&decision, &origin, &written);
+                    (done.value, done.origin) = (Some(candidate.value), Some(written));
+                    return Ok(());
+                }
+                Swap::Missing => break,
+                Swap::Conflict => {}
+            }
+            done.moved = true;
+            self.conflicted.store(true, Ordering::Relaxed);
+            if Instant::now() >= self.deadline {
+                return Err(SessionError::Conflict);
+            }
+            let Some(found) = by_id::find(self.definition, server, id, self.now).await? else {
+                break;
+            };
+            next = self.replay(job, &found.content)?;
+            origin = Arc::new(Origin { stale_key: origin.stale_key, ..found });
+        }
+        self.session_is_gone(server, job, first, done).await
+    }
+
+    /// One attempt to write `candidate` in place of `origin`.
+    async fn swap<T: SessionData>(
+        &self,
+        server: &Server,
+        job: &Job<T>,
+        origin: &Origin,
+        candidate: &Candidate<T>,
+        decision: &Decision,
+    ) -> Result<Swap, SessionError> {
+        let Place::Server { id, key, version, .. } = &origin.place else {
+            return Ok(Swap::Missing);
+        };
+        if !matches!(decision.plan, Plan::Save | Plan::Renew) {
+            return Ok(Swap::Unchanged);
+        }
+        if decision.renew && job.late {
+            return Err(SessionError::TooLate);
+        }
+        let id = match &job.planned_id {
+            _ if !decision.renew => id.clone(),
+            Some(planned) => planned.clone(),
+            None => id.renewed(&self.core.random)?,
+        };
+        let draft = Draft {
+            id,
+            key: key.clone(),
+            times: decision.times,
+            owner: candidate.owner.clone(),
+            content: candidate.content.clone(),
+        };
+        let record = draft.record(self.definition)?;
+        let update = server.storage.update(key, *version, record, by_id::guard(), self.now);
+        match update.await {
+            Ok(Update::Updated(version)) => {
+                self.report(decision.plan);
+                Ok(Swap::Written(Arc::new(draft.written(version))))
+            }
+            Ok(Update::Conflict) => Ok(Swap::Conflict),
+            // A record that cannot be read back is none.
+            Ok(Update::Missing) | Err(StorageError::Corrupt(_)) => Ok(Swap::Missing),
+            Ok(Update::Revoked) => Err(SessionError::Ended),
+            Ok(Update::LimitReached) => Err(LIMIT_REACHED),
+            Err(cause) => Err(cause.into()),
+        }
+    }
+
+    /// The token to send after a write: a new id's, or one that must be
+    /// refreshed in the client or sealed by the first key.
+    fn token_after(&self, decision: &Decision, before: &Origin, written: &Origin) -> Emission {
+        let refresh = self.definition.token_expires_early
+            && self.definition.lifetime.touch_due(&before.times, self.now);
+        match &written.place {
+            Place::Server { id, .. } if decision.renew || refresh || before.stale_key => {
+                Emission::Token(self.definition.sealer.seal_id(id))
+            }
+            _ => Emission::Nothing,
+        }
+    }
+
+    /// The session ended, or went on under another secret, meanwhile. A login
+    /// starts fresh; all other changes are dropped and never re-inserted.
+    async fn session_is_gone<T: SessionData>(
+        &self,
+        server: &Server,
+        job: &Job<T>,
+        before: &Origin,
+        done: &mut Done<T>,
+    ) -> Result<(), SessionError> {
+        done.moved = true;
+        done.origin = None;
+        if let Some(base) = &job.pending.base {
+            let value = Arc::new(job.pending.apply(T::clone(base)));
+            let content = encode(self.definition, &*value)?;
+            let next = self.candidate(value, content);
+            if job.pending.login || next.owner.as_ref() != before.place.owner() {
+                return self.create(server, job, next, done).await;
+            }
+        }
+        self.core.report_dropped(self.definition);
+        done.value = None;
+        done.dropped = true;
+        Ok(())
+    }
+
+    /// Refreshes the expiry. A failure is a warning: nothing that the client
+    /// asked for is lost.
+    async fn touch<T>(
+        &self,
+        server: &Server,
+        job: &Job<T>,
+        origin: &Origin,
+        times: Times,
+        done: &mut Done<T>,
+    ) {
+        let Place::Server { id, key, .. } = &origin.place else { return };
+        if self.definition.lifetime.touch_due(&origin.times, self.now) {
+            let expires = self.definition.lifetime.expires(&times);
+            let touched = timeout_at(self.deadline, server.storage.touch(key, times.seen, expires));
+            let touched = touched.await.map_err(|_| too_late());
+            if let Err(cause) = touched.and_then(|touched| touched.map_err(SessionError::from)) {
+                warn!(
+                    "Session `{}`: its expiry could not be refreshed: {cause}.",
+                    self.definition.name
+                );
+                return;
+            }
+        }
+        if !job.late && (origin.stale_key || self.definition.token_expires_early) {
+            done.emission = Emission::Token(self.definition.sealer.seal_id(id));
+        }
+        done.origin = Some(Arc::new(Origin { times, stale_key: false, ..origin.clone() }));
+    }
+}
+
+/// The outcome of one compare-and-swap.
+enum Swap {
+    Written(Arc<Origin>),
+    /// Nothing to write after all: somebody else wrote the same.
+    Unchanged,
+    Conflict,
+    Missing,
+}

@@ -1,0 +1,129 @@
+//! Files and folders: private, in one step, never through a symlink.
+
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Read, Result, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::OFlags;
+
+use super::record::LARGEST;
+use crate::random::Random;
+use crate::storage::{StorageError, StorageKey};
+
+/// A temporary file older than this was left by a process that died.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+type Answer<T> = std::result::Result<T, StorageError>;
+
+/// Makes a folder and those above it, for this user only.
+pub(super) fn make_dirs(path: &Path) -> Result<()> {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(ErrorKind::NotADirectory.into()),
+        Err(_) => DirBuilder::new().recursive(true).mode(0o700).create(path),
+    }
+}
+
+pub(super) fn create_file(path: &Path) -> Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+pub(super) fn open_nofollow(options: &mut OpenOptions, path: &Path) -> Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    options.custom_flags(flags.bits().cast_signed()).open(path)
+}
+
+/// A regular file's content, of bounded length.
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>> {
+    let file = open_nofollow(OpenOptions::new().read(true), path)?;
+    let about = file.metadata()?;
+    if !about.is_file() || about.len() > LARGEST {
+        return Err(ErrorKind::InvalidData.into());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or_default());
+    file.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The first `length` bytes of a regular file.
+pub(super) fn read_start(path: &Path, length: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length);
+    open_nofollow(OpenOptions::new().read(true), path)?
+        .take(length as u64)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A symlink, a folder, a pipe, a huge file: not one of ours.
+pub(super) fn is_foreign(cause: &std::io::Error) -> bool {
+    let looped = cause.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+    looped || matches!(cause.kind(), ErrorKind::InvalidData | ErrorKind::IsADirectory)
+}
+
+/// Writes a file in one step: a crash leaves the old one or the new one.
+pub(super) fn replace(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
+    let random: [u8; 8] = Random::default().bytes().map_err(std::io::Error::other)?;
+    let temporary = folder.join(format!(".{name}-{:016x}", u64::from_be_bytes(random)));
+    let write = || {
+        let mut file = create_file(&temporary)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&temporary, folder.join(name))?;
+        File::open(folder)?.sync_all()
+    };
+    write().inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+pub(super) fn remove_file(path: &Path) -> Answer<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(false),
+        Err(cause) => Err(failure("deleting a record", cause)),
+    }
+}
+
+/// How long ago a file was written.
+pub(super) fn age_of(path: &Path) -> Option<Duration> {
+    path.symlink_metadata().and_then(|about| about.modified()).ok()?.elapsed().ok()
+}
+
+pub(super) fn remove_if_abandoned(path: &Path) {
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    if hidden && age_of(path).is_some_and(|age| age > ABANDONED) {
+        // Next time, if not now.
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// The paths in a folder; none if there is no such folder.
+pub(super) fn entries(folder: &Path) -> Answer<Vec<PathBuf>> {
+    let read = || -> Result<_> { fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect() };
+    match read() {
+        Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(Vec::new())
+        }
+        read => read.map_err(|cause| failure("reading a folder", cause)),
+    }
+}
+
+/// The file name of a key: lower-case hexadecimal.
+pub(super) fn file_name(hash: &[u8; 32]) -> String {
+    StorageKey::from_bytes(*hash).to_string()
+}
+
+/// The key that a file is named by, if it is.
+pub(super) fn key_of(name: &OsStr) -> Option<[u8; 32]> {
+    let name = name.to_str().filter(|name| name.len() == 64 && name.is_ascii())?;
+    let mut hash = [0; 32];
+    for (byte, digits) in hash.iter_mut().zip(name.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(hash).filter(|hash| file_name(hash) == name)
+}
+
+pub(super) fn failure(doing: &str, cause: std::io::Error) -> StorageError {
+    StorageError::unavailable(format!("{doing}: {cause}"), cause)
+}

@@ -1,0 +1,194 @@
+//! The index of owners: a folder for each, in it an empty file for each of the
+//! owner's records.
+//!
+//! An entry is made before its record is written and removed after the record
+//! is deleted: the index may name too much, never too little, and is checked
+//! against the records when it is read.
+
+use std::collections::HashSet;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use super::disk::{Disk, Family, Locks, Result};
+use super::files::{
+    create_file, entries, failure, file_name, key_of, make_dirs, read_file, remove_file, replace,
+};
+use crate::storage::{
+    Generation, OwnerGuard, OwnerKey, OwnerLimitPolicy, OwnerPage, Record, StorageError,
+    StorageKey, Stored, Timestamp,
+};
+
+/// The file in an owner's folder that counts the revocations.
+pub(super) const GENERATION: &str = "generation";
+
+/// Whether a record may become its owner's.
+pub(super) enum Joined {
+    /// It is in the index; these sessions must end for it.
+    Yes(Vec<StorageKey>),
+    Revoked,
+    LimitReached,
+    /// The sessions that must end have changed: lock them, too, and ask again.
+    LockMore,
+}
+
+impl Disk {
+    pub fn list(
+        &self,
+        owner: &OwnerKey,
+        after: Option<&StorageKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<OwnerPage> {
+        let mut page = OwnerPage::default();
+        let keys = self.owned(owner)?.into_iter();
+        for key in keys.filter(|key| after.is_none_or(|after| key > after)) {
+            let Some(stored) = self.theirs(owner, &key, now)? else { continue };
+            if page.records.len() == limit {
+                page.next = page.records.last().map(|(key, _)| key.clone());
+                break;
+            }
+            page.records.push((key, stored));
+        }
+        Ok(page)
+    }
+
+    pub fn invalidate_owner(
+        &self,
+        owner: &OwnerKey,
+        except: &[StorageKey],
+        now: Timestamp,
+    ) -> Result<usize> {
+        let keys = {
+            let _lock = self.lock_owner(owner)?;
+            let folder = self.owner_path(owner);
+            make_dirs(&folder).map_err(|cause| failure("making an owner's folder", cause))?;
+            let next = self.owner_generation(owner)?.0.wrapping_add(1);
+            replace(&folder, GENERATION, &next.to_be_bytes())
+                .map_err(|cause| failure("writing an owner's generation", cause))?;
+            self.owned(owner)?
+        };
+        let except: HashSet<_> = except.iter().collect();
+        let mut ended = 0;
+        for key in keys.iter().filter(|key| !except.contains(key)) {
+            let _locks = self.lock_records(key, &[])?;
+            let found = match self.entry(key) {
+                Err(StorageError::Corrupt(_)) => None,
+                found => found?,
+            };
+            let Some(found) = found else { continue };
+            if found.stored.record.owner.as_ref() == Some(owner) {
+                self.remove(key)?;
+                ended += usize::from(found.stored.record.is_live(now));
+            }
+        }
+        Ok(ended)
+    }
+
+    pub fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation> {
+        match read_file(&self.owner_path(owner).join(GENERATION)) {
+            Ok(bytes) => {
+                Ok(Generation(bytes.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))))
+            }
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(Generation(0)),
+            Err(cause) => Err(failure("reading an owner's generation", cause)),
+        }
+    }
+
+    /// The owner's oldest sessions, as many as must end for a new one.
+    pub(super) fn surplus(
+        &self,
+        key: &StorageKey,
+        record: &Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Vec<StorageKey>> {
+        let (Some(owner), Some(limit)) = (&record.owner, guard.limit) else {
+            return Ok(Vec::new());
+        };
+        let mut sessions = Vec::new();
+        for other in self.owned(owner)?.into_iter().filter(|other| other != key) {
+            if let Some(stored) = self.theirs(owner, &other, now)? {
+                sessions.push((stored.record.created, other));
+            }
+        }
+        sessions.sort_unstable();
+        let surplus = (sessions.len() + 1).saturating_sub(limit.max.max(1));
+        Ok(sessions.into_iter().take(surplus).map(|(_, key)| key).collect())
+    }
+
+    /// Enters a record in its owner's index, if the guard allows it. The caller
+    /// holds the locks of the record and of those that it expects to end.
+    pub(super) fn join(
+        &self,
+        key: &StorageKey,
+        record: &Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+        locks: &Locks,
+    ) -> Result<Joined> {
+        let Some(owner) = &record.owner else { return Ok(Joined::Yes(Vec::new())) };
+        let _lock = self.lock_owner(owner)?;
+        if let Some(generation) = guard.generation
+            && self.owner_generation(owner)? > generation
+        {
+            return Ok(Joined::Revoked);
+        }
+        let victims = self.surplus(key, record, guard, now)?;
+        let refuse = guard.limit.is_some_and(|limit| limit.policy == OwnerLimitPolicy::Refuse);
+        if refuse && !victims.is_empty() {
+            return Ok(Joined::LimitReached);
+        }
+        if !victims.iter().all(|victim| locks.cover(victim)) {
+            return Ok(Joined::LockMore);
+        }
+        let folder = self.owner_path(owner);
+        make_dirs(&folder).map_err(|cause| failure("making an owner's folder", cause))?;
+        match create_file(&folder.join(file_name(key.as_bytes()))) {
+            Err(cause) if cause.kind() != ErrorKind::AlreadyExists => {
+                Err(failure("indexing an owner's record", cause))
+            }
+            _ => Ok(Joined::Yes(victims)),
+        }
+    }
+
+    pub(super) fn leave(&self, record: &Record, key: &StorageKey) -> Result<()> {
+        let Some(owner) = &record.owner else { return Ok(()) };
+        let _lock = self.lock_owner(owner)?;
+        let folder = self.owner_path(owner);
+        remove_file(&folder.join(file_name(key.as_bytes())))?;
+        // Fails while anything is in it.
+        let _ = std::fs::remove_dir(folder);
+        Ok(())
+    }
+
+    pub(super) fn lock_owner(&self, owner: &OwnerKey) -> Result<Locks> {
+        self.lock(Family::Owners, vec![owner.as_bytes()[0]])
+    }
+
+    /// The keys in an owner's index, in order.
+    fn owned(&self, owner: &OwnerKey) -> Result<Vec<StorageKey>> {
+        let names = entries(&self.owner_path(owner))?;
+        let keys = names.iter().filter_map(|path| key_of(path.file_name()?));
+        let mut keys: Vec<_> = keys.map(StorageKey::from_bytes).collect();
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
+    /// The live record under `key`, if it really is this owner's.
+    fn theirs(&self, owner: &OwnerKey, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>> {
+        match self.read(key, now) {
+            Ok(stored) => Ok(stored.filter(|stored| stored.record.owner.as_ref() == Some(owner))),
+            Err(StorageError::Corrupt(_)) => Ok(None),
+            Err(cause) => Err(cause),
+        }
+    }
+
+    fn owner_path(&self, owner: &OwnerKey) -> PathBuf {
+        let name = file_name(owner.as_bytes());
+        self.owners().join(&name[..2]).join(name)
+    }
+
+    pub(super) fn owners(&self) -> PathBuf {
+        self.root.join("owners")
+    }
+}

@@ -1,0 +1,128 @@
+//! Removing what has expired, a bounded piece of the tree at a time.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::disk::{Disk, Result, is_there};
+use super::files::{age_of, entries, key_of, read_start, remove_file, remove_if_abandoned};
+use super::owners::GENERATION;
+use super::record::{self, EXPIRY_HEADER};
+use crate::storage::{OwnerKey, StorageKey, Timestamp};
+
+/// Files that one call looks at, at the most; the next call goes on from there.
+const EXAMINED: usize = 10_000;
+/// No login takes so long: its owner's generation may be forgotten.
+const OLD_GENERATION: Duration = Duration::from_secs(86_400);
+
+/// Where a purge goes on: the first and the second byte of the keys.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Sweep {
+    first: u8,
+    second: u8,
+}
+
+impl Disk {
+    /// Deletes up to `limit` expired records and tidies the owners' index.
+    pub fn purge(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        let mut sweep = self.sweep.lock();
+        let (mut purged, mut examined) = (0, 0);
+        // Once round, and the first folder's beginning again.
+        for _ in 0..=256 {
+            if sweep.second == 0 {
+                examined += self.tidy_owners(sweep.first)?;
+            }
+            let mut folders = entries(&self.records().join(format!("{:02x}", sweep.first)))?;
+            folders.sort_unstable();
+            for folder in folders {
+                let name = folder.file_name().and_then(|name| name.to_str());
+                let Some(second) = name.and_then(|name| u8::from_str_radix(name, 16).ok()) else {
+                    continue;
+                };
+                if second < sweep.second {
+                    continue;
+                }
+                sweep.second = second;
+                if purged >= limit || examined >= EXAMINED {
+                    return Ok(purged);
+                }
+                examined += self.purge_folder(&folder, now, limit, &mut purged)?;
+                if purged >= limit {
+                    return Ok(purged);
+                }
+            }
+            *sweep = Sweep { first: sweep.first.wrapping_add(1), second: 0 };
+        }
+        Ok(purged)
+    }
+
+    /// Says at how many files it looked.
+    fn purge_folder(
+        &self,
+        folder: &Path,
+        now: Timestamp,
+        limit: usize,
+        purged: &mut usize,
+    ) -> Result<usize> {
+        let mut examined = 0;
+        for path in entries(folder)? {
+            examined += 1;
+            let Some(key) = path.file_name().and_then(key_of).map(StorageKey::from_bytes) else {
+                remove_if_abandoned(&path);
+                continue;
+            };
+            // What cannot be read stays for whoever looks into it.
+            let expired = || {
+                let start = read_start(&path, EXPIRY_HEADER).ok();
+                let expires = start.and_then(|start| record::expires(&key, &start));
+                expires.is_some_and(|expires| expires <= now)
+            };
+            if !expired() {
+                continue;
+            }
+            let _locks = self.lock_records(&key, &[])?;
+            if expired() && self.remove(&key)? {
+                *purged += 1;
+            }
+            if *purged >= limit {
+                break;
+            }
+        }
+        Ok(examined)
+    }
+
+    /// Removes the entries that a process left behind when it died between an
+    /// index and a record, and generations that no login can remember. Says at
+    /// how many files it looked.
+    fn tidy_owners(&self, first: u8) -> Result<usize> {
+        let mut examined = 0;
+        for folder in entries(&self.owners().join(format!("{first:02x}")))? {
+            let Some(owner) = folder.file_name().and_then(key_of).map(OwnerKey::from_bytes) else {
+                continue;
+            };
+            for entry in entries(&folder)? {
+                examined += 1;
+                let Some(key) = entry.file_name().and_then(key_of).map(StorageKey::from_bytes)
+                else {
+                    continue;
+                };
+                if is_there(&self.record_path(&key)) {
+                    continue;
+                }
+                // Whoever is writing the record holds its lock.
+                let _locks = self.lock_records(&key, &[])?;
+                if !is_there(&self.record_path(&key)) {
+                    let _lock = self.lock_owner(&owner)?;
+                    remove_file(&entry)?;
+                }
+            }
+            let _lock = self.lock_owner(&owner)?;
+            let generation = folder.join(GENERATION);
+            if age_of(&generation).is_some_and(|age| age > OLD_GENERATION) {
+                remove_file(&generation)?;
+            }
+            // Fails while anything is in it.
+            let _ = std::fs::remove_dir(&folder);
+        }
+        Ok(examined)
+    }
+}
