@@ -13,6 +13,9 @@ pub(crate) enum Random {
     /// A generator that fails, for tests.
     #[cfg(test)]
     Broken,
+    /// A generator that returns each of these in turn as every byte, for tests.
+    #[cfg(test)]
+    Scripted(std::sync::Arc<parking_lot::Mutex<Vec<u8>>>),
 }
 
 impl Random {
@@ -23,6 +26,8 @@ impl Random {
             Self::System => SysRng.try_fill_bytes(&mut bytes).map_err(|_| SessionError::Random)?,
             #[cfg(test)]
             Self::Broken => return Err(SessionError::Random),
+            #[cfg(test)]
+            Self::Scripted(script) => bytes.fill(script.lock().pop().ok_or(SessionError::Random)?),
         }
         Ok(bytes)
     }

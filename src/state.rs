@@ -268,7 +268,7 @@ impl<T> State<T> {
         if self.pending.is_empty() || moot {
             self.pending = Pending::default();
             self.replace(done.value);
-            self.lost = done.dropped;
+            self.lost |= done.dropped;
         } else if done.moved {
             self.pending.rebase = true;
         }
@@ -359,5 +359,26 @@ mod tests {
         assert_eq!(both.apply(10), 17);
         let ended = set.followed_by(Pending { ended: true, ..Pending::default() });
         assert!(ended.ended && ended.base.is_none());
+    }
+
+    #[test]
+    fn a_session_that_turned_out_to_be_over_keeps_no_later_changes_but_a_login() {
+        let over = || Done {
+            origin: None,
+            value: None,
+            moved: true,
+            dropped: true,
+            emission: Emission::Nothing,
+        };
+        let during_a_commit = |change: &dyn Fn(&mut State<u32>)| {
+            let mut state = State::new(true, None, Some(Arc::new(1)), Vec::new());
+            change(&mut state);
+            state.done(over(), true);
+            (state.value.as_deref().copied(), state.pending.is_empty(), state.lost)
+        };
+        assert_eq!(during_a_commit(&|_| {}), (None, true, true));
+        assert_eq!(during_a_commit(&|state| state.set(Arc::new(2), false)), (None, true, true));
+        assert_eq!(during_a_commit(&|state| state.set(Arc::new(2), true)), (Some(2), false, false));
+        assert_eq!(during_a_commit(&|state| state.clear()), (None, false, false));
     }
 }

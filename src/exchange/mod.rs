@@ -4,6 +4,8 @@
 mod client;
 mod decision;
 mod server;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::sync::Arc;

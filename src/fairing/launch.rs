@@ -10,7 +10,6 @@ use rocket::{info, warn};
 use super::SessionsFairing;
 use crate::config::{self, Protect, Registered, SessionConfig, StorageConfig, TransportConfig};
 use crate::definition::{Core, Definition, Server};
-use crate::random::Random;
 use crate::storage::{Directory, Memory, SessionStorage};
 use crate::token::{Binding, Sealer, TransportBinding};
 use crate::transport::{CookieTransport, HeaderTransport, SessionTransport};
@@ -45,7 +44,7 @@ pub(super) fn core(fairing: &SessionsFairing, figment: &Figment) -> Result<Core,
         definitions,
         storages,
         clock: fairing.clock,
-        random: Random::default(),
+        random: fairing.random.clone(),
         listeners,
         entries: AtomicUsize::new(0),
     })

@@ -17,6 +17,7 @@ use crate::definition::{Core, Listener};
 use crate::event::SessionEvent;
 use crate::expiry::Clock;
 use crate::manager::Sessions;
+use crate::random::Random;
 use crate::storage::SessionStorage;
 use crate::transformer::SessionTransformer;
 use crate::transport::SessionTransport;
@@ -41,6 +42,7 @@ pub struct SessionsFairing {
     transformers: HashMap<String, Arc<dyn SessionTransformer>>,
     listeners: parking_lot::Mutex<Vec<Listener>>,
     clock: Clock,
+    random: Random,
 }
 
 impl SessionsFairing {
@@ -75,6 +77,14 @@ impl SessionsFairing {
     pub fn on_event(self, listener: impl Fn(&SessionEvent) + Send + Sync + 'static) -> Self {
         self.listeners.lock().push(Box::new(listener));
         self
+    }
+}
+
+#[cfg(test)]
+impl SessionsFairing {
+    /// Draws from another generator than the system's.
+    pub(crate) fn random(self, random: Random) -> Self {
+        Self { random, ..self }
     }
 }
 
@@ -122,7 +132,7 @@ impl Fairing for SessionsFairing {
 
 /// Removes expired records in bounded batches until shutdown.
 async fn purge(storage: Arc<dyn SessionStorage>, clock: Clock, shutdown: Shutdown) {
-    let random = crate::random::Random::default();
+    let random = Random::default();
     tokio::pin!(shutdown);
     loop {
         // Jitter keeps several nodes from purging in step.

@@ -14,6 +14,7 @@ async fn slow(session: Session<User>, millis: u64, what: &str) {
     match what {
         "count" => drop(session.update(|user| user.count += 1)),
         "login" => session.login(user("eve")),
+        "login-again" => session.login(user("ann")),
         "set" => session.set(user("ann")),
         _ => {}
     }
@@ -91,16 +92,20 @@ async fn s58_a_slow_request_cannot_revive_an_ended_session() {
             assert_eq!(slow.await.expect("no panic"), None, "{what} {ending}: no token");
             assert_eq!(text(&client, "/get", &token).await, "absent", "{what} {ending}");
         }
-        let token = logged_in(&client, "ann").await;
-        let (slow_client, slow_token) = (Arc::clone(&client), token.clone());
-        let slow = tokio::spawn(async move {
-            sent(&with_cookie(&slow_client, "/slow/300/login", &slow_token).await)
-        });
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        with_cookie(&client, "/clear", &token).await;
-        let fresh = slow.await.expect("no panic").expect("a login starts fresh");
-        assert_eq!(text(&client, "/get", &fresh).await, "eve 0");
-        assert_eq!(text(&client, "/get", &token).await, "absent");
+        for (what, expected) in [("login", "eve 0"), ("login-again", "ann 0")] {
+            let token = logged_in(&client, "ann").await;
+            let (slow_client, slow_token) = (Arc::clone(&client), token.clone());
+            let uri = format!("/slow/300/{what}");
+            let slow =
+                tokio::spawn(
+                    async move { sent(&with_cookie(&slow_client, &uri, &slow_token).await) },
+                );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            with_cookie(&client, "/clear", &token).await;
+            let fresh = slow.await.expect("no panic").expect("a login starts fresh");
+            assert_eq!(text(&client, "/get", &fresh).await, expected);
+            assert_eq!(text(&client, "/get", &token).await, "absent");
+        }
     }
 }
 

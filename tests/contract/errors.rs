@@ -21,12 +21,13 @@ fn large(session: Session<User>, bytes: usize) {
 }
 
 #[get("/fails/<status>/<what>")]
-fn fails(session: Session<User>, status: u16, what: &str) -> Status {
+pub fn fails(session: Session<User>, status: u16, what: &str) -> Status {
     match what {
         "count" => drop(session.update(|user| user.count += 1)),
         "renew" => session.renew(),
         "login" => session.login(user("eve")),
-        _ => session.clear(),
+        "clear" => session.clear(),
+        _ => {}
     }
     Status::new(status)
 }

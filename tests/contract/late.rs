@@ -66,3 +66,49 @@ async fn a_spawned_task_reads_on_and_notices_a_logout() {
     assert_eq!(*found.0.0.lock().await, ["ann 0", "Ok(false)", "Ok(())"]);
     assert_eq!(text(&client, "/get", &token).await, "absent", "s58: nothing is revived");
 }
+
+/// Ends or changes the session behind the request's back, then refreshes.
+#[get("/refreshed/<before>/<meanwhile>")]
+async fn refreshed(
+    session: Session<User>,
+    before: &str,
+    meanwhile: &str,
+    fault: &State<Fault>,
+) -> String {
+    match before {
+        "count" => drop(session.update(|user| user.count += 10)),
+        "set" => session.set(User { id: "ann".into(), count: 100 }),
+        "login" => session.login(user("bob")),
+        _ => {}
+    }
+    fault.meanwhile(meanwhile).await;
+    let found = session.refresh().await.map(|user| user.map(|user| user.count));
+    let shown = show(&session);
+    let saved = session.save().await;
+    format!("{found:?}, {shown}, {saved:?}, {}", show(&session))
+}
+
+#[tokio::test]
+async fn refresh_shows_own_changes_on_what_others_wrote_and_revives_nothing() {
+    for (before, meanwhile, expected) in [
+        ("none", "count", "Ok(Some(1)), ann 1, Ok(()), ann 1"),
+        ("count", "count", "Ok(Some(11)), ann 11, Ok(()), ann 11"),
+        ("set", "count", "Ok(Some(100)), ann 100, Ok(()), ann 100"),
+        ("none", "end", "Ok(None), absent, Ok(()), absent"),
+        ("count", "end", "Ok(None), absent, Err(Ended), absent"),
+        ("set", "end", "Ok(None), absent, Err(Ended), absent"),
+        ("login", "end", "Ok(Some(0)), bob 0, Ok(()), bob 0"),
+    ] {
+        let fault = Fault::new();
+        let fairing = Sessions::fairing().storage("fault", fault.clone());
+        let rocket = build(figment("fault"), fairing, routes![refreshed]).manage(fault.clone());
+        let client =
+            rocket::local::asynchronous::Client::untracked(rocket).await.expect("a rocket");
+        let token = logged_in(&client, "ann").await;
+        let uri = format!("/refreshed/{before}/{meanwhile}");
+        assert_eq!(text(&client, &uri, &token).await, expected, "{uri}");
+        let left = fault.records().await;
+        let lives = meanwhile == "count" || before == "login";
+        assert_eq!(left, usize::from(lives), "{uri}: records left");
+    }
+}

@@ -8,5 +8,8 @@ mod guard;
 mod late;
 mod launch;
 mod once;
+mod parts;
+mod responses;
+mod several;
 mod support;
 mod tokens;

@@ -99,6 +99,11 @@ pub fn build(figment: Figment, fairing: SessionsFairing, more: Vec<Route>) -> Ro
         .register("/", catchers![unavailable])
 }
 
+/// The route that [`logged_in`] asks.
+pub fn login_route() -> Vec<Route> {
+    routes![login]
+}
+
 pub async fn client(figment: Figment) -> Client {
     client_with(figment, Sessions::fairing(), vec![]).await
 }
@@ -148,6 +153,8 @@ pub struct Fault {
     pub reads: Arc<Mutex<Mode>>,
     pub writes: Arc<Mutex<Mode>>,
     pub calls: Arc<std::sync::atomic::AtomicUsize>,
+    /// The key of the last record that was created.
+    last: Arc<Mutex<Option<StorageKey>>>,
 }
 
 impl Fault {
@@ -157,7 +164,33 @@ impl Fault {
             reads: Arc::new(Mutex::new(Mode::Works)),
             writes: Arc::new(Mutex::new(Mode::Works)),
             calls: Arc::default(),
+            last: Arc::default(),
         }
+    }
+
+    /// Another request on the last record that was created: it counts or ends.
+    pub async fn meanwhile(&self, what: &str) {
+        let key = self.last.lock().await.clone().expect("a record");
+        if what == "end" {
+            assert!(self.storage.invalidate(&key).await.expect("memory answers"));
+            return;
+        }
+        let now = Timestamp::from(std::time::SystemTime::now());
+        let stored = self.storage.read(&key, now).await.expect("memory answers").expect("a record");
+        let payload = String::from_utf8_lossy(&stored.record.payload).into_owned();
+        assert!(payload.contains("\"count\":0"), "{payload}");
+        let at = stored.record.payload.len() - 2;
+        let mut payload = stored.record.payload.to_vec();
+        payload[at] = b'1';
+        let record = Record { payload: payload.into(), ..stored.record };
+        let update = self.storage.update(&key, stored.version, record, OwnerGuard::default(), now);
+        assert!(matches!(update.await, Ok(Update::Updated(_))));
+    }
+
+    /// How many records there are.
+    pub async fn records(&self) -> usize {
+        let end_of_time = Timestamp::from_millis(u64::MAX);
+        self.storage.purge_expired(end_of_time, usize::MAX).await.expect("memory answers")
     }
 
     async fn pass(&self, mode: &Mutex<Mode>) -> Result<(), StorageError> {
@@ -181,6 +214,7 @@ impl SessionStorage for Fault {
         now: Timestamp,
     ) -> Result<Create, StorageError> {
         self.pass(&self.writes).await?;
+        *self.last.lock().await = Some(key.clone());
         self.storage.create(key, record, guard, now).await
     }
 

@@ -1,6 +1,7 @@
 //! Whatever bytes a client sends: an absent session, never an error.
 
 use rocket::http::Status;
+use rocket_typed_sessions::Sessions;
 
 use crate::support::*;
 
@@ -92,7 +93,10 @@ async fn s32_a_session_under_the_old_key_is_read_and_reissued_under_the_new() {
         let keys = |keys: Vec<&str>| storage(figment("client").merge(("sessions.secret", keys)));
         let old = client(keys(vec![KEY])).await;
         let token = logged_in(&old, "ann").await;
-        let both = client(keys(vec![OTHER_KEY, KEY])).await;
+        let more = rocket::routes![crate::errors::fails];
+        let both = client_with(keys(vec![OTHER_KEY, KEY]), Sessions::fairing(), more).await;
+        let response = with_cookie(&both, "/fails/500/read", &token).await;
+        assert_eq!(sent(&response), None, "nothing is re-issued on a 5xx");
         let response = with_cookie(&both, "/get", &token).await;
         let reissued = sent(&response).expect("a token under the new key");
         assert_eq!(response.into_string().await.as_deref(), Some("ann 0"), "{place}");
