@@ -227,3 +227,65 @@ fn a_wrong_configuration_refuses_launch_and_says_what_to_write() {
         assert!(!output.status.success() && text.contains(expected), "{variable}: {text}");
     }
 }
+
+const SECRET: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
+
+#[test]
+fn s6_the_release_profile_protects_the_cookie_even_without_tls_of_its_own() {
+    let release = [("ROCKET_PROFILE", "release"), ("ROCKET_SESSIONS__SECRET", SECRET)];
+    for (more, name, end) in [
+        (None, "user_session=", "; Path=/; Secure; HttpOnly; SameSite=Lax"),
+        (
+            Some(("ROCKET_SESSIONS__USER_SESSION__COOKIE__PREFIX", "host")),
+            "__Host-user_session=",
+            "; Path=/; Secure; HttpOnly; SameSite=Lax",
+        ),
+    ] {
+        let environment: Vec<_> = release.into_iter().chain(more).collect();
+        let server = Server::start("cookie_client", &environment);
+        let login = server.raw("/login", b"");
+        let cookie = header(&login, "Set-Cookie").expect("a cookie");
+        assert!(cookie.starts_with(name) && cookie.ends_with(end), "{cookie}");
+        let token = cookie.split(';').next().expect("name and value");
+        let evil = format!("Cookie: %75ser_session=evil; {token}; \u{2000}{token}x\r\n");
+        let user = server.raw("/user", evil.as_bytes());
+        assert_eq!(body(&user), "Session ID is 123abc. Reload count is 1.", "s9");
+        let logout = server.raw("/logout", format!("Cookie: {token}\r\n").as_bytes());
+        let removal = header(&logout, "Set-Cookie").expect("a removal");
+        assert!(removal.starts_with(&format!("{name}; Max-Age=0")), "{removal}");
+        assert!(removal.ends_with(end), "s11: browsers match a removal by these: {removal}");
+    }
+}
+
+#[test]
+fn s57_two_processes_on_one_directory_lose_no_update() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let storage = format!("{{type=directory,path={:?}}}", dir.path().join("sessions"));
+    let environment = [
+        ("ROCKET_SESSIONS__SECRET", SECRET),
+        ("ROCKET_SESSIONS__USER_SESSION__STORAGE", storage.as_str()),
+        ("ROCKET_SESSIONS__USER_SESSION__STORAGE_TIMEOUT", "20 seconds"),
+        ("ROCKET_SESSIONS__USER_SESSION__COOKIE__MAX_AGE", "1 hour"),
+    ];
+    let servers = [(); 2].map(|()| Server::start("cookie_client", &environment));
+    let login = servers[0].raw("/login", b"");
+    let cookie = header(&login, "Set-Cookie").and_then(|cookie| cookie.split(';').next());
+    let head = format!("Cookie: {}\r\n", cookie.expect("a cookie"));
+    std::thread::scope(|scope| {
+        for server in &servers {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..10 {
+                        let user = server.raw("/user", head.as_bytes());
+                        assert!(body(&user).starts_with("Session ID is 123abc."), "{user}");
+                    }
+                });
+            }
+        }
+    });
+    let last = servers[0].raw("/user", head.as_bytes());
+    assert_eq!(body(&last), "Session ID is 123abc. Reload count is 161.");
+    servers[0].raw("/logout", head.as_bytes());
+    let after = servers[1].raw("/user", head.as_bytes());
+    assert_eq!(body(&after), GONE, "a logout on one node holds on the other");
+}
