@@ -21,6 +21,8 @@ mod request;
 mod session;
 mod state;
 pub mod storage;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod token;
 mod tracker;
 mod transformer;

@@ -16,11 +16,13 @@
 //! | [`list`](SessionStorage::list), [`invalidate_owner`](SessionStorage::invalidate_owner) | the owner index changes in the same step as the record |
 //!
 //! Absence and conflict are outcomes, not errors; [`StorageError`] is for a
-//! storage that could not answer.
+//! storage that could not answer. The conformance kit, `testing::storage` (feature
+//! `testing`), tries every promise on any storage.
 
 mod directory;
 mod keyed_lock;
 mod memory;
+mod shared;
 #[cfg(test)]
 mod tests;
 

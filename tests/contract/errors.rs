@@ -50,8 +50,8 @@ fn deal(session: Result<Session<User>, SessionError>) -> &'static str {
     if session.is_ok() { "fine" } else { "no storage" }
 }
 
-async fn faulty() -> (rocket::local::asynchronous::Client, Fault) {
-    let fault = Fault::new();
+async fn with_faults() -> (rocket::local::asynchronous::Client, Faulty) {
+    let fault = faulty();
     let fairing = Sessions::fairing().storage("faulty", fault.clone());
     let figment = figment("faulty").merge(("sessions.user.storage_timeout", "300 ms"));
     let routes = routes![redirect, large, fails, panic, save, deal];
@@ -60,19 +60,19 @@ async fn faulty() -> (rocket::local::asynchronous::Client, Fault) {
 
 #[tokio::test]
 async fn s65_s66_a_storage_that_fails_or_hangs_gives_503_and_leaves_the_token() {
-    let (client, fault) = faulty().await;
+    let (client, fault) = with_faults().await;
     let token = logged_in(&client, "ann").await;
-    for mode in [Mode::Fails, Mode::Hangs] {
-        *fault.reads.lock().await = mode;
+    for mode in [down(), Fault::Hangs] {
+        fault.set(Operation::Read, mode.clone());
         let started = Instant::now();
         let response = with_cookie(&client, "/get", &token).await;
         assert_eq!(response.status(), Status::ServiceUnavailable, "{mode:?}");
         assert_eq!(sent(&response), None, "{mode:?}");
         assert!(started.elapsed() < Duration::from_secs(2), "{mode:?}");
         assert_eq!(text(&client, "/deal", &token).await, "no storage");
-        *fault.reads.lock().await = Mode::Works;
+        fault.mend();
 
-        *fault.writes.lock().await = mode;
+        break_writes(&fault, &mode);
         for uri in ["/redirect", "/login/bob", "/clear", "/renew"] {
             let response = with_cookie(&client, uri, &token).await;
             assert_eq!(response.status(), Status::ServiceUnavailable, "{mode:?} {uri}");
@@ -83,7 +83,7 @@ async fn s65_s66_a_storage_that_fails_or_hangs_gives_503_and_leaves_the_token() 
         }
         let response = with_cookie(&client, "/save", &token).await;
         assert_eq!(response.status(), Status::ServiceUnavailable, "{mode:?} save");
-        *fault.writes.lock().await = Mode::Works;
+        fault.mend();
         assert_eq!(text(&client, "/get", &token).await, "ann 0", "{mode:?}");
     }
 }
@@ -105,7 +105,7 @@ async fn s12_s55_a_value_over_the_limit_gives_500_and_keeps_the_old_session() {
 
 #[tokio::test]
 async fn s13_after_a_5xx_or_a_panic_only_clear_holds() {
-    let (client, _) = faulty().await;
+    let (client, _) = with_faults().await;
     for failing in ["/fails/500", "/fails/503", "/panic"] {
         let token = logged_in(&client, "ann").await;
         for what in ["count", "renew", "login"] {
@@ -125,8 +125,8 @@ async fn s13_after_a_5xx_or_a_panic_only_clear_holds() {
 
 #[tokio::test]
 async fn s36_s49_forgeries_and_anonymous_requests_never_reach_the_storage() {
-    let (client, fault) = faulty().await;
-    let calls = || fault.calls.load(std::sync::atomic::Ordering::SeqCst);
+    let (client, fault) = with_faults().await;
+    let calls = || calls(&fault);
     for i in 0..1000 {
         let forged = format!("user=AQM{i:091}");
         for uri in ["/get", "/count", "/clear"] {

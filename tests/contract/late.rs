@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rocket::response::stream::TextStream;
 use rocket::{State, get, routes};
+use rocket_typed_sessions::storage::{OwnerGuard, Record, Timestamp, Update};
 use rocket_typed_sessions::{Session, SessionError, Sessions};
 use tokio::sync::{Mutex, Notify};
 
@@ -67,13 +68,32 @@ async fn a_spawned_task_reads_on_and_notices_a_logout() {
     assert_eq!(text(&client, "/get", &token).await, "absent", "s58: nothing is revived");
 }
 
+/// Another request on the record that was created: it counts or ends.
+async fn elsewhere(storage: &Faulty, what: &str) {
+    let [key] = &storage.created()[..] else { panic!("one record") };
+    let storage = storage.inner();
+    if what == "end" {
+        assert!(storage.invalidate(key).await.expect("memory answers"));
+        return;
+    }
+    let now = Timestamp::from(std::time::SystemTime::now());
+    let stored = storage.read(key, now).await.expect("memory answers").expect("a record");
+    let mut payload = stored.record.payload.to_vec();
+    assert!(payload.ends_with(b"\"count\":0}"));
+    let at = payload.len() - 2;
+    payload[at] = b'1';
+    let record = Record { payload: payload.into(), ..stored.record };
+    let update = storage.update(key, stored.version, record, OwnerGuard::default(), now);
+    assert!(matches!(update.await, Ok(Update::Updated(_))));
+}
+
 /// Ends or changes the session behind the request's back, then refreshes.
 #[get("/refreshed/<before>/<meanwhile>")]
 async fn refreshed(
     session: Session<User>,
     before: &str,
     meanwhile: &str,
-    fault: &State<Fault>,
+    fault: &State<Faulty>,
 ) -> String {
     match before {
         "count" => drop(session.update(|user| user.count += 10)),
@@ -81,7 +101,7 @@ async fn refreshed(
         "login" => session.login(user("bob")),
         _ => {}
     }
-    fault.meanwhile(meanwhile).await;
+    elsewhere(fault, meanwhile).await;
     let found = session.refresh().await.map(|user| user.map(|user| user.count));
     let shown = show(&session);
     let saved = session.save().await;
@@ -99,7 +119,7 @@ async fn refresh_shows_own_changes_on_what_others_wrote_and_revives_nothing() {
         ("set", "end", "Ok(None), absent, Err(Ended), absent"),
         ("login", "end", "Ok(Some(0)), bob 0, Ok(()), bob 0"),
     ] {
-        let fault = Fault::new();
+        let fault = faulty();
         let fairing = Sessions::fairing().storage("fault", fault.clone());
         let rocket = build(figment("fault"), fairing, routes![refreshed]).manage(fault.clone());
         let client =
@@ -107,7 +127,8 @@ async fn refresh_shows_own_changes_on_what_others_wrote_and_revives_nothing() {
         let token = logged_in(&client, "ann").await;
         let uri = format!("/refreshed/{before}/{meanwhile}");
         assert_eq!(text(&client, &uri, &token).await, expected, "{uri}");
-        let left = fault.records().await;
+        let end_of_time = Timestamp::from_millis(u64::MAX);
+        let left = fault.inner().purge_expired(end_of_time, 10).await.expect("memory answers");
         let lives = meanwhile == "count" || before == "login";
         assert_eq!(left, usize::from(lives), "{uri}: records left");
     }

@@ -122,7 +122,7 @@ impl SessionTransformer for Letter {
     }
 }
 
-async fn lettered(storage: &str, transform: &[&str], fault: &Fault) -> Client {
+async fn lettered(storage: &str, transform: &[&str], fault: &Faulty) -> Client {
     let figment = figment(storage).merge(("sessions.user.transform", transform));
     let fairing = Sessions::fairing()
         .transformer("a", Letter(b'a'))
@@ -134,7 +134,7 @@ async fn lettered(storage: &str, transform: &[&str], fault: &Fault) -> Client {
 #[tokio::test]
 async fn transformers_apply_in_order_and_what_they_cannot_read_is_absent() {
     for place in ["client", "kept"] {
-        let fault = Fault::new();
+        let fault = faulty();
         let both = lettered(place, &["a", "b"], &fault).await;
         let token = logged_in(&both, "ann").await;
         assert_eq!(text(&both, "/count", &token).await, "ann 1", "{place}");

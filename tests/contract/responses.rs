@@ -96,7 +96,7 @@ fn broken() -> &'static str {
 
 #[tokio::test]
 async fn a_failed_save_runs_the_catcher_that_rocket_would_and_drops_the_handlers_headers() {
-    let fault = Fault::new();
+    let fault = faulty();
     let fairing = Sessions::fairing().storage("fault", fault.clone());
     let rocket = rocket::custom(figment("fault"))
         .attach(fairing)
@@ -114,7 +114,7 @@ async fn a_failed_save_runs_the_catcher_that_rocket_would_and_drops_the_handlers
         .register("/a/deep", catchers![innermost]);
     let client = rocket::local::asynchronous::Client::untracked(rocket).await.expect("a rocket");
     let token = logged_in(&client, "ann").await;
-    *fault.writes.lock().await = Mode::Fails;
+    break_writes(&fault, &down());
     for (uri, body) in [
         ("/deep/route", "outer 503"),
         ("/a/deep/route", "innermost 503"),
@@ -138,7 +138,7 @@ async fn a_failed_save_runs_the_catcher_that_rocket_would_and_drops_the_handlers
         }
         assert_eq!(response.into_string().await.as_deref(), Some(body), "{uri}");
     }
-    *fault.writes.lock().await = Mode::Works;
+    fault.mend();
     // The catcher that panics leaves a plain 500, and the connection alive.
     let response = with_cookie(&client, "/deep/route?too_large=100000", &token).await;
     assert_eq!(response.status(), Status::InternalServerError);

@@ -1,21 +1,15 @@
 //! One small application over every place and transport.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use rocket::figment::Figment;
 use rocket::http::Status;
 use rocket::local::asynchronous::{Client, LocalResponse};
-use rocket::{Build, Request, Rocket, Route, async_trait, catch, catchers, get, routes};
-use rocket_typed_sessions::storage::{
-    Create, Generation, Memory, OwnerGuard, OwnerKey, OwnerPage, Record, StorageKey, Stored,
-    Timestamp, Touch, Update, Version,
-};
-use rocket_typed_sessions::{
-    Session, SessionData, SessionStorage, Sessions, SessionsFairing, StorageError,
-};
+use rocket::{Build, Request, Rocket, Route, catch, catchers, get, routes};
+use rocket_typed_sessions::storage::Memory;
+pub use rocket_typed_sessions::testing::storage::{Fault, Faulty, Operation};
+use rocket_typed_sessions::{Session, SessionData, Sessions, SessionsFairing, StorageError};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
 
 pub const KEY: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
 pub const OTHER_KEY: &str = "hex:1b3d5f7092a4c6e8f0e1d2c3b4a5968778695a4b3c2d1e0f9f8e7d6c5b4a3920";
@@ -138,142 +132,24 @@ pub async fn logged_in(client: &Client, id: &str) -> String {
     sent(&response).expect("a token")
 }
 
-/// What a [`Fault`] storage does instead of answering.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Mode {
-    Works,
-    Fails,
-    Hangs,
+/// A memory storage that fails on demand.
+pub fn faulty() -> Faulty {
+    Faulty::new(Memory::new(1000))
 }
 
-/// A memory storage that fails or hangs on demand and counts its calls.
-#[derive(Clone)]
-pub struct Fault {
-    pub storage: Arc<Memory>,
-    pub reads: Arc<Mutex<Mode>>,
-    pub writes: Arc<Mutex<Mode>>,
-    pub calls: Arc<std::sync::atomic::AtomicUsize>,
-    /// The key of the last record that was created.
-    last: Arc<Mutex<Option<StorageKey>>>,
+pub fn down() -> Fault {
+    Fault::Fails(StorageError::Unavailable("on demand".into(), None))
 }
 
-impl Fault {
-    pub fn new() -> Self {
-        Self {
-            storage: Arc::new(Memory::new(1000)),
-            reads: Arc::new(Mutex::new(Mode::Works)),
-            writes: Arc::new(Mutex::new(Mode::Works)),
-            calls: Arc::default(),
-            last: Arc::default(),
-        }
-    }
-
-    /// Another request on the last record that was created: it counts or ends.
-    pub async fn meanwhile(&self, what: &str) {
-        let key = self.last.lock().await.clone().expect("a record");
-        if what == "end" {
-            assert!(self.storage.invalidate(&key).await.expect("memory answers"));
-            return;
-        }
-        let now = Timestamp::from(std::time::SystemTime::now());
-        let stored = self.storage.read(&key, now).await.expect("memory answers").expect("a record");
-        let payload = String::from_utf8_lossy(&stored.record.payload).into_owned();
-        assert!(payload.contains("\"count\":0"), "{payload}");
-        let at = stored.record.payload.len() - 2;
-        let mut payload = stored.record.payload.to_vec();
-        payload[at] = b'1';
-        let record = Record { payload: payload.into(), ..stored.record };
-        let update = self.storage.update(&key, stored.version, record, OwnerGuard::default(), now);
-        assert!(matches!(update.await, Ok(Update::Updated(_))));
-    }
-
-    /// How many records there are.
-    pub async fn records(&self) -> usize {
-        let end_of_time = Timestamp::from_millis(u64::MAX);
-        self.storage.purge_expired(end_of_time, usize::MAX).await.expect("memory answers")
-    }
-
-    async fn pass(&self, mode: &Mutex<Mode>) -> Result<(), StorageError> {
-        self.calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let mode = *mode.lock().await;
-        match mode {
-            Mode::Works => Ok(()),
-            Mode::Fails => Err(StorageError::Unavailable("on demand".into(), None)),
-            Mode::Hangs => std::future::pending().await,
-        }
+/// From now on every operation that changes something has this fault.
+pub fn break_writes(storage: &Faulty, fault: &Fault) {
+    for operation in [Operation::Create, Operation::Update, Operation::Touch, Operation::Invalidate]
+    {
+        storage.set(operation, fault.clone());
     }
 }
 
-#[async_trait]
-impl SessionStorage for Fault {
-    async fn create(
-        &self,
-        key: &StorageKey,
-        record: Record,
-        guard: OwnerGuard,
-        now: Timestamp,
-    ) -> Result<Create, StorageError> {
-        self.pass(&self.writes).await?;
-        *self.last.lock().await = Some(key.clone());
-        self.storage.create(key, record, guard, now).await
-    }
-
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
-        self.pass(&self.reads).await?;
-        self.storage.read(key, now).await
-    }
-
-    async fn update(
-        &self,
-        key: &StorageKey,
-        expected: Version,
-        record: Record,
-        guard: OwnerGuard,
-        now: Timestamp,
-    ) -> Result<Update, StorageError> {
-        self.pass(&self.writes).await?;
-        self.storage.update(key, expected, record, guard, now).await
-    }
-
-    async fn touch(
-        &self,
-        key: &StorageKey,
-        last_seen: Timestamp,
-        expires: Timestamp,
-    ) -> Result<Touch, StorageError> {
-        self.pass(&self.writes).await?;
-        self.storage.touch(key, last_seen, expires).await
-    }
-
-    async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError> {
-        self.pass(&self.writes).await?;
-        self.storage.invalidate(key).await
-    }
-
-    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
-        self.storage.purge_expired(now, limit).await
-    }
-
-    async fn list(
-        &self,
-        owner: &OwnerKey,
-        after: Option<&StorageKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<OwnerPage, StorageError> {
-        self.storage.list(owner, after, limit, now).await
-    }
-
-    async fn invalidate_owner(
-        &self,
-        owner: &OwnerKey,
-        except: &[StorageKey],
-        now: Timestamp,
-    ) -> Result<usize, StorageError> {
-        self.storage.invalidate_owner(owner, except, now).await
-    }
-
-    async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
-        self.storage.owner_generation(owner).await
-    }
+/// How often the storage was called for anything.
+pub fn calls(storage: &Faulty) -> usize {
+    Operation::ALL.into_iter().map(|operation| storage.calls(operation)).sum()
 }

@@ -76,11 +76,14 @@ impl Disk {
                 return Ok(Create::Exists);
             }
             match self.join(key, record, guard, now, &locks)? {
-                Joined::Yes(victims) => {
-                    self.write(key, version, record).inspect_err(|_| {
+                Joined::Yes(victims, owner) => {
+                    let written = self.write(key, version, record);
+                    drop(owner);
+                    if written.is_err() {
                         // A stale index entry is ignored and purged; this is tidier.
                         let _ = self.leave(record, key);
-                    })?;
+                    }
+                    written?;
                     self.end(&victims)?;
                     return Ok(Create::Created(version));
                 }
@@ -120,12 +123,13 @@ impl Disk {
             let joined = if moves {
                 self.join(key, record, guard, now, &locks)?
             } else {
-                Joined::Yes(Vec::new())
+                Joined::Yes(Vec::new(), None)
             };
             match joined {
-                Joined::Yes(victims) => {
+                Joined::Yes(victims, owner) => {
                     let version = Version(expected.0.wrapping_add(1));
                     self.write(key, version, record)?;
+                    drop(owner);
                     if moves {
                         self.leave(&before.record, key)?;
                     }

@@ -23,8 +23,9 @@ pub(super) const GENERATION: &str = "generation";
 
 /// Whether a record may become its owner's.
 pub(super) enum Joined {
-    /// It is in the index; these sessions must end for it.
-    Yes(Vec<StorageKey>),
+    /// It is in the index. The owner stays locked until the record is written,
+    /// so that the next one counts it; then these sessions must end for it.
+    Yes(Vec<StorageKey>, Option<Locks>),
     Revoked,
     LimitReached,
     /// The sessions that must end have changed: lock them, too, and ask again.
@@ -126,8 +127,8 @@ impl Disk {
         now: Timestamp,
         locks: &Locks,
     ) -> Result<Joined> {
-        let Some(owner) = &record.owner else { return Ok(Joined::Yes(Vec::new())) };
-        let _lock = self.lock_owner(owner)?;
+        let Some(owner) = &record.owner else { return Ok(Joined::Yes(Vec::new(), None)) };
+        let lock = self.lock_owner(owner)?;
         if let Some(generation) = guard.generation
             && self.owner_generation(owner)? > generation
         {
@@ -147,7 +148,7 @@ impl Disk {
             Err(cause) if cause.kind() != ErrorKind::AlreadyExists => {
                 Err(failure("indexing an owner's record", cause))
             }
-            _ => Ok(Joined::Yes(victims)),
+            _ => Ok(Joined::Yes(victims, Some(lock))),
         }
     }
 

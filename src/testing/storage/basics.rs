@@ -1,0 +1,192 @@
+//! Create, read, update and invalidate, one after the other.
+
+use std::sync::Arc;
+
+use super::subject::{FREE, NOW, Subject, at, failed, key, owner, record};
+use super::{Case, Check, cases, holds};
+use crate::storage::{Create, Record, StorageKey, Update, Version};
+
+cases! {
+    create_inserts_only: "`create` inserts only and never overwrites",
+    what_was_written_is_read_back: "a record is read back as it was written, whatever its bytes",
+    reading_creates_nothing: "`read` of an unknown key is none and creates nothing",
+    keys_are_apart: "records under different keys never meet",
+    update_compares_the_version: "`update` writes only over the version it was given",
+    a_conflict_leaves_the_record: "a conflict leaves the record as it was",
+    update_never_inserts: "`update` never inserts",
+    update_after_invalidate_is_missing: "nothing that was ended comes back by an `update`",
+    versions_are_never_used_twice: "a version is never used twice for one key",
+    invalidate_is_idempotent: "`invalidate` deletes, and says whether there was anything",
+    two_handles_agree: "two handles on one backend see the same records",
+}
+
+async fn create_inserts_only(it: Subject) -> Check {
+    let version = it.create(1, record("first")).await?;
+    let again = it.storage.create(&key(1), record("second"), FREE, NOW).await.map_err(failed)?;
+    holds!(again == Create::Exists, "a second `create` under one key was {again:?}");
+    let found = it.found(1).await?;
+    holds!(*found.record.payload == *b"first", "the second `create` overwrote the first");
+    holds!(found.version == version, "the second `create` changed the version");
+    Ok(())
+}
+
+async fn what_was_written_is_read_back(it: Subject) -> Check {
+    let every_byte: Vec<u8> = (0..=255).collect();
+    let large: Vec<u8> = every_byte.iter().copied().cycle().take(64 * 1024).collect();
+    let payloads: [&[u8]; 6] =
+        [b"", b"\0", &every_byte, &large, b"'; --\r\n../", "\u{10ffff}".as_bytes()];
+    for (n, payload) in (0..).zip(payloads) {
+        let written = Record {
+            owner: (n % 2 == 0).then(|| owner(n)),
+            created: at(n),
+            last_seen: at(10 + n),
+            expires: at(1000 + n),
+            ..record(payload)
+        };
+        it.create(n, written.clone()).await?;
+        let found = it.found(n).await?;
+        holds!(
+            found.record == written,
+            "a payload of {} bytes came back as {found:?}",
+            payload.len()
+        );
+        let changed = Record { expires: at(2000), ..record(payload) };
+        it.updated(n, found.version, changed.clone()).await?;
+        let found = it.found(n).await?.record;
+        holds!(found == changed, "an updated record came back as {found:?}");
+    }
+    Ok(())
+}
+
+async fn reading_creates_nothing(it: Subject) -> Check {
+    for n in 0..100 {
+        holds!(it.read(n).await?.is_none(), "an unknown key was found");
+    }
+    let purged = it.storage.purge_expired(at(1_000_000), 1000).await.map_err(failed)?;
+    holds!(purged == 0, "reading unknown keys left {purged} record(s)");
+    it.create(1, record("")).await.map(drop)
+}
+
+async fn keys_are_apart(it: Subject) -> Check {
+    // Each differs from the first in one bit, at any place.
+    let first = [0x5a; 32];
+    let bits = (0..256).step_by(5);
+    let others = bits.map(|bit| {
+        let mut bytes = first;
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        bytes
+    });
+    let extremes = [first, [0; 32], [0xff; 32]];
+    let keys: Vec<StorageKey> =
+        extremes.into_iter().chain(others).map(StorageKey::from_bytes).collect();
+    for key in &keys {
+        let created =
+            it.storage.create(key, record(key.as_bytes()), FREE, NOW).await.map_err(failed)?;
+        holds!(
+            matches!(created, Create::Created(_)),
+            "another key's record stands in the way of {key:?}"
+        );
+    }
+    for key in &keys {
+        let found = it.storage.read(key, NOW).await.map_err(failed)?;
+        let own = found.is_some_and(|found| *found.record.payload == *key.as_bytes());
+        holds!(own, "{key:?} does not have its own record");
+    }
+    it.storage.invalidate(&keys[0]).await.map_err(failed)?;
+    for key in &keys[1..] {
+        let found = it.storage.read(key, NOW).await.map_err(failed)?;
+        holds!(found.is_some(), "ending one session ended the one under {key:?}");
+    }
+    Ok(())
+}
+
+async fn update_compares_the_version(it: Subject) -> Check {
+    let first = it.create(1, record("first")).await?;
+    let second = it.updated(1, first, record("second")).await?;
+    holds!(second != first, "`update` did not change the version");
+    let stale = it.update(1, first, record("stale")).await?;
+    holds!(stale == Update::Conflict, "`update` with an old version was {stale:?}");
+    let invented = it.update(1, Version(u64::MAX), record("invented")).await?;
+    holds!(invented == Update::Conflict, "`update` with a version of nobody's was {invented:?}");
+    let found = it.found(1).await?;
+    holds!(found.version == second, "`read` gives another version than `update` did");
+    holds!(*found.record.payload == *b"second", "an `update` with another version was written");
+    Ok(())
+}
+
+async fn a_conflict_leaves_the_record(it: Subject) -> Check {
+    let first = it.create(1, record("first")).await?;
+    it.updated(1, first, record("second")).await?;
+    let before = it.found(1).await?;
+    let other = Record { owner: Some(owner(1)), expires: at(1), ..record("stale") };
+    it.update(1, first, other).await?;
+    let after = it.found(1).await?;
+    holds!(before == after, "a refused `update` changed {before:?} to {after:?}");
+    let listed = it.listed(&owner(1), 0..2, NOW).await?;
+    holds!(listed.is_empty(), "a refused `update` entered the record in an owner's index");
+    Ok(())
+}
+
+async fn update_never_inserts(it: Subject) -> Check {
+    let outcome = it.update(1, Version(0), record("")).await?;
+    holds!(outcome == Update::Missing, "`update` of an unknown key was {outcome:?}");
+    holds!(it.read(1).await?.is_none(), "`update` of an unknown key made a record");
+    Ok(())
+}
+
+async fn update_after_invalidate_is_missing(it: Subject) -> Check {
+    let version = it.create(1, record("")).await?;
+    it.invalidate(1).await?;
+    let outcome = it.update(1, version, record("late")).await?;
+    holds!(outcome == Update::Missing, "`update` after `invalidate` was {outcome:?}");
+    holds!(it.read(1).await?.is_none(), "`update` after `invalidate` revived the record");
+    Ok(())
+}
+
+async fn versions_are_never_used_twice(it: Subject) -> Check {
+    let mut seen: Vec<Version> = Vec::new();
+    for _ in 0..5 {
+        let mut version = it.create(1, record("")).await?;
+        for _ in 0..5 {
+            holds!(!seen.contains(&version), "{version:?} came back");
+            for old in &seen {
+                let outcome = it.update(1, *old, record("stale")).await?;
+                holds!(outcome == Update::Conflict, "{old:?} of an ended record was {outcome:?}");
+            }
+            seen.push(version);
+            version = it.updated(1, version, record("")).await?;
+        }
+        it.invalidate(1).await?;
+    }
+    Ok(())
+}
+
+async fn invalidate_is_idempotent(it: Subject) -> Check {
+    holds!(!it.invalidate(1).await?, "`invalidate` of an unknown key says that it was there");
+    it.create(1, record("")).await?;
+    it.create(2, record("")).await?;
+    holds!(it.invalidate(1).await?, "`invalidate` says that a live record was not there");
+    holds!(it.read(1).await?.is_none(), "`invalidate` left the record");
+    holds!(!it.invalidate(1).await?, "a second `invalidate` says that the record was there");
+    holds!(it.read(2).await?.is_some(), "`invalidate` deleted another record");
+    Ok(())
+}
+
+async fn two_handles_agree(it: Subject) -> Check {
+    let other = Subject { storage: Arc::clone(&it.again), again: Arc::clone(&it.storage) };
+    let first = it.create(1, record("first")).await?;
+    let exists = other.storage.create(&key(1), record("other"), FREE, NOW).await.map_err(failed)?;
+    holds!(exists == Create::Exists, "the other handle's `create` of one key was {exists:?}");
+    let seen = other.found(1).await?;
+    holds!(seen.version == first, "the other handle reads another version");
+    other.updated(1, seen.version, record("second")).await?;
+    let late = it.update(1, first, record("late")).await?;
+    holds!(late == Update::Conflict, "after the other handle's write, `update` was {late:?}");
+    holds!(
+        *it.found(1).await?.record.payload == *b"second",
+        "the other handle's write is not seen"
+    );
+    it.invalidate(1).await?;
+    holds!(other.read(1).await?.is_none(), "an ended session lives on in the other handle");
+    Ok(())
+}

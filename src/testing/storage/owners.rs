@@ -1,0 +1,268 @@
+//! The index of owners: it names what lives, and nothing else.
+
+use super::subject::{FREE, LIFE, NOW, Subject, at, failed, key, owned_by, owner, record};
+use super::{Case, Check, cases, holds};
+use crate::storage::{
+    Create, OwnerGuard, OwnerKey, OwnerLimit, OwnerLimitPolicy, Record, StorageKey, Update,
+};
+
+cases! {
+    list_names_an_owners_records: "`list` gives an owner's live records, and no others",
+    list_goes_by_pages: "the pages of `list` give every record once, in the order of their keys",
+    the_index_follows_the_owner: "a record that changes its owner changes its index",
+    the_index_has_no_ghosts: "what ended or expired is not in its owner's index",
+    invalidate_owner_ends_all: "`invalidate_owner` ends an owner's records, but the excepted and other owners'",
+    an_invalidated_owner_refuses_older_writes: "no guarded `create` that began before `invalidate_owner` leaves a live record",
+    an_invalidated_owner_refuses_older_moves: "no guarded `update` that began before `invalidate_owner` brings the owner a record",
+    a_limit_ends_the_oldest: "over an owner's limit, the oldest session ends in the same step",
+    a_limit_refuses: "over an owner's limit with `Refuse`, nothing is written",
+    a_limit_counts_the_living: "only live records count towards an owner's limit",
+    a_limit_holds_for_moves: "a record that comes to an owner by `update` counts towards the limit",
+    owners_are_apart: "owners whose names differ in one bit never meet",
+}
+
+fn limit(max: usize, policy: OwnerLimitPolicy) -> OwnerGuard {
+    OwnerGuard { limit: Some(OwnerLimit { max, policy }), ..FREE }
+}
+
+async fn list_names_an_owners_records(it: Subject) -> Check {
+    for n in 0..9 {
+        it.create(n, owned_by(n % 3)).await?;
+    }
+    it.create(9, record("nobody's")).await?;
+    for n in 0..3 {
+        let listed = it.listed(&owner(n), 0..10, NOW).await?;
+        holds!(
+            listed == [n, n + 3, n + 6],
+            "of records {n}, {}, {} it listed {listed:?}",
+            n + 3,
+            n + 6
+        );
+    }
+    let page = it.storage.list(&owner(0), None, 10, NOW).await.map_err(failed)?;
+    for (key, stored) in page.records {
+        let read = it.storage.read(&key, NOW).await.map_err(failed)?;
+        holds!(read.as_ref() == Some(&stored), "`list` gave {stored:?}, `read` {read:?}");
+    }
+    let unknown = it.listed(&owner(3), 0..10, NOW).await?;
+    holds!(unknown.is_empty(), "an owner without sessions has some");
+    Ok(())
+}
+
+async fn list_goes_by_pages(it: Subject) -> Check {
+    for n in 0..25 {
+        it.create(n, owned_by(0)).await?;
+    }
+    let mut seen: Vec<StorageKey> = Vec::new();
+    let mut after = None;
+    for _ in 0..26 {
+        let page = it.storage.list(&owner(0), after.as_ref(), 4, NOW).await.map_err(failed)?;
+        holds!(page.records.len() <= 4, "a page of 4 has {} records", page.records.len());
+        seen.extend(page.records.into_iter().map(|(key, _)| key));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let mut expected: Vec<_> = (0..25).map(key).collect();
+    expected.sort_unstable();
+    holds!(seen == expected, "25 records came as {} in pages of 4, or out of order", seen.len());
+    Ok(())
+}
+
+async fn the_index_follows_the_owner(it: Subject) -> Check {
+    let version = it.create(1, record("nobody's")).await?;
+    let version = it.updated(1, version, owned_by(1)).await?;
+    holds!(it.listed(&owner(1), 0..2, NOW).await? == [1], "a new owner's index lacks the record");
+    let version = it.updated(1, version, Record { created: at(5), ..owned_by(1) }).await?;
+    holds!(it.listed(&owner(1), 0..2, NOW).await? == [1], "the record left its own owner's index");
+    let version = it.updated(1, version, owned_by(2)).await?;
+    holds!(it.listed(&owner(1), 0..2, NOW).await?.is_empty(), "the old owner keeps the record");
+    holds!(
+        it.listed(&owner(2), 0..2, NOW).await? == [1],
+        "the next owner's index lacks the record"
+    );
+    it.updated(1, version, record("nobody's")).await?;
+    holds!(it.listed(&owner(2), 0..2, NOW).await?.is_empty(), "a record of nobody's has an owner");
+    Ok(())
+}
+
+async fn the_index_has_no_ghosts(it: Subject) -> Check {
+    for n in 0..6 {
+        let seconds = if n == 5 { 10 } else { 1000 };
+        it.create(n, Record { expires: at(seconds), ..owned_by(0) }).await?;
+    }
+    it.invalidate(0).await?;
+    let version = it.found(1).await?.version;
+    it.updated(1, version, Record { expires: at(10), ..owned_by(0) }).await?;
+    holds!(it.listed(&owner(0), 0..6, at(10)).await? == [2, 3, 4], "a ghost is listed");
+    for _ in 0..10 {
+        it.storage.purge_expired(at(10), 10).await.map_err(failed)?;
+    }
+    holds!(
+        it.listed(&owner(0), 0..6, at(10)).await? == [2, 3, 4],
+        "after a purge, a ghost is listed"
+    );
+    let ended = it.storage.invalidate_owner(&owner(0), &[], at(10)).await.map_err(failed)?;
+    holds!(ended == 3, "of 3 live records `invalidate_owner` ended {ended}");
+    holds!(it.listed(&owner(0), 0..6, at(10)).await?.is_empty(), "an ended record is listed");
+    Ok(())
+}
+
+async fn invalidate_owner_ends_all(it: Subject) -> Check {
+    for n in 0..12 {
+        it.create(n, owned_by(n % 2)).await?;
+    }
+    let except = [key(0), key(1)];
+    let ended = it.storage.invalidate_owner(&owner(0), &except, NOW).await.map_err(failed)?;
+    holds!(ended == 5, "of 5 records to end it ended {ended}");
+    for n in 0..12 {
+        let lives = n == 0 || n % 2 == 1;
+        holds!(it.read(n).await?.is_some() == lives, "record {n} lives: {}", !lives);
+    }
+    holds!(it.listed(&owner(0), 0..12, NOW).await? == [0], "the excepted record left the index");
+    let again = it.storage.invalidate_owner(&owner(0), &[], NOW).await.map_err(failed)?;
+    let nobody = it.storage.invalidate_owner(&owner(7), &[], NOW).await.map_err(failed)?;
+    holds!((again, nobody) == (1, 0), "ending the last one, then nobody's, gave {again}, {nobody}");
+    Ok(())
+}
+
+/// A guard taken now, then made old by an `invalidate_owner`; and a fresh one.
+async fn guards(it: &Subject, owner: &OwnerKey) -> Result<(OwnerGuard, OwnerGuard), String> {
+    let taken = async || {
+        let generation = it.storage.owner_generation(owner).await.map_err(failed)?;
+        Ok::<_, String>(OwnerGuard { generation: Some(generation), ..FREE })
+    };
+    let old = taken().await?;
+    it.storage.invalidate_owner(owner, &[], NOW).await.map_err(failed)?;
+    Ok((old, taken().await?))
+}
+
+async fn an_invalidated_owner_refuses_older_writes(it: Subject) -> Check {
+    for round in 0..3 {
+        let (old, fresh) = guards(&it, &owner(0)).await?;
+        let late = it.storage.create(&key(1), owned_by(0), old, NOW).await.map_err(failed)?;
+        holds!(late == Create::Revoked, "in round {round} the older `create` was {late:?}");
+        holds!(it.read(1).await?.is_none(), "the refused `create` left a record");
+        let other = it.storage.create(&key(2), owned_by(1), old, NOW).await.map_err(failed)?;
+        holds!(matches!(other, Create::Created(_)), "another owner's `create` was {other:?}");
+        let now = it.storage.create(&key(1), owned_by(0), fresh, NOW).await.map_err(failed)?;
+        holds!(matches!(now, Create::Created(_)), "a `create` that began after it was {now:?}");
+        it.invalidate(1).await?;
+        it.invalidate(2).await?;
+    }
+    Ok(())
+}
+
+async fn an_invalidated_owner_refuses_older_moves(it: Subject) -> Check {
+    let version = it.create(1, record("nobody's")).await?;
+    let (old, fresh) = guards(&it, &owner(0)).await?;
+    let late = it.storage.update(&key(1), version, owned_by(0), old, NOW).await.map_err(failed)?;
+    holds!(late == Update::Revoked, "the older `update` was {late:?}");
+    let found = it.found(1).await?;
+    holds!(
+        found.version == version && found.record.owner.is_none(),
+        "the refused `update` was written"
+    );
+    let now = it.storage.update(&key(1), version, owned_by(0), fresh, NOW).await.map_err(failed)?;
+    holds!(matches!(now, Update::Updated(_)), "an `update` that began after it was {now:?}");
+    Ok(())
+}
+
+async fn a_limit_ends_the_oldest(it: Subject) -> Check {
+    let guard = limit(3, OwnerLimitPolicy::EndOldest);
+    // The oldest by `created`, not by the order of writing.
+    for (n, created) in [(0, 30), (1, 10), (2, 20), (3, 40), (4, 50)] {
+        let record = Record { created: at(created), ..owned_by(0) };
+        let outcome = it.storage.create(&key(n), record, guard, NOW).await.map_err(failed)?;
+        holds!(matches!(outcome, Create::Created(_)), "a `create` over the limit was {outcome:?}");
+    }
+    let listed = it.listed(&owner(0), 0..5, NOW).await?;
+    holds!(listed == [0, 3, 4], "of 5 sessions with a limit of 3, {listed:?} live");
+    for n in [1, 2] {
+        holds!(it.read(n).await?.is_none(), "a session over the limit can still be read");
+    }
+    Ok(())
+}
+
+async fn a_limit_refuses(it: Subject) -> Check {
+    let guard = limit(2, OwnerLimitPolicy::Refuse);
+    for (n, expected) in [(0, true), (1, true), (2, false)] {
+        let outcome = it.storage.create(&key(n), owned_by(0), guard, NOW).await.map_err(failed)?;
+        holds!(
+            matches!(outcome, Create::Created(_)) == expected,
+            "`create` number {n} was {outcome:?}"
+        );
+        holds!(
+            expected || outcome == Create::LimitReached,
+            "over the limit, `create` was {outcome:?}"
+        );
+    }
+    holds!(
+        it.listed(&owner(0), 0..3, NOW).await? == [0, 1],
+        "a refused `create` changed the index"
+    );
+    let version = it.found(0).await?.version;
+    let own = it.storage.update(&key(0), version, owned_by(0), guard, NOW).await.map_err(failed)?;
+    holds!(
+        matches!(own, Update::Updated(_)),
+        "an owner's own record was refused an `update`: {own:?}"
+    );
+    it.invalidate(1).await?;
+    let outcome = it.storage.create(&key(3), owned_by(0), guard, NOW).await.map_err(failed)?;
+    holds!(matches!(outcome, Create::Created(_)), "an ended session still counts: {outcome:?}");
+    Ok(())
+}
+
+async fn a_limit_counts_the_living(it: Subject) -> Check {
+    for n in 0..3 {
+        it.create(n, Record { expires: at(10), ..owned_by(0) }).await?;
+    }
+    let guard = limit(1, OwnerLimitPolicy::Refuse);
+    let record = Record { expires: at(10).after(LIFE), ..owned_by(0) };
+    let outcome = it.storage.create(&key(3), record, guard, at(10)).await.map_err(failed)?;
+    holds!(
+        matches!(outcome, Create::Created(_)),
+        "expired sessions count towards the limit: {outcome:?}"
+    );
+    Ok(())
+}
+
+async fn a_limit_holds_for_moves(it: Subject) -> Check {
+    let version = it.create(0, record("nobody's")).await?;
+    it.create(1, Record { created: at(1), ..owned_by(0) }).await?;
+    it.create(2, Record { created: at(2), ..owned_by(0) }).await?;
+    let refuse = limit(2, OwnerLimitPolicy::Refuse);
+    let outcome =
+        it.storage.update(&key(0), version, owned_by(0), refuse, NOW).await.map_err(failed)?;
+    holds!(outcome == Update::LimitReached, "an `update` over the limit was {outcome:?}");
+    holds!(it.found(0).await?.version == version, "the refused `update` was written");
+    let end = limit(2, OwnerLimitPolicy::EndOldest);
+    let moved = Record { created: at(3), ..owned_by(0) };
+    let outcome = it.storage.update(&key(0), version, moved, end, NOW).await.map_err(failed)?;
+    holds!(
+        matches!(outcome, Update::Updated(_)),
+        "an `update` that ends the oldest was {outcome:?}"
+    );
+    let listed = it.listed(&owner(0), 0..3, NOW).await?;
+    holds!(listed == [0, 2], "of 3 sessions with a limit of 2, {listed:?} live");
+    Ok(())
+}
+
+async fn owners_are_apart(it: Subject) -> Check {
+    let owner_of = |bit: usize| {
+        let mut bytes = [0xa5; 32];
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        OwnerKey::from_bytes(bytes)
+    };
+    for (n, bit) in (0..).zip((0..256).step_by(5)) {
+        it.create(n, Record { owner: Some(owner_of(bit)), ..record("") }).await?;
+    }
+    it.storage.invalidate_owner(&owner_of(0), &[], NOW).await.map_err(failed)?;
+    for (n, bit) in (0..).zip((0..256).step_by(5)) {
+        let listed = it.listed(&owner_of(bit), 0..52, NOW).await?;
+        let expected: &[u64] = if bit == 0 { &[] } else { &[n] };
+        holds!(listed == expected, "owner number {n} has the sessions {listed:?}");
+    }
+    Ok(())
+}

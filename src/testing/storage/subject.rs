@@ -1,0 +1,108 @@
+//! What a case works with: two handles on one backend, and short ways to ask.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::storage::{
+    Create, OwnerGuard, OwnerKey, Record, SessionStorage, StorageError, StorageKey, Stored,
+    Timestamp, Update, Version,
+};
+
+/// When every case begins.
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_900_000_000_000);
+/// How long a record lives unless a case says otherwise.
+pub(super) const LIFE: Duration = Duration::from_secs(3600);
+/// No conditions.
+pub(super) const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None };
+
+/// Two handles on one backend.
+#[derive(Clone)]
+pub(super) struct Subject {
+    pub storage: Arc<dyn SessionStorage>,
+    pub again: Arc<dyn SessionStorage>,
+}
+
+/// So many seconds after the beginning.
+pub(super) fn at(seconds: u64) -> Timestamp {
+    NOW.after(Duration::from_secs(seconds))
+}
+
+pub(super) fn key(n: u64) -> StorageKey {
+    StorageKey::from_bytes(Sha256::digest(n.to_be_bytes()).into())
+}
+
+pub(super) fn owner(n: u64) -> OwnerKey {
+    OwnerKey::from_bytes(Sha256::digest((!n).to_be_bytes()).into())
+}
+
+/// A record that begins now.
+pub(super) fn record(payload: impl AsRef<[u8]>) -> Record {
+    Record {
+        payload: payload.as_ref().into(),
+        owner: None,
+        created: NOW,
+        last_seen: NOW,
+        expires: NOW.after(LIFE),
+    }
+}
+
+pub(super) fn owned_by(n: u64) -> Record {
+    Record { owner: Some(owner(n)), ..record("owned") }
+}
+
+/// An error breaks every promise.
+pub(super) fn failed(cause: StorageError) -> String {
+    format!("it answered with an error: {cause}")
+}
+
+impl Subject {
+    pub async fn create(&self, n: u64, record: Record) -> Result<Version, String> {
+        match self.storage.create(&key(n), record, FREE, NOW).await.map_err(failed)? {
+            Create::Created(version) => Ok(version),
+            other => Err(format!("`create` under a new key was {other:?}")),
+        }
+    }
+
+    pub async fn read(&self, n: u64) -> Result<Option<Stored>, String> {
+        self.storage.read(&key(n), NOW).await.map_err(failed)
+    }
+
+    /// The record, which must be there.
+    pub async fn found(&self, n: u64) -> Result<Stored, String> {
+        self.read(n).await?.ok_or_else(|| "a record that was written is not found".to_owned())
+    }
+
+    pub async fn update(&self, n: u64, at: Version, record: Record) -> Result<Update, String> {
+        self.storage.update(&key(n), at, record, FREE, NOW).await.map_err(failed)
+    }
+
+    pub async fn updated(&self, n: u64, at: Version, record: Record) -> Result<Version, String> {
+        match self.update(n, at, record).await? {
+            Update::Updated(version) => Ok(version),
+            other => Err(format!("`update` with the present version was {other:?}")),
+        }
+    }
+
+    pub async fn invalidate(&self, n: u64) -> Result<bool, String> {
+        self.storage.invalidate(&key(n)).await.map_err(failed)
+    }
+
+    /// The numbers, out of `all`, of the keys in an owner's index at `now`.
+    pub async fn listed(
+        &self,
+        owner: &OwnerKey,
+        all: std::ops::Range<u64>,
+        now: Timestamp,
+    ) -> Result<Vec<u64>, String> {
+        let page = self.storage.list(owner, None, 1000, now).await.map_err(failed)?;
+        let mut listed = Vec::new();
+        for (found, _) in page.records {
+            let number = all.clone().find(|n| key(*n) == found);
+            listed.push(number.ok_or("`list` named a key that was never written")?);
+        }
+        listed.sort_unstable();
+        Ok(listed)
+    }
+}

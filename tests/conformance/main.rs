@@ -1,0 +1,75 @@
+//! The conformance kit on the storages in the box, and on wrong ones: the kit
+//! must find each of them out, by the promise that it breaks.
+
+#![allow(clippy::expect_used)]
+
+mod wrong;
+
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use rocket_typed_sessions::storage::{Directory, Memory};
+use rocket_typed_sessions::testing::storage::{Faulty, broken_promises, conformance, promises};
+use wrong::{BUGS, Bug, Plain};
+
+/// One backend a name, shared by all handles on it.
+struct Backends<S>(Mutex<HashMap<String, Arc<S>>>);
+
+impl<S> Backends<S> {
+    fn new() -> Self {
+        Self(Mutex::default())
+    }
+
+    fn open(&self, name: &str, make: impl FnOnce() -> S) -> Arc<S> {
+        let mut backends = self.0.lock().expect("no panic");
+        Arc::clone(backends.entry(name.to_owned()).or_insert_with(|| Arc::new(make())))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn memory_keeps_every_promise() {
+    let backends = Backends::new();
+    conformance(async |name| backends.open(name, || Memory::new(10_000))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_directory_keeps_every_promise() {
+    let dir = tempfile::tempdir().expect("a folder");
+    // Two handles are two openings of one folder, as two processes have them.
+    conformance(async |name| Directory::open(dir.path().join(name)).expect("a directory")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_faulty_storage_that_works_keeps_every_promise() {
+    let backends = Backends::new();
+    conformance(async |name| backends.open(name, || Faulty::new(Memory::new(10_000)))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_plain_storage_that_the_wrong_ones_are_made_of_keeps_every_promise() {
+    let backends = Backends::new();
+    conformance(async |name| backends.open(name, || Plain::new(Bug::None))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_wrong_storage_fails_exactly_the_cases_it_should() {
+    let mut differences = Vec::new();
+    let mut found = BTreeSet::new();
+    for (bug, expected) in BUGS {
+        let backends = Backends::new();
+        let broken = match bug {
+            // Nothing is shared: every handle has records of its own.
+            Bug::PrivateHandles => broken_promises(async |_| Plain::new(Bug::None)).await,
+            bug => broken_promises(async |name| backends.open(name, || Plain::new(*bug))).await,
+        };
+        let cases: BTreeSet<_> = broken.iter().map(|broken| broken.case).collect();
+        if cases != expected.iter().copied().collect() {
+            differences.push(format!("{bug:?}: expected {expected:?}, found {broken:#?}"));
+        }
+        found.extend(cases);
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    let never: Vec<_> = promises().map(|(case, _)| case).filter(|c| !found.contains(c)).collect();
+    assert!(never.is_empty(), "no wrong storage fails {never:?}");
+}
