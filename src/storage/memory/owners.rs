@@ -1,0 +1,144 @@
+//! One shard of the owners' index. Its lock is taken after a record's, never
+//! before. An entry may name a record that is ending just now, never too few.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::storage::{Generation, OwnerGuard, OwnerKey, OwnerLimitPolicy, StorageKey, Timestamp};
+
+/// Revocations that a shard remembers one by one; beyond, older ones share a floor.
+const REVOCATIONS: usize = 1000;
+
+#[derive(Default)]
+pub(super) struct Owners {
+    sessions: HashMap<OwnerKey, Sessions>,
+    /// The generation that each owner's last revocation began.
+    revoked: HashMap<OwnerKey, u64>,
+    /// Revocations so far.
+    sequence: u64,
+    /// Generations before this are refused, whoever's they are.
+    floor: u64,
+}
+
+/// An owner's sessions by age. Most owners have one.
+enum Sessions {
+    One(Timestamp, StorageKey),
+    Many(BTreeSet<(Timestamp, StorageKey)>),
+}
+
+/// Why an owner may not have another record.
+pub(super) enum Refused {
+    Revoked,
+    LimitReached,
+}
+
+impl Sessions {
+    fn len(&self) -> usize {
+        match self {
+            Self::One(..) => 1,
+            Self::Many(sessions) => sessions.len(),
+        }
+    }
+
+    /// The keys, the oldest first.
+    fn keys(&self) -> Vec<StorageKey> {
+        match self {
+            Self::One(_, key) => vec![key.clone()],
+            Self::Many(sessions) => sessions.iter().map(|(_, key)| key.clone()).collect(),
+        }
+    }
+}
+
+impl Owners {
+    /// Adds a record to its owner's index if the guard allows it; returns the
+    /// sessions that the limit pushes out. These stay in the index until they
+    /// have ended.
+    pub fn join(
+        &mut self,
+        owner: &OwnerKey,
+        created: Timestamp,
+        key: &StorageKey,
+        guard: OwnerGuard,
+    ) -> Result<Vec<StorageKey>, Refused> {
+        let revoked = self.revoked.get(owner).copied().unwrap_or(self.floor);
+        if guard.generation.is_some_and(|generation| generation.0 < revoked) {
+            return Err(Refused::Revoked);
+        }
+        let mut victims = Vec::new();
+        if let Some(limit) = guard.limit {
+            let surplus = (self.count(owner) + 1).saturating_sub(limit.max.max(1));
+            if surplus > 0 && limit.policy == OwnerLimitPolicy::Refuse {
+                return Err(Refused::LimitReached);
+            }
+            victims = self.keys(owner);
+            victims.truncate(surplus);
+        }
+        let joined = match self.sessions.remove(owner) {
+            None => Sessions::One(created, key.clone()),
+            Some(Sessions::One(other_created, other)) => {
+                Sessions::Many([(other_created, other), (created, key.clone())].into())
+            }
+            Some(Sessions::Many(mut sessions)) => {
+                sessions.insert((created, key.clone()));
+                Sessions::Many(sessions)
+            }
+        };
+        self.sessions.insert(owner.clone(), joined);
+        Ok(victims)
+    }
+
+    pub fn leave(&mut self, owner: &OwnerKey, created: Timestamp, key: &StorageKey) {
+        let empty = match self.sessions.get_mut(owner) {
+            Some(Sessions::One(at, one)) => (*at, &*one) == (created, key),
+            Some(Sessions::Many(sessions)) => {
+                sessions.remove(&(created, key.clone()));
+                sessions.is_empty()
+            }
+            None => false,
+        };
+        if empty {
+            self.sessions.remove(owner);
+        }
+    }
+
+    /// A record of this owner began anew.
+    pub fn reorder(
+        &mut self,
+        owner: &OwnerKey,
+        before: Timestamp,
+        now: Timestamp,
+        key: &StorageKey,
+    ) {
+        match self.sessions.get_mut(owner) {
+            Some(Sessions::One(created, _)) => *created = now,
+            Some(Sessions::Many(sessions)) => {
+                sessions.remove(&(before, key.clone()));
+                sessions.insert((now, key.clone()));
+            }
+            None => {}
+        }
+    }
+
+    /// Begins a new generation; returns the sessions of those before it.
+    pub fn revoke(&mut self, owner: &OwnerKey) -> Vec<StorageKey> {
+        self.sequence += 1;
+        if self.revoked.len() >= REVOCATIONS {
+            self.revoked.clear();
+            self.floor = self.sequence;
+        }
+        self.revoked.insert(owner.clone(), self.sequence);
+        self.keys(owner)
+    }
+
+    pub fn generation(&self) -> Generation {
+        Generation(self.sequence)
+    }
+
+    /// An owner's records, the oldest first.
+    pub fn keys(&self, owner: &OwnerKey) -> Vec<StorageKey> {
+        self.sessions.get(owner).map(Sessions::keys).unwrap_or_default()
+    }
+
+    fn count(&self, owner: &OwnerKey) -> usize {
+        self.sessions.get(owner).map_or(0, Sessions::len)
+    }
+}
