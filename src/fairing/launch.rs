@@ -10,7 +10,7 @@ use rocket::{info, warn};
 use super::SessionsFairing;
 use crate::config::{self, Protect, Registered, SessionConfig, StorageConfig, TransportConfig};
 use crate::definition::{Core, Definition, Server};
-use crate::storage::{Directory, Memory, SessionStorage};
+use crate::storage::{Consistency, Directory, Memory, SessionStorage};
 use crate::token::{Binding, Sealer, TransportBinding};
 use crate::transport::{CookieTransport, HeaderTransport, SessionTransport};
 
@@ -120,6 +120,11 @@ impl Builder<'_> {
                 Arc::clone(self.fairing.storages.get(registered).ok_or(())?)
             }
         };
+        if storage.consistency() == Consistency::LastWriteWins {
+            warn!(
+                "Session `{name}`: of concurrent writes by several processes its storage keeps the last one only."
+            );
+        }
         let server = Server::new(storage);
         self.opened.push((config, server.clone()));
         Ok(server)

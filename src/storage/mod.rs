@@ -19,10 +19,12 @@
 //! storage that could not answer. The conformance kit, `testing::storage` (feature
 //! `testing`), tries every promise on any storage.
 
+mod bytes;
 mod directory;
 mod keyed_lock;
 mod memory;
 mod shared;
+mod simple;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +35,7 @@ use std::sync::Arc;
 pub use directory::Directory;
 pub(crate) use keyed_lock::KeyedLocks;
 pub use memory::Memory;
+pub use simple::{LastWriteWins, SimpleStorage};
 
 pub use crate::expiry::Timestamp;
 
@@ -254,6 +257,17 @@ impl StorageError {
     }
 }
 
+/// What a storage makes of concurrent writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Consistency {
+    /// It compares and swaps, as [`SessionStorage`] promises.
+    CompareAndSwap,
+    /// Of writes by several processes the last one wins, and owners have no
+    /// index: a [`SimpleStorage`].
+    LastWriteWins,
+}
+
 /// A place for server sessions. See the [module](self) for the promises.
 ///
 /// Futures may be dropped at any point (a request's budget ran out): a dropped
@@ -322,4 +336,10 @@ pub trait SessionStorage: Send + Sync + 'static {
 
     /// The present point in the history of `owner`'s revocations.
     async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError>;
+
+    /// What the storage makes of concurrent writes. Launch warns of one that
+    /// does not compare and swap.
+    fn consistency(&self) -> Consistency {
+        Consistency::CompareAndSwap
+    }
 }

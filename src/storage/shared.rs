@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage, StorageError,
-    StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Consistency, Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage,
+    StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
 };
 
 #[rocket::async_trait]
@@ -73,5 +73,9 @@ impl<S: SessionStorage + ?Sized> SessionStorage for Arc<S> {
 
     async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
         (**self).owner_generation(owner).await
+    }
+
+    fn consistency(&self) -> Consistency {
+        (**self).consistency()
     }
 }

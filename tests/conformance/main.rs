@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use rocket_typed_sessions::storage::{Directory, Memory};
+use rocket_typed_sessions::StorageError;
+use rocket_typed_sessions::storage::{Directory, LastWriteWins, Memory, SimpleStorage, Timestamp};
 use rocket_typed_sessions::testing::storage::{Faulty, broken_promises, conformance, promises};
 use wrong::{BUGS, Bug, Plain};
 
@@ -44,6 +45,55 @@ async fn the_directory_keeps_every_promise() {
 async fn a_faulty_storage_that_works_keeps_every_promise() {
     let backends = Backends::new();
     conformance(async |name| backends.open(name, || Faulty::new(Memory::new(10_000)))).await;
+}
+
+/// Three methods over a map.
+#[derive(Default)]
+struct Map(tokio::sync::Mutex<HashMap<String, Vec<u8>>>);
+
+#[rocket::async_trait]
+impl SimpleStorage for Map {
+    async fn write(&self, id: &str, value: &[u8], _: Timestamp) -> Result<(), StorageError> {
+        self.0.lock().await.insert(id.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    async fn read(&self, id: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.0.lock().await.get(id).cloned())
+    }
+
+    async fn invalidate(&self, id: &str) -> Result<(), StorageError> {
+        self.0.lock().await.remove(id);
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_simple_storage_in_one_process_breaks_no_promise_but_those_about_owners() {
+    let backends = Backends::new();
+    let open = async |name: &str| backends.open(name, || LastWriteWins::new(Map::default()));
+    let broken: Vec<_> = broken_promises(open).await.iter().map(|broken| broken.case).collect();
+    let asks_for_owners = [
+        "a_conflict_leaves_the_record",
+        "an_expired_record_is_none",
+        "list_names_an_owners_records",
+        "list_goes_by_pages",
+        "the_index_follows_the_owner",
+        "the_index_has_no_ghosts",
+        "invalidate_owner_ends_all",
+        "an_invalidated_owner_refuses_older_writes",
+        "an_invalidated_owner_refuses_older_moves",
+        "a_limit_ends_the_oldest",
+        "a_limit_refuses",
+        "a_limit_counts_the_living",
+        "a_limit_holds_for_moves",
+        "owners_are_apart",
+        "invalidate_beats_every_update",
+        "invalidate_owner_beats_every_login",
+        "a_limit_holds_under_concurrency",
+        "a_dropped_operation_is_whole",
+    ];
+    assert_eq!(broken, asks_for_owners);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

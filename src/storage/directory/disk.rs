@@ -14,8 +14,8 @@ use super::files::{
 };
 use super::owners::Joined;
 use super::purge::Sweep;
-use super::record::{self, Entry};
 use crate::random::Random;
+use crate::storage::bytes::{self, Entry};
 use crate::storage::{
     Create, OwnerGuard, Record, StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
 };
@@ -177,7 +177,7 @@ impl Disk {
 
     pub(super) fn entry(&self, key: &StorageKey) -> Result<Option<Entry>> {
         match read_file(&self.record_path(key)) {
-            Ok(bytes) => record::read(key, &bytes).map(Some),
+            Ok(found) => bytes::read(key, &found).map(Some),
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
             Err(cause) if is_foreign(&cause) => {
                 Err(StorageError::Corrupt("it is not a regular file"))
@@ -191,7 +191,7 @@ impl Disk {
         let write = || {
             let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
             make_dirs(folder)?;
-            replace(folder, &key.to_string(), &record::write(key, version, record))
+            replace(folder, &key.to_string(), &bytes::write(key, version, record))
         };
         write().map_err(|cause| failure("writing a record", cause))
     }

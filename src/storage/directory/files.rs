@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 
-use super::record::LARGEST;
 use crate::random::Random;
+use crate::storage::bytes::LARGEST;
 use crate::storage::{StorageError, StorageKey};
 
 /// A temporary file older than this was left by a process that died.

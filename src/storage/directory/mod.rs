@@ -1,7 +1,7 @@
 //! One file a record, for one machine and any number of its processes.
 //!
 //! ```text
-//! <path>/records/ab/cd/<64 hex digits>    the record; see `record.rs`
+//! <path>/records/ab/cd/<64 hex digits>    the record; see `../bytes.rs`
 //! <path>/owners/ab/<64 hex digits>/       one empty file for each of the owner's records
 //! <path>/owners/ab/<64 hex digits>/generation
 //! <path>/locks/records.ab, owners.ab      advisory locks, by the first byte of a key
@@ -16,7 +16,6 @@ mod disk;
 mod files;
 mod owners;
 mod purge;
-mod record;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::disk::{Disk, Result, is_there};
 use super::files::{age_of, entries, key_of, read_start, remove_file, remove_if_abandoned};
 use super::owners::GENERATION;
-use super::record::{self, EXPIRY_HEADER};
+use crate::storage::bytes::{self, EXPIRY_HEADER};
 use crate::storage::{OwnerKey, StorageKey, Timestamp};
 
 /// Files that one call looks at, at the most; the next call goes on from there.
@@ -73,7 +73,7 @@ impl Disk {
             // What cannot be read stays for whoever looks into it.
             let expired = || {
                 let start = read_start(&path, EXPIRY_HEADER).ok();
-                let expires = start.and_then(|start| record::expires(&key, &start));
+                let expires = start.and_then(|start| bytes::expires(&key, &start));
                 expires.is_some_and(|expires| expires <= now)
             };
             if !expired() {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::storage::{
-    Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage, StorageError,
-    StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Consistency, Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage,
+    StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
 };
 
 /// One operation of [`SessionStorage`].
@@ -211,5 +211,9 @@ impl SessionStorage for Faulty {
 
     async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
         self.pass(Operation::OwnerGeneration, self.0.storage.owner_generation(owner)).await
+    }
+
+    fn consistency(&self) -> Consistency {
+        self.0.storage.consistency()
     }
 }

@@ -1,4 +1,5 @@
-//! A record as a file. All integers are big-endian; times are Unix milliseconds.
+//! A record as bytes, for files and for simple storages. All integers are
+//! big-endian; times are Unix milliseconds.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
@@ -15,7 +16,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::storage::{OwnerKey, Record, StorageError, StorageKey, Stored, Timestamp, Version};
+use super::{OwnerKey, Record, StorageError, StorageKey, Stored, Timestamp, Version};
 
 const MAGIC: &[u8; 8] = b"rsess-d1";
 const SLOT: usize = 56;
@@ -35,7 +36,7 @@ pub(super) struct Entry {
     sequence: u64,
 }
 
-/// The whole file for a record.
+/// The bytes of a record.
 pub(super) fn write(key: &StorageKey, version: Version, record: &Record) -> Vec<u8> {
     let mut file = Vec::with_capacity(HEADER + record.payload.len());
     file.extend_from_slice(MAGIC);
@@ -57,15 +58,15 @@ pub(super) fn write(key: &StorageKey, version: Version, record: &Record) -> Vec<
     file
 }
 
-/// When a record expires, from the beginning of its file.
+/// When a record expires, from the beginning of its bytes.
 pub(super) fn expires(key: &StorageKey, start: &[u8]) -> Option<Timestamp> {
     let start = start.get(..EXPIRY_HEADER).filter(|start| start.starts_with(MAGIC))?;
     newest_slot(key, start).map(|(_, _, expires)| expires)
 }
 
-/// The record in a file, or that it is corrupt: torn, foreign, or another key's.
+/// The record in these bytes, or that they are corrupt: torn, foreign, or another key's.
 pub(super) fn read(key: &StorageKey, file: &[u8]) -> Result<Entry, StorageError> {
-    parse(key, file).ok_or(StorageError::Corrupt("its file is torn or foreign"))
+    parse(key, file).ok_or(StorageError::Corrupt("it is torn or foreign"))
 }
 
 fn parse(key: &StorageKey, file: &[u8]) -> Option<Entry> {

@@ -1,0 +1,205 @@
+//! Ktor's three methods, for the simplest custom storages.
+
+use super::{
+    Consistency, Create, Generation, KeyedLocks, OwnerGuard, OwnerKey, OwnerPage, Record,
+    SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version, bytes,
+};
+use crate::random::Random;
+
+/// A storage that can only write, read and delete: Ktor's `SessionStorage`.
+///
+/// [`LastWriteWins`] lifts it to a [`SessionStorage`], within its limits.
+/// Futures may be dropped at any point; a dropped `write` must have happened
+/// wholly or not at all.
+#[rocket::async_trait]
+pub trait SimpleStorage: Send + Sync + 'static {
+    /// Keeps `value` under `id` (64 lower-case hexadecimal digits) instead of
+    /// whatever is there. From `expires` on nobody asks for it: delete it then,
+    /// if the storage can.
+    async fn write(&self, id: &str, value: &[u8], expires: Timestamp) -> Result<(), StorageError>;
+
+    /// What was last written under `id`; `None` if there is nothing.
+    async fn read(&self, id: &str) -> Result<Option<Vec<u8>>, StorageError>;
+
+    /// Deletes what is under `id`; nothing there is no error.
+    async fn invalidate(&self, id: &str) -> Result<(), StorageError>;
+}
+
+/// A [`SimpleStorage`] as a [`SessionStorage`].
+///
+/// One process loses nothing: it locks a record while it compares and writes.
+/// But of writes by **several processes** the last one wins, so that an update
+/// may be lost, and a slow request of one process may bring back a session that
+/// another has ended; launch warns of that. There is no index of owners:
+/// listing, revoking by owner and limits fail. Expired records are deleted only
+/// by the storage itself.
+///
+/// ```
+/// use rocket::async_trait;
+/// use rocket::tokio::sync::Mutex;
+/// use rocket_typed_sessions::storage::{LastWriteWins, SimpleStorage, Timestamp};
+/// use rocket_typed_sessions::{Sessions, StorageError};
+/// use std::collections::HashMap;
+///
+/// #[derive(Default)]
+/// struct Map(Mutex<HashMap<String, Vec<u8>>>);
+///
+/// #[async_trait]
+/// impl SimpleStorage for Map {
+///     async fn write(&self, id: &str, value: &[u8], _: Timestamp) -> Result<(), StorageError> {
+///         self.0.lock().await.insert(id.to_owned(), value.to_owned());
+///         Ok(())
+///     }
+///
+///     async fn read(&self, id: &str) -> Result<Option<Vec<u8>>, StorageError> {
+///         Ok(self.0.lock().await.get(id).cloned())
+///     }
+///
+///     async fn invalidate(&self, id: &str) -> Result<(), StorageError> {
+///         self.0.lock().await.remove(id);
+///         Ok(())
+///     }
+/// }
+///
+/// // Rocket.toml: storage = "map"
+/// let fairing = Sessions::fairing().storage("map", LastWriteWins::new(Map::default()));
+/// # drop(fairing);
+/// ```
+pub struct LastWriteWins<S> {
+    storage: S,
+    locks: KeyedLocks,
+}
+
+impl<S: SimpleStorage> LastWriteWins<S> {
+    /// Lifts `storage`.
+    pub fn new(storage: S) -> Self {
+        Self { storage, locks: KeyedLocks::default() }
+    }
+
+    /// The record, if it lives.
+    async fn live(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
+        let Some(found) = self.storage.read(&key.to_string()).await? else { return Ok(None) };
+        let stored = bytes::read(key, &found)?.stored;
+        Ok(Some(stored).filter(|stored| stored.record.is_live(now)))
+    }
+
+    async fn put(
+        &self,
+        key: &StorageKey,
+        version: Version,
+        record: &Record,
+    ) -> Result<(), StorageError> {
+        let value = bytes::write(key, version, record);
+        self.storage.write(&key.to_string(), &value, record.expires).await
+    }
+}
+
+/// What a storage without an index of owners answers.
+fn no_owners<R>() -> Result<R, StorageError> {
+    Err(StorageError::Other("a simple storage has no index of owners".into(), None))
+}
+
+#[rocket::async_trait]
+impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
+    async fn create(
+        &self,
+        key: &StorageKey,
+        record: Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Create, StorageError> {
+        if guard != OwnerGuard::default() {
+            return no_owners();
+        }
+        let _alone = self.locks.lock(key).await;
+        if self.live(key, now).await?.is_some() {
+            return Ok(Create::Exists);
+        }
+        // A key that is used again must not repeat versions: begin anywhere.
+        let random = Random::default().bytes();
+        let random = random.map_err(|cause| StorageError::other("drawing a version", cause))?;
+        let version = Version(u64::from_be_bytes(random) >> 1);
+        self.put(key, version, &record).await?;
+        Ok(Create::Created(version))
+    }
+
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
+        self.live(key, now).await
+    }
+
+    async fn update(
+        &self,
+        key: &StorageKey,
+        expected: Version,
+        record: Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Update, StorageError> {
+        if guard != OwnerGuard::default() {
+            return no_owners();
+        }
+        let _alone = self.locks.lock(key).await;
+        let Some(before) = self.live(key, now).await? else { return Ok(Update::Missing) };
+        if before.version != expected {
+            return Ok(Update::Conflict);
+        }
+        let version = Version(expected.0.wrapping_add(1));
+        self.put(key, version, &record).await?;
+        Ok(Update::Updated(version))
+    }
+
+    async fn touch(
+        &self,
+        key: &StorageKey,
+        last_seen: Timestamp,
+        expires: Timestamp,
+    ) -> Result<Touch, StorageError> {
+        let _alone = self.locks.lock(key).await;
+        let Some(Stored { version, mut record }) = self.live(key, last_seen).await? else {
+            return Ok(Touch::Missing);
+        };
+        record.last_seen = record.last_seen.max(last_seen);
+        record.expires = record.expires.max(expires);
+        self.put(key, version, &record).await?;
+        Ok(Touch::Touched)
+    }
+
+    async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError> {
+        let _alone = self.locks.lock(key).await;
+        let name = key.to_string();
+        let found = self.storage.read(&name).await?.is_some();
+        self.storage.invalidate(&name).await?;
+        Ok(found)
+    }
+
+    async fn purge_expired(&self, _: Timestamp, _: usize) -> Result<usize, StorageError> {
+        Ok(0)
+    }
+
+    async fn list(
+        &self,
+        _: &OwnerKey,
+        _: Option<&StorageKey>,
+        _: usize,
+        _: Timestamp,
+    ) -> Result<OwnerPage, StorageError> {
+        no_owners()
+    }
+
+    async fn invalidate_owner(
+        &self,
+        _: &OwnerKey,
+        _: &[StorageKey],
+        _: Timestamp,
+    ) -> Result<usize, StorageError> {
+        no_owners()
+    }
+
+    async fn owner_generation(&self, _: &OwnerKey) -> Result<Generation, StorageError> {
+        no_owners()
+    }
+
+    fn consistency(&self) -> Consistency {
+        Consistency::LastWriteWins
+    }
+}
