@@ -289,3 +289,25 @@ fn s57_two_processes_on_one_directory_lose_no_update() {
     let after = servers[1].raw("/user", head.as_bytes());
     assert_eq!(body(&after), GONE, "a logout on one node holds on the other");
 }
+
+#[test]
+fn custom_storages_of_both_kinds_count_forget_and_the_folder_survives_kill_9() {
+    let server = Server::start("custom_storage", &[]);
+    let (_dir, jar) = jar();
+    let cookies = ["-b", &jar, "-c", &jar];
+    assert_eq!(server.curl("/", &cookies), "Visit number 1.");
+    assert_eq!(server.curl("/", &cookies), "Visit number 2.");
+    assert_eq!(server.curl("/forget", &cookies), "Forgotten.");
+    assert_eq!(server.curl("/", &cookies), "Visit number 1.");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("shopping").to_string_lossy().into_owned();
+    let environment = [("FOLDER", path.as_str()), ("ROCKET_SESSIONS__SECRET", SECRET)];
+    let server = Server::start("custom_storage_simple", &environment);
+    assert_eq!(server.curl("/add/milk", &cookies), "milk");
+    drop(server);
+    let server = Server::start("custom_storage_simple", &environment);
+    assert_eq!(server.curl("/add/bread", &cookies), "milk, bread");
+    assert_eq!(server.curl("/forget", &cookies), "Forgotten.");
+    assert_eq!(std::fs::read_dir(path).expect("the folder").count(), 0, "nothing is left");
+}

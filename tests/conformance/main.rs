@@ -3,6 +3,9 @@
 
 #![allow(clippy::expect_used)]
 
+#[path = "../../examples/custom_storage.rs"]
+#[allow(dead_code)]
+mod custom_storage;
 mod wrong;
 
 use std::collections::BTreeSet;
@@ -39,6 +42,12 @@ async fn the_directory_keeps_every_promise() {
     let dir = tempfile::tempdir().expect("a folder");
     // Two handles are two openings of one folder, as two processes have them.
     conformance(async |name| Directory::open(dir.path().join(name)).expect("a directory")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_examples_own_storage_keeps_every_promise() {
+    let backends = Backends::new();
+    conformance(async |name| backends.open(name, custom_storage::Table::default)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
