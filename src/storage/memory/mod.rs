@@ -20,7 +20,7 @@ const SHARDS: usize = 256;
 /// Slots that one `create` looks at for expired records.
 const STEPS_PER_CREATE: usize = 4;
 /// Slots that a purge looks at under one lock: some microseconds.
-const STEPS_PER_LOCK: usize = 64;
+const STEPS_PER_LOCK: usize = 32;
 /// Slots that a `create` looks at when the storage is full; a background purge
 /// finds the rest.
 const SLOTS_WHEN_FULL: usize = 16 * 1024;
