@@ -39,6 +39,8 @@ struct Shared {
 #[rocket::async_trait]
 pub(crate) trait Committable: Send + Sync {
     fn definition(&self) -> &Definition;
+    /// The storage could not say whether there is a session.
+    fn unknown(&self) -> bool;
     /// After a 5xx only `clear` holds; everything else is encoded and checked.
     fn prepare(&self, failed: bool) -> Result<(), SessionError>;
     async fn commit(&self, failed: bool, started: Instant) -> Result<(), SessionError>;
@@ -82,6 +84,7 @@ pub(crate) struct Entry<T: SessionData> {
     pub definition: Arc<Definition>,
     pub state: Mutex<State<T>>,
     shared: Arc<Shared>,
+    unknown: bool,
     /// One commit at a time.
     committing: tokio::sync::Mutex<()>,
 }
@@ -111,6 +114,7 @@ impl<T: SessionData> Entry<T> {
             definition: Arc::clone(definition),
             state: Mutex::new(state),
             shared: Arc::clone(&all.shared),
+            unknown: failure.is_some(),
             committing: tokio::sync::Mutex::default(),
         });
         entry.core.entries.fetch_add(1, Ordering::SeqCst);
@@ -238,6 +242,10 @@ impl<T: SessionData> Drop for Restore<'_, T> {
 impl<T: SessionData> Committable for Entry<T> {
     fn definition(&self) -> &Definition {
         &self.definition
+    }
+
+    fn unknown(&self) -> bool {
+        self.unknown
     }
 
     fn prepare(&self, failed: bool) -> Result<(), SessionError> {

@@ -49,6 +49,10 @@ pub(super) async fn commit<'r>(request: &'r Request<'_>, response: &mut Response
         }
         replace(request, response, cause.status()).await;
     }
+    let unavailable = response.status() == Status::ServiceUnavailable;
+    if unavailable && entries.iter().any(|entry| entry.unknown()) {
+        response.set_raw_header("Retry-After", RETRY_AFTER_SECONDS);
+    }
     // A custom transport is user code.
     let told = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let emitted = emit(core, response, &entries, saved.is_ok());

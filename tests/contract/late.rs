@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rocket::response::stream::TextStream;
 use rocket::{State, get, routes};
-use rocket_typed_sessions::storage::{OwnerGuard, Record, Timestamp, Update};
+use rocket_typed_sessions::storage::Timestamp;
 use rocket_typed_sessions::{Session, SessionError, Sessions};
 use tokio::sync::{Mutex, Notify};
 
@@ -66,25 +66,6 @@ async fn a_spawned_task_reads_on_and_notices_a_logout() {
     found.0.1.notified().await;
     assert_eq!(*found.0.0.lock().await, ["ann 0", "Ok(false)", "Ok(())"]);
     assert_eq!(text(&client, "/get", &token).await, "absent", "s58: nothing is revived");
-}
-
-/// Another request on the record that was created: it counts or ends.
-async fn elsewhere(storage: &Faulty, what: &str) {
-    let [key] = &storage.created()[..] else { panic!("one record") };
-    let storage = storage.inner();
-    if what == "end" {
-        assert!(storage.invalidate(key).await.expect("memory answers"));
-        return;
-    }
-    let now = Timestamp::from(std::time::SystemTime::now());
-    let stored = storage.read(key, now).await.expect("memory answers").expect("a record");
-    let mut payload = stored.record.payload.to_vec();
-    assert!(payload.ends_with(b"\"count\":0}"));
-    let at = payload.len() - 2;
-    payload[at] = b'1';
-    let record = Record { payload: payload.into(), ..stored.record };
-    let update = storage.update(key, stored.version, record, OwnerGuard::default(), now);
-    assert!(matches!(update.await, Ok(Update::Updated(_))));
 }
 
 /// Ends or changes the session behind the request's back, then refreshes.

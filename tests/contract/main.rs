@@ -4,6 +4,7 @@
 
 mod concurrency;
 mod errors;
+mod faults;
 mod guard;
 mod late;
 mod launch;
