@@ -122,16 +122,21 @@ impl Lifetime {
 }
 
 /// Where the core's time comes from.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) enum Clock {
     #[default]
     System,
+    /// Unix milliseconds that a test moves.
+    #[cfg(feature = "testing")]
+    Given(std::sync::Arc<std::sync::atomic::AtomicU64>),
 }
 
 impl Clock {
-    pub fn now(self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         match self {
             Self::System => SystemTime::now().into(),
+            #[cfg(feature = "testing")]
+            Self::Given(millis) => Timestamp(millis.load(std::sync::atomic::Ordering::SeqCst)),
         }
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn core(fairing: &SessionsFairing, figment: &Figment) -> Result<Core,
     Ok(Core {
         definitions,
         storages,
-        clock: fairing.clock,
+        clock: fairing.clock.clone(),
         random: fairing.random.clone(),
         listeners,
         entries: AtomicUsize::new(0),

@@ -82,6 +82,15 @@ impl SessionsFairing {
     }
 }
 
+#[cfg(feature = "testing")]
+impl SessionsFairing {
+    /// Goes by a clock that a test moves, instead of the system's.
+    #[must_use]
+    pub fn clock(self, clock: &crate::testing::Clock) -> Self {
+        Self { clock: clock.inside(), ..self }
+    }
+}
+
 #[cfg(test)]
 impl SessionsFairing {
     /// Draws from another generator than the system's.
@@ -123,7 +132,7 @@ impl Fairing for SessionsFairing {
     async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
         let Some(sessions) = rocket.state::<Sessions>() else { return };
         for storage in &sessions.core().storages {
-            rocket::tokio::spawn(purge(Arc::clone(storage), self.clock, rocket.shutdown()));
+            rocket::tokio::spawn(purge(Arc::clone(storage), self.clock.clone(), rocket.shutdown()));
         }
     }
 

@@ -8,6 +8,7 @@ mod faults;
 mod guard;
 mod late;
 mod launch;
+mod model;
 mod once;
 mod parts;
 mod responses;

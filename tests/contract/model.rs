@@ -1,0 +1,359 @@
+//! Requests that overlap in every order, against a small sequential model:
+//! conflict, renewal, login, end and expiry race with update and set.
+//!
+//! Each request loads its session when it starts and commits when it is let
+//! go; in between, others start and finish and time passes. A failing order is
+//! recorded in `proptest-regressions` and tried first from then on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use rocket::local::asynchronous::Client;
+use rocket::{State, get, routes};
+use rocket_typed_sessions::testing::Clock;
+use rocket_typed_sessions::{Session, Sessions};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::support::*;
+
+const IDLE: u64 = 100;
+const ABSOLUTE: u64 = 250;
+const TOUCH_AFTER: u64 = 10;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Change {
+    Nothing,
+    Count,
+    Set(u32),
+    Login(u32),
+    Renew,
+    CountAndRenew,
+    Clear,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// A request with one of the tokens given out so far, or with none.
+    Start(Change, Option<Index>),
+    /// One of the requests under way commits.
+    Finish(Index),
+    /// Seconds pass.
+    Wait(u64),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        2 => Just(Change::Nothing),
+        6 => Just(Change::Count),
+        2 => (0..5_u32).prop_map(Change::Set),
+        2 => (0..5_u32).prop_map(Change::Login),
+        2 => Just(Change::Renew),
+        1 => Just(Change::CountAndRenew),
+        1 => Just(Change::Clear),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (change(), proptest::option::weighted(0.9, any::<Index>())).prop_map(|(change, token)| Step::Start(change, token)),
+        5 => any::<Index>().prop_map(Step::Finish),
+        2 => (1..60_u64).prop_map(Step::Wait),
+    ]
+}
+
+/// A record as the model sees it. A token's number is its secret.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    secret: usize,
+    count: u32,
+    created: u64,
+    seen: u64,
+    expires: u64,
+    version: u64,
+}
+
+impl Row {
+    fn begin(secret: usize, count: u32, now: u64, version: u64) -> Self {
+        Self { secret, count, created: now, seen: now, expires: now + IDLE, version }
+    }
+
+    fn expiry(&self) -> u64 {
+        (self.seen + IDLE).min(self.created + ABSOLUTE)
+    }
+}
+
+/// What a request found when it started.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    record: usize,
+    row: Row,
+}
+
+#[derive(Debug, PartialEq)]
+enum Sent {
+    Nothing,
+    Removal,
+    Token,
+}
+
+/// One record a session; one token after another leads to it.
+#[derive(Default)]
+struct Model {
+    now: u64,
+    rows: Vec<Option<Row>>,
+    /// The record of each token given out.
+    tokens: Vec<usize>,
+    versions: u64,
+}
+
+impl Model {
+    fn load(&self, token: Option<usize>) -> Option<Found> {
+        let record = self.tokens[token?];
+        let row = self.rows[record]?;
+        (row.secret == token? && self.now < row.expires).then_some(Found { record, row })
+    }
+
+    /// The number of the token that is given out next.
+    fn next_token(&self) -> usize {
+        self.tokens.len()
+    }
+
+    fn version(&mut self) -> u64 {
+        self.versions += 1;
+        self.versions
+    }
+
+    fn create(&mut self, count: u32) -> Sent {
+        let version = self.version();
+        self.rows.push(Some(Row::begin(self.next_token(), count, self.now, version)));
+        self.tokens.push(self.rows.len() - 1);
+        Sent::Token
+    }
+
+    /// The record as the request may write it now: it lives, and nobody wrote
+    /// it meanwhile, or whoever did left the request's id in force.
+    fn present(&self, found: Found) -> Option<Row> {
+        let row = self.rows[found.record].filter(|row| self.now < row.expires)?;
+        (row.version == found.row.version || row.secret == found.row.secret).then_some(row)
+    }
+
+    fn commit(&mut self, change: Change, found: Option<Found>, presented: bool) -> Sent {
+        let now = self.now;
+        let Some(found) = found else {
+            return match change {
+                Change::Set(count) | Change::Login(count) => self.create(count),
+                Change::Clear if presented => Sent::Removal,
+                _ => Sent::Nothing,
+            };
+        };
+        let value = |before: u32| match change {
+            Change::Count | Change::CountAndRenew => before + 1,
+            Change::Set(count) | Change::Login(count) => count,
+            _ => before,
+        };
+        let fresh_id = matches!(change, Change::Login(_) | Change::Renew | Change::CountAndRenew);
+        if change == Change::Clear {
+            self.rows[found.record] = None;
+            return Sent::Removal;
+        }
+        if !fresh_id && value(found.row.count) == found.row.count {
+            // Unchanged content is not written; the expiry may be due.
+            let due = now - found.row.seen >= TOUCH_AFTER;
+            if let Some(row) = &mut self.rows[found.record]
+                && due
+                && now < row.expires
+            {
+                let touched = Row { seen: now, ..found.row };
+                row.seen = row.seen.max(now);
+                row.expires = row.expires.max(touched.expiry());
+            }
+            return Sent::Nothing;
+        }
+        let Some(row) = self.present(found) else {
+            return match change {
+                Change::Login(count) => self.create(count),
+                _ => Sent::Nothing,
+            };
+        };
+        let count = value(row.count);
+        if !fresh_id && count == row.count {
+            return Sent::Nothing;
+        }
+        let version = self.version();
+        let mut next = Row { count, seen: now.max(row.seen), version, ..row };
+        if let Change::Login(_) = change {
+            next = Row::begin(0, count, now, version);
+        }
+        next.secret = if fresh_id { self.next_token() } else { row.secret };
+        next.expires = next.expiry();
+        self.rows[found.record] = Some(next);
+        if fresh_id {
+            self.tokens.push(found.record);
+            Sent::Token
+        } else {
+            Sent::Nothing
+        }
+    }
+}
+
+/// Handlers that wait until the test lets them go.
+#[derive(Default)]
+struct Gates(Mutex<HashMap<usize, (oneshot::Sender<()>, oneshot::Receiver<()>)>>);
+
+#[get("/step/<number>/<what>/<count>")]
+async fn perform(
+    session: Session<User>,
+    number: usize,
+    what: &str,
+    count: u32,
+    gates: &State<Arc<Gates>>,
+) -> String {
+    let shown = show(&session);
+    let value = User { id: "ann".into(), count };
+    match what {
+        "Count" => drop(session.update(|user| user.count += 1)),
+        "Set" => session.set(value),
+        "Login" => session.login(value),
+        "Renew" => session.renew(),
+        "CountAndRenew" => {
+            session.update(|user| user.count += 1);
+            session.renew();
+        }
+        "Clear" => session.clear(),
+        _ => {}
+    }
+    let gate = gates.0.lock().remove(&number);
+    if let Some((started, go_on)) = gate {
+        let _ = started.send(());
+        let _ = go_on.await;
+    }
+    shown
+}
+
+/// A request under way.
+struct Request {
+    change: Change,
+    found: Option<Found>,
+    presented: bool,
+    go_on: oneshot::Sender<()>,
+    /// The token that it was given, and what it saw of its session.
+    response: JoinHandle<(Option<String>, String)>,
+}
+
+struct World {
+    client: Arc<Client>,
+    clock: Clock,
+    gates: Arc<Gates>,
+    model: Model,
+    tokens: Vec<String>,
+    under_way: Vec<Request>,
+    requests: usize,
+}
+
+impl World {
+    async fn new() -> Self {
+        let clock = Clock::new();
+        let gates = Arc::<Gates>::default();
+        let figment = figment("memory")
+            .merge(("sessions.user.idle_timeout", IDLE))
+            .merge(("sessions.user.absolute_timeout", ABSOLUTE))
+            .merge(("sessions.user.touch_after", TOUCH_AFTER));
+        let fairing = Sessions::fairing().clock(&clock);
+        let rocket = build(figment, fairing, routes![perform]).manage(Arc::clone(&gates));
+        let client = Arc::new(Client::untracked(rocket).await.expect("a rocket"));
+        let (model, tokens, under_way) = (Model::default(), Vec::new(), Vec::new());
+        Self { client, clock, gates, model, tokens, under_way, requests: 0 }
+    }
+
+    async fn start(&mut self, change: Change, token: Option<usize>) {
+        let (started, has_started) = oneshot::channel();
+        let (go_on, wait) = oneshot::channel();
+        let number = self.requests;
+        self.requests += 1;
+        self.gates.0.lock().insert(number, (started, wait));
+        let (what, count) = match change {
+            Change::Set(count) => ("Set".to_owned(), count),
+            Change::Login(count) => ("Login".to_owned(), count),
+            other => (format!("{other:?}"), 0),
+        };
+        let uri = format!("/step/{number}/{what}/{count}");
+        let cookie = token.map(|token| self.tokens[token].clone()).unwrap_or_default();
+        let client = Arc::clone(&self.client);
+        let response = tokio::spawn(async move {
+            let response = with_cookie(&client, &uri, &cookie).await;
+            assert_eq!(response.status().code, 200, "{uri}");
+            (sent(&response), response.into_string().await.unwrap_or_default())
+        });
+        has_started.await.expect("the handler runs");
+        let (found, presented) = (self.model.load(token), token.is_some());
+        self.under_way.push(Request { change, found, presented, go_on, response });
+    }
+
+    async fn finish(&mut self, at: usize) {
+        let Request { change, found, presented, go_on, response } = self.under_way.remove(at);
+        let _ = go_on.send(());
+        let (sent, saw) = response.await.expect("no panic");
+        let expected =
+            found.map_or_else(|| "absent".into(), |found| format!("ann {}", found.row.count));
+        assert_eq!(saw, expected, "what {change:?} saw of its session");
+        let kind = match sent.as_deref() {
+            None => Sent::Nothing,
+            Some("user=") => Sent::Removal,
+            Some(_) => Sent::Token,
+        };
+        let expected = self.model.commit(change, found, presented);
+        assert_eq!(kind, expected, "what {change:?} sent, having found {found:?}");
+        if let (Sent::Token, Some(token)) = (kind, sent) {
+            self.tokens.push(token);
+        }
+    }
+
+    async fn run(&mut self, steps: &[Step]) {
+        for step in steps {
+            match step {
+                Step::Start(change, token) => {
+                    let known = self.tokens.len();
+                    let token = token.filter(|_| known > 0).map(|token| token.index(known));
+                    self.start(*change, token).await;
+                }
+                Step::Finish(_) if self.under_way.is_empty() => {}
+                Step::Finish(which) => self.finish(which.index(self.under_way.len())).await,
+                Step::Wait(seconds) => {
+                    self.clock.advance(Duration::from_secs(*seconds));
+                    self.model.now += seconds;
+                }
+            }
+        }
+        while !self.under_way.is_empty() {
+            self.finish(0).await;
+        }
+        // Every token that was ever given out reads what the model says.
+        for token in 0..self.tokens.len() {
+            self.start(Change::Nothing, Some(token)).await;
+            self.finish(0).await;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn s57_s58_overlapping_requests_agree_with_the_sequential_model(
+        steps in proptest::collection::vec(step(), 2..128),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let mut world = World::new().await;
+            // There is something to race for from the start.
+            world.start(Change::Login(0), None).await;
+            world.finish(0).await;
+            world.run(&steps).await;
+        });
+    }
+}
