@@ -30,7 +30,7 @@ async fn number(session: Session<User>) -> Result<String, SessionError> {
     Ok(number.await?.map_or_else(String::new, |number| number.to_string()))
 }
 
-fn storages(dir: &std::path::Path) -> [rocket::figment::Figment; 2] {
+pub fn storages(dir: &std::path::Path) -> [rocket::figment::Figment; 2] {
     let directory = figment("client")
         .merge(("sessions.user.storage.type", "directory"))
         .merge(("sessions.user.storage.path", dir.to_string_lossy()));

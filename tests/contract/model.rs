@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use rocket::figment::Figment;
 use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
 use rocket_typed_sessions::testing::Clock;
@@ -19,6 +20,7 @@ use rocket_typed_sessions::{Session, Sessions};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::concurrency::storages;
 use crate::support::*;
 
 const IDLE: u64 = 100;
@@ -203,7 +205,10 @@ impl Model {
 
 /// Handlers that wait until the test lets them go.
 #[derive(Default)]
-struct Gates(Mutex<HashMap<usize, (oneshot::Sender<()>, oneshot::Receiver<()>)>>);
+struct Gates(Mutex<HashMap<usize, Gate>>);
+
+/// Says that the handler has started, and waits.
+type Gate = (oneshot::Sender<()>, oneshot::Receiver<()>);
 
 #[get("/step/<number>/<what>/<count>")]
 async fn perform(
@@ -256,10 +261,10 @@ struct World {
 }
 
 impl World {
-    async fn new() -> Self {
+    async fn new(figment: Figment) -> Self {
         let clock = Clock::new();
         let gates = Arc::<Gates>::default();
-        let figment = figment("memory")
+        let figment = figment
             .merge(("sessions.user.idle_timeout", IDLE))
             .merge(("sessions.user.absolute_timeout", ABSOLUTE))
             .merge(("sessions.user.touch_after", TOUCH_AFTER));
@@ -340,20 +345,29 @@ impl World {
     }
 }
 
+/// More on demand: `PROPTEST_CASES=5000`.
+fn cases() -> u32 {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    asked.unwrap_or(100)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn s57_s58_overlapping_requests_agree_with_the_sequential_model(
         steps in proptest::collection::vec(step(), 2..128),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.expect("a runtime").block_on(async {
-            let mut world = World::new().await;
-            // There is something to race for from the start.
-            world.start(Change::Login(0), None).await;
-            world.finish(0).await;
-            world.run(&steps).await;
-        });
+        let dir = tempfile::tempdir().expect("a folder");
+        for figment in storages(dir.path()) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                let mut world = World::new(figment).await;
+                // There is something to race for from the start.
+                world.start(Change::Login(0), None).await;
+                world.finish(0).await;
+                world.run(&steps).await;
+            });
+        }
     }
 }
