@@ -33,7 +33,9 @@ use super::{
 ///
 /// Survives restarts and `kill -9`: a record that was acknowledged is on the
 /// disk. Directories are made with mode 0700, files with 0600; no symlink is
-/// followed; reading creates nothing.
+/// followed; reading creates nothing. A file that is no record is
+/// [`StorageError::Corrupt`]; a disk that is full or may not be read is
+/// [`StorageError::Unavailable`] and leaves the record before.
 ///
 /// ```
 /// use rocket_typed_sessions::storage::Directory;
