@@ -31,10 +31,18 @@ pub(crate) struct Core {
     pub clock: Clock,
     pub random: Random,
     pub listeners: Vec<Listener>,
+    pub report: Report,
     /// Session entries that are alive in any request. While there is none, the
     /// response fairing need not look into a request's cache, which would
     /// allocate: routes without sessions cost nothing.
     pub entries: AtomicUsize,
+}
+
+/// What launch has to say. It is logged at liftoff: before, Rocket does not yet
+/// heed `log_level`.
+pub(crate) struct Report {
+    pub warnings: Vec<String>,
+    pub summary: Vec<String>,
 }
 
 /// One session definition.

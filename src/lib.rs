@@ -15,6 +15,9 @@ mod event;
 mod exchange;
 mod expiry;
 mod fairing;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod manager;
 mod random;
 mod request;

@@ -311,3 +311,37 @@ fn custom_storages_of_both_kinds_count_forget_and_the_folder_survives_kill_9() {
     assert_eq!(server.curl("/forget", &cookies), "Forgotten.");
     assert_eq!(std::fs::read_dir(path).expect("the folder").count(), 0, "nothing is left");
 }
+
+#[test]
+fn launch_shows_what_is_configured_but_no_key_and_heeds_the_log_level() {
+    let said = |level: &str| {
+        let process = Command::new(binary("cookie_client"))
+            .envs([
+                ("ROCKET_PORT", "0"),
+                ("ROCKET_LOG_LEVEL", level),
+                ("ROCKET_CLI_COLORS", "false"),
+            ])
+            .env("ROCKET_SESSIONS__USER_SESSION__SECRET", SECRET)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut process = process.expect("the example is built");
+        std::thread::sleep(Duration::from_secs(1));
+        process.kill().expect("it runs");
+        let output = process.wait_with_output().expect("its output");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    let normal = said("normal");
+    for line in [
+        "Session `user_session`:",
+        ">> cookie: user_session",
+        ">> protection: encrypted (A128CBC-HS256), 1 key(s)",
+        "Session `header_cart`:",
+        ">> header: cart_session",
+        "`cart_session`, `header_cart` have no key",
+    ] {
+        assert!(normal.contains(line), "no {line:?} in {normal}");
+    }
+    assert!(!normal.contains("8f2a6c1e"), "s51: {normal}");
+    assert_eq!(said("off"), "");
+}

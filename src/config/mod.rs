@@ -24,6 +24,7 @@ use table::Table;
 pub(crate) use types::*;
 
 /// The names that were registered on the fairing.
+#[derive(Default)]
 pub(crate) struct Registered {
     pub storages: Vec<String>,
     pub transports: Vec<String>,

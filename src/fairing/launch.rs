@@ -5,11 +5,10 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 
 use figment::Figment;
-use rocket::{info, warn};
 
 use super::SessionsFairing;
 use crate::config::{self, Protect, Registered, SessionConfig, StorageConfig, TransportConfig};
-use crate::definition::{Core, Definition, Server};
+use crate::definition::{Core, Definition, Report, Server};
 use crate::storage::{Consistency, Directory, Memory, SessionStorage};
 use crate::token::{Binding, Sealer, TransportBinding};
 use crate::transport::{CookieTransport, HeaderTransport, SessionTransport};
@@ -23,14 +22,12 @@ pub(super) fn core(fairing: &SessionsFairing, figment: &Figment) -> Result<Core,
     };
     let config = config::read(figment, &registered)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    for warning in &config.warnings {
-        warn!("{warning}");
-    }
+    let report = Report { warnings: config.warnings, summary: Vec::new() };
     let mut builder =
-        Builder { fairing, app: config.app, opened: Vec::new(), problems: Vec::new() };
+        Builder { fairing, app: config.app, opened: Vec::new(), problems: Vec::new(), report };
     let mut definitions = HashMap::new();
     for (name, session) in config.sessions {
-        announce(&name, &session);
+        builder.report.summary.extend(summary(&name, &session));
         if let Some(definition) = builder.definition(&name, session) {
             definitions.insert(name, Arc::new(definition));
         }
@@ -38,7 +35,7 @@ pub(super) fn core(fairing: &SessionsFairing, figment: &Figment) -> Result<Core,
     if !builder.problems.is_empty() {
         return Err(builder.problems);
     }
-    let storages = builder.opened.into_iter().map(|(_, server)| server.storage).collect();
+    let storages = builder.opened.iter().map(|(_, server)| Arc::clone(&server.storage)).collect();
     let listeners = fairing.take_listeners();
     Ok(Core {
         definitions,
@@ -46,6 +43,7 @@ pub(super) fn core(fairing: &SessionsFairing, figment: &Figment) -> Result<Core,
         clock: fairing.clock.clone(),
         random: fairing.random.clone(),
         listeners,
+        report: builder.report,
         entries: AtomicUsize::new(0),
     })
 }
@@ -60,6 +58,7 @@ struct Builder<'a> {
     app: String,
     opened: Vec<(StorageConfig, Server)>,
     problems: Vec<String>,
+    report: Report,
 }
 
 impl Builder<'_> {
@@ -121,9 +120,9 @@ impl Builder<'_> {
             }
         };
         if storage.consistency() == Consistency::LastWriteWins {
-            warn!(
+            self.report.warnings.push(format!(
                 "Session `{name}`: of concurrent writes by several processes its storage keeps the last one only."
-            );
+            ));
         }
         let server = Server::new(storage);
         self.opened.push((config, server.clone()));
@@ -131,8 +130,8 @@ impl Builder<'_> {
     }
 }
 
-/// One line a session, the way Rocket prints its own configuration; no keys.
-fn announce(name: &str, config: &SessionConfig) {
+/// A session the way Rocket prints its own configuration; no keys.
+fn summary(name: &str, config: &SessionConfig) -> [String; 5] {
     let transport = match &config.transport {
         TransportConfig::Cookie(_) => "cookie",
         TransportConfig::Header => "header",
@@ -150,13 +149,15 @@ fn announce(name: &str, config: &SessionConfig) {
         Protect::None => "unprotected".to_owned(),
     };
     let (idle, absolute) = (config.lifetime.idle, config.lifetime.absolute);
-    info!("Session `{name}`:");
-    info!("   >> {transport}: {}", config.wire_name);
-    info!("   >> storage: {storage}");
-    info!("   >> protection: {protection}, {} key(s)", config.keys.len());
-    info!(
-        "   >> timeouts: idle {}, absolute {}",
-        humantime::format_duration(idle),
-        humantime::format_duration(absolute)
-    );
+    [
+        format!("Session `{name}`:"),
+        format!("   >> {transport}: {}", config.wire_name),
+        format!("   >> storage: {storage}"),
+        format!("   >> protection: {protection}, {} key(s)", config.keys.len()),
+        format!(
+            "   >> timeouts: idle {}, absolute {}",
+            humantime::format_duration(idle),
+            humantime::format_duration(absolute)
+        ),
+    ]
 }

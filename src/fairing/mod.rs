@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::futures::FutureExt;
-use rocket::{Build, Orbit, Request, Response, Rocket, Shutdown, error, warn};
+use rocket::{Build, Orbit, Request, Response, Rocket, Shutdown, error, info, warn};
 
 use crate::definition::{Core, Listener};
 use crate::event::SessionEvent;
@@ -131,6 +131,9 @@ impl Fairing for SessionsFairing {
 
     async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
         let Some(sessions) = rocket.state::<Sessions>() else { return };
+        let report = &sessions.core().report;
+        report.summary.iter().for_each(|line| info!("{line}"));
+        report.warnings.iter().for_each(|warning| warn!("{warning}"));
         for storage in &sessions.core().storages {
             rocket::tokio::spawn(purge(Arc::clone(storage), self.clock.clone(), rocket.shutdown()));
         }

@@ -25,19 +25,19 @@ const CHECKSUM: usize = 120;
 const CHECKED: usize = 152;
 
 /// How much of a file tells when it expires.
-pub(super) const EXPIRY_HEADER: usize = CHECKSUM;
+pub(crate) const EXPIRY_HEADER: usize = CHECKSUM;
 
 /// No record of this crate is larger; a foreign file may be.
-pub(super) const LARGEST: u64 = 64 * 1024 * 1024;
+pub(crate) const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// A record and the sequence number of its newest touch slot.
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub stored: Stored,
     sequence: u64,
 }
 
 /// The bytes of a record.
-pub(super) fn write(key: &StorageKey, version: Version, record: &Record) -> Vec<u8> {
+pub(crate) fn write(key: &StorageKey, version: Version, record: &Record) -> Vec<u8> {
     let mut file = Vec::with_capacity(HEADER + record.payload.len());
     file.extend_from_slice(MAGIC);
     file.extend_from_slice(&slot(key, 1, record.last_seen, record.expires));
@@ -59,13 +59,13 @@ pub(super) fn write(key: &StorageKey, version: Version, record: &Record) -> Vec<
 }
 
 /// When a record expires, from the beginning of its bytes.
-pub(super) fn expires(key: &StorageKey, start: &[u8]) -> Option<Timestamp> {
+pub(crate) fn expires(key: &StorageKey, start: &[u8]) -> Option<Timestamp> {
     let start = start.get(..EXPIRY_HEADER).filter(|start| start.starts_with(MAGIC))?;
     newest_slot(key, start).map(|(_, _, expires)| expires)
 }
 
 /// The record in these bytes, or that they are corrupt: torn, foreign, or another key's.
-pub(super) fn read(key: &StorageKey, file: &[u8]) -> Result<Entry, StorageError> {
+pub(crate) fn read(key: &StorageKey, file: &[u8]) -> Result<Entry, StorageError> {
     parse(key, file).ok_or(StorageError::Corrupt("it is torn or foreign"))
 }
 

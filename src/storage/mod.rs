@@ -19,7 +19,7 @@
 //! storage that could not answer. The conformance kit, `testing::storage` (feature
 //! `testing`), tries every promise on any storage.
 
-mod bytes;
+pub(crate) mod bytes;
 mod directory;
 mod keyed_lock;
 mod memory;

@@ -22,7 +22,7 @@ use crate::expiry::Timestamp;
 const VERSION: u8 = 1;
 
 /// The envelope's own fields.
-pub(super) struct Envelope {
+pub(crate) struct Envelope {
     pub secret_hash: [u8; 32],
     pub authenticated: Timestamp,
     pub idle_override: u32,

@@ -5,6 +5,9 @@ pub(crate) mod by_id;
 pub(crate) mod by_value;
 mod envelope;
 
+#[cfg(fuzzing)]
+pub(crate) use envelope::Envelope;
+
 use std::sync::Arc;
 
 use crate::expiry::Times;
