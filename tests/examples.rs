@@ -127,7 +127,7 @@ fn cookie_client_counts_in_an_encrypted_cookie_that_expires() {
 }
 
 #[test]
-fn whatever_bytes_the_cookie_holds_the_session_is_absent() {
+fn s54_whatever_bytes_the_cookie_holds_the_session_is_absent() {
     let server = Server::start("cookie_client", &[]);
     let login = server.curl("/login", &["-i"]);
     let good = header(&login, "Set-Cookie")
@@ -231,7 +231,7 @@ fn a_wrong_configuration_refuses_launch_and_says_what_to_write() {
 const SECRET: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
 
 #[test]
-fn s6_the_release_profile_protects_the_cookie_even_without_tls_of_its_own() {
+fn s6_s9_s11_the_release_profile_protects_the_cookie_even_without_tls_of_its_own() {
     let release = [("ROCKET_PROFILE", "release"), ("ROCKET_SESSIONS__SECRET", SECRET)];
     for (more, name, end) in [
         (None, "user_session=", "; Path=/; Secure; HttpOnly; SameSite=Lax"),

@@ -113,7 +113,7 @@ async fn a_read_costs_one_call_and_unchanged_content_is_not_written() {
 }
 
 #[tokio::test]
-async fn head_requests_commit_too() {
+async fn s15_head_requests_commit_too_and_are_private() {
     let (client, _) = client().await;
     for uri in ["/renew", "/own-head"] {
         let token = logged_in(&client, "ann").await;

@@ -1,7 +1,14 @@
 //! Whatever bytes a client sends: an absent session, never an error.
 
-use rocket::http::Status;
-use rocket_typed_sessions::Sessions;
+use rocket::http::{Header, Status};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rocket::get;
+use rocket_typed_sessions::{
+    EncodeError, Session, SessionData, SessionTransformer, Sessions, TransformFailed,
+};
+use serde::{Deserialize, Serialize};
 
 use crate::support::*;
 
@@ -68,6 +75,15 @@ async fn s10_one_distinct_valid_session_is_used_two_are_none() {
         ] {
             assert_eq!(text(&client, "/get", &cookie).await, expected, "{place} {cookie}");
         }
+        // Several headers are read as one.
+        for (first, second, expected) in
+            [(&ann, &bob, "absent"), (&bob, &ann, "absent"), (&ann, &ann, "ann 0")]
+        {
+            let header = |value: &String| Header::new("Cookie", value.clone());
+            let request = client.get("/get").header(header(first)).header(header(second));
+            let seen = request.dispatch().await.into_string().await;
+            assert_eq!(seen.as_deref(), Some(expected), "{place}");
+        }
         if place == "memory" {
             with_cookie(&client, "/clear", &both).await;
             assert_eq!(
@@ -121,4 +137,90 @@ async fn s44_the_present_configuration_governs_old_tokens() {
         assert_eq!(text(&strict, "/get", &token).await, "absent");
         assert_eq!(text(&client(figment).await, "/get", &token).await, "ann 0");
     }
+}
+
+/// Counts what is decrypted: a transformer sees a payload only after that.
+#[derive(Clone, Default)]
+struct Counting(Arc<AtomicUsize>);
+
+impl SessionTransformer for Counting {
+    fn write(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformFailed> {
+        Ok(payload)
+    }
+
+    fn read(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformFailed> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(payload)
+    }
+}
+
+#[tokio::test]
+async fn s22_nothing_is_decrypted_or_decoded_before_the_signature_holds() {
+    for protect in ["encrypt", "sign"] {
+        let counting = Counting::default();
+        let figment = figment("client")
+            .merge(("sessions.user.protect", protect))
+            .merge(("sessions.user.transform", ["counting"]));
+        let fairing = Sessions::fairing().transformer("counting", counting.clone());
+        let client = client_with(figment, fairing, vec![]).await;
+        let token = logged_in(&client, "ann").await;
+        for at in (5..token.len()).step_by(3) {
+            let mut forged = token.clone().into_bytes();
+            forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
+            let forged = String::from_utf8(forged).expect("ASCII");
+            assert_eq!(text(&client, "/get", &forged).await, "absent", "{protect} {at}");
+        }
+        assert_eq!(counting.0.load(Ordering::SeqCst), 0, "{protect}");
+        assert_eq!(text(&client, "/get", &token).await, "ann 0");
+        assert_eq!(counting.0.load(Ordering::SeqCst), 1, "{protect}");
+    }
+}
+
+#[tokio::test]
+async fn s20_a_token_is_plain_text_and_no_header_exposes_it() {
+    for place in PLACES {
+        let figment = figment(place)
+            .merge(("sessions.user.transport", "header"))
+            .merge(("sessions.user.name", "x-user"));
+        let client = client(figment).await;
+        for _ in 0..100 {
+            let response = client.get("/login/ann").dispatch().await;
+            let token = response.headers().get_one("x-user").expect("a token");
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+            assert!(token.bytes().all(plain) && !token.is_empty(), "{token}");
+            let cors = |name: &str| name.to_ascii_lowercase().starts_with("access-control");
+            assert!(!response.headers().iter().any(|header| cors(header.name().as_str())));
+        }
+    }
+}
+
+/// A session whose payload is nested as deep as it says.
+#[derive(Clone, Serialize, Deserialize)]
+struct Deep(serde_json::Value);
+
+impl SessionData for Deep {
+    const NAME: &'static str = "deep";
+
+    fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        let depth = self.0.as_u64().and_then(|depth| usize::try_from(depth).ok()).unwrap_or(0);
+        Ok(["[".repeat(depth), "]".repeat(depth)].concat().into_bytes())
+    }
+}
+
+#[get("/deep/<depth>")]
+fn deep(session: Session<Deep>, depth: u64) -> &'static str {
+    let found = session.get().is_some();
+    session.set(Deep(depth.into()));
+    if found { "found" } else { "absent" }
+}
+
+#[tokio::test]
+async fn s55_a_payload_nested_a_hundred_thousand_deep_is_absent_and_harms_nobody() {
+    let figment = figment("memory")
+        .merge(("sessions.deep.storage", "memory"))
+        .merge(("sessions.deep.max_payload", "1 MiB"));
+    let client = client_with(figment, Sessions::fairing(), rocket::routes![deep]).await;
+    let response = client.get("/deep/100000").dispatch().await;
+    let token = sent(&response).expect("a token");
+    assert_eq!(text(&client, "/deep/1", &token).await, "absent");
 }
