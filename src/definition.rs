@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use rocket::warn;
 
 use crate::SessionData;
@@ -31,6 +31,7 @@ pub(crate) struct Core {
     pub clock: Clock,
     pub random: Random,
     pub listeners: Vec<Listener>,
+    pub reloads: Vec<Reload>,
     pub report: Report,
     /// Session entries that are alive in any request. While there is none, the
     /// response fairing need not look into a request's cache, which would
@@ -45,6 +46,12 @@ pub(crate) struct Report {
     pub summary: Vec<String>,
 }
 
+/// A definition whose keys are read again from their files now and then.
+pub(crate) struct Reload {
+    pub definition: Arc<Definition>,
+    pub every: Duration,
+}
+
 /// One session definition.
 pub(crate) struct Definition {
     pub name: String,
@@ -52,7 +59,8 @@ pub(crate) struct Definition {
     pub transport: Arc<dyn SessionTransport>,
     pub wire_name: String,
     pub size: SizeLimit,
-    pub sealer: Sealer,
+    /// Replaced when the keys are reloaded.
+    pub sealer: RwLock<Arc<Sealer>>,
     /// `None` keeps the payload on the client.
     pub server: Option<Server>,
     pub lifetime: Lifetime,
@@ -147,6 +155,11 @@ impl Core {
 }
 
 impl Definition {
+    /// What seals and opens tokens now.
+    pub fn sealer(&self) -> Arc<Sealer> {
+        Arc::clone(&self.sealer.read())
+    }
+
     /// Undoes the transformers; a failure is an absent session and one warning.
     pub fn transform_read(&self, mut payload: Vec<u8>) -> Option<Vec<u8>> {
         for transformer in self.transformers.iter().rev() {

@@ -56,6 +56,8 @@ struct Context<'a> {
     warnings: Vec<String>,
     /// Definitions that run on a random key.
     keyless: Vec<String>,
+    /// The root secret comes from a file.
+    root_file: bool,
 }
 
 impl Context<'_> {
@@ -89,6 +91,7 @@ pub(crate) fn read(figment: &Figment, registered: &Registered) -> Result<Config,
         problems: Vec::new(),
         warnings: Vec::new(),
         keyless: Vec::new(),
+        root_file: false,
     };
     let config = root(&mut context);
     if !context.keyless.is_empty() {
@@ -118,6 +121,7 @@ fn root(context: &mut Context<'_>) -> Config {
         table.problem("app", "at most 65535 bytes");
     }
     let secrets = keys::root(&mut table);
+    table.context.root_file = table.has("secret_file");
     let mut sessions = BTreeMap::new();
     for (name, value) in table.rest() {
         let path = format!("sessions.{name}");

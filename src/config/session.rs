@@ -41,6 +41,7 @@ pub(super) fn read(
         table.problem("protect", "\"none\" is refused outside the debug profile, unless the same table says `allow_insecure = true`");
     }
     let keys = keys::of_session(&mut table, name, protect, suite, secrets);
+    let key_reload = key_reload(&mut table);
     let (idle, absolute) = timeouts(&mut table);
     let max_age = if storage.is_some() { absolute } else { idle };
     let cookie_table = table.table("cookie").map(Table::rest).map(Dict::from_iter);
@@ -74,6 +75,7 @@ pub(super) fn read(
         protect,
         keys,
         suite,
+        key_reload,
         lifetime,
         max_payload: table.size("max_payload").unwrap_or(if small { 8 * 1024 } else { 64 * 1024 }),
         storage_timeout: table.duration("storage_timeout").unwrap_or(STORAGE_TIMEOUT),
@@ -82,6 +84,19 @@ pub(super) fn read(
     later_versions(&mut table);
     table.finish();
     Some(session)
+}
+
+/// How often to read the files of the keys again; `None` for never.
+fn key_reload(table: &mut Table<'_, '_>) -> Option<Duration> {
+    if matches!(table.value("key_reload"), Some(Value::String(_, word)) if word == "never") {
+        return None;
+    }
+    let every = table.duration("key_reload")?;
+    let own = ["secret_file", "sign_key_file", "encrypt_key_file"];
+    if !table.context.root_file && !own.iter().any(|file| table.has(file)) {
+        table.problem("key_reload", "reads files again, and no key comes from one; write `secret_file = \"…\"` or remove it");
+    }
+    Some(every)
 }
 
 /// Keys of the contract that this version does not carry out yet.
@@ -95,7 +110,6 @@ fn later_versions(table: &mut Table<'_, '_>) {
         ("owner_limit_policy", &["end-oldest"]),
         ("remember_client", &["false"]),
         ("revocation", &["none"]),
-        ("key_reload", &["never"]),
         ("cache", &[]),
         ("ktor", &[]),
     ] {

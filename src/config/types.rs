@@ -31,6 +31,8 @@ pub(crate) struct SessionConfig {
     /// The first seals, all open; empty exactly when `protect` is `None`.
     pub keys: Vec<KeyMaterial>,
     pub suite: Suite,
+    /// How often to read the keys' files again.
+    pub key_reload: Option<Duration>,
     pub lifetime: Lifetime,
     /// Bytes of encoded payload.
     pub max_payload: usize,

@@ -162,7 +162,7 @@ pub(crate) fn encode<T: SessionData>(
     let payload = definition.transform_write(&content)?.len();
     definition.check_payload(payload)?;
     if definition.server.is_none() {
-        definition.check_token(definition.sealer.payload_token_len(payload))?;
+        definition.check_token(definition.sealer().payload_token_len(payload))?;
     }
     Ok(Content::owned(content))
 }

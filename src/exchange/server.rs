@@ -92,7 +92,7 @@ impl Commit<'_> {
             match server.storage.create(&draft.key, record, by_id::guard(), self.now).await? {
                 Create::Created(version) => {
                     self.report(Plan::Create);
-                    done.emission = Emission::Token(self.definition.sealer.seal_id(&draft.id));
+                    done.emission = Emission::Token(self.definition.sealer().seal_id(&draft.id));
                     done.origin = Some(Arc::new(draft.written(version)));
                     done.value = Some(next.value);
                     return Ok(());
@@ -201,7 +201,7 @@ impl Commit<'_> {
             && self.definition.lifetime.touch_due(&before.times, self.now);
         match &written.place {
             Place::Server { id, .. } if decision.renew || refresh || before.stale_key => {
-                Emission::Token(self.definition.sealer.seal_id(id))
+                Emission::Token(self.definition.sealer().seal_id(id))
             }
             _ => Emission::Nothing,
         }
@@ -256,7 +256,7 @@ impl Commit<'_> {
             }
         }
         if !job.late && (origin.stale_key || self.definition.token_expires_early) {
-            done.emission = Emission::Token(self.definition.sealer.seal_id(id));
+            done.emission = Emission::Token(self.definition.sealer().seal_id(id));
         }
         done.origin = Some(Arc::new(Origin { times, stale_key: false, ..origin.clone() }));
     }

@@ -5,31 +5,31 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 
 use figment::Figment;
+use parking_lot::RwLock;
 
 use super::SessionsFairing;
 use crate::config::{self, Protect, Registered, SessionConfig, StorageConfig, TransportConfig};
-use crate::definition::{Core, Definition, Report, Server};
+use crate::definition::{Core, Definition, Reload, Report, Server};
 use crate::storage::{Consistency, Directory, Memory, SessionStorage};
 use crate::token::{Binding, Sealer, TransportBinding};
 use crate::transport::{CookieTransport, HeaderTransport, SessionTransport};
 
 /// Everything the requests will need, or every problem found.
 pub(super) fn core(fairing: &SessionsFairing, figment: &Figment) -> Result<Core, Vec<String>> {
-    let registered = Registered {
-        storages: names(&fairing.storages),
-        transports: names(&fairing.transports),
-        transformers: names(&fairing.transformers),
-    };
+    let registered = registered(fairing);
     let config = config::read(figment, &registered)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let report = Report { warnings: config.warnings, summary: Vec::new() };
     let mut builder =
         Builder { fairing, app: config.app, opened: Vec::new(), problems: Vec::new(), report };
-    let mut definitions = HashMap::new();
+    let (mut definitions, mut reloads) = (HashMap::new(), Vec::new());
     for (name, session) in config.sessions {
         builder.report.summary.extend(summary(&name, &session));
-        if let Some(definition) = builder.definition(&name, session) {
-            definitions.insert(name, Arc::new(definition));
+        let key_reload = session.key_reload;
+        if let Some(definition) = builder.definition(&name, session).map(Arc::new) {
+            let reload = |every| Reload { definition: Arc::clone(&definition), every };
+            reloads.extend(key_reload.map(reload));
+            definitions.insert(name, definition);
         }
     }
     if !builder.problems.is_empty() {
@@ -43,9 +43,30 @@ pub(super) fn core(fairing: &SessionsFairing, figment: &Figment) -> Result<Core,
         clock: fairing.clock.clone(),
         random: fairing.random.clone(),
         listeners,
+        reloads,
         report: builder.report,
         entries: AtomicUsize::new(0),
     })
+}
+
+/// What Rocket.toml may name besides what is in the box.
+pub(super) fn registered(fairing: &SessionsFairing) -> Registered {
+    Registered {
+        storages: names(&fairing.storages),
+        transports: names(&fairing.transports),
+        transformers: names(&fairing.transformers),
+    }
+}
+
+/// The keys of a session, prepared.
+pub(super) fn sealer(app: &str, name: &str, config: &SessionConfig) -> Result<Sealer, String> {
+    let transport = match &config.transport {
+        TransportConfig::Cookie(_) => TransportBinding::Cookie,
+        TransportConfig::Header => TransportBinding::Header,
+        TransportConfig::Custom(transport) => TransportBinding::Custom(transport),
+    };
+    let binding = Binding { app, session: name, transport };
+    Sealer::new(&binding, config.protect, config.suite, &config.keys)
 }
 
 fn names<T>(parts: &HashMap<String, T>) -> Vec<String> {
@@ -63,13 +84,7 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn definition(&mut self, name: &str, config: SessionConfig) -> Option<Definition> {
-        let binding = match &config.transport {
-            TransportConfig::Cookie(_) => TransportBinding::Cookie,
-            TransportConfig::Header => TransportBinding::Header,
-            TransportConfig::Custom(transport) => TransportBinding::Custom(transport),
-        };
-        let binding = Binding { app: &self.app, session: name, transport: binding };
-        let sealer = Sealer::new(&binding, config.protect, config.suite, &config.keys)
+        let sealer = sealer(&self.app, name, &config)
             .map_err(|problem| self.problems.push(format!("`sessions.{name}`: {problem}")));
         let server = config.storage.map(|storage| self.server(name, storage)).transpose();
         let max_age = match &config.transport {
@@ -86,7 +101,7 @@ impl Builder<'_> {
             size: transport.limit(&config.wire_name),
             transport,
             wire_name: config.wire_name,
-            sealer: sealer.ok()?,
+            sealer: RwLock::new(Arc::new(sealer.ok()?)),
             server: server.ok()?,
             lifetime: config.lifetime,
             token_expires_early: max_age.is_some_and(|age| age < config.lifetime.absolute),

@@ -1,6 +1,7 @@
 //! [`SessionsFairing`]: launch, response, shutdown.
 
 mod launch;
+mod reload;
 mod respond;
 
 use std::collections::HashMap;
@@ -134,6 +135,11 @@ impl Fairing for SessionsFairing {
         let report = &sessions.core().report;
         report.summary.iter().for_each(|line| info!("{line}"));
         report.warnings.iter().for_each(|warning| warn!("{warning}"));
+        let source = reload::Source {
+            figment: rocket.figment().clone(),
+            registered: Arc::new(launch::registered(self)),
+        };
+        reload::start(&sessions.core().reloads, &source, &rocket.shutdown());
         for storage in &sessions.core().storages {
             rocket::tokio::spawn(purge(Arc::clone(storage), self.clock.clone(), rocket.shutdown()));
         }

@@ -71,13 +71,15 @@ pub(crate) struct Claims {
 /// An opened token.
 pub(crate) struct Opened<T> {
     pub content: T,
-    /// Opened by a key other than the first: re-issue at commit.
+    /// Opened by an older key than the one that seals: re-issue at commit.
     pub stale_key: bool,
 }
 
 /// Seals and opens one session's tokens with its prepared list of keys.
 pub(crate) struct Sealer {
     keys: Vec<Key>,
+    /// The key that seals; all open.
+    sealing: usize,
     payload_kind: Kind,
     id_kind: Kind,
 }
@@ -113,7 +115,22 @@ impl Sealer {
             Protect::Sign => (Kind::SignedPayload, Kind::SignedId),
             Protect::None => (Kind::PlainPayload, Kind::PlainId),
         };
-        Ok(Self { keys, payload_kind, id_kind })
+        Ok(Self { keys, sealing: 0, payload_kind, id_kind })
+    }
+
+    /// Seals with another key than the first.
+    #[must_use]
+    pub fn sealing_with(self, sealing: usize) -> Self {
+        Self { sealing: sealing.min(self.keys.len().saturating_sub(1)), ..self }
+    }
+
+    /// The ids of the keys, and the position of the one that seals.
+    pub fn key_ids(&self) -> (Vec<[u8; 4]>, usize) {
+        (self.keys.iter().map(|key| key.id).collect(), self.sealing)
+    }
+
+    fn key(&self) -> Option<&Key> {
+        self.keys.get(self.sealing)
     }
 
     /// Whether tokens carry a signature or are encrypted.
@@ -136,7 +153,7 @@ impl Sealer {
         token.extend_from_slice(&claims.times.idle_override.to_be_bytes());
         token.extend_from_slice(&claims.epoch.to_be_bytes());
         token.extend_from_slice(&claims.token_id);
-        match self.keys.first().map(|key| &key.lock) {
+        match self.key().map(|key| &key.lock) {
             Some(Lock::Encrypt(key)) => key.seal(&mut token, &random.bytes()?, payload),
             Some(Lock::Sign(mac, bits)) => {
                 let tag = finish(mac, *bits, &token, payload);
@@ -150,7 +167,7 @@ impl Sealer {
 
     /// Characters of a token for a payload of so many bytes.
     pub fn payload_token_len(&self, payload: usize) -> usize {
-        let bytes = match self.keys.first().map(|key| &key.lock) {
+        let bytes = match self.key().map(|key| &key.lock) {
             Some(Lock::Encrypt(key)) => key.sealed_len(payload),
             Some(Lock::Sign(..)) => payload + SIGNATURE,
             None => payload,
@@ -189,7 +206,7 @@ impl Sealer {
     pub fn seal_id(&self, id: &SessionId) -> String {
         let mut token = Vec::with_capacity(ID_HEADER + ID_LEN + SIGNATURE);
         self.begin(&mut token, self.id_kind);
-        if let Some(Lock::Sign(mac, bits)) = self.keys.first().map(|key| &key.lock) {
+        if let Some(Lock::Sign(mac, bits)) = self.key().map(|key| &key.lock) {
             let tag = finish(mac, *bits, &token, &id.to_bytes());
             token.extend_from_slice(&id.to_bytes());
             token.extend_from_slice(&tag);
@@ -215,10 +232,11 @@ impl Sealer {
 
     fn begin(&self, token: &mut Vec<u8>, kind: Kind) {
         token.extend_from_slice(&[VERSION, kind as u8]);
-        token.extend_from_slice(&self.keys.first().map_or(NO_KEY, |key| key.id));
+        token.extend_from_slice(&self.key().map_or(NO_KEY, |key| key.id));
     }
 
-    /// The key that a token of `kind` names, and whether it is not the first.
+    /// The key that a token of `kind` names, and whether it is an older one than
+    /// the one that seals.
     /// `Some((None, _))` for a token of an unprotected definition.
     fn key_for(&self, token: &[u8], kind: Kind) -> Option<(Option<&Lock>, bool)> {
         let header: &[u8; ID_HEADER] = token.first_chunk()?;
@@ -229,7 +247,7 @@ impl Sealer {
             return (header[2..] == NO_KEY).then_some((None, false));
         }
         let position = self.keys.iter().position(|key| header[2..] == key.id)?;
-        Some((Some(&self.keys[position].lock), position > 0))
+        Some((Some(&self.keys[position].lock), position > self.sealing))
     }
 }
 

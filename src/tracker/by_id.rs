@@ -20,7 +20,7 @@ pub(crate) async fn load(
     now: Timestamp,
 ) -> Result<Found, SessionError> {
     let mut ids: Vec<Opened<SessionId>> = Vec::new();
-    for opened in values.iter().filter_map(|value| definition.sealer.open_id(value)) {
+    for opened in values.iter().filter_map(|value| definition.sealer().open_id(value)) {
         if !ids.iter().any(|other| other.content == opened.content) {
             ids.push(opened);
         }
@@ -30,7 +30,7 @@ pub(crate) async fn load(
         match find(definition, server, &id, now).await? {
             Some(origin) => found.origins.push(Origin { stale_key, ..origin }),
             // Only a signature tells that the id was ever given out.
-            None => found.over |= definition.sealer.is_protected(),
+            None => found.over |= definition.sealer().is_protected(),
         }
     }
     Ok(found)

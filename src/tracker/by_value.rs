@@ -15,7 +15,7 @@ pub(crate) fn load(definition: &Definition, values: &[Cow<'_, str>], now: Timest
     let mut found: Vec<(Claims, Origin)> = Vec::new();
     let mut over = false;
     for value in values {
-        let opened = definition.sealer.open_payload(value, definition.size.bytes, |times| {
+        let opened = definition.sealer().open_payload(value, definition.size.bytes, |times| {
             let live = definition.lifetime.admits(times, now);
             over |= !live;
             live
@@ -53,7 +53,7 @@ pub(crate) fn seal(
     };
     let payload = definition.transform_write(content.bytes())?;
     let token =
-        definition.sealer.seal_payload(&Claims { times, epoch, token_id }, &payload, random)?;
+        definition.sealer().seal_payload(&Claims { times, epoch, token_id }, &payload, random)?;
     definition.check_token(token.len())?;
     let place = Place::Client { token_id, epoch };
     Ok((Origin { times, content, stale_key: false, place }, token))
