@@ -22,3 +22,37 @@ impl fmt::Debug for Secret {
         f.write_str("[provided]")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::marker::PhantomData;
+
+    use super::*;
+    use crate::config::KeyMaterial;
+
+    /// Whether a type is `Serialize`: the inherent constant wins where it exists.
+    struct Probe<T>(PhantomData<T>);
+
+    trait Otherwise {
+        const SERIALIZES: bool = false;
+    }
+
+    impl<T> Otherwise for Probe<T> {}
+
+    impl<T: serde::Serialize> Probe<T> {
+        const SERIALIZES: bool = true;
+    }
+
+    #[test]
+    fn s52_keys_show_themselves_to_nobody() {
+        const { assert!(Probe::<Vec<u8>>::SERIALIZES) };
+        const { assert!(!Probe::<Secret>::SERIALIZES && !Probe::<KeyMaterial>::SERIALIZES) };
+        let secret = Secret::new(b"a key".to_vec());
+        assert_eq!(format!("{secret:?} {secret:#?}"), "[provided] [provided]");
+        let material = format!("{:?}", KeyMaterial::Secret(secret));
+        assert!(!material.contains("97") && !material.contains("a key"), "{material}");
+        // Dropped bytes are zeroed by their type.
+        fn zeroes_on_drop<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+        zeroes_on_drop(&Secret::new(vec![1]).0);
+    }
+}

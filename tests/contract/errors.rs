@@ -136,3 +136,24 @@ async fn s36_s49_forgeries_and_anonymous_requests_never_reach_the_storage() {
     }
     assert_eq!(calls(), 0);
 }
+
+#[tokio::test]
+async fn s12_the_limit_counts_every_byte_of_the_cookie() {
+    let figment = figment("client").merge(("sessions.user.protect", "sign"));
+    let client = client_with(figment, Sessions::fairing(), routes![large]).await;
+    let mut longest = 0;
+    let mut refused = 0;
+    for bytes in 2600..2900 {
+        let response = client.get(format!("/large/{bytes}")).dispatch().await;
+        match response.headers().get_one("Set-Cookie") {
+            Some(cookie) => {
+                assert_eq!(refused, 0, "a larger one was refused before");
+                longest = cookie.len();
+            }
+            None => refused += 1,
+        }
+    }
+    // Three bytes of payload are four of the cookie.
+    assert!((4093..=4096).contains(&longest), "{longest}");
+    assert!(refused > 10);
+}

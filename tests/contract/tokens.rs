@@ -4,6 +4,8 @@ use rocket::http::{Header, Status};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rocket::get;
 use rocket_typed_sessions::{
     EncodeError, Session, SessionData, SessionTransformer, Sessions, TransformFailed,
@@ -223,4 +225,39 @@ async fn s55_a_payload_nested_a_hundred_thousand_deep_is_absent_and_harms_nobody
     let response = client.get("/deep/100000").dispatch().await;
     let token = sent(&response).expect("a token");
     assert_eq!(text(&client, "/deep/1", &token).await, "absent");
+}
+
+#[tokio::test]
+async fn s35_s46_no_part_of_an_id_is_at_rest_and_an_ended_one_is_worth_nothing() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for figment in crate::concurrency::storages(dir.path()) {
+        let client = client(figment).await;
+        let token = logged_in(&client, "ann").await;
+        let value = token.strip_prefix("user=").expect("the cookie's name");
+        let bytes = URL_SAFE_NO_PAD.decode(value).expect("base64url");
+        let mut dump = Vec::new();
+        for file in walk(dir.path()) {
+            dump.extend_from_slice(file.to_string_lossy().as_bytes());
+            dump.extend(std::fs::read(&file).unwrap_or_default());
+        }
+        // The id stands in the token's bytes 6 to 38: locator, secret.
+        for part in [&bytes[6..22], &bytes[22..38]] {
+            let hex: Vec<_> = part.iter().map(|byte| format!("{byte:02x}")).collect();
+            let forms = [part.to_vec(), hex.concat().into(), URL_SAFE_NO_PAD.encode(part).into()];
+            for form in forms {
+                assert!(!dump.windows(form.len()).any(|window| window == form));
+            }
+        }
+        with_cookie(&client, "/clear", &token).await;
+        for uri in ["/get", "/count", "/renew", "/get"] {
+            let replay = with_cookie(&client, uri, &token).await;
+            assert_eq!(sent(&replay), None, "{uri}");
+        }
+        assert_eq!(text(&client, "/get", &token).await, "absent");
+    }
+}
+
+fn walk(root: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(root).expect("a folder").flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
