@@ -15,6 +15,7 @@ use crate::error::{EncodeError, SessionError};
 use crate::event::{SessionEvent, SessionEventKind};
 use crate::expiry::{Clock, Lifetime};
 use crate::random::Random;
+use crate::revocation::Revocation;
 use crate::storage::{KeyedLocks, SessionStorage, StorageKey};
 use crate::token::Sealer;
 use crate::transformer::SessionTransformer;
@@ -63,6 +64,8 @@ pub(crate) struct Definition {
     pub sealer: RwLock<Arc<Sealer>>,
     /// `None` keeps the payload on the client.
     pub server: Option<Server>,
+    /// Remembers ended client sessions.
+    pub revocation: Option<Revocation>,
     pub lifetime: Lifetime,
     /// The client forgets its token before the session's absolute end, so
     /// that refreshing the session means sending the token again.
@@ -158,6 +161,11 @@ impl Definition {
     /// What seals and opens tokens now.
     pub fn sealer(&self) -> Arc<Sealer> {
         Arc::clone(&self.sealer.read())
+    }
+
+    /// Whether what a commit sends is final: something was written for it.
+    pub fn writes(&self) -> bool {
+        self.server.is_some() || self.revocation.is_some()
     }
 
     /// Undoes the transformers; a failure is an absent session and one warning.

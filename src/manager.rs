@@ -1,14 +1,21 @@
 //! [`Sessions`]: the managed state behind the guards.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use rocket::outcome::Outcome;
 use rocket::request::{FromRequest, Outcome as GuardOutcome};
 use rocket::{Ignite, Request, Rocket, Sentinel, error};
 
-use crate::definition::Core;
+use crate::definition::{Core, Definition};
+use crate::error::SessionError;
+use crate::event::SessionEventKind;
+use crate::exchange::too_late;
 use crate::fairing::SessionsFairing;
+use crate::storage::{OwnerKey, StorageKey};
+use crate::token::owner_key;
+use crate::{Session, SessionData, SessionId};
 
 /// The application's sessions: managed state and a request guard.
 ///
@@ -29,6 +36,34 @@ impl Sessions {
         SessionsFairing::default()
     }
 
+    /// What can be done to the sessions of type `T` from outside a request's own.
+    ///
+    /// ```
+    /// use rocket::{http::Status, post};
+    /// use rocket_typed_sessions::{Session, SessionData, SessionError, Sessions};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Clone, Serialize, Deserialize)]
+    /// struct User { id: String }
+    ///
+    /// impl SessionData for User {
+    ///     const NAME: &'static str = "user";
+    ///
+    ///     fn owner(&self) -> Option<std::borrow::Cow<'_, str>> {
+    ///         Some(self.id.as_str().into())
+    ///     }
+    /// }
+    ///
+    /// #[post("/log-out-everywhere-else")]
+    /// async fn elsewhere(session: Session<User>, sessions: &Sessions) -> Result<Status, SessionError> {
+    ///     sessions.of::<User>().revoke_others(&session).await?;
+    ///     Ok(Status::NoContent)
+    /// }
+    /// ```
+    pub fn of<T: SessionData>(&self) -> SessionManager<'_, T> {
+        SessionManager { core: &self.0, data: PhantomData }
+    }
+
     pub(crate) fn new(core: Arc<Core>) -> Self {
         Self(core)
     }
@@ -41,6 +76,96 @@ impl Sessions {
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.definitions.keys()).finish()
+    }
+}
+
+/// Ends sessions of type `T` from outside. Made by [`Sessions::of`].
+///
+/// Sessions on the client can be ended from outside only where `revocation` is
+/// configured; otherwise the methods fail with [`SessionError::Unsupported`].
+pub struct SessionManager<'a, T> {
+    core: &'a Core,
+    data: PhantomData<fn() -> T>,
+}
+
+impl<T: SessionData> SessionManager<'_, T> {
+    /// Ends every session of an owner, on all nodes. Says how many there were
+    /// on the server; sessions on the client are not counted.
+    pub async fn revoke_owner(&self, owner: &str) -> Result<usize, SessionError> {
+        let definition = self.definition()?;
+        let owner = owner_key(&definition.app, &definition.name, owner);
+        self.within(definition, self.revoke(definition, &owner, &[])).await
+    }
+
+    /// Ends every other session of this session's owner. Saves the session
+    /// first; a session on the client gets a new token with the response.
+    pub async fn revoke_others(&self, session: &Session<T>) -> Result<usize, SessionError> {
+        let definition = self.definition()?;
+        session.save().await?;
+        let Some((owner, key)) = session.owner_and_key() else {
+            return Err(SessionError::Unsupported("the session has no owner"));
+        };
+        let except: Vec<StorageKey> = key.into_iter().collect();
+        let ended = self.within(definition, self.revoke(definition, &owner, &except)).await?;
+        if let Some(revocation) = &definition.revocation {
+            let epoch = revocation.epoch(definition, &owner, self.core.clock.now());
+            session.goes_on_in(self.within(definition, epoch).await?);
+            // At once: should the handler fail, the caller still keeps a session.
+            session.save().await?;
+        }
+        Ok(ended)
+    }
+
+    /// Ends the session with this id, whosever it is: Ktor's `clear(id)`. Says
+    /// whether there was one.
+    pub async fn revoke_id(&self, id: &SessionId) -> Result<bool, SessionError> {
+        let definition = self.definition()?;
+        let Some(server) = &definition.server else {
+            return Err(SessionError::Unsupported("a session on the client has no id"));
+        };
+        let key = id.storage_key(&definition.app, &definition.name);
+        let ended = async { Ok(server.storage.invalidate(&key).await?) };
+        let ended = self.within(definition, ended).await?;
+        if ended {
+            self.core.emit(SessionEventKind::Revoked, definition);
+        }
+        Ok(ended)
+    }
+
+    fn definition(&self) -> Result<&Arc<Definition>, SessionError> {
+        self.core.definition::<T>().map_err(SessionError::Undefined)
+    }
+
+    async fn revoke(
+        &self,
+        definition: &Definition,
+        owner: &OwnerKey,
+        except: &[StorageKey],
+    ) -> Result<usize, SessionError> {
+        let now = self.core.clock.now();
+        let ended = match (&definition.server, &definition.revocation) {
+            (Some(server), _) => server.storage.invalidate_owner(owner, except, now).await?,
+            (None, Some(revocation)) => {
+                revocation.next_epoch(definition, owner, now).await?;
+                0
+            }
+            (None, None) => {
+                return Err(SessionError::Unsupported(
+                    "sessions on the client end from outside only where `revocation` is configured",
+                ));
+            }
+        };
+        self.core.emit(SessionEventKind::Revoked, definition);
+        Ok(ended)
+    }
+
+    async fn within<R>(
+        &self,
+        definition: &Definition,
+        work: impl Future<Output = Result<R, SessionError>>,
+    ) -> Result<R, SessionError> {
+        let done = tokio::time::timeout(definition.storage_timeout, work).await;
+        done.unwrap_or_else(|_| Err(too_late()))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::exchange::{self, Job};
 use crate::manager::Sessions;
 use crate::state::{Emission, State};
 use crate::token::SessionId;
-use crate::tracker::{Place, by_id};
+use crate::tracker::{Origin, Place, by_id};
 
 /// The sessions of one request, in the order of their first use.
 #[derive(Default)]
@@ -152,19 +152,12 @@ impl<T: SessionData> Entry<T> {
     /// Reads the record again, and applies the pending changes on top.
     pub async fn refresh(&self) -> Result<Option<Arc<T>>, SessionError> {
         let _alone = self.committing.lock().await;
-        let origin = self.state.lock().origin.clone();
-        let (Some(server), Some(Place::Server { id, .. })) =
-            (&self.definition.server, origin.as_deref().map(|origin| &origin.place))
-        else {
+        let Some(origin) = self.state.lock().origin.clone() else {
             return Ok(self.state.lock().value.clone());
         };
-        let find = by_id::find(&self.definition, server, id, self.core.clock.now());
+        let find = self.find_again(&origin);
         let found = tokio::time::timeout(self.definition.storage_timeout, find).await;
         let found = found.unwrap_or_else(|_| Err(exchange::too_late()))?;
-        let found = found.and_then(|found| {
-            let value = exchange::decode::<T>(&self.definition, &found.content)?;
-            Some((found, Arc::new(value)))
-        });
         // User code runs outside the lock.
         let taken = self.take(false);
         let Some(job) = &taken.job else { return Ok(None) };
@@ -181,6 +174,27 @@ impl<T: SessionData> Entry<T> {
             self.core.report_dropped(&self.definition);
         }
         Ok(state.value.clone())
+    }
+
+    /// The session as it stands now, if it still does.
+    async fn find_again(&self, origin: &Origin) -> Result<Option<(Origin, Arc<T>)>, SessionError> {
+        let (definition, now) = (&self.definition, self.core.clock.now());
+        match (&definition.server, &definition.revocation, &origin.place) {
+            (Some(server), _, Place::Server { id, .. }) => {
+                let found = by_id::find(definition, server, id, now).await?;
+                Ok(found.and_then(|found| {
+                    let value = exchange::decode::<T>(definition, &found.content)?;
+                    Some((found, Arc::new(value)))
+                }))
+            }
+            (_, Some(revocation), Place::Client { .. }) => {
+                let Some(value) = self.state.lock().committed.clone() else { return Ok(None) };
+                let owner = exchange::owner_of(definition, &*value);
+                let over = revocation.covers(definition, origin, owner.as_ref(), now).await?;
+                Ok((!over).then(|| (origin.clone(), value)))
+            }
+            _ => Ok(self.state.lock().committed.clone().map(|value| (origin.clone(), value))),
+        }
     }
 
     /// Takes the changes out of the state, to be worked on outside the lock.
@@ -265,8 +279,9 @@ impl<T: SessionData> Committable for Entry<T> {
     }
 
     async fn commit(&self, failed: bool, started: Instant) -> Result<(), SessionError> {
-        // A client's token is final only if every session's commit succeeds.
-        self.commit_now(failed, started, self.definition.server.is_some()).await
+        // A token that nothing was written for goes out only if every session's
+        // commit succeeds.
+        self.commit_now(failed, started, self.definition.writes()).await
     }
 
     fn emission(&self, succeeded: bool) -> Emission {

@@ -15,10 +15,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{DecodeError, EncodeError, SessionError};
+use crate::exchange::owner_of;
 use crate::expiry::Times;
 use crate::manager::Sessions;
 use crate::request::{Entry, of_request};
 use crate::state::Change;
+use crate::storage::{OwnerKey, StorageKey};
 use crate::token::SessionId;
 
 /// What a session holds.
@@ -175,7 +177,7 @@ impl<T: SessionData> Session<T> {
 
     /// Ends the session: its record is deleted, and the client is told to
     /// forget its token, valid or not. With client storage a copy of the token
-    /// stays valid until it expires.
+    /// stays valid until it expires, unless `revocation` is configured.
     pub fn clear(&self) {
         self.entry.state.lock().clear();
     }
@@ -222,6 +224,21 @@ impl<T: SessionData> Session<T> {
         let state = self.entry.state.lock();
         let goes_on = !state.pending.ended && !state.pending.login;
         state.origin.as_deref().filter(|_| goes_on).map(|origin| origin.times)
+    }
+
+    /// The committed session's owner, and its record's key on the server.
+    pub(crate) fn owner_and_key(&self) -> Option<(OwnerKey, Option<StorageKey>)> {
+        let (origin, value) = {
+            let state = self.entry.state.lock();
+            (state.origin.clone()?, state.committed.clone()?)
+        };
+        let owner = owner_of(&self.entry.definition, &*value)?;
+        Some((owner, origin.place.key().cloned()))
+    }
+
+    /// Seals the token anew in this epoch of its owner.
+    pub(crate) fn goes_on_in(&self, epoch: u64) {
+        self.entry.state.lock().pending.epoch = Some(epoch);
     }
 
     /// Commits now, for handlers that want to see the error, and for streams.

@@ -17,7 +17,6 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::exchange::Done;
-use crate::storage::StorageKey;
 use crate::token::SessionId;
 use crate::tracker::{Content, Origin};
 
@@ -92,6 +91,8 @@ pub(crate) struct Pending<T> {
     pub login: bool,
     /// `renew`: a fresh id for the same session.
     pub renew: bool,
+    /// `revoke_others`: seal the token anew, in this epoch of its owner.
+    pub epoch: Option<u64>,
     /// The value was computed before this request's last commit; compute it
     /// anew from what that commit left.
     pub rebase: bool,
@@ -105,6 +106,7 @@ impl<T> Default for Pending<T> {
             changes: Vec::new(),
             login: false,
             renew: false,
+            epoch: None,
             rebase: false,
         }
     }
@@ -112,7 +114,8 @@ impl<T> Default for Pending<T> {
 
 impl<T> Pending<T> {
     pub fn is_empty(&self) -> bool {
-        !self.ended && self.base.is_none() && self.changes.is_empty() && !self.login && !self.renew
+        let changes = self.base.is_some() || !self.changes.is_empty();
+        !self.ended && !changes && !self.login && !self.renew && self.epoch.is_none()
     }
 
     /// These changes, then the later ones: after a commit that failed.
@@ -129,6 +132,7 @@ impl<T> Pending<T> {
         }
         self.login |= later.login;
         self.renew |= later.renew;
+        self.epoch = later.epoch.or(self.epoch);
         self
     }
 }
@@ -159,8 +163,8 @@ pub(crate) struct State<T> {
     pub presented: bool,
     /// The session found; `None` if there is none or several.
     pub origin: Option<Arc<Origin>>,
-    /// Records of presented sessions that `clear` and `login` end as well.
-    pub others: Vec<StorageKey>,
+    /// Presented sessions that `clear` and `login` end as well.
+    pub others: Vec<Origin>,
     /// The value as this request sees it.
     pub value: Option<Arc<T>>,
     /// The value as it was found or last committed.
@@ -186,7 +190,7 @@ impl<T> State<T> {
         presented: bool,
         origin: Option<Origin>,
         value: Option<Arc<T>>,
-        others: Vec<StorageKey>,
+        others: Vec<Origin>,
     ) -> Self {
         Self {
             presented,

@@ -43,6 +43,9 @@ mod tests {
         const SERIALIZES: bool = true;
     }
 
+    /// Dropped bytes are zeroed by their type.
+    fn zeroes_on_drop<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+
     #[test]
     fn s52_keys_show_themselves_to_nobody() {
         const { assert!(Probe::<Vec<u8>>::SERIALIZES) };
@@ -51,8 +54,6 @@ mod tests {
         assert_eq!(format!("{secret:?} {secret:#?}"), "[provided] [provided]");
         let material = format!("{:?}", KeyMaterial::Secret(secret));
         assert!(!material.contains("97") && !material.contains("a key"), "{material}");
-        // Dropped bytes are zeroed by their type.
-        fn zeroes_on_drop<T: zeroize::ZeroizeOnDrop>(_: &T) {}
         zeroes_on_drop(&Secret::new(vec![1]).0);
     }
 }

@@ -31,7 +31,8 @@ pub(super) fn read(
     let mut table = Table::new(context, format!("sessions.{name}"), dict);
     let transport = table.text("transport").unwrap_or_else(|| "cookie".into());
     let base_name = table.text("name").unwrap_or_else(|| name.to_owned());
-    let storage = storage(&mut table);
+    let storage = storage(&mut table, "storage", "client");
+    let revocation = storage_or_none(&mut table, storage.is_some());
     let protect = protect(&mut table, storage.is_some());
     let suites = [Suite::A128CbcHs256, Suite::A192CbcHs384, Suite::A256CbcHs512]
         .map(|suite| (suite.name(), suite));
@@ -72,6 +73,7 @@ pub(super) fn read(
         transport,
         wire_name,
         storage,
+        revocation,
         protect,
         keys,
         suite,
@@ -109,7 +111,6 @@ fn later_versions(table: &mut Table<'_, '_>) {
         ("max_sessions_per_owner", &["0"]),
         ("owner_limit_policy", &["end-oldest"]),
         ("remember_client", &["false"]),
-        ("revocation", &["none"]),
         ("cache", &[]),
         ("ktor", &[]),
     ] {
@@ -180,32 +181,49 @@ fn timeouts(table: &mut Table<'_, '_>) -> (Duration, Duration) {
     }
 }
 
-fn storage(table: &mut Table<'_, '_>) -> Option<StorageConfig> {
-    match table.value("storage")? {
+/// Where ended client sessions are remembered.
+fn storage_or_none(table: &mut Table<'_, '_>, on_server: bool) -> Option<StorageConfig> {
+    let revocation = storage(table, "revocation", "none")?;
+    if on_server {
+        table.problem("revocation", "a session on the server is ended by its record; remove it");
+    }
+    Some(revocation)
+}
+
+/// The storage that `key` names; `none` is the word for having none.
+fn storage(table: &mut Table<'_, '_>, key: &'static str, none: &str) -> Option<StorageConfig> {
+    match table.value(key)? {
         Value::String(_, word) => match word.as_str() {
-            "client" => None,
+            word if word == none => None,
             "memory" => Some(StorageConfig::Memory { capacity: CAPACITY }),
             "directory" => {
                 table.problem(
-                    "storage",
+                    key,
                     "needs a path: write { type = \"directory\", path = \"build/.sessions\" }",
                 );
                 None
             }
-            _ => registered_storage(table, word),
+            _ => registered_storage(table, key, none, word),
         },
-        Value::Dict(..) => storage_table(table.table("storage")?),
+        Value::Dict(..) => storage_table(table.table(key)?),
         _ => {
             table.problem(
-                "storage",
-                "expected \"client\", \"memory\", a registered name, or a table with a `type`",
+                key,
+                format!(
+                    "expected {none:?}, \"memory\", a registered name, or a table with a `type`"
+                ),
             );
             None
         }
     }
 }
 
-fn registered_storage(table: &mut Table<'_, '_>, word: String) -> Option<StorageConfig> {
+fn registered_storage(
+    table: &mut Table<'_, '_>,
+    key: &'static str,
+    none: &str,
+    word: String,
+) -> Option<StorageConfig> {
     if table.context.registered.storages.contains(&word) {
         return Some(StorageConfig::Custom(word));
     }
@@ -213,10 +231,10 @@ fn registered_storage(table: &mut Table<'_, '_>, word: String) -> Option<Storage
         format!("{word:?} is not available in this version")
     } else {
         format!(
-            "{word:?} is neither \"client\" nor \"memory\" nor registered; write `.attach(Sessions::fairing().storage({word:?}, …))`"
+            "{word:?} is neither {none:?} nor \"memory\" nor registered; write `.attach(Sessions::fairing().storage({word:?}, …))`"
         )
     };
-    table.problem("storage", message);
+    table.problem(key, message);
     None
 }
 

@@ -235,6 +235,8 @@ fn s7_s8_s19_s61_s62_s63_every_misconfiguration_is_refused_with_what_to_write() 
             "encrypt_key",
         ),
         ("encrypt_key = 11223344", "encrypt_key", "hex:… or base64:…"),
+        ("revocation = 'elsewhere'", "revocation", ".storage(\"elsewhere\", …)"),
+        ("revocation = 'memory'\nstorage = 'memory'", "revocation", "remove it"),
         ("key_reload = 60", "key_reload", "secret_file"),
         ("key_reload = 0", "key_reload", "longer than zero"),
         ("encrypt_key = '00112233445566778899aabbccddeeff'", "encrypt_key", "documentation shows"),

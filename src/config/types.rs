@@ -27,6 +27,8 @@ pub(crate) struct SessionConfig {
     pub wire_name: String,
     /// `None` keeps the payload on the client.
     pub storage: Option<StorageConfig>,
+    /// Where ended client sessions are remembered.
+    pub revocation: Option<StorageConfig>,
     pub protect: Protect,
     /// The first seals, all open; empty exactly when `protect` is `None`.
     pub keys: Vec<KeyMaterial>,

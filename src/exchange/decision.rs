@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::Instant;
 
-use super::{Job, decode, encode, too_late};
+use super::{Job, decode, encode, owner_of, too_late};
 use crate::SessionData;
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
@@ -13,7 +13,6 @@ use crate::event::SessionEventKind as Event;
 use crate::expiry::{Times, Timestamp};
 use crate::state::{Emission, Facts, Plan, plan};
 use crate::storage::OwnerKey;
-use crate::token::owner_key;
 use crate::tracker::{Content, Origin, Place};
 
 /// One commit of one session.
@@ -38,6 +37,8 @@ pub(super) struct Decision {
     pub plan: Plan,
     /// The session takes a fresh id.
     pub renew: bool,
+    /// Another session begins.
+    pub fresh: bool,
     pub times: Times,
 }
 
@@ -77,7 +78,7 @@ impl Commit<'_> {
     }
 
     pub fn candidate<T: SessionData>(&self, value: Arc<T>, content: Content) -> Candidate<T> {
-        let owner = self.owner(&*value);
+        let owner = owner_of(self.definition, &*value);
         Candidate { value, content, owner }
     }
 
@@ -98,7 +99,8 @@ impl Commit<'_> {
             origin.is_none_or(|origin| origin.content.bytes() != next.content.bytes())
         });
         let due = origin.is_some_and(|origin| {
-            origin.stale_key || self.definition.lifetime.touch_due(&origin.times, self.now)
+            let touch = self.definition.lifetime.touch_due(&origin.times, self.now);
+            origin.stale_key || touch || job.pending.epoch.is_some()
         });
         let plan = plan(Facts {
             found: origin.is_some(),
@@ -112,7 +114,7 @@ impl Commit<'_> {
             Some(origin) if !fresh => origin.times.refreshed(self.now),
             _ => self.begin(job, next),
         };
-        Decision { plan, renew, times }
+        Decision { plan, renew, fresh, times }
     }
 
     /// The times of a session that begins with this job.
@@ -121,15 +123,13 @@ impl Commit<'_> {
         Times::begin(self.now, job.pending.login || owned)
     }
 
-    fn owner<T: SessionData>(&self, value: &T) -> Option<OwnerKey> {
-        value.owner().map(|owner| owner_key(&self.definition.app, &self.definition.name, &owner))
-    }
-
     /// Whose session was found: what its record says, or else its value.
     fn owner_before<T: SessionData>(&self, job: &Job<T>, origin: &Origin) -> Option<OwnerKey> {
         match &origin.place {
             Place::Server { owner, .. } => owner.clone(),
-            Place::Client { .. } => job.committed.as_deref().and_then(|value| self.owner(value)),
+            Place::Client { .. } => {
+                job.committed.as_deref().and_then(|value| owner_of(self.definition, value))
+            }
         }
     }
 

@@ -13,15 +13,15 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rocket::{Request, warn};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::SessionData;
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::state::{Emission, Pending, State};
-use crate::storage::{StorageError, StorageKey};
-use crate::token::SessionId;
+use crate::storage::{OwnerKey, StorageError};
+use crate::token::{SessionId, owner_key};
 use crate::tracker::{Content, Found, Origin, by_id, by_value};
 use decision::Commit;
 
@@ -41,8 +41,9 @@ pub(crate) async fn load<T: SessionData>(
     if values.is_empty() {
         return Ok(State::new(false, None, None, Vec::new()));
     }
+    let find = find::<T>(core, definition, &values);
     let mut found = match values.len() {
-        1..=MAX_VALUES => find(core, definition, &values, budget).await?,
+        1..=MAX_VALUES => timeout(budget, find).await.unwrap_or_else(|_| Err(too_late()))?,
         _ => Found::default(),
     };
     if let Some(origin) = found.only()
@@ -58,30 +59,44 @@ pub(crate) async fn load<T: SessionData>(
     }
     let over = found.over && found.origins.is_empty();
     core.emit(if over { Event::Expired } else { Event::Rejected }, definition);
-    let others = found.origins.into_iter().filter_map(|origin| origin.place.into_key());
-    Ok(State::new(true, None, None, others.collect()))
+    Ok(State::new(true, None, None, found.origins))
 }
 
-async fn find(
+async fn find<T: SessionData>(
     core: &Core,
     definition: &Definition,
     values: &[Cow<'_, str>],
-    budget: Duration,
 ) -> Result<Found, SessionError> {
     let now = core.clock.now();
-    match &definition.server {
-        None => Ok(by_value::load(definition, values, now)),
-        Some(server) => {
-            let found = by_id::load(definition, server, values, now);
-            timeout_at(Instant::now() + budget, found).await.unwrap_or_else(|_| Err(too_late()))
-        }
+    if let Some(server) = &definition.server {
+        return by_id::load(definition, server, values, now).await;
     }
+    let mut found = by_value::load(definition, values, now);
+    if let Some(revocation) = &definition.revocation {
+        let mut live = Vec::new();
+        for origin in found.origins {
+            let owner = T::decode(origin.content.bytes()).ok();
+            let owner = owner.and_then(|value| owner_of(definition, &value));
+            if revocation.covers(definition, &origin, owner.as_ref(), now).await? {
+                found.over = true;
+            } else {
+                live.push(origin);
+            }
+        }
+        found.origins = live;
+    }
+    Ok(found)
+}
+
+/// Whose session a value makes it.
+pub(crate) fn owner_of<T: SessionData>(definition: &Definition, value: &T) -> Option<OwnerKey> {
+    value.owner().map(|owner| owner_key(&definition.app, &definition.name, &owner))
 }
 
 /// What one commit works on: the request's changes, taken out of its state.
 pub(crate) struct Job<T> {
     pub origin: Option<Arc<Origin>>,
-    pub others: Vec<StorageKey>,
+    pub others: Vec<Origin>,
     pub presented: bool,
     pub value: Option<Arc<T>>,
     /// `value`, encoded, if that is done already.
@@ -145,11 +160,13 @@ pub(crate) async fn commit<T: SessionData>(
     let commit =
         Commit { core, definition, now: core.clock.now(), deadline, conflicted: &conflicted };
     let next = commit.candidate_of(job)?;
-    let Some(server) = &definition.server else {
-        return commit.to_client(job, next);
+    let done = async {
+        match &definition.server {
+            None => commit.to_client(job, next).await,
+            Some(server) => commit.to_server(server, job, next).await,
+        }
     };
-    let done = timeout_at(deadline, commit.to_server(server, job, next)).await;
-    done.unwrap_or_else(|_| Err(commit.timed_out()))
+    timeout_at(deadline, done).await.unwrap_or_else(|_| Err(commit.timed_out()))
 }
 
 /// The bytes that would be written now, checked for their size. Encoding all

@@ -62,7 +62,8 @@ impl Commit<'_> {
     async fn end<T>(&self, server: &Server, job: &Job<T>) -> Result<(), SessionError> {
         let own = job.origin.as_ref().filter(|_| job.pending.ended);
         let own = own.and_then(|origin| origin.place.key());
-        for key in own.into_iter().chain(&job.others) {
+        let others = job.others.iter().filter_map(|origin| origin.place.key());
+        for key in own.into_iter().chain(others) {
             if server.storage.invalidate(key).await? {
                 self.report(Plan::End);
             }

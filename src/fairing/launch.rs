@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 use super::SessionsFairing;
 use crate::config::{self, Protect, Registered, SessionConfig, StorageConfig, TransportConfig};
 use crate::definition::{Core, Definition, Reload, Report, Server};
+use crate::revocation::Revocation;
 use crate::storage::{Consistency, Directory, Memory, SessionStorage};
 use crate::token::{Binding, Sealer, TransportBinding};
 use crate::transport::{CookieTransport, HeaderTransport, SessionTransport};
@@ -87,6 +88,7 @@ impl Builder<'_> {
         let sealer = sealer(&self.app, name, &config)
             .map_err(|problem| self.problems.push(format!("`sessions.{name}`: {problem}")));
         let server = config.storage.map(|storage| self.server(name, storage)).transpose();
+        let revocation = config.revocation.map(|storage| self.server(name, storage)).transpose();
         let max_age = match &config.transport {
             TransportConfig::Cookie(cookie) => cookie.max_age,
             _ => None,
@@ -103,6 +105,7 @@ impl Builder<'_> {
             wire_name: config.wire_name,
             sealer: RwLock::new(Arc::new(sealer.ok()?)),
             server: server.ok()?,
+            revocation: revocation.ok()?.map(Revocation::new),
             lifetime: config.lifetime,
             token_expires_early: max_age.is_some_and(|age| age < config.lifetime.absolute),
             max_payload: config.max_payload,

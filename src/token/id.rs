@@ -85,6 +85,16 @@ pub(crate) fn owner_key(app: &str, name: &str, owner: &str) -> OwnerKey {
     OwnerKey::from_bytes(hashed_name(app, name, owner.as_bytes()))
 }
 
+/// The name of the record that says that a client session has ended.
+pub(crate) fn ended_key(app: &str, name: &str, token_id: &[u8; 16]) -> StorageKey {
+    StorageKey::from_bytes(hashed_name(app, name, token_id))
+}
+
+/// The name of the record with an owner's epoch.
+pub(crate) fn epoch_key(app: &str, name: &str, owner: &OwnerKey) -> StorageKey {
+    StorageKey::from_bytes(hashed_name(app, name, &[b"epoch", &owner.as_bytes()[..]].concat()))
+}
+
 fn hashed_name(app: &str, name: &str, what: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in [app, name] {

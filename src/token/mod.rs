@@ -13,8 +13,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq;
 
-pub(crate) use id::owner_key;
 pub use id::{InvalidSessionId, SessionId};
+pub(crate) use id::{ended_key, epoch_key, owner_key};
 pub(crate) use suite::Suite;
 
 use crate::config::{KeyMaterial, Protect};

@@ -39,17 +39,18 @@ pub(crate) fn load(definition: &Definition, values: &[Cow<'_, str>], now: Timest
     Found { origins: found.into_iter().map(|(_, origin)| origin).collect(), over }
 }
 
-/// Seals `content`. `before` is the session it continues, if it does.
+/// Seals `content`. `before` is the session it continues under its id, if it does.
 pub(crate) fn seal(
     definition: &Definition,
     random: &Random,
     before: Option<&Origin>,
+    epoch: u64,
     times: Times,
     content: Content,
 ) -> Result<(Origin, String), SessionError> {
-    let (token_id, epoch) = match before.map(|origin| &origin.place) {
-        Some(Place::Client { token_id, epoch }) => (*token_id, *epoch),
-        _ => (random.bytes()?, 0),
+    let token_id = match before.map(|origin| &origin.place) {
+        Some(Place::Client { token_id, .. }) => *token_id,
+        _ => random.bytes()?,
     };
     let payload = definition.transform_write(content.bytes())?;
     let token =

@@ -60,13 +60,6 @@ impl Place {
         }
     }
 
-    pub fn into_key(self) -> Option<StorageKey> {
-        match self {
-            Self::Client { .. } => None,
-            Self::Server { key, .. } => Some(key),
-        }
-    }
-
     /// The record's owner, for server storage.
     pub fn owner(&self) -> Option<&OwnerKey> {
         match self {

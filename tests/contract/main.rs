@@ -12,6 +12,7 @@ mod model;
 mod once;
 mod parts;
 mod responses;
+mod revocation;
 mod rotation;
 mod several;
 mod support;
