@@ -29,9 +29,9 @@ impl Commit<'_> {
         let content = next.map(|next| next.content).or_else(|| Some(origin?.content.clone()));
         let Some(content) = content.filter(|_| decision.plan != Plan::End) else {
             self.end_for_all(job, &decision).await?;
+            self.report_end(job);
             done.origin = None;
             done.emission = Self::removal(job);
-            self.report(Plan::End);
             return Ok(done);
         };
         let before = origin.filter(|_| !decision.renew);
@@ -55,10 +55,17 @@ impl Commit<'_> {
             (done.moved, done.dropped) = (true, true);
             return Ok(done);
         }
+        self.report_end(job);
+        self.report(decision.plan);
         done.origin = Some(Arc::new(sealed));
         done.emission = Emission::Token(token);
-        self.report(decision.plan);
         Ok(done)
+    }
+
+    fn report_end<T>(&self, job: &Job<T>) {
+        if job.pending.ended && (job.origin.is_some() || !job.others.is_empty()) {
+            self.report(Plan::End);
+        }
     }
 
     /// The epoch to seal: a session that goes on keeps its own, so that a

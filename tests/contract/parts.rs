@@ -11,7 +11,7 @@ use rocket_typed_sessions::SessionEventKind::{
     ChangesDropped, Created, Ended, Expired, Rejected, Renewed,
 };
 use rocket_typed_sessions::{
-    Outgoing, SessionEventKind, SessionTransformer, SessionTransport, Sessions, SizeLimit,
+    Outgoing, Session, SessionEventKind, SessionTransformer, SessionTransport, Sessions, SizeLimit,
     TransformFailed,
 };
 
@@ -150,6 +150,12 @@ async fn transformers_apply_in_order_and_what_they_cannot_read_is_absent() {
     }
 }
 
+#[rocket::get("/clear-then-set")]
+fn clear_then_set(session: Session<User>) {
+    session.clear();
+    session.set(user("next"));
+}
+
 #[tokio::test]
 async fn s53_every_step_in_a_sessions_life_is_one_event() {
     for place in PLACES {
@@ -161,7 +167,8 @@ async fn s53_every_step_in_a_sessions_life_is_one_event() {
                 assert_eq!(event.session, "user");
                 seen.lock().push(event.kind);
             });
-        let client = client_with(figment(place), fairing, vec![]).await;
+        let routes = rocket::routes![clear_then_set];
+        let client = client_with(figment(place), fairing, routes).await;
         let take = || std::mem::take(&mut *events.lock());
         let none: [SessionEventKind; 0] = [];
 
@@ -176,8 +183,14 @@ async fn s53_every_step_in_a_sessions_life_is_one_event() {
         assert_eq!(take(), [Renewed], "{place}");
         text(&client, "/get", "user=AQIDBA").await;
         assert_eq!(take(), [Rejected], "{place}");
-        with_cookie(&client, "/clear", &renewed).await;
+        with_cookie(&client, "/clear-then-set", &renewed).await;
+        assert_eq!(take(), [Ended, Created], "{place}");
+        let last = logged_in(&client, "ann").await;
+        assert_eq!(take(), [Created], "{place}");
+        with_cookie(&client, "/clear", &last).await;
         assert_eq!(take(), [Ended], "{place}");
+        with_cookie(&client, "/clear", "").await;
+        assert_eq!(take(), none, "{place}: there was nothing to end");
         if place == "memory" {
             text(&client, "/get", &renewed).await;
             assert_eq!(take(), [Expired], "a genuine token whose session is over");
