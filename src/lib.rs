@@ -8,6 +8,7 @@
 //! *tracker* turns it into a session by value or by id, *storage* keeps
 //! records, and [`SessionData`] is the serializer.
 
+mod auth;
 mod config;
 mod definition;
 mod error;
@@ -32,6 +33,7 @@ mod tracker;
 mod transformer;
 mod transport;
 
+pub use auth::{Authenticate, Authenticated};
 pub use error::{DecodeError, EncodeError, SessionError};
 pub use event::{SessionEvent, SessionEventKind};
 pub use fairing::SessionsFairing;

@@ -20,7 +20,7 @@ use crate::expiry::Times;
 use crate::manager::Sessions;
 use crate::request::{Entry, of_request};
 use crate::state::Change;
-use crate::storage::{OwnerKey, StorageKey};
+use crate::storage::{OwnerKey, StorageKey, Timestamp};
 use crate::token::SessionId;
 
 /// What a session holds.
@@ -218,6 +218,14 @@ impl<T: SessionData> Session<T> {
     pub fn expires_at(&self) -> Option<SystemTime> {
         let lifetime = &self.entry.definition.lifetime;
         self.times().and_then(|times| lifetime.expires(&times).to_system_time())
+    }
+
+    /// When the session's user last logged in: the last `login`, or a change of
+    /// the owner. `None` for a session that began without either, and for one
+    /// that is not committed yet. For «confirm your password» pages.
+    pub fn authenticated_at(&self) -> Option<SystemTime> {
+        let times = self.times().filter(|times| times.authenticated != Timestamp::ZERO);
+        times.and_then(|times| times.authenticated.to_system_time())
     }
 
     fn times(&self) -> Option<Times> {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used)]
 
+mod authentication;
 mod concurrency;
 mod errors;
 mod faults;

@@ -1,0 +1,131 @@
+//! [`Authenticated`]: routes for those who have logged in.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use rocket::http::Status;
+use rocket::outcome::Outcome;
+use rocket::request::{FromRequest, Outcome as GuardOutcome, Request};
+use rocket::{Ignite, Rocket, Sentinel};
+
+use crate::{Session, SessionData, SessionError};
+
+/// A session type that stands for a login. Ktor's `session` authentication.
+///
+/// ```
+/// use rocket::Request;
+/// use rocket_typed_sessions::{Authenticate, SessionData};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct User { id: String, blocked: bool }
+///
+/// impl SessionData for User {
+///     const NAME: &'static str = "user";
+/// }
+///
+/// impl Authenticate for User {
+///     async fn validate(&self, _: &Request<'_>) -> bool {
+///         !self.blocked
+///     }
+/// }
+/// ```
+pub trait Authenticate: SessionData {
+    /// Whether the session still counts as a login; `true` unless overridden.
+    fn validate(&self, request: &Request<'_>) -> impl Future<Output = bool> + Send {
+        let _ = request;
+        async { true }
+    }
+}
+
+/// The session of somebody who has logged in, as a request guard; derefs to `T`.
+///
+/// Without a session, or with one that does not [`validate`](Authenticate::validate),
+/// the request is forwarded with 401. So the challenge is a route of a lower
+/// rank, which may redirect to the login page, or else the 401 catcher.
+///
+/// | | outcome |
+/// |---|---|
+/// | a valid session | success |
+/// | no session, or not valid | forward, 401 |
+/// | the storage cannot answer | error, 503 |
+///
+/// ```
+/// use rocket::{get, response::Redirect, routes};
+/// use rocket_typed_sessions::{Authenticate, Authenticated, SessionData, Sessions};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct User { id: String }
+///
+/// impl SessionData for User {
+///     const NAME: &'static str = "user";
+/// }
+///
+/// impl Authenticate for User {}
+///
+/// #[get("/account")]
+/// fn account(user: Authenticated<User>) -> String {
+///     format!("Hello, {}!", user.id)
+/// }
+///
+/// #[get("/account", rank = 2)]
+/// fn challenge() -> Redirect {
+///     Redirect::to("/login")
+/// }
+///
+/// let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+/// let rocket = rocket::custom(figment)
+///     .attach(Sessions::fairing())
+///     .mount("/", routes![account, challenge]);
+/// let client = rocket::local::blocking::Client::tracked(rocket).expect("a valid configuration");
+/// let response = client.get("/account").dispatch();
+/// assert_eq!(response.headers().get_one("Location"), Some("/login"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Authenticated<T: Authenticate> {
+    session: Session<T>,
+    value: Arc<T>,
+}
+
+impl<T: Authenticate> Authenticated<T> {
+    /// The session itself, to change or end it.
+    pub fn session(&self) -> &Session<T> {
+        &self.session
+    }
+}
+
+impl<T: Authenticate> Deref for Authenticated<T> {
+    type Target = T;
+
+    /// The value as it was when the guard ran.
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, T: Authenticate> FromRequest<'r> for Authenticated<T> {
+    type Error = SessionError;
+
+    async fn from_request(request: &'r Request<'_>) -> GuardOutcome<Self, SessionError> {
+        let session = match Session::<T>::from_request(request).await {
+            Outcome::Success(session) => session,
+            Outcome::Error(error) => return Outcome::Error(error),
+            Outcome::Forward(status) => return Outcome::Forward(status),
+        };
+        match session.get() {
+            Some(value) if value.validate(request).await => {
+                Outcome::Success(Self { session, value })
+            }
+            _ => Outcome::Forward(Status::Unauthorized),
+        }
+    }
+}
+
+impl<T: Authenticate> Sentinel for Authenticated<T> {
+    /// As for [`Session`].
+    fn abort(rocket: &Rocket<Ignite>) -> bool {
+        Session::<T>::abort(rocket)
+    }
+}
