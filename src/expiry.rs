@@ -86,6 +86,12 @@ impl Times {
         Self { created: now, seen: now, authenticated, idle_override: 0 }
     }
 
+    /// The session's own idle time, if it has one.
+    pub fn own_idle(&self) -> Option<Duration> {
+        let seconds = u64::from(self.idle_override);
+        (seconds > 0).then(|| Duration::from_secs(seconds))
+    }
+
     /// The same session, seen now. A clock that jumped back moves nothing back.
     #[must_use]
     pub fn refreshed(self, now: Timestamp) -> Self {
@@ -96,11 +102,17 @@ impl Times {
 impl Lifetime {
     /// When a session with these times ends.
     pub fn expires(&self, times: &Times) -> Timestamp {
-        let idle = match times.idle_override {
-            0 => self.idle,
-            seconds => Duration::from_secs(u64::from(seconds)),
-        };
+        let idle = times.own_idle().unwrap_or(self.idle);
         times.seen.after(idle).min(times.created.after(self.absolute))
+    }
+
+    /// How long a client must keep the token of a session with an idle time of
+    /// its own: until the absolute end for an id, which touches need not send
+    /// again, else for that idle time. `None` leaves it to the configuration.
+    pub fn own_max_age(&self, times: &Times, now: Timestamp, is_id: bool) -> Option<Duration> {
+        let idle = times.own_idle()?;
+        let rest = times.created.after(self.absolute).since(now);
+        Some(if is_id { rest } else { idle.min(rest) })
     }
 
     /// Whether a session with these times lives at `now` (checklist S42–S45):
@@ -117,7 +129,9 @@ impl Lifetime {
 
     /// Whether an otherwise unchanged session is due for a refreshed expiry.
     pub fn touch_due(&self, times: &Times, now: Timestamp) -> bool {
-        now.since(times.seen) >= self.touch_after && now > times.seen
+        // A session that has less time than others is refreshed sooner.
+        let own = times.own_idle().map_or(self.touch_after, |idle| idle / 10);
+        now.since(times.seen) >= self.touch_after.min(own) && now > times.seen
     }
 }
 

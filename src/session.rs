@@ -5,7 +5,7 @@ use std::any::type_name;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 use rocket::outcome::Outcome;
@@ -191,6 +191,40 @@ impl<T: SessionData> Session<T> {
     /// revocation. Uncommitted changes stay on top of what is read.
     pub async fn refresh(&self) -> Result<Option<Arc<T>>, SessionError> {
         self.entry.refresh().await
+    }
+
+    /// Gives the session an idle time of its own instead of the configured one,
+    /// in whole seconds, at least one: «remember me». The absolute timeout still
+    /// holds. A cookie then lasts as long as the session, whatever its
+    /// configured `max_age`. A login begins with the configured time again.
+    ///
+    /// ```
+    /// use rocket::post;
+    /// use rocket_typed_sessions::{Session, SessionData};
+    /// use serde::{Deserialize, Serialize};
+    /// use std::time::Duration;
+    ///
+    /// #[derive(Clone, Serialize, Deserialize)]
+    /// struct User { id: String }
+    ///
+    /// impl SessionData for User {
+    ///     const NAME: &'static str = "user";
+    /// }
+    ///
+    /// #[post("/login?<remember>")]
+    /// fn login(session: Session<User>, remember: bool) {
+    ///     session.login(User { id: "ann".into() });
+    ///     if remember {
+    ///         session.expires_in(Duration::from_secs(30 * 86_400));
+    ///     }
+    /// }
+    /// ```
+    pub fn expires_in(&self, idle: Duration) {
+        let seconds = u32::try_from(idle.as_secs()).unwrap_or(u32::MAX).max(1);
+        let mut state = self.entry.state.lock();
+        if state.value.is_some() {
+            state.pending.idle = Some(seconds);
+        }
     }
 
     /// A new id for the same session: same data, same beginning. The old id is

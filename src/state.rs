@@ -13,6 +13,7 @@
 //! | yes | no | some | no | no | no | `Keep` |
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -91,6 +92,8 @@ pub(crate) struct Pending<T> {
     pub login: bool,
     /// `renew`: a fresh id for the same session.
     pub renew: bool,
+    /// `expires_in`: an idle time of the session's own, in seconds.
+    pub idle: Option<u32>,
     /// `revoke_others`: seal the token anew, in this epoch of its owner.
     pub epoch: Option<u64>,
     /// The value was computed before this request's last commit; compute it
@@ -106,6 +109,7 @@ impl<T> Default for Pending<T> {
             changes: Vec::new(),
             login: false,
             renew: false,
+            idle: None,
             epoch: None,
             rebase: false,
         }
@@ -114,7 +118,7 @@ impl<T> Default for Pending<T> {
 
 impl<T> Pending<T> {
     pub fn is_empty(&self) -> bool {
-        let changes = self.base.is_some() || !self.changes.is_empty();
+        let changes = self.base.is_some() || !self.changes.is_empty() || self.idle.is_some();
         !self.ended && !changes && !self.login && !self.renew && self.epoch.is_none()
     }
 
@@ -132,6 +136,7 @@ impl<T> Pending<T> {
         }
         self.login |= later.login;
         self.renew |= later.renew;
+        self.idle = later.idle.or(self.idle);
         self.epoch = later.epoch.or(self.epoch);
         self
     }
@@ -153,7 +158,11 @@ impl<T: Clone> Pending<T> {
 pub(crate) enum Emission {
     #[default]
     Nothing,
-    Token(String),
+    Token {
+        token: String,
+        /// How long the client must keep it, if not as configured.
+        max_age: Option<Duration>,
+    },
     Removal,
 }
 
@@ -209,6 +218,9 @@ impl<T> State<T> {
     }
 
     pub fn set(&mut self, value: Arc<T>, login: bool) {
+        if login {
+            self.pending.idle = None;
+        }
         self.pending.base = Some(Arc::clone(&value));
         self.pending.changes.clear();
         if login {

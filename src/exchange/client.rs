@@ -6,7 +6,7 @@ use super::decision::{Candidate, Commit, Decision};
 use super::{Done, Job, owner_of};
 use crate::SessionData;
 use crate::error::SessionError;
-use crate::state::{Emission, Plan};
+use crate::state::Plan;
 use crate::tracker::{Origin, Place, by_value};
 
 impl Commit<'_> {
@@ -58,7 +58,7 @@ impl Commit<'_> {
         self.report_end(job);
         self.report(decision.plan);
         done.origin = Some(Arc::new(sealed));
-        done.emission = Emission::Token(token);
+        done.emission = self.token(token, &decision.times);
         Ok(done)
     }
 

@@ -96,7 +96,10 @@ impl Commit<'_> {
         let fresh = job.pending.login || owner_changed || origin.is_none();
         let renew = fresh || job.pending.renew;
         let changed = next.is_some_and(|next| {
-            origin.is_none_or(|origin| origin.content.bytes() != next.content.bytes())
+            origin.is_none_or(|origin| {
+                let idle = job.pending.idle.unwrap_or(origin.times.idle_override);
+                origin.content.bytes() != next.content.bytes() || origin.times.idle_override != idle
+            })
         });
         let due = origin.is_some_and(|origin| {
             let touch = self.definition.lifetime.touch_due(&origin.times, self.now);
@@ -111,7 +114,10 @@ impl Commit<'_> {
             due: due && !job.failed && !job.late,
         });
         let times = match origin {
-            Some(origin) if !fresh => origin.times.refreshed(self.now),
+            Some(origin) if !fresh => {
+                let idle_override = job.pending.idle.unwrap_or(origin.times.idle_override);
+                Times { idle_override, ..origin.times.refreshed(self.now) }
+            }
             _ => self.begin(job, next),
         };
         Decision { plan, renew, fresh, times }
@@ -120,7 +126,8 @@ impl Commit<'_> {
     /// The times of a session that begins with this job.
     pub fn begin<T>(&self, job: &Job<T>, next: Option<&Candidate<T>>) -> Times {
         let owned = next.is_some_and(|next| next.owner.is_some());
-        Times::begin(self.now, job.pending.login || owned)
+        let idle_override = job.pending.idle.unwrap_or(0);
+        Times { idle_override, ..Times::begin(self.now, job.pending.login || owned) }
     }
 
     /// Whose session was found: what its record says, or else its value.
@@ -131,6 +138,13 @@ impl Commit<'_> {
                 job.committed.as_deref().and_then(|value| owner_of(self.definition, value))
             }
         }
+    }
+
+    /// The token, on its way to the client.
+    pub fn token(&self, token: String, times: &Times) -> Emission {
+        let is_id = self.definition.server.is_some();
+        let max_age = self.definition.lifetime.own_max_age(times, self.now, is_id);
+        Emission::Token { token, max_age }
     }
 
     /// The removal, if the client presented anything and can still be told.

@@ -93,7 +93,7 @@ impl Commit<'_> {
             match server.storage.create(&draft.key, record, by_id::guard(), self.now).await? {
                 Create::Created(version) => {
                     self.report(Plan::Create);
-                    done.emission = Emission::Token(self.definition.sealer().seal_id(&draft.id));
+                    done.emission = self.token(self.definition.sealer().seal_id(&draft.id), &times);
                     done.origin = Some(Arc::new(draft.written(version)));
                     done.value = Some(next.value);
                     return Ok(());
@@ -201,8 +201,13 @@ impl Commit<'_> {
         let refresh = self.definition.token_expires_early
             && self.definition.lifetime.touch_due(&before.times, self.now);
         match &written.place {
-            Place::Server { id, .. } if decision.renew || refresh || before.stale_key => {
-                Emission::Token(self.definition.sealer().seal_id(id))
+            Place::Server { id, .. }
+                if decision.renew
+                    || refresh
+                    || before.stale_key
+                    || before.times.idle_override != written.times.idle_override =>
+            {
+                self.token(self.definition.sealer().seal_id(id), &written.times)
             }
             _ => Emission::Nothing,
         }
@@ -257,7 +262,7 @@ impl Commit<'_> {
             }
         }
         if !job.late && (origin.stale_key || self.definition.token_expires_early) {
-            done.emission = Emission::Token(self.definition.sealer().seal_id(id));
+            done.emission = self.token(self.definition.sealer().seal_id(id), &times);
         }
         done.origin = Some(Arc::new(Origin { times, stale_key: false, ..origin.clone() }));
     }

@@ -85,8 +85,8 @@ fn emit(core: &Core, response: &mut Response<'_>, entries: &Entries, succeeded: 
         let (transport, name) = (&definition.transport, &definition.wire_name);
         match entry.emission(succeeded) {
             Emission::Nothing => continue,
-            Emission::Token(token) => {
-                transport.send(response, name, Outgoing { token: &token, now });
+            Emission::Token { token, max_age } => {
+                transport.send(response, name, Outgoing { token: &token, now, max_age });
             }
             Emission::Removal => transport.clear(response, name),
         }

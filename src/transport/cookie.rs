@@ -34,7 +34,7 @@ pub(crate) struct CookieTransport {
 
 impl CookieTransport {
     pub fn new(config: &CookieConfig) -> Self {
-        let max_age = config.max_age.map(|age| age.min(MAX_MAX_AGE).as_secs().max(1));
+        let max_age = config.max_age.map(seconds);
         Self { max_age, attributes: attributes(config) }
     }
 
@@ -76,7 +76,8 @@ impl SessionTransport for CookieTransport {
     }
 
     fn send(&self, response: &mut Response<'_>, name: &str, outgoing: Outgoing<'_>) {
-        let lifetime = self.max_age.map_or_else(String::new, |seconds| {
+        let max_age = outgoing.max_age.map(seconds).or(self.max_age);
+        let lifetime = max_age.map_or_else(String::new, |seconds| {
             let expires = http_date(outgoing.now.after(Duration::from_secs(seconds)));
             format!("; Max-Age={seconds}; Expires={expires}")
         });
@@ -92,11 +93,15 @@ impl SessionTransport for CookieTransport {
     }
 
     fn limit(&self, name: &str) -> SizeLimit {
-        let lifetime = self.max_age.map_or(0, |seconds| {
-            "; Max-Age=; Expires=".len() + EPOCH.len() + seconds.to_string().len()
-        });
+        // Any session may have a lifetime of its own, of up to eight digits.
+        let lifetime = "; Max-Age=12345678; Expires=".len() + EPOCH.len();
         SizeLimit { bytes: MAX_BYTES, overhead: name.len() + 1 + lifetime + self.attributes.len() }
     }
+}
+
+/// Whole seconds for `Max-Age`.
+fn seconds(age: Duration) -> u64 {
+    age.min(MAX_MAX_AGE).as_secs().max(1)
 }
 
 /// The value of a `name=value` pair with exactly this name. Only the space and

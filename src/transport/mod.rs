@@ -4,6 +4,7 @@ mod cookie;
 mod header;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use rocket::{Request, Response};
 
@@ -14,11 +15,15 @@ use crate::expiry::Timestamp;
 
 /// A token on its way to the client.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Outgoing<'a> {
     /// The sealed token: `A-Z a-z 0-9 _ -` only.
     pub token: &'a str,
     /// The present.
     pub now: Timestamp,
+    /// How long the client must keep the token, if not as configured: the
+    /// session has a lifetime of its own.
+    pub max_age: Option<Duration>,
 }
 
 /// How tokens reach the server and the client.

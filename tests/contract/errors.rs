@@ -153,7 +153,8 @@ async fn s12_the_limit_counts_every_byte_of_the_cookie() {
             None => refused += 1,
         }
     }
-    // Three bytes of payload are four of the cookie.
-    assert!((4093..=4096).contains(&longest), "{longest}");
+    // Three bytes of payload are four of the cookie; two digits of `Max-Age` are
+    // kept free for sessions with a lifetime of their own.
+    assert!((4091..=4096).contains(&longest), "{longest}");
     assert!(refused > 10);
 }

@@ -9,6 +9,7 @@ mod faults;
 mod guard;
 mod late;
 mod launch;
+mod lifetime;
 mod model;
 mod once;
 mod parts;

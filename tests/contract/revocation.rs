@@ -233,3 +233,56 @@ async fn client_sessions_without_revocation_cannot_be_ended_from_outside() {
     }
     assert_eq!(text(&client, "/get", &token).await, "ann 0");
 }
+
+fn hostile() -> Vec<String> {
+    let mut owners: Vec<String> =
+        ["a\0b", "a", "a\0", "'; DROP TABLE sessions; --", "../../etc/passwd"]
+            .map(str::to_owned)
+            .to_vec();
+    owners.extend(
+        ["\r\nSet-Cookie: evil=1", "*", "\u{10ffff}\u{1f4a9}", " ", "\"", "${jndi:x}"]
+            .map(str::to_owned),
+    );
+    owners.push("x".repeat(4096));
+    owners.push("x".repeat(4097));
+    owners
+}
+
+#[get("/hostile-login/<n>")]
+fn hostile_login(session: Session<User>, n: usize) {
+    session.login(user(&hostile()[n]));
+}
+
+#[get("/hostile-revoke/<n>")]
+async fn hostile_revoke(sessions: &Sessions, n: usize) -> Result<String, SessionError> {
+    Ok(sessions.of::<User>().revoke_owner(&hostile()[n]).await?.to_string())
+}
+
+#[tokio::test]
+async fn hostile_owners_round_trip_and_never_meet() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let nodes = Nodes::new("shared");
+    let mut figments = crate::concurrency::storages(dir.path()).to_vec();
+    figments.push(figment("client").merge(("sessions.user.revocation", "shared")));
+    for figment in figments {
+        let on_client = figment.find_value("sessions.user.revocation").is_ok();
+        // The largest must fit into a cookie.
+        let count = if on_client { hostile().len() - 2 } else { hostile().len() };
+        let fairing = Sessions::fairing().storage("shared", nodes.storage.clone());
+        let client = client_with(figment, fairing, routes![hostile_login, hostile_revoke]).await;
+        let mut tokens = Vec::new();
+        for n in 0..count {
+            let response = client.get(format!("/hostile-login/{n}")).dispatch().await;
+            tokens.push(sent(&response).expect("a token"));
+        }
+        for n in 0..count {
+            let ended = text(&client, &format!("/hostile-revoke/{n}"), "").await;
+            assert_eq!(ended, if on_client { "0" } else { "1" }, "{n}");
+            for (m, token) in tokens.iter().enumerate() {
+                let expected =
+                    if m <= n { "absent".to_owned() } else { format!("{} 0", hostile()[m]) };
+                assert_eq!(text(&client, "/get", token).await, expected, "{n} {m}");
+            }
+        }
+    }
+}
