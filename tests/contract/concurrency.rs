@@ -128,3 +128,52 @@ async fn a_concurrent_renewal_has_one_winner() {
     assert_eq!((tokens.len(), alive), (1, 1));
     assert_eq!(text(&client, "/get", &token).await, "absent");
 }
+
+/// Answers, panics or is given up on, with the session in hand.
+#[get("/own/<turn>")]
+async fn own(session: Session<User>, turn: usize) -> String {
+    session.update(|user| user.count += 1);
+    tokio::task::yield_now().await;
+    assert_ne!(turn % 17, 3, "on purpose");
+    if turn % 17 == 5 {
+        // The client hangs up meanwhile.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    show(&session)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s59_nobody_ever_sees_anothers_session() {
+    const USERS: usize = 100;
+    const TURNS: usize = 60;
+    for place in PLACES {
+        let client = Arc::new(client_with(figment(place), Sessions::fairing(), routes![own]).await);
+        let users = (0..USERS).map(|n| {
+            let client = Arc::clone(&client);
+            tokio::spawn(async move {
+                let name = format!("user-{n}");
+                let mut token = logged_in(&client, &name).await;
+                for turn in 0..TURNS {
+                    let uri = format!("/own/{}", turn + n);
+                    let request = with_cookie(&client, &uri, &token);
+                    let patience =
+                        Duration::from_millis(if (turn + n) % 17 == 5 { 1 } else { 60_000 });
+                    let Ok(response) = tokio::time::timeout(patience, request).await else {
+                        continue;
+                    };
+                    let failed = response.status().code != 200;
+                    if let Some(fresh) = sent(&response) {
+                        token = fresh;
+                    }
+                    let body = response.into_string().await.unwrap_or_default();
+                    assert!(failed || body.starts_with(&format!("{name} ")), "{name} saw {body}");
+                }
+                let last = text(&client, "/get", &token).await;
+                assert!(last.starts_with(&format!("{name} ")), "{name} saw {last}");
+            })
+        });
+        for user in users.collect::<Vec<_>>() {
+            user.await.expect("only their own");
+        }
+    }
+}
