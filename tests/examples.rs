@@ -345,3 +345,31 @@ fn launch_shows_what_is_configured_but_no_key_and_heeds_the_log_level() {
     assert!(!normal.contains("8f2a6c1e"), "s51: {normal}");
     assert_eq!(said("off"), "");
 }
+
+#[test]
+fn s16_s18_a_header_session_is_one_line_of_its_header_and_nothing_else() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let storage = format!("{{type=directory,path={:?}}}", dir.path().join("sessions"));
+    let environment = [
+        ("ROCKET_SESSIONS__SECRET", SECRET),
+        ("ROCKET_SESSIONS__HEADER_CART__STORAGE", storage.as_str()),
+    ];
+    let server = Server::start("header_server", &environment);
+    let login = server.raw("/login", b"");
+    let token = header(&login, "cart_session").expect("a token").to_owned();
+    for (head, expected) in [
+        (format!("cart_session: {token}\r\n"), CART),
+        (format!("CART_SESSION:{token}   \r\n"), CART),
+        (format!("cart_session: {token}\r\nCart_Session: evil\r\n"), EMPTY),
+        (format!("cart_session: evil\r\ncart_session: {token}\r\n"), EMPTY),
+        (format!("cart_session: {token}, {token}\r\n"), EMPTY),
+        (format!("cart_session: \"{token}\"\r\n"), EMPTY),
+        (format!("cart-session: {token}\r\n"), EMPTY),
+        (format!("Cookie: cart_session={token}\r\n"), EMPTY),
+        (format!("Authorization: Bearer {token}\r\n"), EMPTY),
+    ] {
+        assert_eq!(body(&server.raw("/cart", head.as_bytes())), expected, "{head}");
+    }
+    let query = server.raw(&format!("/cart?cart_session={token}"), b"");
+    assert_eq!(body(&query), EMPTY, "not from the address");
+}
