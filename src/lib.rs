@@ -37,7 +37,7 @@ pub use auth::{Authenticate, Authenticated};
 pub use error::{DecodeError, EncodeError, SessionError};
 pub use event::{SessionEvent, SessionEventKind};
 pub use fairing::SessionsFairing;
-pub use manager::{SessionManager, Sessions};
+pub use manager::{SessionHandle, SessionInfo, SessionManager, Sessions};
 pub use session::{Session, SessionData};
 pub use storage::{SessionStorage, StorageError};
 pub use token::{InvalidSessionId, SessionId};

@@ -3,18 +3,23 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rocket::outcome::Outcome;
 use rocket::request::{FromRequest, Outcome as GuardOutcome};
 use rocket::{Ignite, Request, Rocket, Sentinel, error};
+use sha2::{Digest, Sha256};
 
-use crate::definition::{Core, Definition};
+use crate::definition::{Core, Definition, Server};
 use crate::error::SessionError;
 use crate::event::SessionEventKind;
-use crate::exchange::too_late;
+use crate::exchange::{decode, too_late};
 use crate::fairing::SessionsFairing;
-use crate::storage::{OwnerKey, StorageKey};
+use crate::storage::{Consistency, OwnerKey, StorageKey, Timestamp};
 use crate::token::owner_key;
+use crate::tracker::by_id;
 use crate::{Session, SessionData, SessionId};
 
 /// The application's sessions: managed state and a request guard.
@@ -79,7 +84,7 @@ impl fmt::Debug for Sessions {
     }
 }
 
-/// Ends sessions of type `T` from outside. Made by [`Sessions::of`].
+/// Lists and ends sessions of type `T` from outside. Made by [`Sessions::of`].
 ///
 /// Sessions on the client can be ended from outside only where `revocation` is
 /// configured; otherwise the methods fail with [`SessionError::Unsupported`].
@@ -94,7 +99,7 @@ impl<T: SessionData> SessionManager<'_, T> {
     pub async fn revoke_owner(&self, owner: &str) -> Result<usize, SessionError> {
         let definition = self.definition()?;
         let owner = owner_key(&definition.app, &definition.name, owner);
-        self.within(definition, self.revoke(definition, &owner, &[])).await
+        self.within(definition, self.end_all(definition, &owner, &[])).await
     }
 
     /// Ends every other session of this session's owner. Saves the session
@@ -106,7 +111,7 @@ impl<T: SessionData> SessionManager<'_, T> {
             return Err(SessionError::Unsupported("the session has no owner"));
         };
         let except: Vec<StorageKey> = key.into_iter().collect();
-        let ended = self.within(definition, self.revoke(definition, &owner, &except)).await?;
+        let ended = self.within(definition, self.end_all(definition, &owner, &except)).await?;
         if let Some(revocation) = &definition.revocation {
             let epoch = revocation.epoch(definition, &owner, self.core.clock.now());
             session.goes_on_in(self.within(definition, epoch).await?);
@@ -116,13 +121,57 @@ impl<T: SessionData> SessionManager<'_, T> {
         Ok(ended)
     }
 
+    /// An owner's sessions on the server, the oldest first: a list of devices.
+    pub async fn list(&self, owner: &str) -> Result<Vec<SessionInfo<T>>, SessionError> {
+        let (definition, server) = self.on_server()?;
+        has_owners(server)?;
+        let owner = owner_key(&definition.app, &definition.name, owner);
+        let now = self.core.clock.now();
+        let found = by_id::of_owner(definition, server, &owner, now);
+        let found = self.within(definition, found).await?.into_iter();
+        let mut sessions: Vec<_> = found
+            .filter_map(|(key, times, content)| {
+                let time = |time: Timestamp| time.to_system_time().unwrap_or(UNIX_EPOCH);
+                Some(SessionInfo {
+                    handle: SessionHandle::of(&key),
+                    value: decode(definition, &content)?,
+                    created: time(times.created),
+                    last_seen: time(times.seen),
+                    expires: time(definition.lifetime.expires(&times)),
+                })
+            })
+            .collect();
+        sessions.sort_by_key(|session| session.created);
+        Ok(sessions)
+    }
+
+    /// Ends one of an owner's sessions, by its handle from [`list`](Self::list).
+    /// The owner is required, so that a list of devices cannot be turned
+    /// against others. Says whether there was such a session.
+    pub async fn revoke(&self, owner: &str, handle: &SessionHandle) -> Result<bool, SessionError> {
+        let (definition, server) = self.on_server()?;
+        has_owners(server)?;
+        let owner = owner_key(&definition.app, &definition.name, owner);
+        let now = self.core.clock.now();
+        let ended = async {
+            let found = by_id::of_owner(definition, server, &owner, now).await?;
+            let mut keys = found.iter().map(|(key, ..)| key);
+            match keys.find(|key| SessionHandle::of(key) == *handle) {
+                Some(key) => Ok(server.storage.invalidate(key).await?),
+                None => Ok(false),
+            }
+        };
+        let ended = self.within(definition, ended).await?;
+        if ended {
+            self.core.emit(SessionEventKind::Revoked, definition);
+        }
+        Ok(ended)
+    }
+
     /// Ends the session with this id, whosever it is: Ktor's `clear(id)`. Says
     /// whether there was one.
     pub async fn revoke_id(&self, id: &SessionId) -> Result<bool, SessionError> {
-        let definition = self.definition()?;
-        let Some(server) = &definition.server else {
-            return Err(SessionError::Unsupported("a session on the client has no id"));
-        };
+        let (definition, server) = self.on_server()?;
         let key = id.storage_key(&definition.app, &definition.name);
         let ended = async { Ok(server.storage.invalidate(&key).await?) };
         let ended = self.within(definition, ended).await?;
@@ -132,11 +181,18 @@ impl<T: SessionData> SessionManager<'_, T> {
         Ok(ended)
     }
 
+    fn on_server(&self) -> Result<(&Definition, &Server), SessionError> {
+        let definition = self.definition()?;
+        let server = definition.server.as_ref();
+        let none = "sessions on the client are neither listed nor ended one by one";
+        Ok((definition, server.ok_or(SessionError::Unsupported(none))?))
+    }
+
     fn definition(&self) -> Result<&Arc<Definition>, SessionError> {
         self.core.definition::<T>().map_err(SessionError::Undefined)
     }
 
-    async fn revoke(
+    async fn end_all(
         &self,
         definition: &Definition,
         owner: &OwnerKey,
@@ -144,7 +200,10 @@ impl<T: SessionData> SessionManager<'_, T> {
     ) -> Result<usize, SessionError> {
         let now = self.core.clock.now();
         let ended = match (&definition.server, &definition.revocation) {
-            (Some(server), _) => server.storage.invalidate_owner(owner, except, now).await?,
+            (Some(server), _) => {
+                has_owners(server)?;
+                server.storage.invalidate_owner(owner, except, now).await?
+            }
             (None, Some(revocation)) => {
                 revocation.next_epoch(definition, owner, now).await?;
                 0
@@ -166,6 +225,56 @@ impl<T: SessionData> SessionManager<'_, T> {
     ) -> Result<R, SessionError> {
         let done = tokio::time::timeout(definition.storage_timeout, work).await;
         done.unwrap_or_else(|_| Err(too_late()))
+    }
+}
+
+fn has_owners(server: &Server) -> Result<(), SessionError> {
+    match server.storage.consistency() {
+        Consistency::CompareAndSwap => Ok(()),
+        Consistency::LastWriteWins => {
+            Err(SessionError::Unsupported("the storage has no index of owners"))
+        }
+    }
+}
+
+/// One of an owner's sessions.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SessionInfo<T> {
+    /// Names the session to [`SessionManager::revoke`]; safe to show.
+    pub handle: SessionHandle,
+    /// What the session holds.
+    pub value: T,
+    /// When it began.
+    pub created: SystemTime,
+    /// When its client was last seen, as exactly as `touch_after`.
+    pub last_seen: SystemTime,
+    /// When it ends unless it is used again.
+    pub expires: SystemTime,
+}
+
+/// Names one session of an owner: safe to show, and the same for the session's
+/// whole life, renewals included. 22 characters of base64url.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SessionHandle(String);
+
+impl SessionHandle {
+    fn of(key: &StorageKey) -> Self {
+        let hash = Sha256::new().chain_update(b"handle").chain_update(key.as_bytes()).finalize();
+        Self(URL_SAFE_NO_PAD.encode(&hash[..16]))
+    }
+}
+
+impl fmt::Display for SessionHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for SessionHandle {
+    /// Reads back what `Display` shows. Anything else names no session.
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
     }
 }
 

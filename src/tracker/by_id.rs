@@ -12,6 +12,9 @@ use crate::expiry::{Times, Timestamp};
 use crate::storage::{OwnerGuard, OwnerKey, Record, StorageError, StorageKey, Stored, Version};
 use crate::token::{Opened, SessionId};
 
+/// Records of an owner that are read at once.
+const PAGE: usize = 100;
+
 /// Every distinct live session among `values`. Forged tokens cost no storage call.
 pub(crate) async fn load(
     definition: &Definition,
@@ -62,6 +65,29 @@ pub(crate) async fn find(
     }
 }
 
+/// The live sessions of an owner, whatever their secrets.
+pub(crate) async fn of_owner(
+    definition: &Definition,
+    server: &Server,
+    owner: &OwnerKey,
+    now: Timestamp,
+) -> Result<Vec<(StorageKey, Times, Content)>, SessionError> {
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let page = server.storage.list(owner, after.as_ref(), PAGE, now).await?;
+        for (key, stored) in page.records {
+            if let Some((_, times, content)) = open(definition, server, &key, stored.record, now) {
+                found.push((key, times, content));
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
 fn origin(
     definition: &Definition,
     server: &Server,
@@ -71,8 +97,25 @@ fn origin(
     now: Timestamp,
 ) -> Option<Origin> {
     let Stored { version, record } = stored;
+    let owner = record.owner.clone();
+    let (envelope, times, content) = open(definition, server, &key, record, now)?;
+    if !envelope.admits(&id.secret_hash()) {
+        return None;
+    }
+    let place = Place::Server { id: id.clone(), key, version, owner };
+    Some(Origin { times, content, stale_key: false, place })
+}
+
+/// What a record holds, if it is this session's and lives.
+fn open(
+    definition: &Definition,
+    server: &Server,
+    key: &StorageKey,
+    record: Record,
+    now: Timestamp,
+) -> Option<(Envelope, Times, Content)> {
     let Some((envelope, start)) = Envelope::unwrap(&record.payload, &definition.name) else {
-        if server.report_once(&key) {
+        if server.report_once(key) {
             warn!(
                 "Session `{}`: the record {key:?} is not this session's; it counts as absent.",
                 definition.name
@@ -86,7 +129,7 @@ fn origin(
         authenticated: envelope.authenticated,
         idle_override: envelope.idle_override,
     };
-    if !envelope.admits(&id.secret_hash()) || !definition.lifetime.admits(&times, now) {
+    if !definition.lifetime.admits(&times, now) {
         return None;
     }
     let content = if definition.transformers.is_empty() {
@@ -94,8 +137,7 @@ fn origin(
     } else {
         Content::owned(definition.transform_read(record.payload[start..].to_vec())?)
     };
-    let place = Place::Server { id: id.clone(), key, version, owner: record.owner };
-    Some(Origin { times, content, stale_key: false, place })
+    Some((envelope, times, content))
 }
 
 /// A record about to be written, with what the core must know of it afterwards.

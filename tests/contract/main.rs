@@ -4,6 +4,7 @@
 
 mod authentication;
 mod concurrency;
+mod devices;
 mod errors;
 mod faults;
 mod guard;

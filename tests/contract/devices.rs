@@ -1,0 +1,129 @@
+//! An owner's sessions: the list of devices.
+
+use std::time::Duration;
+
+use rocket::http::Status;
+use rocket::local::asynchronous::Client;
+use rocket::{get, routes};
+use rocket_typed_sessions::storage::{LastWriteWins, SimpleStorage, Timestamp};
+use rocket_typed_sessions::testing::Clock;
+use rocket_typed_sessions::{Session, SessionError, SessionHandle, Sessions, StorageError};
+
+use crate::concurrency::storages;
+use crate::support::*;
+
+/// One line a device: its handle, what it holds, and its age and idle time in minutes.
+#[get("/devices")]
+async fn devices(sessions: &Sessions, session: Session<User>) -> Result<String, SessionError> {
+    let Some(user) = session.get() else { return Ok(String::new()) };
+    let list = sessions.of::<User>().list(&user.id).await?;
+    let lines = list.iter().map(|info| {
+        let between = |from: std::time::SystemTime, to: std::time::SystemTime| {
+            to.duration_since(from).map_or(0, |time| time.as_secs() / 60)
+        };
+        let seen = between(info.created, info.last_seen);
+        let rest = between(info.last_seen, info.expires);
+        format!("{} {} {} {seen} {rest}", info.handle, info.value.id, info.value.count)
+    });
+    Ok(lines.collect::<Vec<_>>().join("\n"))
+}
+
+#[get("/end/<owner>/<handle>")]
+async fn end(sessions: &Sessions, owner: &str, handle: &str) -> Result<String, SessionError> {
+    Ok(sessions.of::<User>().revoke(owner, &SessionHandle::from(handle)).await?.to_string())
+}
+
+async fn lines(client: &Client, token: &str) -> Vec<String> {
+    text(client, "/devices", token).await.lines().map(str::to_owned).collect()
+}
+
+fn handle(line: &str) -> &str {
+    line.split(' ').next().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn s48_devices_are_listed_and_one_is_ended_by_its_owner_only() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for figment in storages(dir.path()) {
+        let clock = Clock::new();
+        let figment = figment.merge(("sessions.user.idle_timeout", "2 hours"));
+        let figment = figment.merge(("sessions.user.touch_after", "1 minute"));
+        let fairing = Sessions::fairing().clock(&clock);
+        let client = client_with(figment, fairing, routes![devices, end]).await;
+        let mut ann = Vec::new();
+        for _ in 0..3 {
+            ann.push(logged_in(&client, "ann").await);
+            clock.advance(Duration::from_secs(600));
+        }
+        let bob = logged_in(&client, "bob").await;
+        text(&client, "/count", &ann[1]).await;
+
+        let list = lines(&client, &ann[0]).await;
+        assert_eq!(list.len(), 3);
+        let rest: Vec<_> = list.iter().map(|line| line.split_once(' ').expect("more").1).collect();
+        // The first asks now, but is touched at the end of its request.
+        assert_eq!(rest, ["ann 0 0 120", "ann 1 20 120", "ann 0 0 120"]);
+        for line in &list {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+            assert!(handle(line).len() == 22 && handle(line).bytes().all(plain), "{line}");
+        }
+
+        let renewed = sent(&with_cookie(&client, "/renew", &ann[2]).await).expect("a token");
+        assert_eq!(handle(&lines(&client, &renewed).await[2]), handle(&list[2]), "it survives");
+
+        let not_bobs = format!("/end/bob/{}", handle(&list[2]));
+        assert_eq!(text(&client, &not_bobs, "").await, "false");
+        for nonsense in ["x", "AAAAAAAAAAAAAAAAAAAAAA", "%00"] {
+            assert_eq!(text(&client, &format!("/end/ann/{nonsense}"), "").await, "false");
+        }
+        let hers = format!("/end/ann/{}", handle(&list[2]));
+        assert_eq!(text(&client, &hers, "").await, "true");
+        assert_eq!(text(&client, &hers, "").await, "false", "only once");
+        assert_eq!(text(&client, "/get", &renewed).await, "absent");
+        assert_eq!(lines(&client, &ann[0]).await.len(), 2);
+        assert_eq!(lines(&client, &bob).await.len(), 1);
+
+        // What has expired is on nobody's list.
+        clock.advance(Duration::from_secs(7190));
+        assert_eq!(text(&client, "/get", &ann[0]).await, "ann 0");
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(lines(&client, &ann[0]).await.len(), 1);
+    }
+}
+
+/// Keeps nothing; only asked what it can do.
+struct Nothing;
+
+#[rocket::async_trait]
+impl SimpleStorage for Nothing {
+    async fn write(&self, _: &str, _: &[u8], _: Timestamp) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    async fn read(&self, _: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(None)
+    }
+
+    async fn invalidate(&self, _: &str) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
+#[get("/list")]
+async fn list(sessions: &Sessions) -> String {
+    let listed = sessions.of::<User>().list("ann").await.map(|list| list.len());
+    let ended = sessions.of::<User>().revoke_owner("ann").await;
+    let unsupported = |error: &SessionError| matches!(error, SessionError::Unsupported(_));
+    format!("{} {}", listed.is_err_and(|e| unsupported(&e)), ended.is_err_and(|e| unsupported(&e)))
+}
+
+#[tokio::test]
+async fn what_a_storage_cannot_do_is_unsupported_and_no_failure() {
+    for place in ["client", "simple"] {
+        let fairing = Sessions::fairing().storage("simple", LastWriteWins::new(Nothing));
+        let client = client_with(figment(place), fairing, routes![list]).await;
+        let response = client.get("/list").dispatch().await;
+        assert_eq!(response.status(), Status::Ok);
+        assert_eq!(response.into_string().await.as_deref(), Some("true true"), "{place}");
+    }
+}
