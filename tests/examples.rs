@@ -338,7 +338,7 @@ fn launch_shows_what_is_configured_but_no_key_and_heeds_the_log_level() {
         ">> protection: encrypted (A128CBC-HS256), 1 key(s)",
         "Session `header_cart`:",
         ">> header: cart_session",
-        "`cart_session`, `header_cart` have no key",
+        "`cart_session`, `header_cart`, `login` have no key",
     ] {
         assert!(normal.contains(line), "no {line:?} in {normal}");
     }
@@ -372,4 +372,40 @@ fn s16_s18_a_header_session_is_one_line_of_its_header_and_nothing_else() {
     }
     let query = server.raw(&format!("/cart?cart_session={token}"), b"");
     assert_eq!(body(&query), EMPTY, "not from the address");
+}
+
+#[test]
+fn auth_form_logs_in_and_out_and_has_both_challenges() {
+    let server = Server::start("auth_form", &[]);
+    let (_dir, jar) = jar();
+    let cookies = ["-b", &jar, "-c", &jar];
+    let challenge = server.raw("/account", b"");
+    assert!(challenge.starts_with("HTTP/1.1 303"), "{challenge}");
+    assert_eq!(header(&challenge, "Location"), Some("/login"));
+    let api = server.raw("/api/account", b"");
+    assert!(api.starts_with("HTTP/1.1 401"), "{api}");
+    assert_eq!(body(&api), r#"{"error":"log in first"}"#);
+
+    let post = |fields: &str, more: &[&str]| {
+        server.curl("/login", &[&cookies[..], &["-i", "-d", fields], more].concat())
+    };
+    let wrong = post("name=jetbrains&password=wrong", &[]);
+    assert!(wrong.starts_with("HTTP/1.1 401") && header(&wrong, "Set-Cookie").is_none());
+    let fixed = "login=chosen-by-somebody-else";
+    let login = post("name=jetbrains&password=foobar", &["-b", fixed]);
+    let cookie = header(&login, "Set-Cookie").expect("a cookie");
+    assert!(cookie.starts_with("login=") && !cookie.starts_with(fixed), "s3: {cookie}");
+    assert!(!cookie.contains("Max-Age") && !cookie.contains("Expires"), "a browser session");
+    assert_eq!(server.curl("/account", &cookies), "Hello, jetbrains!");
+    assert_eq!(server.curl("/api/account", &cookies), r#"{"name":"jetbrains"}"#);
+
+    let old = format!("Cookie: {}\r\n", cookie.split(';').next().expect("name and value"));
+    let remembered = post("name=jetbrains&password=foobar&remember=on", &[]);
+    let cookie = header(&remembered, "Set-Cookie").expect("a cookie");
+    assert!(cookie.contains("; Max-Age=2592000; "), "{cookie}");
+    assert!(server.raw("/account", old.as_bytes()).starts_with("HTTP/1.1 303"), "s5: a fresh id");
+
+    server.curl("/logout", &[&cookies[..], &["-X", "POST"]].concat());
+    let after = server.curl("/account", &["-i", "-b", &jar]);
+    assert_eq!(header(&after, "Location"), Some("/login"));
 }

@@ -82,12 +82,12 @@ async fn s58_a_slow_request_cannot_revive_an_ended_session() {
         {
             let token = logged_in(&client, "ann").await;
             let (slow_client, slow_token) = (Arc::clone(&client), token.clone());
-            let uri = format!("/slow/300/{what}");
+            let uri = format!("/slow/600/{what}");
             let slow =
                 tokio::spawn(
                     async move { sent(&with_cookie(&slow_client, &uri, &slow_token).await) },
                 );
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
             with_cookie(&client, ending, &token).await;
             assert_eq!(slow.await.expect("no panic"), None, "{what} {ending}: no token");
             assert_eq!(text(&client, "/get", &token).await, "absent", "{what} {ending}");
@@ -95,12 +95,12 @@ async fn s58_a_slow_request_cannot_revive_an_ended_session() {
         for (what, expected) in [("login", "eve 0"), ("login-again", "ann 0")] {
             let token = logged_in(&client, "ann").await;
             let (slow_client, slow_token) = (Arc::clone(&client), token.clone());
-            let uri = format!("/slow/300/{what}");
+            let uri = format!("/slow/600/{what}");
             let slow =
                 tokio::spawn(
                     async move { sent(&with_cookie(&slow_client, &uri, &slow_token).await) },
                 );
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
             with_cookie(&client, "/clear", &token).await;
             let fresh = slow.await.expect("no panic").expect("a login starts fresh");
             assert_eq!(text(&client, "/get", &fresh).await, expected);

@@ -71,7 +71,8 @@ async fn try_it(operation: Operation, uri: &str, fault: Fault) -> Left {
     storage.set(operation, fault);
     let started = Instant::now();
     let response = with_cookie(&client, uri, &token).await;
-    assert!(started.elapsed() < 2 * BUDGET, "{operation:?} {uri}: {:?}", started.elapsed());
+    let patience = BUDGET + Duration::from_secs(2);
+    assert!(started.elapsed() < patience, "{operation:?} {uri}: {:?}", started.elapsed());
     let emission = match sent(&response).as_deref() {
         None => "nothing",
         Some("user=") => "removal",
@@ -233,9 +234,9 @@ fn both(
 async fn two_storages(other_in: &str) -> (Arc<Client>, Faulty) {
     let storage = faulty();
     let figment = figment("faulty")
-        .merge(("sessions.user.storage_timeout", "400 ms"))
+        .merge(("sessions.user.storage_timeout", "2 s"))
         .merge(("sessions.other.storage", other_in))
-        .merge(("sessions.other.storage_timeout", "400 ms"));
+        .merge(("sessions.other.storage_timeout", "2 s"));
     let fairing = Sessions::fairing().storage("faulty", storage.clone());
     (Arc::new(client_with(figment, fairing, routes![other, both]).await), storage)
 }
@@ -255,7 +256,7 @@ async fn s60_a_hung_storage_stalls_nobody_else() {
     for _ in 0..20 {
         assert_eq!(client.get("/other").dispatch().await.status(), Status::Ok);
     }
-    assert!(started.elapsed() < BUDGET / 2, "others waited: {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(1), "they waited: {:?}", started.elapsed());
     assert!(hanging.iter().all(|request| !request.is_finished()), "they still hang");
     for request in hanging {
         assert_eq!(request.await.expect("no panic"), Status::ServiceUnavailable);
@@ -272,7 +273,7 @@ async fn s66_all_sessions_of_a_request_share_one_budget() {
     let started = Instant::now();
     let response = with_cookie(&client, "/both", &header).await;
     assert_eq!(response.status(), Status::ServiceUnavailable);
-    assert!(started.elapsed() < BUDGET * 3 / 2, "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -50,7 +50,7 @@ async fn late(session: Session<User>, what: &str) {
         "renew" => session.renew(),
         _ => drop(session.update(|user| user.count += 1)),
     }
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
 }
 
 fn routes() -> Vec<rocket::Route> {
@@ -114,7 +114,7 @@ async fn s47_a_slow_request_cannot_revive_an_ended_client_session() {
             let (slow, cookie) = (Arc::clone(&node), token.clone());
             let uri = format!("/late/{what}");
             let slow = tokio::spawn(async move { sent(&with_cookie(&slow, &uri, &cookie).await) });
-            tokio::time::sleep(Duration::from_millis(80)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
             with_cookie(&node, ending, &token).await;
             assert_eq!(slow.await.expect("no panic"), None, "{what} {ending}: no token");
         }
