@@ -16,7 +16,7 @@ use crate::event::{SessionEvent, SessionEventKind};
 use crate::expiry::{Clock, Lifetime};
 use crate::random::Random;
 use crate::revocation::Revocation;
-use crate::storage::{KeyedLocks, SessionStorage, StorageKey};
+use crate::storage::{KeyedLocks, OwnerLimit, SessionStorage, StorageKey};
 use crate::token::Sealer;
 use crate::transformer::SessionTransformer;
 use crate::transport::{SessionTransport, SizeLimit};
@@ -64,6 +64,8 @@ pub(crate) struct Definition {
     pub sealer: RwLock<Arc<Sealer>>,
     /// `None` keeps the payload on the client.
     pub server: Option<Server>,
+    /// How many sessions an owner may have.
+    pub owner_limit: Option<OwnerLimit>,
     /// Remembers ended client sessions.
     pub revocation: Option<Revocation>,
     pub lifetime: Lifetime,

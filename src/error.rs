@@ -34,6 +34,10 @@ pub enum SessionError {
         /// What is allowed.
         limit: usize,
     },
+    /// The owner has as many sessions as `max_sessions_per_owner` allows, and
+    /// the policy is to refuse another.
+    #[error("the owner has as many sessions as allowed")]
+    LimitReached,
     /// The response has been sent, and a token would have to reach the client.
     #[error("the response has been sent; the session's new token can no longer reach the client")]
     TooLate,

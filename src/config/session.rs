@@ -10,6 +10,7 @@ use super::names::{is_reserved, is_token};
 use super::table::Table;
 use super::{Context, Protect, SessionConfig, StorageConfig, TransportConfig, cookie, keys};
 use crate::expiry::Lifetime;
+use crate::storage::{OwnerLimit, OwnerLimitPolicy};
 use crate::token::Suite;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -33,6 +34,7 @@ pub(super) fn read(
     let base_name = table.text("name").unwrap_or_else(|| name.to_owned());
     let storage = storage(&mut table, "storage", "client");
     let revocation = storage_or_none(&mut table, storage.is_some());
+    let owner_limit = owner_limit(&mut table, storage.is_some());
     let protect = protect(&mut table, storage.is_some());
     let suites = [Suite::A128CbcHs256, Suite::A192CbcHs384, Suite::A256CbcHs512]
         .map(|suite| (suite.name(), suite));
@@ -73,6 +75,7 @@ pub(super) fn read(
         transport,
         wire_name,
         storage,
+        owner_limit,
         revocation,
         protect,
         keys,
@@ -86,6 +89,21 @@ pub(super) fn read(
     later_versions(&mut table);
     table.finish();
     Some(session)
+}
+
+/// How many sessions an owner may have; `None` for any number.
+fn owner_limit(table: &mut Table<'_, '_>, on_server: bool) -> Option<OwnerLimit> {
+    let policies =
+        [("end-oldest", OwnerLimitPolicy::EndOldest), ("refuse", OwnerLimitPolicy::Refuse)];
+    let policy = table.choice("owner_limit_policy", &policies);
+    let max = table.integer("max_sessions_per_owner").filter(|max| *max > 0)?;
+    if !on_server {
+        table.problem(
+            "max_sessions_per_owner",
+            "sessions on the client cannot be counted; remove it, or write a server storage",
+        );
+    }
+    Some(OwnerLimit { max, policy: policy.unwrap_or(OwnerLimitPolicy::EndOldest) })
 }
 
 /// How often to read the files of the keys again; `None` for never.
@@ -108,8 +126,6 @@ fn later_versions(table: &mut Table<'_, '_>) {
         ("accept", &["[]"]),
         ("renewal_grace", &["0"]),
         ("renew_after", &["never"]),
-        ("max_sessions_per_owner", &["0"]),
-        ("owner_limit_policy", &["end-oldest"]),
         ("remember_client", &["false"]),
         ("cache", &[]),
         ("ktor", &[]),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::config::Secret;
 use crate::expiry::Lifetime;
+use crate::storage::OwnerLimit;
 use crate::token::Suite;
 
 /// Everything below `sessions`, checked.
@@ -27,6 +28,8 @@ pub(crate) struct SessionConfig {
     pub wire_name: String,
     /// `None` keeps the payload on the client.
     pub storage: Option<StorageConfig>,
+    /// How many sessions an owner may have.
+    pub owner_limit: Option<OwnerLimit>,
     /// Where ended client sessions are remembered.
     pub revocation: Option<StorageConfig>,
     pub protect: Protect,

@@ -12,10 +12,11 @@ use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::{Times, Timestamp};
 use crate::state::{Emission, Facts, Plan, plan};
-use crate::storage::OwnerKey;
+use crate::storage::{OwnerGuard, OwnerKey};
 use crate::tracker::{Content, Origin, Place};
 
 /// One commit of one session.
+#[derive(Clone, Copy)]
 pub(super) struct Commit<'a> {
     pub core: &'a Core,
     pub definition: &'a Definition,
@@ -23,6 +24,8 @@ pub(super) struct Commit<'a> {
     pub deadline: Instant,
     /// A concurrent write was met; a budget spent after that is a `Conflict`.
     pub conflicted: &'a AtomicBool,
+    /// Under which conditions a record may become its owner's.
+    pub guard: OwnerGuard,
 }
 
 /// A value that is to become the session's.

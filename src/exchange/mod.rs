@@ -20,7 +20,7 @@ use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::state::{Emission, Pending, State};
-use crate::storage::{OwnerKey, StorageError};
+use crate::storage::{OwnerGuard, OwnerKey, StorageError};
 use crate::token::{SessionId, owner_key};
 use crate::tracker::{Content, Found, Origin, by_id, by_value};
 use decision::Commit;
@@ -157,8 +157,8 @@ pub(crate) async fn commit<T: SessionData>(
     deadline: Instant,
 ) -> Result<Done<T>, SessionError> {
     let conflicted = AtomicBool::new(false);
-    let commit =
-        Commit { core, definition, now: core.clock.now(), deadline, conflicted: &conflicted };
+    let (now, guard) = (core.clock.now(), OwnerGuard::default());
+    let commit = Commit { core, definition, now, deadline, conflicted: &conflicted, guard };
     let next = commit.candidate_of(job)?;
     let done = async {
         match &definition.server {

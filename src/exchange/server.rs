@@ -21,11 +21,24 @@ use crate::tracker::{Origin, Place, by_id};
 /// How many ids are tried before the random generator counts as broken. Two
 /// equal ids of 256 random bits are not met in practice (checklist S4).
 const ID_ATTEMPTS: usize = 3;
-const LIMIT_REACHED: SessionError =
-    SessionError::Unsupported("the owner has as many sessions as allowed");
 
 impl Commit<'_> {
     pub async fn to_server<T: SessionData>(
+        &self,
+        server: &Server,
+        job: &Job<T>,
+        next: Option<Candidate<T>>,
+    ) -> Result<Done<T>, SessionError> {
+        let before = job.origin.as_deref().filter(|_| !job.pending.ended && !job.pending.login);
+        let owner = next.as_ref().and_then(|next| next.owner.as_ref());
+        let joins = owner.filter(|_| before.and_then(|before| before.place.owner()) != owner);
+        // Taken before anything is written: a login under way when its owner is
+        // revoked leaves nothing alive.
+        let guard = by_id::guard(self.definition, server, joins).await?;
+        Commit { guard, ..*self }.write(server, job, next).await
+    }
+
+    async fn write<T: SessionData>(
         &self,
         server: &Server,
         job: &Job<T>,
@@ -90,7 +103,7 @@ impl Commit<'_> {
             let (owner, content) = (next.owner.clone(), next.content.clone());
             let draft = Draft { id, key, times, owner, content };
             let record = draft.record(self.definition)?;
-            match server.storage.create(&draft.key, record, by_id::guard(), self.now).await? {
+            match server.storage.create(&draft.key, record, self.guard, self.now).await? {
                 Create::Created(version) => {
                     self.report(Plan::Create);
                     done.emission = self.token(self.definition.sealer().seal_id(&draft.id), &times);
@@ -100,7 +113,7 @@ impl Commit<'_> {
                 }
                 Create::Exists => {}
                 Create::Revoked => return Err(SessionError::Ended),
-                Create::LimitReached => return Err(LIMIT_REACHED),
+                Create::LimitReached => return Err(SessionError::LimitReached),
             }
         }
         Err(SessionError::Random)
@@ -180,7 +193,7 @@ impl Commit<'_> {
             content: candidate.content.clone(),
         };
         let record = draft.record(self.definition)?;
-        let update = server.storage.update(key, *version, record, by_id::guard(), self.now);
+        let update = server.storage.update(key, *version, record, self.guard, self.now);
         match update.await {
             Ok(Update::Updated(version)) => {
                 self.report(decision.plan);
@@ -190,7 +203,7 @@ impl Commit<'_> {
             // A record that cannot be read back is none.
             Ok(Update::Missing) | Err(StorageError::Corrupt(_)) => Ok(Swap::Missing),
             Ok(Update::Revoked) => Err(SessionError::Ended),
-            Ok(Update::LimitReached) => Err(LIMIT_REACHED),
+            Ok(Update::LimitReached) => Err(SessionError::LimitReached),
             Err(cause) => Err(cause.into()),
         }
     }

@@ -88,6 +88,15 @@ impl Builder<'_> {
         let sealer = sealer(&self.app, name, &config)
             .map_err(|problem| self.problems.push(format!("`sessions.{name}`: {problem}")));
         let server = config.storage.map(|storage| self.server(name, storage)).transpose();
+        let indexed = |server: &Server| server.storage.consistency() == Consistency::CompareAndSwap;
+        if let Ok(Some(server)) = &server
+            && config.owner_limit.is_some()
+            && !indexed(server)
+        {
+            self.problems.push(format!(
+                "`sessions.{name}.max_sessions_per_owner`: the storage has no index of owners; remove it"
+            ));
+        }
         let revocation = config.revocation.map(|storage| self.server(name, storage)).transpose();
         let max_age = match &config.transport {
             TransportConfig::Cookie(cookie) => cookie.max_age,
@@ -105,6 +114,7 @@ impl Builder<'_> {
             wire_name: config.wire_name,
             sealer: RwLock::new(Arc::new(sealer.ok()?)),
             server: server.ok()?,
+            owner_limit: config.owner_limit,
             revocation: revocation.ok()?.map(Revocation::new),
             lifetime: config.lifetime,
             token_expires_early: max_age.is_some_and(|age| age < config.lifetime.absolute),

@@ -9,7 +9,9 @@ use super::{Content, Found, Origin, Place};
 use crate::definition::{Definition, Server};
 use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
-use crate::storage::{OwnerGuard, OwnerKey, Record, StorageError, StorageKey, Stored, Version};
+use crate::storage::{
+    Consistency, OwnerGuard, OwnerKey, Record, StorageError, StorageKey, Stored, Version,
+};
 use crate::token::{Opened, SessionId};
 
 /// Records of an owner that are read at once.
@@ -175,7 +177,19 @@ impl Draft {
     }
 }
 
-/// Under which conditions a record may become its owner's.
-pub(crate) const fn guard() -> OwnerGuard {
-    OwnerGuard { generation: None, limit: None }
+/// Under which conditions a record may become its owner's: within the limit,
+/// and not if the owner is revoked from now on.
+pub(crate) async fn guard(
+    definition: &Definition,
+    server: &Server,
+    owner: Option<&OwnerKey>,
+) -> Result<OwnerGuard, SessionError> {
+    let indexed = server.storage.consistency() == Consistency::CompareAndSwap;
+    match owner.filter(|_| indexed) {
+        None => Ok(OwnerGuard::default()),
+        Some(owner) => {
+            let generation = Some(server.storage.owner_generation(owner).await?);
+            Ok(OwnerGuard { generation, limit: definition.owner_limit })
+        }
+    }
 }

@@ -127,3 +127,52 @@ async fn what_a_storage_cannot_do_is_unsupported_and_no_failure() {
         assert_eq!(response.into_string().await.as_deref(), Some("true true"), "{place}");
     }
 }
+
+#[tokio::test]
+async fn over_the_limit_the_oldest_ends_or_the_newest_is_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for figment in storages(dir.path()) {
+        let figment = figment.merge(("sessions.user.max_sessions_per_owner", 2));
+        for (policy, ended) in [("end-oldest", 0), ("refuse", 2)] {
+            let figment = figment.clone().merge(("sessions.user.owner_limit_policy", policy));
+            let clock = Clock::new();
+            let fairing = Sessions::fairing().clock(&clock);
+            let client = client_with(figment, fairing, vec![]).await;
+            let mut tokens = Vec::new();
+            for _ in 0..3 {
+                let response = client.get(format!("/login/{policy}")).dispatch().await;
+                tokens.push(sent(&response).unwrap_or_default());
+                let refused = policy == "refuse" && tokens.len() == 3;
+                let status = if refused { Status::InternalServerError } else { Status::Ok };
+                assert_eq!(response.status(), status, "{policy}");
+                clock.advance(Duration::from_secs(1));
+            }
+            for (n, token) in tokens.iter().enumerate() {
+                let expected = if n == ended { "absent".into() } else { format!("{policy} 0") };
+                assert_eq!(text(&client, "/get", token).await, expected, "{policy} {n}");
+            }
+            // Logging in again on one device, and others, are not in the way.
+            let again = with_cookie(&client, &format!("/login/{policy}"), &tokens[1]).await;
+            assert_eq!(again.status(), Status::Ok, "{policy}");
+            logged_in(&client, "somebody-else").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_login_under_way_when_its_owner_is_revoked_leaves_nothing_alive() {
+    let storage = faulty();
+    let fairing = Sessions::fairing().storage("faulty", storage.clone());
+    let client = client_with(figment("faulty"), fairing, routes![devices]).await;
+    let client = std::sync::Arc::new(client);
+    // The login has begun to commit; its write takes a while.
+    storage.set(Operation::Create, Fault::Slow(Duration::from_millis(500)));
+    let slow = std::sync::Arc::clone(&client);
+    let login = tokio::spawn(async move { slow.get("/login/ann").dispatch().await.status() });
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let sessions = client.rocket().state::<Sessions>().expect("the fairing");
+    sessions.of::<User>().revoke_owner("ann").await.expect("memory answers");
+    assert_eq!(login.await.expect("no panic"), Status::ServiceUnavailable);
+    storage.mend();
+    assert!(sessions.of::<User>().list("ann").await.expect("memory answers").is_empty());
+}
