@@ -10,7 +10,7 @@ use crate::state::Plan;
 use crate::tracker::{Origin, Place, by_value};
 
 impl Commit<'_> {
-    pub async fn to_client<T: SessionData>(
+    pub async fn on_client<T: SessionData>(
         &self,
         job: &Job<T>,
         next: Option<Candidate<T>>,

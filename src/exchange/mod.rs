@@ -162,8 +162,8 @@ pub(crate) async fn commit<T: SessionData>(
     let next = commit.candidate_of(job)?;
     let done = async {
         match &definition.server {
-            None => commit.to_client(job, next).await,
-            Some(server) => commit.to_server(server, job, next).await,
+            None => commit.on_client(job, next).await,
+            Some(server) => commit.on_server(server, job, next).await,
         }
     };
     timeout_at(deadline, done).await.unwrap_or_else(|_| Err(commit.timed_out()))

@@ -23,7 +23,7 @@ use crate::tracker::{Origin, Place, by_id};
 const ID_ATTEMPTS: usize = 3;
 
 impl Commit<'_> {
-    pub async fn to_server<T: SessionData>(
+    pub async fn on_server<T: SessionData>(
         &self,
         server: &Server,
         job: &Job<T>,
