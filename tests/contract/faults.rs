@@ -8,7 +8,7 @@ use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
 use rocket_typed_sessions::storage::Timestamp;
-use rocket_typed_sessions::{Session, SessionData, Sessions};
+use rocket_typed_sessions::{Session, SessionData, SessionError, Sessions};
 use serde::{Deserialize, Serialize};
 
 use crate::support::*;
@@ -95,7 +95,7 @@ async fn try_it(operation: Operation, uri: &str, fault: Fault) -> Left {
 type Row = (Operation, &'static str, Left, Left, Left);
 
 fn table() -> Vec<Row> {
-    use Operation::{Create, Invalidate, Read, Touch, Update};
+    use Operation::{Create, Invalidate, OwnerGeneration, Read, Touch, Update};
     let refused = || left(503, "nothing", "ann 0", 1);
     vec![
         (Read, "/get", refused(), refused(), left(200, "nothing", "ann 0", 1)),
@@ -162,6 +162,8 @@ fn table() -> Vec<Row> {
             left(503, "nothing", "absent", 1),
             left(200, "token", "absent", 1),
         ),
+        // A login first asks when its owner was last revoked.
+        (OwnerGeneration, "/login/bob", refused(), refused(), left(200, "token", "absent", 1)),
         // A touch is a courtesy: its failure changes nothing.
         (
             Touch,
@@ -210,6 +212,28 @@ async fn a_replay_that_cannot_read_gives_503_and_keeps_the_others_write() {
     assert_eq!(text(&client, "/get", &token).await, "ann 1");
 }
 
+#[tokio::test]
+async fn lists_and_revocations_fail_by_their_deadline_and_say_so() {
+    let (client, storage) = application().await;
+    let token = logged_in(&client, "ann").await;
+    let sessions = client.rocket().state::<Sessions>().expect("the fairing");
+    let sessions = sessions.of::<User>();
+    for fault in [down(), Fault::Hangs] {
+        let started = Instant::now();
+        for operation in [Operation::List, Operation::InvalidateOwner] {
+            storage.set(operation, fault.clone());
+        }
+        let unavailable =
+            |error: SessionError| assert_eq!(error.status(), Status::ServiceUnavailable);
+        unavailable(sessions.list("ann").await.expect_err("no list"));
+        unavailable(sessions.revoke("ann", &"x".into()).await.expect_err("no list"));
+        unavailable(sessions.revoke_owner("ann").await.expect_err("not revoked"));
+        assert!(started.elapsed() < 3 * BUDGET + Duration::from_secs(2), "{fault:?}");
+        storage.mend();
+        assert_eq!(text(&client, "/get", &token).await, "ann 0");
+    }
+}
+
 #[derive(Clone, Serialize, Deserialize)]
 struct Other(u32);
 
@@ -224,10 +248,7 @@ fn other(other: Session<Other>) -> String {
 }
 
 #[get("/both")]
-fn both(
-    _user: Result<Session<User>, rocket_typed_sessions::SessionError>,
-    other: Session<Other>,
-) -> String {
+fn both(_user: Result<Session<User>, SessionError>, other: Session<Other>) -> String {
     other.get().map_or_else(|| "none".into(), |other| other.0.to_string())
 }
 
