@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rocket::http::Status;
 use rocket::outcome::Outcome;
@@ -120,6 +121,73 @@ impl<'r, T: Authenticate> FromRequest<'r> for Authenticated<T> {
             }
             _ => Outcome::Forward(Status::Unauthorized),
         }
+    }
+}
+
+/// Step-up: [`Authenticated`] whose login is at most `MINUTES` minutes old.
+///
+/// An older login is forwarded with 401 as none would be, so that a route of a
+/// lower rank that takes `Authenticated<T>` can ask for the password again; a
+/// [`Session::login`] with the same value then makes it recent.
+///
+/// ```
+/// use rocket::{get, response::Redirect};
+/// use rocket_typed_sessions::{Authenticate, Authenticated, RecentlyAuthenticated, SessionData};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct User { id: String }
+///
+/// impl SessionData for User {
+///     const NAME: &'static str = "user";
+/// }
+///
+/// impl Authenticate for User {}
+///
+/// #[get("/keys")]
+/// fn keys(user: RecentlyAuthenticated<User, 10>) -> String {
+///     format!("The keys of {}", user.id)
+/// }
+///
+/// #[get("/keys", rank = 2)]
+/// fn confirm(_user: Authenticated<User>) -> Redirect {
+///     Redirect::to("/confirm-password")
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct RecentlyAuthenticated<T: Authenticate, const MINUTES: u64>(Authenticated<T>);
+
+impl<T: Authenticate, const MINUTES: u64> Deref for RecentlyAuthenticated<T, MINUTES> {
+    type Target = Authenticated<T>;
+
+    fn deref(&self) -> &Authenticated<T> {
+        &self.0
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, T: Authenticate, const MINUTES: u64> FromRequest<'r>
+    for RecentlyAuthenticated<T, MINUTES>
+{
+    type Error = SessionError;
+
+    async fn from_request(request: &'r Request<'_>) -> GuardOutcome<Self, SessionError> {
+        let age = Duration::from_secs(MINUTES.saturating_mul(60));
+        match Authenticated::<T>::from_request(request).await {
+            Outcome::Success(user) if user.session.authenticated_within(age) => {
+                Outcome::Success(Self(user))
+            }
+            Outcome::Success(_) => Outcome::Forward(Status::Unauthorized),
+            Outcome::Error(error) => Outcome::Error(error),
+            Outcome::Forward(status) => Outcome::Forward(status),
+        }
+    }
+}
+
+impl<T: Authenticate, const MINUTES: u64> Sentinel for RecentlyAuthenticated<T, MINUTES> {
+    /// As for [`Session`].
+    fn abort(rocket: &Rocket<Ignite>) -> bool {
+        Session::<T>::abort(rocket)
     }
 }
 

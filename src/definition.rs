@@ -74,6 +74,7 @@ pub(crate) struct Definition {
     pub token_expires_early: bool,
     pub max_payload: usize,
     pub storage_timeout: Duration,
+    pub remember_client: bool,
     pub transformers: Vec<Arc<dyn SessionTransformer>>,
     pub claimed: OnceLock<(TypeId, &'static str)>,
 }

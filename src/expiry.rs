@@ -65,6 +65,10 @@ pub(crate) struct Lifetime {
     pub absolute: Duration,
     /// Refresh the expiry at most this often.
     pub touch_after: Duration,
+    /// How long the id before the last renewal still opens a session.
+    pub renewal_grace: Duration,
+    /// How long a session keeps its id.
+    pub renew_after: Option<Duration>,
 }
 
 /// The times of one session, from a token or a record.
@@ -127,6 +131,16 @@ impl Lifetime {
             && now < self.expires(times)
     }
 
+    /// Whether the id before a renewal at `renewed` still opens its session.
+    pub fn in_grace(&self, renewed: Timestamp, now: Timestamp) -> bool {
+        renewed <= now.after(SKEW) && now.since(renewed) < self.renewal_grace
+    }
+
+    /// Whether a session that was last renewed at `renewed` is to take a new id.
+    pub fn renewal_due(&self, times: &Times, renewed: Timestamp, now: Timestamp) -> bool {
+        self.renew_after.is_some_and(|after| now.since(renewed.max(times.created)) >= after)
+    }
+
     /// Whether an otherwise unchanged session is due for a refreshed expiry.
     pub fn touch_due(&self, times: &Times, now: Timestamp) -> bool {
         // A session that has less time than others is refreshed sooner.
@@ -160,8 +174,13 @@ mod tests {
     use super::*;
 
     const DAY: Duration = Duration::from_secs(86_400);
-    const LIFETIME: Lifetime =
-        Lifetime { idle: DAY, absolute: Duration::from_secs(3 * 86_400), touch_after: DAY };
+    const LIFETIME: Lifetime = Lifetime {
+        idle: DAY,
+        absolute: Duration::from_secs(3 * 86_400),
+        touch_after: DAY,
+        renewal_grace: Duration::from_secs(30),
+        renew_after: Some(Duration::from_secs(3600)),
+    };
 
     fn times(created: u64, seen: u64) -> Times {
         Times {
@@ -202,9 +221,23 @@ mod tests {
         assert!(LIFETIME.admits(&times(1_060_000, 1_060_000), now));
         let login = Times { authenticated: Timestamp(u64::MAX), ..times(900_000, 900_000) };
         assert!(!LIFETIME.admits(&login, now));
-        let forever =
-            Lifetime { idle: Duration::MAX, absolute: Duration::MAX, touch_after: Duration::ZERO };
+        let forever = Lifetime { idle: Duration::MAX, absolute: Duration::MAX, ..LIFETIME };
         assert!(forever.admits(&times(0, 0), Timestamp(u64::MAX - 1)));
+    }
+
+    #[test]
+    fn s67_a_grace_and_an_ids_age_end_at_the_exact_millisecond() {
+        let renewed = Timestamp(1_000_000);
+        for (now, expected) in
+            [(939_999, false), (940_000, true), (1_029_999, true), (1_030_000, false)]
+        {
+            assert_eq!(LIFETIME.in_grace(renewed, Timestamp(now)), expected, "{now}");
+        }
+        let hour = 3_600_000;
+        let due = |renewed, now| LIFETIME.renewal_due(&times(500, 500), renewed, Timestamp(now));
+        assert!(!due(Timestamp::ZERO, hour + 499) && due(Timestamp::ZERO, hour + 500));
+        assert!(!due(renewed, 1_000_000 + hour - 1) && due(renewed, 1_000_000 + hour));
+        assert!(!due(Timestamp(u64::MAX), 1));
     }
 
     #[test]

@@ -9,7 +9,9 @@
 //! records, and [`SessionData`] is the serializer.
 
 mod auth;
+mod client;
 mod config;
+mod csrf;
 mod definition;
 mod error;
 mod event;
@@ -33,7 +35,12 @@ mod tracker;
 mod transformer;
 mod transport;
 
-pub use auth::{Authenticate, Authenticated};
+pub use auth::{Authenticate, Authenticated, RecentlyAuthenticated};
+pub use client::ClientInfo;
+pub use csrf::{
+    CSRF_FIELD, CSRF_HEADER, CsrfError, CsrfForm, CsrfFormError, CsrfGuardError, CsrfHeader,
+    CsrfToken,
+};
 pub use error::{DecodeError, EncodeError, SessionError};
 pub use event::{SessionEvent, SessionEventKind};
 pub use fairing::SessionsFairing;

@@ -12,6 +12,7 @@ use rocket::request::{FromRequest, Outcome as GuardOutcome};
 use rocket::{Ignite, Request, Rocket, Sentinel, error};
 use sha2::{Digest, Sha256};
 
+use crate::client::ClientInfo;
 use crate::definition::{Core, Definition, Server};
 use crate::error::SessionError;
 use crate::event::SessionEventKind;
@@ -19,7 +20,7 @@ use crate::exchange::{decode, too_late};
 use crate::fairing::SessionsFairing;
 use crate::storage::{Consistency, OwnerKey, StorageKey, Timestamp};
 use crate::token::owner_key;
-use crate::tracker::by_id;
+use crate::tracker::by_id::{self, Listed};
 use crate::{Session, SessionData, SessionId};
 
 /// The application's sessions: managed state and a request guard.
@@ -130,7 +131,7 @@ impl<T: SessionData> SessionManager<'_, T> {
         let found = by_id::of_owner(definition, server, &owner, now);
         let found = self.within(definition, found).await?.into_iter();
         let mut sessions: Vec<_> = found
-            .filter_map(|(key, times, content)| {
+            .filter_map(|Listed { key, times, content, client }| {
                 let time = |time: Timestamp| time.to_system_time().unwrap_or(UNIX_EPOCH);
                 Some(SessionInfo {
                     handle: SessionHandle::of(&key),
@@ -138,6 +139,7 @@ impl<T: SessionData> SessionManager<'_, T> {
                     created: time(times.created),
                     last_seen: time(times.seen),
                     expires: time(definition.lifetime.expires(&times)),
+                    client: ClientInfo::decode(&client),
                 })
             })
             .collect();
@@ -155,7 +157,7 @@ impl<T: SessionData> SessionManager<'_, T> {
         let now = self.core.clock.now();
         let ended = async {
             let found = by_id::of_owner(definition, server, &owner, now).await?;
-            let mut keys = found.iter().map(|(key, ..)| key);
+            let mut keys = found.iter().map(|listed| &listed.key);
             match keys.find(|key| SessionHandle::of(key) == *handle) {
                 Some(key) => Ok(server.storage.invalidate(key).await?),
                 None => Ok(false),
@@ -251,6 +253,8 @@ pub struct SessionInfo<T> {
     pub last_seen: SystemTime,
     /// When it ends unless it is used again.
     pub expires: SystemTime,
+    /// Who the client says that it is, with `remember_client = true`.
+    pub client: Option<ClientInfo>,
 }
 
 /// Names one session of an owner: safe to show, and the same for the session's

@@ -11,9 +11,12 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::SessionData;
+use crate::client::ClientInfo;
+use crate::csrf::CsrfToken;
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::exchange::{self, Job};
+use crate::expiry::Timestamp;
 use crate::manager::Sessions;
 use crate::state::{Emission, State};
 use crate::token::SessionId;
@@ -85,6 +88,8 @@ pub(crate) struct Entry<T: SessionData> {
     pub state: Mutex<State<T>>,
     shared: Arc<Shared>,
     unknown: bool,
+    /// Who the client says that it is, encoded; empty if nobody wants to know.
+    client: Arc<[u8]>,
     /// One commit at a time.
     committing: tokio::sync::Mutex<()>,
 }
@@ -109,12 +114,14 @@ impl<T: SessionData> Entry<T> {
                 (State::new(false, None, None, Vec::new()), Some(cause))
             }
         };
+        let client = definition.remember_client.then(|| ClientInfo::of(request).encode());
         let entry = Arc::new(Self {
             core: Arc::clone(core),
             definition: Arc::clone(definition),
             state: Mutex::new(state),
             shared: Arc::clone(&all.shared),
             unknown: failure.is_some(),
+            client: client.unwrap_or_default().into(),
             committing: tokio::sync::Mutex::default(),
         });
         entry.core.entries.fetch_add(1, Ordering::SeqCst);
@@ -122,25 +129,62 @@ impl<T: SessionData> Entry<T> {
         failure.map_or(Ok(entry), Err)
     }
 
+    pub fn now(&self) -> Timestamp {
+        self.core.clock.now()
+    }
+
     /// The session's id, or the one that the commit will give it.
     pub fn id(&self) -> Option<SessionId> {
         self.definition.server.as_ref()?;
-        let mut state = self.state.lock();
-        state.value.as_ref()?;
-        if let Some(planned) = &state.planned_id {
-            return Some(planned.clone());
-        }
-        let present =
-            state.origin.as_deref().filter(|_| !state.pending.ended).map(|origin| &origin.place);
-        let planned = match present {
-            Some(Place::Server { id, .. }) if state.pending.login || state.pending.renew => {
-                id.renewed(&self.core.random)
-            }
-            Some(Place::Server { id, .. }) => return Some(id.clone()),
-            _ => SessionId::random(&self.core.random),
+        self.coming_id().map(|(id, _)| id)
+    }
+
+    /// What CSRF tokens hang on: a secret of the session's, and how often it
+    /// was replaced.
+    pub fn csrf_token(&self) -> Result<Option<CsrfToken<T>>, SessionError> {
+        let Some((id, rotations)) = self.coming_id() else { return Ok(None) };
+        let secret = match self.definition.server {
+            Some(_) => id.locator(),
+            None => id.secret(),
         };
-        state.planned_id = planned.ok();
-        state.planned_id.clone()
+        CsrfToken::new(secret, rotations, &self.core.random).map(Some)
+    }
+
+    /// The id that the session has after the commit, and its rotations. For a
+    /// session on the client, the id's secret is the token id.
+    fn coming_id(&self) -> Option<(SessionId, u32)> {
+        let (value, committed) = {
+            let state = self.state.lock();
+            (state.value.clone()?, state.committed.clone())
+        };
+        // User code runs outside the lock.
+        let owner_changes = committed.is_some_and(|committed| committed.owner() != value.owner());
+        let random = &self.core.random;
+        let mut state = self.state.lock();
+        let ended = state.pending.ended;
+        let origin = state.origin.clone().filter(|_| !ended);
+        let fresh = state.pending.login || owner_changes;
+        let replaced = fresh || state.pending.renew || state.renewal_due;
+        let mut rotations = 0;
+        let found = match origin.as_deref().map(|origin| &origin.place) {
+            Some(Place::Server(located)) => {
+                let renewed = fresh || !located.grace && replaced;
+                let rotates = fresh || !located.grace && state.pending.renew;
+                rotations = located.secrets.rotations.wrapping_add(rotates.into());
+                if !renewed {
+                    return Some((located.id.clone(), rotations));
+                }
+                located.id.renewed(random)
+            }
+            Some(Place::Client { token_id, .. }) if !replaced => {
+                return Some((SessionId::of_token(*token_id), rotations));
+            }
+            _ => SessionId::random(random),
+        };
+        if state.planned_id.is_none() {
+            state.planned_id = found.ok();
+        }
+        Some((state.planned_id.clone()?, rotations))
     }
 
     /// Commits now; the changes stay pending if that fails.
@@ -180,8 +224,8 @@ impl<T: SessionData> Entry<T> {
     async fn find_again(&self, origin: &Origin) -> Result<Option<(Origin, Arc<T>)>, SessionError> {
         let (definition, now) = (&self.definition, self.core.clock.now());
         match (&definition.server, &definition.revocation, &origin.place) {
-            (Some(server), _, Place::Server { id, .. }) => {
-                let found = by_id::find(definition, server, id, now).await?;
+            (Some(server), _, Place::Server(located)) => {
+                let found = by_id::find(definition, server, &located.id, now).await?;
                 Ok(found.and_then(|found| {
                     let value = exchange::decode::<T>(definition, &found.content)?;
                     Some((found, Arc::new(value)))
@@ -214,6 +258,8 @@ impl<T: SessionData> Entry<T> {
             revision: state.revision,
             late,
             failed,
+            renewal_due: state.renewal_due && !late && !failed,
+            client: Arc::clone(&self.client),
         };
         Restore { entry: self, job: Some(job) }
     }

@@ -14,6 +14,7 @@ use rocket::{Ignite, Rocket, Sentinel, error};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::csrf::CsrfToken;
 use crate::error::{DecodeError, EncodeError, SessionError};
 use crate::exchange::owner_of;
 use crate::expiry::Times;
@@ -228,7 +229,9 @@ impl<T: SessionData> Session<T> {
     }
 
     /// A new id for the same session: same data, same beginning. The old id is
-    /// worth nothing once this request is committed (checklist S5).
+    /// worth nothing once this request is committed (checklist S5), or with
+    /// `renewal_grace` a little later: meanwhile it reads, its changes are
+    /// saved, and its `clear` ends the session, but it is not renewed again.
     pub fn renew(&self) {
         self.entry.state.lock().renew();
     }
@@ -236,8 +239,9 @@ impl<T: SessionData> Session<T> {
     /// The session's id. For server storage, valid right after `set` and
     /// `login` too; `None` for client storage and without a session.
     ///
-    /// The commit gives another id than it was asked for in one case: the
-    /// record that a `login` meant to replace has ended meanwhile.
+    /// The commit gives another id than it was asked for in two cases: the
+    /// record that a `login` meant to replace has ended meanwhile, or another
+    /// request renewed the session first (see `renewal_grace`).
     pub fn id(&self) -> Option<SessionId> {
         self.entry.id()
     }
@@ -260,6 +264,43 @@ impl<T: SessionData> Session<T> {
     pub fn authenticated_at(&self) -> Option<SystemTime> {
         let times = self.times().filter(|times| times.authenticated != Timestamp::ZERO);
         times.and_then(|times| times.authenticated.to_system_time())
+    }
+
+    /// Whether the session's user logged in no longer than `age` ago. Asks for
+    /// the password again where it matters; as a guard:
+    /// [`RecentlyAuthenticated`](crate::RecentlyAuthenticated).
+    ///
+    /// ```
+    /// use rocket::{get, http::Status};
+    /// use rocket_typed_sessions::{Session, SessionData};
+    /// use serde::{Deserialize, Serialize};
+    /// use std::time::Duration;
+    ///
+    /// #[derive(Clone, Serialize, Deserialize)]
+    /// struct User { id: String }
+    ///
+    /// impl SessionData for User {
+    ///     const NAME: &'static str = "user";
+    /// }
+    ///
+    /// #[get("/keys")]
+    /// fn keys(session: Session<User>) -> Result<&'static str, Status> {
+    ///     let recent = session.authenticated_within(Duration::from_secs(600));
+    ///     if recent { Ok("your keys") } else { Err(Status::Unauthorized) }
+    /// }
+    /// ```
+    pub fn authenticated_within(&self, age: Duration) -> bool {
+        let now = self.entry.now();
+        self.times().is_some_and(|times| {
+            times.authenticated != Timestamp::ZERO && now.since(times.authenticated) <= age
+        })
+    }
+
+    /// The session's CSRF token, for a form; `None` without a session. See
+    /// [`CsrfToken`]. A session that this request starts, as a login page does
+    /// for its form, has one too.
+    pub fn csrf_token(&self) -> Result<Option<CsrfToken<T>>, SessionError> {
+        self.entry.csrf_token()
     }
 
     fn times(&self) -> Option<Times> {

@@ -187,6 +187,8 @@ pub(crate) struct State<T> {
     pub encoded: Option<Content>,
     /// The session ended while this request changed it; the changes are dropped.
     pub lost: bool,
+    /// The session has had its id for long enough; the next commit renews it.
+    pub renewal_due: bool,
     /// From commits so far; the fairing sends it.
     pub emission: Emission,
     /// From the commit at the end; goes out, instead of `emission`, only if
@@ -212,6 +214,7 @@ impl<T> State<T> {
             revision: 0,
             encoded: None,
             lost: false,
+            renewal_due: false,
             emission: Emission::Nothing,
             tentative: Emission::Nothing,
         }
@@ -278,6 +281,7 @@ impl<T> State<T> {
         self.origin = done.origin;
         self.others.clear();
         self.planned_id = None;
+        self.renewal_due = false;
         self.committed = done.value.clone();
         // Changes made meanwhile of a session that turned out to be over.
         let moot = done.dropped && !self.pending.login && !self.pending.ended;

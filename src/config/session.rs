@@ -69,7 +69,22 @@ pub(super) fn read(
         idle,
         absolute,
         touch_after: table.duration_or_zero("touch_after").unwrap_or(smaller / 10),
+        renewal_grace: table.duration_or_zero("renewal_grace").unwrap_or_default(),
+        renew_after: duration_or_never(&mut table, "renew_after"),
     };
+    let remember_client = table.flag("remember_client").unwrap_or(false);
+    for (key, set) in [
+        ("renewal_grace", !lifetime.renewal_grace.is_zero()),
+        ("renew_after", lifetime.renew_after.is_some()),
+        ("remember_client", remember_client),
+    ] {
+        if set && storage.is_none() {
+            table.problem(key, "only a session on the server has a record to keep this in; remove it, or write a server storage");
+        }
+    }
+    if lifetime.renew_after.is_some() && lifetime.renewal_grace.is_zero() {
+        table.warning("renew_after", "requests sent in parallel to a renewal will find no session; write `renewal_grace = \"30 seconds\"`");
+    }
     let small = storage.is_none() && !matches!(transport, TransportConfig::Cookie(_));
     let session = SessionConfig {
         transport,
@@ -85,6 +100,7 @@ pub(super) fn read(
         max_payload: table.size("max_payload").unwrap_or(if small { 8 * 1024 } else { 64 * 1024 }),
         storage_timeout: table.duration("storage_timeout").unwrap_or(STORAGE_TIMEOUT),
         transform: transform(&mut table, registered),
+        remember_client,
     };
     later_versions(&mut table);
     table.finish();
@@ -106,12 +122,17 @@ fn owner_limit(table: &mut Table<'_, '_>, on_server: bool) -> Option<OwnerLimit>
     Some(OwnerLimit { max, policy: policy.unwrap_or(OwnerLimitPolicy::EndOldest) })
 }
 
+/// A duration; `None` for the word "never".
+fn duration_or_never(table: &mut Table<'_, '_>, key: &'static str) -> Option<Duration> {
+    match table.value(key) {
+        Some(Value::String(_, word)) if word == "never" => None,
+        _ => table.duration(key),
+    }
+}
+
 /// How often to read the files of the keys again; `None` for never.
 fn key_reload(table: &mut Table<'_, '_>) -> Option<Duration> {
-    if matches!(table.value("key_reload"), Some(Value::String(_, word)) if word == "never") {
-        return None;
-    }
-    let every = table.duration("key_reload")?;
+    let every = duration_or_never(table, "key_reload")?;
     let own = ["secret_file", "sign_key_file", "encrypt_key_file"];
     if !table.context.root_file && !own.iter().any(|file| table.has(file)) {
         table.problem("key_reload", "reads files again, and no key comes from one; write `secret_file = \"…\"` or remove it");
@@ -121,15 +142,9 @@ fn key_reload(table: &mut Table<'_, '_>) -> Option<Duration> {
 
 /// Keys of the contract that this version does not carry out yet.
 fn later_versions(table: &mut Table<'_, '_>) {
-    for (key, defaults) in [
-        ("format", &["native"][..]),
-        ("accept", &["[]"]),
-        ("renewal_grace", &["0"]),
-        ("renew_after", &["never"]),
-        ("remember_client", &["false"]),
-        ("cache", &[]),
-        ("ktor", &[]),
-    ] {
+    for (key, defaults) in
+        [("format", &["native"][..]), ("accept", &["[]"]), ("cache", &[]), ("ktor", &[])]
+    {
         table.not_yet(key, defaults);
     }
 }

@@ -41,6 +41,12 @@ impl<'t, 'f> Table<'t, 'f> {
         self.context.weakness(&path, message, self.dict.get(key).cloned().as_ref());
     }
 
+    /// Something that works but will surprise.
+    pub fn warning(&mut self, key: &str, message: &str) {
+        let path = self.path(key);
+        self.context.warnings.push(format!("`{path}`: {message}"));
+    }
+
     /// The value as it stands; the caller judges it.
     pub fn value(&mut self, key: &'static str) -> Option<Value> {
         self.known.push(key);

@@ -44,6 +44,8 @@ pub(crate) struct SessionConfig {
     pub storage_timeout: Duration,
     /// Names of registered transformers, in the order of writing.
     pub transform: Vec<String>,
+    /// Keep who the client says that it is.
+    pub remember_client: bool,
 }
 
 #[derive(Debug)]

@@ -39,6 +39,7 @@ impl Commit<'_> {
             self.definition,
             &self.core.random,
             before,
+            job.planned_id.as_ref(),
             epoch,
             decision.times,
             content,

@@ -97,7 +97,9 @@ impl Commit<'_> {
             _ => false,
         };
         let fresh = job.pending.login || owner_changed || origin.is_none();
-        let renew = fresh || job.pending.renew;
+        // A renewed id is not renewed again by those who still have the old one.
+        let in_grace = origin.is_some_and(|origin| origin.place.in_grace());
+        let renew = fresh || !in_grace && (job.pending.renew || job.renewal_due);
         let changed = next.is_some_and(|next| {
             origin.is_none_or(|origin| {
                 let idle = job.pending.idle.unwrap_or(origin.times.idle_override);
@@ -136,7 +138,7 @@ impl Commit<'_> {
     /// Whose session was found: what its record says, or else its value.
     fn owner_before<T: SessionData>(&self, job: &Job<T>, origin: &Origin) -> Option<OwnerKey> {
         match &origin.place {
-            Place::Server { owner, .. } => owner.clone(),
+            Place::Server(located) => located.owner.clone(),
             Place::Client { .. } => {
                 job.committed.as_deref().and_then(|value| owner_of(self.definition, value))
             }

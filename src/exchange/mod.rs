@@ -22,7 +22,7 @@ use crate::event::SessionEventKind as Event;
 use crate::state::{Emission, Pending, State};
 use crate::storage::{OwnerGuard, OwnerKey, StorageError};
 use crate::token::{SessionId, owner_key};
-use crate::tracker::{Content, Found, Origin, by_id, by_value};
+use crate::tracker::{Content, Found, Origin, Place, by_id, by_value};
 use decision::Commit;
 
 /// More values of one session than this are no session (checklist S10).
@@ -49,7 +49,15 @@ pub(crate) async fn load<T: SessionData>(
     if let Some(origin) = found.only()
         && let Some(value) = decode(definition, &origin.content)
     {
-        return Ok(State::new(true, found.origins.pop(), Some(Arc::new(value)), Vec::new()));
+        let renewal_due = match &origin.place {
+            Place::Server(located) if !located.grace => {
+                let renewed = located.secrets.renewed;
+                definition.lifetime.renewal_due(&origin.times, renewed, core.clock.now())
+            }
+            _ => false,
+        };
+        let state = State::new(true, found.origins.pop(), Some(Arc::new(value)), Vec::new());
+        return Ok(State { renewal_due, ..state });
     }
     if found.origins.len() > 1 || values.len() > MAX_VALUES {
         warn!(
@@ -112,6 +120,10 @@ pub(crate) struct Job<T> {
     pub late: bool,
     /// After a 5xx: nothing is refreshed or re-issued.
     pub failed: bool,
+    /// The session has had its id for long enough.
+    pub renewal_due: bool,
+    /// Who the client says that it is, encoded; empty if nobody wants to know.
+    pub client: Arc<[u8]>,
 }
 
 impl<T: SessionData> Job<T> {

@@ -16,7 +16,7 @@ use crate::state::{Emission, Plan};
 use crate::storage::{Create, StorageError, Update};
 use crate::token::SessionId;
 use crate::tracker::by_id::Draft;
-use crate::tracker::{Origin, Place, by_id};
+use crate::tracker::{Located, Origin, Place, Renewal, Secrets, by_id};
 
 /// How many ids are tried before the random generator counts as broken. Two
 /// equal ids of 256 random bits are not met in practice (checklist S4).
@@ -63,6 +63,9 @@ impl Commit<'_> {
             (Plan::Save | Plan::Renew, Some(next)) => {
                 self.replace(server, job, &origin, next, &mut done).await?;
             }
+            (Plan::Renew, None) => {
+                self.renew_alone(server, job, &origin, &decision, &mut done).await;
+            }
             (Plan::Touch, _) => {
                 self.touch(server, job, &origin, decision.times, &mut done).await;
             }
@@ -101,8 +104,9 @@ impl Commit<'_> {
             let id = planned.take().map_or_else(|| SessionId::random(&self.core.random), Ok)?;
             let key = id.storage_key(&self.definition.app, &self.definition.name);
             let (owner, content) = (next.owner.clone(), next.content.clone());
-            let draft = Draft { id, key, times, owner, content };
-            let record = draft.record(self.definition)?;
+            let secrets = Secrets::of(&id);
+            let draft = Draft { id, key, secrets, grace: false, times, owner, content };
+            let record = draft.record(self.definition, &job.client)?;
             match server.storage.create(&draft.key, record, self.guard, self.now).await? {
                 Create::Created(version) => {
                     self.report(Plan::Create);
@@ -129,8 +133,8 @@ impl Commit<'_> {
         next: Candidate<T>,
         done: &mut Done<T>,
     ) -> Result<(), SessionError> {
-        let Place::Server { id, key, .. } = &first.place else { return Ok(()) };
-        let _queue = server.locks.lock(key).await;
+        let Place::Server(located) = &first.place else { return Ok(()) };
+        let _queue = server.locks.lock(&located.key).await;
         let mut origin = Arc::clone(first);
         let mut next = Some(next);
         while let Some(candidate) = next {
@@ -153,7 +157,8 @@ impl Commit<'_> {
             if Instant::now() >= self.deadline {
                 return Err(SessionError::Conflict);
             }
-            let Some(found) = by_id::find(self.definition, server, id, self.now).await? else {
+            let Some(found) = by_id::find(self.definition, server, &located.id, self.now).await?
+            else {
                 break;
             };
             next = self.replay(job, &found.content)?;
@@ -171,29 +176,26 @@ impl Commit<'_> {
         candidate: &Candidate<T>,
         decision: &Decision,
     ) -> Result<Swap, SessionError> {
-        let Place::Server { id, key, version, .. } = &origin.place else {
-            return Ok(Swap::Missing);
-        };
+        let Place::Server(located) = &origin.place else { return Ok(Swap::Missing) };
         if !matches!(decision.plan, Plan::Save | Plan::Renew) {
             return Ok(Swap::Unchanged);
         }
         if decision.renew && job.late {
             return Err(SessionError::TooLate);
         }
-        let id = match &job.planned_id {
-            _ if !decision.renew => id.clone(),
-            Some(planned) => planned.clone(),
-            None => id.renewed(&self.core.random)?,
-        };
+        let (id, secrets) = self.id_after(job, located, decision)?;
         let draft = Draft {
             id,
-            key: key.clone(),
+            key: located.key.clone(),
+            secrets,
+            grace: located.grace && !decision.renew,
             times: decision.times,
             owner: candidate.owner.clone(),
             content: candidate.content.clone(),
         };
-        let record = draft.record(self.definition)?;
-        let update = server.storage.update(key, *version, record, self.guard, self.now);
+        let record = draft.record(self.definition, &job.client)?;
+        let update =
+            server.storage.update(&located.key, located.version, record, self.guard, self.now);
         match update.await {
             Ok(Update::Updated(version)) => {
                 self.report(decision.plan);
@@ -208,21 +210,69 @@ impl Commit<'_> {
         }
     }
 
+    /// The id under which the session goes on, and what opens it then.
+    fn id_after<T>(
+        &self,
+        job: &Job<T>,
+        located: &Located,
+        decision: &Decision,
+    ) -> Result<(SessionId, Secrets), SessionError> {
+        if !decision.renew {
+            return Ok((located.id.clone(), located.secrets.clone()));
+        }
+        let id = match &job.planned_id {
+            Some(planned) => planned.clone(),
+            None => located.id.renewed(&self.core.random)?,
+        };
+        let grace = !self.definition.lifetime.renewal_grace.is_zero();
+        let renewal = Renewal {
+            // Never after a login: whoever had the old id stays logged out.
+            grace: grace && !decision.fresh,
+            rotates: decision.fresh || job.pending.renew,
+        };
+        let secrets = located.secrets.renewed(&id, self.now, renewal);
+        Ok((id, secrets))
+    }
+
     /// The token to send after a write: a new id's, or one that must be
     /// refreshed in the client or sealed by the first key.
     fn token_after(&self, decision: &Decision, before: &Origin, written: &Origin) -> Emission {
         let refresh = self.definition.token_expires_early
             && self.definition.lifetime.touch_due(&before.times, self.now);
+        let own_time = before.times.idle_override != written.times.idle_override;
         match &written.place {
-            Place::Server { id, .. }
+            Place::Server(located)
                 if decision.renew
-                    || refresh
-                    || before.stale_key
-                    || before.times.idle_override != written.times.idle_override =>
+                    || !located.grace && (refresh || before.stale_key || own_time) =>
             {
-                self.token(self.definition.sealer().seal_id(id), &written.times)
+                self.token(self.definition.sealer().seal_id(&located.id), &written.times)
             }
             _ => Emission::Nothing,
+        }
+    }
+
+    /// Periodic renewal of a session that the request leaves as it is. A failure
+    /// is a warning; if another request renews it meanwhile, nothing is to be done.
+    async fn renew_alone<T: SessionData>(
+        &self,
+        server: &Server,
+        job: &Job<T>,
+        origin: &Arc<Origin>,
+        decision: &Decision,
+        done: &mut Done<T>,
+    ) {
+        let (Some(value), content) = (job.value.clone(), origin.content.clone()) else { return };
+        let candidate = Candidate { value, content, owner: origin.place.owner().cloned() };
+        let swap = self.swap(server, job, origin, &candidate, decision);
+        match timeout_at(self.deadline, swap).await.unwrap_or_else(|_| Err(too_late())) {
+            Ok(Swap::Written(written)) => {
+                done.emission = self.token_after(decision, origin, &written);
+                done.origin = Some(written);
+            }
+            Ok(_) => {}
+            Err(cause) => {
+                warn!("Session `{}`: its id could not be renewed: {cause}.", self.definition.name);
+            }
         }
     }
 
@@ -261,10 +311,11 @@ impl Commit<'_> {
         times: Times,
         done: &mut Done<T>,
     ) {
-        let Place::Server { id, key, .. } = &origin.place else { return };
+        let Place::Server(located) = &origin.place else { return };
         if self.definition.lifetime.touch_due(&origin.times, self.now) {
             let expires = self.definition.lifetime.expires(&times);
-            let touched = timeout_at(self.deadline, server.storage.touch(key, times.seen, expires));
+            let touched =
+                timeout_at(self.deadline, server.storage.touch(&located.key, times.seen, expires));
             let touched = touched.await.map_err(|_| too_late());
             if let Err(cause) = touched.and_then(|touched| touched.map_err(SessionError::from)) {
                 warn!(
@@ -274,8 +325,9 @@ impl Commit<'_> {
                 return;
             }
         }
-        if !job.late && (origin.stale_key || self.definition.token_expires_early) {
-            done.emission = self.token(self.definition.sealer().seal_id(id), &times);
+        let resend = origin.stale_key || self.definition.token_expires_early;
+        if !job.late && !located.grace && resend {
+            done.emission = self.token(self.definition.sealer().seal_id(&located.id), &times);
         }
         done.origin = Some(Arc::new(Origin { times, stale_key: false, ..origin.clone() }));
     }

@@ -88,14 +88,24 @@ impl Builder<'_> {
         let sealer = sealer(&self.app, name, &config)
             .map_err(|problem| self.problems.push(format!("`sessions.{name}`: {problem}")));
         let server = config.storage.map(|storage| self.server(name, storage)).transpose();
-        let indexed = |server: &Server| server.storage.consistency() == Consistency::CompareAndSwap;
         if let Ok(Some(server)) = &server
-            && config.owner_limit.is_some()
-            && !indexed(server)
+            && server.storage.consistency() == Consistency::LastWriteWins
         {
-            self.problems.push(format!(
-                "`sessions.{name}.max_sessions_per_owner`: the storage has no index of owners; remove it"
-            ));
+            self.refuse(
+                name,
+                [
+                    (
+                        "max_sessions_per_owner",
+                        config.owner_limit.is_some(),
+                        "has no index of owners",
+                    ),
+                    (
+                        "renewal_grace",
+                        !config.lifetime.renewal_grace.is_zero(),
+                        "cannot tell which of two renewals was first",
+                    ),
+                ],
+            );
         }
         let revocation = config.revocation.map(|storage| self.server(name, storage)).transpose();
         let max_age = match &config.transport {
@@ -120,6 +130,7 @@ impl Builder<'_> {
             token_expires_early: max_age.is_some_and(|age| age < config.lifetime.absolute),
             max_payload: config.max_payload,
             storage_timeout: config.storage_timeout,
+            remember_client: config.remember_client,
             transformers: transformers
                 .filter_map(|name| self.fairing.transformers.get(name).cloned())
                 .collect(),
@@ -127,6 +138,16 @@ impl Builder<'_> {
             app: self.app.clone(),
             claimed: OnceLock::new(),
         })
+    }
+
+    /// What a storage without compare-and-swap cannot do.
+    fn refuse<const N: usize>(&mut self, name: &str, rows: [(&str, bool, &str); N]) {
+        let set = rows.into_iter().filter(|(_, set, _)| *set);
+        self.problems.extend(
+            set.map(|(key, _, why)| {
+                format!("`sessions.{name}.{key}`: the storage {why}; remove it")
+            }),
+        );
     }
 
     /// Definitions with the same storage table share one instance.

@@ -64,6 +64,19 @@ impl SessionId {
         bytes
     }
 
+    /// Stands for a session on the client: its token id, as the secret.
+    pub(crate) fn of_token(token_id: [u8; 16]) -> Self {
+        Self { locator: [0; 16], secret: token_id }
+    }
+
+    pub(crate) fn locator(&self) -> &[u8; 16] {
+        &self.locator
+    }
+
+    pub(crate) fn secret(&self) -> &[u8; 16] {
+        &self.secret
+    }
+
     /// What the record keeps of the secret.
     pub(crate) fn secret_hash(&self) -> [u8; 32] {
         Sha256::digest(self.secret).into()

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use rocket::{error, warn};
 
-use super::envelope::Envelope;
-use super::{Content, Found, Origin, Place};
+use super::envelope::{Admitted, Envelope, Secrets};
+use super::{Content, Found, Located, Origin, Place};
 use crate::definition::{Definition, Server};
 use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
@@ -67,20 +67,30 @@ pub(crate) async fn find(
     }
 }
 
+/// One of an owner's sessions.
+pub(crate) struct Listed {
+    pub key: StorageKey,
+    pub times: Times,
+    pub content: Content,
+    /// Who the client said that it was, encoded.
+    pub client: Vec<u8>,
+}
+
 /// The live sessions of an owner, whatever their secrets.
 pub(crate) async fn of_owner(
     definition: &Definition,
     server: &Server,
     owner: &OwnerKey,
     now: Timestamp,
-) -> Result<Vec<(StorageKey, Times, Content)>, SessionError> {
+) -> Result<Vec<Listed>, SessionError> {
     let mut found = Vec::new();
     let mut after = None;
     loop {
         let page = server.storage.list(owner, after.as_ref(), PAGE, now).await?;
         for (key, stored) in page.records {
-            if let Some((_, times, content)) = open(definition, server, &key, stored.record, now) {
-                found.push((key, times, content));
+            let opened = open(definition, server, &key, stored.record, now);
+            if let Some((envelope, times, content)) = opened {
+                found.push(Listed { key, times, content, client: envelope.client });
             }
         }
         after = page.next;
@@ -101,11 +111,14 @@ fn origin(
     let Stored { version, record } = stored;
     let owner = record.owner.clone();
     let (envelope, times, content) = open(definition, server, &key, record, now)?;
-    if !envelope.admits(&id.secret_hash()) {
-        return None;
-    }
-    let place = Place::Server { id: id.clone(), key, version, owner };
-    Some(Origin { times, content, stale_key: false, place })
+    let secrets = envelope.secrets;
+    let grace = match secrets.admit(id)? {
+        Admitted::Current => false,
+        Admitted::Previous if definition.lifetime.in_grace(secrets.renewed, now) => true,
+        Admitted::Previous => return None,
+    };
+    let located = Located { id: id.clone(), key, version, owner, secrets, grace };
+    Some(Origin { times, content, stale_key: false, place: Place::Server(Box::new(located)) })
 }
 
 /// What a record holds, if it is this session's and lives.
@@ -146,6 +159,8 @@ fn open(
 pub(crate) struct Draft {
     pub id: SessionId,
     pub key: StorageKey,
+    pub secrets: Secrets,
+    pub grace: bool,
     pub times: Times,
     pub owner: Option<OwnerKey>,
     pub content: Content,
@@ -153,11 +168,12 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// The record to hand to the storage.
-    pub fn record(&self, definition: &Definition) -> Result<Record, SessionError> {
+    pub fn record(&self, definition: &Definition, client: &[u8]) -> Result<Record, SessionError> {
         let envelope = Envelope {
-            secret_hash: self.id.secret_hash(),
+            secrets: self.secrets.clone(),
             authenticated: self.times.authenticated,
             idle_override: self.times.idle_override,
+            client: client.to_vec(),
         };
         let value = definition.transform_write(self.content.bytes())?;
         definition.check_payload(value.len())?;
@@ -172,8 +188,9 @@ impl Draft {
 
     /// The session as it stands once the storage has written it.
     pub fn written(self, version: Version) -> Origin {
-        let place = Place::Server { id: self.id, key: self.key, version, owner: self.owner };
-        Origin { times: self.times, content: self.content, stale_key: false, place }
+        let Self { id, key, secrets, grace, times, owner, content } = self;
+        let located = Located { id, key, version, owner, secrets, grace };
+        Origin { times, content, stale_key: false, place: Place::Server(Box::new(located)) }
     }
 }
 

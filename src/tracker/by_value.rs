@@ -7,7 +7,7 @@ use crate::definition::Definition;
 use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
 use crate::random::Random;
-use crate::token::Claims;
+use crate::token::{Claims, SessionId};
 
 /// Every distinct valid session among `values`; of one session's several
 /// tokens the newest.
@@ -39,18 +39,20 @@ pub(crate) fn load(definition: &Definition, values: &[Cow<'_, str>], now: Timest
     Found { origins: found.into_iter().map(|(_, origin)| origin).collect(), over }
 }
 
-/// Seals `content`. `before` is the session it continues under its id, if it does.
+/// Seals `content`. `before` is the session it continues under its id, if it
+/// does; else `planned` says which id it takes, if that was asked for already.
 pub(crate) fn seal(
     definition: &Definition,
     random: &Random,
     before: Option<&Origin>,
+    planned: Option<&SessionId>,
     epoch: u64,
     times: Times,
     content: Content,
 ) -> Result<(Origin, String), SessionError> {
     let token_id = match before.map(|origin| &origin.place) {
         Some(Place::Client { token_id, .. }) => *token_id,
-        _ => random.bytes()?,
+        _ => planned.map_or_else(|| random.bytes(), |planned| Ok(*planned.secret()))?,
     };
     let payload = definition.transform_write(content.bytes())?;
     let token =

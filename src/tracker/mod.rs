@@ -7,6 +7,7 @@ mod envelope;
 
 #[cfg(fuzzing)]
 pub(crate) use envelope::Envelope;
+pub(crate) use envelope::{Renewal, Secrets};
 
 use std::sync::Arc;
 
@@ -48,7 +49,21 @@ impl Found {
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
     Client { token_id: [u8; 16], epoch: u64 },
-    Server { id: SessionId, key: StorageKey, version: Version, owner: Option<OwnerKey> },
+    Server(Box<Located>),
+}
+
+/// A record, as it was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Located {
+    /// The id that was presented, or that was sent since.
+    pub id: SessionId,
+    pub key: StorageKey,
+    pub version: Version,
+    pub owner: Option<OwnerKey>,
+    pub secrets: Secrets,
+    /// The id is the one before the last renewal: nothing is sent to its client,
+    /// who gets the present one from the request that renewed.
+    pub grace: bool,
 }
 
 impl Place {
@@ -56,7 +71,7 @@ impl Place {
     pub fn key(&self) -> Option<&StorageKey> {
         match self {
             Self::Client { .. } => None,
-            Self::Server { key, .. } => Some(key),
+            Self::Server(located) => Some(&located.key),
         }
     }
 
@@ -64,8 +79,13 @@ impl Place {
     pub fn owner(&self) -> Option<&OwnerKey> {
         match self {
             Self::Client { .. } => None,
-            Self::Server { owner, .. } => owner.as_ref(),
+            Self::Server(located) => located.owner.as_ref(),
         }
+    }
+
+    /// Asked for with an id that was renewed a moment ago.
+    pub fn in_grace(&self) -> bool {
+        matches!(self, Self::Server(located) if located.grace)
     }
 }
 

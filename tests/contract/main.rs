@@ -4,6 +4,7 @@
 
 mod authentication;
 mod concurrency;
+mod csrf;
 mod devices;
 mod errors;
 mod faults;
@@ -14,6 +15,7 @@ mod lifetime;
 mod model;
 mod once;
 mod parts;
+mod renewal;
 mod responses;
 mod revocation;
 mod rotation;
