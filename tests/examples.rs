@@ -409,3 +409,82 @@ fn auth_form_logs_in_and_out_and_has_both_challenges() {
     let after = server.curl("/account", &["-i", "-b", &jar]);
     assert_eq!(header(&after, "Location"), Some("/login"));
 }
+
+/// The value of the `nth` hidden field `name` on a page.
+fn hidden<'a>(page: &'a str, name: &str, nth: usize) -> &'a str {
+    let start = format!("name=\"{name}\" value=\"");
+    let field = page.split(&start).nth(nth + 1).expect("the field");
+    field.split('"').next().expect("its value")
+}
+
+#[test]
+fn devices_are_listed_and_logged_out_one_by_one_and_all_together() {
+    let server = Server::start("devices", &[]);
+    let clients = ["Phone", "Laptop<b>", "Tablet"].map(|agent| (agent, jar()));
+    let browse = |(agent, (_, jar)): &(&str, (tempfile::TempDir, String)), path, data: &str| {
+        let mut arguments = vec!["-L", "-A", agent, "-b", jar, "-c", jar];
+        if !data.is_empty() {
+            arguments.extend(["--post302", "-d", data]);
+        }
+        // A redirect after a form is asked for with GET, as browsers do (303).
+        server.curl(path, &arguments)
+    };
+    for client in &clients {
+        assert!(browse(client, "/", "").contains("name=\"name\""), "the login form");
+        browse(client, "/login", "name=ann");
+    }
+    let [phone, laptop, tablet] = &clients;
+    let page = browse(phone, "/", "");
+    let shown = ["Phone at 127.0.0.1", "Laptop&lt;b> at 127.0.0.1", "Tablet at 127.0.0.1"];
+    for device in shown {
+        assert!(page.contains(device), "{page}");
+    }
+    let (device, csrf) = (hidden(&page, "device", 1), hidden(&page, "csrf_token", 0));
+
+    // Without the token, and with another device's, nothing happens.
+    let others = browse(laptop, "/", "");
+    for wrong in ["", hidden(&others, "csrf_token", 0)] {
+        let jar = &phone.1.1;
+        let form = format!("device={device}&csrf_token={wrong}");
+        let refused = server.curl("/end", &["-i", "-b", jar, "-d", &form]);
+        assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
+    }
+    let page = browse(phone, "/end", &format!("device={device}&csrf_token={csrf}"));
+    assert!(page.contains("<p>It is logged out.</p>") && !page.contains("Laptop"), "{page}");
+    assert!(!browse(phone, "/", "").contains("<p>"), "the message is shown once");
+    assert!(browse(laptop, "/", "").contains("name=\"name\""), "the laptop is logged out");
+
+    let page = browse(phone, "/others", &format!("csrf_token={csrf}"));
+    assert!(page.contains("<p>1 logged out.</p>") && !page.contains("Tablet"), "{page}");
+    assert!(browse(tablet, "/", "").contains("name=\"name\""), "so is the tablet");
+
+    browse(tablet, "/login", "name=ann");
+    assert!(browse(phone, "/everywhere", &format!("csrf_token={csrf}")).contains("name=\"name\""));
+    for client in &clients {
+        assert!(browse(client, "/", "").contains("name=\"name\""), "everybody is logged out");
+    }
+}
+
+#[test]
+fn audit_log_writes_a_line_for_everything_and_nothing_that_a_client_wrote() {
+    let (dir, jar) = jar();
+    let log = dir.path().join("audit.log");
+    let server = Server::start("audit_log", &[("AUDIT_LOG", &log.to_string_lossy())]);
+    let cookies = ["-b", &jar, "-c", &jar];
+    server.curl("/login", &cookies);
+    assert_eq!(server.curl("/", &cookies), "ann");
+    server.curl("/logout", &cookies);
+    server.raw("/", b"Cookie: login=forged%0aline\r\n");
+    let expected = ["login Created", "login Ended", "login Rejected"];
+    let started = Instant::now();
+    let events = loop {
+        let text = std::fs::read_to_string(&log).expect("the log");
+        let events: Vec<_> =
+            text.lines().map(|line| line.split_once(' ').expect("a time").1.to_owned()).collect();
+        if events.len() >= expected.len() || started.elapsed() > Duration::from_secs(10) {
+            break events;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(events, expected, "s53");
+}

@@ -251,7 +251,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
 
 #[test]
 fn s7_s8_s19_s61_s62_s63_every_misconfiguration_is_refused_with_what_to_write() {
-    for (lines, path, expected) in rows {
+    for (lines, path, expected) in REFUSED {
         let problems = release(&format!("[default.sessions.user]\n{lines}")).expect_err(lines);
         let path = format!("`sessions.user.{path}`: ");
         let fits = |text: &str| text.starts_with(&path) && text.contains(expected);

@@ -1,10 +1,14 @@
 //! Routes for those who have logged in, and both challenges.
 
+use std::time::Duration;
+
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{Request, catch, catchers, get, routes};
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{Authenticate, Authenticated, Session, Sessions};
+use rocket_typed_sessions::{
+    Authenticate, Authenticated, RecentlyAuthenticated, Session, Sessions,
+};
 
 use crate::support::*;
 
@@ -109,5 +113,37 @@ async fn the_time_of_the_login_is_kept_and_only_a_login_sets_it() {
         assert_eq!(text(&client, "/since", &ann).await, "true", "{place}");
         let renewed = sent(&with_cookie(&client, "/renew", &ann).await).expect("a token");
         assert_eq!(text(&client, "/since", &renewed).await, "true", "{place}");
+    }
+}
+
+#[get("/keys")]
+fn keys(user: RecentlyAuthenticated<User, 10>) -> String {
+    format!("the keys of {}", user.id)
+}
+
+#[get("/keys", rank = 2)]
+fn confirm(user: Authenticated<User>) -> String {
+    format!("who are you, {}?", user.id)
+}
+
+#[tokio::test]
+async fn step_up_wants_a_login_of_the_last_minutes() {
+    for place in PLACES {
+        let clock = Clock::new();
+        let more = routes![keys, confirm, begin];
+        let client = client_with(figment(place), Sessions::fairing().clock(&clock), more).await;
+        assert_eq!(client.get("/keys").dispatch().await.status(), Status::Unauthorized);
+        let begun = sent(&client.get("/begin").dispatch().await).expect("a token");
+        assert_eq!(text(&client, "/keys", &begun).await, "who are you, ?", "never logged in");
+
+        let ann = logged_in(&client, "ann").await;
+        clock.advance(Duration::from_secs(600));
+        assert_eq!(text(&client, "/keys", &ann).await, "the keys of ann", "{place}");
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(text(&client, "/keys", &ann).await, "who are you, ann?", "{place}");
+        let renewed = sent(&with_cookie(&client, "/renew", &ann).await).expect("a token");
+        assert_eq!(text(&client, "/keys", &renewed).await, "who are you, ann?", "no login");
+        let again = sent(&with_cookie(&client, "/login/ann", &renewed).await).expect("a token");
+        assert_eq!(text(&client, "/keys", &again).await, "the keys of ann", "{place}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rocket::http::Status;
+use rocket::http::{Header, Status};
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
 use rocket_typed_sessions::storage::{LastWriteWins, SimpleStorage, Timestamp};
@@ -175,4 +175,101 @@ async fn a_login_under_way_when_its_owner_is_revoked_leaves_nothing_alive() {
     assert_eq!(login.await.expect("no panic"), Status::ServiceUnavailable);
     storage.mend();
     assert!(sessions.of::<User>().list("ann").await.expect("memory answers").is_empty());
+}
+
+/// Whose sessions there are, with which clients: what a page of devices shows.
+#[get("/clients/<owner>")]
+async fn clients(sessions: &Sessions, owner: &str) -> Result<String, SessionError> {
+    let list = sessions.of::<User>().list(owner).await?;
+    let lines = list.iter().map(|info| format!("{:?}", info.client));
+    Ok(lines.collect::<Vec<_>>().join("\n"))
+}
+
+#[tokio::test]
+async fn a_list_of_devices_says_who_the_client_is_if_it_is_to_be_remembered() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for figment in storages(dir.path()) {
+        for remember in [true, false] {
+            let figment = figment.clone().merge(("sessions.user.remember_client", remember));
+            let client = client_with(figment, Sessions::fairing(), routes![clients]).await;
+            let owner = format!("ann-{remember}");
+            let hostile = format!("<b>\u{202e}ünï\tcode{}", "x".repeat(10_000));
+            let mut tokens = Vec::new();
+            for agent in ["curl/8", &hostile, "  ", ""] {
+                let request = client.get(format!("/login/{owner}"));
+                let request = request.header(Header::new("User-Agent", agent.to_owned()));
+                let remote = "[2001:db8::1]:443".parse().expect("an address");
+                tokens.push(sent(&request.remote(remote).dispatch().await).expect("a token"));
+            }
+            let shown = text(&client, &format!("/clients/{owner}"), "").await;
+            let lines: Vec<_> = shown.lines().collect();
+            assert_eq!(lines.len(), 4);
+            if !remember {
+                assert_eq!(lines, ["None"; 4]);
+                continue;
+            }
+            let all = lines.iter().all(|line| line.contains("address: Some(2001:db8::1)"));
+            assert!(all, "{lines:?}");
+            let told = lines.iter().filter(|line| line.contains("Some(\"curl/8\")")).count();
+            let silent = lines.iter().filter(|line| line.contains("user_agent: None")).count();
+            assert_eq!((told, silent), (1, 2), "{lines:?}");
+            let cut = lines.iter().find(|line| line.contains("<b>")).expect("the hostile one");
+            assert!(cut.contains("<b>??n??codex") && cut.len() < 400, "{cut}");
+
+            // As it was when the session was last written.
+            let request = client.get("/count").header(Header::new("Cookie", tokens[0].clone()));
+            request.header(Header::new("User-Agent", "curl/9")).dispatch().await;
+            let shown = text(&client, &format!("/clients/{owner}"), "").await;
+            assert!(shown.contains("curl/9") && !shown.contains("curl/8"), "{shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn hostile_owners_are_owners_like_others() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let owners = [
+        "a\0b",
+        "a\nb",
+        "'; DROP TABLE sessions; --",
+        "\"",
+        "../../etc",
+        "𒀀",
+        " ann",
+        &"x".repeat(4096),
+    ];
+    for figment in storages(dir.path()) {
+        let client = client_with(figment, Sessions::fairing(), routes![clients, as_owner]).await;
+        for owner in owners {
+            let encoded = rocket::http::RawStr::percent_encode_bytes(owner.as_bytes());
+            let login = client.get("/as-owner").header(Header::new("x-owner", encoded.to_string()));
+            let token = sent(&login.dispatch().await).expect("a token");
+            assert_eq!(text(&client, "/get", &token).await, format!("{owner} 0"));
+            let sessions = client.rocket().state::<Sessions>().expect("managed");
+            let sessions = sessions.of::<User>();
+            let list = sessions.list(owner).await.expect("a list");
+            assert_eq!((list.len(), list[0].value.id.as_str()), (1, owner));
+            assert_eq!(sessions.revoke_owner(owner).await.expect("an end"), 1, "{owner:?}");
+            assert_eq!(text(&client, "/get", &token).await, "absent");
+        }
+    }
+}
+
+/// Logs in whoever `x-owner` says, percent-encoded.
+#[get("/as-owner")]
+fn as_owner(session: Session<User>, owner: Owner) {
+    session.login(user(&owner.0));
+}
+
+struct Owner(String);
+
+#[rocket::async_trait]
+impl<'r> rocket::request::FromRequest<'r> for Owner {
+    type Error = ();
+
+    async fn from_request(request: &'r rocket::Request<'_>) -> rocket::request::Outcome<Self, ()> {
+        let owner = request.headers().get_one("x-owner").unwrap_or_default();
+        let owner = rocket::http::RawStr::new(owner).percent_decode_lossy().into_owned();
+        rocket::request::Outcome::Success(Self(owner))
+    }
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rocket::response::stream::TextStream;
+use rocket::response::stream::{Event, EventStream, TextStream};
 use rocket::{State, get, routes};
 use rocket_typed_sessions::storage::Timestamp;
 use rocket_typed_sessions::{Session, SessionError, Sessions};
+use tokio::io::AsyncReadExt;
 use tokio::sync::{Mutex, Notify};
 
 use crate::support::*;
@@ -26,6 +27,47 @@ fn stream(session: Session<User>) -> TextStream![String] {
         let renewed = session.save().await;
         yield format!(", {}", matches!(renewed, Err(SessionError::TooLate)));
         session.discard();
+    }
+}
+
+/// A page that stays open: it counts, and ends when its session does.
+#[get("/events")]
+fn events(session: Session<User>, gate: &State<Found>) -> EventStream![] {
+    let gate = Arc::clone(&gate.0);
+    EventStream! {
+        loop {
+            match session.refresh().await {
+                Ok(Some(user)) => yield Event::data(user.count.to_string()),
+                Ok(None) => break yield Event::data("over"),
+                Err(cause) => break yield Event::data(cause.to_string()),
+            }
+            gate.1.notified().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_stream_sees_changes_and_notices_a_logout() {
+    let gate = Found::default();
+    let rocket =
+        build(figment("memory"), Sessions::fairing(), routes![events]).manage(gate.clone());
+    let client = rocket::local::asynchronous::Client::untracked(rocket).await.expect("a rocket");
+    let token = logged_in(&client, "ann").await;
+    let mut stream = with_cookie(&client, "/events", &token).await;
+    let mut next = async || {
+        let mut text = String::new();
+        while !text.contains("\n\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).await.expect("an event");
+            text.push(char::from(byte[0]));
+        }
+        text.replace("data:", "").trim().to_owned()
+    };
+    assert_eq!(next().await, "0");
+    for (uri, expected) in [("/count", "1"), ("/count", "2"), ("/clear", "over")] {
+        with_cookie(&client, uri, &token).await;
+        gate.0.1.notify_one();
+        assert_eq!(next().await, expected);
     }
 }
 

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
+use rocket_typed_sessions::storage::Timestamp;
 use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{Session, Sessions};
 
+use crate::concurrency::storages;
 use crate::support::*;
 
 const HOUR: u64 = 3600;
@@ -122,5 +124,41 @@ async fn the_limits_of_a_duration_harm_nobody() {
             clock.advance(Duration::from_secs(10 * DAY));
             assert_eq!(visit(&client, &mut token).await, "absent", "{place} {seconds}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_harms_a_session_no_more_than_time_would() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for figment in [figment("client")].into_iter().chain(storages(dir.path())) {
+        let clock = Clock::new();
+        let client = client_with(figment, Sessions::fairing().clock(&clock), vec![]).await;
+        let start = clock.now();
+        let mut token = logged_in(&client, "ann").await;
+
+        // Back by less than clocks of two machines may differ: all goes on.
+        clock.set(Timestamp::from_millis(start.as_millis() - 59_000));
+        assert_eq!(visit(&client, &mut token).await, "ann 0");
+        let mut counted = token.clone();
+        if let Some(sent) = sent(&with_cookie(&client, "/count", &token).await) {
+            counted = sent;
+        }
+        assert_eq!(visit(&client, &mut counted).await, "ann 1");
+
+        // Back by more: it began in the future, and is no session until then.
+        clock.set(Timestamp::from_millis(start.as_millis() - 61_000));
+        assert_eq!(visit(&client, &mut counted).await, "absent");
+        clock.set(Timestamp::ZERO);
+        assert_eq!(visit(&client, &mut counted).await, "absent");
+        clock.set(start);
+        assert_eq!(visit(&client, &mut counted).await, "ann 1", "nothing was lost");
+
+        // To the end of time and back.
+        clock.set(Timestamp::from_millis(u64::MAX));
+        assert_eq!(visit(&client, &mut counted).await, "absent");
+        let last = client.get("/login/eve").dispatch().await;
+        assert_eq!(last.status().code, 200, "a login is answered even then");
+        clock.set(start);
+        assert_eq!(visit(&client, &mut counted).await, "ann 1");
     }
 }
