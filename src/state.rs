@@ -166,6 +166,18 @@ pub(crate) enum Emission {
     Removal,
 }
 
+#[cfg(feature = "testing")]
+impl Emission {
+    /// The token that the client holds then, if this changes it.
+    pub fn shown(&self) -> Option<&str> {
+        match self {
+            Self::Nothing => None,
+            Self::Token { token, .. } => Some(token),
+            Self::Removal => Some(""),
+        }
+    }
+}
+
 /// One session in one request.
 pub(crate) struct State<T> {
     /// The transport carried any value, valid or not.

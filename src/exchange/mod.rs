@@ -38,6 +38,11 @@ pub(crate) async fn load<T: SessionData>(
     budget: Duration,
 ) -> Result<State<T>, SessionError> {
     let values = definition.transport.receive(request, &definition.wire_name);
+    #[cfg(feature = "testing")]
+    let values = match crate::testing::client::received(request, core, definition).await? {
+        Some(minted) => vec![minted],
+        None => values,
+    };
     if values.is_empty() {
         return Ok(State::new(false, None, None, Vec::new()));
     }
@@ -70,7 +75,8 @@ pub(crate) async fn load<T: SessionData>(
     Ok(State::new(true, None, None, found.origins))
 }
 
-async fn find<T: SessionData>(
+/// The sessions that tokens stand for.
+pub(crate) async fn find<T: SessionData>(
     core: &Core,
     definition: &Definition,
     values: &[Cow<'_, str>],

@@ -55,7 +55,7 @@ pub(super) async fn commit<'r>(request: &'r Request<'_>, response: &mut Response
     }
     // A custom transport is user code.
     let told = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        let emitted = emit(core, response, &entries, saved.is_ok());
+        let emitted = emit(core, request, response, &entries, saved.is_ok());
         keep_private(response, &entries, emitted);
     }));
     if told.is_err() {
@@ -77,13 +77,23 @@ async fn save_all(entries: &Entries, failed: bool) -> Result<(), SessionError> {
     Ok(())
 }
 
-fn emit(core: &Core, response: &mut Response<'_>, entries: &Entries, succeeded: bool) -> bool {
+fn emit(
+    core: &Core,
+    request: &Request<'_>,
+    response: &mut Response<'_>,
+    entries: &Entries,
+    succeeded: bool,
+) -> bool {
+    let _ = request;
     let now = core.clock.now();
     let mut emitted = false;
     for entry in entries {
         let definition = entry.definition();
         let (transport, name) = (&definition.transport, &definition.wire_name);
-        match entry.emission(succeeded) {
+        let emission = entry.emission(succeeded);
+        #[cfg(feature = "testing")]
+        crate::testing::client::tell(request, response, definition, emission.shown());
+        match emission {
             Emission::Nothing => continue,
             Emission::Token { token, max_age } => {
                 transport.send(response, name, Outgoing { token: &token, now, max_age });

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rocket::http::Status;
 use rocket::response::Redirect;
 use rocket::{get, routes};
+use rocket_typed_sessions::storage::{Directory, Memory, OwnerGuard, Record, Timestamp, Update};
 use rocket_typed_sessions::{Session, SessionError, Sessions};
 
 use crate::support::*;
@@ -157,4 +158,51 @@ async fn s12_the_limit_counts_every_byte_of_the_cookie() {
     // kept free for sessions with a lifetime of their own.
     assert!((4091..=4096).contains(&longest), "{longest}");
     assert!(refused > 10);
+}
+
+#[tokio::test]
+async fn s40_whatever_a_record_holds_it_is_a_session_or_none() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let directory = Directory::open(dir.path()).expect("a folder");
+    for (storage, times) in [(Faulty::new(Memory::new(10)), 20_000), (Faulty::new(directory), 1000)]
+    {
+        let fairing = Sessions::fairing().storage("faulty", storage.clone());
+        let client = client_with(figment("faulty"), fairing, vec![]).await;
+        let token = logged_in(&client, "ann").await;
+        let [key] = &storage.created()[..] else { panic!("one record") };
+        let now = Timestamp::from(std::time::SystemTime::now());
+        let stored = storage.inner().read(key, now).await.expect("an answer").expect("a record");
+        let (good, mut version) = (stored.record, stored.version);
+        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = move |below: usize| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            usize::try_from(seed % below as u64).expect("small")
+        };
+        let mut absent = 0;
+        for _ in 0..times {
+            let mut payload = good.payload.to_vec();
+            match random(4) {
+                0 => payload.truncate(random(payload.len())),
+                1 => payload = (0..random(300)).map(|_| random(256).to_le_bytes()[0]).collect(),
+                // A length that promises more than there is.
+                2 => payload[1..3].copy_from_slice(&[255, random(256).to_le_bytes()[0]]),
+                _ => {
+                    let at = random(payload.len());
+                    payload[at] ^= 1 << random(8);
+                }
+            }
+            let record = Record { payload: payload.into(), ..good.clone() };
+            let update =
+                storage.inner().update(key, version, record, OwnerGuard::default(), now).await;
+            let Ok(Update::Updated(next)) = update else { panic!("{update:?}") };
+            version = next;
+            let response = with_cookie(&client, "/get", &token).await;
+            assert_eq!(response.status(), Status::Ok);
+            assert_eq!(sent(&response), None);
+            absent += usize::from(response.into_string().await.as_deref() == Some("absent"));
+        }
+        assert!(absent > times / 2 && absent < times, "{absent} of {times}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rocket::figment::Figment;
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
 use rocket_typed_sessions::storage::Timestamp;
@@ -23,8 +24,12 @@ fn remember(session: Session<User>, seconds: u64) {
 }
 
 async fn application(place: &str, max_age: &str) -> (Client, Clock) {
+    over(figment(place), max_age).await
+}
+
+async fn over(figment: Figment, max_age: &str) -> (Client, Clock) {
     let clock = Clock::new();
-    let figment = figment(place)
+    let figment = figment
         .merge(("sessions.user.idle_timeout", "1 hour"))
         .merge(("sessions.user.absolute_timeout", "10 days"))
         .merge(("sessions.user.cookie.max_age", max_age));
@@ -50,8 +55,11 @@ async fn visit(client: &Client, token: &mut String) -> String {
 
 #[tokio::test]
 async fn s42_s43_idle_and_absolute_timeouts_end_a_session_wherever_it_lives() {
-    for place in PLACES {
-        let (client, clock) = application(place, "1 hour").await;
+    let dir = tempfile::tempdir().expect("a folder");
+    for figment in [figment("client")].into_iter().chain(storages(dir.path())) {
+        let place = figment.find_value("sessions.user.storage").expect("a storage");
+        let place = format!("{place:?}");
+        let (client, clock) = over(figment, "1 hour").await;
         let mut token = logged_in(&client, "ann").await;
         clock.advance(Duration::from_secs(HOUR - 1));
         assert_eq!(visit(&client, &mut token).await, "ann 0", "{place}");

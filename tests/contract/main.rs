@@ -12,6 +12,7 @@ mod guard;
 mod late;
 mod launch;
 mod lifetime;
+mod minting;
 mod model;
 mod once;
 mod parts;

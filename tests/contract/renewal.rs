@@ -7,7 +7,7 @@ use rocket::figment::Figment;
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
-use rocket_typed_sessions::storage::Memory;
+use rocket_typed_sessions::storage::{Directory, Memory};
 use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{Session, SessionEventKind, Sessions, StorageError};
 use tokio::sync::Notify;
@@ -244,4 +244,37 @@ async fn losing_the_race_to_renew_is_no_lost_change() {
     assert_eq!(slow.await.expect("no panic"), None);
     assert_eq!(text(&client, "/get", &new).await, "ann 0");
     assert_eq!(*events.lock(), [SessionEventKind::Created, SessionEventKind::Renewed]);
+}
+
+#[tokio::test]
+async fn s67_a_renewal_that_breaks_off_never_leaves_two_ids_alive() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let directory = || Directory::open(dir.path()).expect("a folder");
+    let lost = || Fault::FailsAfterwards(StorageError::Unavailable("lost".into(), None));
+    for fault in [down(), lost(), Fault::Hangs] {
+        for storage in [Faulty::new(Memory::new(10)), Faulty::new(directory())] {
+            let clock = Clock::new();
+            let figment = with_grace(figment("faulty")).merge(("sessions.user.storage_timeout", 1));
+            let fairing = Sessions::fairing().clock(&clock).storage("faulty", storage.clone());
+            let client = client_with(figment, fairing, routes![renew_to]).await;
+            let old = logged_in(&client, "ann").await;
+            storage.set(Operation::Update, fault.clone());
+            let response = with_cookie(&client, "/renew-to", &old).await;
+            assert_eq!(response.status(), Status::ServiceUnavailable, "{fault:?}");
+            assert_eq!(sent(&response), None, "{fault:?}: no token that may be worth nothing");
+            storage.mend();
+            assert_eq!(text(&client, "/get", &old).await, "ann 0", "{fault:?}: within the grace");
+            clock.advance(GRACE);
+            let old_lives = text(&client, "/get", &old).await == "ann 0";
+            // Only the lost answer comes after the new id was written.
+            let renewed = matches!(fault, Fault::FailsAfterwards(_));
+            assert_eq!(old_lives, !renewed, "{fault:?}");
+        }
+    }
+}
+
+#[get("/renew-to")]
+fn renew_to(session: Session<User>) {
+    session.renew();
+    session.update(|user| user.count += 0);
 }

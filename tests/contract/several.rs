@@ -3,6 +3,7 @@
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
+use rocket_typed_sessions::storage::{Directory, Memory, OwnerGuard, Record, Timestamp, Update};
 use rocket_typed_sessions::{Session, SessionData, Sessions};
 use serde::{Deserialize, Serialize};
 
@@ -86,4 +87,64 @@ async fn s65_a_storage_that_fails_lets_no_client_token_out_but_those_of_committe
     break_writes(&fault, &down());
     let response = with_cookie(&client, "/both/3", &token).await;
     assert_eq!((response.status(), cookies(&response)), (Status::ServiceUnavailable, vec![]));
+}
+
+/// The same shape as `User`, under another name.
+#[derive(Clone, Serialize, Deserialize)]
+struct Admin {
+    id: String,
+    count: u32,
+}
+
+impl SessionData for Admin {
+    const NAME: &'static str = "admin";
+}
+
+#[get("/admin")]
+fn admin(session: Session<Admin>) -> String {
+    let admin = session.get();
+    admin.map_or_else(|| "none".into(), |admin| format!("{} {}", admin.id, admin.count))
+}
+
+#[get("/become-admin")]
+fn become_admin(session: Session<Admin>) {
+    session.set(Admin { id: "root".into(), count: 0 });
+}
+
+#[tokio::test]
+async fn s41_a_record_of_another_session_type_or_of_an_older_schema_is_no_session() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let directory = Directory::open(dir.path()).expect("a folder");
+    for storage in [Faulty::new(Memory::new(10)), Faulty::new(directory)] {
+        let figment = figment("fault").merge(("sessions.admin.storage", "fault"));
+        let fairing = Sessions::fairing().storage("fault", storage.clone());
+        let client = client_with(figment, fairing, routes![admin, become_admin]).await;
+        let user = logged_in(&client, "ann").await;
+        let root = sent(&client.get("/become-admin").dispatch().await).expect("a token");
+        assert_eq!(text(&client, "/admin", &root).await, "root 0");
+
+        let [users, admins] = &storage.created()[..] else { panic!("two records") };
+        let now = Timestamp::from(std::time::SystemTime::now());
+        let inner = storage.inner();
+        let read = async |key| inner.read(key, now).await.expect("an answer").expect("a record");
+        let (of_user, of_admin) = (read(users).await, read(admins).await);
+        let write = async |key, version, payload: &[u8]| {
+            let record = Record { payload: payload.into(), ..of_user.record.clone() };
+            let update = inner.update(key, version, record, OwnerGuard::default(), now).await;
+            let Ok(Update::Updated(version)) = update else { panic!("{update:?}") };
+            version
+        };
+        write(admins, of_admin.version, &of_user.record.payload).await;
+        let version = write(users, of_user.version, &of_admin.record.payload).await;
+        assert_eq!(text(&client, "/admin", &root).await, "none");
+        assert_eq!(text(&client, "/get", &user).await, "absent");
+
+        let payload = &of_user.record.payload;
+        let value = br#"{"id":"ann","count":0}"#;
+        assert!(payload.ends_with(value));
+        let mut older = payload[..payload.len() - value.len()].to_vec();
+        older.extend_from_slice(br#"{"name":"ann"}"#);
+        write(users, version, &older).await;
+        assert_eq!(text(&client, "/get", &user).await, "absent");
+    }
 }
