@@ -3,21 +3,23 @@
 
 use std::any::TypeId;
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
-use rocket::warn;
+use rocket::{Request, warn};
 
 use crate::SessionData;
 use crate::error::{EncodeError, SessionError};
 use crate::event::{SessionEvent, SessionEventKind};
 use crate::expiry::{Clock, Lifetime};
+use crate::ktor::Serializer;
 use crate::random::Random;
 use crate::revocation::Revocation;
-use crate::storage::{KeyedLocks, OwnerLimit, SessionStorage, StorageKey};
-use crate::token::Sealer;
+use crate::storage::{KeyedLocks, KtorDirectory, OwnerLimit, SessionStorage, StorageKey};
+use crate::token::{Format, SessionId};
 use crate::transformer::SessionTransformer;
 use crate::transport::{SessionTransport, SizeLimit};
 
@@ -60,8 +62,10 @@ pub(crate) struct Definition {
     pub transport: Arc<dyn SessionTransport>,
     pub wire_name: String,
     pub size: SizeLimit,
-    /// Replaced when the keys are reloaded.
-    pub sealer: RwLock<Arc<Sealer>>,
+    /// How values become bytes.
+    pub serializer: Serializer,
+    /// What seals and opens tokens; replaced when the keys are reloaded.
+    pub format: RwLock<Arc<Format>>,
     /// `None` keeps the payload on the client.
     pub server: Option<Server>,
     /// How many sessions an owner may have.
@@ -77,16 +81,23 @@ pub(crate) struct Definition {
     pub remember_client: bool,
     pub transformers: Vec<Arc<dyn SessionTransformer>>,
     pub claimed: OnceLock<(TypeId, &'static str)>,
+    /// Makes the ids of Ktor sessions that begin, and how short they may be.
+    pub identity: Option<(Identity, usize)>,
 }
+
+/// What [`SessionsFairing::identity`](crate::SessionsFairing::identity) takes.
+pub(crate) type Identity = fn(&Request<'_>) -> String;
 
 /// A storage and what this process knows of its records.
 #[derive(Clone)]
 pub(crate) struct Server {
     pub storage: Arc<dyn SessionStorage>,
+    /// The folder of Ktor's session files, written or accepted.
+    pub ktor: Option<KtorDirectory>,
     /// The locks of the records that are being committed.
     pub locks: Arc<KeyedLocks>,
     /// Records that were reported as unreadable.
-    reported: Arc<Mutex<HashSet<StorageKey>>>,
+    pub reported: Arc<Mutex<HashSet<StorageKey>>>,
 }
 
 /// Unreadable records that are remembered, so that each is reported once.
@@ -94,7 +105,22 @@ const MAX_REPORTED: usize = 1000;
 
 impl Server {
     pub fn new(storage: Arc<dyn SessionStorage>) -> Self {
-        Self { storage, locks: Arc::default(), reported: Arc::default() }
+        Self { storage, ktor: None, locks: Arc::default(), reported: Arc::default() }
+    }
+
+    /// Where the session with this id is kept: Ktor's are files of their own,
+    /// if there is a folder for them.
+    pub fn storage_of(&self, id: &SessionId) -> Arc<dyn SessionStorage> {
+        match (&self.ktor, id.as_ktor()) {
+            (Some(files), Some(id)) => Arc::new(files.file(Arc::clone(id))),
+            _ => Arc::clone(&self.storage),
+        }
+    }
+
+    /// Whether the session with this id is a file of Ktor's, which holds the
+    /// value and nothing of ours.
+    pub fn is_file(&self, id: &SessionId) -> bool {
+        self.ktor.is_some() && id.as_ktor().is_some()
     }
 
     /// Whether to report this record, its client will come back with every request.
@@ -162,8 +188,23 @@ impl Core {
 
 impl Definition {
     /// What seals and opens tokens now.
-    pub fn sealer(&self) -> Arc<Sealer> {
-        Arc::clone(&self.sealer.read())
+    pub fn format(&self) -> Arc<Format> {
+        Arc::clone(&self.format.read())
+    }
+
+    /// The id that the application gives to a session that begins in this request.
+    pub fn identity_of(&self, request: &Request<'_>) -> Option<Result<SessionId, SessionError>> {
+        let (identity, least) = self.identity?;
+        let made = std::panic::catch_unwind(AssertUnwindSafe(|| identity(request)));
+        let id = made.ok().filter(|id| id.len() >= least).and_then(|id| SessionId::ktor(&id).ok());
+        let message = "`identity` panicked, or made an id that is too short or not one of Ktor's";
+        Some(id.ok_or_else(|| SessionError::Encode(EncodeError::new(message))))
+    }
+
+    /// The id of a session that begins.
+    pub fn random_id(&self, random: &Random) -> Result<SessionId, SessionError> {
+        let ktor = self.format().writes_ktor();
+        if ktor { SessionId::random_ktor(random) } else { SessionId::random(random) }
     }
 
     /// Whether what a commit sends is final: something was written for it.

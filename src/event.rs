@@ -28,6 +28,10 @@ pub enum SessionEventKind {
     Rejected,
     /// A session was ended from outside.
     Revoked,
+    /// A client presented a session in Ktor's format, which `accept = ["ktor"]`
+    /// lets in and this request re-issues natively. When this is no longer seen,
+    /// everybody has migrated.
+    KtorAccepted,
     /// A request's changes were dropped, because its session ended meanwhile.
     ChangesDropped,
 }

@@ -21,6 +21,7 @@ mod fairing;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod ktor;
 mod manager;
 mod random;
 mod request;

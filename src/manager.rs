@@ -175,7 +175,7 @@ impl<T: SessionData> SessionManager<'_, T> {
     pub async fn revoke_id(&self, id: &SessionId) -> Result<bool, SessionError> {
         let (definition, server) = self.on_server()?;
         let key = id.storage_key(&definition.app, &definition.name);
-        let ended = async { Ok(server.storage.invalidate(&key).await?) };
+        let ended = async { Ok(server.storage_of(id).invalidate(&key).await?) };
         let ended = self.within(definition, ended).await?;
         if ended {
             self.core.emit(SessionEventKind::Revoked, definition);

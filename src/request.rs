@@ -90,6 +90,8 @@ pub(crate) struct Entry<T: SessionData> {
     unknown: bool,
     /// Who the client says that it is, encoded; empty if nobody wants to know.
     client: Arc<[u8]>,
+    /// What the application's `identity` says.
+    identity: Option<Result<SessionId, SessionError>>,
     /// One commit at a time.
     committing: tokio::sync::Mutex<()>,
 }
@@ -115,6 +117,7 @@ impl<T: SessionData> Entry<T> {
             }
         };
         let client = definition.remember_client.then(|| ClientInfo::of(request).encode());
+        let identity = definition.identity_of(request);
         let entry = Arc::new(Self {
             core: Arc::clone(core),
             definition: Arc::clone(definition),
@@ -122,6 +125,7 @@ impl<T: SessionData> Entry<T> {
             shared: Arc::clone(&all.shared),
             unknown: failure.is_some(),
             client: client.unwrap_or_default().into(),
+            identity,
             committing: tokio::sync::Mutex::default(),
         });
         entry.core.entries.fetch_add(1, Ordering::SeqCst);
@@ -147,7 +151,7 @@ impl<T: SessionData> Entry<T> {
             Some(_) => id.locator(),
             None => id.secret(),
         };
-        CsrfToken::new(secret, rotations, &self.core.random).map(Some)
+        CsrfToken::new(&secret, rotations, &self.core.random).map(Some)
     }
 
     /// The id that the session has after the commit, and its rotations. For a
@@ -179,7 +183,7 @@ impl<T: SessionData> Entry<T> {
             Some(Place::Client { token_id, .. }) if !replaced => {
                 return Some((SessionId::of_token(*token_id), rotations));
             }
-            _ => SessionId::random(random),
+            _ => self.identity.clone().unwrap_or_else(|| self.definition.random_id(random)),
         };
         if state.planned_id.is_none() {
             state.planned_id = found.ok();
@@ -260,6 +264,7 @@ impl<T: SessionData> Entry<T> {
             failed,
             renewal_due: state.renewal_due && !late && !failed,
             client: Arc::clone(&self.client),
+            identity: self.identity.clone(),
         };
         Restore { entry: self, job: Some(job) }
     }

@@ -37,7 +37,7 @@ pub(super) fn read(
     path: String,
     dict: Dict,
     name: &str,
-    max_age: Duration,
+    (max_age, is_ktor): (Duration, bool),
     allow_insecure: bool,
 ) -> (CookieConfig, String) {
     let has_tls = context.figment.contains("tls.certs");
@@ -54,6 +54,9 @@ pub(super) fn read(
 
     let same_site =
         [("strict", SameSite::Strict), ("lax", SameSite::Lax), ("none", SameSite::None)];
+    let ktors_default = [("unset", SameSite::Unset)];
+    let same_site = same_site.iter().chain(ktors_default.iter().filter(|_| is_ktor));
+    let same_site: Vec<_> = same_site.copied().collect();
     let same_site = table.choice("same_site", &same_site).unwrap_or(SameSite::Lax);
     let partitioned = table.flag("partitioned").unwrap_or(false);
     let needs_secure = prefix.is_some() || same_site == SameSite::None || partitioned;
@@ -65,6 +68,7 @@ pub(super) fn read(
         http_only: table.flag("http_only").unwrap_or(true),
         same_site,
         partitioned,
+        ktor_encoding: None,
         extensions: extensions(&mut table),
     };
     check(&mut table, &cookie, prefix, allow_insecure);

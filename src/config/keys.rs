@@ -8,9 +8,10 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use figment::value::{Tag, Value};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::ktor::KtorUse;
 use super::session::resolve;
 use super::table::Table;
-use super::{KeyMaterial, Protect, Secret};
+use super::{KeyMaterial, KtorConfig, Protect, Secret};
 use crate::random::Random;
 use crate::token::Suite;
 
@@ -39,18 +40,46 @@ pub(super) fn root(table: &mut Table<'_, '_>) -> Vec<Zeroizing<Vec<u8>>> {
     read(table, &SECRET)
 }
 
-/// The keys of one session.
+/// The keys of one session. Ktor's are `sign_key` and `encrypt_key` as they
+/// stand; the native format derives its own from `secret`, or where there is
+/// none from these.
 pub(super) fn of_session(
     table: &mut Table<'_, '_>,
     name: &str,
     protect: Protect,
     suite: Suite,
     root: &[Zeroizing<Vec<u8>>],
+    (ktor, ktor_use): (Option<&mut KtorConfig>, KtorUse),
 ) -> Vec<KeyMaterial> {
     let secrets = read(table, &SECRET);
-    let sign = read(table, &Kind { key: "sign_key", file: "sign_key_file", least: 32 });
+    let beside = ktor_use == KtorUse::Accepted && !(secrets.is_empty() && root.is_empty());
+    let raw = ktor_use == KtorUse::Written || beside;
+    let least = |native: usize| if raw { 0 } else { native };
+    let sign = Kind { key: "sign_key", file: "sign_key_file", least: least(32) };
+    let sign = read(table, &sign);
     let encrypt =
-        read(table, &Kind { key: "encrypt_key", file: "encrypt_key_file", least: suite.key_len() });
+        Kind { key: "encrypt_key", file: "encrypt_key_file", least: least(suite.key_len()) };
+    let encrypt = read(table, &encrypt);
+    if let Some(ktor) = ktor {
+        let own = |keys: &[Zeroizing<Vec<u8>>]| {
+            keys.iter().map(|key| Secret::new(key.to_vec())).collect()
+        };
+        if raw && sign.iter().any(|key| key.len() < 32) {
+            table.warning("sign_key", "a key of less than 32 bytes, as Ktor's documentation shows them, can be guessed sooner than a session ends; take a longer one in both services");
+        }
+        ktor.keys = super::ktor::keys(table, ktor, own(&sign), own(&encrypt));
+        if ktor_use == KtorUse::Written {
+            if table.has("secret") || table.has("secret_file") {
+                table.problem("secret", "Ktor's format uses `sign_key` and `encrypt_key`, the keys of the Ktor service; remove it");
+            }
+            return Vec::new();
+        }
+    }
+    if beside {
+        let secrets = if secrets.is_empty() { root.to_vec() } else { secrets };
+        let material = |key: Zeroizing<Vec<u8>>| KeyMaterial::Secret(Secret::new(key.to_vec()));
+        return secrets.into_iter().map(material).collect();
+    }
     let own =
         |keys: Vec<Zeroizing<Vec<u8>>>, make: fn(Secret) -> KeyMaterial| -> Vec<KeyMaterial> {
             keys.into_iter().map(|key| make(Secret::new(key.to_vec()))).collect()

@@ -6,6 +6,7 @@
 mod cookie;
 mod environment;
 mod keys;
+mod ktor;
 mod names;
 mod secret;
 mod session;
@@ -18,6 +19,7 @@ use std::fmt;
 use figment::Figment;
 use figment::value::{Dict, Value};
 
+pub(crate) use ktor::KtorTransform;
 pub(crate) use names::valid_session_name;
 pub(crate) use secret::Secret;
 use table::Table;

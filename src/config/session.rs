@@ -6,9 +6,13 @@ use std::time::Duration;
 use figment::value::{Dict, Tag, Value};
 use zeroize::Zeroizing;
 
+use super::ktor::{self, KtorTransform, KtorUse};
 use super::names::{is_reserved, is_token};
 use super::table::Table;
-use super::{Context, Protect, SessionConfig, StorageConfig, TransportConfig, cookie, keys};
+use super::{
+    Context, CookieConfig, KtorConfig, Protect, SessionConfig, StorageConfig, TransportConfig,
+    cookie, keys,
+};
 use crate::expiry::Lifetime;
 use crate::storage::{OwnerLimit, OwnerLimitPolicy};
 use crate::token::Suite;
@@ -43,8 +47,15 @@ pub(super) fn read(
     if protect == Protect::None && !table.context.debug && !allow_insecure {
         table.problem("protect", "\"none\" is refused outside the debug profile, unless the same table says `allow_insecure = true`");
     }
-    let keys = keys::of_session(&mut table, name, protect, suite, secrets);
+    let ktor_use = ktor::use_of(&mut table);
+    let mut ktor = ktor(&mut table, ktor_use, protect, transport == "cookie");
+    let keys =
+        keys::of_session(&mut table, name, protect, suite, secrets, (ktor.as_mut(), ktor_use));
+    let writes_ktor = ktor_use == KtorUse::Written;
     let key_reload = key_reload(&mut table);
+    if writes_ktor {
+        refuse_with_ktor(&mut table, revocation.is_some(), key_reload.is_some());
+    }
     let (idle, absolute) = timeouts(&mut table);
     let max_age = if storage.is_some() { absolute } else { idle };
     let cookie_table = table.table("cookie").map(Table::rest).map(Dict::from_iter);
@@ -52,8 +63,17 @@ pub(super) fn read(
         "cookie" => {
             let path = table.path("cookie");
             let dict = cookie_table.unwrap_or_default();
-            let (cookie, wire_name) =
-                cookie::read(table.context, path, dict, &base_name, max_age, allow_insecure);
+            let (cookie, wire_name) = cookie::read(
+                table.context,
+                path,
+                dict,
+                &base_name,
+                (max_age, writes_ktor),
+                allow_insecure,
+            );
+            let ktor_encoding = ktor.as_ref().filter(|_| writes_ktor);
+            let ktor_encoding = ktor_encoding.and_then(|ktor| ktor.cookie_encoding);
+            let cookie = CookieConfig { ktor_encoding, ..cookie };
             (TransportConfig::Cookie(cookie), wire_name)
         }
         other => (
@@ -95,6 +115,8 @@ pub(super) fn read(
         protect,
         keys,
         suite,
+        ktor,
+        writes_ktor,
         key_reload,
         lifetime,
         max_payload: table.size("max_payload").unwrap_or(if small { 8 * 1024 } else { 64 * 1024 }),
@@ -102,9 +124,60 @@ pub(super) fn read(
         transform: transform(&mut table, registered),
         remember_client,
     };
-    later_versions(&mut table);
+    // A key of the contract that this version does not carry out yet.
+    table.not_yet("cache", &[]);
     table.finish();
     Some(session)
+}
+
+/// The `ktor` table, where Ktor's format is used at all.
+fn ktor(
+    table: &mut Table<'_, '_>,
+    ktor_use: KtorUse,
+    protect: Protect,
+    in_cookie: bool,
+) -> Option<KtorConfig> {
+    let path = table.path("ktor");
+    let dict = table.table("ktor").map(Table::rest).map(Dict::from_iter);
+    if ktor_use == KtorUse::Never {
+        if dict.is_some() {
+            table.problem("ktor", "would be ignored; write `format = \"ktor\"` or `accept = [\"ktor\"]`, or remove it");
+        }
+        return None;
+    }
+    let ktor = ktor::read(table.context, path, dict.unwrap_or_default(), protect, in_cookie);
+    if ktor.transform.is_empty() && !table.context.debug && protect != Protect::None {
+        table.problem("ktor.transform", "[] leaves the token to everybody; write [\"mac\"] or [\"encrypt\"], or `protect = \"none\"` with `allow_insecure = true`");
+    }
+    if ktor.has(KtorTransform::Encrypt) {
+        let message = if ktor_use == KtorUse::Written {
+            "anybody can change the first 16 bytes of an encrypted Ktor session without a key: its MAC leaves out the IV. \
+             Migrate: `format = \"native\"` with `accept = [\"ktor\"]`"
+        } else {
+            "as long as Ktor's encrypted sessions are accepted, anybody can change the first 16 bytes of one: \
+             remove \"ktor\" from `accept` when everybody has migrated"
+        };
+        table.warning("ktor.transform", message);
+    }
+    Some(ktor)
+}
+
+/// What Ktor's format has no room for.
+fn refuse_with_ktor(table: &mut Table<'_, '_>, revocation: bool, key_reload: bool) {
+    let why = "Ktor's format has no room for it; remove it, or write `format = \"native\"`";
+    let grace = table.has("renewal_grace")
+        && !table.duration_or_zero("renewal_grace").unwrap_or_default().is_zero();
+    for (key, set) in [
+        ("revocation", revocation),
+        ("key_reload", key_reload),
+        ("renewal_grace", grace),
+        ("renew_after", duration_or_never(table, "renew_after").is_some()),
+        ("suite", table.has("suite")),
+    ] {
+        if set {
+            table.problem(key, why);
+        }
+    }
 }
 
 /// How many sessions an owner may have; `None` for any number.
@@ -138,15 +211,6 @@ fn key_reload(table: &mut Table<'_, '_>) -> Option<Duration> {
         table.problem("key_reload", "reads files again, and no key comes from one; write `secret_file = \"…\"` or remove it");
     }
     Some(every)
-}
-
-/// Keys of the contract that this version does not carry out yet.
-fn later_versions(table: &mut Table<'_, '_>) {
-    for (key, defaults) in
-        [("format", &["native"][..]), ("accept", &["[]"]), ("cache", &[]), ("ktor", &[])]
-    {
-        table.not_yet(key, defaults);
-    }
 }
 
 fn transport(
@@ -187,7 +251,8 @@ fn protect(table: &mut Table<'_, '_>, on_server: bool) -> Protect {
     let choices = [("encrypt", Protect::Encrypt), ("sign", Protect::Sign), ("none", Protect::None)];
     let default = if on_server { Protect::Sign } else { Protect::Encrypt };
     let protect = table.choice("protect", &choices).unwrap_or(default);
-    if on_server && protect == Protect::Encrypt {
+    let is_ktor = matches!(table.value("format"), Some(Value::String(_, word)) if word == "ktor");
+    if on_server && protect == Protect::Encrypt && !is_ktor {
         table.problem("protect", "an id needs no encryption: with server storage write \"sign\"");
         return Protect::Sign;
     }

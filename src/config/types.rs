@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Secret;
+use crate::config::ktor::KtorTransform;
 use crate::expiry::Lifetime;
+use crate::ktor::{CookieEncoding, MacAlgorithm, Serializer};
 use crate::storage::OwnerLimit;
 use crate::token::Suite;
 
@@ -36,6 +38,10 @@ pub(crate) struct SessionConfig {
     /// The first seals, all open; empty exactly when `protect` is `None`.
     pub keys: Vec<KeyMaterial>,
     pub suite: Suite,
+    /// Ktor's format, written or accepted.
+    pub ktor: Option<KtorConfig>,
+    /// Ktor's format is the one that is written.
+    pub writes_ktor: bool,
     /// How often to read the keys' files again.
     pub key_reload: Option<Duration>,
     pub lifetime: Lifetime,
@@ -67,6 +73,8 @@ pub(crate) struct CookieConfig {
     pub http_only: bool,
     pub same_site: SameSite,
     pub partitioned: bool,
+    /// The last attribute of Ktor's cookies.
+    pub ktor_encoding: Option<CookieEncoding>,
     /// Further attributes in order of their names; an empty value is a bare flag.
     pub extensions: Vec<(String, String)>,
 }
@@ -76,6 +84,8 @@ pub(crate) enum SameSite {
     Strict,
     Lax,
     None,
+    /// No attribute, as Ktor's default is; only with `format = "ktor"`.
+    Unset,
 }
 
 /// A storage table; equal ones share one instance.
@@ -97,6 +107,26 @@ pub(crate) enum Protect {
     Encrypt,
     Sign,
     None,
+}
+
+/// A `ktor` table, checked.
+#[derive(Debug)]
+pub(crate) struct KtorConfig {
+    pub mac: MacAlgorithm,
+    pub transform: Vec<KtorTransform>,
+    pub backward_compatible_read: bool,
+    /// `None` for a header.
+    pub cookie_encoding: Option<CookieEncoding>,
+    pub serializer: Serializer,
+    /// The first seals, all open; empty exactly when `transform` is.
+    pub keys: Vec<KtorKeys>,
+}
+
+/// One entry of the lists of Ktor's keys.
+#[derive(Debug)]
+pub(crate) struct KtorKeys {
+    pub sign: Secret,
+    pub encrypt: Option<Secret>,
 }
 
 /// One entry of a session's list of keys, before derivation.

@@ -34,7 +34,8 @@ impl Commit<'_> {
             done.emission = Self::removal(job);
             return Ok(done);
         };
-        let before = origin.filter(|_| !decision.renew);
+        // A token of another format has no id to keep.
+        let before = origin.filter(|origin| !decision.renew && !origin.accepted);
         let (sealed, token) = by_value::seal(
             self.definition,
             &self.core.random,

@@ -13,6 +13,7 @@ use crate::event::SessionEventKind as Event;
 use crate::expiry::{Times, Timestamp};
 use crate::state::{Emission, Facts, Plan, plan};
 use crate::storage::{OwnerGuard, OwnerKey};
+use crate::token::SessionId;
 use crate::tracker::{Content, Origin, Place};
 
 /// One commit of one session.
@@ -138,11 +139,13 @@ impl Commit<'_> {
     /// Whose session was found: what its record says, or else its value.
     fn owner_before<T: SessionData>(&self, job: &Job<T>, origin: &Origin) -> Option<OwnerKey> {
         match &origin.place {
-            Place::Server(located) => located.owner.clone(),
-            Place::Client { .. } => {
-                job.committed.as_deref().and_then(|value| owner_of(self.definition, value))
-            }
+            Place::Server(located) if !self.is_file(&located.id) => located.owner.clone(),
+            _ => job.committed.as_deref().and_then(|value| owner_of(self.definition, value)),
         }
+    }
+
+    fn is_file(&self, id: &SessionId) -> bool {
+        self.definition.server.as_ref().is_some_and(|server| server.is_file(id))
     }
 
     /// The token, on its way to the client.

@@ -3,6 +3,7 @@
 
 mod client;
 mod decision;
+mod relocation;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -17,8 +18,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::SessionData;
 use crate::definition::{Core, Definition};
-use crate::error::SessionError;
+use crate::error::{EncodeError, SessionError};
 use crate::event::SessionEventKind as Event;
+use crate::ktor::{Serializer, Variant, from_form, to_form};
 use crate::state::{Emission, Pending, State};
 use crate::storage::{OwnerGuard, OwnerKey, StorageError};
 use crate::token::{SessionId, owner_key};
@@ -61,6 +63,9 @@ pub(crate) async fn load<T: SessionData>(
             }
             _ => false,
         };
+        if origin.accepted {
+            core.emit(Event::KtorAccepted, definition);
+        }
         let state = State::new(true, found.origins.pop(), Some(Arc::new(value)), Vec::new());
         return Ok(State { renewal_due, ..state });
     }
@@ -82,14 +87,16 @@ pub(crate) async fn find<T: SessionData>(
     values: &[Cow<'_, str>],
 ) -> Result<Found, SessionError> {
     let now = core.clock.now();
-    if let Some(server) = &definition.server {
-        return by_id::load(definition, server, values, now).await;
-    }
-    let mut found = by_value::load(definition, values, now);
+    let mut found = match &definition.server {
+        Some(server) => by_id::load(definition, server, values, now).await?,
+        None => by_value::load(definition, values, now),
+    };
+    found.origins =
+        found.origins.into_iter().filter_map(|o| converted::<T>(definition, o)).collect();
     if let Some(revocation) = &definition.revocation {
         let mut live = Vec::new();
         for origin in found.origins {
-            let owner = T::decode(origin.content.bytes()).ok();
+            let owner = decode_with::<T>(definition.serializer, origin.content.bytes());
             let owner = owner.and_then(|value| owner_of(definition, &value));
             if revocation.covers(definition, &origin, owner.as_ref(), now).await? {
                 found.over = true;
@@ -100,6 +107,35 @@ pub(crate) async fn find<T: SessionData>(
         found.origins = live;
     }
     Ok(found)
+}
+
+/// What an accepted format holds, as this definition would write it.
+fn converted<T: SessionData>(definition: &Definition, origin: Origin) -> Option<Origin> {
+    if !origin.accepted {
+        return Some(origin);
+    }
+    let serializer = definition.format().as_ktor()?.serializer;
+    let value: T = decode_with(serializer, origin.content.bytes())?;
+    let content = encode_with(definition.serializer, &value).ok()?;
+    Some(Origin { content: Content::owned(content), ..origin })
+}
+
+fn decode_with<T: SessionData>(serializer: Serializer, bytes: &[u8]) -> Option<T> {
+    match serializer {
+        Serializer::Json => T::decode(bytes).ok(),
+        _ => from_form(std::str::from_utf8(bytes).ok()?),
+    }
+}
+
+fn encode_with<T: SessionData>(serializer: Serializer, value: &T) -> Result<Vec<u8>, EncodeError> {
+    let variant = match serializer {
+        Serializer::Json => return value.encode(),
+        Serializer::KotlinxLegacy => Variant::Kotlinx,
+        Serializer::ReflectionLegacy => Variant::Reflection,
+    };
+    let form = to_form(value, variant);
+    form.map(String::into_bytes)
+        .map_err(|cause| EncodeError::caused_by("Ktor's old format failed", cause))
 }
 
 /// Whose session a value makes it.
@@ -130,6 +166,8 @@ pub(crate) struct Job<T> {
     pub renewal_due: bool,
     /// Who the client says that it is, encoded; empty if nobody wants to know.
     pub client: Arc<[u8]>,
+    /// The id that the application's `identity` gives to a session that begins.
+    pub identity: Option<Result<SessionId, SessionError>>,
 }
 
 impl<T: SessionData> Job<T> {
@@ -193,18 +231,19 @@ pub(crate) fn encode<T: SessionData>(
     definition: &Definition,
     value: &T,
 ) -> Result<Content, SessionError> {
-    let content = value.encode().map_err(SessionError::Encode)?;
-    let payload = definition.transform_write(&content)?.len();
-    definition.check_payload(payload)?;
+    let content = encode_with(definition.serializer, value).map_err(SessionError::Encode)?;
+    let payload = definition.transform_write(&content)?;
+    definition.check_payload(payload.len())?;
     if definition.server.is_none() {
-        definition.check_token(definition.sealer().payload_token_len(payload))?;
+        definition.check_token(definition.format().payload_token_len(&payload)?)?;
     }
+    drop(payload);
     Ok(Content::owned(content))
 }
 
 /// The value in a payload; one that does not decode is an absent session.
 pub(crate) fn decode<T: SessionData>(definition: &Definition, content: &Content) -> Option<T> {
-    let value = T::decode(content.bytes()).ok();
+    let value = decode_with(definition.serializer, content.bytes());
     if value.is_none() {
         warn!("Session `{}`: a payload does not decode; it counts as absent.", definition.name);
     }

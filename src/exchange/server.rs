@@ -7,10 +7,11 @@ use rocket::warn;
 use tokio::time::{Instant, timeout_at};
 
 use super::decision::{Candidate, Commit, Decision};
+use super::relocation::moves;
 use super::{Done, Job, encode, too_late};
 use crate::SessionData;
 use crate::definition::Server;
-use crate::error::SessionError;
+use crate::error::{EncodeError, SessionError};
 use crate::expiry::Times;
 use crate::state::{Emission, Plan};
 use crate::storage::{Create, StorageError, Update};
@@ -54,11 +55,17 @@ impl Commit<'_> {
         }
         let Some(origin) = done.origin.clone() else {
             if let Some(next) = next {
-                self.create(server, job, next, &mut done).await?;
+                let times = self.begin(job, Some(&next));
+                self.create(server, job, next, times, &mut done).await?;
+                self.report(Plan::Create);
             }
             return Ok(done);
         };
         let decision = self.decide(job, Some(&origin), next.as_ref());
+        if decision.plan != Plan::Keep && moves(&origin, &decision) {
+            self.relocate(server, job, &origin, &decision, next, &mut done).await?;
+            return Ok(done);
+        }
         match (decision.plan, next) {
             (Plan::Save | Plan::Renew, Some(next)) => {
                 self.replace(server, job, &origin, next, &mut done).await?;
@@ -76,41 +83,44 @@ impl Commit<'_> {
 
     /// Ends the sessions that the request presented and does not go on with.
     async fn end<T>(&self, server: &Server, job: &Job<T>) -> Result<(), SessionError> {
-        let own = job.origin.as_ref().filter(|_| job.pending.ended);
-        let own = own.and_then(|origin| origin.place.key());
-        let others = job.others.iter().filter_map(|origin| origin.place.key());
-        for key in own.into_iter().chain(others) {
-            if server.storage.invalidate(key).await? {
+        let own = job.origin.as_deref().filter(|_| job.pending.ended);
+        for origin in own.into_iter().chain(&job.others) {
+            let Place::Server(located) = &origin.place else { continue };
+            if server.storage_of(&located.id).invalidate(&located.key).await? {
                 self.report(Plan::End);
             }
         }
         Ok(())
     }
 
-    async fn create<T: SessionData>(
+    pub(super) async fn create<T: SessionData>(
         &self,
         server: &Server,
         job: &Job<T>,
         next: Candidate<T>,
+        times: Times,
         done: &mut Done<T>,
     ) -> Result<(), SessionError> {
         if job.late {
             return Err(SessionError::TooLate);
         }
-        let times = self.begin(job, Some(&next));
         // A login whose record is gone cannot have the id that was planned for it.
         let mut planned = job.planned_id.clone().filter(|_| !done.moved);
         for _ in 0..ID_ATTEMPTS {
-            let id = planned.take().map_or_else(|| SessionId::random(&self.core.random), Ok)?;
+            let planned = match planned.take() {
+                None => job.identity.clone().transpose()?,
+                planned => planned,
+            };
+            let id = planned.map_or_else(|| self.definition.random_id(&self.core.random), Ok)?;
             let key = id.storage_key(&self.definition.app, &self.definition.name);
             let (owner, content) = (next.owner.clone(), next.content.clone());
             let secrets = Secrets::of(&id);
             let draft = Draft { id, key, secrets, grace: false, times, owner, content };
             let record = draft.record(self.definition, &job.client)?;
-            match server.storage.create(&draft.key, record, self.guard, self.now).await? {
+            let storage = server.storage_of(&draft.id);
+            match storage.create(&draft.key, record, self.guard, self.now).await? {
                 Create::Created(version) => {
-                    self.report(Plan::Create);
-                    done.emission = self.token(self.definition.sealer().seal_id(&draft.id), &times);
+                    done.emission = self.id_token(&draft.id, &times)?;
                     done.origin = Some(Arc::new(draft.written(version)));
                     done.value = Some(next.value);
                     return Ok(());
@@ -120,7 +130,15 @@ impl Commit<'_> {
                 Create::LimitReached => return Err(SessionError::LimitReached),
             }
         }
+        if job.identity.is_some() {
+            let message = "`identity` gave the id of another session";
+            return Err(SessionError::Encode(EncodeError::new(message)));
+        }
         Err(SessionError::Random)
+    }
+
+    pub(super) fn id_token(&self, id: &SessionId, times: &Times) -> Result<Emission, SessionError> {
+        Ok(self.token(self.definition.format().seal_id(id, &self.core.random)?, times))
     }
 
     /// Compare-and-swap until it succeeds; every conflict replays the request's
@@ -145,7 +163,7 @@ impl Commit<'_> {
                     return Ok(());
                 }
                 Swap::Written(written) => {
-                    done.emission = self.token_after(&decision, &origin, &written);
+                    done.emission = self.token_after(&decision, &origin, &written)?;
                     (done.value, done.origin) = (Some(candidate.value), Some(written));
                     return Ok(());
                 }
@@ -194,8 +212,8 @@ impl Commit<'_> {
             content: candidate.content.clone(),
         };
         let record = draft.record(self.definition, &job.client)?;
-        let update =
-            server.storage.update(&located.key, located.version, record, self.guard, self.now);
+        let storage = server.storage_of(&located.id);
+        let update = storage.update(&located.key, located.version, record, self.guard, self.now);
         match update.await {
             Ok(Update::Updated(version)) => {
                 self.report(decision.plan);
@@ -236,7 +254,12 @@ impl Commit<'_> {
 
     /// The token to send after a write: a new id's, or one that must be
     /// refreshed in the client or sealed by the first key.
-    fn token_after(&self, decision: &Decision, before: &Origin, written: &Origin) -> Emission {
+    fn token_after(
+        &self,
+        decision: &Decision,
+        before: &Origin,
+        written: &Origin,
+    ) -> Result<Emission, SessionError> {
         let refresh = self.definition.token_expires_early
             && self.definition.lifetime.touch_due(&before.times, self.now);
         let own_time = before.times.idle_override != written.times.idle_override;
@@ -245,9 +268,9 @@ impl Commit<'_> {
                 if decision.renew
                     || !located.grace && (refresh || before.stale_key || own_time) =>
             {
-                self.token(self.definition.sealer().seal_id(&located.id), &written.times)
+                self.id_token(&located.id, &written.times)
             }
-            _ => Emission::Nothing,
+            _ => Ok(Emission::Nothing),
         }
     }
 
@@ -266,7 +289,7 @@ impl Commit<'_> {
         let swap = self.swap(server, job, origin, &candidate, decision);
         match timeout_at(self.deadline, swap).await.unwrap_or_else(|_| Err(too_late())) {
             Ok(Swap::Written(written)) => {
-                done.emission = self.token_after(decision, origin, &written);
+                done.emission = self.token_after(decision, origin, &written).unwrap_or_default();
                 done.origin = Some(written);
             }
             Ok(_) => {}
@@ -292,7 +315,10 @@ impl Commit<'_> {
             let content = encode(self.definition, &*value)?;
             let next = self.candidate(value, content);
             if job.pending.login || next.owner.as_ref() != before.place.owner() {
-                return self.create(server, job, next, done).await;
+                let times = self.begin(job, Some(&next));
+                self.create(server, job, next, times, done).await?;
+                self.report(Plan::Create);
+                return Ok(());
             }
         }
         self.core.report_dropped(self.definition);
@@ -314,8 +340,9 @@ impl Commit<'_> {
         let Place::Server(located) = &origin.place else { return };
         if self.definition.lifetime.touch_due(&origin.times, self.now) {
             let expires = self.definition.lifetime.expires(&times);
+            let storage = server.storage_of(&located.id);
             let touched =
-                timeout_at(self.deadline, server.storage.touch(&located.key, times.seen, expires));
+                timeout_at(self.deadline, storage.touch(&located.key, times.seen, expires));
             let touched = touched.await.map_err(|_| too_late());
             if let Err(cause) = touched.and_then(|touched| touched.map_err(SessionError::from)) {
                 warn!(
@@ -327,7 +354,7 @@ impl Commit<'_> {
         }
         let resend = origin.stale_key || self.definition.token_expires_early;
         if !job.late && !located.grace && resend {
-            done.emission = self.token(self.definition.sealer().seal_id(&located.id), &times);
+            done.emission = self.id_token(&located.id, &times).unwrap_or_default();
         }
         done.origin = Some(Arc::new(Origin { times, stale_key: false, ..origin.clone() }));
     }

@@ -8,11 +8,15 @@ use figment::Figment;
 use parking_lot::RwLock;
 
 use super::SessionsFairing;
-use crate::config::{self, Protect, Registered, SessionConfig, StorageConfig, TransportConfig};
-use crate::definition::{Core, Definition, Reload, Report, Server};
+use crate::config::{
+    self, KtorConfig, KtorKeys, KtorTransform, Protect, Registered, SessionConfig, StorageConfig,
+    TransportConfig,
+};
+use crate::definition::{Core, Definition, Identity, Reload, Report, Server};
+use crate::ktor::{Cipher, Ktor, Mac, Serializer, Transform};
 use crate::revocation::Revocation;
-use crate::storage::{Consistency, Directory, Memory, SessionStorage};
-use crate::token::{Binding, Sealer, TransportBinding};
+use crate::storage::{Consistency, Directory, KtorDirectory, Memory, SessionStorage};
+use crate::token::{Binding, Format, Sealer, TransportBinding};
 use crate::transport::{CookieTransport, HeaderTransport, SessionTransport};
 
 /// Everything the requests will need, or every problem found.
@@ -21,8 +25,14 @@ pub(super) fn core(fairing: &SessionsFairing, figment: &Figment) -> Result<Core,
     let config = config::read(figment, &registered)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let report = Report { warnings: config.warnings, summary: Vec::new() };
-    let mut builder =
-        Builder { fairing, app: config.app, opened: Vec::new(), problems: Vec::new(), report };
+    let mut builder = Builder {
+        fairing,
+        app: config.app,
+        opened: Vec::new(),
+        problems: Vec::new(),
+        report,
+        debug: figment.profile() == "debug",
+    };
     let (mut definitions, mut reloads) = (HashMap::new(), Vec::new());
     for (name, session) in config.sessions {
         builder.report.summary.extend(summary(&name, &session));
@@ -59,15 +69,42 @@ pub(super) fn registered(fairing: &SessionsFairing) -> Registered {
     }
 }
 
-/// The keys of a session, prepared.
-pub(super) fn sealer(app: &str, name: &str, config: &SessionConfig) -> Result<Sealer, String> {
+/// What seals and opens a session's tokens, with every key prepared.
+pub(super) fn format(app: &str, name: &str, config: &SessionConfig) -> Result<Format, String> {
+    let ktor = config.ktor.as_ref().map(ktor).transpose()?;
+    if let Some(ktor) = ktor.filter(|_| config.writes_ktor) {
+        return Ok(Format::ktor(ktor));
+    }
     let transport = match &config.transport {
         TransportConfig::Cookie(_) => TransportBinding::Cookie,
         TransportConfig::Header => TransportBinding::Header,
         TransportConfig::Custom(transport) => TransportBinding::Custom(transport),
     };
     let binding = Binding { app, session: name, transport };
-    Sealer::new(&binding, config.protect, config.suite, &config.keys)
+    let native = Sealer::new(&binding, config.protect, config.suite, &config.keys)?;
+    Ok(Format::native(native, config.ktor.as_ref().map(self::ktor).transpose()?))
+}
+
+/// Ktor's transformers, a chain for each entry of the list of keys.
+fn ktor(config: &KtorConfig) -> Result<Ktor, String> {
+    let chain = |keys: &KtorKeys| -> Option<Vec<Transform>> {
+        let mac = Mac::new(config.mac, keys.sign.bytes())?;
+        let step = |step: &KtorTransform| match (step, &keys.encrypt) {
+            (KtorTransform::Mac, _) => Some(Transform::Mac(Box::new(mac.clone()))),
+            (KtorTransform::Encrypt, key) => {
+                let key = key.as_ref()?.bytes();
+                Cipher::new(key, mac.clone(), config.backward_compatible_read)
+                    .map(|cipher| Transform::Encrypt(Box::new(cipher)))
+            }
+        };
+        config.transform.iter().map(step).collect()
+    };
+    let chains: Option<Vec<_>> = config.keys.iter().map(chain).collect();
+    let mut chains = chains.ok_or("Ktor's keys do not fit its algorithms")?;
+    if config.transform.is_empty() {
+        chains.push(Vec::new());
+    }
+    Ok(Ktor::new(chains, config.cookie_encoding, config.serializer))
 }
 
 fn names<T>(parts: &HashMap<String, T>) -> Vec<String> {
@@ -81,13 +118,21 @@ struct Builder<'a> {
     opened: Vec<(StorageConfig, Server)>,
     problems: Vec<String>,
     report: Report,
+    debug: bool,
 }
+
+/// Characters of the shortest id that `identity` may make outside the debug
+/// profile: 128 bits of base64.
+const LEAST_IDENTITY: usize = 22;
 
 impl Builder<'_> {
     fn definition(&mut self, name: &str, config: SessionConfig) -> Option<Definition> {
-        let sealer = sealer(&self.app, name, &config)
+        let format = format(&self.app, name, &config)
             .map_err(|problem| self.problems.push(format!("`sessions.{name}`: {problem}")));
-        let server = config.storage.map(|storage| self.server(name, storage)).transpose();
+        let server = match &config.storage {
+            Some(storage) => self.server_of(name, &config, storage.clone()).map(Some),
+            None => Ok(None),
+        };
         if let Ok(Some(server)) = &server
             && server.storage.consistency() == Consistency::LastWriteWins
         {
@@ -122,7 +167,11 @@ impl Builder<'_> {
             size: transport.limit(&config.wire_name),
             transport,
             wire_name: config.wire_name,
-            sealer: RwLock::new(Arc::new(sealer.ok()?)),
+            serializer: match &config.ktor {
+                Some(ktor) if config.writes_ktor => ktor.serializer,
+                _ => Serializer::Json,
+            },
+            format: RwLock::new(Arc::new(format.ok()?)),
             server: server.ok()?,
             owner_limit: config.owner_limit,
             revocation: revocation.ok()?.map(Revocation::new),
@@ -137,7 +186,52 @@ impl Builder<'_> {
             name: name.to_owned(),
             app: self.app.clone(),
             claimed: OnceLock::new(),
+            identity: self.identity(name, config.writes_ktor),
         })
+    }
+
+    fn identity(&mut self, name: &str, writes_ktor: bool) -> Option<(Identity, usize)> {
+        let identity = self.fairing.identities.get(name)?;
+        if !writes_ktor {
+            self.problems.push(format!(
+                "`sessions.{name}`: `.identity` is for `format = \"ktor\"` only, native ids are always random; remove it"
+            ));
+        }
+        Some((*identity, if self.debug { 1 } else { LEAST_IDENTITY }))
+    }
+
+    /// A storage, and the folder of Ktor's files where one is used.
+    fn server_of(
+        &mut self,
+        name: &str,
+        config: &SessionConfig,
+        storage: StorageConfig,
+    ) -> Result<Server, ()> {
+        let idle = config.lifetime.idle;
+        let files = match (&storage, &config.ktor) {
+            (StorageConfig::Directory { path }, Some(_)) => {
+                let files = KtorDirectory::open(path.clone(), idle);
+                Some(files.map_err(|cause| {
+                    self.problems.push(format!("`sessions.{name}.storage`: {cause}"));
+                })?)
+            }
+            (_, Some(_)) if !config.writes_ktor => {
+                self.problems.push(format!(
+                    "`sessions.{name}.accept`: of the storages only a directory can hold sessions that a Ktor server wrote; remove it"
+                ));
+                return Err(());
+            }
+            _ => None,
+        };
+        if !config.writes_ktor {
+            return self.server(name, storage).map(|server| Server { ktor: files, ..server });
+        }
+        let Some(files) = files else { return self.server(name, storage) };
+        self.report.warnings.push(format!(
+            "Session `{name}`: of concurrent writes by several processes to Ktor's files the last one wins; they have no absolute timeout and no index of owners."
+        ));
+        let server = Server::new(Arc::new(files.whole()));
+        Ok(Server { ktor: Some(files), ..server })
     }
 
     /// What a storage without compare-and-swap cannot do.
@@ -197,12 +291,21 @@ fn summary(name: &str, config: &SessionConfig) -> [String; 5] {
         Protect::Sign => "signed".to_owned(),
         Protect::None => "unprotected".to_owned(),
     };
+    let protection = match &config.ktor {
+        Some(ktor) if config.writes_ktor => {
+            format!("Ktor's format, {:?}, {} key(s)", ktor.transform, ktor.keys.len())
+        }
+        Some(_) => {
+            format!("{protection}, {} key(s); Ktor's sessions are accepted", config.keys.len())
+        }
+        None => format!("{protection}, {} key(s)", config.keys.len()),
+    };
     let (idle, absolute) = (config.lifetime.idle, config.lifetime.absolute);
     [
         format!("Session `{name}`:"),
         format!("   >> {transport}: {}", config.wire_name),
         format!("   >> storage: {storage}"),
-        format!("   >> protection: {protection}, {} key(s)", config.keys.len()),
+        format!("   >> protection: {protection}"),
         format!(
             "   >> timeouts: idle {}, absolute {}",
             humantime::format_duration(idle),

@@ -14,7 +14,8 @@ use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::futures::FutureExt;
 use rocket::{Build, Orbit, Request, Response, Rocket, Shutdown, error, info, warn};
 
-use crate::definition::{Core, Listener};
+use crate::SessionData;
+use crate::definition::{Core, Identity, Listener};
 use crate::event::SessionEvent;
 use crate::expiry::Clock;
 use crate::manager::Sessions;
@@ -43,6 +44,7 @@ pub struct SessionsFairing {
     storages: HashMap<String, Arc<dyn SessionStorage>>,
     transports: HashMap<String, Arc<dyn SessionTransport>>,
     transformers: HashMap<String, Arc<dyn SessionTransformer>>,
+    identities: HashMap<&'static str, Identity>,
     listeners: parking_lot::Mutex<Vec<Listener>>,
     clock: Clock,
     random: Random,
@@ -71,6 +73,38 @@ impl SessionsFairing {
         transformer: impl SessionTransformer,
     ) -> Self {
         self.transformers.insert(name.into(), Arc::new(transformer));
+        self
+    }
+
+    /// Makes the ids of `T`'s sessions, with `format = "ktor"` only: native ids
+    /// are always random. Called at a request's first use of the session.
+    ///
+    /// Whoever guesses an id that is not signed has the session: a user's name
+    /// is no id. Outside the debug profile, fewer than 22 characters are refused
+    /// with 500.
+    ///
+    /// ```
+    /// use rocket::Request;
+    /// use rocket_typed_sessions::{SessionData, Sessions};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Clone, Serialize, Deserialize)]
+    /// struct User { id: String }
+    ///
+    /// impl SessionData for User {
+    ///     const NAME: &'static str = "user";
+    /// }
+    ///
+    /// fn random_id(_: &Request<'_>) -> String {
+    ///     // … as your Ktor service makes them
+    ///     # String::new()
+    /// }
+    ///
+    /// let fairing = Sessions::fairing().identity::<User>(random_id);
+    /// ```
+    #[must_use]
+    pub fn identity<T: SessionData>(mut self, identity: fn(&Request<'_>) -> String) -> Self {
+        self.identities.insert(T::NAME, identity);
         self
     }
 

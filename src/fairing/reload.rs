@@ -11,10 +11,10 @@ use figment::Figment;
 use rocket::{Shutdown, error, info};
 use tokio::time::Instant;
 
-use super::launch::sealer;
+use super::launch::format;
 use crate::config::{self, Registered};
 use crate::definition::{Definition, Reload};
-use crate::token::Sealer;
+use crate::token::Format;
 
 /// Where the keys are read from.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ pub(super) async fn watch(
     source: Source,
     shutdown: Shutdown,
 ) {
-    let (known, _) = definition.sealer().key_ids();
+    let (known, _) = definition.format().key_ids();
     // Keys that were there at launch seal at once.
     let mut ages = known.into_iter().map(|key| (key, None)).collect();
     let mut last_problem = String::new();
@@ -56,18 +56,18 @@ pub(super) async fn watch(
     }
 }
 
-fn read(source: &Source, name: &str) -> Result<Sealer, String> {
+fn read(source: &Source, name: &str) -> Result<Format, String> {
     let config = config::read(&source.figment, &source.registered).map_err(|problems| {
         problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     })?;
     let session = config.sessions.get(name).ok_or("its definition is gone")?;
-    sealer(&config.app, name, session)
+    format(&config.app, name, session)
 }
 
 /// Since when each key is known; `None` for since launch.
 type Ages = HashMap<[u8; 4], Option<Instant>>;
 
-fn take(definition: &Definition, fresh: Sealer, ages: &mut Ages, every: Duration) {
+fn take(definition: &Definition, fresh: Format, ages: &mut Ages, every: Duration) {
     let (keys, _) = fresh.key_ids();
     let now = Instant::now();
     ages.retain(|key, _| keys.contains(key));
@@ -79,7 +79,7 @@ fn take(definition: &Definition, fresh: Sealer, ages: &mut Ages, every: Duration
     };
     // If all are new there is nothing better than the first.
     let sealing = keys.iter().position(old_enough).unwrap_or(0);
-    if definition.sealer().key_ids() == (keys, sealing) {
+    if definition.format().key_ids() == (keys, sealing) {
         return;
     }
     info!(
@@ -87,7 +87,7 @@ fn take(definition: &Definition, fresh: Sealer, ages: &mut Ages, every: Duration
         definition.name,
         sealing + 1
     );
-    *definition.sealer.write() = Arc::new(fresh.sealing_with(sealing));
+    *definition.format.write() = Arc::new(fresh.sealing_with(sealing));
 }
 
 /// Starts a task for each definition that asks for it.

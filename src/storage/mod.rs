@@ -33,6 +33,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use directory::Directory;
+pub(crate) use directory::KtorDirectory;
 pub(crate) use keyed_lock::KeyedLocks;
 pub use memory::Memory;
 pub use simple::{LastWriteWins, SimpleStorage};

@@ -12,7 +12,6 @@ use crate::error::SessionError;
 use crate::exchange;
 use crate::expiry::Times;
 use crate::storage::{Create, OwnerKey, Timestamp};
-use crate::token::SessionId;
 use crate::tracker::by_id::{self, Draft};
 use crate::tracker::{Content, Secrets, by_value};
 use crate::transport::Outgoing;
@@ -161,13 +160,13 @@ async fn make(
         return sealed.map(|(_, token)| token);
     };
     let guard = by_id::guard(definition, server, owner.as_ref()).await?;
-    let id = SessionId::random(&core.random)?;
+    let id = definition.random_id(&core.random)?;
     let key = id.storage_key(&definition.app, &definition.name);
     let secrets = Secrets::of(&id);
     let draft = Draft { id, key, secrets, grace: false, times, owner, content };
     let record = draft.record(definition, &[])?;
-    match server.storage.create(&draft.key, record, guard, now).await? {
-        Create::Created(_) => Ok(definition.sealer().seal_id(&draft.id)),
+    match server.storage_of(&draft.id).create(&draft.key, record, guard, now).await? {
+        Create::Created(_) => definition.format().seal_id(&draft.id, &core.random),
         Create::LimitReached => Err(SessionError::LimitReached),
         Create::Exists | Create::Revoked => Err(SessionError::Ended),
     }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +15,8 @@ use crate::error::SessionError;
 use crate::random::Random;
 use crate::storage::{OwnerKey, StorageKey};
 
-/// The id of a session with server storage: 32 random bytes.
+/// The id of a session with server storage: 32 random bytes, or with
+/// `format = "ktor"` whatever Ktor has for an id.
 ///
 /// Whoever has it has the session, so `Debug` and `Display` show a beginning
 /// only; [`to_text`](Self::to_text) gives the whole and [`FromStr`] reads it back.
@@ -29,10 +31,20 @@ use crate::storage::{OwnerKey, StorageKey};
 /// # Ok::<(), rocket_typed_sessions::InvalidSessionId>(())
 /// ```
 #[derive(Clone)]
-pub struct SessionId {
-    locator: [u8; 16],
-    secret: [u8; 16],
+pub struct SessionId(Form);
+
+#[derive(Clone)]
+enum Form {
+    Native {
+        locator: [u8; 16],
+        secret: [u8; 16],
+    },
+    /// A Ktor session's: hexadecimal digits, or what its `identity` made.
+    Ktor(Arc<str>),
 }
+
+/// No file name is longer, and no Ktor id in use.
+const LONGEST_KTOR: usize = 256;
 
 /// The text was not a session id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,54 +54,107 @@ pub struct InvalidSessionId;
 impl SessionId {
     /// 256 bits from the system's CSPRNG (checklist S1).
     pub(crate) fn random(random: &Random) -> Result<Self, SessionError> {
-        Ok(Self { locator: random.bytes()?, secret: random.bytes()? })
+        Ok(Self(Form::Native { locator: random.bytes()?, secret: random.bytes()? }))
     }
 
-    /// The same record under a new secret.
+    /// 256 bits as Ktor writes them since 3.5: 64 hexadecimal digits.
+    pub(crate) fn random_ktor(random: &Random) -> Result<Self, SessionError> {
+        Ok(Self(Form::Ktor(crate::ktor::hex(&random.bytes::<32>()?).into())))
+    }
+
+    /// The id of a Ktor session, as its cookie or file name has it; for
+    /// [`revoke_id`](crate::SessionManager::revoke_id) with `format = "ktor"`.
+    /// Refused is what Ktor refuses: nothing at all, `..`, and `/ \ ! ? > <`
+    /// and NUL; also more than 256 bytes.
+    pub fn ktor(id: &str) -> Result<Self, InvalidSessionId> {
+        let refused = id.is_empty()
+            || id.len() > LONGEST_KTOR
+            || id.contains("..")
+            || id.contains(['/', '\\', '!', '?', '>', '<', '\0']);
+        if refused { Err(InvalidSessionId) } else { Ok(Self(Form::Ktor(id.into()))) }
+    }
+
+    /// The whole of a Ktor id.
+    pub(crate) fn as_ktor(&self) -> Option<&Arc<str>> {
+        match &self.0 {
+            Form::Native { .. } => None,
+            Form::Ktor(id) => Some(id),
+        }
+    }
+
+    /// The same record under a new secret. A Ktor id has no part that can be
+    /// replaced: a wholly new one.
     pub(crate) fn renewed(&self, random: &Random) -> Result<Self, SessionError> {
-        Ok(Self { locator: self.locator, secret: random.bytes()? })
+        match &self.0 {
+            Form::Native { locator, .. } => {
+                Ok(Self(Form::Native { locator: *locator, secret: random.bytes()? }))
+            }
+            Form::Ktor(_) => Self::random_ktor(random),
+        }
     }
 
     pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Self {
         let (mut locator, mut secret) = ([0; 16], [0; 16]);
         locator.copy_from_slice(&bytes[..16]);
         secret.copy_from_slice(&bytes[16..]);
-        Self { locator, secret }
+        Self(Form::Native { locator, secret })
     }
 
+    /// The bytes of a native id, or a hash of Ktor's.
     pub(crate) fn to_bytes(&self) -> [u8; 32] {
         let mut bytes = [0; 32];
-        bytes[..16].copy_from_slice(&self.locator);
-        bytes[16..].copy_from_slice(&self.secret);
+        match &self.0 {
+            Form::Native { locator, secret } => {
+                bytes[..16].copy_from_slice(locator);
+                bytes[16..].copy_from_slice(secret);
+            }
+            Form::Ktor(id) => {
+                let hash = Sha256::new().chain_update(b"ktor").chain_update(id.as_bytes());
+                bytes.copy_from_slice(&hash.finalize());
+            }
+        }
         bytes
     }
 
     /// Stands for a session on the client: its token id, as the secret.
     pub(crate) fn of_token(token_id: [u8; 16]) -> Self {
-        Self { locator: [0; 16], secret: token_id }
+        Self(Form::Native { locator: [0; 16], secret: token_id })
     }
 
-    pub(crate) fn locator(&self) -> &[u8; 16] {
-        &self.locator
+    pub(crate) fn locator(&self) -> [u8; 16] {
+        let [bytes, _] = self.halves();
+        bytes
     }
 
-    pub(crate) fn secret(&self) -> &[u8; 16] {
-        &self.secret
+    pub(crate) fn secret(&self) -> [u8; 16] {
+        let [_, bytes] = self.halves();
+        bytes
+    }
+
+    fn halves(&self) -> [[u8; 16]; 2] {
+        let bytes = self.to_bytes();
+        let (mut locator, mut secret) = ([0; 16], [0; 16]);
+        locator.copy_from_slice(&bytes[..16]);
+        secret.copy_from_slice(&bytes[16..]);
+        [locator, secret]
     }
 
     /// What the record keeps of the secret.
     pub(crate) fn secret_hash(&self) -> [u8; 32] {
-        Sha256::digest(self.secret).into()
+        Sha256::digest(self.secret()).into()
     }
 
     /// The name of this id's record.
     pub(crate) fn storage_key(&self, app: &str, name: &str) -> StorageKey {
-        StorageKey::from_bytes(hashed_name(app, name, &self.locator))
+        StorageKey::from_bytes(hashed_name(app, name, &self.locator()))
     }
 
-    /// The whole id as 43 characters of base64url.
+    /// The whole id: 43 characters of base64url, or Ktor's own text.
     pub fn to_text(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.to_bytes())
+        match &self.0 {
+            Form::Native { .. } => URL_SAFE_NO_PAD.encode(self.to_bytes()),
+            Form::Ktor(id) => id.to_string(),
+        }
     }
 }
 
@@ -130,6 +195,10 @@ impl FromStr for SessionId {
     type Err = InvalidSessionId;
 
     fn from_str(text: &str) -> Result<Self, InvalidSessionId> {
+        let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if digits && [16, 32, 64].contains(&text.len()) {
+            return Self::ktor(text);
+        }
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidSessionId)?;
         bytes.as_slice().try_into().map(Self::from_bytes).map_err(|_| InvalidSessionId)
     }
@@ -138,7 +207,7 @@ impl FromStr for SessionId {
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A hash of the locator: tells sessions apart, leads to none.
-        let hash = Sha256::digest(self.locator);
+        let hash = Sha256::digest(self.locator());
         write!(f, "{}…", &URL_SAFE_NO_PAD.encode(hash)[..8])
     }
 }

@@ -5,6 +5,7 @@
 //! constant time → times → decryption. Nothing is decrypted or deserialised
 //! before the MAC holds (checklist S22–S31).
 
+mod format;
 mod id;
 mod keys;
 mod suite;
@@ -13,9 +14,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq;
 
+pub(crate) use format::{Format, Read};
 pub use id::{InvalidSessionId, SessionId};
 pub(crate) use id::{ended_key, epoch_key, owner_key};
-pub(crate) use suite::Suite;
+pub(crate) use suite::{Suite, decrypt, encrypt};
 
 use crate::config::{KeyMaterial, Protect};
 use crate::error::SessionError;

@@ -156,11 +156,11 @@ pub(crate) fn finish<M: Mac + Clone>(begun: &M, bits: u64, header: &[u8], rest: 
     mac.finalize().into_bytes().to_vec()
 }
 
-fn encrypt(cbc: impl BlockModeEncrypt, plaintext: &[u8]) -> Vec<u8> {
+pub(crate) fn encrypt(cbc: impl BlockModeEncrypt, plaintext: &[u8]) -> Vec<u8> {
     cbc.encrypt_padded_vec::<Pkcs7>(plaintext)
 }
 
-fn decrypt(cbc: impl BlockModeDecrypt, ciphertext: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn decrypt(cbc: impl BlockModeDecrypt, ciphertext: &[u8]) -> Option<Vec<u8>> {
     cbc.decrypt_padded_vec::<Pkcs7>(ciphertext).ok()
 }
 

@@ -12,7 +12,7 @@ use crate::expiry::{Times, Timestamp};
 use crate::storage::{
     Consistency, OwnerGuard, OwnerKey, Record, StorageError, StorageKey, Stored, Version,
 };
-use crate::token::{Opened, SessionId};
+use crate::token::{Read, SessionId};
 
 /// Records of an owner that are read at once.
 const PAGE: usize = 100;
@@ -24,18 +24,19 @@ pub(crate) async fn load(
     values: &[Cow<'_, str>],
     now: Timestamp,
 ) -> Result<Found, SessionError> {
-    let mut ids: Vec<Opened<SessionId>> = Vec::new();
-    for opened in values.iter().filter_map(|value| definition.sealer().open_id(value)) {
+    let mut ids: Vec<Read<SessionId>> = Vec::new();
+    let (format, limit) = (definition.format(), definition.size.bytes);
+    for opened in values.iter().filter_map(|value| format.open_id(value, limit)) {
         if !ids.iter().any(|other| other.content == opened.content) {
             ids.push(opened);
         }
     }
     let mut found = Found::default();
-    for Opened { content: id, stale_key } in ids {
+    for Read { content: id, stale, accepted } in ids {
         match find(definition, server, &id, now).await? {
-            Some(origin) => found.origins.push(Origin { stale_key, ..origin }),
+            Some(origin) => found.origins.push(Origin { stale_key: stale, accepted, ..origin }),
             // Only a signature tells that the id was ever given out.
-            None => found.over |= definition.sealer().is_protected(),
+            None => found.over |= format.is_protected(),
         }
     }
     Ok(found)
@@ -49,7 +50,7 @@ pub(crate) async fn find(
     now: Timestamp,
 ) -> Result<Option<Origin>, SessionError> {
     let key = id.storage_key(&definition.app, &definition.name);
-    match server.storage.read(&key, now).await {
+    match server.storage_of(id).read(&key, now).await {
         Ok(stored) => {
             Ok(stored.and_then(|stored| origin(definition, server, id, key, stored, now)))
         }
@@ -110,6 +111,15 @@ fn origin(
 ) -> Option<Origin> {
     let Stored { version, record } = stored;
     let owner = record.owner.clone();
+    if server.is_file(id) {
+        let times = Times { created: record.created, ..Times::begin(record.last_seen, false) };
+        let content = Content::Shared(record.payload, 0);
+        let located =
+            Located { id: id.clone(), key, version, owner, secrets: Secrets::of(id), grace: false };
+        let place = Place::Server(Box::new(located));
+        let live = definition.lifetime.admits(&times, now);
+        return live.then_some(Origin { times, content, stale_key: false, accepted: false, place });
+    }
     let (envelope, times, content) = open(definition, server, &key, record, now)?;
     let secrets = envelope.secrets;
     let grace = match secrets.admit(id)? {
@@ -118,7 +128,8 @@ fn origin(
         Admitted::Previous => return None,
     };
     let located = Located { id: id.clone(), key, version, owner, secrets, grace };
-    Some(Origin { times, content, stale_key: false, place: Place::Server(Box::new(located)) })
+    let place = Place::Server(Box::new(located));
+    Some(Origin { times, content, stale_key: false, accepted: false, place })
 }
 
 /// What a record holds, if it is this session's and lives.
@@ -177,8 +188,13 @@ impl Draft {
         };
         let value = definition.transform_write(self.content.bytes())?;
         definition.check_payload(value.len())?;
+        let bare = definition.server.as_ref().is_some_and(|server| server.is_file(&self.id));
         Ok(Record {
-            payload: envelope.wrap(&definition.name, &value),
+            payload: if bare {
+                value.into_owned().into()
+            } else {
+                envelope.wrap(&definition.name, &value)
+            },
             owner: self.owner.clone(),
             created: self.times.created,
             last_seen: self.times.seen,
@@ -190,7 +206,8 @@ impl Draft {
     pub fn written(self, version: Version) -> Origin {
         let Self { id, key, secrets, grace, times, owner, content } = self;
         let located = Located { id, key, version, owner, secrets, grace };
-        Origin { times, content, stale_key: false, place: Place::Server(Box::new(located)) }
+        let place = Place::Server(Box::new(located));
+        Origin { times, content, stale_key: false, accepted: false, place }
     }
 }
 

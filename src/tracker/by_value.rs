@@ -15,19 +15,23 @@ pub(crate) fn load(definition: &Definition, values: &[Cow<'_, str>], now: Timest
     let mut found: Vec<(Claims, Origin)> = Vec::new();
     let mut over = false;
     for value in values {
-        let opened = definition.sealer().open_payload(value, definition.size.bytes, |times| {
+        let opened = definition.format().open_payload(value, definition.size.bytes, now, |times| {
             let live = definition.lifetime.admits(times, now);
             over |= !live;
             live
         });
         let Some(opened) = opened else { continue };
         let (claims, payload) = opened.content;
-        let Some(payload) = definition.transform_read(payload) else { continue };
+        // Another format's payload never went through this one's transformers.
+        let payload =
+            if opened.accepted { Some(payload) } else { definition.transform_read(payload) };
+        let Some(payload) = payload else { continue };
         let place = Place::Client { token_id: claims.token_id, epoch: claims.epoch };
         let origin = Origin {
             times: claims.times,
             content: Content::owned(payload),
-            stale_key: opened.stale_key,
+            stale_key: opened.stale,
+            accepted: opened.accepted,
             place,
         };
         match found.iter_mut().find(|(other, _)| other.token_id == claims.token_id) {
@@ -52,12 +56,12 @@ pub(crate) fn seal(
 ) -> Result<(Origin, String), SessionError> {
     let token_id = match before.map(|origin| &origin.place) {
         Some(Place::Client { token_id, .. }) => *token_id,
-        _ => planned.map_or_else(|| random.bytes(), |planned| Ok(*planned.secret()))?,
+        _ => planned.map_or_else(|| random.bytes(), |planned| Ok(planned.secret()))?,
     };
     let payload = definition.transform_write(content.bytes())?;
     let token =
-        definition.sealer().seal_payload(&Claims { times, epoch, token_id }, &payload, random)?;
+        definition.format().seal_payload(&Claims { times, epoch, token_id }, &payload, random)?;
     definition.check_token(token.len())?;
     let place = Place::Client { token_id, epoch };
-    Ok((Origin { times, content, stale_key: false, place }, token))
+    Ok((Origin { times, content, stale_key: false, accepted: false, place }, token))
 }

@@ -23,6 +23,8 @@ pub(crate) struct Origin {
     pub content: Content,
     /// The token was sealed by a key other than the first.
     pub stale_key: bool,
+    /// The token is of a format that is accepted and not written.
+    pub accepted: bool,
     pub place: Place,
 }
 

@@ -15,6 +15,7 @@ use rocket::{Request, Response};
 use super::{Outgoing, SessionTransport, SizeLimit};
 use crate::config::{CookieConfig, SameSite};
 use crate::expiry::Timestamp;
+use crate::ktor::CookieEncoding;
 
 /// Name, value and attributes that every browser keeps (rfc6265bis section 5.7).
 const MAX_BYTES: usize = 4096;
@@ -30,12 +31,16 @@ pub(crate) struct CookieTransport {
     /// The attributes that every `Set-Cookie` of this session has, removals
     /// included: browsers match a removal by them (checklist S11).
     attributes: String,
+    /// A quoted value may hold `;`.
+    quotes: bool,
 }
 
 impl CookieTransport {
     pub fn new(config: &CookieConfig) -> Self {
         let max_age = config.max_age.map(seconds);
-        Self { max_age, attributes: attributes(config) }
+        let quotes =
+            matches!(config.ktor_encoding, Some(CookieEncoding::Raw | CookieEncoding::Dquotes));
+        Self { max_age, attributes: attributes(config), quotes }
     }
 
     fn set_cookie(&self, response: &mut Response<'_>, name: &str, value: &str, lifetime: &str) {
@@ -70,8 +75,8 @@ impl SessionTransport for CookieTransport {
                 .into_iter()
                 .collect();
         }
-        let values =
-            headers.flat_map(|header| header.split(';')).filter_map(|pair| value_of(pair, name));
+        let pairs = headers.flat_map(|header| pairs(header, self.quotes));
+        let values = pairs.filter_map(|pair| value_of(pair, name));
         values.take(MAX_VALUES + 1).map(Cow::Borrowed).collect()
     }
 
@@ -104,6 +109,15 @@ fn seconds(age: Duration) -> u64 {
     age.min(MAX_MAX_AGE).as_secs().max(1)
 }
 
+/// The pairs of a `Cookie` header. `quotes` lets a quoted value hold `;`.
+fn pairs(header: &str, quotes: bool) -> impl Iterator<Item = &str> {
+    let mut inside = false;
+    header.split(move |c| {
+        inside ^= quotes && c == '"';
+        c == ';' && !inside
+    })
+}
+
 /// The value of a `name=value` pair with exactly this name. Only the space and
 /// tab around a pair are not part of it.
 fn value_of<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
@@ -125,6 +139,7 @@ fn attributes(config: &CookieConfig) -> String {
         }
     }
     text += match config.same_site {
+        SameSite::Unset => "",
         SameSite::Strict => "; SameSite=Strict",
         SameSite::Lax => "; SameSite=Lax",
         SameSite::None => "; SameSite=None",
@@ -139,6 +154,10 @@ fn attributes(config: &CookieConfig) -> String {
             // Writing to a string cannot fail.
             let _ = write!(text, "={value}");
         }
+    }
+    if let Some(encoding) = config.ktor_encoding {
+        text += "; $x-enc=";
+        text += encoding.name();
     }
     text
 }

@@ -14,6 +14,7 @@
 
 mod disk;
 mod files;
+mod ktor;
 mod owners;
 mod purge;
 
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use disk::Disk;
+pub(crate) use ktor::KtorDirectory;
 
 use super::{
     Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage, StorageError,

@@ -1,0 +1,98 @@
+//! Ktor's encodings of cookie values and of the parts of its old form format.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// How a value travels in a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CookieEncoding {
+    Uri,
+    Base64,
+    Raw,
+    Dquotes,
+}
+
+impl CookieEncoding {
+    /// The name that Ktor writes as `$x-enc`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uri => "URI_ENCODING",
+            Self::Base64 => "BASE64_ENCODING",
+            Self::Raw => "RAW",
+            Self::Dquotes => "DQUOTES",
+        }
+    }
+
+    /// `None` for a text that this encoding cannot carry. Ktor's `RAW` would let
+    /// a `;` begin another attribute.
+    pub fn encode(self, text: &str) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Uri => Some(uri_encode(text).into()),
+            Self::Base64 => Some(STANDARD.encode(text).into()),
+            Self::Raw => (!text.contains([';', ','])).then_some(text.into()),
+            Self::Dquotes if text.contains('"') => None,
+            Self::Dquotes => {
+                let quoted = text.contains(|c: char| c.is_whitespace() || ";,".contains(c));
+                Some(if quoted { format!("\"{text}\"").into() } else { text.into() })
+            }
+        }
+    }
+
+    pub fn decode(self, value: &str) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Uri => uri_decode(value, true).map(Cow::Owned),
+            Self::Base64 => {
+                let bytes = STANDARD.decode(value).ok()?;
+                Some(String::from_utf8_lossy(&bytes).into_owned().into())
+            }
+            Self::Raw | Self::Dquotes => {
+                let inside = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+                Some(inside.unwrap_or(value).into())
+            }
+        }
+    }
+}
+
+/// Everything but `A-Z a-z 0-9 - . _ ~` as upper-case `%XX`, a space as `+`.
+pub(super) fn uri_encode(text: &str) -> String {
+    percent_encode(text, |byte| b"-._~".contains(&byte), "+")
+}
+
+/// What Ktor calls an encoded query component: `#` and `&` stay as they are.
+pub(super) fn component_encode(text: &str) -> String {
+    percent_encode(text, |byte| b":/?#[]@!$&'()*,;=-._~+".contains(&byte), "%20")
+}
+
+fn percent_encode(text: &str, stays: impl Fn(u8) -> bool, space: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' ' => encoded.push_str(space),
+            _ if byte.is_ascii_alphanumeric() || stays(byte) => encoded.push(char::from(byte)),
+            // Writing to a string cannot fail.
+            _ => drop(write!(encoded, "%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// `%XX` in either case; anything else stays. `None` for a broken escape.
+pub(super) fn uri_decode(text: &str, plus_is_space: bool) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+                let (high, low) = (digit(rest.next())?, digit(rest.next())?);
+                u8::try_from(high * 16 + low).ok()?
+            }
+            b'+' if plus_is_space => b' ',
+            _ => byte,
+        });
+    }
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}

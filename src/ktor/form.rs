@@ -1,0 +1,446 @@
+//! Ktor's old `#` format: a form whose values say their type.
+//!
+//! | tag | value |
+//! |---|---|
+//! | `#n` | null |
+//! | `#i` `#l` | integer of 32, of 64 bits |
+//! | `#f` | floating point |
+//! | `#bot` `#bof` | true, false |
+//! | `#ch` `#s` | character; string, also an enum's name |
+//! | `#bd` `#bi` | big decimal, big integer: strings here |
+//! | `#om` `#op` | an optional without and with a value |
+//! | `#cl` `#cs` `#m` | list, set, map |
+//! | `##` | a nested form |
+//!
+//! The name of a sealed class's member stands last and untagged, as `$type`:
+//! `#[serde(tag = "$type")]`.
+//!
+//! The items of a collection are joined by a `&` that nothing escapes, so that
+//! an item with a `&` would read back as two: what Ktor would misread is refused
+//! when it is written. What Ktor has written so can be read only as it stands.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::ser::{self, Impossible};
+use serde_json::{Map, Number, Value};
+
+use super::encoding::{component_encode, uri_decode, uri_encode};
+
+/// Nested forms and collections in one another; more is an attack.
+const MAX_DEPTH: usize = 32;
+/// Names the member of a sealed class.
+const TYPE: &str = "$type";
+
+/// Which of Ktor's serializers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variant {
+    /// Declaration order; a nested form is decoded twice by its reader.
+    Kotlinx,
+    /// Sorted by name.
+    Reflection,
+}
+
+/// Why a value has no such form; never shows the value.
+#[derive(Debug)]
+pub(crate) struct FormError(String);
+
+impl fmt::Display for FormError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for FormError {}
+
+impl ser::Error for FormError {
+    fn custom<M: fmt::Display>(message: M) -> Self {
+        Self(message.to_string())
+    }
+}
+
+/// The form of a struct or a map.
+pub(crate) fn to_form<T: Serialize>(value: &T, variant: Variant) -> Result<String, FormError> {
+    match value.serialize(Writer)? {
+        Part::Struct(fields) | Part::Map(fields) => form(fields, variant),
+        _ => Err(FormError("only a struct has a form".into())),
+    }
+}
+
+/// The value of a form; `None` if it is none, or another type's.
+pub(crate) fn from_form<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_value(read_form(text, 0)?).ok()
+}
+
+fn read_form(text: &str, depth: usize) -> Option<Value> {
+    let mut fields = Map::new();
+    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=')?;
+        let (name, value) = (uri_decode(name, true)?, uri_decode(value, true)?);
+        let value = if name == TYPE { Value::String(value) } else { read(&value, depth + 1)? };
+        fields.insert(name, value);
+    }
+    Some(Value::Object(fields))
+}
+
+fn read(text: &str, depth: usize) -> Option<Value> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
+    let tag = |tag: &str| text.strip_prefix(tag);
+    let string = |rest: &str| Some(Value::String(rest.to_owned()));
+    if let Some(rest) = tag("##") {
+        read_form(rest, depth)
+    } else if text == "#n" || text == "#om" {
+        Some(Value::Null)
+    } else if let Some(rest) = tag("#op") {
+        read(rest, depth + 1)
+    } else if let Some(rest) = tag("#ch").or_else(|| tag("#bd")).or_else(|| tag("#bi")) {
+        string(rest)
+    } else if let Some(rest) = tag("#cl").or_else(|| tag("#cs")) {
+        let items = uri_decode(rest, false)?;
+        let items = items.split('&').filter(|item| !item.is_empty());
+        items.map(|item| read(&uri_decode(item, false)?, depth + 1)).collect()
+    } else if let Some(rest) = tag("#bo") {
+        (rest == "t" || rest == "f").then_some(Value::Bool(rest == "t"))
+    } else if let Some(rest) = tag("#i").or_else(|| tag("#l")) {
+        Some(Value::Number(rest.parse::<i64>().ok()?.into()))
+    } else if let Some(rest) = tag("#f") {
+        Number::from_f64(rest.parse().ok()?).map(Value::Number)
+    } else if let Some(rest) = tag("#m") {
+        read_map(&uri_decode(rest, false)?, depth)
+    } else {
+        string(tag("#s")?)
+    }
+}
+
+fn read_map(text: &str, depth: usize) -> Option<Value> {
+    let mut entries = Map::new();
+    for entry in text.split('&').filter(|entry| !entry.is_empty()) {
+        let (key, value) = entry.split_once('=')?;
+        let key = match read(&uri_decode(key, false)?, depth + 1)? {
+            Value::String(key) => key,
+            Value::Number(key) => key.to_string(),
+            Value::Bool(key) => key.to_string(),
+            _ => return None,
+        };
+        entries.insert(key, read(&uri_decode(value, false)?, depth + 1)?);
+    }
+    Some(Value::Object(entries))
+}
+
+/// A value on its way into a form.
+enum Part {
+    /// With its tag.
+    Simple(String),
+    List(Vec<Part>),
+    Map(Vec<(Part, Part)>),
+    Struct(Vec<(Part, Part)>),
+}
+
+fn form(mut fields: Vec<(Part, Part)>, variant: Variant) -> Result<String, FormError> {
+    let mut named = Vec::with_capacity(fields.len());
+    for (name, value) in fields.drain(..) {
+        let Part::Simple(name) = name else {
+            return Err(FormError("a field's name must be a string".into()));
+        };
+        let name = name.strip_prefix("#s").unwrap_or(&name).to_owned();
+        let value = text(value, variant, name == TYPE)?;
+        named.push((name, value));
+    }
+    if variant == Variant::Reflection {
+        named.sort();
+    }
+    // `false` sorts before `true`; the order is otherwise kept.
+    named.sort_by_key(|(name, _)| name == TYPE);
+    let pairs =
+        named.iter().map(|(name, value)| format!("{}={}", uri_encode(name), uri_encode(value)));
+    Ok(pairs.collect::<Vec<_>>().join("&"))
+}
+
+fn text(part: Part, variant: Variant, untagged: bool) -> Result<String, FormError> {
+    Ok(match part {
+        Part::Simple(text) if untagged => text.strip_prefix("#s").unwrap_or(&text).to_owned(),
+        Part::Simple(text) => text,
+        Part::List(items) => {
+            let items = items.into_iter().map(|item| item_text(item, variant, &['&']));
+            joined("#cl", items.collect::<Result<_, _>>()?)
+        }
+        Part::Map(entries) => {
+            let entry = |(key, value)| -> Result<String, FormError> {
+                let key = item_text(key, variant, &['&', '='])?;
+                Ok(format!("{key}={}", item_text(value, variant, &['&', '='])?))
+            };
+            joined("#m", entries.into_iter().map(entry).collect::<Result<_, _>>()?)
+        }
+        Part::Struct(fields) => {
+            if variant == Variant::Kotlinx {
+                refuse_what_is_decoded_twice(&fields)?;
+            }
+            format!("##{}", form(fields, variant)?)
+        }
+    })
+}
+
+fn joined(tag: &str, items: Vec<String>) -> String {
+    format!("{tag}{}", component_encode(&items.join("&")))
+}
+
+fn item_text(part: Part, variant: Variant, reserved: &[char]) -> Result<String, FormError> {
+    let text = text(part, variant, false)?;
+    if text.contains(reserved) {
+        return Err(FormError(
+            "an item of a collection holds `&` or `=`, which Ktor would misread".into(),
+        ));
+    }
+    Ok(component_encode(&text))
+}
+
+/// Ktor's kotlinx reader decodes the values of a nested form twice.
+fn refuse_what_is_decoded_twice(fields: &[(Part, Part)]) -> Result<(), FormError> {
+    let harmless = |part: &Part| match part {
+        Part::Simple(text) => !text.contains(['&', '=', '%', '+']),
+        Part::List(items) => items.is_empty(),
+        Part::Map(entries) | Part::Struct(entries) => entries.is_empty(),
+    };
+    if fields.iter().all(|(_, value)| harmless(value)) {
+        return Ok(());
+    }
+    Err(FormError(
+        "a nested value holds what Ktor would misread: collections, or `&`, `=`, `%`, `+`".into(),
+    ))
+}
+
+/// As Java's `toString` writes it; `shortest` is Rust's `{:e}`.
+fn java_float(value: f64, plain: &str, shortest: &str) -> Result<Part, FormError> {
+    if !value.is_finite() {
+        return Err(FormError("a number is not finite".into()));
+    }
+    let pointed = |digits: &str| {
+        if digits.contains('.') { digits.to_owned() } else { format!("{digits}.0") }
+    };
+    let size = value.abs();
+    let text = if size == 0.0 || (1e-3..1e7).contains(&size) {
+        pointed(plain)
+    } else {
+        let (mantissa, exponent) = shortest.split_once('e').unwrap_or((shortest, "0"));
+        format!("{}E{exponent}", pointed(mantissa))
+    };
+    Ok(Part::Simple(format!("#f{text}")))
+}
+
+/// Turns a value into its [`Part`].
+struct Writer;
+
+/// Collects the parts of a list, a map or a struct.
+#[derive(Default)]
+struct Collector {
+    items: Vec<Part>,
+    entries: Vec<(Part, Part)>,
+    key: Option<Part>,
+}
+
+fn unsupported<T>(what: &str) -> Result<T, FormError> {
+    Err(FormError(format!("{what} has no form in Ktor's old format")))
+}
+
+macro_rules! simple {
+    ($($name:ident($kind:ty) = $tag:literal;)*) => {$(
+        fn $name(self, value: $kind) -> Result<Part, FormError> {
+            Ok(Part::Simple(format!(concat!($tag, "{}"), value)))
+        }
+    )*};
+}
+
+impl ser::Serializer for Writer {
+    type Ok = Part;
+    type Error = FormError;
+    type SerializeSeq = Collector;
+    type SerializeTuple = Collector;
+    type SerializeTupleStruct = Collector;
+    type SerializeTupleVariant = Impossible<Part, FormError>;
+    type SerializeMap = Collector;
+    type SerializeStruct = Collector;
+    type SerializeStructVariant = Impossible<Part, FormError>;
+
+    simple! {
+        serialize_i8(i8) = "#i";
+        serialize_i16(i16) = "#i";
+        serialize_i32(i32) = "#i";
+        serialize_u8(u8) = "#i";
+        serialize_u16(u16) = "#i";
+        serialize_u32(u32) = "#l";
+        serialize_i64(i64) = "#l";
+        serialize_char(char) = "#ch";
+        serialize_str(&str) = "#s";
+    }
+
+    fn serialize_u64(self, value: u64) -> Result<Part, FormError> {
+        if i64::try_from(value).is_err() {
+            return unsupported("a number over 2^63");
+        }
+        Ok(Part::Simple(format!("#l{value}")))
+    }
+
+    fn serialize_bool(self, value: bool) -> Result<Part, FormError> {
+        Ok(Part::Simple(if value { "#bot" } else { "#bof" }.into()))
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<Part, FormError> {
+        java_float(f64::from(value), &value.to_string(), &format!("{value:e}"))
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<Part, FormError> {
+        java_float(value, &value.to_string(), &format!("{value:e}"))
+    }
+
+    fn serialize_none(self) -> Result<Part, FormError> {
+        Ok(Part::Simple("#n".into()))
+    }
+
+    fn serialize_unit(self) -> Result<Part, FormError> {
+        self.serialize_none()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Part, FormError> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<Part, FormError> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<Part, FormError> {
+        value.serialize(self)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Collector, FormError> {
+        Ok(Collector::default())
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Collector, FormError> {
+        Ok(Collector::default())
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Collector, FormError> {
+        Ok(Collector::default())
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Collector, FormError> {
+        Ok(Collector::default())
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Collector, FormError> {
+        Ok(Collector::default())
+    }
+
+    fn serialize_bytes(self, _: &[u8]) -> Result<Part, FormError> {
+        unsupported("an array of bytes")
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<Part, FormError> {
+        unsupported("a struct without fields")
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<Part, FormError> {
+        unsupported("an enum with values and without `#[serde(tag = \"$type\")]`")
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, FormError> {
+        unsupported("an enum with values and without `#[serde(tag = \"$type\")]`")
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, FormError> {
+        unsupported("an enum with values and without `#[serde(tag = \"$type\")]`")
+    }
+}
+
+macro_rules! collects {
+    ($($kind:ident: $method:ident;)*) => {$(
+        impl ser::$kind for Collector {
+            type Ok = Part;
+            type Error = FormError;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), FormError> {
+                self.items.push(value.serialize(Writer)?);
+                Ok(())
+            }
+
+            fn end(self) -> Result<Part, FormError> {
+                Ok(Part::List(self.items))
+            }
+        }
+    )*};
+}
+
+collects! {
+    SerializeSeq: serialize_element;
+    SerializeTuple: serialize_element;
+    SerializeTupleStruct: serialize_field;
+}
+
+impl ser::SerializeMap for Collector {
+    type Ok = Part;
+    type Error = FormError;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), FormError> {
+        self.key = Some(key.serialize(Writer)?);
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), FormError> {
+        let key = self.key.take().ok_or_else(|| FormError("a value without a key".into()))?;
+        self.entries.push((key, value.serialize(Writer)?));
+        Ok(())
+    }
+
+    fn end(self) -> Result<Part, FormError> {
+        Ok(Part::Map(self.entries))
+    }
+}
+
+impl ser::SerializeStruct for Collector {
+    type Ok = Part;
+    type Error = FormError;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), FormError> {
+        self.entries.push((Part::Simple(name.to_owned()), value.serialize(Writer)?));
+        Ok(())
+    }
+
+    fn end(self) -> Result<Part, FormError> {
+        Ok(Part::Struct(self.entries))
+    }
+}

@@ -1,0 +1,108 @@
+//! Ktor's token formats, to share live sessions with a Ktor service or to
+//! migrate from one.
+//!
+//! A token is a text (the serialized session, or an id) that runs through the
+//! transformers in order, and in a cookie through the cookie's encoding. What
+//! is weak in these formats stays weak: nothing binds a token to its session's
+//! name, nothing in it says when it was made, and the first block of an
+//! encrypted token can be changed by anybody (`docs/migrating-from-ktor.md`).
+
+mod encoding;
+mod form;
+mod transform;
+
+use std::borrow::Cow;
+
+pub(crate) use encoding::CookieEncoding;
+pub(crate) use form::{Variant, from_form, to_form};
+pub(crate) use transform::{Cipher, Mac, MacAlgorithm, Transform, hex};
+
+use crate::error::{EncodeError, SessionError};
+use crate::random::Random;
+
+/// How a value becomes text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Serializer {
+    /// `SessionData::encode`, JSON unless overridden.
+    Json,
+    /// `KotlinxBackwardCompatibleSessionSerializer`.
+    KotlinxLegacy,
+    /// `reflectionSessionSerializer`.
+    ReflectionLegacy,
+}
+
+/// Seals and opens one session's tokens as Ktor does.
+pub(crate) struct Ktor {
+    /// A chain for each entry of the list of keys: the first seals, all open.
+    /// One empty chain without keys.
+    chains: Vec<Vec<Transform>>,
+    /// `None` for a header, which carries the text as it is.
+    encoding: Option<CookieEncoding>,
+    pub serializer: Serializer,
+}
+
+impl Ktor {
+    pub fn new(
+        chains: Vec<Vec<Transform>>,
+        encoding: Option<CookieEncoding>,
+        serializer: Serializer,
+    ) -> Self {
+        Self { chains, encoding, serializer }
+    }
+
+    /// Whether a token cannot be made by everybody.
+    pub fn is_protected(&self) -> bool {
+        self.chains.iter().all(|chain| !chain.is_empty())
+    }
+
+    /// The token for `text`.
+    pub fn seal(&self, text: &str, random: &Random) -> Result<String, SessionError> {
+        self.seal_with(text, || random.bytes())
+    }
+
+    /// Characters of the token for `text`.
+    pub fn sealed_len(&self, text: &str) -> Result<usize, SessionError> {
+        self.seal_with(text, || Ok([0; 16])).map(|token| token.len())
+    }
+
+    fn seal_with(
+        &self,
+        text: &str,
+        iv: impl Fn() -> Result<[u8; 16], SessionError>,
+    ) -> Result<String, SessionError> {
+        let mut token = text.to_owned();
+        for transform in self.chains.first().into_iter().flatten() {
+            token = match transform {
+                Transform::Mac(mac) => mac.write(&token),
+                Transform::Encrypt(cipher) => cipher.write(&token, &iv()?),
+            };
+        }
+        let encoded =
+            self.encoding.map_or(Some(Cow::Borrowed(&*token)), |encoding| encoding.encode(&token));
+        let fits = encoded.filter(|value| value.chars().all(|c| !c.is_control()));
+        fits.map(Cow::into_owned).ok_or_else(|| {
+            let message = "the session holds characters that its `cookie_encoding` cannot carry";
+            SessionError::Encode(EncodeError::new(message))
+        })
+    }
+
+    /// The text in a token, and whether an older key than the first opened it.
+    /// Whatever Ktor answers with 500 is no session here.
+    pub fn open(&self, token: &str) -> Option<(String, bool)> {
+        let value =
+            self.encoding.map_or(Some(Cow::Borrowed(token)), |encoding| encoding.decode(token))?;
+        self.chains.iter().enumerate().find_map(|(position, chain)| {
+            let mut text = value.clone().into_owned();
+            for transform in chain.iter().rev() {
+                text = match transform {
+                    Transform::Mac(mac) => mac.read(&text)?,
+                    Transform::Encrypt(cipher) => cipher.read(&text)?,
+                };
+            }
+            Some((text, position > 0))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

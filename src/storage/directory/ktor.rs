@@ -1,0 +1,278 @@
+//! Ktor's own files, `directorySessionStorage`: to share live sessions with a
+//! Ktor service, or to take them over.
+//!
+//! The id in pieces of two characters is the path: `id1` is `id/1.dat`. A file
+//! is the serialized value and nothing else: there is no room for a version, an
+//! owner or a beginning. So its time of change is when it was last seen, its
+//! content's hash is its version, and of two servers that write at once the
+//! last one wins.
+
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use super::THREADS;
+use super::files::{
+    failure, is_foreign, make_dirs, open_nofollow, read_file, remove_file, replace,
+};
+use crate::storage::{
+    Consistency, Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage,
+    StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
+};
+
+type Result<T> = std::result::Result<T, StorageError>;
+
+/// A folder of Ktor's session files.
+#[derive(Clone)]
+pub(crate) struct KtorDirectory {
+    root: Arc<PathBuf>,
+    /// Files live this long after they were last seen.
+    idle: Duration,
+    threads: Arc<Semaphore>,
+}
+
+/// One session's file; as a storage it has this one record.
+pub(crate) struct KtorFile {
+    folder: KtorDirectory,
+    /// `None` for the folder as a whole, which nobody can search.
+    id: Option<Arc<str>>,
+}
+
+impl KtorDirectory {
+    /// Opens the folder, making it if it is not there.
+    pub fn open(root: PathBuf, idle: Duration) -> Result<Self> {
+        make_dirs(&root).map_err(|cause| {
+            failure(&format!("opening the directory {}", root.display()), cause)
+        })?;
+        Ok(Self { root: Arc::new(root), idle, threads: Arc::new(Semaphore::new(THREADS)) })
+    }
+
+    pub fn file(&self, id: Arc<str>) -> KtorFile {
+        KtorFile { folder: self.clone(), id: Some(id) }
+    }
+
+    /// The folder as a storage of no record in particular.
+    pub fn whole(&self) -> KtorFile {
+        KtorFile { folder: self.clone(), id: None }
+    }
+
+    /// `ab/cd/e.dat` for `abcde`; only for what can be a file's name everywhere.
+    fn path(&self, id: &str) -> Option<PathBuf> {
+        let plain = |byte: u8| byte.is_ascii_graphic() && !b"/\\!?<>:|*\"".contains(&byte);
+        // Pieces of a path must not mean a folder above: `a/..` cannot be, `./` may.
+        let dots = id.as_bytes().chunks(2).any(|piece| piece == b"." || piece == b"..");
+        if id.is_empty() || dots || !id.bytes().all(plain) {
+            return None;
+        }
+        let mut path = PathBuf::clone(&self.root);
+        let pieces: Vec<&str> =
+            (0..id.len()).step_by(2).map(|at| &id[at..id.len().min(at + 2)]).collect();
+        let (last, folders) = pieces.split_last()?;
+        path.extend(folders);
+        path.push(format!("{last}.dat"));
+        Some(path)
+    }
+}
+
+fn version_of(content: &[u8]) -> Version {
+    let hash = Sha256::digest(content);
+    Version(hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
+}
+
+/// The file work; blocking.
+struct Work {
+    path: PathBuf,
+    root: Arc<PathBuf>,
+    idle: Duration,
+}
+
+impl Work {
+    fn read(&self, now: Timestamp) -> Result<Option<Stored>> {
+        let content = match read_file(&self.path) {
+            Ok(content) => content,
+            Err(cause)
+                if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                return Ok(None);
+            }
+            Err(cause) if is_foreign(&cause) => {
+                return Err(StorageError::Corrupt("it is not a regular file"));
+            }
+            Err(cause) => return Err(failure("reading a session of Ktor's", cause)),
+        };
+        // Ktor writes in place: a crash leaves an empty file, and Ktor answers 500.
+        if content.is_empty() {
+            return Ok(None);
+        }
+        let about = self.path.symlink_metadata().and_then(|about| about.modified());
+        let seen = about.map_err(|cause| failure("reading a session of Ktor's", cause))?;
+        let seen = Timestamp::from(seen);
+        let record = Record {
+            payload: content.as_slice().into(),
+            owner: None,
+            created: seen,
+            last_seen: seen,
+            expires: seen.after(self.idle),
+        };
+        let stored = Stored { version: version_of(&content), record };
+        Ok(Some(stored).filter(|stored| stored.record.is_live(now)))
+    }
+
+    fn write(&self, record: &Record) -> Result<Version> {
+        let write = || {
+            let folder = self.path.parent().ok_or(ErrorKind::InvalidInput)?;
+            let name = self.path.file_name().ok_or(ErrorKind::InvalidInput)?;
+            make_dirs(folder)?;
+            replace(folder, &name.to_string_lossy(), &record.payload)
+        };
+        write().map_err(|cause| failure("writing a session of Ktor's", cause))?;
+        self.set_seen(record.last_seen)?;
+        Ok(version_of(&record.payload))
+    }
+
+    fn set_seen(&self, seen: Timestamp) -> Result<()> {
+        let time = seen.to_system_time().unwrap_or_else(SystemTime::now);
+        open_nofollow(OpenOptions::new().write(true), &self.path)
+            .and_then(|file| file.set_modified(time))
+            .map_err(|cause| failure("touching a session of Ktor's", cause))
+    }
+
+    fn remove(&self) -> Result<bool> {
+        let removed = remove_file(&self.path)?;
+        // Empty folders go, as Ktor removes them; one that is not empty stays.
+        let above =
+            self.path.ancestors().skip(1).take_while(|folder| *folder != self.root.as_path());
+        for folder in above {
+            if std::fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+fn no_index<T>() -> Result<T> {
+    Err(StorageError::other(
+        "Ktor's files have no index of owners",
+        std::io::Error::from(ErrorKind::Unsupported),
+    ))
+}
+
+impl KtorFile {
+    /// Runs file work off the async threads; `None` if the id can have no file.
+    async fn run<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Work) -> Result<R> + Send + 'static,
+    ) -> Result<Option<R>> {
+        let Some(path) = self.id.as_deref().and_then(|id| self.folder.path(id)) else {
+            return Ok(None);
+        };
+        let files = Work { path, root: Arc::clone(&self.folder.root), idle: self.folder.idle };
+        let thread = Arc::clone(&self.folder.threads).acquire_owned().await;
+        let thread = thread.map_err(|cause| StorageError::other("the storage is closed", cause))?;
+        let work = move || {
+            let done = work(&files);
+            drop(thread);
+            done
+        };
+        let done = rocket::tokio::task::spawn_blocking(work).await;
+        done.map_err(|cause| StorageError::other("a storage task did not finish", cause))?.map(Some)
+    }
+}
+
+#[rocket::async_trait]
+impl SessionStorage for KtorFile {
+    async fn create(
+        &self,
+        _: &StorageKey,
+        record: Record,
+        _: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Create> {
+        let create = move |file: &Work| {
+            if file.read(now)?.is_some() {
+                return Ok(Create::Exists);
+            }
+            file.write(&record).map(Create::Created)
+        };
+        let refused = || {
+            StorageError::other(
+                "the id can be no file's name",
+                std::io::Error::from(ErrorKind::InvalidInput),
+            )
+        };
+        self.run(create).await?.ok_or_else(refused)
+    }
+
+    async fn read(&self, _: &StorageKey, now: Timestamp) -> Result<Option<Stored>> {
+        Ok(self.run(move |file| file.read(now)).await?.flatten())
+    }
+
+    async fn update(
+        &self,
+        _: &StorageKey,
+        expected: Version,
+        record: Record,
+        _: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Update> {
+        let update = move |file: &Work| match file.read(now)? {
+            None => Ok(Update::Missing),
+            Some(found) if found.version != expected => Ok(Update::Conflict),
+            Some(_) => file.write(&record).map(Update::Updated),
+        };
+        Ok(self.run(update).await?.unwrap_or(Update::Missing))
+    }
+
+    async fn touch(&self, _: &StorageKey, last_seen: Timestamp, _: Timestamp) -> Result<Touch> {
+        let touch = move |file: &Work| match file.read(last_seen)? {
+            None => Ok(Touch::Missing),
+            Some(found) => {
+                file.set_seen(found.record.last_seen.max(last_seen))?;
+                Ok(Touch::Touched)
+            }
+        };
+        Ok(self.run(touch).await?.unwrap_or(Touch::Missing))
+    }
+
+    async fn invalidate(&self, _: &StorageKey) -> Result<bool> {
+        Ok(self.run(Work::remove).await?.unwrap_or(false))
+    }
+
+    /// Nothing: what only a Ktor service reads looks unused from here.
+    async fn purge_expired(&self, _: Timestamp, _: usize) -> Result<usize> {
+        Ok(0)
+    }
+
+    async fn list(
+        &self,
+        _: &OwnerKey,
+        _: Option<&StorageKey>,
+        _: usize,
+        _: Timestamp,
+    ) -> Result<OwnerPage> {
+        no_index()
+    }
+
+    async fn invalidate_owner(
+        &self,
+        _: &OwnerKey,
+        _: &[StorageKey],
+        _: Timestamp,
+    ) -> Result<usize> {
+        no_index()
+    }
+
+    async fn owner_generation(&self, _: &OwnerKey) -> Result<Generation> {
+        no_index()
+    }
+
+    fn consistency(&self) -> Consistency {
+        Consistency::LastWriteWins
+    }
+}

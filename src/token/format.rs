@@ -1,0 +1,144 @@
+//! The formats of one definition: the one it writes, and those it accepts.
+
+use sha2::{Digest, Sha256};
+
+use super::{Claims, Opened, Sealer, SessionId};
+use crate::error::{EncodeError, SessionError};
+use crate::expiry::{Times, Timestamp};
+use crate::ktor::Ktor;
+use crate::random::Random;
+
+/// Seals and opens tokens in the configured format. Without the native sealer
+/// the format is Ktor's; beside it, Ktor's tokens are accepted too.
+pub(crate) struct Format {
+    native: Option<Sealer>,
+    ktor: Option<Ktor>,
+}
+
+/// An opened token of either format.
+pub(crate) struct Read<T> {
+    pub content: T,
+    /// Re-issue at commit: an older key, or another format than is written.
+    pub stale: bool,
+    /// It is of a format that is accepted and not written.
+    pub accepted: bool,
+}
+
+impl<T> From<Opened<T>> for Read<T> {
+    fn from(opened: Opened<T>) -> Self {
+        Self { content: opened.content, stale: opened.stale_key, accepted: false }
+    }
+}
+
+impl Format {
+    pub fn native(sealer: Sealer, accepts: Option<Ktor>) -> Self {
+        Self { native: Some(sealer), ktor: accepts }
+    }
+
+    pub fn ktor(ktor: Ktor) -> Self {
+        Self { native: None, ktor: Some(ktor) }
+    }
+
+    /// Whether Ktor's format is the one that is written.
+    pub fn writes_ktor(&self) -> bool {
+        self.native.is_none()
+    }
+
+    /// Ktor's format, written or accepted.
+    pub fn as_ktor(&self) -> Option<&Ktor> {
+        self.ktor.as_ref()
+    }
+
+    /// The native keys, for their reload.
+    pub fn key_ids(&self) -> (Vec<[u8; 4]>, usize) {
+        self.native.as_ref().map_or_else(Default::default, Sealer::key_ids)
+    }
+
+    /// Seals with another key than the first.
+    #[must_use]
+    pub fn sealing_with(self, sealing: usize) -> Self {
+        Self { native: self.native.map(|native| native.sealing_with(sealing)), ..self }
+    }
+
+    /// Whether a token cannot be made by everybody.
+    pub fn is_protected(&self) -> bool {
+        match (&self.native, &self.ktor) {
+            (Some(native), _) => native.is_protected(),
+            (None, ktor) => ktor.as_ref().is_some_and(Ktor::is_protected),
+        }
+    }
+
+    pub fn seal_payload(
+        &self,
+        claims: &Claims,
+        payload: &[u8],
+        random: &Random,
+    ) -> Result<String, SessionError> {
+        match &self.native {
+            Some(native) => native.seal_payload(claims, payload, random),
+            None => self.seal_text(text(payload)?, random),
+        }
+    }
+
+    /// Characters of the token for a payload.
+    pub fn payload_token_len(&self, payload: &[u8]) -> Result<usize, SessionError> {
+        match (&self.native, &self.ktor) {
+            (Some(native), _) => Ok(native.payload_token_len(payload.len())),
+            (None, Some(ktor)) => ktor.sealed_len(text(payload)?),
+            (None, None) => Ok(0),
+        }
+    }
+
+    /// The payload of a token whose times `admits` accepts. Ktor's tokens do not
+    /// say when they were made: they count as made now.
+    pub fn open_payload(
+        &self,
+        token: &str,
+        limit: usize,
+        now: Timestamp,
+        admits: impl FnOnce(&Times) -> bool,
+    ) -> Option<Read<(Claims, Vec<u8>)>> {
+        if let Some(native) = &self.native
+            && let Some(opened) = native.open_payload(token, limit, admits)
+        {
+            return Some(opened.into());
+        }
+        let (text, old_key) = self.open_text(token, limit)?;
+        let hash = Sha256::digest(&text);
+        let claims =
+            Claims { times: Times::begin(now, false), epoch: 0, token_id: *hash.first_chunk()? };
+        let accepted = self.native.is_some();
+        Some(Read { content: (claims, text.into_bytes()), stale: old_key || accepted, accepted })
+    }
+
+    pub fn seal_id(&self, id: &SessionId, random: &Random) -> Result<String, SessionError> {
+        match &self.native {
+            Some(native) => Ok(native.seal_id(id)),
+            None => self.seal_text(&id.to_text(), random),
+        }
+    }
+
+    /// The id in a token; no storage is asked for a forged one (checklist S36).
+    pub fn open_id(&self, token: &str, limit: usize) -> Option<Read<SessionId>> {
+        if let Some(opened) = self.native.as_ref().and_then(|native| native.open_id(token)) {
+            return Some(opened.into());
+        }
+        let (text, old_key) = self.open_text(token, limit)?;
+        let accepted = self.native.is_some();
+        Some(Read { content: SessionId::ktor(&text).ok()?, stale: old_key || accepted, accepted })
+    }
+
+    fn seal_text(&self, text: &str, random: &Random) -> Result<String, SessionError> {
+        self.ktor.as_ref().map_or(Ok(String::new()), |ktor| ktor.seal(text, random))
+    }
+
+    fn open_text(&self, token: &str, limit: usize) -> Option<(String, bool)> {
+        self.ktor.as_ref().filter(|_| token.len() <= limit)?.open(token)
+    }
+}
+
+fn text(payload: &[u8]) -> Result<&str, SessionError> {
+    std::str::from_utf8(payload).map_err(|cause| {
+        SessionError::Encode(EncodeError::caused_by("Ktor's format is text", cause))
+    })
+}

@@ -1,0 +1,660 @@
+//! Ktor's formats through a whole application: live sessions shared with a Ktor
+//! service, and taken over from one.
+
+#![allow(clippy::expect_used)]
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rocket::figment::Figment;
+use rocket::http::{Header, Status};
+use rocket::local::asynchronous::{Client, LocalResponse};
+use rocket::{get, routes};
+use rocket_typed_sessions::storage::Timestamp;
+use rocket_typed_sessions::testing::Clock;
+use rocket_typed_sessions::{
+    Session, SessionData, SessionEventKind, SessionId, Sessions, SessionsFairing,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The session of Ktor's own tests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UserSession {
+    user_id: String,
+    cart: Vec<String>,
+}
+
+impl SessionData for UserSession {
+    const NAME: &'static str = "user_session";
+
+    fn owner(&self) -> Option<Cow<'_, str>> {
+        Some(self.user_id.as_str().into())
+    }
+}
+
+#[get("/get")]
+fn get_it(session: Session<UserSession>) -> String {
+    session
+        .get()
+        .map_or_else(|| "absent".into(), |user| format!("{} {}", user.user_id, user.cart.join(",")))
+}
+
+#[get("/set/<id>")]
+fn set(session: Session<UserSession>, id: &str) {
+    session.set(UserSession { user_id: id.into(), cart: Vec::new() });
+}
+
+#[get("/add/<item>")]
+fn add(session: Session<UserSession>, item: &str) -> String {
+    let item = item.to_owned();
+    session.update(move |user| user.cart.push(item.clone()));
+    get_it(session)
+}
+
+#[get("/renew")]
+fn renew(session: Session<UserSession>) {
+    session.renew();
+}
+
+#[get("/clear")]
+fn clear(session: Session<UserSession>) {
+    session.clear();
+}
+
+#[get("/id")]
+fn id(session: Session<UserSession>) -> String {
+    session.id().map(|id| id.to_text()).unwrap_or_default()
+}
+
+/// A debug-profile configuration, as Ktor's own defaults are no secure ones.
+fn figment(lines: &[(&str, Value)]) -> Figment {
+    let mut figment = Figment::from(rocket::Config::default())
+        .select("debug")
+        .merge(("log_level", std::env::var("TEST_LOG").unwrap_or("off".into())));
+    for (key, value) in lines {
+        figment = figment.merge((format!("sessions.user_session.{key}"), value.clone()));
+    }
+    figment
+}
+
+async fn client(figment: Figment, fairing: SessionsFairing) -> Client {
+    let routes = routes![get_it, set, add, renew, clear, id];
+    let rocket = rocket::custom(figment).attach(fairing).mount("/", routes);
+    Client::untracked(rocket).await.expect("a valid configuration")
+}
+
+async fn with<'c>(client: &'c Client, uri: &str, cookie: &str) -> LocalResponse<'c> {
+    let cookie = Header::new("Cookie", format!("user_session={cookie}"));
+    client.get(uri.to_owned()).header(cookie).dispatch().await
+}
+
+async fn text(client: &Client, uri: &str, cookie: &str) -> String {
+    let response = with(client, uri, cookie).await;
+    assert_eq!(response.status(), Status::Ok, "{uri} {cookie}");
+    response.into_string().await.expect("a body")
+}
+
+fn sent(response: &LocalResponse<'_>) -> Option<String> {
+    let cookie = response.headers().get_one("Set-Cookie")?;
+    cookie.strip_prefix("user_session=")?.split(';').next().map(str::to_owned)
+}
+
+fn vectors() -> Vec<Value> {
+    serde_json::from_str(include_str!("vectors/ktor.json")).expect("vectors")
+}
+
+fn vector(name: &str) -> Value {
+    let found = vectors().into_iter().find(|vector| vector["name"] == name);
+    found.unwrap_or_else(|| panic!("no vector {name}"))
+}
+
+const SIGN: &str = "hex:02030405060708090a0b0c";
+const ENCRYPT: &str = "hex:00112233445566778899aabbccddeeff";
+const SECRET: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
+
+fn encrypted() -> Vec<(&'static str, Value)> {
+    vec![
+        ("format", "ktor".into()),
+        ("sign_key", SIGN.into()),
+        ("encrypt_key", ENCRYPT.into()),
+        ("cookie.same_site", "unset".into()),
+    ]
+}
+
+fn signed() -> Vec<(&'static str, Value)> {
+    vec![
+        ("format", "ktor".into()),
+        ("protect", "sign".into()),
+        ("sign_key", "hex:003515606058610610561058".into()),
+        ("cookie.same_site", "unset".into()),
+    ]
+}
+
+fn and(lines: Vec<(&'static str, Value)>, more: &[(&'static str, Value)]) -> Figment {
+    figment(&lines.into_iter().chain(more.iter().cloned()).collect::<Vec<_>>())
+}
+
+#[tokio::test]
+async fn a_cookie_that_ktor_has_encrypted_is_a_session_and_what_we_write_is_one_there() {
+    let client = client(figment(&encrypted()), Sessions::fairing()).await;
+    let wire = vector("ktor-encrypt-json")["cookie_value_uri_encoded"].clone();
+    let wire = wire.as_str().expect("text");
+    assert_eq!(text(&client, "/get", wire).await, "id2 ");
+    assert_eq!(sent(&with(&client, "/get", wire).await), None, "reading sends nothing");
+
+    let ours = sent(&with(&client, "/add/book", wire).await).expect("a token");
+    assert_eq!(text(&client, "/get", &ours).await, "id2 book");
+    // hex(iv) %2F hex(ciphertext) %3A hex(mac), in lower case.
+    let parts: Vec<_> = ours.split("%2F").flat_map(|part| part.split("%3A")).collect();
+    assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [32, 96, 64], "{ours}");
+    assert!(parts.iter().all(|part| part.bytes().all(|b| b"0123456789abcdef".contains(&b))));
+    let again = sent(&with(&client, "/add/book", wire).await).expect("a token");
+    assert_ne!(ours, again, "a fresh IV each time");
+}
+
+#[tokio::test]
+async fn a_signed_cookie_is_byte_for_byte_ktors() {
+    let clock = Clock::at(Timestamp::from_millis(1_787_227_200_000)); // 20 August 2026, 12:00
+    let figment = figment(&signed());
+    let client = client(figment, Sessions::fairing().clock(&clock)).await;
+    let response = client.get("/set/id%202").dispatch().await;
+    let expected = vector("mac-sha256-ktor-test-key")["cookie_value_uri_encoded"].clone();
+    let value = expected.as_str().expect("text");
+    assert_eq!(sent(&response).as_deref(), Some(value));
+    let attributes = "; Max-Age=604800; Expires=Thu, 27 Aug 2026 12:00:00 GMT; Path=/; HttpOnly; $x-enc=URI_ENCODING";
+    let cookie = response.headers().get_one("Set-Cookie").expect("a cookie");
+    assert_eq!(cookie, format!("user_session={value}{attributes}"));
+    let shown = vector("set-cookie-default")["wire"].clone();
+    assert!(shown.as_str().expect("text").ends_with(attributes), "as in Ktor's own vector");
+
+    let cleared = with(&client, "/clear", value).await;
+    let expected = vector("set-cookie-clear")["wire"].clone();
+    assert_eq!(cleared.headers().get_one("Set-Cookie"), expected.as_str());
+}
+
+#[tokio::test]
+async fn every_place_and_transformer_works_in_a_header_and_in_every_cookie_encoding() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let directory = serde_json::json!({"type": "directory", "path": dir.path()});
+    for storage in ["client".into(), "memory".into(), directory] {
+        for transform in
+            [vec!["mac"], vec!["encrypt"], vec!["mac", "encrypt"], vec!["encrypt", "mac"]]
+        {
+            for mac in ["HmacSHA1", "HmacSHA256", "HmacSHA384", "HmacSHA512"] {
+                let mut lines = vec![
+                    ("format", "ktor".into()),
+                    ("storage", storage.clone()),
+                    ("sign_key", SIGN.into()),
+                    ("ktor.mac", mac.into()),
+                    ("ktor.transform", transform.clone().into()),
+                ];
+                if transform.contains(&"encrypt") {
+                    lines.push(("encrypt_key", ENCRYPT.into()));
+                }
+                let in_header = and(
+                    lines.clone(),
+                    &[("transport", "header".into()), ("name", "X-User".into())],
+                );
+                let client = self::client(in_header, Sessions::fairing()).await;
+                let token = client.get("/set/ann").dispatch().await;
+                let token = token.headers().get_one("X-User").expect("a token").to_owned();
+                let read =
+                    client.get("/add/x").header(Header::new("X-User", token)).dispatch().await;
+                assert_eq!(read.into_string().await.as_deref(), Some("ann x"), "{lines:?}");
+
+                for encoding in ["uri", "base64", "raw", "dquotes"] {
+                    // JSON has quotes and commas, which two encodings cannot carry.
+                    let by_value = storage == "client" && !transform.contains(&"encrypt");
+                    if by_value && ["raw", "dquotes"].contains(&encoding) {
+                        continue;
+                    }
+                    let lines = and(lines.clone(), &[("ktor.cookie_encoding", encoding.into())]);
+                    let client = self::client(lines, Sessions::fairing()).await;
+                    let token = sent(&client.get("/set/ann").dispatch().await).expect("a token");
+                    assert_eq!(text(&client, "/add/x", &token).await, "ann x", "{encoding}");
+                    assert_eq!(text(&client, "/get", &format!("{token}x")).await, "absent");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_rotate_and_aes_takes_every_size() {
+    for key in ["11".repeat(16), "22".repeat(24), "33".repeat(32)] {
+        let key = format!("hex:{key}");
+        let new = |keys: Vec<&str>, signs: Vec<&str>| {
+            let lines = [
+                ("format", "ktor".into()),
+                ("encrypt_key", keys.into()),
+                ("sign_key", signs.into()),
+            ];
+            client(figment(&lines), Sessions::fairing())
+        };
+        let other = "hex:4445464748494a4b4c4d4e4f50515253";
+        let old = sent(&new(vec![&key], vec![SIGN]).await.get("/set/ann").dispatch().await);
+        let old = old.expect("a token");
+        let both = new(vec![other, &key], vec!["hex:0102030405", SIGN]).await;
+        let response = with(&both, "/get", &old).await;
+        let reissued = sent(&response).expect("re-issued under the first key");
+        let only_new = new(vec![other], vec!["hex:0102030405"]).await;
+        assert_eq!(text(&only_new, "/get", &reissued).await, "ann ");
+        assert_eq!(text(&only_new, "/get", &old).await, "absent");
+    }
+}
+
+#[tokio::test]
+async fn tokens_from_before_ktor_3_are_read_where_that_is_configured() {
+    let vector = vector("ktor-encrypt-legacy-mac");
+    let wire = vector["cookie_value_uri_encoded"].as_str().expect("text");
+    for (read, expected) in [(true, "id2 "), (false, "absent")] {
+        let more = [
+            ("ktor.backward_compatible_read", read.into()),
+            ("ktor.serializer", "reflection-legacy".into()),
+        ];
+        let client = client(and(encrypted(), &more), Sessions::fairing()).await;
+        assert_eq!(text(&client, "/get", wire).await, expected);
+        if read {
+            let ours = sent(&with(&client, "/add/a%20b", wire).await).expect("a token");
+            assert_eq!(text(&client, "/get", &ours).await, "id2 a b");
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_ktor_answers_with_500_is_an_absent_session() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let unsigned = |storage: Value, encoding: &'static str| {
+        figment(&[
+            ("format", "ktor".into()),
+            ("protect", "none".into()),
+            ("storage", storage),
+            ("ktor.cookie_encoding", encoding.into()),
+        ])
+    };
+    let directory = serde_json::json!({"type": "directory", "path": dir.path()});
+    std::fs::create_dir_all(dir.path().join("em")).expect("a folder");
+    std::fs::write(dir.path().join("em/pt.dat"), "").expect("an empty file");
+    std::fs::write(dir.path().join("em/no.dat"), "{\"other\":1}").expect("an older schema");
+    std::fs::write(dir.path().join("secret.dat"), "{\"userId\":\"x\",\"cart\":[]}")
+        .expect("a file");
+    let before = walk(dir.path());
+    for encoding in ["uri", "base64", "raw", "dquotes"] {
+        for storage in [directory.clone(), "client".into(), "memory".into()] {
+            let client = client(unsigned(storage, encoding), Sessions::fairing()).await;
+            let long = "a".repeat(4000);
+            for value in [
+                "%zz",
+                "%",
+                "%2",
+                "!!!",
+                "",
+                "..",
+                "../secret",
+                "..%2Fsecret",
+                "%2e%2e%2fsecret",
+                "em/pt",
+                "empt",
+                "emno",
+                "%00",
+                "a%00b",
+                "é",
+                "\"",
+                "\"\"",
+                "{",
+                "{}",
+                "[]",
+                "null",
+                &long,
+                "%ff%fe",
+                "a\\b",
+                "a!b",
+                "a?b",
+                "<>",
+                ".",
+                "...",
+                "....",
+            ] {
+                for uri in ["/get", "/renew", "/add/x"] {
+                    let response = with(&client, uri, value).await;
+                    assert_eq!(response.status(), Status::Ok, "{encoding} {uri} {value}");
+                    assert_eq!(sent(&response), None, "{encoding} {uri} {value}: nothing is said");
+                }
+                assert_eq!(text(&client, "/get", value).await, "absent", "{encoding} {value}");
+            }
+        }
+    }
+    assert_eq!(walk(dir.path()), before, "reading makes no folder and no file");
+}
+
+/// Every path below a folder, sorted.
+fn walk(folder: &Path) -> Vec<String> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            paths.extend(walk(&path));
+        }
+        paths.push(path.to_string_lossy().into_owned());
+    }
+    paths.sort();
+    paths
+}
+
+fn in_directory(dir: &Path) -> Vec<(&'static str, Value)> {
+    let storage = serde_json::json!({"type": "directory", "path": dir});
+    vec![
+        ("format", "ktor".into()),
+        ("storage", storage),
+        ("sign_key", "hex:6819b57a326945c1968f45236589".into()),
+    ]
+}
+
+/// `aa/bb/cc.dat`
+fn file_of(dir: &Path, id: &str) -> std::path::PathBuf {
+    let pieces: Vec<_> =
+        id.as_bytes().chunks(2).map(|piece| std::str::from_utf8(piece).expect("ASCII")).collect();
+    dir.join(format!("{}.dat", pieces.join("/")))
+}
+
+fn signed_id(id: &str) -> String {
+    use hmac::{Hmac, KeyInit, Mac};
+    let key = [0x68, 0x19, 0xb5, 0x7a, 0x32, 0x69, 0x45, 0xc1, 0x96, 0x8f, 0x45, 0x23, 0x65, 0x89];
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&key).expect("any key");
+    mac.update(id.as_bytes());
+    let tag: Vec<_> =
+        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let tag = tag.concat();
+    format!("{id}%2F{tag}")
+}
+
+#[tokio::test]
+async fn a_directory_is_shared_with_a_ktor_server_both_ways() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let client = client(figment(&in_directory(dir.path())), Sessions::fairing()).await;
+    // What a Ktor server wrote, under ids of every age.
+    for id in
+        ["id1", "0123456789abcdef", &"ab".repeat(16), &"cd".repeat(32), "custom-Identity_22chars"]
+    {
+        let file = file_of(dir.path(), id);
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
+        std::fs::write(&file, "{\"userId\":\"ktors\",\"cart\":[\"a\"]}").expect("a file");
+        let cookie = signed_id(id);
+        assert_eq!(text(&client, "/get", &cookie).await, "ktors a", "{id}");
+        assert_eq!(text(&client, "/get", id).await, "absent", "an id that is not signed");
+        let response = with(&client, "/add/b", &cookie).await;
+        assert_eq!(sent(&response), None, "the id stays");
+        let content = std::fs::read_to_string(&file).expect("the file");
+        assert_eq!(
+            content, "{\"userId\":\"ktors\",\"cart\":[\"a\",\"b\"]}",
+            "raw, as Ktor reads it"
+        );
+        // Ktor writes in place.
+        std::fs::write(&file, "{\"userId\":\"ktors\",\"cart\":[]}").expect("a file");
+        assert_eq!(text(&client, "/add/c", &cookie).await, "ktors c", "{id}");
+        assert_eq!(text(&client, "/id", &cookie).await, id);
+        let removal = with(&client, "/clear", &cookie).await;
+        assert_eq!(sent(&removal).as_deref(), Some(""));
+        assert!(!file.exists(), "Ktor sees the logout");
+        assert_eq!(text(&client, "/get", &cookie).await, "absent");
+    }
+    assert_eq!(walk(dir.path()), Vec::<String>::new(), "empty folders are gone");
+
+    // What Ktor will read.
+    let cookie = sent(&client.get("/set/ann").dispatch().await).expect("a token");
+    let id = cookie.split("%2F").next().expect("an id");
+    assert_eq!((id.len(), signed_id(id)), (64, cookie.clone()));
+    let content = std::fs::read_to_string(file_of(dir.path(), id)).expect("the file");
+    assert_eq!(content, "{\"userId\":\"ann\",\"cart\":[]}");
+
+    // Another user: another id, and the old file is gone. So it is on renewal.
+    for uri in ["/set/bob", "/renew"] {
+        let cookie = sent(&client.get("/set/ann").dispatch().await).expect("a token");
+        let old = file_of(dir.path(), cookie.split("%2F").next().expect("an id"));
+        let new = sent(&with(&client, uri, &cookie).await).expect("a new id");
+        assert!(!old.exists(), "{uri}");
+        assert_eq!(text(&client, "/get", &cookie).await, "absent", "{uri}");
+        let expected = if uri == "/renew" { "ann " } else { "bob " };
+        assert_eq!(text(&client, "/get", &new).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_file_nobody_used_is_over_after_the_idle_timeout() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let clock = Clock::new();
+    let lines = and(in_directory(dir.path()), &[("idle_timeout", "1 hour".into())]);
+    let client = client(lines, Sessions::fairing().clock(&clock)).await;
+    let cookie = sent(&client.get("/set/ann").dispatch().await).expect("a token");
+    for _ in 0..3 {
+        clock.advance(Duration::from_secs(3599));
+        assert_eq!(text(&client, "/get", &cookie).await, "ann ", "use keeps it alive");
+    }
+    clock.advance(Duration::from_secs(3600));
+    assert_eq!(text(&client, "/get", &cookie).await, "absent");
+}
+
+#[tokio::test]
+async fn sessions_are_revoked_by_ktors_id_and_concurrent_updates_in_a_process_are_kept() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let client = Arc::new(client(figment(&in_directory(dir.path())), Sessions::fairing()).await);
+    let cookie = sent(&client.get("/set/ann").dispatch().await).expect("a token");
+    let all: Vec<_> = (0..30)
+        .map(|n| {
+            let (client, cookie) = (Arc::clone(&client), cookie.clone());
+            tokio::spawn(async move { text(&client, &format!("/add/i{n}"), &cookie).await })
+        })
+        .collect();
+    for one in all {
+        one.await.expect("no panic");
+    }
+    let after = text(&client, "/get", &cookie).await;
+    assert_eq!(after.split(',').count(), 30, "{after}");
+
+    let sessions = client.rocket().state::<Sessions>().expect("managed").of::<UserSession>();
+    let id: SessionId = cookie.split("%2F").next().expect("an id").parse().expect("an id");
+    assert!(sessions.revoke_id(&id).await.expect("an answer"));
+    assert_eq!(text(&client, "/get", &cookie).await, "absent");
+    assert!(sessions.list("ann").await.is_err(), "files have no index of owners");
+}
+
+#[tokio::test]
+async fn accepted_tokens_are_read_and_re_issued_natively_and_counted() {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&events);
+    let lines = [
+        ("accept", vec!["ktor"].into()),
+        ("secret", SECRET.into()),
+        ("sign_key", SIGN.into()),
+        ("encrypt_key", ENCRYPT.into()),
+    ];
+    let fairing = Sessions::fairing().on_event(move |event| told.lock().push(event.kind));
+    let client = client(figment(&lines), fairing).await;
+    let vector = vector("ktor-encrypt-json");
+    let wire = vector["cookie_value_uri_encoded"].as_str().expect("text");
+    let response = with(&client, "/get", wire).await;
+    let native = sent(&response).expect("re-issued");
+    assert_eq!(response.into_string().await.as_deref(), Some("id2 "));
+    assert!(native.starts_with("AQ") && !native.contains('%'), "{native}");
+    assert_eq!(*events.lock(), [SessionEventKind::KtorAccepted]);
+    let response = with(&client, "/get", &native).await;
+    assert_eq!(sent(&response), None, "once");
+    assert_eq!(response.into_string().await.as_deref(), Some("id2 "));
+    assert_eq!(events.lock().len(), 1);
+    let changed = sent(&with(&client, "/add/x", wire).await).expect("changed and re-issued");
+    assert_eq!(text(&client, "/get", &changed).await, "id2 x");
+
+    // When everybody has migrated, Ktor's tokens are nothing, forgeries least of all.
+    let without = [("secret", SECRET.into())];
+    let client = self::client(figment(&without), Sessions::fairing()).await;
+    assert_eq!(text(&client, "/get", &native).await, "id2 ");
+    for vector in vectors() {
+        for key in ["wire", "cookie_value_uri_encoded"] {
+            let Some(wire) = vector[key].as_str().filter(|wire| !wire.contains([';', ' '])) else {
+                continue;
+            };
+            assert_eq!(text(&client, "/get", wire).await, "absent", "{wire}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_signed_readable_token_migrates_too_and_keys_may_serve_both_formats() {
+    let key = "hex:7c1d5b3f92a4c6e8f0e1d2c3b4a5968778695a4b3c2d1e0f9f8e7d6c5b4a3920";
+    let ktor = [("format", "ktor".into()), ("protect", "sign".into()), ("sign_key", key.into())];
+    let ktor = client(figment(&ktor), Sessions::fairing()).await;
+    let old = sent(&ktor.get("/set/ann").dispatch().await).expect("a token");
+    let native =
+        [("accept", vec!["ktor"].into()), ("protect", "sign".into()), ("sign_key", key.into())];
+    let native = client(figment(&native), Sessions::fairing()).await;
+    let new = sent(&with(&native, "/get", &old).await).expect("re-issued");
+    assert_eq!(text(&native, "/get", &new).await, "ann ");
+    assert_eq!(text(&ktor, "/get", &new).await, "absent");
+}
+
+#[tokio::test]
+async fn ktors_files_migrate_into_the_native_directory_and_are_gone() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let storage = serde_json::json!({"type": "directory", "path": dir.path()});
+    let lines = [
+        ("accept", vec!["ktor"].into()),
+        ("secret", SECRET.into()),
+        ("storage", storage),
+        ("sign_key", "hex:6819b57a326945c1968f45236589".into()),
+    ];
+    let client = client(figment(&lines), Sessions::fairing()).await;
+    for (uri, expected) in [
+        ("/get", Some("ann a")),
+        ("/add/b", Some("ann a,b")),
+        ("/renew", Some("ann a")),
+        ("/clear", None),
+    ] {
+        let id = "ef".repeat(32);
+        let file = file_of(dir.path(), &id);
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
+        std::fs::write(&file, "{\"userId\":\"ann\",\"cart\":[\"a\"]}").expect("a file");
+        let response = with(&client, uri, &signed_id(&id)).await;
+        assert_eq!(response.status(), Status::Ok);
+        assert!(!file.exists(), "{uri}");
+        assert_eq!(text(&client, "/get", &signed_id(&id)).await, "absent", "{uri}: it has moved");
+        let native = sent(&response).expect("a token or a removal");
+        match expected {
+            Some(expected) => assert_eq!(text(&client, "/get", &native).await, expected, "{uri}"),
+            None => assert_eq!(native, ""),
+        }
+    }
+    let sessions = client.rocket().state::<Sessions>().expect("managed").of::<UserSession>();
+    assert_eq!(sessions.list("ann").await.expect("a list").len(), 3, "with an owner now");
+}
+
+fn own_id(request: &rocket::Request<'_>) -> String {
+    request.headers().get_one("x-id").unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn an_application_may_make_ktors_ids_itself_if_they_are_long_enough() {
+    let lines = |profile: &'static str| {
+        let lines = [
+            ("format", "ktor".into()),
+            ("storage", "memory".into()),
+            ("protect", "sign".into()),
+            ("sign_key", SECRET.into()),
+        ];
+        figment(&lines).select(profile)
+    };
+    let client =
+        client(lines("release"), Sessions::fairing().identity::<UserSession>(own_id)).await;
+    let ask = async |uri: &'static str, id: &str| {
+        let response = client.get(uri).header(Header::new("x-id", id.to_owned())).dispatch().await;
+        (response.status().code, sent(&response))
+    };
+    let good = "user-42-0123456789abcdef";
+    let (status, token) = ask("/set/ann", good).await;
+    let token = token.expect("a token");
+    assert!(status == 200 && token.starts_with(good), "{token}");
+    assert_eq!(text(&client, "/id", &token).await, good);
+    for (id, why) in [
+        (good, "another session's"),
+        ("short", "too short"),
+        ("../../0123456789abcdef0123", "a path"),
+    ] {
+        assert_eq!(ask("/set/eve", id).await, (500, None), "{why}");
+    }
+    assert_eq!(ask("/get", "short").await, (200, None), "only a session that begins needs one");
+    assert_eq!(text(&client, "/get", &token).await, "ann ", "nobody was overwritten");
+}
+
+#[tokio::test]
+async fn s61_s62_what_does_not_fit_ktors_format_is_refused_with_what_to_write() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let written = [("format", Value::from("ktor")), ("sign_key", SECRET.into())];
+    let ktor = |more: &[(&'static str, Value)]| {
+        let mut lines = written.to_vec();
+        lines.push(("protect", "sign".into()));
+        lines.extend(more.iter().cloned());
+        figment(&lines)
+    };
+    let refused = [
+        ktor(&[("accept", vec!["ktor"].into())]),
+        ktor(&[("accept", "ktor".into())]),
+        ktor(&[("secret", SECRET.into())]),
+        ktor(&[("revocation", "memory".into())]),
+        ktor(&[("suite", "A256CBC-HS512".into())]),
+        ktor(&[("storage", "memory".into()), ("renewal_grace", 5.into())]),
+        ktor(&[("storage", "memory".into()), ("renew_after", "1 hour".into())]),
+        ktor(&[("encrypt_key", ENCRYPT.into())]),
+        ktor(&[("ktor.mac", "HmacMD5".into())]),
+        ktor(&[("ktor.transform", "mac".into())]),
+        ktor(&[("ktor.transform", vec!["gzip"].into())]),
+        ktor(&[("ktor.cookie_encodin", "uri".into())]),
+        ktor(&[("transport", "header".into()), ("ktor.cookie_encoding", "uri".into())]),
+        figment(&[
+            ("format", "ktor".into()),
+            ("sign_key", SIGN.into()),
+            ("encrypt_key", "hex:0011".into()),
+        ]),
+        figment(&[("format", "ktor".into()), ("encrypt_key", ENCRYPT.into())]),
+        figment(&[("format", "ktor".into())]),
+        figment(&[("ktor.mac", "HmacSHA1".into())]),
+        figment(&[("cookie.same_site", "unset".into())]),
+        figment(&[("format", "ktorr".into())]),
+        figment(&[
+            ("accept", vec!["ktor"].into()),
+            ("storage", "memory".into()),
+            ("secret", SECRET.into()),
+            ("sign_key", SIGN.into()),
+        ]),
+        ktor(&[("ktor.transform", Vec::<String>::new().into())]).select("release"),
+        figment(&[("format", "ktor".into()), ("protect", "none".into())]).select("release"),
+        // Keys that documentation shows.
+        figment(&[
+            ("format", "ktor".into()),
+            ("protect", "sign".into()),
+            ("sign_key", SIGN.into()),
+        ])
+        .select("release"),
+    ];
+    for (number, figment) in refused.into_iter().enumerate() {
+        let figment = figment.merge(("log_level", "off"));
+        let rocket = rocket::custom(figment).attach(Sessions::fairing()).ignite().await;
+        // Asking for the kind keeps the error from panicking when it is dropped.
+        assert!(
+            rocket.is_err_and(|cause| !cause.kind().to_string().is_empty()),
+            "number {number} launched"
+        );
+    }
+    let identity = Sessions::fairing().identity::<UserSession>(own_id);
+    let native = rocket::custom(figment(&[("storage", "memory".into())])).attach(identity);
+    let native = native.ignite().await;
+    assert!(
+        native.is_err_and(|cause| !cause.kind().to_string().is_empty()),
+        "`identity` with native ids"
+    );
+    let shared = ktor(&in_directory(dir.path())[1..2]).select("release");
+    assert!(rocket::custom(shared).attach(Sessions::fairing()).ignite().await.is_ok());
+}
