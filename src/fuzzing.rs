@@ -6,6 +6,7 @@ use figment::providers::{Format, Toml};
 
 use crate::config::{self, KeyMaterial, Protect, Registered, Secret};
 use crate::expiry::{Times, Timestamp};
+use crate::ktor;
 use crate::random::Random;
 use crate::storage::{self, Record, StorageKey, Version};
 use crate::token::{Binding, Claims, Sealer, SessionId, Suite, TransportBinding};
@@ -35,6 +36,8 @@ pub fn token(kind: u8, data: &[u8]) {
         assert!(!forged || protect == Protect::None, "a forged token was opened");
     }
 
+    ktor_token(kind, data);
+
     let number = |at: usize| {
         data.get(at..).and_then(|data| data.first_chunk()).map_or(0, |n| u64::from_le_bytes(*n))
     };
@@ -61,6 +64,29 @@ pub fn token(kind: u8, data: &[u8]) {
         let id = SessionId::from_bytes(id);
         let opened = (protect != Protect::Encrypt).then(|| sealer.open_id(&sealer.seal_id(&id)));
         assert!(opened.is_none_or(|opened| opened.is_some_and(|opened| opened.content == id)));
+    }
+}
+
+/// Opens `data` as a token of Ktor's and as a form, then seals it and opens that.
+fn ktor_token(kind: u8, data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mac = || ktor::Mac::new(ktor::MacAlgorithm::HmacSha256, b"a key");
+    let encoding = [
+        Some(ktor::CookieEncoding::Uri),
+        Some(ktor::CookieEncoding::Base64),
+        Some(ktor::CookieEncoding::Dquotes),
+        None,
+    ][usize::from(kind) % 4];
+    let cipher = mac().and_then(|mac| ktor::Cipher::new(&[7; 16], mac, kind % 2 == 0));
+    let chain = mac().map(|mac| ktor::Transform::Mac(Box::new(mac))).into_iter();
+    let chain = chain.chain(cipher.map(|cipher| ktor::Transform::Encrypt(Box::new(cipher))));
+    let codec = ktor::Ktor::new(vec![chain.collect()], encoding, ktor::Serializer::Json);
+    assert!(codec.open(&text).is_none(), "a forged token was opened");
+    if let Ok(sealed) = codec.seal(&text, &Random::default()) {
+        assert!(codec.open(&sealed).is_some_and(|(opened, _)| opened == text));
+    }
+    if let Some(value) = ktor::from_form::<serde_json::Value>(&text) {
+        let _ = ktor::to_form(&value, ktor::Variant::Reflection);
     }
 }
 

@@ -338,7 +338,7 @@ fn launch_shows_what_is_configured_but_no_key_and_heeds_the_log_level() {
         ">> protection: encrypted (A128CBC-HS256), 1 key(s)",
         "Session `header_cart`:",
         ">> header: cart_session",
-        "`cart_session`, `header_cart`, `login` have no key",
+        "`cart_session`, `header_cart`, `login`, `shop_user` have no key",
     ] {
         assert!(normal.contains(line), "no {line:?} in {normal}");
     }
@@ -487,4 +487,47 @@ fn audit_log_writes_a_line_for_everything_and_nothing_that_a_client_wrote() {
         std::thread::sleep(Duration::from_millis(20));
     };
     assert_eq!(events, expected, "s53");
+}
+
+#[test]
+fn ktor_migration_logs_nobody_out_from_the_first_step_to_the_last() {
+    // What a Ktor server sent to its client: its own test's keys and token.
+    const FROM_KTOR: &str = "shop_user=00112233445566778899aabbccddeeff%2F9b8cf9900ff0f63849cb7a2ad71ed8a1ac9f0e2735492d2a5129cf278d70ab27%3A40af9f393a00034b53d2267251047259005bdf5ff104eede599149e80e6fee13";
+    let variable = |key: &str| format!("ROCKET_SESSIONS__SHOP_USER__{key}");
+    let [sign, encrypt, format, accept, secret] =
+        ["SIGN_KEY", "ENCRYPT_KEY", "FORMAT", "ACCEPT", "SECRET"].map(variable);
+    let keys = [
+        (sign.as_str(), "hex:02030405060708090a0b0c"),
+        (encrypt.as_str(), "hex:00112233445566778899aabbccddeeff"),
+    ];
+    let ours =
+        (secret.as_str(), "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978");
+    let ask = |server: &Server, path: &str, cookie: &str| {
+        let response = server.raw(path, format!("Cookie: {cookie}\r\n").as_bytes());
+        assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+        let cookie = header(&response, "Set-Cookie").and_then(|cookie| cookie.split(';').next());
+        (body(&response).to_owned(), cookie.map(str::to_owned))
+    };
+
+    let side_by_side = Server::start("ktor_migration", &[keys[0], keys[1], (&format, "ktor")]);
+    assert_eq!(ask(&side_by_side, "/cart", FROM_KTOR), ("id2: ".into(), None));
+    let (cart, cookie) = ask(&side_by_side, "/cart/book", FROM_KTOR);
+    let cookie = cookie.expect("Ktor reads this one");
+    assert!(cart == "id2: book" && cookie.contains("%2F") && cookie.contains("%3A"), "{cookie}");
+    drop(side_by_side);
+
+    let taken_over =
+        Server::start("ktor_migration", &[keys[0], keys[1], ours, (&accept, "[\"ktor\"]")]);
+    let (cart, native) = ask(&taken_over, "/cart", &cookie);
+    let native = native.expect("re-issued");
+    assert!(cart == "id2: book" && !native.contains('%'), "{native}");
+    let (cart, again) = ask(&taken_over, "/cart/pen", &native);
+    assert_eq!(cart, "id2: book, pen");
+    let native = again.expect("changed");
+    assert_eq!(taken_over.curl("/from-ktor", &[]), "1");
+    drop(taken_over);
+
+    let alone = Server::start("ktor_migration", &[ours]);
+    assert_eq!(ask(&alone, "/cart", &native).0, "id2: book, pen", "nobody was logged out");
+    assert_eq!(ask(&alone, "/cart", FROM_KTOR).0, "nobody", "and Ktor's tokens are nothing");
 }

@@ -658,3 +658,85 @@ async fn s61_s62_what_does_not_fit_ktors_format_is_refused_with_what_to_write() 
     let shared = ktor(&in_directory(dir.path())[1..2]).select("release");
     assert!(rocket::custom(shared).attach(Sessions::fairing()).ignite().await.is_ok());
 }
+
+/// A request that waits, between its load and its commit, for another one.
+#[derive(Default, Clone)]
+struct Gate(Arc<(tokio::sync::Notify, tokio::sync::Notify)>);
+
+#[get("/slow/<what>")]
+async fn slow(session: Session<UserSession>, gate: &rocket::State<Gate>, what: &str) {
+    gate.0.0.notify_one();
+    gate.0.1.notified().await;
+    match what {
+        "renew" => session.renew(),
+        "add" => drop(session.update(|user| user.cart.push("late".into()))),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn s58_what_ends_while_a_request_moves_it_stays_ended() {
+    for (migrate, what) in
+        [(false, "renew"), (false, "add"), (true, "renew"), (true, "add"), (true, "nothing")]
+    {
+        let dir = tempfile::tempdir().expect("a folder");
+        let lines = in_directory(dir.path());
+        let lines = if migrate {
+            and(lines[1..].to_vec(), &[("accept", vec!["ktor"].into()), ("secret", SECRET.into())])
+        } else {
+            figment(&lines)
+        };
+        let gate = Gate::default();
+        let rocket = rocket::custom(lines)
+            .attach(Sessions::fairing())
+            .mount("/", routes![get_it, set, add, renew, clear, id, slow])
+            .manage(gate.clone());
+        let client = Arc::new(Client::untracked(rocket).await.expect("a valid configuration"));
+        let id = "12".repeat(32);
+        let file = file_of(dir.path(), &id);
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
+        std::fs::write(&file, "{\"userId\":\"ann\",\"cart\":[]}").expect("a file");
+        let cookie = signed_id(&id);
+        let request = tokio::spawn({
+            let (client, cookie) = (Arc::clone(&client), cookie.clone());
+            async move {
+                let response = with(&client, &format!("/slow/{what}"), &cookie).await;
+                (response.status(), sent(&response))
+            }
+        });
+        gate.0.0.notified().await;
+        with(&client, "/clear", &cookie).await;
+        gate.0.1.notify_one();
+        assert_eq!(request.await.expect("no panic"), (Status::Ok, None), "{migrate} {what}");
+        let records = walk(dir.path()).into_iter().filter(|path| {
+            Path::new(path).is_file() && !path.contains("/locks/") && !path.contains("/owners/")
+        });
+        assert_eq!(
+            records.collect::<Vec<_>>(),
+            Vec::<String>::new(),
+            "{migrate} {what}: nothing lives"
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_clients_with_the_same_old_token_migrate_into_two_sessions() {
+    let lines = [
+        ("accept", vec!["ktor"].into()),
+        ("secret", SECRET.into()),
+        ("sign_key", SIGN.into()),
+        ("encrypt_key", ENCRYPT.into()),
+        ("revocation", "memory".into()),
+    ];
+    let client = client(figment(&lines), Sessions::fairing()).await;
+    let vector = vector("ktor-encrypt-json");
+    let wire = vector["cookie_value_uri_encoded"].as_str().expect("text");
+    let one = sent(&with(&client, "/get", wire).await).expect("re-issued");
+    let other = sent(&with(&client, "/get", wire).await).expect("re-issued");
+    with(&client, "/clear", &one).await;
+    assert_eq!(text(&client, "/get", &one).await, "absent");
+    assert_eq!(text(&client, "/get", &other).await, "id2 ");
+    // The old token itself can be ended for good, too.
+    with(&client, "/clear", wire).await;
+    assert_eq!(text(&client, "/get", wire).await, "absent");
+}

@@ -85,6 +85,22 @@ fn the_debug_profile_runs_without_keys_and_without_tls_and_says_so_once() {
 }
 
 #[test]
+fn ktors_forgeable_block_and_short_keys_are_named_at_launch() {
+    let keys = "sign_key = 'hex:a1b2c3d4e5f60718293a'\nencrypt_key = 'hex:a1b2c3d4e5f60718293a4b5c6d7e8f90'";
+    let warnings = |more: &str| {
+        // Short keys and all that are Ktor's: refused only where they are known to all.
+        let toml = format!("[default.sessions.user]\n{keys}\n{more}");
+        release(&toml).expect("no problem").warnings.join("\n")
+    };
+    let written = warnings("format = 'ktor'");
+    assert!(written.contains("the first 16 bytes") && written.contains("accept = [\"ktor\"]"));
+    assert!(written.contains("`sessions.user.sign_key`: a key of less than 32 bytes"), "{written}");
+    let secret = "secret = 'hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978'";
+    let accepted = warnings(&format!("accept = ['ktor']\n{secret}"));
+    assert!(accepted.contains("remove \"ktor\" from `accept`"), "{accepted}");
+}
+
+#[test]
 fn every_key_is_read() {
     let config = release(
         r#"

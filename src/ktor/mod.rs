@@ -105,4 +105,6 @@ impl Ktor {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
