@@ -9,7 +9,7 @@ use figment::value::{Tag, Value};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::ktor::KtorUse;
-use super::session::resolve;
+use super::storage::resolve;
 use super::table::Table;
 use super::{KeyMaterial, KtorConfig, Protect, Secret};
 use crate::random::Random;

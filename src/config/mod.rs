@@ -10,6 +10,7 @@ mod ktor;
 mod names;
 mod secret;
 mod session;
+mod storage;
 mod table;
 mod types;
 

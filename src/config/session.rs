@@ -1,17 +1,16 @@
 //! One `[default.sessions.x]` table.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use figment::value::{Dict, Tag, Value};
+use figment::value::{Dict, Value};
 use zeroize::Zeroizing;
 
 use super::ktor::{self, KtorTransform, KtorUse};
 use super::names::{is_reserved, is_token};
 use super::table::Table;
 use super::{
-    Context, CookieConfig, KtorConfig, Protect, SessionConfig, StorageConfig, TransportConfig,
-    cookie, keys,
+    Context, CookieConfig, KtorConfig, Protect, SessionConfig, TransportConfig, cookie, keys,
+    storage,
 };
 use crate::expiry::Lifetime;
 use crate::storage::{OwnerLimit, OwnerLimitPolicy};
@@ -23,7 +22,6 @@ const IDLE: Duration = Duration::from_secs(7 * 86_400);
 /// NIST SP 800-63B, AAL1.
 const ABSOLUTE: Duration = Duration::from_secs(30 * 86_400);
 const STORAGE_TIMEOUT: Duration = Duration::from_secs(2);
-const CAPACITY: usize = 1_000_000;
 
 /// Reads one session's table; `None` if it has problems that leave no session.
 pub(super) fn read(
@@ -36,8 +34,8 @@ pub(super) fn read(
     let mut table = Table::new(context, format!("sessions.{name}"), dict);
     let transport = table.text("transport").unwrap_or_else(|| "cookie".into());
     let base_name = table.text("name").unwrap_or_else(|| name.to_owned());
-    let storage = storage(&mut table, "storage", "client");
-    let revocation = storage_or_none(&mut table, storage.is_some());
+    let storage = storage::read(&mut table, "storage", "client");
+    let revocation = storage::of_revocation(&mut table, storage.is_some());
     let owner_limit = owner_limit(&mut table, storage.is_some());
     let protect = protect(&mut table, storage.is_some());
     let suites = [Suite::A128CbcHs256, Suite::A192CbcHs384, Suite::A256CbcHs512]
@@ -275,117 +273,6 @@ fn timeouts(table: &mut Table<'_, '_>) -> (Duration, Duration) {
         (None, Some(absolute)) => (IDLE.min(absolute), absolute),
         (None, None) => (IDLE, ABSOLUTE.max(DAY)),
     }
-}
-
-/// Where ended client sessions are remembered.
-fn storage_or_none(table: &mut Table<'_, '_>, on_server: bool) -> Option<StorageConfig> {
-    let revocation = storage(table, "revocation", "none")?;
-    if on_server {
-        table.problem("revocation", "a session on the server is ended by its record; remove it");
-    }
-    Some(revocation)
-}
-
-/// The storage that `key` names; `none` is the word for having none.
-fn storage(table: &mut Table<'_, '_>, key: &'static str, none: &str) -> Option<StorageConfig> {
-    match table.value(key)? {
-        Value::String(_, word) => match word.as_str() {
-            word if word == none => None,
-            "memory" => Some(StorageConfig::Memory { capacity: CAPACITY }),
-            "directory" => {
-                table.problem(
-                    key,
-                    "needs a path: write { type = \"directory\", path = \"build/.sessions\" }",
-                );
-                None
-            }
-            _ => registered_storage(table, key, none, word),
-        },
-        Value::Dict(..) => storage_table(table.table(key)?),
-        _ => {
-            table.problem(
-                key,
-                format!(
-                    "expected {none:?}, \"memory\", a registered name, or a table with a `type`"
-                ),
-            );
-            None
-        }
-    }
-}
-
-fn registered_storage(
-    table: &mut Table<'_, '_>,
-    key: &'static str,
-    none: &str,
-    word: String,
-) -> Option<StorageConfig> {
-    if table.context.registered.storages.contains(&word) {
-        return Some(StorageConfig::Custom(word));
-    }
-    let message = if is_later(&word) {
-        format!("{word:?} is not available in this version")
-    } else {
-        format!(
-            "{word:?} is neither {none:?} nor \"memory\" nor registered; write `.attach(Sessions::fairing().storage({word:?}, …))`"
-        )
-    };
-    table.problem(key, message);
-    None
-}
-
-fn is_later(word: &str) -> bool {
-    ["redis", "postgres", "mysql", "sqlite"].contains(&word)
-}
-
-fn storage_table(mut table: Table<'_, '_>) -> Option<StorageConfig> {
-    let kind = table.text("type");
-    let storage = match kind.as_deref() {
-        Some("memory") => {
-            let capacity = table.integer("capacity").unwrap_or(CAPACITY);
-            if capacity == 0 {
-                table.problem("capacity", "must be at least 1");
-            }
-            Some(StorageConfig::Memory { capacity })
-        }
-        Some("directory") => directory(&mut table),
-        Some(word) if is_later(word) => {
-            table.problem("type", format!("{word:?} is not available in this version"));
-            return None;
-        }
-        Some(word) => {
-            table.problem("type", format!("{word:?} is none of \"memory\", \"directory\""));
-            return None;
-        }
-        None => {
-            table.problem("type", "missing: write type = \"memory\" or type = \"directory\"");
-            return None;
-        }
-    };
-    table.finish();
-    storage
-}
-
-fn directory(table: &mut Table<'_, '_>) -> Option<StorageConfig> {
-    let Some(Value::String(tag, path)) = table.value("path") else {
-        table.problem("path", "missing or not a text: write path = \"build/.sessions\"");
-        return None;
-    };
-    if path.is_empty() {
-        table.problem("path", "must not be empty: write path = \"build/.sessions\"");
-        return None;
-    }
-    Some(StorageConfig::Directory { path: resolve(table.context, tag, &path) })
-}
-
-/// A path relative to the file it is written in; as it stands if it comes from
-/// the environment.
-pub(super) fn resolve(context: &Context<'_>, tag: Tag, path: &str) -> PathBuf {
-    let file = context
-        .figment
-        .get_metadata(tag)
-        .and_then(|metadata| metadata.source.as_ref()?.file_path());
-    file.and_then(|file| file.parent()).map_or_else(|| path.into(), |folder| folder.join(path))
 }
 
 fn transform(table: &mut Table<'_, '_>, registered: &super::Registered) -> Vec<String> {

@@ -173,7 +173,8 @@ fn every_key_is_read() {
 const REFUSED: &[(&str, &str, &str)] = &[
     ("idle_timeou = 1", "idle_timeou", "did you mean `idle_timeout`?"),
     ("transport = 'kookie'", "transport", ".transport(\"kookie\", …)"),
-    ("storage = 'redis'", "storage", "not available in this version"),
+    ("storage = 'redis'", "storage", "url = \"redis://127.0.0.1/\""),
+    ("storage = 'postgres'", "storage", "not available in this version"),
     ("storage = 'elsewhere'", "storage", ".storage(\"elsewhere\", …)"),
     ("storage = 'directory'", "storage", "path = \"build/.sessions\""),
     ("storage = { capacity = 1 }", "storage.type", "type = \"memory\""),

@@ -98,8 +98,26 @@ pub(crate) enum StorageConfig {
     Directory {
         path: PathBuf,
     },
+    /// One server, or the nodes of a cluster.
+    #[cfg(feature = "redis")]
+    Redis {
+        urls: Vec<Url>,
+        prefix: String,
+    },
     /// The name it was registered under.
     Custom(String),
+}
+
+/// An address with a password in it.
+#[cfg(feature = "redis")]
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Url(pub String);
+
+#[cfg(feature = "redis")]
+impl std::fmt::Debug for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[provided]")
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

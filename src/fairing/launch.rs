@@ -15,12 +15,17 @@ use crate::config::{
 use crate::definition::{Core, Definition, Identity, Reload, Report, Server};
 use crate::ktor::{Cipher, Ktor, Mac, Serializer, Transform};
 use crate::revocation::Revocation;
+#[cfg(feature = "redis")]
+use crate::storage::Redis;
 use crate::storage::{Consistency, Directory, KtorDirectory, Memory, SessionStorage};
 use crate::token::{Binding, Format, Sealer, TransportBinding};
 use crate::transport::{CookieTransport, HeaderTransport, SessionTransport};
 
 /// Everything the requests will need, or every problem found.
-pub(super) fn core(fairing: &SessionsFairing, figment: &Figment) -> Result<Core, Vec<String>> {
+pub(super) async fn core(
+    fairing: &SessionsFairing,
+    figment: &Figment,
+) -> Result<Core, Vec<String>> {
     let registered = registered(fairing);
     let config = config::read(figment, &registered)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
@@ -37,7 +42,7 @@ pub(super) fn core(fairing: &SessionsFairing, figment: &Figment) -> Result<Core,
     for (name, session) in config.sessions {
         builder.report.summary.extend(summary(&name, &session));
         let key_reload = session.key_reload;
-        if let Some(definition) = builder.definition(&name, session).map(Arc::new) {
+        if let Some(definition) = builder.definition(&name, session).await.map(Arc::new) {
             let reload = |every| Reload { definition: Arc::clone(&definition), every };
             reloads.extend(key_reload.map(reload));
             definitions.insert(name, definition);
@@ -126,11 +131,11 @@ struct Builder<'a> {
 const LEAST_IDENTITY: usize = 22;
 
 impl Builder<'_> {
-    fn definition(&mut self, name: &str, config: SessionConfig) -> Option<Definition> {
+    async fn definition(&mut self, name: &str, config: SessionConfig) -> Option<Definition> {
         let format = format(&self.app, name, &config)
             .map_err(|problem| self.problems.push(format!("`sessions.{name}`: {problem}")));
         let server = match &config.storage {
-            Some(storage) => self.server_of(name, &config, storage.clone()).map(Some),
+            Some(storage) => self.server_of(name, &config, storage.clone()).await.map(Some),
             None => Ok(None),
         };
         if let Ok(Some(server)) = &server
@@ -152,7 +157,10 @@ impl Builder<'_> {
                 ],
             );
         }
-        let revocation = config.revocation.map(|storage| self.server(name, storage)).transpose();
+        let revocation = match config.revocation {
+            Some(storage) => self.server(name, storage).await.map(Some),
+            None => Ok(None),
+        };
         let max_age = match &config.transport {
             TransportConfig::Cookie(cookie) => cookie.max_age,
             _ => None,
@@ -201,7 +209,7 @@ impl Builder<'_> {
     }
 
     /// A storage, and the folder of Ktor's files where one is used.
-    fn server_of(
+    async fn server_of(
         &mut self,
         name: &str,
         config: &SessionConfig,
@@ -224,9 +232,9 @@ impl Builder<'_> {
             _ => None,
         };
         if !config.writes_ktor {
-            return self.server(name, storage).map(|server| Server { ktor: files, ..server });
+            return self.server(name, storage).await.map(|server| Server { ktor: files, ..server });
         }
-        let Some(files) = files else { return self.server(name, storage) };
+        let Some(files) = files else { return self.server(name, storage).await };
         self.report.warnings.push(format!(
             "Session `{name}`: of concurrent writes by several processes to Ktor's files the last one wins; they have no absolute timeout and no index of owners."
         ));
@@ -245,7 +253,7 @@ impl Builder<'_> {
     }
 
     /// Definitions with the same storage table share one instance.
-    fn server(&mut self, name: &str, config: StorageConfig) -> Result<Server, ()> {
+    async fn server(&mut self, name: &str, config: StorageConfig) -> Result<Server, ()> {
         if let Some((_, server)) = self.opened.iter().find(|(opened, _)| *opened == config) {
             return Ok(server.clone());
         }
@@ -258,6 +266,16 @@ impl Builder<'_> {
                     return Err(());
                 }
             },
+            #[cfg(feature = "redis")]
+            StorageConfig::Redis { urls, prefix } => {
+                match Redis::open(urls.iter().map(|url| &url.0), prefix).await {
+                    Ok(redis) => Arc::new(redis),
+                    Err(cause) => {
+                        self.problems.push(format!("`sessions.{name}.storage.url`: {cause}"));
+                        return Err(());
+                    }
+                }
+            }
             StorageConfig::Custom(registered) => {
                 Arc::clone(self.fairing.storages.get(registered).ok_or(())?)
             }
@@ -284,6 +302,11 @@ fn summary(name: &str, config: &SessionConfig) -> [String; 5] {
         None => "client".to_owned(),
         Some(StorageConfig::Memory { capacity }) => format!("memory, {capacity} records"),
         Some(StorageConfig::Directory { path }) => format!("directory {}", path.display()),
+        #[cfg(feature = "redis")]
+        Some(StorageConfig::Redis { urls, prefix }) => {
+            let nodes = if urls.len() > 1 { "a cluster" } else { "one server" };
+            format!("redis, {nodes}, prefix {prefix}")
+        }
         Some(StorageConfig::Custom(name)) => name.clone(),
     };
     let protection = match config.protect {

@@ -152,7 +152,7 @@ impl Fairing for SessionsFairing {
             error!("`Sessions::fairing()` is attached twice; attach it once.");
             return Err(rocket);
         }
-        match self.ignite(rocket.figment()) {
+        match self.ignite(rocket.figment()).await {
             Ok(core) => Ok(rocket.manage(Sessions::new(Arc::new(core)))),
             Err(problems) => {
                 error!("The configuration of the sessions is wrong.");
@@ -220,7 +220,7 @@ impl SessionsFairing {
         std::mem::take(&mut *self.listeners.lock())
     }
 
-    fn ignite(&self, figment: &figment::Figment) -> Result<Core, Vec<String>> {
-        launch::core(self, figment)
+    async fn ignite(&self, figment: &figment::Figment) -> Result<Core, Vec<String>> {
+        launch::core(self, figment).await
     }
 }

@@ -23,6 +23,8 @@ pub(crate) mod bytes;
 mod directory;
 mod keyed_lock;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod shared;
 mod simple;
 #[cfg(test)]
@@ -32,6 +34,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "redis")]
+pub use self::redis::Redis;
 pub use directory::Directory;
 pub(crate) use directory::KtorDirectory;
 pub(crate) use keyed_lock::KeyedLocks;

@@ -1,0 +1,11 @@
+//! The storages on real servers: private instances on free ports, started and
+//! killed by these tests. A server that is missing fails them; `scripts/test`
+//! installs what is needed.
+
+#![allow(clippy::expect_used)]
+
+#[cfg(feature = "redis")]
+mod nodes;
+mod process;
+#[cfg(feature = "redis")]
+mod redis;

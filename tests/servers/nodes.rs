@@ -1,0 +1,195 @@
+//! A whole application on Redis: several nodes, and a server that fails.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rocket::figment::Figment;
+use rocket::http::{Header, Status};
+use rocket::local::asynchronous::{Client, LocalResponse};
+use rocket::{get, routes};
+use rocket_typed_sessions::{Session, SessionData, SessionError, Sessions};
+use serde::{Deserialize, Serialize};
+
+use crate::process::Server;
+use crate::redis::{ask, redis};
+
+const SECRET: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
+
+#[derive(Clone, Serialize, Deserialize)]
+struct User {
+    id: String,
+    count: u32,
+    filler: String,
+}
+
+impl SessionData for User {
+    const NAME: &'static str = "user";
+
+    fn owner(&self) -> Option<Cow<'_, str>> {
+        Some(self.id.as_str().into())
+    }
+}
+
+#[get("/login/<id>?<filler>")]
+fn login(session: Session<User>, id: &str, filler: Option<usize>) {
+    session.login(User { id: id.into(), count: 0, filler: "x".repeat(filler.unwrap_or(0)) });
+}
+
+#[get("/get")]
+fn get_it(session: Session<User>) -> String {
+    session.get().map_or_else(|| "absent".into(), |user| format!("{} {}", user.id, user.count))
+}
+
+#[get("/count")]
+fn count(session: Session<User>) -> String {
+    session.update(|user| user.count += 1);
+    get_it(session)
+}
+
+#[get("/everywhere/<id>")]
+async fn everywhere(sessions: &Sessions, id: &str) -> Result<String, SessionError> {
+    Ok(sessions.of::<User>().revoke_owner(id).await?.to_string())
+}
+
+fn figment(url: &str) -> Figment {
+    Figment::from(rocket::Config::default())
+        .select("release")
+        .merge(("log_level", std::env::var("TEST_LOG").unwrap_or("off".into())))
+        .merge(("sessions.secret", SECRET))
+        .merge(("sessions.user.storage.type", "redis"))
+        .merge(("sessions.user.storage.url", url))
+}
+
+fn url(server: &Server) -> String {
+    format!("redis://127.0.0.1:{}/", server.port)
+}
+
+async fn node(url: &str) -> Client {
+    let rocket = rocket::custom(figment(url))
+        .attach(Sessions::fairing())
+        .mount("/", routes![login, get_it, count, everywhere]);
+    Client::untracked(rocket).await.expect("a valid configuration")
+}
+
+async fn with<'c>(client: &'c Client, uri: &str, cookie: &str) -> LocalResponse<'c> {
+    let cookie = Header::new("Cookie", cookie.to_owned());
+    client.get(uri.to_owned()).header(cookie).dispatch().await
+}
+
+async fn text(client: &Client, uri: &str, cookie: &str) -> String {
+    let response = with(client, uri, cookie).await;
+    assert_eq!(response.status(), Status::Ok, "{uri}");
+    response.into_string().await.expect("a body")
+}
+
+async fn logged_in(client: &Client, id: &str) -> String {
+    let response = client.get(format!("/login/{id}")).dispatch().await;
+    let cookie = response.headers().get_one("Set-Cookie").expect("a token");
+    cookie.split(';').next().expect("a value").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_nodes_are_one_application() {
+    let server = redis(&[]);
+    let nodes = [Arc::new(node(&url(&server)).await), Arc::new(node(&url(&server)).await)];
+    let cookie = logged_in(&nodes[0], "ann").await;
+    assert_eq!(text(&nodes[1], "/get", &cookie).await, "ann 0");
+    let all: Vec<_> = (0..100)
+        .map(|n| {
+            let (node, cookie) = (Arc::clone(&nodes[n % 2]), cookie.clone());
+            tokio::spawn(async move { text(&node, "/count", &cookie).await })
+        })
+        .collect();
+    for one in all {
+        one.await.expect("no panic");
+    }
+    assert_eq!(text(&nodes[0], "/get", &cookie).await, "ann 100", "s57: nothing is lost");
+    assert_eq!(text(&nodes[1], "/everywhere/ann", "").await, "1");
+    assert_eq!(text(&nodes[0], "/get", &cookie).await, "absent", "at once on every node");
+}
+
+#[tokio::test]
+async fn launch_is_refused_without_a_server_and_shows_no_password() {
+    let url = format!("redis://user:canary@127.0.0.1:{}/", crate::process::free_port());
+    let rocket = rocket::custom(figment(&url)).attach(Sessions::fairing()).ignite().await;
+    assert!(rocket.is_err_and(|cause| !cause.kind().to_string().contains("canary")));
+}
+
+/// 200 or 503, and within the deadline.
+async fn answer(client: &Client, uri: &str, cookie: &str) -> Status {
+    let started = Instant::now();
+    let response = with(client, uri, cookie).await;
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(5), "{uri} took {took:?}");
+    let status = response.status();
+    assert!([Status::Ok, Status::ServiceUnavailable].contains(&status), "{uri}: {status}");
+    if status != Status::Ok {
+        assert_eq!(response.headers().get_one("Set-Cookie"), None, "the token is left alone");
+    }
+    status
+}
+
+async fn recovers(client: &Client, uri: &str, cookie: &str) {
+    let started = Instant::now();
+    while answer(client, uri, cookie).await != Status::Ok {
+        assert!(started.elapsed() < Duration::from_secs(20), "no recovery");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s65_s66_a_server_that_is_killed_paused_or_full_gives_503_and_then_all_is_well() {
+    // Every acknowledged write is on the disk: what Redis calls `always`.
+    let mut server = redis(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let client = node(&url(&server)).await;
+    let cookie = logged_in(&client, "ann").await;
+
+    server.signal("STOP");
+    assert_eq!(answer(&client, "/get", &cookie).await, Status::ServiceUnavailable);
+    assert_eq!(answer(&client, "/count", &cookie).await, Status::ServiceUnavailable);
+    server.signal("CONT");
+    recovers(&client, "/get", &cookie).await;
+
+    let mut acknowledged = 0;
+    for round in 0..3 {
+        for _ in 0..20 {
+            acknowledged += u32::from(answer(&client, "/count", &cookie).await == Status::Ok);
+        }
+        server.kill();
+        assert_eq!(answer(&client, "/count", &cookie).await, Status::ServiceUnavailable);
+        server.restart();
+        recovers(&client, "/get", &cookie).await;
+        let shown = text(&client, "/get", &cookie).await;
+        let counted: u32 = shown.trim_start_matches("ann ").parse().expect("a number");
+        assert!(counted >= acknowledged, "round {round}: {counted} of {acknowledged} acknowledged");
+        acknowledged = counted;
+    }
+
+    ask(&server, "CONFIG SET maxmemory 1500kb");
+    let mut refused = 0;
+    for n in 0..200 {
+        let status = answer(&client, &format!("/login/u{n}?filler=20000"), "").await;
+        refused += u32::from(status == Status::ServiceUnavailable);
+    }
+    assert!(refused > 0, "the memory is full");
+    assert_eq!(answer(&client, "/get", &cookie).await, Status::Ok, "reading goes on");
+    ask(&server, "CONFIG SET maxmemory 0");
+    recovers(&client, "/count", &cookie).await;
+}
+
+#[tokio::test]
+async fn a_read_only_replica_refuses_writes_with_503() {
+    let master = redis(&[]);
+    let replica = redis(&["--replicaof", "127.0.0.1", &master.port.to_string()]);
+    let cookie = logged_in(&node(&url(&master)).await, "ann").await;
+    let client = node(&url(&replica)).await;
+    recovers(&client, "/get", &cookie).await;
+    let started = Instant::now();
+    while text(&client, "/get", &cookie).await != "ann 0" {
+        assert!(started.elapsed() < Duration::from_secs(10), "no replication");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(answer(&client, "/count", &cookie).await, Status::ServiceUnavailable);
+    assert_eq!(answer(&client, "/login/bob", "").await, Status::ServiceUnavailable);
+}

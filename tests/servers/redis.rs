@@ -1,0 +1,191 @@
+//! Redis: every promise, what it leaves on the server, and what it costs.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use rocket_typed_sessions::storage::{
+    OwnerGuard, OwnerKey, Record, Redis, SessionStorage, StorageKey, Timestamp,
+};
+use rocket_typed_sessions::testing::storage::conformance;
+
+use crate::process::Server;
+
+pub fn redis(more: &[&str]) -> Server {
+    Server::start(|port, folder| {
+        let port = port.to_string();
+        let fixed =
+            ["redis-server", "--port", &port, "--dir", folder, "--bind", "127.0.0.1", "--save", ""];
+        fixed.iter().chain(more).map(|word| (*word).to_owned()).collect()
+    })
+}
+
+async fn open(server: &Server, prefix: &str) -> Redis {
+    let url = format!("redis://127.0.0.1:{}/", server.port);
+    Redis::open([url], prefix).await.expect("a connection")
+}
+
+/// One command in Redis's own plain form; its answer as it comes.
+pub fn ask(server: &Server, command: &str) -> String {
+    let mut socket = TcpStream::connect(("127.0.0.1", server.port)).expect("a connection");
+    socket.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout");
+    socket.write_all(format!("{command}\r\n").as_bytes()).expect("sent");
+    let mut answer = Vec::new();
+    let _ = socket.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn now() -> Timestamp {
+    Timestamp::from(std::time::SystemTime::now())
+}
+
+fn record(owner: Option<u8>, seconds: u64) -> Record {
+    Record {
+        payload: b"canary-of-the-payload".as_slice().into(),
+        owner: owner.map(|byte| OwnerKey::from_bytes([byte; 32])),
+        created: now(),
+        last_seen: now(),
+        expires: now().after(Duration::from_secs(seconds)),
+    }
+}
+
+const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None };
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn redis_keeps_every_promise() {
+    let server = redis(&[]);
+    conformance(async |name| open(&server, name).await).await;
+}
+
+#[tokio::test]
+async fn s39_every_record_has_a_ttl_and_no_command_searches_or_flushes() {
+    let server = redis(&[]);
+    let mut monitor = TcpStream::connect(("127.0.0.1", server.port)).expect("a connection");
+    monitor.write_all(b"MONITOR\r\n").expect("sent");
+    let storage = open(&server, "app").await;
+    let key = StorageKey::from_bytes([7; 32]);
+    let ttl = |what: &str, most: u64| {
+        let answer = ask(&server, &format!("PTTL app:{{{key}}}:r"));
+        let left: i64 = answer.trim().trim_start_matches(':').parse().expect("a number");
+        let most = i64::try_from(most * 1000).expect("small");
+        assert!(left > most - 5000 && left <= most, "{what}: {left} of {most}");
+    };
+    let created = storage.create(&key, record(Some(1), 100), FREE, now()).await.expect("an answer");
+    let rocket_typed_sessions::storage::Create::Created(version) = created else {
+        panic!("{created:?}")
+    };
+    ttl("create", 100);
+    storage.read(&key, now()).await.expect("an answer").expect("a record");
+    ttl("read", 100);
+    storage.touch(&key, now(), now().after(Duration::from_secs(200))).await.expect("an answer");
+    ttl("touch", 200);
+    storage.update(&key, version, record(Some(2), 50), FREE, now()).await.expect("an answer");
+    ttl("update", 50);
+    let again = storage.create(&key, record(None, 1000), FREE, now()).await.expect("an answer");
+    assert_eq!(again, rocket_typed_sessions::storage::Create::Exists, "create-only");
+    ttl("a create that was refused", 50);
+
+    let owner = OwnerKey::from_bytes([2; 32]);
+    assert_eq!(storage.list(&owner, None, 10, now()).await.expect("a page").records.len(), 1);
+    assert_eq!(storage.invalidate_owner(&owner, &[], now()).await.expect("an answer"), 1);
+    assert!(!storage.invalidate(&key).await.expect("an answer"));
+    storage.purge_expired(now(), 1000).await.expect("an answer");
+
+    // Whatever is left has a TTL and our prefix.
+    let left = ask(&server, "KEYS *");
+    for name in left.lines().filter(|line| line.contains(':')) {
+        assert!(name.starts_with("app:{"), "{name}");
+        let ttl = ask(&server, &format!("PTTL {name}"));
+        assert!(!ttl.starts_with(":-1"), "{name} stays for ever");
+    }
+    let mut seen = Vec::new();
+    monitor.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout");
+    let _ = monitor.read_to_end(&mut seen);
+    let seen = String::from_utf8_lossy(&seen).to_uppercase();
+    assert!(seen.contains("HMGET") && seen.contains("EVALSHA"), "the monitor sees");
+    for command in ["\"SCAN\"", "\"FLUSHDB\"", "\"FLUSHALL\"", "\"KEYS\" \"APP"] {
+        assert!(!seen.contains(command), "{command}");
+    }
+}
+
+#[tokio::test]
+async fn a_read_is_one_command_and_an_update_of_an_owned_record_is_one_script() {
+    let server = redis(&[]);
+    let storage = open(&server, "app").await;
+    let key = StorageKey::from_bytes([7; 32]);
+    storage.create(&key, record(Some(1), 100), FREE, now()).await.expect("an answer");
+    let processed = || -> u64 {
+        let stats = ask(&server, "INFO stats");
+        let line = stats.lines().find_map(|line| line.strip_prefix("total_commands_processed:"));
+        line.expect("the figure").trim().parse().expect("a number")
+    };
+    // Asking costs a command itself; those inside a script count, too.
+    let (before, again) = (processed(), processed());
+    let own = again - before;
+    let start = processed();
+    for _ in 0..10 {
+        storage.read(&key, now()).await.expect("an answer");
+    }
+    assert_eq!(processed() - start - own, 10);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_an_error_without_its_password() {
+    let port = crate::process::free_port();
+    let url = format!("redis://user:canary@127.0.0.1:{port}/");
+    let started = std::time::Instant::now();
+    let cause = Redis::open([url], "app").await.expect_err("nobody listens");
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert!(!format!("{cause} {cause:?}").contains("canary"), "{cause:?}");
+}
+
+/// Six nodes, three of them masters; ready when every slot is served.
+fn cluster() -> Vec<Server> {
+    let nodes: Vec<_> = (0..6)
+        .map(|_| redis(&["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"]))
+        .collect();
+    let addresses = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
+    let made = std::process::Command::new("redis-cli")
+        .args(["--cluster", "create"])
+        .args(addresses)
+        .args(["--cluster-replicas", "1", "--cluster-yes"])
+        .output()
+        .expect("redis-cli");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
+    let started = std::time::Instant::now();
+    while !nodes.iter().all(|node| ask(node, "CLUSTER INFO").contains("cluster_state:ok")) {
+        assert!(started.elapsed() < Duration::from_secs(30), "the cluster does not come up");
+    }
+    nodes
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_cluster_keeps_every_promise_and_survives_the_loss_of_a_master() {
+    let mut nodes = cluster();
+    let urls: Vec<_> =
+        nodes.iter().map(|node| format!("redis://127.0.0.1:{}/", node.port)).collect();
+    conformance(async |name| Redis::open(&urls, name).await.expect("a connection")).await;
+
+    let storage = Redis::open(&urls, "failover").await.expect("a connection");
+    let keys: Vec<_> = (0..50).map(|byte| StorageKey::from_bytes([byte; 32])).collect();
+    for key in &keys {
+        storage.create(key, record(None, 1000), FREE, now()).await.expect("an answer");
+    }
+    // Replication is asynchronous: give it a moment, then lose a master.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let master = nodes.iter().position(|node| ask(node, "ROLE").contains("master")).expect("one");
+    nodes[master].kill();
+    let started = std::time::Instant::now();
+    loop {
+        let mut alive = 0;
+        for key in &keys {
+            let read = tokio::time::timeout(Duration::from_secs(5), storage.read(key, now())).await;
+            alive += usize::from(matches!(read, Ok(Ok(Some(_)))));
+        }
+        if alive == keys.len() {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "{alive} of 50 after a failover");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
