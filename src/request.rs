@@ -170,7 +170,9 @@ impl<T: SessionData> Entry<T> {
         let fresh = state.pending.login || owner_changes;
         let replaced = fresh || state.pending.renew || state.renewal_due;
         let mut rotations = 0;
-        let found = match origin.as_deref().map(|origin| &origin.place) {
+        // What comes from another format takes an id of this one.
+        let origin = origin.as_deref().filter(|origin| !origin.accepted);
+        let found = match origin.map(|origin| &origin.place) {
             Some(Place::Server(located)) => {
                 let renewed = fresh || !located.grace && replaced;
                 let rotates = fresh || !located.grace && state.pending.renew;

@@ -674,6 +674,113 @@ async fn slow(session: Session<UserSession>, gate: &rocket::State<Gate>, what: &
     }
 }
 
+#[get("/csrf")]
+fn csrf(session: Session<UserSession>) -> String {
+    let token = session.csrf_token().ok().flatten();
+    let id = session.id().map(|id| id.to_text()).unwrap_or_default();
+    format!("{} {id}", token.map(|token| token.to_string()).unwrap_or_default())
+}
+
+#[rocket::post("/form")]
+fn form(_csrf: rocket_typed_sessions::CsrfHeader<UserSession>) {}
+
+#[tokio::test]
+async fn the_page_that_migrates_a_session_shows_the_id_and_the_csrf_token_that_hold_afterwards() {
+    for on_server in [false, true] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (lines, cookie) = if on_server {
+            let id = "34".repeat(32);
+            let file = file_of(dir.path(), &id);
+            std::fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
+            std::fs::write(&file, "{\"userId\":\"ann\",\"cart\":[]}").expect("a file");
+            (in_directory(dir.path())[1..].to_vec(), signed_id(&id))
+        } else {
+            let vector = vector("ktor-encrypt-json");
+            let cookie = vector["cookie_value_uri_encoded"].as_str().expect("text").to_owned();
+            (encrypted()[1..3].to_vec(), cookie)
+        };
+        let lines = and(lines, &[("accept", vec!["ktor"].into()), ("secret", SECRET.into())]);
+        let rocket = rocket::custom(lines)
+            .attach(Sessions::fairing())
+            .mount("/", routes![get_it, csrf, form, id]);
+        let client = Client::untracked(rocket).await.expect("a valid configuration");
+        let page = with(&client, "/csrf", &cookie).await;
+        let native = sent(&page).expect("re-issued");
+        let page = page.into_string().await.expect("a body");
+        let (token, shown) = page.split_once(' ').expect("two words");
+        assert_eq!(text(&client, "/id", &native).await, shown);
+        let request = client.post("/form").header(Header::new("X-CSRF-Token", token.to_owned()));
+        let cookie = Header::new("Cookie", format!("user_session={native}"));
+        assert_eq!(request.header(cookie).dispatch().await.status(), Status::Ok, "{on_server}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_readers_that_migrate_one_session_one_moves_it_and_the_other_does_not_mind() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&events);
+    let lines = and(
+        in_directory(dir.path())[1..].to_vec(),
+        &[("accept", vec!["ktor"].into()), ("secret", SECRET.into())],
+    );
+    let gate = Gate::default();
+    let fairing = Sessions::fairing().on_event(move |event| told.lock().push(event.kind));
+    let rocket = rocket::custom(lines)
+        .attach(fairing)
+        .mount("/", routes![get_it, slow])
+        .manage(gate.clone());
+    let client = Arc::new(Client::untracked(rocket).await.expect("a valid configuration"));
+    let id = "56".repeat(32);
+    let file = file_of(dir.path(), &id);
+    std::fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
+    std::fs::write(&file, "{\"userId\":\"ann\",\"cart\":[]}").expect("a file");
+    let request = tokio::spawn({
+        let (client, cookie) = (Arc::clone(&client), signed_id(&id));
+        async move {
+            let response = with(&client, "/slow/nothing", &cookie).await;
+            (response.status(), sent(&response))
+        }
+    });
+    gate.0.0.notified().await;
+    let native = sent(&with(&client, "/get", &signed_id(&id)).await).expect("re-issued");
+    gate.0.1.notify_one();
+    assert_eq!(request.await.expect("no panic"), (Status::Ok, None));
+    assert_eq!(text(&client, "/get", &native).await, "ann ");
+    assert!(!events.lock().contains(&SessionEventKind::ChangesDropped), "{:?}", events.lock());
+}
+
+#[tokio::test]
+async fn a_file_that_ktor_gives_to_another_user_meanwhile_takes_no_update_of_the_first() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let gate = Gate::default();
+    let rocket = rocket::custom(figment(&in_directory(dir.path())))
+        .attach(Sessions::fairing())
+        .mount("/", routes![get_it, slow])
+        .manage(gate.clone());
+    let client = Arc::new(Client::untracked(rocket).await.expect("a valid configuration"));
+    let id = "78".repeat(32);
+    let file = file_of(dir.path(), &id);
+    std::fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
+    std::fs::write(&file, "{\"userId\":\"ann\",\"cart\":[]}").expect("a file");
+    let request = tokio::spawn({
+        let (client, cookie) = (Arc::clone(&client), signed_id(&id));
+        async move {
+            let response = with(&client, "/slow/add", &cookie).await;
+            (response.status(), sent(&response))
+        }
+    });
+    gate.0.0.notified().await;
+    // Ktor keeps the id when somebody logs in.
+    std::fs::write(&file, "{\"userId\":\"bob\",\"cart\":[]}").expect("a file");
+    gate.0.1.notify_one();
+    let (status, token) = request.await.expect("no panic");
+    assert_eq!(status, Status::Ok);
+    let live = token.unwrap_or_else(|| signed_id(&id));
+    let shown = text(&client, "/get", &live).await;
+    assert!(shown == "bob late" || shown == "bob ", "{shown}: a session that its client can reach");
+}
+
 #[tokio::test]
 async fn s58_what_ends_while_a_request_moves_it_stays_ended() {
     for (migrate, what) in

@@ -22,7 +22,8 @@ pub(super) fn moves(origin: &Origin, decision: &Decision) -> bool {
 
 impl Commit<'_> {
     /// Writes the session under a new id, then ends it under the old one. If
-    /// that was ended by somebody else meanwhile, so is the new one.
+    /// somebody else has ended or moved that meanwhile, the new one ends, and
+    /// what the request changed is dropped.
     pub(super) async fn relocate<T: SessionData>(
         &self,
         server: &Server,
@@ -38,8 +39,8 @@ impl Commit<'_> {
         if next.is_none() && job.late {
             return Ok(());
         }
-        let unchanged = || self.candidate(value, origin.content.clone());
-        let next = next.unwrap_or_else(unchanged);
+        let changed = next.is_some();
+        let next = next.unwrap_or_else(|| self.candidate(value, origin.content.clone()));
         self.create(server, job, next, decision.times, done).await?;
         let ended = server.storage_of(&old.id).invalidate(&old.key).await?;
         if ended || decision.fresh {
@@ -49,8 +50,12 @@ impl Commit<'_> {
         if let Some(Place::Server(new)) = done.origin.as_deref().map(|origin| &origin.place) {
             server.storage_of(&new.id).invalidate(&new.key).await?;
         }
-        *done = Done { origin: None, value: None, moved: true, dropped: true, ..Done::keep(job) };
-        self.core.report_dropped(self.definition);
+        *done = Done::keep(job);
+        if changed {
+            (done.origin, done.value) = (None, None);
+            (done.moved, done.dropped) = (true, true);
+            self.core.report_dropped(self.definition);
+        }
         Ok(())
     }
 }

@@ -157,6 +157,9 @@ impl Commit<'_> {
         let mut next = Some(next);
         while let Some(candidate) = next {
             let decision = self.decide(job, Some(&origin), Some(&candidate));
+            if decision.plan != Plan::Keep && moves(&origin, &decision) {
+                return self.relocate(server, job, &origin, &decision, Some(candidate), done).await;
+            }
             match self.swap(server, job, &origin, &candidate, &decision).await? {
                 Swap::Unchanged => {
                     (done.value, done.origin) = (Some(candidate.value), Some(origin));
