@@ -1,0 +1,75 @@
+//! What the Redis storage adds to a bare client, in one run: interleaved, so
+//! that both meet the same machine.
+//!
+//!     redis-server --port 7777 --save '' &
+//!     cargo run --release -- redis://127.0.0.1:7777/
+
+use std::time::{Duration, Instant};
+
+use redis::AsyncCommands;
+use redis::aio::ConnectionManager;
+use rocket_typed_sessions::storage::{
+    Create, OwnerGuard, Record, Redis, SessionStorage, StorageKey, Timestamp,
+};
+
+const ROUNDS: usize = 20_000;
+const PAYLOAD: usize = 500;
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let url = std::env::args().nth(1).unwrap_or_else(|| "redis://127.0.0.1/".into());
+    let client = redis::Client::open(url.as_str()).expect("a URL");
+    let mut bare = ConnectionManager::new(client.clone()).await.expect("a server");
+    let connection = ConnectionManager::new(client).await.expect("a server");
+    let storage = Redis::with_connection(connection, "bench");
+
+    let now = Timestamp::from(std::time::SystemTime::now());
+    let record = Record {
+        payload: vec![7; PAYLOAD].into(),
+        owner: None,
+        created: now,
+        last_seen: now,
+        expires: now.after(Duration::from_secs(3600)),
+    };
+    let key = StorageKey::from_bytes([7; 32]);
+    let free = OwnerGuard::default();
+    storage.invalidate(&key).await.expect("an answer");
+    let created = storage.create(&key, record.clone(), free, now).await.expect("an answer");
+    let Create::Created(mut version) = created else { panic!("{created:?}") };
+    let _: () = bare.set("bench:bare", vec![7_u8; PAYLOAD]).await.expect("an answer");
+
+    let (mut gets, mut reads, mut sets, mut updates) = (vec![], vec![], vec![], vec![]);
+    for _ in 0..ROUNDS {
+        let started = Instant::now();
+        let found: Vec<u8> = bare.get("bench:bare").await.expect("an answer");
+        gets.push(started.elapsed());
+        assert_eq!(found.len(), PAYLOAD);
+
+        let started = Instant::now();
+        let found = storage.read(&key, now).await.expect("an answer");
+        reads.push(started.elapsed());
+        assert!(found.is_some());
+
+        let started = Instant::now();
+        let _: () = bare.set("bench:bare", vec![7_u8; PAYLOAD]).await.expect("an answer");
+        sets.push(started.elapsed());
+
+        let started = Instant::now();
+        let updated = storage.update(&key, version, record.clone(), free, now).await;
+        updates.push(started.elapsed());
+        let rocket_typed_sessions::storage::Update::Updated(next) = updated.expect("an answer")
+        else {
+            panic!("no update");
+        };
+        version = next;
+    }
+    let ratio = |ours: Duration, bare: Duration| ours.as_secs_f64() / bare.as_secs_f64();
+    let (get, read, set, update) = (median(gets), median(reads), median(sets), median(updates));
+    println!("read   {read:?}, a bare GET {get:?}: {:.2} times", ratio(read, get));
+    println!("update {update:?}, a bare SET {set:?}: {:.2} times", ratio(update, set));
+}
