@@ -43,6 +43,9 @@ const LENGTH: usize = 16;
 /// another form for every guard. It holds as long as the session's id, periodic
 /// renewals left aside: `renew` and `login` make it worthless.
 ///
+/// Sessions that the client carries in Ktor's format have no secret to derive it
+/// from: [`SessionError::Unsupported`].
+///
 /// As a guard it forwards with 403 where there is no session. For a form that
 /// is shown before anybody has logged in, start a session first and ask it:
 /// [`Session::csrf_token`].

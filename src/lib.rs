@@ -3,7 +3,7 @@
 //! # The path of a request
 //!
 //! A guard calls `load`, the response fairing calls `commit`; both
-//! stand in `exchange.rs`, which orders the steps and is the only place that
+//! stand in `exchange`, which orders the steps and is the only place that
 //! does. Below it, *transport* carries a token, *token* seals and opens it,
 //! *tracker* turns it into a session by value or by id, *storage* keeps
 //! records, and [`SessionData`] is the serializer.

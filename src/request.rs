@@ -146,6 +146,10 @@ impl<T: SessionData> Entry<T> {
     /// What CSRF tokens hang on: a secret of the session's, and how often it
     /// was replaced.
     pub fn csrf_token(&self) -> Result<Option<CsrfToken<T>>, SessionError> {
+        if self.definition.server.is_none() && self.definition.format().writes_ktor() {
+            let why = "Ktor's format has no secret of a session that a CSRF token could hang on";
+            return Err(SessionError::Unsupported(why));
+        }
         let Some((id, rotations)) = self.coming_id() else { return Ok(None) };
         let secret = match self.definition.server {
             Some(_) => id.locator(),

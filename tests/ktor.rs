@@ -681,6 +681,23 @@ fn csrf(session: Session<UserSession>) -> String {
     format!("{} {id}", token.map(|token| token.to_string()).unwrap_or_default())
 }
 
+#[get("/csrf-or-not")]
+fn csrf_or_not(session: Session<UserSession>) -> String {
+    format!("{:?}", session.csrf_token())
+}
+
+#[tokio::test]
+async fn a_payload_in_ktors_cookie_gives_no_csrf_token_that_could_be_guessed() {
+    let rocket = rocket::custom(figment(&signed())).attach(Sessions::fairing());
+    let rocket = rocket.mount("/", routes![set, csrf_or_not, form]);
+    let client = Client::untracked(rocket).await.expect("a valid configuration");
+    let cookie = sent(&client.get("/set/ann").dispatch().await).expect("a token");
+    assert!(text(&client, "/csrf-or-not", &cookie).await.starts_with("Err(Unsupported("));
+    let cookie = Header::new("Cookie", format!("user_session={cookie}"));
+    let request = client.post("/form").header(Header::new("X-CSRF-Token", "x".repeat(43)));
+    assert_eq!(request.header(cookie).dispatch().await.status(), Status::InternalServerError);
+}
+
 #[rocket::post("/form")]
 fn form(_csrf: rocket_typed_sessions::CsrfHeader<UserSession>) {}
 
