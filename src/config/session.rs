@@ -54,55 +54,27 @@ pub(super) fn read(
     if writes_ktor {
         refuse_with_ktor(&mut table, revocation.is_some(), key_reload.is_some());
     }
-    let (idle, absolute) = timeouts(&mut table);
-    let max_age = if storage.is_some() { absolute } else { idle };
+    let timeouts = timeouts(&mut table);
+    let max_age = if storage.is_some() { timeouts.1 } else { timeouts.0 };
     let cookie_table = table.table("cookie").map(Table::rest).map(Dict::from_iter);
     let (transport, wire_name) = match transport.as_str() {
         "cookie" => {
             let path = table.path("cookie");
             let dict = cookie_table.unwrap_or_default();
-            let (cookie, wire_name) = cookie::read(
-                table.context,
-                path,
-                dict,
-                &base_name,
-                (max_age, writes_ktor),
-                allow_insecure,
-            );
+            let defaults = (max_age, writes_ktor);
+            let (cookie, wire_name) =
+                cookie::read(table.context, path, dict, &base_name, defaults, allow_insecure);
             let ktor_encoding = ktor.as_ref().filter(|_| writes_ktor);
             let ktor_encoding = ktor_encoding.and_then(|ktor| ktor.cookie_encoding);
-            let cookie = CookieConfig { ktor_encoding, ..cookie };
-            (TransportConfig::Cookie(cookie), wire_name)
+            (TransportConfig::Cookie(CookieConfig { ktor_encoding, ..cookie }), wire_name)
         }
         other => (
             self::transport(&mut table, other, &base_name, cookie_table.is_some(), registered)?,
             base_name,
         ),
     };
-    let smaller = match &transport {
-        TransportConfig::Cookie(cookie) => cookie.max_age.map_or(idle, |age| age.min(idle)),
-        _ => idle,
-    };
-    let lifetime = Lifetime {
-        idle,
-        absolute,
-        touch_after: table.duration_or_zero("touch_after").unwrap_or(smaller / 10),
-        renewal_grace: table.duration_or_zero("renewal_grace").unwrap_or_default(),
-        renew_after: duration_or_never(&mut table, "renew_after"),
-    };
-    let remember_client = table.flag("remember_client").unwrap_or(false);
-    for (key, set) in [
-        ("renewal_grace", !lifetime.renewal_grace.is_zero()),
-        ("renew_after", lifetime.renew_after.is_some()),
-        ("remember_client", remember_client),
-    ] {
-        if set && storage.is_none() {
-            table.problem(key, "only a session on the server has a record to keep this in; remove it, or write a server storage");
-        }
-    }
-    if lifetime.renew_after.is_some() && lifetime.renewal_grace.is_zero() {
-        table.warning("renew_after", "requests sent in parallel to a renewal will find no session; write `renewal_grace = \"30 seconds\"`");
-    }
+    let lifetime = lifetime(&mut table, &transport, timeouts);
+    let remember_client = remember_client(&mut table, &lifetime, storage.is_some());
     let small = storage.is_none() && !matches!(transport, TransportConfig::Cookie(_));
     let session = SessionConfig {
         transport,
@@ -126,6 +98,44 @@ pub(super) fn read(
     table.not_yet("cache", &[]);
     table.finish();
     Some(session)
+}
+
+/// How long sessions live and keep their ids.
+fn lifetime(
+    table: &mut Table<'_, '_>,
+    transport: &TransportConfig,
+    (idle, absolute): (Duration, Duration),
+) -> Lifetime {
+    let smaller = match transport {
+        TransportConfig::Cookie(cookie) => cookie.max_age.map_or(idle, |age| age.min(idle)),
+        _ => idle,
+    };
+    let lifetime = Lifetime {
+        idle,
+        absolute,
+        touch_after: table.duration_or_zero("touch_after").unwrap_or(smaller / 10),
+        renewal_grace: table.duration_or_zero("renewal_grace").unwrap_or_default(),
+        renew_after: duration_or_never(table, "renew_after"),
+    };
+    if lifetime.renew_after.is_some() && lifetime.renewal_grace.is_zero() {
+        table.warning("renew_after", "requests sent in parallel to a renewal will find no session; write `renewal_grace = \"30 seconds\"`");
+    }
+    lifetime
+}
+
+/// Reads `remember_client`, and refuses what needs a record where there is none.
+fn remember_client(table: &mut Table<'_, '_>, lifetime: &Lifetime, on_server: bool) -> bool {
+    let remember_client = table.flag("remember_client").unwrap_or(false);
+    for (key, set) in [
+        ("renewal_grace", !lifetime.renewal_grace.is_zero()),
+        ("renew_after", lifetime.renew_after.is_some()),
+        ("remember_client", remember_client),
+    ] {
+        if set && !on_server {
+            table.problem(key, "only a session on the server has a record to keep this in; remove it, or write a server storage");
+        }
+    }
+    remember_client
 }
 
 /// The `ktor` table, where Ktor's format is used at all.

@@ -84,6 +84,7 @@ fn emit(
     entries: &Entries,
     succeeded: bool,
 ) -> bool {
+    #[cfg(not(feature = "testing"))]
     let _ = request;
     let now = core.clock.now();
     let mut emitted = false;

@@ -77,11 +77,14 @@ struct Row {
     seen: u64,
     expires: u64,
     version: u64,
+    /// The secret before the last renewal, and when that was.
+    previous: Option<(usize, u64)>,
 }
 
 impl Row {
     fn begin(secret: usize, count: u32, now: u64, version: u64) -> Self {
-        Self { secret, count, created: now, seen: now, expires: now + IDLE, version }
+        let expires = now + IDLE;
+        Self { secret, count, created: now, seen: now, expires, version, previous: None }
     }
 
     fn expiry(&self) -> u64 {
@@ -94,6 +97,9 @@ impl Row {
 struct Found {
     record: usize,
     row: Row,
+    token: usize,
+    /// By the secret before the last renewal.
+    in_grace: bool,
 }
 
 #[derive(Debug, PartialEq)]
@@ -107,6 +113,8 @@ enum Sent {
 #[derive(Default)]
 struct Model {
     now: u64,
+    /// Seconds of `renewal_grace`.
+    grace: u64,
     rows: Vec<Option<Row>>,
     /// The record of each token given out.
     tokens: Vec<usize>,
@@ -115,9 +123,21 @@ struct Model {
 
 impl Model {
     fn load(&self, token: Option<usize>) -> Option<Found> {
-        let record = self.tokens[token?];
-        let row = self.rows[record]?;
-        (row.secret == token? && self.now < row.expires).then_some(Found { record, row })
+        let token = token?;
+        let record = self.tokens[token];
+        let row = self.rows[record].filter(|row| self.now < row.expires)?;
+        let in_grace = self.admits(&row, token)?;
+        Some(Found { record, row, token, in_grace })
+    }
+
+    /// Whether a token opens a record, and if by the secret before the last.
+    fn admits(&self, row: &Row, token: usize) -> Option<bool> {
+        let previous = row.previous.filter(|(_, renewed)| self.now - renewed < self.grace);
+        match previous {
+            _ if row.secret == token => Some(false),
+            Some((previous, _)) if previous == token => Some(true),
+            _ => None,
+        }
     }
 
     /// The number of the token that is given out next.
@@ -139,9 +159,12 @@ impl Model {
 
     /// The record as the request may write it now: it lives, and nobody wrote
     /// it meanwhile, or whoever did left the request's id in force.
-    fn present(&self, found: Found) -> Option<Row> {
+    fn present(&self, found: Found) -> Option<(Row, bool)> {
         let row = self.rows[found.record].filter(|row| self.now < row.expires)?;
-        (row.version == found.row.version || row.secret == found.row.secret).then_some(row)
+        if row.version == found.row.version {
+            return Some((row, found.in_grace));
+        }
+        self.admits(&row, found.token).map(|in_grace| (row, in_grace))
     }
 
     fn commit(&mut self, change: Change, found: Option<Found>, presented: bool) -> Sent {
@@ -158,12 +181,17 @@ impl Model {
             Change::Set(count) | Change::Login(count) => count,
             _ => before,
         };
-        let fresh_id = matches!(change, Change::Login(_) | Change::Renew | Change::CountAndRenew);
+        // Who has the old id of a renewed session does not renew it again.
+        let fresh = |in_grace: bool| match change {
+            Change::Login(_) => true,
+            Change::Renew | Change::CountAndRenew => !in_grace,
+            _ => false,
+        };
         if change == Change::Clear {
             self.rows[found.record] = None;
             return Sent::Removal;
         }
-        if !fresh_id && value(found.row.count) == found.row.count {
+        if !fresh(found.in_grace) && value(found.row.count) == found.row.count {
             // Unchanged content is not written; the expiry may be due.
             let due = now - found.row.seen >= TOUCH_AFTER;
             if let Some(row) = &mut self.rows[found.record]
@@ -176,18 +204,21 @@ impl Model {
             }
             return Sent::Nothing;
         }
-        let Some(row) = self.present(found) else {
+        let Some((row, in_grace)) = self.present(found) else {
             return match change {
                 Change::Login(count) => self.create(count),
                 _ => Sent::Nothing,
             };
         };
-        let count = value(row.count);
+        let (count, fresh_id) = (value(row.count), fresh(in_grace));
         if !fresh_id && count == row.count {
             return Sent::Nothing;
         }
         let version = self.version();
         let mut next = Row { count, seen: now.max(row.seen), version, ..row };
+        if fresh_id && self.grace > 0 {
+            next.previous = Some((row.secret, now));
+        }
         if let Change::Login(_) = change {
             next = Row::begin(0, count, now, version);
         }
@@ -261,17 +292,19 @@ struct World {
 }
 
 impl World {
-    async fn new(figment: Figment) -> Self {
+    async fn new(figment: Figment, grace: u64) -> Self {
         let clock = Clock::new();
         let gates = Arc::<Gates>::default();
         let figment = figment
             .merge(("sessions.user.idle_timeout", IDLE))
             .merge(("sessions.user.absolute_timeout", ABSOLUTE))
-            .merge(("sessions.user.touch_after", TOUCH_AFTER));
+            .merge(("sessions.user.touch_after", TOUCH_AFTER))
+            .merge(("sessions.user.renewal_grace", grace));
         let fairing = Sessions::fairing().clock(&clock);
         let rocket = build(figment, fairing, routes![perform]).manage(Arc::clone(&gates));
         let client = Arc::new(Client::untracked(rocket).await.expect("a rocket"));
-        let (model, tokens, under_way) = (Model::default(), Vec::new(), Vec::new());
+        let model = Model { grace, ..Model::default() };
+        let (tokens, under_way) = (Vec::new(), Vec::new());
         Self { client, clock, gates, model, tokens, under_way, requests: 0 }
     }
 
@@ -357,12 +390,13 @@ proptest! {
     #[test]
     fn s57_s58_overlapping_requests_agree_with_the_sequential_model(
         steps in proptest::collection::vec(step(), 2..128),
+        grace in prop::sample::select(vec![0, 30]),
     ) {
         let dir = tempfile::tempdir().expect("a folder");
         for figment in storages(dir.path()) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(async {
-                let mut world = World::new(figment).await;
+                let mut world = World::new(figment, grace).await;
                 // There is something to race for from the start.
                 world.start(Change::Login(0), None).await;
                 world.finish(0).await;

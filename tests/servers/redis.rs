@@ -189,3 +189,14 @@ async fn a_cluster_keeps_every_promise_and_survives_the_loss_of_a_master() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
+
+#[tokio::test]
+async fn a_unix_socket_will_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("redis.sock").to_string_lossy().into_owned();
+    let _server = redis(&["--unixsocket", &socket]);
+    let storage = Redis::open([format!("unix://{socket}")], "app").await.expect("a connection");
+    let key = StorageKey::from_bytes([7; 32]);
+    storage.create(&key, record(None, 100), FREE, now()).await.expect("an answer");
+    assert!(storage.read(&key, now()).await.expect("an answer").is_some());
+}
