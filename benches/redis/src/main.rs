@@ -1,5 +1,5 @@
 //! What the Redis storage adds to a bare client, in one run: interleaved, so
-//! that both meet the same machine.
+//! that both meet the same machine; and the memory that sessions take.
 //!
 //!     redis-server --port 7777 --save '' &
 //!     cargo run --release -- redis://127.0.0.1:7777/
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use redis::AsyncCommands;
 use redis::aio::ConnectionManager;
 use rocket_typed_sessions::storage::{
-    Create, OwnerGuard, Record, Redis, SessionStorage, StorageKey, Timestamp,
+    Create, OwnerGuard, OwnerKey, Record, Redis, SessionStorage, StorageKey, Timestamp,
 };
 
 const ROUNDS: usize = 20_000;
@@ -28,7 +28,7 @@ async fn main() {
     let connection = ConnectionManager::new(client).await.expect("a server");
     let storage = Redis::with_connection(connection, "bench");
 
-    let now = Timestamp::from(std::time::SystemTime::now());
+    let now = now();
     let record = Record {
         payload: vec![7; PAYLOAD].into(),
         owner: None,
@@ -72,4 +72,37 @@ async fn main() {
     let (get, read, set, update) = (median(gets), median(reads), median(sets), median(updates));
     println!("read   {read:?}, a bare GET {get:?}: {:.2} times", ratio(read, get));
     println!("update {update:?}, a bare SET {set:?}: {:.2} times", ratio(update, set));
+    for owned in [false, true] {
+        let bytes = bytes_a_session(&mut bare, &storage, &record, owned).await;
+        println!("memory {bytes} bytes a session of {PAYLOAD}, owned: {owned}");
+    }
+}
+
+/// What the server's memory grows by, everything counted.
+async fn bytes_a_session(
+    bare: &mut ConnectionManager,
+    storage: &Redis,
+    record: &Record,
+    owned: bool,
+) -> usize {
+    const SESSIONS: usize = 50_000;
+    let mut used = async || -> usize {
+        let info: String = redis::cmd("INFO").arg("memory").query_async(bare).await.expect("INFO");
+        let line = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        line.expect("the figure").trim().parse().expect("a number")
+    };
+    let before = used().await;
+    for n in 0..SESSIONS {
+        let mut hash = [u8::from(owned); 32];
+        hash[..8].copy_from_slice(&n.to_be_bytes());
+        let owner = owned.then(|| OwnerKey::from_bytes(hash));
+        let record = Record { owner, ..record.clone() };
+        let key = StorageKey::from_bytes(hash);
+        storage.create(&key, record, OwnerGuard::default(), now()).await.expect("an answer");
+    }
+    (used().await - before) / SESSIONS
+}
+
+fn now() -> Timestamp {
+    Timestamp::from(std::time::SystemTime::now())
 }

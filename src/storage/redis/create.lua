@@ -1,19 +1,18 @@
 -- Inserts a record; never overwrites a live one.
--- KEYS: record, mark. ARGV: now, ttl, version, owner, generation, created, seen, expires, payload, reservation
-local expires = redis.call('HGET', KEYS[1], 'e')
-if expires and tonumber(expires) > tonumber(ARGV[1]) then
+-- KEYS: record, marks. ARGV: now, ttl, record, since when reserved or '', seconds that a login may take
+local expires = redis.call('GETRANGE', KEYS[1], 32, 39)
+if #expires == 8 and struct.unpack('>I8', expires) > tonumber(ARGV[1]) then
   return 'exists'
 end
--- A later login of an owner with a limit may have pushed this one out already.
-if redis.call('HEXISTS', KEYS[2], 'pushed:' .. ARGV[10]) == 1 then
-  return 'pushed'
+if ARGV[4] ~= '' then
+  -- A revocation or a limit that found the reservation without its record left a mark.
+  local mark = redis.call('HGET', KEYS[2], string.sub(ARGV[3], 1, 8))
+  if mark then
+    return mark
+  end
+  if tonumber(redis.call('TIME')[1]) - tonumber(ARGV[4]) > tonumber(ARGV[5]) then
+    return 'late'
+  end
 end
--- An owner who was revoked while this login was under way left a mark.
-local revoked = redis.call('HGET', KEYS[2], ARGV[4])
-if ARGV[4] ~= '' and revoked and tonumber(ARGV[5]) < tonumber(revoked) then
-  return 'revoked'
-end
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'v', ARGV[3], 'o', ARGV[4], 'c', ARGV[6], 's', ARGV[7], 'e', ARGV[8], 'p', ARGV[9])
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[2])
 return 'done'

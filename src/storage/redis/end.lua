@@ -1,7 +1,4 @@
--- Deletes a record; its owner and expiry, or false.
+-- Deletes a record; its header, or false.
 -- KEYS: record
-local found = redis.call('HMGET', KEYS[1], 'o', 'e')
-if redis.call('DEL', KEYS[1]) == 0 then
-  return false
-end
-return found
+local found = redis.call('GETRANGE', KEYS[1], 0, 71)
+return redis.call('DEL', KEYS[1]) == 1 and found

@@ -1,32 +1,36 @@
 //! Records in Redis or Valkey, on one server or a cluster.
 //!
 //! ```text
-//! <prefix>:{<key>}:r      the record: a hash of version, owner, times and payload
-//! <prefix>:{<key>}:m      marks: owners who were revoked, and reservations that a limit
-//!                         pushed out, while a login made the record theirs
-//! <prefix>:{<owner>}:i    the owner's records, by their beginning
-//! <prefix>:{<owner>}:w    those that are about to be written, and since when
+//! <prefix>:{<key>}:r      the record: see `record.rs`
+//! <prefix>:{<key>}:m      marks for reservations that a revocation or a limit has undone
+//! <prefix>:{<owner>}:i    the owner's entries, by the beginning of their records
+//! <prefix>:{<owner>}:w    those whose records are about to be written, and since when
 //! <prefix>:{<owner>}:g    how often the owner was revoked
 //! ```
 //!
 //! A record and its owner lie in different slots of a cluster, so no script
 //! touches both. A login first reserves an entry in the owner's index, then
 //! writes the record, then confirms. So the index is never short of a live
-//! record; an entry without one is not listed. A revocation begins a new
-//! generation first: whoever has not reserved yet is refused there; whoever has
-//! is in the index, and either has written (the record is deleted) or finds the
-//! revocation's mark beside the record.
+//! record; an entry without one is not listed. An entry is the record's key and
+//! a random reservation, which the record holds, too: no two logins share one,
+//! so whoever removes an entry can never remove a later one.
+//!
+//! A revocation begins a new generation first: whoever has not reserved yet is
+//! refused there; whoever has is in the index, and either has written (the
+//! record is deleted) or finds a mark for the reservation beside the record.
 //!
 //! Every record has a TTL besides its expiry, so Redis itself removes what has
 //! expired.
 
 mod connection;
 mod owners;
+mod record;
 
 use std::time::Duration;
 
 use connection::Connection;
-use owners::{Place, Reserved};
+use owners::{Entry, Reserved};
+use record::{Header, packed, unpacked};
 use redis::aio::ConnectionManager;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, Script};
 use rocket::futures::future::try_join_all;
@@ -42,10 +46,12 @@ type Result<T> = std::result::Result<T, StorageError>;
 /// How long to wait for a connection, and for an answer; the core's own budget
 /// is the `storage_timeout`.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// No login takes longer between its reservation and its record.
-const LOGIN_SECONDS: u64 = 60;
+/// A record that is written longer than this after its reservation is refused.
+const LOGIN_SECONDS: u64 = 30;
+/// A reservation without a record for so long never gets one.
+const SETTLED_SECONDS: u64 = 2 * LOGIN_SECONDS;
 /// Marks and generations need to outlast the logins under way only.
-const MARK: Duration = Duration::from_secs(2 * LOGIN_SECONDS);
+const MARK: Duration = Duration::from_secs(2 * SETTLED_SECONDS);
 const GENERATION: Duration = Duration::from_secs(86_400);
 /// Redis takes no TTL without end.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
@@ -77,9 +83,9 @@ struct Scripts {
     update: Script,
     touch: Script,
     end: Script,
-    end_owned: Script,
+    end_reserved: Script,
     reserve: Script,
-    forget: Script,
+    settled: Script,
     revoke: Script,
 }
 
@@ -108,9 +114,9 @@ impl Redis {
             update: Script::new(include_str!("update.lua")),
             touch: Script::new(include_str!("touch.lua")),
             end: Script::new(include_str!("end.lua")),
-            end_owned: Script::new(include_str!("end_owned.lua")),
+            end_reserved: Script::new(include_str!("end_reserved.lua")),
             reserve: Script::new(include_str!("reserve.lua")),
-            forget: Script::new(include_str!("forget.lua")),
+            settled: Script::new(include_str!("settled.lua")),
             revoke: Script::new(include_str!("revoke.lua")),
         };
         Self { connection, prefix, scripts }
@@ -129,7 +135,7 @@ impl Redis {
         format!("{}:{{{key}}}:r", self.prefix)
     }
 
-    fn mark(&self, key: &StorageKey) -> String {
+    fn marks(&self, key: &StorageKey) -> String {
         format!("{}:{{{key}}}:m", self.prefix)
     }
 
@@ -137,35 +143,35 @@ impl Redis {
         format!("{}:{{{owner}}}:{what}", self.prefix)
     }
 
-    /// What `create` and `update` write, after the script's keys.
+    /// What `create` and `update` begin with.
     fn written<'a>(
         &self,
         script: &'a Script,
         key: &StorageKey,
         record: &Record,
-        (version, place): (Version, Option<Place>),
+        (version, entry): (Version, Option<&Entry>),
         now: Timestamp,
     ) -> redis::ScriptInvocation<'a> {
         let mut invocation = script.key(self.record(key));
-        invocation.key(self.mark(key));
         invocation
+            .key(self.marks(key))
             .arg(now.as_millis())
             .arg(ttl(record.expires, now))
-            .arg(version.0)
-            .arg(owner_bytes(record.owner.as_ref()))
-            .arg(place.map_or(String::new(), |place| place.generation.to_string()))
-            .arg(record.created.as_millis())
-            .arg(record.last_seen.as_millis())
-            .arg(record.expires.as_millis())
-            .arg(&record.payload[..])
-            .arg(place.map_or(0, |place| place.reservation));
+            .arg(packed(entry.map_or(0, |entry| entry.reservation), version, record))
+            .arg(entry.map_or("", |entry| &entry.since))
+            .arg(LOGIN_SECONDS);
         invocation
     }
-}
 
-/// Version, owner, created, last seen, expiry, payload.
-type Fields =
-    (Option<u64>, Option<Vec<u8>>, Option<u64>, Option<u64>, Option<u64>, Option<Vec<u8>>);
+    /// The record of a key and the reservation it was written for.
+    async fn find(&self, key: &StorageKey, now: Timestamp) -> Result<Option<(u64, Stored)>> {
+        let mut command = redis::cmd("GET");
+        command.arg(self.record(key));
+        let Some(bytes) = self.ask::<Option<Vec<u8>>>(command).await? else { return Ok(None) };
+        let (reservation, stored) = unpacked(&bytes)?;
+        Ok(stored.record.is_live(now).then_some((reservation, stored)))
+    }
+}
 
 #[rocket::async_trait]
 impl SessionStorage for Redis {
@@ -176,48 +182,36 @@ impl SessionStorage for Redis {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Create> {
-        let place = match self.reserve(key, &record, guard, now).await? {
-            Reserved::Yes(place) => place,
+        let entry = match self.reserve(key, &record, guard, now).await? {
+            Reserved::Yes(entry) => entry,
             Reserved::Revoked => return Ok(Create::Revoked),
             Reserved::LimitReached => return Ok(Create::LimitReached),
         };
         // A key that is used again must not repeat versions: begin anywhere.
         let version = Version(random_number()? >> 1);
         let invocation =
-            self.written(&self.scripts.create, key, &record, (version, Some(place)), now);
+            self.written(&self.scripts.create, key, &record, (version, entry.as_ref()), now);
         let answer: String = self.run(invocation).await?;
-        let owner = record.owner.as_ref();
         match answer.as_str() {
             "done" => {
-                self.confirm(owner, key).await?;
+                self.confirm(entry.as_ref()).await?;
                 Ok(Create::Created(version))
             }
             // It began, and a later login ended it at once.
             "pushed" => Ok(Create::Created(version)),
             other => {
-                self.release(owner, key, place.new).await?;
-                Ok(if other == "exists" { Create::Exists } else { Create::Revoked })
+                self.forget(entry.as_ref()).await?;
+                match other {
+                    "exists" => Ok(Create::Exists),
+                    "revoked" => Ok(Create::Revoked),
+                    _ => Err(late()),
+                }
             }
         }
     }
 
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>> {
-        let mut command = redis::cmd("HMGET");
-        command.arg(self.record(key)).arg(&["v", "o", "c", "s", "e", "p"]);
-        let found: Fields = self.ask(command).await?;
-        let (Some(version), Some(owner), Some(created), Some(seen), Some(expires), Some(payload)) =
-            found
-        else {
-            return Ok(None);
-        };
-        let record = Record {
-            payload: payload.into(),
-            owner: owner_key(&owner),
-            created: Timestamp::from_millis(created),
-            last_seen: Timestamp::from_millis(seen),
-            expires: Timestamp::from_millis(expires),
-        };
-        Ok(Some(Stored { version: Version(version), record }).filter(|s| s.record.is_live(now)))
+        Ok(self.find(key, now).await?.map(|(_, stored)| stored))
     }
 
     async fn update(
@@ -229,43 +223,42 @@ impl SessionStorage for Redis {
         now: Timestamp,
     ) -> Result<Update> {
         let version = Version(expected.0.wrapping_add(1));
-        let swap = async |place: Option<Place>| {
+        let swap = async |entry: Option<&Entry>| {
             let mut invocation =
-                self.written(&self.scripts.update, key, &record, (version, place), now);
-            invocation.arg(expected.0);
-            self.run::<Vec<Vec<u8>>>(invocation).await
+                self.written(&self.scripts.update, key, &record, (version, entry), now);
+            invocation.arg(&expected.0.to_be_bytes());
+            self.run::<(String, Vec<u8>)>(invocation).await
         };
-        let owner = record.owner.as_ref();
+        let mut entry = None;
         let mut answer = swap(None).await?;
-        if let [word, before] = &answer[..]
-            && word == b"moves"
-        {
-            let before = owner_key(before);
-            let place = match self.reserve(key, &record, guard, now).await? {
-                Reserved::Yes(place) => place,
+        if answer.0 == "moves" {
+            entry = match self.reserve(key, &record, guard, now).await? {
+                Reserved::Yes(entry) => entry,
                 Reserved::Revoked => return Ok(Update::Revoked),
                 Reserved::LimitReached => return Ok(Update::LimitReached),
             };
-            answer = swap(Some(place)).await?;
-            if answer.first().is_some_and(|word| word == b"done") {
-                self.confirm(owner, key).await?;
-                if let Some(before) = before {
-                    self.forget(&before, [key], 0).await?;
-                }
+            answer = swap(entry.as_ref()).await?;
+        }
+        let (word, before) = (answer.0.as_str(), Header::of(&answer.1));
+        match word {
+            "done" => self.confirm(entry.as_ref()).await?,
+            // It began, and a later login ended it at once.
+            "pushed" => {}
+            _ => self.forget(entry.as_ref()).await?,
+        }
+        if let ("done" | "pushed", Some(before)) = (word, before) {
+            if before.owner == record.owner {
+                self.keep_index(&before, record.expires, now).await?;
             } else {
-                self.release(owner, key, place.new).await?;
+                self.forget(before.entry(key).as_ref()).await?;
             }
         }
-        match answer.first().map(|word| &word[..]) {
-            Some(b"done") => {
-                self.keep_index(owner_bytes(owner), record.expires, now).await?;
-                Ok(Update::Updated(version))
-            }
-            // It began, and a later login ended it at once.
-            Some(b"pushed") => Ok(Update::Updated(version)),
-            Some(b"conflict") => Ok(Update::Conflict),
-            Some(b"revoked") => Ok(Update::Revoked),
-            _ => Ok(Update::Missing),
+        match word {
+            "done" | "pushed" => Ok(Update::Updated(version)),
+            "conflict" => Ok(Update::Conflict),
+            "revoked" => Ok(Update::Revoked),
+            "missing" => Ok(Update::Missing),
+            _ => Err(late()),
         }
     }
 
@@ -277,14 +270,19 @@ impl SessionStorage for Redis {
     ) -> Result<Touch> {
         let mut invocation = self.scripts.touch.key(self.record(key));
         invocation.arg(last_seen.as_millis()).arg(expires.as_millis());
-        let owner: Option<Vec<u8>> = self.run(invocation).await?;
-        let Some(owner) = owner else { return Ok(Touch::Missing) };
-        self.keep_index(&owner, expires, last_seen).await?;
+        let before: Option<Vec<u8>> = self.run(invocation).await?;
+        let Some(before) = before.as_deref().and_then(Header::of) else {
+            return Ok(Touch::Missing);
+        };
+        self.keep_index(&before, expires, last_seen).await?;
         Ok(Touch::Touched)
     }
 
     async fn invalidate(&self, key: &StorageKey) -> Result<bool> {
-        self.end(key).await
+        let found: Option<Vec<u8>> = self.run(self.scripts.end.key(self.record(key))).await?;
+        let Some(found) = found else { return Ok(false) };
+        self.forget(Header::of(&found).and_then(|header| header.entry(key)).as_ref()).await?;
+        Ok(true)
     }
 
     /// Nothing: every record has a TTL.
@@ -300,19 +298,18 @@ impl SessionStorage for Redis {
         now: Timestamp,
     ) -> Result<OwnerPage> {
         let mut entries = self.entries(owner).await?;
-        entries.sort_unstable();
-        entries.retain(|key| after.is_none_or(|after| key > after));
+        entries.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        entries.retain(|entry| after.is_none_or(|after| entry.key > *after));
         let mut page = OwnerPage::default();
-        for keys in entries.chunks(limit.max(1)) {
-            let found = try_join_all(keys.iter().map(|key| self.read(key, now))).await?;
-            for (key, found) in keys.iter().zip(found) {
-                let own = found.filter(|found| found.record.owner.as_ref() == Some(owner));
-                let Some(found) = own else { continue };
+        for entries in entries.chunks(limit.max(1)) {
+            let found = try_join_all(entries.iter().map(|entry| self.find_of(entry, now))).await?;
+            for (entry, found) in entries.iter().zip(found) {
+                let Some(found) = found else { continue };
                 if page.records.len() == limit {
                     page.next = page.records.last().map(|(key, _)| key.clone());
                     return Ok(page);
                 }
-                page.records.push((key.clone(), found));
+                page.records.push((entry.key.clone(), found));
             }
         }
         Ok(page)
@@ -326,19 +323,13 @@ impl SessionStorage for Redis {
     ) -> Result<usize> {
         let mut invocation = self.scripts.revoke.key(self.of_owner(owner, 'i'));
         invocation.key(self.of_owner(owner, 'g')).arg(millis(GENERATION));
-        let answer: Vec<Vec<u8>> = self.run(invocation).await?;
-        let Some((generation, entries)) = answer.split_first() else {
-            return Err(StorageError::Corrupt("an answer of the wrong length"));
-        };
-        let entries: Vec<_> = entries.iter().filter_map(|key| storage_key(key)).collect();
-        let entries: Vec<_> = entries.into_iter().filter(|key| !except.contains(key)).collect();
-        let mark = (&owner.as_bytes()[..], &generation[..]);
-        let ended = entries.iter().map(|key| self.end_owned(key, owner, mark, now));
+        let entries = Entry::all(owner, &self.run::<Vec<Vec<u8>>>(invocation).await?);
+        let entries: Vec<_> =
+            entries.into_iter().filter(|entry| !except.contains(&entry.key)).collect();
+        let ended = entries.iter().map(|entry| self.end_reserved(entry, "revoked", now));
         let ended = try_join_all(ended).await?.into_iter().sum();
-        if !entries.is_empty() {
-            // After their records, so that a crash leaves none that nobody finds.
-            self.forget(owner, &entries, 0).await?;
-        }
+        // After their records, so that a crash leaves none that nobody finds.
+        self.forget(&entries).await?;
         Ok(ended)
     }
 
@@ -362,21 +353,8 @@ fn random_number() -> Result<u64> {
     Ok(u64::from_be_bytes(bytes))
 }
 
-fn owner_bytes(owner: Option<&OwnerKey>) -> &[u8] {
-    owner.map_or(&[], |owner| owner.as_bytes())
-}
-
-fn owner_key(bytes: &[u8]) -> Option<OwnerKey> {
-    bytes.try_into().ok().map(OwnerKey::from_bytes)
-}
-
-fn storage_key(bytes: &[u8]) -> Option<StorageKey> {
-    bytes.try_into().ok().map(StorageKey::from_bytes)
-}
-
-fn number(text: &[u8]) -> Result<u64> {
-    let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-    number.ok_or(StorageError::Corrupt("a number that is none"))
+fn late() -> StorageError {
+    StorageError::Unavailable("Redis: a login took too long".into(), None)
 }
 
 fn millis(time: Duration) -> u64 {
@@ -399,6 +377,8 @@ fn failed(cause: RedisError) -> StorageError {
     let kind = cause.kind();
     let what = format!("Redis: {kind:?}");
     match kind {
+        // Somebody else's value under our key.
+        _ if cause.code() == Some("WRONGTYPE") => StorageError::Corrupt("it is no string"),
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => StorageError::Other(what, None),
         ErrorKind::InvalidClientConfig => StorageError::Other(format!("{what}: {cause}"), None),
         _ => StorageError::Unavailable(what, None),

@@ -2,27 +2,48 @@
 
 use rocket::futures::future::try_join_all;
 
-use super::{
-    LOGIN_SECONDS, MARK, Redis, Result, index_ttl, millis, number, owner_key, random_number,
-    storage_key,
-};
+use super::record::Header;
+use super::{MARK, Redis, Result, SETTLED_SECONDS, index_ttl, millis, random_number};
 use crate::storage::{
-    OwnerGuard, OwnerKey, OwnerLimitPolicy, Record, SessionStorage, StorageError, StorageKey,
-    Timestamp,
+    OwnerGuard, OwnerKey, OwnerLimitPolicy, Record, StorageError, StorageKey, Stored, Timestamp,
 };
 
+/// Expiries within the same span of this length need no new TTL of the index,
+/// which is longer by more than it.
+const KEPT_MILLIS: u64 = 12 * 3_600_000;
+
 /// An entry in an owner's index.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    /// Of the owner, when the entry was made.
-    pub generation: u64,
+pub(super) struct Entry {
+    pub owner: OwnerKey,
+    pub key: StorageKey,
     pub reservation: u64,
-    /// The record had no entry before.
-    pub new: bool,
+    /// The server's time of a new reservation, in seconds.
+    pub since: String,
+}
+
+impl Entry {
+    /// As it stands in the index.
+    fn member(&self) -> [u8; 40] {
+        let mut member = [0; 40];
+        member[..32].copy_from_slice(self.key.as_bytes());
+        member[32..].copy_from_slice(&self.reservation.to_be_bytes());
+        member
+    }
+
+    pub fn all(owner: &OwnerKey, members: &[Vec<u8>]) -> Vec<Self> {
+        let entry = |member: &Vec<u8>| {
+            let (key, reservation) = member.split_first_chunk()?;
+            let reservation = u64::from_be_bytes(reservation.try_into().ok()?);
+            let key = StorageKey::from_bytes(*key);
+            Some(Self { owner: owner.clone(), key, reservation, since: String::new() })
+        };
+        members.iter().filter_map(entry).collect()
+    }
 }
 
 pub(super) enum Reserved {
-    Yes(Place),
+    /// None for a record without an owner.
+    Yes(Option<Entry>),
     Revoked,
     LimitReached,
 }
@@ -36,150 +57,125 @@ impl Redis {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Reserved> {
-        let reservation = random_number()?;
-        let nobodys = Place { generation: 0, reservation, new: false };
-        let Some(owner) = &record.owner else { return Ok(Reserved::Yes(nobodys)) };
+        let Some(owner) = record.owner.clone() else { return Ok(Reserved::Yes(None)) };
         let limit = guard.limit.map_or(0, |limit| limit.max);
         let refuse = guard.limit.is_some_and(|limit| limit.policy == OwnerLimitPolicy::Refuse);
+        let reservation = random_number()?;
+        let mut entry = Entry { owner, key: key.clone(), reservation, since: String::new() };
         let mut checked = "";
         loop {
-            let mut invocation = self.scripts.reserve.key(self.of_owner(owner, 'i'));
-            invocation.key(self.of_owner(owner, 'w')).key(self.of_owner(owner, 'g'));
+            let mut invocation = self.scripts.reserve.key(self.of_owner(&entry.owner, 'i'));
+            invocation.key(self.of_owner(&entry.owner, 'w')).key(self.of_owner(&entry.owner, 'g'));
             invocation
-                .arg(&key.as_bytes()[..])
+                .arg(&entry.member()[..])
                 .arg(record.created.as_millis())
                 .arg(guard.generation.map_or(String::new(), |generation| generation.0.to_string()))
                 .arg(limit)
                 .arg(if refuse { "refuse" } else { "end" })
                 .arg(index_ttl(record.expires, now))
-                .arg(checked)
-                .arg(reservation);
-            let answer: Vec<Vec<u8>> = self.run(invocation).await?;
-            let words = &answer[..];
-            match words {
-                [word, ..] if word == b"revoked" => return Ok(Reserved::Revoked),
-                [word, ..] if word == b"limit" => return Ok(Reserved::LimitReached),
-                [word, ..] if word == b"full" => {
-                    self.forget_dead(owner, now).await?;
+                .arg(checked);
+            let (word, since, victims): (String, _, Vec<Vec<u8>>) = self.run(invocation).await?;
+            match word.as_str() {
+                "revoked" => return Ok(Reserved::Revoked),
+                "limit" => return Ok(Reserved::LimitReached),
+                "full" => {
+                    self.forget_dead(&entry.owner, now).await?;
                     checked = "checked";
                 }
-                [_, generation, had, victims @ ..] => {
-                    let victims = victims.chunks_exact(2).filter_map(|victim| {
-                        Some((storage_key(&victim[0])?, [b"pushed:", &victim[1][..]].concat()))
-                    });
-                    let ended = victims.map(|(victim, mark)| async move {
-                        self.end_owned(&victim, owner, (&mark, b"1"), now).await
-                    });
+                _ => {
+                    let victims = Entry::all(&entry.owner, &victims);
+                    let ended = victims.iter().map(|entry| self.end_reserved(entry, "pushed", now));
                     try_join_all(ended).await?;
-                    let new = had == b"new";
-                    return Ok(Reserved::Yes(Place {
-                        generation: number(generation)?,
-                        reservation,
-                        new,
-                    }));
+                    entry.since = since;
+                    return Ok(Reserved::Yes(Some(entry)));
                 }
-                _ => return Err(StorageError::Corrupt("an answer of the wrong length")),
             }
         }
     }
 
     /// Removes an owner's entries whose records do not live.
-    pub(super) async fn forget_dead(&self, owner: &OwnerKey, now: Timestamp) -> Result<()> {
-        let entries = self.entries(owner).await?;
-        let found = entries.iter().map(|key| self.read(key, now));
-        let dead = entries
-            .iter()
-            .zip(try_join_all(found).await?)
-            .filter(|(_, found)| {
-                found.as_ref().is_none_or(|found| found.record.owner.as_ref() != Some(owner))
-            })
-            .map(|(key, _)| key);
-        self.forget(owner, dead, LOGIN_SECONDS).await
+    async fn forget_dead(&self, owner: &OwnerKey, now: Timestamp) -> Result<()> {
+        // Their records have been written by now, so that those not found never will be.
+        let mut invocation = self.scripts.settled.key(self.of_owner(owner, 'i'));
+        invocation.key(self.of_owner(owner, 'w')).arg(SETTLED_SECONDS);
+        let mut entries = Entry::all(owner, &self.run::<Vec<Vec<u8>>>(invocation).await?);
+        let found = entries.iter().map(|entry| self.find_of(entry, now));
+        let mut found = try_join_all(found).await?.into_iter();
+        entries.retain(|_| found.next().is_some_and(|found| found.is_none()));
+        self.forget(&entries).await
     }
 
-    /// Removes entries from an owner's index.
-    pub(super) async fn forget(
-        &self,
-        owner: &OwnerKey,
-        keys: impl IntoIterator<Item = &StorageKey>,
-        pending: u64,
-    ) -> Result<()> {
-        let mut invocation = self.scripts.forget.key(self.of_owner(owner, 'i'));
-        invocation.key(self.of_owner(owner, 'w')).arg(pending);
-        for key in keys {
-            invocation.arg(&key.as_bytes()[..]);
+    /// The live record that was written for an entry; not one that moved on to
+    /// another owner, nor one that is corrupt.
+    pub(super) async fn find_of(&self, entry: &Entry, now: Timestamp) -> Result<Option<Stored>> {
+        match self.find(&entry.key, now).await {
+            Ok(found) => Ok(found
+                .filter(|(reservation, _)| *reservation == entry.reservation)
+                .map(|(_, stored)| stored)),
+            Err(StorageError::Corrupt(_)) => Ok(None),
+            Err(cause) => Err(cause),
         }
-        self.run(invocation).await
+    }
+
+    /// Removes entries of one owner: their records are gone, or were never written.
+    pub(super) async fn forget(&self, entries: impl IntoIterator<Item = &Entry>) -> Result<()> {
+        let mut entries = entries.into_iter().peekable();
+        let Some(Entry { owner, .. }) = entries.peek() else { return Ok(()) };
+        let mut remove = redis::cmd("ZREM");
+        remove.arg(self.of_owner(owner, 'i'));
+        let mut settle = redis::cmd("HDEL");
+        settle.arg(self.of_owner(owner, 'w'));
+        for entry in entries {
+            remove.arg(&entry.member()[..]);
+            settle.arg(&entry.member()[..]);
+        }
+        let mut both = redis::pipe();
+        both.add_command(remove).ignore().add_command(settle).ignore();
+        both.query_async(&mut self.connection.clone()).await.map_err(super::failed)
     }
 
     /// The record has been written: its entry is there to stay.
-    pub(super) async fn confirm(&self, owner: Option<&OwnerKey>, key: &StorageKey) -> Result<()> {
-        let Some(owner) = owner else { return Ok(()) };
+    pub(super) async fn confirm(&self, entry: Option<&Entry>) -> Result<()> {
+        let Some(entry) = entry else { return Ok(()) };
         let mut command = redis::cmd("HDEL");
-        command.arg(self.of_owner(owner, 'w')).arg(&key.as_bytes()[..]);
+        command.arg(self.of_owner(&entry.owner, 'w')).arg(&entry.member()[..]);
         self.ask(command).await
     }
 
-    /// The record was not written: its entry goes, if it was made for it.
-    pub(super) async fn release(
-        &self,
-        owner: Option<&OwnerKey>,
-        key: &StorageKey,
-        new: bool,
-    ) -> Result<()> {
-        match owner.filter(|_| new) {
-            None => Ok(()),
-            Some(owner) => {
-                self.confirm(Some(owner), key).await?;
-                self.forget(owner, [key], 0).await
-            }
-        }
-    }
-
-    pub(super) async fn entries(&self, owner: &OwnerKey) -> Result<Vec<StorageKey>> {
+    pub(super) async fn entries(&self, owner: &OwnerKey) -> Result<Vec<Entry>> {
         let mut command = redis::cmd("ZRANGE");
         command.arg(self.of_owner(owner, 'i')).arg(0).arg(-1);
-        let entries: Vec<Vec<u8>> = self.ask(command).await?;
-        Ok(entries.iter().filter_map(|entry| storage_key(entry)).collect())
+        Ok(Entry::all(owner, &self.ask::<Vec<Vec<u8>>>(command).await?))
     }
 
-    /// Deletes a record and its entry; its expiry, if it was there.
-    pub(super) async fn end(&self, key: &StorageKey) -> Result<bool> {
-        let found: Option<(Vec<u8>, u64)> =
-            self.run(self.scripts.end.key(self.record(key))).await?;
-        let Some((owner, _)) = found else { return Ok(false) };
-        if let Some(owner) = owner_key(&owner) {
-            self.confirm(Some(&owner), key).await?;
-            self.forget(&owner, [key], 0).await?;
-        }
-        Ok(true)
-    }
-
-    /// Deletes a record if it is this owner's and leaves a mark if it is not; 1
-    /// if it lived.
-    pub(super) async fn end_owned(
+    /// Deletes the record that was written for an entry, or sees to it that none
+    /// will be; 1 if it lived.
+    pub(super) async fn end_reserved(
         &self,
-        key: &StorageKey,
-        owner: &OwnerKey,
-        (mark, value): (&[u8], &[u8]),
+        entry: &Entry,
+        mark: &str,
         now: Timestamp,
     ) -> Result<usize> {
-        let mut invocation = self.scripts.end_owned.key(self.record(key));
-        invocation.key(self.mark(key)).arg(now.as_millis()).arg(&owner.as_bytes()[..]);
-        invocation.arg(mark).arg(value).arg(millis(MARK));
+        let mut invocation = self.scripts.end_reserved.key(self.record(&entry.key));
+        invocation.key(self.marks(&entry.key)).arg(now.as_millis());
+        invocation.arg(&entry.reservation.to_be_bytes()).arg(mark).arg(millis(MARK));
         self.run(invocation).await
     }
 
     /// Keeps an owner's index for as long as a record that lives longer now.
     pub(super) async fn keep_index(
         &self,
-        owner: &[u8],
+        before: &Header,
         expires: Timestamp,
         now: Timestamp,
     ) -> Result<()> {
-        let Some(owner) = owner_key(owner) else { return Ok(()) };
+        let span = |expires: Timestamp| expires.as_millis() / KEPT_MILLIS;
+        let Some(owner) = before.owner.as_ref().filter(|_| span(before.expires) < span(expires))
+        else {
+            return Ok(());
+        };
         let mut command = redis::cmd("PEXPIRE");
-        command.arg(self.of_owner(&owner, 'i')).arg(index_ttl(expires, now)).arg("GT");
+        command.arg(self.of_owner(owner, 'i')).arg(index_ttl(expires, now)).arg("GT");
         self.ask(command).await
     }
 }

@@ -1,5 +1,5 @@
--- Begins a new generation of an owner; it, and every entry.
+-- Begins a new generation of an owner; every entry.
 -- KEYS: index, generation. ARGV: how long to keep the generation
-local generation = redis.call('INCR', KEYS[2])
+redis.call('INCR', KEYS[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[1])
-return { tostring(generation), unpack(redis.call('ZRANGE', KEYS[1], 0, -1)) }
+return redis.call('ZRANGE', KEYS[1], 0, -1)

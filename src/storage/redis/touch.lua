@@ -1,15 +1,15 @@
--- Moves the times of a live record forwards and nothing else; its owner, or false.
+-- Moves the times of a live record forwards and nothing else; the header that was, or false.
 -- KEYS: record. ARGV: seen, expires
-local found = redis.call('HMGET', KEYS[1], 's', 'e', 'o')
-if not found[1] or tonumber(found[2]) <= tonumber(ARGV[1]) then
+local found = redis.call('GETRANGE', KEYS[1], 0, 71)
+local seen, expires = tonumber(ARGV[1]), tonumber(ARGV[2])
+if #found < 72 or struct.unpack('>I8', found, 33) <= seen then
   return false
 end
-if tonumber(ARGV[1]) > tonumber(found[1]) then
-  redis.call('HSET', KEYS[1], 's', ARGV[1])
+if seen > struct.unpack('>I8', found, 25) then
+  redis.call('SETRANGE', KEYS[1], 24, struct.pack('>I8', seen))
 end
-local longer = tonumber(ARGV[2]) - tonumber(found[2])
-if longer > 0 then
-  redis.call('HSET', KEYS[1], 'e', ARGV[2])
-  redis.call('PEXPIRE', KEYS[1], math.min(tonumber(ARGV[2]) - tonumber(ARGV[1]), 315360000000))
+if expires > struct.unpack('>I8', found, 33) then
+  redis.call('SETRANGE', KEYS[1], 32, struct.pack('>I8', expires))
+  redis.call('PEXPIRE', KEYS[1], math.min(expires - seen, 315360000000))
 end
-return found[3]
+return found

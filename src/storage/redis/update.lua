@@ -1,26 +1,30 @@
--- Replaces a live record of the expected version; never inserts.
--- KEYS: record, mark. ARGV: now, ttl, version, owner, generation or '', created, seen, expires, payload, reservation, expected
-local found = redis.call('HMGET', KEYS[1], 'v', 'e', 'o')
-if not found[1] or tonumber(found[2]) <= tonumber(ARGV[1]) then
-  return { 'missing' }
+-- Replaces a live record of the expected version, and never inserts; with it the header that was.
+-- KEYS: record, marks. ARGV: now, ttl, record, since when reserved or '', seconds that a login may take, expected version
+local found = redis.call('GETRANGE', KEYS[1], 0, 71)
+if #found < 72 or struct.unpack('>I8', found, 33) <= tonumber(ARGV[1]) then
+  return { 'missing', '' }
 end
-if found[1] ~= ARGV[11] then
-  return { 'conflict' }
+if string.sub(found, 9, 16) ~= ARGV[6] then
+  return { 'conflict', '' }
 end
-if found[3] ~= ARGV[4] then
-  -- The owners' indexes come first; without a generation they have not been asked.
-  if ARGV[5] == '' then
-    return { 'moves', found[3] }
+local owner = string.sub(ARGV[3], 41, 72)
+local reservation = string.sub(ARGV[3], 1, 8)
+if string.sub(found, 41, 72) == owner then
+  reservation = string.sub(found, 1, 8)
+elseif owner ~= string.rep('\0', 32) then
+  if ARGV[4] == '' then
+    return { 'moves', '' }
   end
-  if redis.call('HEXISTS', KEYS[2], 'pushed:' .. ARGV[10]) == 1 then
+  local mark = redis.call('HGET', KEYS[2], reservation)
+  if mark == 'pushed' then
     redis.call('DEL', KEYS[1])
-    return { 'pushed' }
+    return { 'pushed', found }
+  elseif mark then
+    return { mark, '' }
   end
-  local revoked = redis.call('HGET', KEYS[2], ARGV[4])
-  if revoked and tonumber(ARGV[5]) < tonumber(revoked) then
-    return { 'revoked' }
+  if tonumber(redis.call('TIME')[1]) - tonumber(ARGV[4]) > tonumber(ARGV[5]) then
+    return { 'late', '' }
   end
 end
-redis.call('HSET', KEYS[1], 'v', ARGV[3], 'o', ARGV[4], 'c', ARGV[6], 's', ARGV[7], 'e', ARGV[8], 'p', ARGV[9])
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return { 'done' }
+redis.call('SET', KEYS[1], reservation .. string.sub(ARGV[3], 9), 'PX', ARGV[2])
+return { 'done', found }

@@ -1,0 +1,82 @@
+//! A record as Redis keeps it: one string. All integers are big-endian; times
+//! are Unix milliseconds. The scripts know these places.
+//!
+//! | offset | bytes | field |
+//! |---|---|---|
+//! | 0 | 8 | reservation in the owner's index, or zero |
+//! | 8 | 8 | version |
+//! | 16 | 8 | created |
+//! | 24 | 8 | last seen |
+//! | 32 | 8 | expires |
+//! | 40 | 32 | owner, or zeros |
+//! | 72 | n | payload |
+
+use super::owners::Entry;
+use crate::storage::{OwnerKey, Record, StorageError, StorageKey, Stored, Timestamp, Version};
+
+const HEADER: usize = 72;
+const NOBODY: [u8; 32] = [0; 32];
+
+/// What stands before the payload.
+pub(super) struct Header {
+    reservation: u64,
+    version: Version,
+    created: Timestamp,
+    last_seen: Timestamp,
+    pub expires: Timestamp,
+    pub owner: Option<OwnerKey>,
+}
+
+impl Header {
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        let (numbers, rest) = bytes.split_first_chunk::<40>()?;
+        let owner = *rest.first_chunk::<32>()?;
+        let number = |at: usize| {
+            let bytes = numbers[at * 8..].first_chunk();
+            bytes.map_or(0, |bytes| u64::from_be_bytes(*bytes))
+        };
+        Some(Self {
+            reservation: number(0),
+            version: Version(number(1)),
+            created: Timestamp::from_millis(number(2)),
+            last_seen: Timestamp::from_millis(number(3)),
+            expires: Timestamp::from_millis(number(4)),
+            owner: (owner != NOBODY).then(|| OwnerKey::from_bytes(owner)),
+        })
+    }
+
+    /// The record's entry in its owner's index.
+    pub fn entry(&self, key: &StorageKey) -> Option<Entry> {
+        let owner = self.owner.clone()?;
+        Some(Entry { owner, key: key.clone(), reservation: self.reservation, since: String::new() })
+    }
+}
+
+pub(super) fn packed(reservation: u64, version: Version, record: &Record) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER + record.payload.len());
+    for number in [
+        reservation,
+        version.0,
+        record.created.as_millis(),
+        record.last_seen.as_millis(),
+        record.expires.as_millis(),
+    ] {
+        bytes.extend_from_slice(&number.to_be_bytes());
+    }
+    bytes.extend_from_slice(record.owner.as_ref().map_or(&NOBODY, |owner| owner.as_bytes()));
+    bytes.extend_from_slice(&record.payload);
+    bytes
+}
+
+/// The record and its reservation.
+pub(super) fn unpacked(bytes: &[u8]) -> Result<(u64, Stored), StorageError> {
+    let header = Header::of(bytes).ok_or(StorageError::Corrupt("it is too short"))?;
+    let record = Record {
+        payload: bytes[HEADER..].into(),
+        owner: header.owner,
+        created: header.created,
+        last_seen: header.last_seen,
+        expires: header.expires,
+    };
+    Ok((header.reservation, Stored { version: header.version, record }))
+}
