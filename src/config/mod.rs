@@ -10,7 +10,7 @@ mod ktor;
 mod names;
 mod secret;
 mod session;
-mod storage;
+pub(crate) mod storage;
 mod table;
 mod types;
 

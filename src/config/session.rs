@@ -79,7 +79,7 @@ pub(super) fn read(
     let session = SessionConfig {
         transport,
         wire_name,
-        storage,
+        storage: storage::cached(&mut table, storage),
         owner_limit,
         revocation,
         protect,
@@ -94,8 +94,6 @@ pub(super) fn read(
         transform: transform(&mut table, registered),
         remember_client,
     };
-    // A key of the contract that this version does not carry out yet.
-    table.not_yet("cache", &[]);
     table.finish();
     Some(session)
 }

@@ -1,16 +1,28 @@
 //! `storage` and `revocation`: where sessions are kept.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use figment::value::{Tag, Value};
 
-#[cfg(feature = "redis")]
-use super::Url;
 use super::table::Table;
-use super::{Context, StorageConfig};
+use super::{Context, Engine, StorageConfig, Url};
 
 /// Records that a memory storage keeps unless it is told otherwise.
 const CAPACITY: usize = 1_000_000;
+/// Copies that a cache keeps, and for how long.
+const CACHE_CAPACITY: usize = 100_000;
+const CACHE_TTL: Duration = Duration::from_secs(2);
+/// Connections to a database.
+const CONNECTIONS: usize = 10;
+
+/// Storages with a feature each: its name, whether it is there, what to write.
+const FEATURES: [(&str, bool, &str); 4] = [
+    ("redis", cfg!(feature = "redis"), "url = \"redis://127.0.0.1/\""),
+    ("postgres", cfg!(feature = "postgres"), "url = \"postgres://user@localhost/database\""),
+    ("mysql", cfg!(feature = "mysql"), "url = \"mysql://user@localhost/database\""),
+    ("sqlite", cfg!(feature = "sqlite"), "path = \"sessions.db\""),
+];
 
 /// Where ended client sessions are remembered.
 pub(super) fn of_revocation(table: &mut Table<'_, '_>, on_server: bool) -> Option<StorageConfig> {
@@ -38,14 +50,22 @@ pub(super) fn read(
                 );
                 None
             }
-            "redis" if !table.context.registered.storages.contains(&word) => {
-                table.problem(
-                    key,
-                    "needs a server: write { type = \"redis\", url = \"redis://127.0.0.1/\" }",
-                );
+            _ if table.context.registered.storages.contains(&word) => {
+                Some(StorageConfig::Custom(word))
+            }
+            _ => {
+                let known = FEATURES.iter().find(|(feature, ..)| *feature == word);
+                let message = match known {
+                    Some((_, _, example)) => {
+                        format!("needs to be told where: write {{ type = {word:?}, {example} }}")
+                    }
+                    None => format!(
+                        "{word:?} is neither {none:?} nor \"memory\" nor registered; write `.attach(Sessions::fairing().storage({word:?}, …))`"
+                    ),
+                };
+                table.problem(key, message);
                 None
             }
-            _ => registered_storage(table, key, none, word),
         },
         Value::Dict(..) => of_table(table.table(key)?),
         _ => {
@@ -60,30 +80,6 @@ pub(super) fn read(
     }
 }
 
-fn registered_storage(
-    table: &mut Table<'_, '_>,
-    key: &'static str,
-    none: &str,
-    word: String,
-) -> Option<StorageConfig> {
-    if table.context.registered.storages.contains(&word) {
-        return Some(StorageConfig::Custom(word));
-    }
-    let message = if is_later(&word) {
-        format!("{word:?} is not available in this version")
-    } else {
-        format!(
-            "{word:?} is neither {none:?} nor \"memory\" nor registered; write `.attach(Sessions::fairing().storage({word:?}, …))`"
-        )
-    };
-    table.problem(key, message);
-    None
-}
-
-fn is_later(word: &str) -> bool {
-    ["postgres", "mysql", "sqlite"].contains(&word)
-}
-
 fn of_table(mut table: Table<'_, '_>) -> Option<StorageConfig> {
     let kind = table.text("type");
     let storage = match kind.as_deref() {
@@ -95,26 +91,26 @@ fn of_table(mut table: Table<'_, '_>) -> Option<StorageConfig> {
             Some(StorageConfig::Memory { capacity })
         }
         Some("directory") => directory(&mut table),
-        #[cfg(feature = "redis")]
-        Some("redis") => redis(&mut table),
-        #[cfg(not(feature = "redis"))]
-        Some("redis") => {
-            table.problem("type", "\"redis\" needs the feature of that name: `cargo add rocket_typed_sessions --features redis`");
-            return None;
-        }
-        Some(word) if is_later(word) => {
-            table.problem("type", format!("{word:?} is not available in this version"));
-            return None;
-        }
         Some(word) => {
-            table.problem(
-                "type",
-                format!("{word:?} is none of \"memory\", \"directory\", \"redis\""),
-            );
-            return None;
+            let Some((_, available, _)) = FEATURES.iter().find(|(name, ..)| *name == word) else {
+                let mut words = vec!["memory", "directory"];
+                words.extend(FEATURES.map(|(name, ..)| name));
+                table.problem("type", format!("{word:?} is none of {words:?}"));
+                return None;
+            };
+            if !available {
+                table.problem("type", format!("{word:?} needs the feature of that name: `cargo add rocket_typed_sessions --features {word}`"));
+                return None;
+            }
+            match word {
+                "redis" => redis(&mut table),
+                "postgres" => database(&mut table, Engine::Postgres),
+                "mysql" => database(&mut table, Engine::MySql),
+                _ => database(&mut table, Engine::Sqlite),
+            }
         }
         None => {
-            table.problem("type", "missing: write type = \"memory\", \"directory\" or \"redis\"");
+            table.problem("type", "missing: write type = \"memory\", \"directory\", \"redis\", \"postgres\", \"mysql\" or \"sqlite\"");
             return None;
         }
     };
@@ -122,7 +118,6 @@ fn of_table(mut table: Table<'_, '_>) -> Option<StorageConfig> {
     storage
 }
 
-#[cfg(feature = "redis")]
 fn redis(table: &mut Table<'_, '_>) -> Option<StorageConfig> {
     const EXPECTED: &str = "missing or no text: write url = \"redis://127.0.0.1/\", or for a cluster a list of its nodes";
     let urls: Vec<String> = match table.value("url") {
@@ -154,15 +149,99 @@ fn redis(table: &mut Table<'_, '_>) -> Option<StorageConfig> {
 }
 
 fn directory(table: &mut Table<'_, '_>) -> Option<StorageConfig> {
+    Some(StorageConfig::Directory { path: path(table, "build/.sessions")? })
+}
+
+/// The key `path`; `example` is what to write.
+fn path(table: &mut Table<'_, '_>, example: &str) -> Option<PathBuf> {
     let Some(Value::String(tag, path)) = table.value("path") else {
-        table.problem("path", "missing or not a text: write path = \"build/.sessions\"");
+        table.problem("path", format!("missing or not a text: write path = {example:?}"));
         return None;
     };
     if path.is_empty() {
-        table.problem("path", "must not be empty: write path = \"build/.sessions\"");
+        table.problem("path", format!("must not be empty: write path = {example:?}"));
         return None;
     }
-    Some(StorageConfig::Directory { path: resolve(table.context, tag, &path) })
+    Some(resolve(table.context, tag, &path))
+}
+
+/// The file of SQLite: a `path`, or the same as a `url`.
+fn sqlite_path(table: &mut Table<'_, '_>) -> Option<PathBuf> {
+    let Some(Value::String(tag, url)) = table.value("url") else {
+        return path(table, "sessions.db");
+    };
+    let file = url.strip_prefix("sqlite:").map(|file| file.strip_prefix("//").unwrap_or(file));
+    match file {
+        Some(file) if !file.is_empty() && !file.contains([':', '?']) => {
+            Some(resolve(table.context, tag, file))
+        }
+        _ => {
+            table.problem("url", "names no file; write path = \"sessions.db\"");
+            None
+        }
+    }
+}
+
+fn database(table: &mut Table<'_, '_>, engine: Engine) -> Option<StorageConfig> {
+    let (starts, example): (&[_], _) = match engine {
+        Engine::Postgres => {
+            (&["postgres://", "postgresql://"], "postgres://user@localhost/database")
+        }
+        Engine::MySql => (&["mysql://", "mariadb://"], "mysql://user@localhost/database"),
+        Engine::Sqlite => (&[], ""),
+    };
+    let url = if engine == Engine::Sqlite {
+        sqlite_path(table)?.to_string_lossy().into_owned()
+    } else {
+        let url = table.text("url").unwrap_or_default();
+        if !starts.iter().any(|start| url.starts_with(start)) {
+            table.problem("url", format!("missing or of another scheme: write url = {example:?}"));
+            return None;
+        }
+        url
+    };
+    let name = table.text("table").unwrap_or_else(|| "sessions".into());
+    if !is_table(&name) {
+        table.problem("table", "must be letters, digits and `_`, at most 40, and begin with a letter: write table = \"sessions\"");
+    }
+    let max_connections = table.integer("max_connections").unwrap_or(CONNECTIONS);
+    let max_connections = u32::try_from(max_connections).unwrap_or(u32::MAX);
+    if max_connections == 0 {
+        table.problem("max_connections", "must be at least 1");
+    }
+    Some(StorageConfig::Database { engine, url: Url(url), table: name, max_connections })
+}
+
+/// Names of tables and indexes are made of it; PostgreSQL cuts them at 63.
+pub(crate) fn is_table(name: &str) -> bool {
+    name.len() <= 40
+        && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+}
+
+/// The storage behind the session's `cache`, if there is one.
+pub(super) fn cached(
+    table: &mut Table<'_, '_>,
+    storage: Option<StorageConfig>,
+) -> Option<StorageConfig> {
+    let far = matches!(
+        storage,
+        Some(
+            StorageConfig::Redis { .. } | StorageConfig::Database { .. } | StorageConfig::Custom(_)
+        )
+    );
+    let Some(mut cache) = table.table("cache") else { return storage };
+    let capacity = cache.integer("capacity").unwrap_or(CACHE_CAPACITY);
+    let ttl = cache.duration_or_zero("ttl").unwrap_or(CACHE_TTL);
+    if capacity == 0 {
+        cache.problem("capacity", "must be at least 1");
+    }
+    cache.finish();
+    if !far {
+        table.problem("cache", "is for a storage on a server or a registered one; remove it");
+    }
+    let cached = |storage| StorageConfig::Cached { storage: Box::new(storage), capacity, ttl };
+    storage.map(|storage| if ttl.is_zero() { storage } else { cached(storage) })
 }
 
 /// A path relative to the file it is written in; as it stands if it comes from

@@ -171,23 +171,6 @@ impl<'t, 'f> Table<'t, 'f> {
         }
     }
 
-    /// A key of a later version: only its default is taken.
-    pub fn not_yet(&mut self, key: &'static str, defaults: &[&str]) {
-        let Some(value) = self.value(key) else { return };
-        let text = match &value {
-            Value::String(_, text) => text.clone(),
-            Value::Num(_, number) => {
-                number.to_u128_lossy().map_or_else(String::new, |number| number.to_string())
-            }
-            Value::Bool(_, flag) => flag.to_string(),
-            Value::Array(_, array) if array.is_empty() => "[]".to_owned(),
-            _ => String::new(),
-        };
-        if !defaults.contains(&text.as_str()) {
-            self.problem(key, "not available in this version; remove the key");
-        }
-    }
-
     /// The keys nobody asked for, with their values.
     pub fn rest(self) -> Vec<(String, Value)> {
         let known = self.known;

@@ -99,21 +99,38 @@ pub(crate) enum StorageConfig {
         path: PathBuf,
     },
     /// One server, or the nodes of a cluster.
-    #[cfg(feature = "redis")]
     Redis {
         urls: Vec<Url>,
         prefix: String,
     },
+    Database {
+        engine: Engine,
+        /// Of SQLite: the path.
+        url: Url,
+        table: String,
+        max_connections: u32,
+    },
     /// The name it was registered under.
     Custom(String),
+    /// One of the above behind a cache.
+    Cached {
+        storage: Box<StorageConfig>,
+        capacity: usize,
+        ttl: Duration,
+    },
 }
 
-/// An address with a password in it.
-#[cfg(feature = "redis")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Engine {
+    Postgres,
+    MySql,
+    Sqlite,
+}
+
+/// An address, maybe with a password in it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Url(pub String);
 
-#[cfg(feature = "redis")]
 impl std::fmt::Debug for Url {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("[provided]")

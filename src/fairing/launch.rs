@@ -7,17 +7,17 @@ use std::sync::{Arc, OnceLock};
 use figment::Figment;
 use parking_lot::RwLock;
 
-use super::SessionsFairing;
+use super::{SessionsFairing, open};
 use crate::config::{
-    self, KtorConfig, KtorKeys, KtorTransform, Protect, Registered, SessionConfig, StorageConfig,
-    TransportConfig,
+    self, Engine, KtorConfig, KtorKeys, KtorTransform, Protect, Registered, SessionConfig,
+    StorageConfig, TransportConfig,
 };
 use crate::definition::{Core, Definition, Identity, Reload, Report, Server};
 use crate::ktor::{Cipher, Ktor, Mac, Serializer, Transform};
 use crate::revocation::Revocation;
-#[cfg(feature = "redis")]
-use crate::storage::Redis;
-use crate::storage::{Consistency, Directory, KtorDirectory, Memory, SessionStorage};
+use crate::storage::{
+    Cached, Consistency, Directory, KtorDirectory, Memory, SessionStorage, StorageError,
+};
 use crate::token::{Binding, Format, Sealer, TransportBinding};
 use crate::transport::{CookieTransport, HeaderTransport, SessionTransport};
 
@@ -51,7 +51,10 @@ pub(super) async fn core(
     if !builder.problems.is_empty() {
         return Err(builder.problems);
     }
-    let storages = builder.opened.iter().map(|(_, server)| Arc::clone(&server.storage)).collect();
+    // A cache has nothing of its own to purge.
+    let own = |config: &StorageConfig| !matches!(config, StorageConfig::Cached { .. });
+    let opened = builder.opened.iter().filter(|(config, _)| own(config));
+    let storages = opened.map(|(_, server)| Arc::clone(&server.storage)).collect();
     let listeners = fairing.take_listeners();
     Ok(Core {
         definitions,
@@ -257,29 +260,26 @@ impl Builder<'_> {
         if let Some((_, server)) = self.opened.iter().find(|(opened, _)| *opened == config) {
             return Ok(server.clone());
         }
-        let storage: Arc<dyn SessionStorage> = match &config {
-            StorageConfig::Memory { capacity } => Arc::new(Memory::new(*capacity)),
-            StorageConfig::Directory { path } => match Directory::open(path) {
-                Ok(directory) => Arc::new(directory),
-                Err(cause) => {
-                    self.problems.push(format!("`sessions.{name}.storage`: {cause}"));
-                    return Err(());
-                }
-            },
-            #[cfg(feature = "redis")]
-            StorageConfig::Redis { urls, prefix } => {
-                match Redis::open(urls.iter().map(|url| &url.0), prefix).await {
-                    Ok(redis) => Arc::new(redis),
-                    Err(cause) => {
-                        self.problems.push(format!("`sessions.{name}.storage.url`: {cause}"));
-                        return Err(());
-                    }
-                }
+        let opened: Result<Arc<dyn SessionStorage>, StorageError> = match &config {
+            StorageConfig::Memory { capacity } => Ok(Arc::new(Memory::new(*capacity))),
+            StorageConfig::Directory { path } => {
+                Directory::open(path).map(|directory| Arc::new(directory) as _)
+            }
+            StorageConfig::Redis { urls, prefix } => open::redis(urls, prefix).await,
+            StorageConfig::Database { engine, url, table, max_connections } => {
+                open::database(*engine, &url.0, table, *max_connections).await
             }
             StorageConfig::Custom(registered) => {
-                Arc::clone(self.fairing.storages.get(registered).ok_or(())?)
+                Ok(Arc::clone(self.fairing.storages.get(registered).ok_or(())?))
+            }
+            StorageConfig::Cached { storage, capacity, ttl } => {
+                let server = Box::pin(self.server(name, StorageConfig::clone(storage))).await?;
+                Ok(Arc::new(Cached::new(server.storage, *capacity, *ttl)))
             }
         };
+        let storage = opened.map_err(|cause| {
+            self.problems.push(format!("`sessions.{name}.storage`: {cause}"));
+        })?;
         if storage.consistency() == Consistency::LastWriteWins {
             self.report.warnings.push(format!(
                 "Session `{name}`: of concurrent writes by several processes its storage keeps the last one only."
@@ -298,17 +298,7 @@ fn summary(name: &str, config: &SessionConfig) -> [String; 5] {
         TransportConfig::Header => "header",
         TransportConfig::Custom(name) => name,
     };
-    let storage = match &config.storage {
-        None => "client".to_owned(),
-        Some(StorageConfig::Memory { capacity }) => format!("memory, {capacity} records"),
-        Some(StorageConfig::Directory { path }) => format!("directory {}", path.display()),
-        #[cfg(feature = "redis")]
-        Some(StorageConfig::Redis { urls, prefix }) => {
-            let nodes = if urls.len() > 1 { "a cluster" } else { "one server" };
-            format!("redis, {nodes}, prefix {prefix}")
-        }
-        Some(StorageConfig::Custom(name)) => name.clone(),
-    };
+    let storage = config.storage.as_ref().map_or_else(|| "client".into(), described);
     let protection = match config.protect {
         Protect::Encrypt => format!("encrypted ({})", config.suite.name()),
         Protect::Sign => "signed".to_owned(),
@@ -335,4 +325,28 @@ fn summary(name: &str, config: &SessionConfig) -> [String; 5] {
             humantime::format_duration(absolute)
         ),
     ]
+}
+
+/// A storage in the words of the operator; no URL, which may hold a password.
+fn described(storage: &StorageConfig) -> String {
+    match storage {
+        StorageConfig::Memory { capacity } => format!("memory, {capacity} records"),
+        StorageConfig::Directory { path } => format!("directory {}", path.display()),
+        StorageConfig::Redis { urls, prefix } => {
+            let nodes = if urls.len() > 1 { "a cluster" } else { "one server" };
+            format!("redis, {nodes}, prefix {prefix}")
+        }
+        StorageConfig::Database { engine: Engine::Sqlite, url, table, .. } => {
+            format!("sqlite {}, table {table}", url.0)
+        }
+        StorageConfig::Database { engine, table, max_connections, .. } => {
+            let engine = if *engine == Engine::MySql { "mysql" } else { "postgres" };
+            format!("{engine}, table {table}, at most {max_connections} connections")
+        }
+        StorageConfig::Custom(name) => name.clone(),
+        StorageConfig::Cached { storage, capacity, ttl } => {
+            let ttl = humantime::format_duration(*ttl);
+            format!("{}; {capacity} copies cached for {ttl}", described(storage))
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! [`SessionsFairing`]: launch, response, shutdown.
 
 mod launch;
+mod open;
 mod reload;
 mod respond;
 

@@ -20,6 +20,7 @@
 //! `testing`), tries every promise on any storage.
 
 pub(crate) mod bytes;
+mod cached;
 mod directory;
 mod keyed_lock;
 mod memory;
@@ -27,6 +28,8 @@ mod memory;
 mod redis;
 mod shared;
 mod simple;
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+pub(crate) mod sql;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +39,15 @@ use std::sync::Arc;
 
 #[cfg(feature = "redis")]
 pub use self::redis::Redis;
+#[cfg(feature = "mysql")]
+pub use self::sql::MySql;
+#[cfg(feature = "postgres")]
+pub use self::sql::Postgres;
+#[cfg(feature = "sqlite")]
+pub use self::sql::Sqlite;
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+pub use self::sql::{Engine as SqlEngine, Sql};
+pub use cached::Cached;
 pub use directory::Directory;
 pub(crate) use directory::KtorDirectory;
 pub(crate) use keyed_lock::KeyedLocks;
@@ -292,6 +304,18 @@ pub trait SessionStorage: Send + Sync + 'static {
 
     /// The record under `key`, if it lives at `now`. Reading creates nothing.
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError>;
+
+    /// A record of another version than `than`, which `read` gave but which does
+    /// not fit the client's token: for a storage whose `read` may be behind. The
+    /// default says that it never is.
+    async fn read_newer(
+        &self,
+        _key: &StorageKey,
+        _than: Version,
+        _now: Timestamp,
+    ) -> Result<Option<Stored>, StorageError> {
+        Ok(None)
+    }
 
     /// Replaces the record under `key` if it lives at `now` and still has the
     /// version `expected`; never inserts.

@@ -24,6 +24,15 @@ impl<S: SessionStorage + ?Sized> SessionStorage for Arc<S> {
         (**self).read(key, now).await
     }
 
+    async fn read_newer(
+        &self,
+        key: &StorageKey,
+        than: Version,
+        now: Timestamp,
+    ) -> Result<Option<Stored>, StorageError> {
+        (**self).read_newer(key, than, now).await
+    }
+
     async fn update(
         &self,
         key: &StorageKey,

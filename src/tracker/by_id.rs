@@ -50,10 +50,19 @@ pub(crate) async fn find(
     now: Timestamp,
 ) -> Result<Option<Origin>, SessionError> {
     let key = id.storage_key(&definition.app, &definition.name);
-    match server.storage_of(id).read(&key, now).await {
-        Ok(stored) => {
-            Ok(stored.and_then(|stored| origin(definition, server, id, key, stored, now)))
+    let storage = server.storage_of(id);
+    let origin = |stored: Stored| origin(definition, server, id, key.clone(), stored, now);
+    let found = async {
+        let Some(stored) = storage.read(&key, now).await? else { return Ok(None) };
+        let version = stored.version;
+        if let Some(origin) = origin(stored) {
+            return Ok(Some(origin));
         }
+        // The id may be newer than a cached copy.
+        Ok(storage.read_newer(&key, version, now).await?.and_then(origin))
+    };
+    match found.await {
+        Ok(found) => Ok(found),
         // One bad record must not fail its client's every request.
         Err(StorageError::Corrupt(what)) => {
             if server.report_once(&key) {

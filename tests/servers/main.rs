@@ -4,8 +4,7 @@
 
 #![allow(clippy::expect_used)]
 
-#[cfg(feature = "redis")]
 mod nodes;
 mod process;
-#[cfg(feature = "redis")]
 mod redis;
+mod sql;

@@ -29,7 +29,7 @@ impl Server {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let command = command(port, &folder.path().to_string_lossy());
-        let server = Self { process: spawn(&command), command, port, _folder: folder };
+        let mut server = Self { process: spawn(&command), command, port, _folder: folder };
         server.wait();
         server
     }
@@ -41,27 +41,62 @@ impl Server {
         self.wait();
     }
 
+    /// At once, without a goodbye.
     pub fn kill(&mut self) {
-        let _ = self.process.kill();
+        self.signal("KILL");
         let _ = self.process.wait();
     }
 
     /// Until it takes connections.
-    pub fn wait(&self) {
+    pub fn wait(&mut self) {
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(20), "the server does not answer");
-            std::thread::sleep(Duration::from_millis(20));
+            assert!(started.elapsed() < Duration::from_secs(60), "the server does not answer");
+            // After a kill the remains of the one before may be in the way.
+            if self.process.try_wait().expect("its state").is_some() {
+                self.process = spawn(&self.command);
+            }
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 
-    /// Sends a signal: `STOP`, `CONT`.
+    /// Sends a signal to it and its workers: `STOP`, `CONT`.
     pub fn signal(&self, signal: &str) {
-        let status = Command::new("kill")
-            .args([&format!("-{signal}"), &self.process.id().to_string()])
-            .status();
-        assert!(status.expect("kill").success());
+        let id = self.process.id();
+        let workers = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        let workers = workers.unwrap_or_default();
+        let all =
+            std::iter::once(id.to_string()).chain(workers.split_whitespace().map(str::to_owned));
+        let _ = Command::new("kill")
+            .arg(format!("-{signal}"))
+            .args(all)
+            .stderr(Stdio::null())
+            .status()
+            .expect("kill");
     }
+}
+
+/// A command that does not run as root, which some servers refuse.
+pub fn as_user(user: &str, command: &[&str]) -> Vec<String> {
+    let root = rustix::process::geteuid().is_root();
+    let switch: &[&str] =
+        if root { &["setpriv", "--reuid", user, "--regid", user, "--clear-groups"] } else { &[] };
+    switch.iter().chain(command).map(|word| (*word).to_owned()).collect()
+}
+
+/// Gives a folder to a user, if we are somebody else.
+pub fn give(folder: &str, user: &str) {
+    if rustix::process::geteuid().is_root() {
+        run(&["chown".into(), "-R".into(), user.into(), folder.into()]);
+    }
+}
+
+/// Runs a command to its end.
+pub fn run(command: &[String]) {
+    let (program, arguments) = command.split_first().expect("a program");
+    let output = Command::new(program).args(arguments).output();
+    let output = output.unwrap_or_else(|cause| panic!("{program}: {cause}; run scripts/test"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn spawn(command: &[String]) -> Child {

@@ -1,0 +1,46 @@
+//! Opens the storages that have a feature each.
+
+// Without its feature nothing is awaited.
+#![allow(clippy::unused_async)]
+
+use std::sync::Arc;
+
+use crate::config::{Engine, Url};
+use crate::storage::{SessionStorage, StorageError};
+
+type Opened = Result<Arc<dyn SessionStorage>, StorageError>;
+
+pub(super) async fn redis(urls: &[Url], prefix: &str) -> Opened {
+    #[cfg(feature = "redis")]
+    {
+        let urls = urls.iter().map(|url| &url.0);
+        Ok(Arc::new(crate::storage::Redis::open(urls, prefix).await?))
+    }
+    #[cfg(not(feature = "redis"))]
+    without_feature((urls, prefix))
+}
+
+pub(super) async fn database(engine: Engine, url: &str, table: &str, connections: u32) -> Opened {
+    match engine {
+        #[cfg(feature = "postgres")]
+        Engine::Postgres => {
+            Ok(Arc::new(crate::storage::Postgres::connect(url, table, connections).await?))
+        }
+        #[cfg(feature = "mysql")]
+        Engine::MySql => {
+            Ok(Arc::new(crate::storage::MySql::connect(url, table, connections).await?))
+        }
+        #[cfg(feature = "sqlite")]
+        Engine::Sqlite => {
+            Ok(Arc::new(crate::storage::Sqlite::connect(url.as_ref(), table, connections).await?))
+        }
+        #[allow(unreachable_patterns)]
+        _ => without_feature((url, table, connections)),
+    }
+}
+
+/// The configuration has refused it already.
+#[allow(dead_code)]
+fn without_feature<T>(_: T) -> Opened {
+    Err(StorageError::Other("its feature is not enabled".into(), None))
+}

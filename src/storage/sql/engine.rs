@@ -1,0 +1,161 @@
+//! What differs between the engines.
+
+use sqlx::Row;
+use sqlx::error::BoxDynError;
+use sqlx::{Arguments, AssertSqlSafe};
+
+use std::sync::Arc;
+
+/// A value that a statement binds.
+#[derive(Clone, Copy)]
+pub enum Value<'a> {
+    Number(i64),
+    Bytes(&'a [u8]),
+    Nothing,
+}
+
+/// How an engine says what is not the same everywhere.
+pub struct Dialect {
+    pub name: &'static str,
+    /// The tables, as they are shipped for those who create them by hand.
+    pub schema: &'static str,
+    pub begin: &'static str,
+    /// Parameters are `$1`, `$2` … rather than `?`.
+    pub numbered: bool,
+    /// Equal, or both `NULL`.
+    pub same: &'static str,
+    /// The larger of two numbers.
+    pub larger: &'static str,
+    /// Begins what is done instead of inserting an owner who is there.
+    pub or_update: &'static str,
+    pub delete: Delete,
+}
+
+/// How an engine deletes the first few rows in an order.
+#[derive(Clone, Copy)]
+pub enum Delete {
+    /// `DELETE … ORDER BY … LIMIT …`
+    Ordered,
+    /// By the keys that a subquery finds.
+    ByKeys,
+    /// That, with the rows locked in their order.
+    ByLockedKeys,
+}
+
+/// A database that sessions can be kept in; sealed.
+#[rocket::async_trait]
+pub trait Engine: sqlx::Database {
+    #[doc(hidden)]
+    const DIALECT: Dialect;
+
+    #[doc(hidden)]
+    fn bind(arguments: &mut Self::Arguments, value: Value<'_>) -> Result<(), BoxDynError>;
+
+    #[doc(hidden)]
+    async fn execute(
+        connection: &mut Self::Connection,
+        sql: Arc<str>,
+        arguments: Self::Arguments,
+    ) -> sqlx::Result<u64>;
+
+    #[doc(hidden)]
+    async fn fetch(
+        connection: &mut Self::Connection,
+        sql: Arc<str>,
+        arguments: Self::Arguments,
+    ) -> sqlx::Result<Vec<Self::Row>>;
+
+    #[doc(hidden)]
+    fn number(row: &Self::Row, column: usize) -> sqlx::Result<i64>;
+
+    #[doc(hidden)]
+    fn bytes(row: &Self::Row, column: usize) -> sqlx::Result<Option<Vec<u8>>>;
+}
+
+macro_rules! engine {
+    ($database:ty, $dialect:expr) => {
+        #[rocket::async_trait]
+        impl Engine for $database {
+            const DIALECT: Dialect = $dialect;
+
+            fn bind(arguments: &mut Self::Arguments, value: Value<'_>) -> Result<(), BoxDynError> {
+                match value {
+                    Value::Number(number) => arguments.add(number),
+                    Value::Bytes(bytes) => arguments.add(bytes),
+                    Value::Nothing => arguments.add(None::<&[u8]>),
+                }
+            }
+
+            async fn execute(
+                connection: &mut Self::Connection,
+                sql: Arc<str>,
+                arguments: Self::Arguments,
+            ) -> sqlx::Result<u64> {
+                let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
+                Ok(query.execute(connection).await?.rows_affected())
+            }
+
+            async fn fetch(
+                connection: &mut Self::Connection,
+                sql: Arc<str>,
+                arguments: Self::Arguments,
+            ) -> sqlx::Result<Vec<Self::Row>> {
+                sqlx::query_with(AssertSqlSafe(sql), arguments).fetch_all(connection).await
+            }
+
+            fn number(row: &Self::Row, column: usize) -> sqlx::Result<i64> {
+                row.try_get(column)
+            }
+
+            fn bytes(row: &Self::Row, column: usize) -> sqlx::Result<Option<Vec<u8>>> {
+                row.try_get(column)
+            }
+        }
+    };
+}
+
+#[cfg(feature = "postgres")]
+engine!(
+    sqlx::Postgres,
+    Dialect {
+        name: "PostgreSQL",
+        schema: include_str!("postgres.sql"),
+        begin: "BEGIN",
+        numbered: true,
+        same: "IS NOT DISTINCT FROM",
+        larger: "GREATEST",
+        or_update: "ON CONFLICT (owner) DO UPDATE SET",
+        delete: Delete::ByLockedKeys,
+    }
+);
+
+#[cfg(feature = "mysql")]
+engine!(
+    sqlx::MySql,
+    Dialect {
+        name: "MySQL",
+        schema: include_str!("mysql.sql"),
+        begin: "START TRANSACTION",
+        numbered: false,
+        same: "<=>",
+        larger: "GREATEST",
+        or_update: "ON DUPLICATE KEY UPDATE",
+        delete: Delete::Ordered,
+    }
+);
+
+#[cfg(feature = "sqlite")]
+engine!(
+    sqlx::Sqlite,
+    Dialect {
+        name: "SQLite",
+        schema: include_str!("sqlite.sql"),
+        // Takes the lock that a write needs before anything is read.
+        begin: "BEGIN IMMEDIATE",
+        numbered: false,
+        same: "IS",
+        larger: "MAX",
+        or_update: "ON CONFLICT (owner) DO UPDATE SET",
+        delete: Delete::ByKeys,
+    }
+);

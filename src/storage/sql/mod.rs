@@ -1,0 +1,545 @@
+//! Records in PostgreSQL, MySQL (MariaDB) or SQLite.
+//!
+//! One table holds the records, another what is known of owners. Whatever makes
+//! a record an owner's, or ends all of them, first locks the owner's row, so
+//! that limits and revocations hold under concurrency; everything else is one
+//! statement. Every value is bound (checklist S38); a table's name is checked
+//! to be a plain identifier.
+
+mod engine;
+mod lease;
+mod owners;
+mod statements;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use engine::Engine;
+use engine::Value;
+use lease::Lease;
+use owners::Joined;
+use sqlx::pool::PoolOptions;
+use sqlx::{Connection, Pool, Transaction};
+use statements::Statements;
+
+use super::{
+    Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage, StorageError,
+    StorageKey, Stored, Timestamp, Touch, Update, Version,
+};
+use crate::config::storage::is_table;
+use crate::random::Random;
+
+type Result<T> = std::result::Result<T, StorageError>;
+
+/// How long to wait for a connection; the core's own budget is the `storage_timeout`.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// A connection that was idle for longer is tried before it is used.
+const IDLE: Duration = Duration::from_secs(1);
+/// How often a transaction begins again that the engine broke off for another.
+const ATTEMPTS: usize = 20;
+/// An owner's generation needs to outlast the logins under way only.
+const GENERATION: Duration = Duration::from_secs(86_400);
+/// Unless Rocket.toml says otherwise.
+const CONNECTIONS: u32 = 10;
+
+/// A storage in a database; see [`Postgres`], [`MySql`], [`Sqlite`].
+pub struct Sql<E: Engine> {
+    pool: Pool<E>,
+    statements: Statements,
+}
+
+/// A storage in PostgreSQL; feature `postgres`.
+///
+/// ```no_run
+/// use rocket_typed_sessions::storage::Postgres;
+///
+/// # async fn open(pool: sqlx::PgPool) -> Result<(), rocket_typed_sessions::StorageError> {
+/// let storage = Postgres::open("postgres://user:password@localhost/shop", "sessions").await?;
+/// // Or on the pool that the application has already:
+/// let storage = Postgres::with_pool(pool, "sessions").await?;
+/// # drop(storage);
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "postgres")]
+pub type Postgres = Sql<sqlx::Postgres>;
+
+/// A storage in MySQL 8 or MariaDB; feature `mysql`. Opened as [`Postgres`] is.
+#[cfg(feature = "mysql")]
+pub type MySql = Sql<sqlx::MySql>;
+
+/// A storage in one file, for one machine; feature `sqlite`.
+///
+/// ```
+/// use rocket_typed_sessions::storage::Sqlite;
+///
+/// # rocket::async_test(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("sessions.db");
+/// let storage = Sqlite::open(path, "sessions").await?;
+/// # drop(storage);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[cfg(feature = "sqlite")]
+pub type Sqlite = Sql<sqlx::Sqlite>;
+
+#[cfg(feature = "postgres")]
+impl Sql<sqlx::Postgres> {
+    /// Connects to `postgres://user:password@host/database` and makes the
+    /// tables `table` and `<table>_owners` if they are not there.
+    pub async fn open(url: &str, table: &str) -> Result<Self> {
+        Self::connect(url, table, CONNECTIONS).await
+    }
+
+    pub(crate) async fn connect(url: &str, table: &str, connections: u32) -> Result<Self> {
+        let options = url.parse().map_err(failed::<sqlx::Postgres>)?;
+        Self::pooled(options, table, connections).await
+    }
+}
+
+#[cfg(feature = "mysql")]
+impl Sql<sqlx::MySql> {
+    /// Connects to `mysql://user:password@host/database` and makes the
+    /// tables `table` and `<table>_owners` if they are not there.
+    pub async fn open(url: &str, table: &str) -> Result<Self> {
+        Self::connect(url, table, CONNECTIONS).await
+    }
+
+    pub(crate) async fn connect(url: &str, table: &str, connections: u32) -> Result<Self> {
+        let options = url.parse().map_err(failed::<sqlx::MySql>)?;
+        Self::pooled(options, table, connections).await
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl Sql<sqlx::Sqlite> {
+    /// Opens or makes the file, which only its user may read, and in it the
+    /// tables `table` and `<table>_owners`.
+    ///
+    /// It writes ahead (`journal_mode = WAL`) and waits for the disk at every
+    /// commit (`synchronous = FULL`).
+    pub async fn open(path: impl AsRef<std::path::Path>, table: &str) -> Result<Self> {
+        Self::connect(path.as_ref(), table, CONNECTIONS).await
+    }
+
+    pub(crate) async fn connect(
+        path: &std::path::Path,
+        table: &str,
+        connections: u32,
+    ) -> Result<Self> {
+        use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+
+        make_private(path).map_err(|cause| {
+            StorageError::other(format!("SQLite: making {}: {cause}", path.display()), cause)
+        })?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(PATIENCE);
+        Self::pooled(options, table, connections).await
+    }
+}
+
+/// An empty file for its user only, unless it is there; its journals inherit that.
+#[cfg(feature = "sqlite")]
+fn make_private(path: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+
+    if let Some(folder) = path.parent() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true).mode(0o600).open(path).map(drop)
+}
+
+impl<E: Engine> Sql<E> {
+    /// A storage on a pool that the application has already. It makes the
+    /// tables `table` and `<table>_owners` if they are not there.
+    ///
+    /// `table` is letters, digits and `_`, at most 40 of them.
+    pub async fn with_pool(pool: Pool<E>, table: &str) -> Result<Self> {
+        if !is_table(table) {
+            return Err(StorageError::Other(format!("{table:?} is no name of a table"), None));
+        }
+        let storage = Self { pool, statements: Statements::new(&E::DIALECT, table) };
+        storage.prepare(table).await.map_err(failed::<E>)?;
+        Ok(storage)
+    }
+
+    async fn pooled(
+        options: <E::Connection as Connection>::Options,
+        table: &str,
+        connections: u32,
+    ) -> Result<Self> {
+        let pool = PoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(PATIENCE)
+            .test_before_acquire(false)
+            .before_acquire(|connection: &mut E::Connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            });
+        let pool = pool.connect_with(options).await.map_err(failed::<E>)?;
+        Self::with_pool(pool, table).await
+    }
+
+    /// Makes the tables, unless they are there: whoever made them need not have
+    /// left the right to make more.
+    async fn prepare(&self, table: &str) -> sqlx::Result<()> {
+        let mut connection = self.pool.acquire().await?;
+        let schema = E::DIALECT.schema.replace("sessions", table);
+        let mut made = Ok(0);
+        // Somebody else may be making them at the same time: look again.
+        for _ in 0..3 {
+            if self.probe(&mut connection).await.is_ok() {
+                return Ok(());
+            }
+            for statement in schema.split(';').filter(|statement| !statement.trim().is_empty()) {
+                made = self.execute(&mut connection, &statement.into(), &[]).await;
+                if made.is_err() {
+                    break;
+                }
+            }
+        }
+        made?;
+        self.probe(&mut connection).await
+    }
+
+    /// Fails if the tables are not there, or are others.
+    async fn probe(&self, connection: &mut E::Connection) -> sqlx::Result<()> {
+        for probe in &self.statements.probes {
+            self.execute(connection, probe, &[]).await?;
+        }
+        Ok(())
+    }
+}
+
+impl<E: Engine> Sql<E> {
+    async fn execute(
+        &self,
+        connection: &mut E::Connection,
+        sql: &Arc<str>,
+        values: &[Value<'_>],
+    ) -> sqlx::Result<u64> {
+        E::execute(connection, Arc::clone(sql), arguments::<E>(values)?).await
+    }
+
+    async fn lease(&self) -> sqlx::Result<Lease<E>> {
+        self.pool.acquire().await.map(Lease::new)
+    }
+
+    /// A single statement of its own.
+    async fn execute_one(&self, sql: &Arc<str>, values: &[Value<'_>]) -> sqlx::Result<u64> {
+        let mut lease = self.lease().await?;
+        let answer = self.execute(&mut lease, sql, values).await;
+        lease.settle(answer)
+    }
+
+    /// The number that a query finds; 0 if it finds nothing.
+    async fn fetch_number(
+        &self,
+        connection: &mut E::Connection,
+        sql: &Arc<str>,
+        values: &[Value<'_>],
+    ) -> sqlx::Result<i64> {
+        let rows = E::fetch(connection, Arc::clone(sql), arguments::<E>(values)?).await?;
+        rows.first().map_or(Ok(0), |row| E::number(row, 0))
+    }
+
+    async fn fetch_records(
+        &self,
+        sql: &Arc<str>,
+        values: &[Value<'_>],
+    ) -> sqlx::Result<Vec<(StorageKey, Stored)>> {
+        let mut lease = self.lease().await?;
+        let rows = E::fetch(&mut lease, Arc::clone(sql), arguments::<E>(values)?).await;
+        lease.settle(rows)?.iter().map(record::<E>).collect()
+    }
+
+    async fn find(&self, key: &StorageKey, now: Timestamp) -> sqlx::Result<Option<Stored>> {
+        let values = [Value::Bytes(key.as_bytes()), millis(now)];
+        let found = self.fetch_records(&self.statements.read, &values).await?;
+        Ok(found.into_iter().next().map(|(_, stored)| stored))
+    }
+
+    async fn try_create(
+        &self,
+        key: &StorageKey,
+        (record, version): (&Record, Version),
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> sqlx::Result<Create> {
+        loop {
+            let mut lease = self.lease().await?;
+            let created = match &record.owner {
+                None => self.insert(&mut lease, key, record, version).await,
+                Some(owner) => {
+                    let mut transaction = lease.begin_with(E::DIALECT.begin).await?;
+                    let created = match self.join(&mut transaction, owner, key, guard, now).await {
+                        Ok(Joined::Yes) => {
+                            self.insert(&mut transaction, key, record, version).await
+                        }
+                        Ok(Joined::Revoked) => Ok(Create::Revoked),
+                        Ok(Joined::LimitReached) => Ok(Create::LimitReached),
+                        Err(cause) => Err(cause),
+                    };
+                    finish(transaction, matches!(created, Ok(Create::Created(_)))).await?;
+                    created
+                }
+            };
+            match lease.settle(created) {
+                Err(sqlx::Error::Database(cause)) if cause.is_unique_violation() => {
+                    let values = [Value::Bytes(key.as_bytes()), millis(now)];
+                    if self.execute_one(&self.statements.delete_expired, &values).await? == 0 {
+                        return Ok(Create::Exists);
+                    }
+                }
+                created => return created,
+            }
+        }
+    }
+
+    async fn try_update(
+        &self,
+        key: &StorageKey,
+        expected: Version,
+        record: &Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> sqlx::Result<Update> {
+        let (old, version) = ((key, expected), Version(expected.0.wrapping_add(1)));
+        let new = (record, version);
+        let mut lease = self.lease().await?;
+        let swapped = self.swap(&mut lease, &self.statements.update, old, new, now).await;
+        if lease.settle(swapped)? {
+            return Ok(Update::Updated(version));
+        }
+        let answer = |found: Option<Stored>| match found {
+            None => Some(Update::Missing),
+            Some(found) => (found.version != expected).then_some(Update::Conflict),
+        };
+        if let Some(answer) = answer(self.find(key, now).await?) {
+            return Ok(answer);
+        }
+        // It becomes another's.
+        let mut lease = self.lease().await?;
+        let mut transaction = lease.begin_with(E::DIALECT.begin).await?;
+        let moved = self.change_owner(&mut transaction, old, new, guard, now).await;
+        finish(transaction, matches!(moved, Ok(Some(Update::Updated(_))))).await?;
+        match lease.settle(moved)? {
+            Some(moved) => Ok(moved),
+            None => Ok(answer(self.find(key, now).await?).unwrap_or(Update::Conflict)),
+        }
+    }
+
+    async fn try_invalidate_owner(
+        &self,
+        owner: &OwnerKey,
+        except: &[StorageKey],
+        now: Timestamp,
+    ) -> sqlx::Result<usize> {
+        let mut lease = self.lease().await?;
+        let mut transaction = lease.begin_with(E::DIALECT.begin).await?;
+        let ended = self.end_all_of(&mut transaction, owner, except, now).await;
+        finish(transaction, ended.is_ok()).await?;
+        lease.settle(ended)
+    }
+
+    async fn try_purge(&self, now: Timestamp, limit: usize) -> sqlx::Result<u64> {
+        let limit = Value::Number(number(limit));
+        let purged = self.execute_one(&self.statements.purge, &[millis(now), limit]).await?;
+        let unused =
+            Timestamp::from_millis(now.as_millis().saturating_sub(GENERATION.as_secs() * 1000));
+        self.execute_one(&self.statements.purge_owners, &[millis(unused), limit]).await?;
+        Ok(purged)
+    }
+}
+
+/// What `attempt` gives, which begins again where the engine broke it off.
+macro_rules! settled {
+    ($attempt:expr) => {{
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match $attempt.await {
+                Err(cause) if attempts < ATTEMPTS && is_deadlock(&cause) => {}
+                answer => break answer.map_err(failed::<E>),
+            }
+        }
+    }};
+}
+
+#[rocket::async_trait]
+impl<E: Engine> SessionStorage for Sql<E> {
+    async fn create(
+        &self,
+        key: &StorageKey,
+        record: Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Create> {
+        // A key that is used again must not repeat versions: begin anywhere.
+        let random = Random::default().bytes();
+        let random =
+            random.map_err(|cause| StorageError::other("drawing a random number", cause))?;
+        let new = (&record, Version(u64::from_be_bytes(random) >> 2));
+        settled!(self.try_create(key, new, guard, now))
+    }
+
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>> {
+        self.find(key, now).await.map_err(failed::<E>)
+    }
+
+    async fn update(
+        &self,
+        key: &StorageKey,
+        expected: Version,
+        record: Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Update> {
+        settled!(self.try_update(key, expected, &record, guard, now))
+    }
+
+    async fn touch(
+        &self,
+        key: &StorageKey,
+        last_seen: Timestamp,
+        expires: Timestamp,
+    ) -> Result<Touch> {
+        let now = millis(last_seen);
+        let values = [now, millis(expires), Value::Bytes(key.as_bytes()), now];
+        let touched = settled!(self.execute_one(&self.statements.touch, &values))?;
+        Ok(if touched > 0 { Touch::Touched } else { Touch::Missing })
+    }
+
+    async fn invalidate(&self, key: &StorageKey) -> Result<bool> {
+        let values = [Value::Bytes(key.as_bytes())];
+        Ok(settled!(self.execute_one(&self.statements.delete, &values))? > 0)
+    }
+
+    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        let purged = settled!(self.try_purge(now, limit))?;
+        Ok(usize::try_from(purged).unwrap_or(usize::MAX))
+    }
+
+    async fn list(
+        &self,
+        owner: &OwnerKey,
+        after: Option<&StorageKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<OwnerPage> {
+        let after = after.map_or(&[][..], |after| after.as_bytes());
+        let values = [
+            Value::Bytes(owner.as_bytes()),
+            millis(now),
+            Value::Bytes(after),
+            Value::Number(number(limit).saturating_add(1)),
+        ];
+        let found = self.fetch_records(&self.statements.list, &values).await;
+        let mut page = OwnerPage { records: found.map_err(failed::<E>)?, next: None };
+        if page.records.len() > limit {
+            page.records.truncate(limit);
+            page.next = page.records.last().map(|(key, _)| key.clone());
+        }
+        Ok(page)
+    }
+
+    async fn invalidate_owner(
+        &self,
+        owner: &OwnerKey,
+        except: &[StorageKey],
+        now: Timestamp,
+    ) -> Result<usize> {
+        settled!(self.try_invalidate_owner(owner, except, now))
+    }
+
+    async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation> {
+        let found = async {
+            let mut lease = self.lease().await?;
+            let owner = [Value::Bytes(owner.as_bytes())];
+            let found = self.fetch_number(&mut lease, &self.statements.generation, &owner).await;
+            lease.settle(found)
+        };
+        found.await.map(|found| Generation(found.cast_unsigned())).map_err(failed::<E>)
+    }
+}
+
+impl<E: Engine> std::fmt::Debug for Sql<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct(E::DIALECT.name).finish_non_exhaustive()
+    }
+}
+
+async fn finish<E: Engine>(transaction: Transaction<'_, E>, commits: bool) -> sqlx::Result<()> {
+    if commits { transaction.commit().await } else { transaction.rollback().await }
+}
+
+fn arguments<E: Engine>(values: &[Value<'_>]) -> sqlx::Result<E::Arguments> {
+    let mut arguments = E::Arguments::default();
+    for value in values {
+        E::bind(&mut arguments, *value).map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+/// A row of `id, version, owner, created, last_seen, expires, payload`.
+fn record<E: Engine>(row: &E::Row) -> sqlx::Result<(StorageKey, Stored)> {
+    let bytes = |column| E::bytes(row, column);
+    let hash = |bytes: Vec<u8>| {
+        <[u8; 32]>::try_from(bytes).map_err(|_| sqlx::Error::Decode("no hash of 32 bytes".into()))
+    };
+    let time =
+        |column| E::number(row, column).map(|time| Timestamp::from_millis(time.cast_unsigned()));
+    let record = Record {
+        payload: bytes(6)?.unwrap_or_default().into(),
+        owner: bytes(2)?.map(hash).transpose()?.map(OwnerKey::from_bytes),
+        created: time(3)?,
+        last_seen: time(4)?,
+        expires: time(5)?,
+    };
+    let version = Version(E::number(row, 1)?.cast_unsigned());
+    let key = StorageKey::from_bytes(hash(bytes(0)?.unwrap_or_default())?);
+    Ok((key, Stored { version, record }))
+}
+
+fn millis(time: Timestamp) -> Value<'static> {
+    Value::Number(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// The engine gave up one of several transactions that waited for each other,
+/// and did nothing of it.
+fn is_deadlock(cause: &sqlx::Error) -> bool {
+    let code = cause.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| ["40001", "40P01"].contains(&&*code))
+}
+
+/// What the operator is told: the engine's own words, which hold no payload and
+/// no password.
+fn failed<E: Engine>(cause: sqlx::Error) -> StorageError {
+    let name = E::DIALECT.name;
+    match &cause {
+        sqlx::Error::Database(database) => {
+            let code = database.code().unwrap_or_default();
+            StorageError::Unavailable(format!("{name}: {} ({code})", database.message()), None)
+        }
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+            StorageError::Corrupt("a column holds something else")
+        }
+        sqlx::Error::Configuration(_) => {
+            StorageError::Other(format!("{name}: the URL is wrong: {cause}"), None)
+        }
+        _ => StorageError::Unavailable(format!("{name}: {cause}"), None),
+    }
+}

@@ -1,0 +1,139 @@
+//! Steps within a transaction.
+
+use std::sync::Arc;
+
+use super::engine::{Engine, Value};
+use super::{Sql, millis, number};
+use crate::storage::{
+    Create, OwnerGuard, OwnerKey, OwnerLimitPolicy, Record, StorageKey, Timestamp, Update, Version,
+};
+
+/// Whether a record may become its owner's.
+pub(super) enum Joined {
+    /// The owner stays locked until the transaction ends.
+    Yes,
+    Revoked,
+    LimitReached,
+}
+
+impl<E: Engine> Sql<E> {
+    pub(super) async fn join(
+        &self,
+        connection: &mut E::Connection,
+        owner: &OwnerKey,
+        key: &StorageKey,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> sqlx::Result<Joined> {
+        let (owner, key) = (Value::Bytes(owner.as_bytes()), Value::Bytes(key.as_bytes()));
+        let now = millis(now);
+        self.execute(connection, &self.statements.join, &[owner, now, now]).await?;
+        if let Some(begun) = guard.generation {
+            let generation = &self.statements.generation;
+            if self.fetch_number(connection, generation, &[owner]).await? > begun.0.cast_signed() {
+                return Ok(Joined::Revoked);
+            }
+        }
+        if let Some(limit) = guard.limit {
+            let count = &self.statements.count_others;
+            let others = self.fetch_number(connection, count, &[owner, now, key]).await?;
+            let surplus = others.saturating_add(1).saturating_sub(number(limit.max));
+            if surplus > 0 {
+                if limit.policy == OwnerLimitPolicy::Refuse {
+                    return Ok(Joined::LimitReached);
+                }
+                let oldest = &[owner, now, key, Value::Number(surplus)];
+                self.execute(connection, &self.statements.end_oldest, oldest).await?;
+            }
+        }
+        Ok(Joined::Yes)
+    }
+
+    pub(super) async fn insert(
+        &self,
+        connection: &mut E::Connection,
+        key: &StorageKey,
+        record: &Record,
+        version: Version,
+    ) -> sqlx::Result<Create> {
+        let done = Create::Created(version);
+        let [version, owner, created, last_seen, expires, payload] = values(record, version);
+        let key = Value::Bytes(key.as_bytes());
+        let values = [key, version, owner, created, last_seen, expires, payload];
+        self.execute(connection, &self.statements.insert, &values).await.map(|_| done)
+    }
+
+    /// Replaces a record that gets another owner; `None` if it has changed.
+    pub(super) async fn change_owner(
+        &self,
+        connection: &mut E::Connection,
+        old: (&StorageKey, Version),
+        new: (&Record, Version),
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> sqlx::Result<Option<Update>> {
+        if let Some(owner) = &new.0.owner {
+            match self.join(connection, owner, old.0, guard, now).await? {
+                Joined::Yes => {}
+                Joined::Revoked => return Ok(Some(Update::Revoked)),
+                Joined::LimitReached => return Ok(Some(Update::LimitReached)),
+            }
+        }
+        let swapped = self.swap(connection, &self.statements.replace, old, new, now).await?;
+        Ok(swapped.then_some(Update::Updated(new.1)))
+    }
+
+    /// Begins a new generation of an owner and deletes every record but some;
+    /// how many lived.
+    pub(super) async fn end_all_of(
+        &self,
+        connection: &mut E::Connection,
+        owner: &OwnerKey,
+        except: &[StorageKey],
+        now: Timestamp,
+    ) -> sqlx::Result<usize> {
+        let (count, delete) = self.statements.of_owner_except(except.len());
+        let (owner, now) = (Value::Bytes(owner.as_bytes()), millis(now));
+        let except = except.iter().map(|key| Value::Bytes(key.as_bytes()));
+        let counted: Vec<_> = [owner, now].into_iter().chain(except.clone()).collect();
+        let deleted: Vec<_> = [owner].into_iter().chain(except).collect();
+        self.execute(connection, &self.statements.revoke, &[owner, now, now]).await?;
+        let ended = self.fetch_number(connection, &count, &counted).await?;
+        self.execute(connection, &delete, &deleted).await?;
+        Ok(usize::try_from(ended).unwrap_or_default())
+    }
+
+    /// Replaces the record of this key and version, if it lives: by `update`
+    /// only if it keeps its owner, by `replace` whoever it belongs to.
+    pub(super) async fn swap(
+        &self,
+        connection: &mut E::Connection,
+        statement: &Arc<str>,
+        (key, expected): (&StorageKey, Version),
+        (record, version): (&Record, Version),
+        now: Timestamp,
+    ) -> sqlx::Result<bool> {
+        let new = values(record, version);
+        let [_, owner, ..] = new;
+        let found = [
+            Value::Bytes(key.as_bytes()),
+            Value::Number(expected.0.cast_signed()),
+            millis(now),
+            owner,
+        ];
+        let used = if Arc::ptr_eq(statement, &self.statements.update) { 4 } else { 3 };
+        let values: Vec<_> = new.into_iter().chain(found.into_iter().take(used)).collect();
+        Ok(self.execute(connection, statement, &values).await? > 0)
+    }
+}
+
+fn values(record: &Record, version: Version) -> [Value<'_>; 6] {
+    [
+        Value::Number(version.0.cast_signed()),
+        record.owner.as_ref().map_or(Value::Nothing, |owner| Value::Bytes(owner.as_bytes())),
+        millis(record.created),
+        millis(record.last_seen),
+        millis(record.expires),
+        Value::Bytes(&record.payload),
+    ]
+}
