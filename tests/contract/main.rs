@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used)]
 
 mod authentication;
+mod cached;
 mod concurrency;
 mod csrf;
 mod devices;

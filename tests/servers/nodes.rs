@@ -1,10 +1,12 @@
-//! A whole application on Redis: several nodes, and a server that fails.
+//! A whole application on a server: several nodes, and what happens when the server fails.
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rocket::figment::Figment;
+use rocket::futures::future::{join, join_all};
 use rocket::http::{Header, Status};
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::{get, routes};
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::process::Server;
 use crate::redis::{ask, redis};
+use crate::sql::{mariadb, mariadb_url, postgres, postgres_url};
 
 const SECRET: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
 
@@ -53,11 +56,16 @@ async fn everywhere(sessions: &Sessions, id: &str) -> Result<String, SessionErro
 }
 
 fn figment(url: &str) -> Figment {
+    let kind = match url.split_once(':') {
+        Some(("redis" | "rediss", _)) => "redis",
+        Some(("postgres", _)) => "postgres",
+        _ => "mysql",
+    };
     Figment::from(rocket::Config::default())
         .select("release")
         .merge(("log_level", std::env::var("TEST_LOG").unwrap_or("off".into())))
         .merge(("sessions.secret", SECRET))
-        .merge(("sessions.user.storage.type", "redis"))
+        .merge(("sessions.user.storage.type", kind))
         .merge(("sessions.user.storage.url", url))
 }
 
@@ -90,9 +98,25 @@ async fn logged_in(client: &Client, id: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_nodes_are_one_application() {
+async fn two_nodes_are_one_application_on_redis() {
     let server = redis(&[]);
-    let nodes = [Arc::new(node(&url(&server)).await), Arc::new(node(&url(&server)).await)];
+    two_nodes_are_one_application(&url(&server)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_nodes_are_one_application_on_postgres() {
+    let server = postgres(&[]);
+    two_nodes_are_one_application(&postgres_url(&server)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_nodes_are_one_application_on_mariadb() {
+    let server = mariadb(&[]);
+    two_nodes_are_one_application(&mariadb_url(&server)).await;
+}
+
+async fn two_nodes_are_one_application(url: &str) {
+    let nodes = [Arc::new(node(url).await), Arc::new(node(url).await)];
     let cookie = logged_in(&nodes[0], "ann").await;
     assert_eq!(text(&nodes[1], "/get", &cookie).await, "ann 0");
     let all: Vec<_> = (0..100)
@@ -111,9 +135,12 @@ async fn two_nodes_are_one_application() {
 
 #[tokio::test]
 async fn launch_is_refused_without_a_server_and_shows_no_password() {
-    let url = format!("redis://user:canary@127.0.0.1:{}/", crate::process::free_port());
-    let rocket = rocket::custom(figment(&url)).attach(Sessions::fairing()).ignite().await;
-    assert!(rocket.is_err_and(|cause| !cause.kind().to_string().contains("canary")));
+    let port = crate::process::free_port();
+    for scheme in ["redis", "postgres", "mysql"] {
+        let url = format!("{scheme}://user:canary@127.0.0.1:{port}/app");
+        let rocket = rocket::custom(figment(&url)).attach(Sessions::fairing()).ignite().await;
+        assert!(rocket.is_err_and(|cause| !cause.kind().to_string().contains("canary")));
+    }
 }
 
 /// 200 or 503, and within the deadline.
@@ -138,6 +165,75 @@ async fn recovers(client: &Client, uri: &str, cookie: &str) {
     }
 }
 
+/// Pauses a server, and kills it thrice in the middle of the work.
+async fn paused_and_killed(server: &mut Server, client: &Client, cookie: &str) {
+    server.signal("STOP");
+    assert_eq!(answer(client, "/get", cookie).await, Status::ServiceUnavailable);
+    assert_eq!(answer(client, "/count", cookie).await, Status::ServiceUnavailable);
+    server.signal("CONT");
+    recovers(client, "/get", cookie).await;
+
+    let mut counted = count_of(client, cookie).await;
+    for round in 0..3 {
+        let acknowledged = loaded(client, cookie, async |load| {
+            wait(300).await;
+            server.kill();
+            wait(300).await;
+            server.restart();
+            recovers(client, "/get", cookie).await;
+            load.store(false, Ordering::Relaxed);
+        });
+        let (before, acknowledged) = (counted, acknowledged.await);
+        counted = count_of(client, cookie).await;
+        assert!(acknowledged > 0, "there was a load");
+        assert!(
+            counted - before >= acknowledged,
+            "round {round}: {} of {acknowledged} acknowledged",
+            counted - before
+        );
+    }
+}
+
+/// What the session counts.
+async fn count_of(client: &Client, cookie: &str) -> u32 {
+    text(client, "/get", cookie).await.trim_start_matches("ann ").parse().expect("a number")
+}
+
+async fn wait(millis: u64) {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+}
+
+/// Four clients count until `meanwhile` says stop; how often they were told that they did.
+async fn loaded(client: &Client, cookie: &str, meanwhile: impl AsyncFnOnce(&AtomicBool)) -> u32 {
+    let goes_on = AtomicBool::new(true);
+    let counts = (0..4).map(async |_| {
+        let mut acknowledged = 0;
+        while goes_on.load(Ordering::Relaxed) {
+            acknowledged += u32::from(answer(client, "/count", cookie).await == Status::Ok);
+            wait(1).await;
+        }
+        acknowledged
+    });
+    let (counts, ()) = join(join_all(counts), meanwhile(&goes_on)).await;
+    counts.into_iter().sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s65_postgres_killed_or_paused_gives_503_and_then_all_is_well() {
+    let mut server = postgres(&[]);
+    let client = node(&postgres_url(&server)).await;
+    let cookie = logged_in(&client, "ann").await;
+    paused_and_killed(&mut server, &client, &cookie).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s65_mariadb_killed_or_paused_gives_503_and_then_all_is_well() {
+    let mut server = mariadb(&[]);
+    let client = node(&mariadb_url(&server)).await;
+    let cookie = logged_in(&client, "ann").await;
+    paused_and_killed(&mut server, &client, &cookie).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s65_s66_a_server_that_is_killed_paused_or_full_gives_503_and_then_all_is_well() {
     // Every acknowledged write is on the disk: what Redis calls `always`.
@@ -145,26 +241,7 @@ async fn s65_s66_a_server_that_is_killed_paused_or_full_gives_503_and_then_all_i
     let client = node(&url(&server)).await;
     let cookie = logged_in(&client, "ann").await;
 
-    server.signal("STOP");
-    assert_eq!(answer(&client, "/get", &cookie).await, Status::ServiceUnavailable);
-    assert_eq!(answer(&client, "/count", &cookie).await, Status::ServiceUnavailable);
-    server.signal("CONT");
-    recovers(&client, "/get", &cookie).await;
-
-    let mut acknowledged = 0;
-    for round in 0..3 {
-        for _ in 0..20 {
-            acknowledged += u32::from(answer(&client, "/count", &cookie).await == Status::Ok);
-        }
-        server.kill();
-        assert_eq!(answer(&client, "/count", &cookie).await, Status::ServiceUnavailable);
-        server.restart();
-        recovers(&client, "/get", &cookie).await;
-        let shown = text(&client, "/get", &cookie).await;
-        let counted: u32 = shown.trim_start_matches("ann ").parse().expect("a number");
-        assert!(counted >= acknowledged, "round {round}: {counted} of {acknowledged} acknowledged");
-        acknowledged = counted;
-    }
+    paused_and_killed(&mut server, &client, &cookie).await;
 
     ask(&server, "CONFIG SET maxmemory 1500kb");
     let mut refused = 0;

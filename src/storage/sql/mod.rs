@@ -138,7 +138,17 @@ impl Sql<sqlx::Sqlite> {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(PATIENCE);
-        Self::pooled(options, table, connections).await
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match Self::pooled(options.clone(), table, connections).await {
+                // Switching to WAL waits for nobody: another process may be at it.
+                Err(StorageError::Unavailable(..)) if attempts < 10 => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                opened => return opened,
+            }
+        }
     }
 }
 
@@ -195,8 +205,11 @@ impl<E: Engine> Sql<E> {
         let mut connection = self.pool.acquire().await?;
         let schema = E::DIALECT.schema.replace("sessions", table);
         let mut made = Ok(0);
-        // Somebody else may be making them at the same time: look again.
-        for _ in 0..3 {
+        for attempt in 0..10 {
+            if attempt > 0 {
+                // Somebody else may be making them at the same time: look again.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
             if self.probe(&mut connection).await.is_ok() {
                 return Ok(());
             }

@@ -58,8 +58,10 @@ pub enum Fault {
     FailsAfterwards(StorageError),
     /// It never answers.
     Hangs,
-    /// It answers after this time.
+    /// It begins its work after this time.
     Slow(Duration),
+    /// It does its work at once, but its answer takes this time.
+    SlowAnswer(Duration),
 }
 
 /// A storage that does what a test tells it: fail, hang or delay, an operation
@@ -139,6 +141,11 @@ impl Faulty {
             Some(Fault::Slow(delay)) => {
                 tokio::time::sleep(delay).await;
                 work.await
+            }
+            Some(Fault::SlowAnswer(delay)) => {
+                let answer = work.await;
+                tokio::time::sleep(delay).await;
+                answer
             }
         }
     }
