@@ -119,24 +119,24 @@ fn of_table(mut table: Table<'_, '_>) -> Option<StorageConfig> {
 }
 
 fn redis(table: &mut Table<'_, '_>) -> Option<StorageConfig> {
-    const EXPECTED: &str = "missing or no text: write url = \"redis://127.0.0.1/\", or for a cluster a list of its nodes";
-    let urls: Vec<String> = match table.value("url") {
-        Some(Value::String(_, url)) => vec![url],
-        Some(Value::Array(_, urls)) => {
-            urls.into_iter().filter_map(figment::value::Value::into_string).collect()
-        }
-        _ => Vec::new(),
+    const EXPECTED: &str = "missing or no URL of Redis: write url = \"redis://127.0.0.1/\", or for a cluster a list of its nodes";
+    let (urls, sentinels) = (urls(table, "url"), urls(table, "sentinels"));
+    let known = |url: &Url| {
+        let schemes = ["redis://", "rediss://", "unix://", "redis+unix://"];
+        schemes.iter().any(|scheme| url.0.starts_with(scheme))
     };
-    let known = |url: &String| {
-        ["redis://", "unix://", "redis+unix://"].iter().any(|start| url.starts_with(start))
-    };
-    if urls.iter().any(|url| url.starts_with("rediss://")) {
-        table.problem("url", "TLS (rediss://) is not available in this version");
-        return None;
-    }
     if urls.is_empty() || !urls.iter().all(known) {
         table.problem("url", EXPECTED);
         return None;
+    }
+    if !sentinels.iter().all(known) || table.has("sentinels") && sentinels.is_empty() {
+        table.problem("sentinels", "no URLs: write sentinels = [\"redis://10.0.0.1:26379\", …]");
+    }
+    if !sentinels.is_empty() && urls.len() > 1 {
+        table.problem(
+            "url",
+            "with `sentinels` it names the one master: write url = \"redis://mymaster/\"",
+        );
     }
     let prefix = table.text("prefix").unwrap_or_else(|| "sessions".into());
     if prefix.is_empty() || prefix.contains(['{', '}']) || prefix.contains(char::is_whitespace) {
@@ -145,7 +145,19 @@ fn redis(table: &mut Table<'_, '_>) -> Option<StorageConfig> {
             "must not be empty nor hold braces or spaces: write prefix = \"sessions\"",
         );
     }
-    Some(StorageConfig::Redis { urls: urls.into_iter().map(Url).collect(), prefix })
+    Some(StorageConfig::Redis { urls, sentinels, prefix })
+}
+
+/// One URL, or a list.
+fn urls(table: &mut Table<'_, '_>, key: &'static str) -> Vec<Url> {
+    let urls = match table.value(key) {
+        Some(Value::Array(_, urls)) => urls,
+        Some(url) => vec![url],
+        None => Vec::new(),
+    };
+    // What is no text is no URL, and refused as such.
+    let text = |url: Value| Url(url.into_string().unwrap_or_default());
+    urls.into_iter().map(text).collect()
 }
 
 fn directory(table: &mut Table<'_, '_>) -> Option<StorageConfig> {

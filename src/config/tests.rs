@@ -169,6 +169,48 @@ fn every_key_is_read() {
     );
 }
 
+/// As `REFUSED`, of what needs a feature to be read at all.
+#[cfg(all(feature = "redis", feature = "postgres", feature = "mysql", feature = "sqlite"))]
+const REFUSED_OF_FEATURES: &[(&str, &str, &str)] = &[
+    (
+        "storage = { type = 'redis', url = ['redis://a', 'redis://b'], sentinels = 'redis://c' }",
+        "storage.url",
+        "url = \"redis://mymaster/\"",
+    ),
+    (
+        "storage = { type = 'redis', url = 'redis://a', sentinels = ['c'] }",
+        "storage.sentinels",
+        "sentinels = [",
+    ),
+    ("storage = { type = 'redis', url = ['redis://a', 7] }", "storage.url", "redis://127.0.0.1/"),
+    ("storage = { type = 'postgres' }", "storage.url", "postgres://user@localhost/database"),
+    ("storage = { type = 'mysql', url = 'postgres://a' }", "storage.url", "mysql://"),
+    ("storage = { type = 'sqlite' }", "storage.path", "sessions.db"),
+    ("storage = { type = 'sqlite', url = 'sqlite::memory:' }", "storage.url", "sessions.db"),
+    (
+        "storage = { type = 'sqlite', path = 'x', table = 'a-b' }",
+        "storage.table",
+        "table = \"sessions\"",
+    ),
+    (
+        "storage = { type = 'sqlite', path = 'x', max_connections = 0 }",
+        "storage.max_connections",
+        "at least 1",
+    ),
+    (
+        "storage = { type = 'sqlite', path = 'x' }\ncache = { capacity = 0 }",
+        "cache.capacity",
+        "at least 1",
+    ),
+    (
+        "storage = { type = 'sqlite', path = 'x' }\ncache = { size = 1 }",
+        "cache.size",
+        "unknown key",
+    ),
+];
+#[cfg(not(all(feature = "redis", feature = "postgres", feature = "mysql", feature = "sqlite")))]
+const REFUSED_OF_FEATURES: &[(&str, &str, &str)] = &[];
+
 /// The table's lines, the path that is named, a part of what is said.
 const REFUSED: &[(&str, &str, &str)] = &[
     ("idle_timeou = 1", "idle_timeou", "did you mean `idle_timeout`?"),
@@ -177,6 +219,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("storage = 'postgres'", "storage", "url = \"postgres://user@localhost/database\""),
     ("storage = 'mysql'", "storage", "url = \"mysql://user@localhost/database\""),
     ("storage = 'sqlite'", "storage", "path = \"sessions.db\""),
+    ("storage = 'memory'\ncache = {}", "cache", "remove it"),
     ("storage = { type = 'mongodb' }", "storage.type", "is none of"),
     ("storage = 'elsewhere'", "storage", ".storage(\"elsewhere\", …)"),
     ("storage = 'directory'", "storage", "path = \"build/.sessions\""),
@@ -275,7 +318,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
 
 #[test]
 fn s7_s8_s19_s61_s62_s63_every_misconfiguration_is_refused_with_what_to_write() {
-    for (lines, path, expected) in REFUSED {
+    for (lines, path, expected) in REFUSED.iter().chain(REFUSED_OF_FEATURES) {
         let problems = release(&format!("[default.sessions.user]\n{lines}")).expect_err(lines);
         let path = format!("`sessions.user.{path}`: ");
         let fits = |text: &str| text.starts_with(&path) && text.contains(expected);

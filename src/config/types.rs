@@ -101,6 +101,8 @@ pub(crate) enum StorageConfig {
     /// One server, or the nodes of a cluster.
     Redis {
         urls: Vec<Url>,
+        /// If there are any, the one URL's host is their name for the master.
+        sentinels: Vec<Url>,
         prefix: String,
     },
     Database {

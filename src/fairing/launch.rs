@@ -265,7 +265,9 @@ impl Builder<'_> {
             StorageConfig::Directory { path } => {
                 Directory::open(path).map(|directory| Arc::new(directory) as _)
             }
-            StorageConfig::Redis { urls, prefix } => open::redis(urls, prefix).await,
+            StorageConfig::Redis { urls, sentinels, prefix } => {
+                open::redis(urls, sentinels, prefix).await
+            }
             StorageConfig::Database { engine, url, table, max_connections } => {
                 open::database(*engine, &url.0, table, *max_connections).await
             }
@@ -332,8 +334,12 @@ fn described(storage: &StorageConfig) -> String {
     match storage {
         StorageConfig::Memory { capacity } => format!("memory, {capacity} records"),
         StorageConfig::Directory { path } => format!("directory {}", path.display()),
-        StorageConfig::Redis { urls, prefix } => {
-            let nodes = if urls.len() > 1 { "a cluster" } else { "one server" };
+        StorageConfig::Redis { urls, sentinels, prefix } => {
+            let nodes = match (urls.len(), sentinels.len()) {
+                (1, 0) => "one server",
+                (1, _) => "the master of Sentinels",
+                _ => "a cluster",
+            };
             format!("redis, {nodes}, prefix {prefix}")
         }
         StorageConfig::Database { engine: Engine::Sqlite, url, table, .. } => {

@@ -10,14 +10,22 @@ use crate::storage::{SessionStorage, StorageError};
 
 type Opened = Result<Arc<dyn SessionStorage>, StorageError>;
 
-pub(super) async fn redis(urls: &[Url], prefix: &str) -> Opened {
+pub(super) async fn redis(urls: &[Url], sentinels: &[Url], prefix: &str) -> Opened {
     #[cfg(feature = "redis")]
     {
-        let urls = urls.iter().map(|url| &url.0);
-        Ok(Arc::new(crate::storage::Redis::open(urls, prefix).await?))
+        use crate::storage::Redis;
+
+        let text = |url: &Url| url.0.clone();
+        let opened = match (urls, sentinels) {
+            ([master], [_, ..]) => {
+                Redis::open_sentinel(sentinels.iter().map(text), &master.0, prefix).await
+            }
+            _ => Redis::open(urls.iter().map(text), prefix).await,
+        };
+        Ok(Arc::new(opened?))
     }
     #[cfg(not(feature = "redis"))]
-    without_feature((urls, prefix))
+    without_feature((urls, sentinels, prefix))
 }
 
 pub(super) async fn database(engine: Engine, url: &str, table: &str, connections: u32) -> Opened {

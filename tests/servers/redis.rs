@@ -6,17 +6,22 @@ use std::time::Duration;
 
 use rocket_typed_sessions::StorageError;
 use rocket_typed_sessions::storage::{
-    OwnerGuard, OwnerKey, Record, Redis, SessionStorage, StorageKey, Timestamp, Update, Version,
+    OwnerGuard, OwnerKey, Record, Redis, SessionStorage, StorageKey, Timestamp, Touch, Update,
+    Version,
 };
 use rocket_typed_sessions::testing::storage::conformance;
 
 use crate::process::Server;
 
 pub fn redis(more: &[&str]) -> Server {
+    started("redis-server", "--port", more)
+}
+
+fn started(program: &str, port_option: &str, more: &[&str]) -> Server {
     Server::start(|port, folder| {
         let port = port.to_string();
         let fixed =
-            ["redis-server", "--port", &port, "--dir", folder, "--bind", "127.0.0.1", "--save", ""];
+            [program, port_option, &port, "--dir", folder, "--bind", "127.0.0.1", "--save", ""];
         fixed.iter().chain(more).map(|word| (*word).to_owned()).collect()
     })
 }
@@ -55,6 +60,12 @@ const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None };
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn redis_keeps_every_promise() {
     let server = redis(&[]);
+    conformance(async |name| open(&server, name).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn valkey_keeps_every_promise() {
+    let server = started("valkey-server", "--port", &[]);
     conformance(async |name| open(&server, name).await).await;
 }
 
@@ -236,4 +247,152 @@ async fn a_unix_socket_will_do() {
     let key = StorageKey::from_bytes([7; 32]);
     storage.create(&key, record(None, 100), FREE, now()).await.expect("an answer");
     assert!(storage.read(&key, now()).await.expect("an answer").is_some());
+}
+
+#[tokio::test]
+async fn a_server_out_of_connections_is_unavailable_and_recovers() {
+    let server = redis(&["--maxclients", "4"]);
+    let storage = open(&server, "app").await;
+    let only = StorageKey::from_bytes([7; 32]);
+    storage.create(&only, record(None, 100), FREE, now()).await.expect("an answer");
+    let hogs: Vec<_> =
+        (0..8).map(|_| TcpStream::connect(("127.0.0.1", server.port)).expect("a socket")).collect();
+    std::thread::sleep(Duration::from_millis(100));
+    // Who has a connection keeps it; who comes now is told no.
+    assert!(storage.read(&only, now()).await.expect("an answer").is_some());
+    let url = format!("redis://127.0.0.1:{}/", server.port);
+    let refused = Redis::open([url], "app").await.expect_err("no connection is left");
+    assert!(matches!(refused, StorageError::Unavailable(..)), "{refused:?}");
+    drop(hogs);
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(open(&server, "app").await.read(&only, now()).await.expect("an answer").is_some());
+}
+
+/// A master, its replica and three Sentinels; the master dies.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sentinels_name_the_next_master() {
+    let mut master = redis(&[]);
+    let replica = redis(&["--replicaof", "127.0.0.1", &master.port.to_string()]);
+    let watches: Vec<_> = (0..3)
+        .map(|_| {
+            Server::start(|port, folder| {
+                let file = format!("{folder}/sentinel.conf");
+                let lines = format!(
+                    "port {port}\ndir {folder}\nbind 127.0.0.1\n\
+                     sentinel monitor mymaster 127.0.0.1 {} 2\n\
+                     sentinel down-after-milliseconds mymaster 1000\n\
+                     sentinel failover-timeout mymaster 3000\n",
+                    master.port
+                );
+                std::fs::write(&file, lines).expect("written");
+                vec!["redis-server".into(), file, "--sentinel".into()]
+            })
+        })
+        .collect();
+    let knows = |watch: &Server, what: &str| {
+        ask(watch, "SENTINEL MASTER mymaster").replace("\r\n", " ").contains(what)
+    };
+    let started = std::time::Instant::now();
+    while !watches
+        .iter()
+        .all(|watch| knows(watch, "num-slaves $1 1 ") && knows(watch, "num-other-sentinels $1 2 "))
+    {
+        assert!(started.elapsed() < Duration::from_secs(30), "the Sentinels do not see each other");
+    }
+    let urls: Vec<_> =
+        watches.iter().map(|watch| format!("redis://127.0.0.1:{}/", watch.port)).collect();
+    let storage = Redis::open_sentinel(&urls, "redis://mymaster/0", "app").await;
+    let storage = storage.expect("a master");
+    let key = StorageKey::from_bytes([7; 32]);
+    storage.create(&key, record(Some(1), 100), FREE, now()).await.expect("an answer");
+    while !ask(&replica, "KEYS *").contains("}:r") {
+        assert!(started.elapsed() < Duration::from_secs(40), "no replication");
+    }
+    master.kill();
+    let started = std::time::Instant::now();
+    loop {
+        let touched = storage.touch(&key, now(), now().after(Duration::from_secs(100)));
+        match tokio::time::timeout(Duration::from_secs(5), touched).await.expect("no hanging") {
+            Ok(touched) => break assert_eq!(touched, Touch::Touched),
+            Err(StorageError::Unavailable(..)) => {}
+            Err(cause) => panic!("{cause:?}"),
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "no failover");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(ask(&replica, "ROLE").contains("master"));
+    let unknown = Redis::open_sentinel(&urls, "redis://nobody/", "app").await;
+    assert!(matches!(unknown, Err(StorageError::Unavailable(..))), "{unknown:?}");
+}
+
+/// Runs twice: first to make a server with a certificate of an authority that
+/// nobody knows, then in a process that is told of it, as an operator would.
+#[tokio::test]
+async fn over_tls_the_servers_certificate_is_verified() {
+    const URL: &str = "TEST_TLS_URL";
+    if let Ok(url) = std::env::var(URL) {
+        let storage = Redis::open([&url], "app").await.expect("a connection");
+        let key = StorageKey::from_bytes([7; 32]);
+        storage.create(&key, record(None, 100), FREE, now()).await.expect("an answer");
+        assert!(storage.read(&key, now()).await.expect("an answer").is_some());
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let (authority, certificate, key) = (file("ca.pem"), file("cert.pem"), file("key.pem"));
+    std::fs::write(file("names"), "subjectAltName=DNS:localhost").expect("written");
+    let (authority_key, request, names) = (file("ca.key"), file("csr"), file("names"));
+    for arguments in [
+        vec!["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=ca", "-days", "1"],
+        vec!["req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"],
+        vec!["x509", "-req", "-CAcreateserial", "-days", "1"],
+    ]
+    .into_iter()
+    .zip([
+        vec!["-keyout", &authority_key, "-out", &authority],
+        vec!["-keyout", &key, "-out", &request],
+        vec![
+            "-in",
+            &request,
+            "-CA",
+            &authority,
+            "-CAkey",
+            &authority_key,
+            "-extfile",
+            &names,
+            "-out",
+            &certificate,
+        ],
+    ])
+    .map(|(start, end)| [vec!["openssl"], start, end].concat())
+    {
+        crate::process::run(&arguments.into_iter().map(str::to_owned).collect::<Vec<_>>());
+    }
+    let server = started(
+        "redis-server",
+        "--tls-port",
+        &[
+            "--port",
+            "0",
+            "--tls-cert-file",
+            &certificate,
+            "--tls-key-file",
+            &key,
+            "--tls-ca-cert-file",
+            &authority,
+            "--tls-auth-clients",
+            "no",
+        ],
+    );
+    let url = format!("rediss://localhost:{}/", server.port);
+    let refused = Redis::open([&url], "app").await.expect_err("nobody knows the authority");
+    assert!(matches!(refused, StorageError::Unavailable(..)), "{refused:?}");
+    let output = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "redis::over_tls_the_servers_certificate_is_verified"])
+        .env("SSL_CERT_FILE", &authority)
+        .env(URL, &url)
+        .output()
+        .expect("this program again");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }

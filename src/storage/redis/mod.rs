@@ -103,6 +103,32 @@ impl Redis {
         Ok(storage)
     }
 
+    /// Asks Sentinels (URLs of `redis://`, `rediss://`) for the master whose name
+    /// is the host of `url`, with its user, password and database; asks again
+    /// when that one fails.
+    ///
+    /// ```no_run
+    /// use rocket_typed_sessions::storage::Redis;
+    ///
+    /// # async fn open() -> Result<(), rocket_typed_sessions::StorageError> {
+    /// let sentinels = ["redis://10.0.0.1:26379", "redis://10.0.0.2:26379"];
+    /// let storage = Redis::open_sentinel(sentinels, "redis://mymaster/0", "sessions").await?;
+    /// # drop(storage);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn open_sentinel<U: AsRef<str>>(
+        sentinels: impl IntoIterator<Item = U>,
+        url: &str,
+        prefix: impl Into<String>,
+    ) -> Result<Self> {
+        let sentinels: Vec<_> = sentinels.into_iter().map(|url| url.as_ref().to_owned()).collect();
+        let connection = Connection::open_sentinel(&sentinels, url).map_err(failed)?;
+        let storage = Self::with(connection, prefix.into());
+        let _: String = storage.ask(redis::cmd("PING")).await?;
+        Ok(storage)
+    }
+
     /// A storage on a connection that the application has already.
     pub fn with_connection(connection: ConnectionManager, prefix: impl Into<String>) -> Self {
         Self::with(Connection::Single(connection), prefix.into())
