@@ -531,3 +531,34 @@ fn ktor_migration_logs_nobody_out_from_the_first_step_to_the_last() {
     assert_eq!(ask(&alone, "/cart", &native).0, "id2: book, pen", "nobody was logged out");
     assert_eq!(ask(&alone, "/cart", FROM_KTOR).0, "nobody", "and Ktor's tokens are nothing");
 }
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn sqlite_keeps_what_it_acknowledged_through_kill_9() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("notes.db").to_string_lossy().into_owned();
+    let environment = [
+        ("NOTES", file.as_str()),
+        (
+            "ROCKET_SESSIONS__SECRET",
+            "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978",
+        ),
+    ];
+    let (_dir, jar) = jar();
+    let cookies = ["-b", &jar, "-c", &jar];
+    let mut noted = 0;
+    for round in 0..3 {
+        let server = Server::start("sqlite", &environment);
+        for _ in 0..5 {
+            let text = format!("text=note{noted}");
+            let post = [&cookies[..], &["-d", &text]].concat();
+            noted += 1;
+            assert_eq!(server.curl("/notes", &post), format!("{noted}\n"), "round {round}");
+        }
+        // Dropping the server is `kill -9`.
+    }
+    let server = Server::start("sqlite", &environment);
+    let notes = server.curl("/notes", &cookies);
+    assert_eq!(notes.lines().count(), 15, "{notes}");
+    assert_eq!(server.curl("/notes", &[]), "Nothing yet.\n");
+}

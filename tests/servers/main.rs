@@ -4,6 +4,7 @@
 
 #![allow(clippy::expect_used)]
 
+mod cluster;
 mod nodes;
 mod process;
 mod redis;
