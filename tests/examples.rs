@@ -546,14 +546,14 @@ fn sqlite_keeps_what_it_acknowledged_through_kill_9() {
     ];
     let (_dir, jar) = jar();
     let cookies = ["-b", &jar, "-c", &jar];
-    let mut noted = 0;
+    let mut count = 0;
     for round in 0..3 {
         let server = Server::start("sqlite", &environment);
         for _ in 0..5 {
-            let text = format!("text=note{noted}");
+            let text = format!("text=note{count}");
             let post = [&cookies[..], &["-d", &text]].concat();
-            noted += 1;
-            assert_eq!(server.curl("/notes", &post), format!("{noted}\n"), "round {round}");
+            count += 1;
+            assert_eq!(server.curl("/notes", &post), format!("{count}\n"), "round {round}");
         }
         // Dropping the server is `kill -9`.
     }

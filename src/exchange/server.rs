@@ -1,8 +1,10 @@
 //! The commit of a session whose record lives in a storage.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use rocket::futures::future::poll_immediate;
 use rocket::warn;
 use tokio::time::{Instant, timeout_at};
 
@@ -331,7 +333,7 @@ impl Commit<'_> {
     }
 
     /// Refreshes the expiry. A failure is a warning: nothing that the client
-    /// asked for is lost.
+    /// asked for is lost. Nobody waits for it unless the token goes out again.
     async fn touch<T>(
         &self,
         server: &Server,
@@ -341,26 +343,53 @@ impl Commit<'_> {
         done: &mut Done<T>,
     ) {
         let Place::Server(located) = &origin.place else { return };
+        let resend = origin.stale_key || self.definition.token_expires_early;
+        let resend = resend && !job.late && !located.grace;
         if self.definition.lifetime.touch_due(&origin.times, self.now) {
-            let expires = self.definition.lifetime.expires(&times);
-            let storage = server.storage_of(&located.id);
-            let touched =
-                timeout_at(self.deadline, storage.touch(&located.key, times.seen, expires));
-            let touched = touched.await.map_err(|_| too_late());
-            if let Err(cause) = touched.and_then(|touched| touched.map_err(SessionError::from)) {
-                warn!(
-                    "Session `{}`: its expiry could not be refreshed: {cause}.",
-                    self.definition.name
-                );
+            let refreshed = Box::pin(self.refresh(server, located, times));
+            let refreshed =
+                if resend { Some(refreshed.await) } else { in_background(refreshed).await };
+            if refreshed == Some(false) {
                 return;
             }
         }
-        let resend = origin.stale_key || self.definition.token_expires_early;
-        if !job.late && !located.grace && resend {
+        if resend {
             done.emission = self.id_token(&located.id, &times).unwrap_or_default();
         }
         done.origin = Some(Arc::new(Origin { times, stale_key: false, ..origin.clone() }));
     }
+
+    /// Whether the storage has taken the new times.
+    fn refresh(
+        &self,
+        server: &Server,
+        located: &Located,
+        times: Times,
+    ) -> impl Future<Output = bool> + Send + 'static {
+        let (storage, key) = (server.storage_of(&located.id), located.key.clone());
+        let expires = self.definition.lifetime.expires(&times);
+        let (deadline, name) = (self.deadline, self.definition.name.clone());
+        async move {
+            let touched = timeout_at(deadline, storage.touch(&key, times.seen, expires)).await;
+            let touched = touched.map_err(|_| too_late());
+            let failed = touched.and_then(|touched| touched.map_err(SessionError::from)).err();
+            if let Some(cause) = &failed {
+                warn!("Session `{name}`: its expiry could not be refreshed: {cause}.");
+            }
+            failed.is_none()
+        }
+    }
+}
+
+/// What `work` gives, if it is ready at once; else it goes on by itself.
+async fn in_background<R: Send + 'static>(
+    mut work: Pin<Box<impl Future<Output = R> + Send + 'static>>,
+) -> Option<R> {
+    let ready = poll_immediate(&mut work).await;
+    if ready.is_none() {
+        rocket::tokio::spawn(work);
+    }
+    ready
 }
 
 /// The outcome of one compare-and-swap.

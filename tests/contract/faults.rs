@@ -8,6 +8,7 @@ use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
 use rocket_typed_sessions::storage::Timestamp;
+use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{Session, SessionData, SessionError, Sessions};
 use serde::{Deserialize, Serialize};
 
@@ -315,4 +316,27 @@ async fn purging_goes_on_after_a_failure_and_stops_at_shutdown() {
     let stopped = purges();
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(purges(), stopped, "no purge after shutdown");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_refresh_of_an_expiry() {
+    let storage = faulty();
+    let clock = Clock::new();
+    let fairing = Sessions::fairing().storage("fault", storage.clone()).clock(&clock);
+    let client = client_with(figment("fault"), fairing, vec![]).await;
+    let token = logged_in(&client, "ann").await;
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    clock.advance(days(6));
+    storage.set(Operation::Touch, Fault::Slow(Duration::from_millis(300)));
+    let started = Instant::now();
+    assert_eq!(text(&client, "/get", &token).await, "ann 0");
+    assert!(started.elapsed() < Duration::from_millis(200), "{:?}", started.elapsed());
+    // It happens all the same.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    storage.mend();
+    clock.advance(days(6));
+    assert_eq!(text(&client, "/get", &token).await, "ann 0", "alive beyond the first expiry");
+    storage.set(Operation::Touch, Fault::Hangs);
+    clock.advance(days(2));
+    assert_eq!(text(&client, "/get", &token).await, "ann 0");
 }

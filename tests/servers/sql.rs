@@ -44,15 +44,24 @@ pub fn postgres(more: &[&str]) -> Server {
 
 pub fn mariadb(more: &[&str]) -> Server {
     let server = Server::start(|port, folder| {
+        // Each server clears away the temporary files of its folder when it starts.
+        let temporary = format!("--tmpdir={folder}");
         let data = format!("--datadir={folder}/data");
         give(folder, "mysql");
-        let install = ["mariadb-install-db", &data, "--auth-root-authentication-method=normal"];
+        let install = [
+            "mariadb-install-db",
+            "--no-defaults",
+            &data,
+            &temporary,
+            "--auth-root-authentication-method=normal",
+        ];
         run(&as_user("mysql", &install));
         let (port, socket) = (format!("--port={port}"), format!("--socket={folder}/sock"));
         let fixed = [
             "mariadbd",
             "--no-defaults",
             &data,
+            &temporary,
             &port,
             &socket,
             "--bind-address=127.0.0.1",
