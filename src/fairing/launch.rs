@@ -266,7 +266,11 @@ impl Builder<'_> {
                 Directory::open(path).map(|directory| Arc::new(directory) as _)
             }
             StorageConfig::Redis { urls, sentinels, prefix } => {
-                open::redis(urls, sentinels, prefix).await
+                let mut warnings = Vec::new();
+                let opened = open::redis(urls, sentinels, prefix, &mut warnings).await;
+                let of_session = |warning| format!("Session `{name}`: {warning}.");
+                self.report.warnings.extend(warnings.into_iter().map(of_session));
+                opened
             }
             StorageConfig::Database { engine, url, table, max_connections } => {
                 open::database(*engine, &url.0, table, *max_connections).await

@@ -10,7 +10,13 @@ use crate::storage::{SessionStorage, StorageError};
 
 type Opened = Result<Arc<dyn SessionStorage>, StorageError>;
 
-pub(super) async fn redis(urls: &[Url], sentinels: &[Url], prefix: &str) -> Opened {
+/// What the operator should know about it is added to `warnings`.
+pub(super) async fn redis(
+    urls: &[Url],
+    sentinels: &[Url],
+    prefix: &str,
+    warnings: &mut Vec<String>,
+) -> Opened {
     #[cfg(feature = "redis")]
     {
         use crate::storage::Redis;
@@ -21,11 +27,12 @@ pub(super) async fn redis(urls: &[Url], sentinels: &[Url], prefix: &str) -> Open
                 Redis::open_sentinel(sentinels.iter().map(text), &master.0, prefix).await
             }
             _ => Redis::open(urls.iter().map(text), prefix).await,
-        };
-        Ok(Arc::new(opened?))
+        }?;
+        warnings.extend(opened.warning().map(str::to_owned));
+        Ok(Arc::new(opened))
     }
     #[cfg(not(feature = "redis"))]
-    without_feature((urls, sentinels, prefix))
+    without_feature((urls, sentinels, prefix, warnings))
 }
 
 pub(super) async fn database(engine: Engine, url: &str, table: &str, connections: u32) -> Opened {

@@ -37,6 +37,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use rocket::futures::stream::BoxStream;
+
 #[cfg(feature = "redis")]
 pub use self::redis::Redis;
 #[cfg(feature = "mysql")]
@@ -80,6 +82,24 @@ macro_rules! hashed_name {
             /// Wraps a SHA-256 hash. Storages receive keys; only tests need to make them.
             pub const fn from_bytes(hash: [u8; 32]) -> Self {
                 Self(hash)
+            }
+
+            /// Reads back what [`Display`](fmt::Display) writes, and nothing else.
+            ///
+            /// ```
+            #[doc = concat!("use rocket_typed_sessions::storage::", stringify!($type), ";")]
+            ///
+            #[doc = concat!("let key = ", stringify!($type), "::from_bytes([7; 32]);")]
+            #[doc = concat!("assert_eq!(", stringify!($type), "::from_hex(&key.to_string()), Some(key));")]
+            #[doc = concat!("assert_eq!(", stringify!($type), "::from_hex(\"07\"), None);")]
+            /// ```
+            pub fn from_hex(text: &str) -> Option<Self> {
+                let mut hash = [0; 32];
+                let digits = text.as_bytes().chunks_exact(2).filter(|_| text.len() == 64);
+                for (byte, digits) in hash.iter_mut().zip(digits) {
+                    *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+                }
+                Some(Self(hash)).filter(|key| key.to_string() == text)
             }
 
             /// The 32 bytes of the hash, for storages with binary keys.
@@ -285,6 +305,17 @@ pub enum Consistency {
     LastWriteWins,
 }
 
+/// What a storage tells of what has happened in it; see
+/// [`SessionStorage::changes`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// This record has been written, or is gone.
+    Record(StorageKey),
+    /// Whatever may have changed: nobody has listened until now.
+    Any,
+}
+
 /// A place for server sessions. See the [module](self) for the promises.
 ///
 /// Futures may be dropped at any point (a request's budget ran out): a dropped
@@ -365,6 +396,14 @@ pub trait SessionStorage: Send + Sync + 'static {
 
     /// The present point in the history of `owner`'s revocations.
     async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError>;
+
+    /// What changes in the storage from now on, whoever changes it, for copies
+    /// that are kept of its records ([`Cached`]). The stream does not end: where
+    /// the connection to a server breaks, it makes another and goes on with
+    /// [`Change::Any`]. `None`, the default, if the storage is not told.
+    fn changes(&self) -> Option<BoxStream<'static, Change>> {
+        None
+    }
 
     /// What the storage makes of concurrent writes. Launch warns of one that
     /// does not compare and swap.

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use rocket::futures::stream::BoxStream;
+
 use super::{
-    Consistency, Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage,
-    StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Change, Consistency, Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record,
+    SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
 };
 
 #[rocket::async_trait]
@@ -82,6 +84,10 @@ impl<S: SessionStorage + ?Sized> SessionStorage for Arc<S> {
 
     async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
         (**self).owner_generation(owner).await
+    }
+
+    fn changes(&self) -> Option<BoxStream<'static, Change>> {
+        (**self).changes()
     }
 
     fn consistency(&self) -> Consistency {

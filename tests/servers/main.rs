@@ -4,8 +4,10 @@
 
 #![allow(clippy::expect_used)]
 
+mod cached;
 mod cluster;
 mod nodes;
 mod process;
+mod proxy;
 mod redis;
 mod sql;

@@ -14,7 +14,8 @@ use rocket_typed_sessions::{Session, SessionData, SessionError, Sessions};
 use serde::{Deserialize, Serialize};
 
 use crate::process::Server;
-use crate::redis::{ask, redis};
+use crate::proxy::Proxy;
+use crate::redis::{ask, cluster, master_of, redis, replicated};
 use crate::sql::{mariadb, mariadb_url, postgres, postgres_url};
 
 const SECRET: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
@@ -50,6 +51,12 @@ fn count(session: Session<User>) -> String {
     get_it(session)
 }
 
+#[get("/logout")]
+fn logout(session: Session<User>) -> &'static str {
+    session.clear();
+    "bye"
+}
+
 #[get("/everywhere/<id>")]
 async fn everywhere(sessions: &Sessions, id: &str) -> Result<String, SessionError> {
     Ok(sessions.of::<User>().revoke_owner(id).await?.to_string())
@@ -61,6 +68,11 @@ fn figment(url: &str) -> Figment {
         Some(("postgres", _)) => "postgres",
         _ => "mysql",
     };
+    configured(kind, url)
+}
+
+/// One URL, or a list.
+fn configured(kind: &str, url: impl Serialize) -> Figment {
     Figment::from(rocket::Config::default())
         .select("release")
         .merge(("log_level", std::env::var("TEST_LOG").unwrap_or("off".into())))
@@ -74,9 +86,13 @@ fn url(server: &Server) -> String {
 }
 
 async fn node(url: &str) -> Client {
-    let rocket = rocket::custom(figment(url))
+    node_of(figment(url)).await
+}
+
+async fn node_of(figment: Figment) -> Client {
+    let rocket = rocket::custom(figment)
         .attach(Sessions::fairing())
-        .mount("/", routes![login, get_it, count, everywhere]);
+        .mount("/", routes![login, get_it, count, logout, everywhere]);
     Client::untracked(rocket).await.expect("a valid configuration")
 }
 
@@ -131,6 +147,30 @@ async fn two_nodes_are_one_application(url: &str) {
     assert_eq!(text(&nodes[0], "/get", &cookie).await, "ann 100", "s57: nothing is lost");
     assert_eq!(text(&nodes[1], "/everywhere/ann", "").await, "1");
     assert_eq!(text(&nodes[0], "/get", &cookie).await, "absent", "at once on every node");
+}
+
+/// With copies that are good for an hour, were it not for Redis that tells of changes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s48_an_end_on_one_node_is_seen_on_the_others_whatever_they_have_cached() {
+    let server = redis(&[]);
+    let figment = figment(&url(&server)).merge(("sessions.user.cache.ttl", "1 hour"));
+    let nodes = [node_of(figment.clone()).await, node_of(figment).await];
+    // Until both listen.
+    while !ask(&server, "CLIENT LIST").contains("flags=tB") {}
+    wait(500).await;
+    for (end, all) in [("/everywhere/ann", "2"), ("/logout", "bye")] {
+        let cookies = [logged_in(&nodes[0], "ann").await, logged_in(&nodes[0], "ann").await];
+        for (node, cookie) in nodes.iter().zip(&cookies).chain(nodes.iter().rev().zip(&cookies)) {
+            assert_eq!(text(node, "/get", cookie).await, "ann 0");
+        }
+        assert_eq!(text(&nodes[0], end, &cookies[0]).await, all);
+        let started = Instant::now();
+        while text(&nodes[1], "/get", &cookies[0]).await != "absent" {
+            assert!(started.elapsed() < Duration::from_secs(1), "{end}: it goes on there");
+        }
+        let other = text(&nodes[1], "/get", &cookies[1]).await;
+        assert_eq!(other, if end == "/logout" { "ann 0" } else { "absent" });
+    }
 }
 
 #[tokio::test]
@@ -205,10 +245,22 @@ async fn wait(millis: u64) {
 
 /// Four clients count until `meanwhile` says stop; how often they were told that they did.
 async fn loaded(client: &Client, cookie: &str, meanwhile: impl AsyncFnOnce(&AtomicBool)) -> u32 {
+    loaded_each(client, &[cookie.to_owned()], meanwhile).await
+}
+
+/// The same, in several sessions by turns.
+async fn loaded_each(
+    client: &Client,
+    cookies: &[String],
+    meanwhile: impl AsyncFnOnce(&AtomicBool),
+) -> u32 {
     let goes_on = AtomicBool::new(true);
-    let counts = (0..4).map(async |_| {
+    let counts = (0..4).map(async |first: usize| {
         let mut acknowledged = 0;
-        while goes_on.load(Ordering::Relaxed) {
+        for cookie in cookies.iter().cycle().skip(first * 7) {
+            if !goes_on.load(Ordering::Relaxed) {
+                break;
+            }
             acknowledged += u32::from(answer(client, "/count", cookie).await == Status::Ok);
             wait(1).await;
         }
@@ -253,6 +305,83 @@ async fn s65_s66_a_server_that_is_killed_paused_or_full_gives_503_and_then_all_i
     assert_eq!(answer(&client, "/get", &cookie).await, Status::Ok, "reading goes on");
     ask(&server, "CONFIG SET maxmemory 0");
     recovers(&client, "/count", &cookie).await;
+}
+
+/// The network forgets its connections and tells nobody: a firewall does, and a
+/// machine that has lost its power. The server is fine.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s66_connections_that_say_nothing_any_more_are_replaced() {
+    let servers = [redis(&[]), postgres(&[]), mariadb(&[])];
+    let urls = [url(&servers[0]), postgres_url(&servers[1]), mariadb_url(&servers[2])];
+    for (server, url) in servers.iter().zip(urls) {
+        let network = Proxy::to(server.port).await;
+        let url = url.replace(&server.port.to_string(), &network.port.to_string());
+        let client = node(&url).await;
+        let cookie = logged_in(&client, "ann").await;
+        join_all((0..20).map(|_| answer(&client, "/count", &cookie))).await;
+        // At work, and after a pause.
+        for pause in [0, 1100] {
+            wait(pause).await;
+            network.forget_connections();
+            let started = Instant::now();
+            recovers(&client, "/count", &cookie).await;
+            assert!(started.elapsed() < Duration::from_secs(6), "{url}: {:?}", started.elapsed());
+            let all = join_all((0..20).map(|_| answer(&client, "/get", &cookie))).await;
+            assert!(all.iter().all(|status| *status == Status::Ok), "{url}: {all:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s65_a_cluster_that_loses_a_master_gives_503_and_then_all_is_well() {
+    let mut nodes = cluster(&["--cluster-require-full-coverage", "no"]);
+    let urls: Vec<_> = nodes.iter().map(url).collect();
+    let client = node_of(configured("redis", urls)).await;
+    let mut cookies = Vec::new();
+    for n in 0..30 {
+        cookies.push(logged_in(&client, &format!("u{n}")).await);
+    }
+    let count_all = async |uri: &str| {
+        let mut counts = 0;
+        for cookie in &cookies {
+            let said = text(&client, uri, cookie).await;
+            counts += said.split(' ').nth(1).expect("a session").parse::<u32>().expect("a number");
+        }
+        counts
+    };
+    let before = count_all("/count").await;
+    assert_eq!(before, 30);
+    replicated(&nodes);
+    for fault in ["STOP", "KILL"] {
+        let (before, master) = (count_all("/get").await, master_of(&nodes));
+        let acknowledged = loaded_each(&client, &cookies, async |load| {
+            wait(300).await;
+            nodes[master].signal(fault);
+            // Those whose master is another go on being served.
+            wait(1500).await;
+            let mut served = 0;
+            for cookie in &cookies {
+                let asked = with(&client, "/get", cookie);
+                let asked = tokio::time::timeout(Duration::from_millis(500), asked).await;
+                served += u32::from(asked.is_ok_and(|answer| answer.status() == Status::Ok));
+            }
+            assert!(served >= 8, "{fault}: {served} of 30 sessions served meanwhile");
+            for cookie in &cookies {
+                recovers(&client, "/count", cookie).await;
+            }
+            load.store(false, Ordering::Relaxed);
+        });
+        let acknowledged = acknowledged.await + 30;
+        let counted = count_all("/get").await - before;
+        // Replication is asynchronous: each client may have lost its last one.
+        assert!(counted + 4 >= acknowledged, "{fault}: {counted} of {acknowledged}");
+        if fault == "STOP" {
+            nodes[master].signal("CONT");
+        } else {
+            nodes[master].restart();
+        }
+        replicated(&nodes);
+    }
 }
 
 #[tokio::test]

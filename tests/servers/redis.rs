@@ -17,7 +17,7 @@ pub fn redis(more: &[&str]) -> Server {
     started("redis-server", "--port", more)
 }
 
-fn started(program: &str, port_option: &str, more: &[&str]) -> Server {
+pub fn started(program: &str, port_option: &str, more: &[&str]) -> Server {
     Server::start(|port, folder| {
         let port = port.to_string();
         let fixed =
@@ -41,11 +41,11 @@ pub fn ask(server: &Server, command: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     Timestamp::from(std::time::SystemTime::now())
 }
 
-fn record(owner: Option<u8>, seconds: u64) -> Record {
+pub fn record(owner: Option<u8>, seconds: u64) -> Record {
     Record {
         payload: b"canary-of-the-payload".as_slice().into(),
         owner: owner.map(|byte| OwnerKey::from_bytes([byte; 32])),
@@ -55,7 +55,7 @@ fn record(owner: Option<u8>, seconds: u64) -> Record {
     }
 }
 
-const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None };
+pub const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn redis_keeps_every_promise() {
@@ -151,11 +151,19 @@ async fn a_server_that_is_not_there_is_an_error_without_its_password() {
     assert!(!format!("{cause} {cause:?}").contains("canary"), "{cause:?}");
 }
 
-/// Six nodes, three of them masters; ready when every slot is served.
-fn cluster() -> Vec<Server> {
-    let nodes: Vec<_> = (0..6)
-        .map(|_| redis(&["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"]))
-        .collect();
+/// Six nodes, three of them masters; ready when every slot is served and every
+/// master has a replica that could follow it.
+pub fn cluster(more: &[&str]) -> Vec<Server> {
+    let fixed = [
+        "--cluster-enabled",
+        "yes",
+        "--cluster-node-timeout",
+        "2000",
+        "--repl-diskless-sync-delay",
+        "0",
+    ];
+    let options = [&fixed, more].concat();
+    let nodes: Vec<_> = (0..6).map(|_| redis(&options)).collect();
     let addresses = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
     let made = std::process::Command::new("redis-cli")
         .args(["--cluster", "create"])
@@ -168,37 +176,86 @@ fn cluster() -> Vec<Server> {
     while !nodes.iter().all(|node| ask(node, "CLUSTER INFO").contains("cluster_state:ok")) {
         assert!(started.elapsed() < Duration::from_secs(30), "the cluster does not come up");
     }
+    replicated(&nodes);
     nodes
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_cluster_keeps_every_promise_and_survives_the_loss_of_a_master() {
-    let mut nodes = cluster();
-    let urls: Vec<_> =
-        nodes.iter().map(|node| format!("redis://127.0.0.1:{}/", node.port)).collect();
-    conformance(async |name| Redis::open(&urls, name).await.expect("a connection")).await;
-
-    let storage = Redis::open(&urls, "failover").await.expect("a connection");
-    let keys: Vec<_> = (0..50).map(|byte| StorageKey::from_bytes([byte; 32])).collect();
-    for key in &keys {
-        storage.create(key, record(None, 1000), FREE, now()).await.expect("an answer");
-    }
-    // Replication is asynchronous: give it a moment, then lose a master.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let master = nodes.iter().position(|node| ask(node, "ROLE").contains("master")).expect("one");
-    nodes[master].kill();
+/// Waits until every master of a cluster has a replica that has all that it has.
+pub fn replicated(nodes: &[Server]) {
     let started = std::time::Instant::now();
-    loop {
-        let mut alive = 0;
-        for key in &keys {
-            let read = tokio::time::timeout(Duration::from_secs(5), storage.read(key, now())).await;
-            alive += usize::from(matches!(read, Ok(Ok(Some(_)))));
-        }
-        if alive == keys.len() {
-            break;
-        }
-        assert!(started.elapsed() < Duration::from_secs(60), "{alive} of 50 after a failover");
-        tokio::time::sleep(Duration::from_millis(500)).await;
+    let safe = |node: &Server| {
+        let about = ask(node, "INFO replication");
+        about.contains("role:master") && about.contains("state=online")
+            || about.contains("master_link_status:up")
+    };
+    while !nodes.iter().all(safe) {
+        assert!(started.elapsed() < Duration::from_secs(60), "a master stays without a replica");
+    }
+    for node in nodes {
+        ask(node, "WAIT 1 1000");
+    }
+}
+
+/// One of a cluster's masters.
+pub fn master_of(nodes: &[Server]) -> usize {
+    let master = |node| ask(node, "INFO replication").contains("role:master");
+    nodes.iter().position(master).expect("a master")
+}
+
+pub fn urls(nodes: &[Server]) -> Vec<String> {
+    nodes.iter().map(|node| format!("redis://127.0.0.1:{}/", node.port)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_cluster_keeps_every_promise() {
+    let nodes = cluster(&[]);
+    let urls = urls(&nodes);
+    conformance(async |name| Redis::open(&urls, name).await.expect("a connection")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_node_of_a_cluster_is_enough_to_find_the_others() {
+    let nodes = cluster(&[]);
+    let one = urls(&nodes[3..4]);
+    let storage = Redis::open(&one, "app").await.expect("a connection");
+    let theirs = redis::cluster::ClusterClient::new(one).expect("a client");
+    let theirs = theirs.get_async_connection().await.expect("a connection");
+    let theirs = Redis::with_cluster(theirs, "app");
+    // Keys in the slots of every master.
+    for byte in 0..30 {
+        let key = StorageKey::from_bytes([byte; 32]);
+        storage.create(&key, record(Some(byte), 100), FREE, now()).await.expect("an answer");
+        assert!(theirs.read(&key, now()).await.expect("an answer").is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_has_forgotten_the_scripts_learns_them_again() {
+    let server = redis(&[]);
+    let storage = open(&server, "app").await;
+    for byte in 0..3 {
+        ask(&server, "SCRIPT FLUSH");
+        let key = StorageKey::from_bytes([byte; 32]);
+        storage.create(&key, record(Some(1), 100), FREE, now()).await.expect("an answer");
+        ask(&server, "SCRIPT FLUSH");
+        let touched = storage.touch(&key, now(), now().after(Duration::from_secs(200))).await;
+        assert_eq!(touched.expect("an answer"), Touch::Touched);
+    }
+    let owner = OwnerKey::from_bytes([1; 32]);
+    ask(&server, "SCRIPT FLUSH");
+    assert_eq!(storage.invalidate_owner(&owner, &[], now()).await.expect("an answer"), 3);
+}
+
+#[tokio::test]
+async fn a_restart_while_nobody_asks_goes_unnoticed() {
+    let mut server = redis(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let storage = open(&server, "app").await;
+    let key = StorageKey::from_bytes([7; 32]);
+    storage.create(&key, record(None, 100), FREE, now()).await.expect("an answer");
+    for _ in 0..3 {
+        server.restart();
+        while !ask(&server, "PING").contains("PONG") {}
+        assert!(storage.read(&key, now()).await.expect("at the first try").is_some());
     }
 }
 

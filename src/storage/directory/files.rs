@@ -116,12 +116,7 @@ pub(super) fn file_name(hash: &[u8; 32]) -> String {
 
 /// The key that a file is named by, if it is.
 pub(super) fn key_of(name: &OsStr) -> Option<[u8; 32]> {
-    let name = name.to_str().filter(|name| name.len() == 64 && name.is_ascii())?;
-    let mut hash = [0; 32];
-    for (byte, digits) in hash.iter_mut().zip(name.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(hash).filter(|hash| file_name(hash) == name)
+    StorageKey::from_hex(name.to_str()?).map(|key| *key.as_bytes())
 }
 
 pub(super) fn failure(doing: &str, cause: std::io::Error) -> StorageError {

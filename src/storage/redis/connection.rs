@@ -1,136 +1,135 @@
-//! One server, a cluster, or the master that a group of Sentinels watches.
+//! A link to Redis that is replaced when it breaks, and when nothing comes back on it any more.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use redis::aio::{
-    ConnectionLike, ConnectionManager, ConnectionManagerConfig, MultiplexedConnection,
-};
-use redis::cluster::ClusterClient;
-use redis::cluster_async::ClusterConnection;
-use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
-use redis::{
-    AsyncConnectionConfig, Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo, Pipeline,
-    RedisError, RedisFuture, RedisResult, TlsMode, Value,
-};
+use redis::aio::ConnectionLike;
+use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
+use rocket::futures::FutureExt;
+use rocket::futures::future::{BoxFuture, Shared};
+use tokio::time::timeout;
 
-use super::PATIENCE;
+use super::target::{Link, Target, silent};
 
-/// A multiplexed connection; its clones share it.
+/// Once nothing has come back for so long, another link is made. A link that
+/// breaks says so; one whose other end has vanished (a firewall that forgot it,
+/// a machine that lost its power) says nothing for a quarter of an hour.
+const SILENCE: Duration = Duration::from_secs(1);
+/// How long the making of a link may take, with all its attempts.
+pub(super) const OPENING: Duration = Duration::from_secs(5);
+
+/// All requests of a process share one link; so do the clones of this.
 #[derive(Clone)]
-pub(super) enum Connection {
-    Single(ConnectionManager),
-    Cluster(ClusterConnection),
-    Sentinel(Arc<Watched>),
+pub(super) struct Connection(Arc<Inner>);
+
+struct Inner {
+    target: Arc<Target>,
+    state: Mutex<State>,
+}
+
+enum State {
+    Closed,
+    Opening(Shared<BoxFuture<'static, RedisResult<Arc<Live>>>>),
+    Open(Arc<Live>),
+}
+
+struct Live {
+    link: Link,
+    /// Since when something has been asked and nothing has come back.
+    waiting: Mutex<Option<Instant>>,
 }
 
 impl Connection {
-    pub async fn open(urls: &[String]) -> RedisResult<Self> {
-        prepare_tls(urls);
-        if let [one] = urls {
-            let config = ConnectionManagerConfig::new()
-                .set_number_of_retries(1)
-                .set_connection_timeout(Some(PATIENCE))
-                .set_response_timeout(Some(PATIENCE));
-            let client = redis::Client::open(one.as_str())?;
-            return ConnectionManager::new_with_config(client, config).await.map(Self::Single);
-        }
-        let client = ClusterClient::builder(urls.iter().cloned())
-            .connection_timeout(PATIENCE)
-            .response_timeout(PATIENCE)
-            .build()?;
-        client.get_async_connection().await.map(Self::Cluster)
+    pub fn new(target: Target) -> Self {
+        Self(Arc::new(Inner { target: Arc::new(target), state: Mutex::new(State::Closed) }))
     }
 
-    /// The master whose name is the host of `url`, as the Sentinels know it.
-    pub fn open_sentinel(sentinels: &[String], url: &str) -> RedisResult<Self> {
-        prepare_tls(sentinels.iter().map(String::as_str).chain([url]));
-        let master = url.into_connection_info()?;
-        let (name, tls) = match master.addr() {
-            ConnectionAddr::Tcp(name, _) => (name.clone(), None),
-            ConnectionAddr::TcpTls { host, .. } => (host.clone(), Some(TlsMode::Secure)),
-            _ => {
-                let what = "the URL of a master has its name for a host";
-                return Err(RedisError::from((ErrorKind::InvalidClientConfig, what)));
+    pub fn target(&self) -> &Arc<Target> {
+        &self.0.target
+    }
+
+    /// The link, which one makes and all others wait for.
+    async fn live(&self) -> RedisResult<Arc<Live>> {
+        let opening = match &mut *self.0.state.lock() {
+            State::Open(live) => return Ok(Arc::clone(live)),
+            State::Opening(opening) => opening.clone(),
+            state @ State::Closed => {
+                let opening = self.clone().open().boxed().shared();
+                // It goes on if whoever asked first gives up.
+                rocket::tokio::spawn(opening.clone());
+                *state = State::Opening(opening.clone());
+                opening
             }
         };
-        let mut node = SentinelNodeConnectionInfo::default()
-            .set_redis_connection_info(master.redis_settings().clone());
-        if let Some(mode) = tls {
-            node = node.set_tls_mode(mode);
-        }
-        let client = SentinelClient::build(
-            sentinels.iter().map(String::as_str).collect(),
-            name,
-            Some(node),
-            SentinelServerType::Master,
-        )?;
-        let watched = Watched { sentinels: client.into(), master: Mutex::default() };
-        Ok(Self::Sentinel(Arc::new(watched)))
-    }
-}
-
-/// Rustls takes the provider that the process has chosen; if it has chosen none
-/// and several are compiled in, it would panic.
-fn prepare_tls<U: AsRef<str>>(urls: impl IntoIterator<Item = U>) {
-    let tls = urls.into_iter().any(|url| url.as_ref().starts_with("rediss:"));
-    if tls && rustls::crypto::CryptoProvider::get_default().is_none() {
-        // An error says that somebody else was faster, which will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-}
-
-/// A master that the Sentinels may replace.
-pub(super) struct Watched {
-    sentinels: tokio::sync::Mutex<SentinelClient>,
-    /// The last one, until it fails.
-    master: Mutex<Option<MultiplexedConnection>>,
-}
-
-impl Watched {
-    async fn master(&self) -> RedisResult<MultiplexedConnection> {
-        if let Some(master) = self.master.lock().clone() {
-            return Ok(master);
-        }
-        // One asks, the others wait for the answer.
-        let mut sentinels = self.sentinels.lock().await;
-        if let Some(master) = self.master.lock().clone() {
-            return Ok(master);
-        }
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE));
-        let asked = sentinels.get_async_connection_with_config(&config);
-        let master = tokio::time::timeout(PATIENCE, asked).await.map_err(|_| {
-            RedisError::from((ErrorKind::Io, "no Sentinel names a master that answers"))
-        })??;
-        *self.master.lock() = Some(master.clone());
-        Ok(master)
+        opening.await
     }
 
-    /// A master that is gone, or is none any more, is asked for again.
-    fn judge<T>(&self, answer: RedisResult<T>) -> RedisResult<T> {
-        if let Err(cause) = &answer
-            && (cause.is_io_error()
-                || cause.is_unrecoverable_error()
-                || cause.code() == Some("READONLY"))
-        {
-            *self.master.lock() = None;
+    async fn open(self) -> RedisResult<Arc<Live>> {
+        let opened = timeout(OPENING, self.0.target.open(None)).await;
+        let opened = opened.unwrap_or_else(|_| Err(silent("no link within five seconds")));
+        let live = opened.map(|link| Arc::new(Live { link, waiting: Mutex::default() }));
+        *self.0.state.lock() = live.clone().map_or(State::Closed, State::Open);
+        live
+    }
+
+    /// Has the next request make another link.
+    fn give_up(&self, live: &Arc<Live>) {
+        let mut state = self.0.state.lock();
+        if matches!(&*state, State::Open(present) if Arc::ptr_eq(present, live)) {
+            *state = State::Closed;
+        }
+    }
+
+    /// The answer, which also tells what the link is worth.
+    async fn judged<T>(
+        &self,
+        live: &Arc<Live>,
+        answer: impl Future<Output = RedisResult<T>>,
+    ) -> RedisResult<T> {
+        live.waiting.lock().get_or_insert_with(Instant::now);
+        let mut asked = Asked { connection: self, live, answered: false };
+        let answer = answer.await;
+        match &answer {
+            Err(cause) if cause.is_unrecoverable_error() => self.give_up(live),
+            // Silence: see `drop`.
+            Err(cause) if cause.is_io_error() => {}
+            answer => {
+                asked.answered = true;
+                *live.waiting.lock() = None;
+                // It was a master once; the name may lead to the next one by now.
+                if answer.as_ref().is_err_and(|cause| cause.code() == Some("READONLY")) {
+                    self.give_up(live);
+                }
+            }
         }
         answer
     }
 }
 
+/// A question that may be given up.
+struct Asked<'c> {
+    connection: &'c Connection,
+    live: &'c Arc<Live>,
+    answered: bool,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        let waiting = *self.live.waiting.lock();
+        if !self.answered && waiting.is_some_and(|since| since.elapsed() >= SILENCE) {
+            self.connection.give_up(self.live);
+        }
+    }
+}
+
 impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        match self {
-            Self::Single(one) => one.req_packed_command(command),
-            Self::Cluster(cluster) => cluster.req_packed_command(command),
-            Self::Sentinel(watched) => Box::pin(async move {
-                let mut master = watched.master().await?;
-                watched.judge(master.req_packed_command(command).await)
-            }),
-        }
+        Box::pin(async move {
+            let live = self.live().await?;
+            let mut link = live.link.clone();
+            self.judged(&live, link.req_packed_command(command)).await
+        })
     }
 
     fn req_packed_commands<'a>(
@@ -139,22 +138,15 @@ impl ConnectionLike for Connection {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        match self {
-            Self::Single(one) => one.req_packed_commands(pipeline, offset, count),
-            Self::Cluster(cluster) => cluster.req_packed_commands(pipeline, offset, count),
-            Self::Sentinel(watched) => Box::pin(async move {
-                let mut master = watched.master().await?;
-                watched.judge(master.req_packed_commands(pipeline, offset, count).await)
-            }),
-        }
+        Box::pin(async move {
+            let live = self.live().await?;
+            let mut link = live.link.clone();
+            self.judged(&live, link.req_packed_commands(pipeline, offset, count)).await
+        })
     }
 
     fn get_db(&self) -> i64 {
-        match self {
-            Self::Single(one) => one.get_db(),
-            Self::Cluster(cluster) => cluster.get_db(),
-            // Each connection selects it when it begins.
-            Self::Sentinel(_) => 0,
-        }
+        // Each link selects it when it begins.
+        0
     }
 }

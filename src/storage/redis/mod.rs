@@ -22,30 +22,36 @@
 //! Every record has a TTL besides its expiry, so Redis itself removes what has
 //! expired.
 
+mod changes;
 mod connection;
 mod owners;
 mod record;
+mod script;
+mod server;
+mod target;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use connection::Connection;
 use owners::{Entry, Reserved};
 use record::{Header, packed, unpacked};
 use redis::aio::ConnectionManager;
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, Script};
+use redis::cluster_async::ClusterConnection;
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 use rocket::futures::future::try_join_all;
+use rocket::futures::stream::BoxStream;
+use script::{Call, Script};
+use target::{Link, Target};
 
 use super::{
-    Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage, StorageError,
-    StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Change, Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage,
+    StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
 };
 use crate::random::Random;
 
 type Result<T> = std::result::Result<T, StorageError>;
 
-/// How long to wait for a connection, and for an answer; the core's own budget
-/// is the `storage_timeout`.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// A record that is written longer than this after its reservation is refused.
 const LOGIN_SECONDS: u64 = 30;
 /// A reservation without a record for so long never gets one.
@@ -76,6 +82,7 @@ pub struct Redis {
     connection: Connection,
     prefix: String,
     scripts: Scripts,
+    warning: Option<String>,
 }
 
 struct Scripts {
@@ -91,16 +98,14 @@ struct Scripts {
 
 impl Redis {
     /// Connects to a server (one URL: `redis://`, `rediss://`, `unix://`) or to
-    /// the cluster that several URLs are nodes of. Keys begin with `prefix`.
+    /// the cluster that the URLs are nodes of. Keys begin with `prefix`.
     pub async fn open<U: AsRef<str>>(
         urls: impl IntoIterator<Item = U>,
         prefix: impl Into<String>,
     ) -> Result<Self> {
         let urls: Vec<String> = urls.into_iter().map(|url| url.as_ref().to_owned()).collect();
-        let connection = Connection::open(&urls).await.map_err(failed)?;
-        let storage = Self::with(connection, prefix.into());
-        let _: String = storage.ask(redis::cmd("PING")).await?;
-        Ok(storage)
+        let target = Target::new(&urls).map_err(failed)?;
+        Self::connect(target, prefix.into()).await
     }
 
     /// Asks Sentinels (URLs of `redis://`, `rediss://`) for the master whose name
@@ -123,18 +128,21 @@ impl Redis {
         prefix: impl Into<String>,
     ) -> Result<Self> {
         let sentinels: Vec<_> = sentinels.into_iter().map(|url| url.as_ref().to_owned()).collect();
-        let connection = Connection::open_sentinel(&sentinels, url).map_err(failed)?;
-        let storage = Self::with(connection, prefix.into());
-        let _: String = storage.ask(redis::cmd("PING")).await?;
-        Ok(storage)
+        let target = Target::sentinels(&sentinels, url).map_err(failed)?;
+        Self::connect(target, prefix.into()).await
     }
 
     /// A storage on a connection that the application has already.
     pub fn with_connection(connection: ConnectionManager, prefix: impl Into<String>) -> Self {
-        Self::with(Connection::Single(connection), prefix.into())
+        Self::with(Target::Given(Link::Managed(connection)), prefix.into())
     }
 
-    fn with(connection: Connection, prefix: String) -> Self {
+    /// A storage on a connection to a cluster that the application has already.
+    pub fn with_cluster(connection: ClusterConnection, prefix: impl Into<String>) -> Self {
+        Self::with(Target::Given(Link::Cluster(connection)), prefix.into())
+    }
+
+    fn with(target: Target, prefix: String) -> Self {
         let scripts = Scripts {
             create: Script::new(include_str!("create.lua")),
             update: Script::new(include_str!("update.lua")),
@@ -145,16 +153,33 @@ impl Redis {
             settled: Script::new(include_str!("settled.lua")),
             revoke: Script::new(include_str!("revoke.lua")),
         };
-        Self { connection, prefix, scripts }
+        Self { connection: Connection::new(target), prefix, scripts, warning: None }
     }
 
+    /// Runs a command that may just as well run twice: if the server has gone
+    /// away since the last one, it is asked on another connection.
     async fn ask<T: FromRedisValue>(&self, command: Cmd) -> Result<T> {
-        command.query_async(&mut self.connection.clone()).await.map_err(failed)
+        let mut connection = self.connection.clone();
+        let answer = match command.query_async(&mut connection).await {
+            Err(cause) if RedisError::is_connection_dropped(&cause) => {
+                command.query_async(&mut connection).await
+            }
+            answer => answer,
+        };
+        answer.map_err(failed)
     }
 
-    /// Runs a script, loading it first where it is not known.
-    async fn run<T: FromRedisValue>(&self, invocation: redis::ScriptInvocation<'_>) -> Result<T> {
-        invocation.invoke_async(&mut self.connection.clone()).await.map_err(failed)
+    /// Runs a script; a server that does not know it, a replica that has just
+    /// become a master, is given its code.
+    async fn run<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T> {
+        let mut connection = self.connection.clone();
+        let answer = match call.by_hash().query_async(&mut connection).await {
+            Err(cause) if cause.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                call.by_code().query_async(&mut connection).await
+            }
+            answer => answer,
+        };
+        answer.map_err(failed)
     }
 
     fn record(&self, key: &StorageKey) -> String {
@@ -177,16 +202,15 @@ impl Redis {
         record: &Record,
         (version, entry): (Version, Option<&Entry>),
         now: Timestamp,
-    ) -> redis::ScriptInvocation<'a> {
-        let mut invocation = script.key(self.record(key));
-        invocation
-            .key(self.marks(key))
+    ) -> Call<'a> {
+        let mut call = script.key(self.record(key));
+        call.key(self.marks(key))
             .arg(now.as_millis())
             .arg(ttl(record.expires, now))
             .arg(packed(entry.map_or(0, |entry| entry.reservation), version, record))
             .arg(entry.map_or("", |entry| &entry.since))
             .arg(LOGIN_SECONDS);
-        invocation
+        call
     }
 
     /// The record of a key and the reservation it was written for.
@@ -215,9 +239,8 @@ impl SessionStorage for Redis {
         };
         // A key that is used again must not repeat versions: begin anywhere.
         let version = Version(random_number()? >> 1);
-        let invocation =
-            self.written(&self.scripts.create, key, &record, (version, entry.as_ref()), now);
-        let answer: String = self.run(invocation).await?;
+        let call = self.written(&self.scripts.create, key, &record, (version, entry.as_ref()), now);
+        let answer: String = self.run(call).await?;
         match answer.as_str() {
             "done" => {
                 self.confirm(entry.as_ref()).await?;
@@ -250,10 +273,9 @@ impl SessionStorage for Redis {
     ) -> Result<Update> {
         let version = Version(expected.0.wrapping_add(1));
         let swap = async |entry: Option<&Entry>| {
-            let mut invocation =
-                self.written(&self.scripts.update, key, &record, (version, entry), now);
-            invocation.arg(&expected.0.to_be_bytes());
-            self.run::<(String, Vec<u8>)>(invocation).await
+            let mut call = self.written(&self.scripts.update, key, &record, (version, entry), now);
+            call.arg(&expected.0.to_be_bytes());
+            self.run::<(String, Vec<u8>)>(call).await
         };
         let mut entry = None;
         let mut answer = swap(None).await?;
@@ -294,9 +316,9 @@ impl SessionStorage for Redis {
         last_seen: Timestamp,
         expires: Timestamp,
     ) -> Result<Touch> {
-        let mut invocation = self.scripts.touch.key(self.record(key));
-        invocation.arg(last_seen.as_millis()).arg(expires.as_millis());
-        let before: Option<Vec<u8>> = self.run(invocation).await?;
+        let mut call = self.scripts.touch.key(self.record(key));
+        call.arg(last_seen.as_millis()).arg(expires.as_millis());
+        let before: Option<Vec<u8>> = self.run(call).await?;
         let Some(before) = before.as_deref().and_then(Header::of) else {
             return Ok(Touch::Missing);
         };
@@ -347,9 +369,9 @@ impl SessionStorage for Redis {
         except: &[StorageKey],
         now: Timestamp,
     ) -> Result<usize> {
-        let mut invocation = self.scripts.revoke.key(self.of_owner(owner, 'i'));
-        invocation.key(self.of_owner(owner, 'g')).arg(millis(GENERATION));
-        let entries = Entry::all(owner, &self.run::<Vec<Vec<u8>>>(invocation).await?);
+        let mut call = self.scripts.revoke.key(self.of_owner(owner, 'i'));
+        call.key(self.of_owner(owner, 'g')).arg(millis(GENERATION));
+        let entries = Entry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
         let entries: Vec<_> =
             entries.into_iter().filter(|entry| !except.contains(&entry.key)).collect();
         let ended = entries.iter().map(|entry| self.end_reserved(entry, "revoked", now));
@@ -364,6 +386,13 @@ impl SessionStorage for Redis {
         command.arg(self.of_owner(owner, 'g'));
         let found: Option<u64> = self.ask(command).await?;
         Ok(Generation(found.unwrap_or_default()))
+    }
+
+    /// By client tracking; not on a connection of the application's own.
+    fn changes(&self) -> Option<BoxStream<'static, Change>> {
+        let target = self.connection.target();
+        let own = !matches!(**target, Target::Given(_));
+        own.then(|| changes::changes(Arc::clone(target), self.prefix.clone()))
     }
 }
 

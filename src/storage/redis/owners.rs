@@ -64,17 +64,16 @@ impl Redis {
         let mut entry = Entry { owner, key: key.clone(), reservation, since: String::new() };
         let mut checked = "";
         loop {
-            let mut invocation = self.scripts.reserve.key(self.of_owner(&entry.owner, 'i'));
-            invocation.key(self.of_owner(&entry.owner, 'w')).key(self.of_owner(&entry.owner, 'g'));
-            invocation
-                .arg(&entry.member()[..])
+            let mut call = self.scripts.reserve.key(self.of_owner(&entry.owner, 'i'));
+            call.key(self.of_owner(&entry.owner, 'w')).key(self.of_owner(&entry.owner, 'g'));
+            call.arg(&entry.member()[..])
                 .arg(record.created.as_millis())
                 .arg(guard.generation.map_or(String::new(), |generation| generation.0.to_string()))
                 .arg(limit)
                 .arg(if refuse { "refuse" } else { "end" })
                 .arg(index_ttl(record.expires, now))
                 .arg(checked);
-            let (word, since, victims): (String, _, Vec<Vec<u8>>) = self.run(invocation).await?;
+            let (word, since, victims): (String, _, Vec<Vec<u8>>) = self.run(call).await?;
             match word.as_str() {
                 "revoked" => return Ok(Reserved::Revoked),
                 "limit" => return Ok(Reserved::LimitReached),
@@ -96,9 +95,9 @@ impl Redis {
     /// Removes an owner's entries whose records do not live.
     async fn forget_dead(&self, owner: &OwnerKey, now: Timestamp) -> Result<()> {
         // Their records have been written by now, so that those not found never will be.
-        let mut invocation = self.scripts.settled.key(self.of_owner(owner, 'i'));
-        invocation.key(self.of_owner(owner, 'w')).arg(SETTLED_SECONDS);
-        let mut entries = Entry::all(owner, &self.run::<Vec<Vec<u8>>>(invocation).await?);
+        let mut call = self.scripts.settled.key(self.of_owner(owner, 'i'));
+        call.key(self.of_owner(owner, 'w')).arg(SETTLED_SECONDS);
+        let mut entries = Entry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
         let found = entries.iter().map(|entry| self.find_of(entry, now));
         let mut found = try_join_all(found).await?.into_iter();
         entries.retain(|_| found.next().is_some_and(|found| found.is_none()));
@@ -156,10 +155,10 @@ impl Redis {
         mark: &str,
         now: Timestamp,
     ) -> Result<usize> {
-        let mut invocation = self.scripts.end_reserved.key(self.record(&entry.key));
-        invocation.key(self.marks(&entry.key)).arg(now.as_millis());
-        invocation.arg(&entry.reservation.to_be_bytes()).arg(mark).arg(millis(MARK));
-        self.run(invocation).await
+        let mut call = self.scripts.end_reserved.key(self.record(&entry.key));
+        call.key(self.marks(&entry.key)).arg(now.as_millis());
+        call.arg(&entry.reservation.to_be_bytes()).arg(mark).arg(millis(MARK));
+        self.run(call).await
     }
 
     /// Keeps an owner's index for as long as a record that lives longer now.

@@ -1,9 +1,31 @@
-//! A connection for one operation.
+//! A connection for one operation, and what is thought of all the others.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use sqlx::Database;
 use sqlx::pool::PoolConnection;
+
+/// An engine that has not answered for so long may have vanished.
+pub(super) const SILENCE: Duration = Duration::from_secs(1);
+
+/// When a connection last turned out to lead nowhere: those that lay idle then
+/// likely do so, too, and are closed rather than tried one by one.
+#[derive(Clone, Default)]
+pub(super) struct Suspicion(Arc<Mutex<Option<Instant>>>);
+
+impl Suspicion {
+    pub fn raise(&self) {
+        *self.0.lock() = Some(Instant::now());
+    }
+
+    /// Whether it falls on a connection that has been idle for so long.
+    pub fn falls_on(&self, idle_for: Duration) -> bool {
+        self.0.lock().is_some_and(|raised| raised.elapsed() < idle_for)
+    }
+}
 
 /// A connection of the pool that goes back to it only once its work is settled.
 ///
@@ -11,12 +33,14 @@ use sqlx::pool::PoolConnection;
 /// transaction behind on its connection; closing that is what undoes it.
 pub(super) struct Lease<E: Database> {
     connection: PoolConnection<E>,
+    suspicion: Suspicion,
+    since: Instant,
     settled: bool,
 }
 
 impl<E: Database> Lease<E> {
-    pub fn new(connection: PoolConnection<E>) -> Self {
-        Self { connection, settled: false }
+    pub fn new(connection: PoolConnection<E>, suspicion: Suspicion) -> Self {
+        Self { connection, suspicion, since: Instant::now(), settled: false }
     }
 
     /// The engine has answered, if only with an error, and no transaction is open.
@@ -25,6 +49,9 @@ impl<E: Database> Lease<E> {
             Ok(_) => true,
             Err(cause) => cause.as_database_error().is_some(),
         };
+        if !self.settled {
+            self.suspicion.raise();
+        }
         answer
     }
 }
@@ -46,6 +73,9 @@ impl<E: Database> DerefMut for Lease<E> {
 impl<E: Database> Drop for Lease<E> {
     fn drop(&mut self) {
         if !self.settled {
+            if self.since.elapsed() >= SILENCE {
+                self.suspicion.raise();
+            }
             self.connection.close_on_drop();
         }
     }

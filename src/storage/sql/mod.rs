@@ -16,11 +16,12 @@ use std::time::Duration;
 
 pub use engine::Engine;
 use engine::Value;
-use lease::Lease;
+use lease::{Lease, SILENCE, Suspicion};
 use owners::Joined;
 use sqlx::pool::PoolOptions;
 use sqlx::{Connection, Pool, Transaction};
 use statements::Statements;
+use tokio::time::timeout;
 
 use super::{
     Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage, StorageError,
@@ -45,6 +46,7 @@ const CONNECTIONS: u32 = 10;
 /// A storage in a database; see [`Postgres`], [`MySql`], [`Sqlite`].
 pub struct Sql<E: Engine> {
     pool: Pool<E>,
+    suspicion: Suspicion,
     statements: Statements,
 }
 
@@ -170,10 +172,15 @@ impl<E: Engine> Sql<E> {
     ///
     /// `table` is letters, digits and `_`, at most 40 of them.
     pub async fn with_pool(pool: Pool<E>, table: &str) -> Result<Self> {
+        Self::with(pool, Suspicion::default(), table).await
+    }
+
+    async fn with(pool: Pool<E>, suspicion: Suspicion, table: &str) -> Result<Self> {
         if !is_table(table) {
             return Err(StorageError::Other(format!("{table:?} is no name of a table"), None));
         }
-        let storage = Self { pool, statements: Statements::new(&E::DIALECT, table) };
+        let statements = Statements::new(&E::DIALECT, table);
+        let storage = Self { pool, suspicion, statements };
         storage.prepare(table).await.map_err(failed::<E>)?;
         Ok(storage)
     }
@@ -183,20 +190,28 @@ impl<E: Engine> Sql<E> {
         table: &str,
         connections: u32,
     ) -> Result<Self> {
+        let suspicion = Suspicion::default();
+        let raised = suspicion.clone();
         let pool = PoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(PATIENCE)
             .test_before_acquire(false)
-            .before_acquire(|connection: &mut E::Connection, meta| {
+            .before_acquire(move |connection: &mut E::Connection, meta| {
+                let raised = raised.clone();
                 Box::pin(async move {
+                    if raised.falls_on(meta.idle_for) {
+                        return Ok(false);
+                    }
                     if meta.idle_for > IDLE {
-                        connection.ping().await?;
+                        let answer = timeout(SILENCE, connection.ping()).await;
+                        let answer = answer.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+                        return answer.map(|()| true).inspect_err(|_| raised.raise());
                     }
                     Ok(true)
                 })
             });
         let pool = pool.connect_with(options).await.map_err(failed::<E>)?;
-        Self::with_pool(pool, table).await
+        Self::with(pool, suspicion, table).await
     }
 
     /// Makes the tables, unless they are there: whoever made them need not have
@@ -244,7 +259,8 @@ impl<E: Engine> Sql<E> {
     }
 
     async fn lease(&self) -> sqlx::Result<Lease<E>> {
-        self.pool.acquire().await.map(Lease::new)
+        let connection = self.pool.acquire().await?;
+        Ok(Lease::new(connection, self.suspicion.clone()))
     }
 
     /// A single statement of its own.

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use rocket::futures::stream::BoxStream;
 
 use crate::storage::{
-    Consistency, Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage,
-    StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Change, Consistency, Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record,
+    SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
 };
 
 /// One operation of [`SessionStorage`].
@@ -218,6 +219,10 @@ impl SessionStorage for Faulty {
 
     async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
         self.pass(Operation::OwnerGeneration, self.0.storage.owner_generation(owner)).await
+    }
+
+    fn changes(&self) -> Option<BoxStream<'static, Change>> {
+        self.0.storage.changes()
     }
 
     fn consistency(&self) -> Consistency {

@@ -1,0 +1,197 @@
+//! Copies of records in front of a storage that is far away.
+//!
+//! A copy saves the read, never the check: every write goes to the storage with
+//! the version it is based on, so a stale copy cannot win. What this node
+//! writes or ends is gone from its copies in the same step; what another node
+//! does is seen when the storage tells of it ([`SessionStorage::changes`]), at
+//! the latest when the copy is `ttl` old.
+
+mod copies;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use copies::Copies;
+use rocket::futures::StreamExt;
+use rocket::futures::stream::BoxStream;
+use rocket::tokio::task::JoinHandle;
+use tokio::runtime::Handle;
+
+use super::{
+    Change, Consistency, Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record,
+    SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
+};
+
+type Result<T> = std::result::Result<T, StorageError>;
+
+/// A cache over another storage, for reads.
+///
+/// What it promises:
+/// - A write based on a stale copy is a conflict, which the core resolves with a
+///   fresh read: nothing is lost.
+/// - What this node ends is ended here at once. What another node ends, changes
+///   or renews is seen here as soon as the storage tells of it, if it does
+///   ([`SessionStorage::changes`]; Redis does), and after `ttl` in any case.
+/// - A token that is newer than the copy is looked up in the storage: nobody is
+///   logged out because another node has given them a new id.
+/// - That there is no record is never remembered.
+///
+/// In Rocket.toml: `cache = { capacity = 100_000, ttl = "2 seconds" }` beside
+/// `storage`.
+///
+/// ```
+/// use std::time::Duration;
+/// use rocket_typed_sessions::storage::{Cached, Memory};
+///
+/// let far_away = Memory::new(1000);
+/// let storage = Cached::new(far_away, 100, Duration::from_secs(2));
+/// ```
+pub struct Cached<S> {
+    storage: S,
+    copies: Arc<Copies>,
+    listening: Option<JoinHandle<()>>,
+}
+
+impl<S: SessionStorage> Cached<S> {
+    /// At most `capacity` copies (rounded up to a multiple of 64), none older
+    /// than `ttl`. On an asynchronous runtime it listens to what the storage
+    /// tells of changes.
+    pub fn new(storage: S, capacity: usize, ttl: Duration) -> Self {
+        let copies = Arc::new(Copies::new(capacity, ttl));
+        let listening = Handle::try_current().ok().zip(storage.changes());
+        let listening =
+            listening.map(|(runtime, changes)| runtime.spawn(listen(changes, Arc::clone(&copies))));
+        Self { storage, copies, listening }
+    }
+
+    /// The record as the storage has it; keeps a copy, if nothing was written
+    /// meanwhile.
+    async fn fetch(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>> {
+        let reading = self.copies.reading(key);
+        let found = self.storage.read(key, now).await?;
+        reading.keep(found.clone());
+        Ok(found)
+    }
+}
+
+impl<S> Drop for Cached<S> {
+    fn drop(&mut self) {
+        if let Some(listening) = &self.listening {
+            listening.abort();
+        }
+    }
+}
+
+async fn listen(mut changes: BoxStream<'static, Change>, copies: Arc<Copies>) {
+    while let Some(change) = changes.next().await {
+        match change {
+            Change::Record(key) => copies.forget(&key),
+            Change::Any => copies.forget_all(),
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl<S: SessionStorage> SessionStorage for Cached<S> {
+    async fn create(
+        &self,
+        key: &StorageKey,
+        record: Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Create> {
+        let writing = self.copies.writing(key);
+        let _ending = self.copies.may_end_others(&record, guard);
+        let created = self.storage.create(key, record.clone(), guard, now).await?;
+        if let Create::Created(version) = created {
+            writing.wrote(Stored { version, record });
+        }
+        Ok(created)
+    }
+
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>> {
+        match self.copies.get(key, now) {
+            Some(stored) => Ok(Some(stored)),
+            None => self.fetch(key, now).await,
+        }
+    }
+
+    async fn read_newer(
+        &self,
+        key: &StorageKey,
+        than: Version,
+        now: Timestamp,
+    ) -> Result<Option<Stored>> {
+        Ok(self.fetch(key, now).await?.filter(|stored| stored.version != than))
+    }
+
+    async fn update(
+        &self,
+        key: &StorageKey,
+        expected: Version,
+        record: Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Update> {
+        let writing = self.copies.writing(key);
+        let _ending = self.copies.may_end_others(&record, guard);
+        let updated = self.storage.update(key, expected, record.clone(), guard, now).await?;
+        if let Update::Updated(version) = updated {
+            writing.wrote(Stored { version, record });
+        }
+        Ok(updated)
+    }
+
+    async fn touch(
+        &self,
+        key: &StorageKey,
+        last_seen: Timestamp,
+        expires: Timestamp,
+    ) -> Result<Touch> {
+        let _writing = self.copies.writing(key);
+        self.storage.touch(key, last_seen, expires).await
+    }
+
+    async fn invalidate(&self, key: &StorageKey) -> Result<bool> {
+        let _writing = self.copies.writing(key);
+        self.storage.invalidate(key).await
+    }
+
+    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        self.storage.purge_expired(now, limit).await
+    }
+
+    async fn list(
+        &self,
+        owner: &OwnerKey,
+        after: Option<&StorageKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<OwnerPage> {
+        self.storage.list(owner, after, limit, now).await
+    }
+
+    async fn invalidate_owner(
+        &self,
+        owner: &OwnerKey,
+        except: &[StorageKey],
+        now: Timestamp,
+    ) -> Result<usize> {
+        let _ending = self.copies.ending(owner);
+        self.storage.invalidate_owner(owner, except, now).await
+    }
+
+    async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation> {
+        self.storage.owner_generation(owner).await
+    }
+
+    fn consistency(&self) -> Consistency {
+        self.storage.consistency()
+    }
+}
+
+impl<S> std::fmt::Debug for Cached<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cached").field("copies", &self.copies).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,143 @@
+//! What Redis tells of keys that change: client tracking, in broadcasting mode,
+//! on a connection of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::ConnectionLike;
+use redis::cluster_routing::{
+    MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo, SingleNodeRoutingInfo,
+};
+use redis::{Cmd, PushInfo, PushKind, RedisResult, Value};
+use rocket::futures::stream::BoxStream;
+use rocket::response::stream::stream;
+use rocket::tokio::select;
+use rocket::warn;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{sleep, timeout};
+
+use super::connection::OPENING;
+use super::target::{Link, Target, silent};
+use crate::storage::{Change, StorageKey};
+
+/// Between attempts to listen.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How often it is tried whether anybody would still tell.
+const PULSE: Duration = Duration::from_secs(5);
+
+/// Changes of the records under `prefix`, beginning with [`Change::Any`] each
+/// time that somebody begins to tell.
+pub(super) fn changes(target: Arc<Target>, prefix: String) -> BoxStream<'static, Change> {
+    Box::pin(stream! {
+        let mut complained = false;
+        loop {
+            let opened = timeout(OPENING, Listener::open(&target, &prefix)).await;
+            match opened.unwrap_or_else(|_| Err(silent("nobody tells of changes"))) {
+                Ok(mut listener) => {
+                    complained = false;
+                    yield Change::Any;
+                    while let Some(heard) = listener.next(&prefix).await {
+                        for change in heard {
+                            yield change;
+                        }
+                    }
+                }
+                Err(cause) if !complained => {
+                    complained = true;
+                    let kind = cause.kind();
+                    warn!("Redis does not tell of changes ({kind:?}): until it does, copies of sessions are behind by up to the `ttl` of their `cache`.");
+                }
+                Err(_) => {}
+            }
+            sleep(PAUSE).await;
+        }
+    })
+}
+
+struct Listener {
+    link: Link,
+    pushes: UnboundedReceiver<PushInfo>,
+    /// Which nodes a cluster has; each tells of its own keys only.
+    nodes: Value,
+}
+
+impl Listener {
+    async fn open(target: &Target, prefix: &str) -> RedisResult<Self> {
+        let (sender, pushes) = unbounded_channel();
+        let mut link = target.open(Some(sender)).await?;
+        let nodes = nodes(&mut link).await?;
+        let mut tracking = redis::cmd("CLIENT");
+        tracking.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(format!("{prefix}:"));
+        // Replicas, too: one of them may become a master without a word.
+        everywhere(&mut link, tracking).await?;
+        Ok(Self { link, pushes, nodes })
+    }
+
+    /// What has changed; `None` once nobody tells any more.
+    async fn next(&mut self, prefix: &str) -> Option<Vec<Change>> {
+        loop {
+            select! {
+                push = self.pushes.recv() => match push? {
+                    PushInfo { kind: PushKind::Invalidate, data } => return Some(heard(data, prefix)),
+                    PushInfo { kind: PushKind::Disconnection, .. } => return None,
+                    _ => {}
+                },
+                () = sleep(PULSE) => {
+                    let nodes = timeout(OPENING, nodes(&mut self.link)).await.ok()?.ok()?;
+                    timeout(OPENING, everywhere(&mut self.link, redis::cmd("PING"))).await.ok()?.ok()?;
+                    if nodes != self.nodes {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn nodes(link: &mut Link) -> RedisResult<Value> {
+    let Link::Cluster(cluster) = link else { return Ok(Value::Nil) };
+    let mut slots = redis::cmd("CLUSTER");
+    slots.arg("SLOTS");
+    cluster.route_command(slots, RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random)).await
+}
+
+async fn everywhere(link: &mut Link, command: Cmd) -> RedisResult<Value> {
+    let Link::Cluster(cluster) = link else { return link.req_packed_command(&command).await };
+    let all = (MultipleNodeRoutingInfo::AllNodes, Some(ResponsePolicy::AllSucceeded));
+    cluster.route_command(command, RoutingInfo::MultiNode(all)).await
+}
+
+/// The records among the keys that have changed.
+fn heard(data: Vec<Value>, prefix: &str) -> Vec<Change> {
+    let record = |key: Value| {
+        let Value::BulkString(key) = key else { return None };
+        let key = std::str::from_utf8(&key).ok()?.strip_prefix(prefix)?;
+        let key = key.strip_prefix(":{")?.strip_suffix("}:r")?;
+        StorageKey::from_hex(key).map(Change::Record)
+    };
+    match data.into_iter().next() {
+        Some(Value::Array(keys)) => keys.into_iter().filter_map(record).collect(),
+        // The whole database was emptied.
+        _ => vec![Change::Any],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_records_under_the_prefix_are_heard_of() {
+        let key = StorageKey::from_bytes([7; 32]);
+        let keys = [
+            format!("app:{{{key}}}:r"),
+            format!("app:{{{key}}}:i"),
+            format!("app2:{{{key}}}:r"),
+            "app:{12}:r".to_owned(),
+            format!("app:{{{}}}:r", "é".repeat(32)),
+        ];
+        let keys = keys.map(|key| Value::BulkString(key.into_bytes())).to_vec();
+        assert_eq!(heard(vec![Value::Array(keys)], "app"), [Change::Record(key)]);
+        assert_eq!(heard(vec![Value::Nil], "app"), [Change::Any]);
+    }
+}

@@ -1,0 +1,58 @@
+//! Lua scripts.
+
+use redis::{Cmd, ToRedisArgs};
+use sha1::{Digest, Sha1};
+
+use crate::ktor::hex;
+
+/// A script, and the hash that servers know it by once they have run it.
+pub(super) struct Script {
+    code: &'static str,
+    hash: String,
+}
+
+/// What a script is to be run with. All keys lie in one slot.
+pub(super) struct Call<'s> {
+    script: &'s Script,
+    keys: Vec<String>,
+    arguments: Vec<Vec<u8>>,
+}
+
+impl Script {
+    pub fn new(code: &'static str) -> Self {
+        let hash = hex(&Sha1::digest(code));
+        Self { code, hash }
+    }
+
+    pub fn key(&self, key: String) -> Call<'_> {
+        Call { script: self, keys: vec![key], arguments: Vec::new() }
+    }
+}
+
+impl Call<'_> {
+    pub fn key(&mut self, key: String) -> &mut Self {
+        self.keys.push(key);
+        self
+    }
+
+    pub fn arg(&mut self, argument: impl ToRedisArgs) -> &mut Self {
+        argument.write_redis_args(&mut self.arguments);
+        self
+    }
+
+    /// For a server that has run it before.
+    pub fn by_hash(&self) -> Cmd {
+        self.command("EVALSHA", &self.script.hash)
+    }
+
+    /// For one that has not, and will know it from then on.
+    pub fn by_code(&self) -> Cmd {
+        self.command("EVAL", self.script.code)
+    }
+
+    fn command(&self, name: &str, script: &str) -> Cmd {
+        let mut command = redis::cmd(name);
+        command.arg(script).arg(self.keys.len()).arg(&self.keys).arg(&self.arguments);
+        command
+    }
+}

@@ -1,0 +1,116 @@
+//! What a server says of itself when the storage is opened.
+
+use redis::{FromRedisValue, Value};
+
+use super::target::Target;
+use super::{Redis, Result};
+use crate::storage::StorageError;
+
+/// The first version that has all commands.
+const OLDEST: u32 = 7;
+
+impl Redis {
+    /// Opens the storage and asks whether sessions are safe there.
+    pub(super) async fn connect(target: Target, prefix: String) -> Result<Self> {
+        let mut storage = Self::with(target, prefix);
+        let _: Value = storage.ask(redis::cmd("PING")).await?;
+        let about = storage.about().await;
+        if about.iter().any(|server| server.is("cluster_enabled", "1"))
+            && let Target::Server(node) = &**storage.connection.target()
+        {
+            // One node is enough to find the others.
+            storage = Self::with(Target::Cluster(vec![node.clone()]), storage.prefix);
+            let _: Value = storage.ask(redis::cmd("PING")).await?;
+        }
+        storage.warning = warning_of(&about)?;
+        Ok(storage)
+    }
+
+    /// What each server says; nothing where it may not be asked.
+    async fn about(&self) -> Vec<About> {
+        match self.ask(redis::cmd("INFO")).await {
+            Ok(Value::Map(nodes)) => {
+                nodes.into_iter().filter_map(|(_, it)| About::of(it)).collect()
+            }
+            Ok(one) => About::of(one).into_iter().collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// What the operator should know at launch.
+    pub(crate) fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+}
+
+/// An error if they cannot keep sessions, and what is to be said if they may lose them.
+fn warning_of(about: &[About]) -> Result<Option<String>> {
+    let mut warning = None;
+    for server in about {
+        let version = server.field("redis_version").unwrap_or_default();
+        let major = version.split('.').next().and_then(|major| major.parse().ok());
+        if major.is_some_and(|major: u32| major < OLDEST) {
+            let what = format!("Redis {version} is too old: use {OLDEST} or later, or Valkey");
+            return Err(StorageError::Other(what, None));
+        }
+        let policy = server.field("maxmemory_policy").unwrap_or("noeviction");
+        if policy != "noeviction" && !server.is("maxmemory", "0") {
+            warning = Some(format!(
+                "when Redis is full it will throw sessions away (maxmemory-policy {policy}) and log people out; set `maxmemory-policy noeviction`"
+            ));
+        }
+    }
+    Ok(warning)
+}
+
+/// The lines of `INFO`.
+struct About(String);
+
+impl About {
+    fn of(answer: Value) -> Option<Self> {
+        String::from_redis_value(answer).ok().map(Self)
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        let mut lines = self.0.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+    }
+
+    fn is(&self, name: &str, value: &str) -> bool {
+        self.field(name) == Some(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn about(lines: &str) -> [About; 1] {
+        [About(lines.replace('\n', "\r\n"))]
+    }
+
+    #[test]
+    fn an_old_server_is_refused() {
+        for version in ["6.2.14", "5.0.3"] {
+            let cause = warning_of(&about(&format!("# Server\nredis_version:{version}\n")));
+            assert!(cause.is_err_and(|cause| cause.to_string().contains(version)));
+        }
+        for version in ["7.0.15", "8.2.1", "10.0.0", ""] {
+            assert_eq!(warning_of(&about(&format!("redis_version:{version}\n"))).unwrap(), None);
+        }
+        assert_eq!(warning_of(&[]).unwrap(), None, "it may not be asked");
+    }
+
+    #[test]
+    fn a_server_that_evicts_is_warned_of() {
+        let of = |policy: &str, most: &str| {
+            let lines = format!("maxmemory:{most}\nmaxmemory_policy:{policy}\n");
+            warning_of(&about(&lines)).unwrap()
+        };
+        assert!(
+            of("allkeys-lru", "1000000").is_some_and(|warning| warning.contains("allkeys-lru"))
+        );
+        assert_eq!(of("noeviction", "1000000"), None);
+        assert_eq!(of("volatile-ttl", "0"), None, "it has no limit");
+    }
+}

@@ -1,0 +1,58 @@
+//! The network between an application and its server, which may fail in silence.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Hands everything on to a server, until it is told to go silent.
+pub struct Proxy {
+    pub port: u16,
+    /// Connections up to this one stay open, and nothing comes through them.
+    silent: Arc<AtomicU64>,
+    made: Arc<AtomicU64>,
+}
+
+impl Proxy {
+    pub async fn to(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let proxy = Self { port, silent: Arc::default(), made: Arc::default() };
+        let (silent, made) = (Arc::clone(&proxy.silent), Arc::clone(&proxy.made));
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let number = made.fetch_add(1, Ordering::SeqCst) + 1;
+                let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else { continue };
+                let ((from, back), (answers, to)) = (client.into_split(), server.into_split());
+                tokio::spawn(pass(from, to, number, Arc::clone(&silent)));
+                tokio::spawn(pass(answers, back, number, Arc::clone(&silent)));
+            }
+        });
+        proxy
+    }
+
+    /// As a firewall that has forgotten its connections: nobody is told.
+    pub fn forget_connections(&self) {
+        self.silent.store(self.made.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+}
+
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    number: u64,
+    silent: Arc<AtomicU64>,
+) {
+    let mut bytes = [0; 4096];
+    while let Ok(read @ 1..) = from.read(&mut bytes).await {
+        if number > silent.load(Ordering::SeqCst) && to.write_all(&bytes[..read]).await.is_err() {
+            return;
+        }
+    }
+    // A goodbye does not come through either.
+    if number <= silent.load(Ordering::SeqCst) {
+        std::future::pending::<()>().await;
+    }
+}
