@@ -12,7 +12,9 @@ use rocket_typed_sessions::storage::{
 use rocket_typed_sessions::testing::storage::conformance;
 
 use crate::proxy::Proxy;
-use crate::redis::{FREE, ask, cluster, master_of, now, record, redis, replicated, started, urls};
+use crate::redis::{
+    FREE, SHORT_OF_A_MASTER, ask, cluster, master_of, now, record, redis, replicated, started, urls,
+};
 
 const TTL: Duration = Duration::from_secs(3600);
 
@@ -164,7 +166,7 @@ async fn after_a_restart_or_a_silence_a_node_listens_again_and_trusts_no_copy() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_master_of_a_cluster_is_heard_also_the_next_one() {
-    let mut nodes = cluster(&["--cluster-require-full-coverage", "no"]);
+    let mut nodes = cluster(&SHORT_OF_A_MASTER);
     let urls = urls(&nodes);
     let (here, there) = (node(&urls).await, node(&urls).await);
     listens(&here, &there).await;

@@ -11,11 +11,12 @@ use rocket::http::{Header, Status};
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::{get, routes};
 use rocket_typed_sessions::{Session, SessionData, SessionError, Sessions};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
 use crate::process::Server;
 use crate::proxy::Proxy;
-use crate::redis::{ask, cluster, master_of, redis, replicated};
+use crate::redis::{SHORT_OF_A_MASTER, ask, cluster, master_of, redis, replicated};
 use crate::sql::{mariadb, mariadb_url, postgres, postgres_url};
 
 const SECRET: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
@@ -334,7 +335,7 @@ async fn s66_connections_that_say_nothing_any_more_are_replaced() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s65_a_cluster_that_loses_a_master_gives_503_and_then_all_is_well() {
-    let mut nodes = cluster(&["--cluster-require-full-coverage", "no"]);
+    let mut nodes = cluster(&SHORT_OF_A_MASTER);
     let urls: Vec<_> = nodes.iter().map(url).collect();
     let client = node_of(configured("redis", urls)).await;
     let mut cookies = Vec::new();
@@ -381,6 +382,50 @@ async fn s65_a_cluster_that_loses_a_master_gives_503_and_then_all_is_well() {
             nodes[master].restart();
         }
         replicated(&nodes);
+    }
+}
+
+/// Runs again in a process of its own, in which no file may grow over 256 KiB:
+/// what a full disk is to SQLite. Then there is room again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s65_sqlite_on_a_full_disk_gives_503_and_then_all_is_well() {
+    const URL: &str = "TEST_SQLITE_URL";
+    let Ok(url) = std::env::var(URL) else {
+        let folder = tempfile::tempdir().expect("a folder");
+        let output = std::process::Command::new("bash")
+            .args(["-c", "trap '' XFSZ; ulimit -S -f 256; exec \"$0\" \"$@\""])
+            .arg(std::env::current_exe().expect("this program"))
+            .args(["--exact", "nodes::s65_sqlite_on_a_full_disk_gives_503_and_then_all_is_well"])
+            .env(URL, format!("sqlite:{}", folder.path().join("sessions.db").display()))
+            .output()
+            .expect("this program again");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    };
+    let client = node_of(configured("sqlite", url)).await;
+    let cookie = logged_in(&client, "ann").await;
+    let (mut kept, mut refused) = (Vec::new(), 0);
+    while refused < 20 {
+        let response = client.get(format!("/login/u{}?filler=9000", kept.len())).dispatch().await;
+        let token = response.headers().get_one("Set-Cookie");
+        match response.status() {
+            Status::Ok => kept.push(token.expect("a token").to_owned()),
+            Status::ServiceUnavailable => {
+                assert_eq!(token, None);
+                refused += 1;
+            }
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(answer(&client, "/get", &cookie).await, Status::Ok, "reading goes on");
+    let room = Rlimit { current: None, maximum: None };
+    setrlimit(Resource::Fsize, room).expect("the hard limit is higher");
+    recovers(&client, "/count", &cookie).await;
+    assert!(kept.len() > 5, "{} were kept", kept.len());
+    for (n, cookie) in kept.iter().enumerate() {
+        let cookie = cookie.split(';').next().expect("a value");
+        assert_eq!(text(&client, "/get", cookie).await, format!("u{n} 0"), "it was acknowledged");
     }
 }
 

@@ -4,10 +4,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use rocket::futures::StreamExt;
 use rocket_typed_sessions::StorageError;
 use rocket_typed_sessions::storage::{
-    OwnerGuard, OwnerKey, Record, Redis, SessionStorage, StorageKey, Timestamp, Touch, Update,
-    Version,
+    Change, OwnerGuard, OwnerKey, Record, Redis, SessionStorage, StorageKey, Timestamp, Touch,
+    Update, Version,
 };
 use rocket_typed_sessions::testing::storage::conformance;
 
@@ -149,19 +150,24 @@ async fn a_server_that_is_not_there_is_an_error_without_its_password() {
     let cause = Redis::open([url], "app").await.expect_err("nobody listens");
     assert!(started.elapsed() < Duration::from_secs(10));
     assert!(!format!("{cause} {cause:?}").contains("canary"), "{cause:?}");
+    assert!(cause.to_string().contains("refuses connections"), "{cause}");
+    let server = redis(&["--requirepass", "secret"]);
+    for (url, says) in [("redis://:canary@", "the password"), ("redis://", "NOAUTH")] {
+        let url = format!("{url}127.0.0.1:{}/", server.port);
+        let cause = Redis::open([url], "app").await.expect_err("it knows no such password");
+        assert!(!format!("{cause} {cause:?}").contains("canary"), "{cause:?}");
+        assert!(cause.to_string().contains(says), "{cause}");
+    }
 }
+
+/// Of a cluster that does without a master soon, and serves the others' slots meanwhile.
+pub const SHORT_OF_A_MASTER: [&str; 4] =
+    ["--cluster-node-timeout", "3000", "--cluster-require-full-coverage", "no"];
 
 /// Six nodes, three of them masters; ready when every slot is served and every
 /// master has a replica that could follow it.
 pub fn cluster(more: &[&str]) -> Vec<Server> {
-    let fixed = [
-        "--cluster-enabled",
-        "yes",
-        "--cluster-node-timeout",
-        "2000",
-        "--repl-diskless-sync-delay",
-        "0",
-    ];
+    let fixed = ["--cluster-enabled", "yes", "--repl-diskless-sync-delay", "0"];
     let options = [&fixed, more].concat();
     let nodes: Vec<_> = (0..6).map(|_| redis(&options)).collect();
     let addresses = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
@@ -360,6 +366,8 @@ async fn sentinels_name_the_next_master() {
         watches.iter().map(|watch| format!("redis://127.0.0.1:{}/", watch.port)).collect();
     let storage = Redis::open_sentinel(&urls, "redis://mymaster/0", "app").await;
     let storage = storage.expect("a master");
+    let mut changes = storage.changes().expect("Redis tells");
+    assert_eq!(changes.next().await, Some(Change::Any), "it begins");
     let key = StorageKey::from_bytes([7; 32]);
     storage.create(&key, record(Some(1), 100), FREE, now()).await.expect("an answer");
     while !ask(&replica, "KEYS *").contains("}:r") {
@@ -378,6 +386,11 @@ async fn sentinels_name_the_next_master() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(ask(&replica, "ROLE").contains("master"));
+    // The next master is listened to as well.
+    assert_eq!(changes.next().await, Some(Change::Record(key.clone())));
+    while changes.next().await != Some(Change::Any) {}
+    assert!(storage.invalidate(&key).await.expect("an answer"));
+    assert_eq!(changes.next().await, Some(Change::Record(key)));
     let unknown = Redis::open_sentinel(&urls, "redis://nobody/", "app").await;
     assert!(matches!(unknown, Err(StorageError::Unavailable(..))), "{unknown:?}");
 }

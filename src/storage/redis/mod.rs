@@ -24,10 +24,10 @@
 
 mod changes;
 mod connection;
+mod open;
 mod owners;
 mod record;
 mod script;
-mod server;
 mod target;
 
 use std::sync::Arc;
@@ -36,13 +36,11 @@ use std::time::Duration;
 use connection::Connection;
 use owners::{Entry, Reserved};
 use record::{Header, packed, unpacked};
-use redis::aio::ConnectionManager;
-use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 use rocket::futures::future::try_join_all;
 use rocket::futures::stream::BoxStream;
-use script::{Call, Script};
-use target::{Link, Target};
+use script::{Call, Script, Scripts};
+use target::Target;
 
 use super::{
     Change, Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage,
@@ -85,77 +83,7 @@ pub struct Redis {
     warning: Option<String>,
 }
 
-struct Scripts {
-    create: Script,
-    update: Script,
-    touch: Script,
-    end: Script,
-    end_reserved: Script,
-    reserve: Script,
-    settled: Script,
-    revoke: Script,
-}
-
 impl Redis {
-    /// Connects to a server (one URL: `redis://`, `rediss://`, `unix://`) or to
-    /// the cluster that the URLs are nodes of. Keys begin with `prefix`.
-    pub async fn open<U: AsRef<str>>(
-        urls: impl IntoIterator<Item = U>,
-        prefix: impl Into<String>,
-    ) -> Result<Self> {
-        let urls: Vec<String> = urls.into_iter().map(|url| url.as_ref().to_owned()).collect();
-        let target = Target::new(&urls).map_err(failed)?;
-        Self::connect(target, prefix.into()).await
-    }
-
-    /// Asks Sentinels (URLs of `redis://`, `rediss://`) for the master whose name
-    /// is the host of `url`, with its user, password and database; asks again
-    /// when that one fails.
-    ///
-    /// ```no_run
-    /// use rocket_typed_sessions::storage::Redis;
-    ///
-    /// # async fn open() -> Result<(), rocket_typed_sessions::StorageError> {
-    /// let sentinels = ["redis://10.0.0.1:26379", "redis://10.0.0.2:26379"];
-    /// let storage = Redis::open_sentinel(sentinels, "redis://mymaster/0", "sessions").await?;
-    /// # drop(storage);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn open_sentinel<U: AsRef<str>>(
-        sentinels: impl IntoIterator<Item = U>,
-        url: &str,
-        prefix: impl Into<String>,
-    ) -> Result<Self> {
-        let sentinels: Vec<_> = sentinels.into_iter().map(|url| url.as_ref().to_owned()).collect();
-        let target = Target::sentinels(&sentinels, url).map_err(failed)?;
-        Self::connect(target, prefix.into()).await
-    }
-
-    /// A storage on a connection that the application has already.
-    pub fn with_connection(connection: ConnectionManager, prefix: impl Into<String>) -> Self {
-        Self::with(Target::Given(Link::Managed(connection)), prefix.into())
-    }
-
-    /// A storage on a connection to a cluster that the application has already.
-    pub fn with_cluster(connection: ClusterConnection, prefix: impl Into<String>) -> Self {
-        Self::with(Target::Given(Link::Cluster(connection)), prefix.into())
-    }
-
-    fn with(target: Target, prefix: String) -> Self {
-        let scripts = Scripts {
-            create: Script::new(include_str!("create.lua")),
-            update: Script::new(include_str!("update.lua")),
-            touch: Script::new(include_str!("touch.lua")),
-            end: Script::new(include_str!("end.lua")),
-            end_reserved: Script::new(include_str!("end_reserved.lua")),
-            reserve: Script::new(include_str!("reserve.lua")),
-            settled: Script::new(include_str!("settled.lua")),
-            revoke: Script::new(include_str!("revoke.lua")),
-        };
-        Self { connection: Connection::new(target), prefix, scripts, warning: None }
-    }
-
     /// Runs a command that may just as well run twice: if the server has gone
     /// away since the last one, it is asked on another connection.
     async fn ask<T: FromRedisValue>(&self, command: Cmd) -> Result<T> {
@@ -430,12 +358,21 @@ fn index_ttl(expires: Timestamp, now: Timestamp) -> u64 {
 /// what was sent, so only the kind of failure is told.
 fn failed(cause: RedisError) -> StorageError {
     let kind = cause.kind();
-    let what = format!("Redis: {kind:?}");
-    match kind {
+    match (kind, cause.code()) {
         // Somebody else's value under our key.
-        _ if cause.code() == Some("WRONGTYPE") => StorageError::Corrupt("it is no string"),
-        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => StorageError::Other(what, None),
-        ErrorKind::InvalidClientConfig => StorageError::Other(format!("{what}: {cause}"), None),
-        _ => StorageError::Unavailable(what, None),
+        (_, Some("WRONGTYPE")) => StorageError::Corrupt("it is no string"),
+        (_, Some(code)) => StorageError::Unavailable(format!("Redis says {code}"), None),
+        (ErrorKind::Parse | ErrorKind::UnexpectedReturnType, _) => {
+            StorageError::Other(format!("Redis: {kind:?}"), None)
+        }
+        (ErrorKind::InvalidClientConfig, _) => StorageError::Other(format!("Redis: {cause}"), None),
+        (ErrorKind::AuthenticationFailed, _) => {
+            StorageError::Unavailable("Redis refuses the user or the password".into(), None)
+        }
+        _ if cause.is_connection_refusal() => {
+            StorageError::Unavailable("Redis refuses connections: does it run there?".into(), None)
+        }
+        _ if cause.is_timeout() => StorageError::Unavailable("Redis does not answer".into(), None),
+        _ => StorageError::Unavailable(format!("Redis: {kind:?}"), None),
     }
 }

@@ -18,8 +18,35 @@ pub(super) struct Call<'s> {
     arguments: Vec<Vec<u8>>,
 }
 
+/// Those of the storage.
+pub(super) struct Scripts {
+    pub create: Script,
+    pub update: Script,
+    pub touch: Script,
+    pub end: Script,
+    pub end_reserved: Script,
+    pub reserve: Script,
+    pub settled: Script,
+    pub revoke: Script,
+}
+
+impl Scripts {
+    pub fn new() -> Self {
+        Self {
+            create: Script::new(include_str!("create.lua")),
+            update: Script::new(include_str!("update.lua")),
+            touch: Script::new(include_str!("touch.lua")),
+            end: Script::new(include_str!("end.lua")),
+            end_reserved: Script::new(include_str!("end_reserved.lua")),
+            reserve: Script::new(include_str!("reserve.lua")),
+            settled: Script::new(include_str!("settled.lua")),
+            revoke: Script::new(include_str!("revoke.lua")),
+        }
+    }
+}
+
 impl Script {
-    pub fn new(code: &'static str) -> Self {
+    fn new(code: &'static str) -> Self {
         let hash = hex(&Sha1::digest(code));
         Self { code, hash }
     }

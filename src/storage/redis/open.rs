@@ -1,17 +1,72 @@
-//! What a server says of itself when the storage is opened.
+//! Opening the storage, and what the server says of itself then.
 
+use redis::aio::ConnectionManager;
+use redis::cluster_async::ClusterConnection;
 use redis::{FromRedisValue, Value};
 
-use super::target::Target;
-use super::{Redis, Result};
+use super::connection::Connection;
+use super::script::Scripts;
+use super::target::{Link, Target};
+use super::{Redis, Result, failed};
 use crate::storage::StorageError;
 
 /// The first version that has all commands.
 const OLDEST: u32 = 7;
 
 impl Redis {
+    /// Connects to a server (one URL: `redis://`, `rediss://`, `unix://`) or to
+    /// the cluster that the URLs are nodes of. Keys begin with `prefix`.
+    pub async fn open<U: AsRef<str>>(
+        urls: impl IntoIterator<Item = U>,
+        prefix: impl Into<String>,
+    ) -> Result<Self> {
+        let urls: Vec<String> = urls.into_iter().map(|url| url.as_ref().to_owned()).collect();
+        let target = Target::new(&urls).map_err(failed)?;
+        Self::connect(target, prefix.into()).await
+    }
+
+    /// Asks Sentinels (URLs of `redis://`, `rediss://`) for the master whose name
+    /// is the host of `url`, with its user, password and database; asks again
+    /// when that one fails.
+    ///
+    /// ```no_run
+    /// use rocket_typed_sessions::storage::Redis;
+    ///
+    /// # async fn open() -> Result<(), rocket_typed_sessions::StorageError> {
+    /// let sentinels = ["redis://10.0.0.1:26379", "redis://10.0.0.2:26379"];
+    /// let storage = Redis::open_sentinel(sentinels, "redis://mymaster/0", "sessions").await?;
+    /// # drop(storage);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn open_sentinel<U: AsRef<str>>(
+        sentinels: impl IntoIterator<Item = U>,
+        url: &str,
+        prefix: impl Into<String>,
+    ) -> Result<Self> {
+        let sentinels: Vec<_> = sentinels.into_iter().map(|url| url.as_ref().to_owned()).collect();
+        let target = Target::sentinels(&sentinels, url).map_err(failed)?;
+        Self::connect(target, prefix.into()).await
+    }
+
+    /// A storage on a connection that the application has already.
+    pub fn with_connection(connection: ConnectionManager, prefix: impl Into<String>) -> Self {
+        Self::with(Target::Given(Link::Managed(connection)), prefix.into())
+    }
+
+    /// A storage on a connection to a cluster that the application has already.
+    pub fn with_cluster(connection: ClusterConnection, prefix: impl Into<String>) -> Self {
+        Self::with(Target::Given(Link::Cluster(connection)), prefix.into())
+    }
+
+    fn with(target: Target, prefix: String) -> Self {
+        Self { connection: Connection::new(target), prefix, scripts: Scripts::new(), warning: None }
+    }
+}
+
+impl Redis {
     /// Opens the storage and asks whether sessions are safe there.
-    pub(super) async fn connect(target: Target, prefix: String) -> Result<Self> {
+    async fn connect(target: Target, prefix: String) -> Result<Self> {
         let mut storage = Self::with(target, prefix);
         let _: Value = storage.ask(redis::cmd("PING")).await?;
         let about = storage.about().await;

@@ -1,0 +1,72 @@
+//! Names of records and of owners' indexes.
+
+use std::fmt;
+
+/// The name of a record: 64 lower-case hexadecimal digits, a SHA-256 hash.
+///
+/// It is derived from the application, the session's name and the id's
+/// locator, so records of two session types never meet and no id is at rest
+/// (checklist S35). Safe as a file name, a column or a Redis key as it is.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StorageKey(Name);
+
+/// The name of an owner's index: 64 lower-case hexadecimal digits, a SHA-256 hash.
+///
+/// Derived from the application, the session's name and what
+/// [`SessionData::owner`](crate::SessionData::owner) returned, so no hostile
+/// owner (quotes, NUL, `../`, 4 KiB) ever reaches a storage.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OwnerKey(Name);
+
+type Name = [u8; 32];
+
+macro_rules! hashed_name {
+    ($type:ident) => {
+        impl $type {
+            /// Wraps a SHA-256 hash. Storages receive keys; only tests need to make them.
+            pub const fn from_bytes(hash: [u8; 32]) -> Self {
+                Self(hash)
+            }
+
+            /// Reads back what [`Display`](fmt::Display) writes, and nothing else.
+            ///
+            /// ```
+            #[doc = concat!("use rocket_typed_sessions::storage::", stringify!($type), ";")]
+            ///
+            #[doc = concat!("let key = ", stringify!($type), "::from_bytes([7; 32]);")]
+            #[doc = concat!("assert_eq!(", stringify!($type), "::from_hex(&key.to_string()), Some(key));")]
+            #[doc = concat!("assert_eq!(", stringify!($type), "::from_hex(\"07\"), None);")]
+            /// ```
+            pub fn from_hex(text: &str) -> Option<Self> {
+                let mut hash = [0; 32];
+                let digits = text.as_bytes().chunks_exact(2).filter(|_| text.len() == 64);
+                for (byte, digits) in hash.iter_mut().zip(digits) {
+                    *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+                }
+                Some(Self(hash)).filter(|key| key.to_string() == text)
+            }
+
+            /// The 32 bytes of the hash, for storages with binary keys.
+            pub const fn as_bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $type {
+            // Eight digits tell records apart in a log without naming one.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let [a, b, c, d, ..] = self.0;
+                write!(f, concat!(stringify!($type), "({:02x}{:02x}{:02x}{:02x}…)"), a, b, c, d)
+            }
+        }
+    };
+}
+
+hashed_name!(StorageKey);
+hashed_name!(OwnerKey);
