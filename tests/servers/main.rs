@@ -6,6 +6,7 @@
 
 mod cached;
 mod cluster;
+mod costs;
 mod nodes;
 mod process;
 mod proxy;

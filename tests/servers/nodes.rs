@@ -63,7 +63,7 @@ async fn everywhere(sessions: &Sessions, id: &str) -> Result<String, SessionErro
     Ok(sessions.of::<User>().revoke_owner(id).await?.to_string())
 }
 
-fn figment(url: &str) -> Figment {
+pub fn figment(url: &str) -> Figment {
     let kind = match url.split_once(':') {
         Some(("redis" | "rediss", _)) => "redis",
         Some(("postgres", _)) => "postgres",
@@ -73,7 +73,7 @@ fn figment(url: &str) -> Figment {
 }
 
 /// One URL, or a list.
-fn configured(kind: &str, url: impl Serialize) -> Figment {
+pub fn configured(kind: &str, url: impl Serialize) -> Figment {
     Figment::from(rocket::Config::default())
         .select("release")
         .merge(("log_level", std::env::var("TEST_LOG").unwrap_or("off".into())))
@@ -82,7 +82,7 @@ fn configured(kind: &str, url: impl Serialize) -> Figment {
         .merge(("sessions.user.storage.url", url))
 }
 
-fn url(server: &Server) -> String {
+pub fn url(server: &Server) -> String {
     format!("redis://127.0.0.1:{}/", server.port)
 }
 
@@ -90,7 +90,7 @@ async fn node(url: &str) -> Client {
     node_of(figment(url)).await
 }
 
-async fn node_of(figment: Figment) -> Client {
+pub async fn node_of(figment: Figment) -> Client {
     let rocket = rocket::custom(figment)
         .attach(Sessions::fairing())
         .mount("/", routes![login, get_it, count, logout, everywhere]);
@@ -102,13 +102,13 @@ async fn with<'c>(client: &'c Client, uri: &str, cookie: &str) -> LocalResponse<
     client.get(uri.to_owned()).header(cookie).dispatch().await
 }
 
-async fn text(client: &Client, uri: &str, cookie: &str) -> String {
+pub async fn text(client: &Client, uri: &str, cookie: &str) -> String {
     let response = with(client, uri, cookie).await;
     assert_eq!(response.status(), Status::Ok, "{uri}");
     response.into_string().await.expect("a body")
 }
 
-async fn logged_in(client: &Client, id: &str) -> String {
+pub async fn logged_in(client: &Client, id: &str) -> String {
     let response = client.get(format!("/login/{id}")).dispatch().await;
     let cookie = response.headers().get_one("Set-Cookie").expect("a token");
     cookie.split(';').next().expect("a value").to_owned()
@@ -337,7 +337,7 @@ async fn s66_connections_that_say_nothing_any_more_are_replaced() {
 async fn s65_a_cluster_that_loses_a_master_gives_503_and_then_all_is_well() {
     let mut nodes = cluster(&SHORT_OF_A_MASTER);
     let urls: Vec<_> = nodes.iter().map(url).collect();
-    let client = node_of(configured("redis", urls)).await;
+    let client = node_of(configured("redis", &urls)).await;
     let mut cookies = Vec::new();
     for n in 0..30 {
         cookies.push(logged_in(&client, &format!("u{n}")).await);
@@ -370,6 +370,9 @@ async fn s65_a_cluster_that_loses_a_master_gives_503_and_then_all_is_well() {
             for cookie in &cookies {
                 recovers(&client, "/count", cookie).await;
             }
+            // A process that starts meanwhile finds its way.
+            let another = node_of(configured("redis", &urls)).await;
+            assert!(text(&another, "/get", &cookies[0]).await.starts_with("u0 "));
             load.store(false, Ordering::Relaxed);
         });
         let acknowledged = acknowledged.await + 30;

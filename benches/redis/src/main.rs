@@ -24,9 +24,8 @@ fn median(mut times: Vec<Duration>) -> Duration {
 async fn main() {
     let url = std::env::args().nth(1).unwrap_or_else(|| "redis://127.0.0.1/".into());
     let client = redis::Client::open(url.as_str()).expect("a URL");
-    let mut bare = ConnectionManager::new(client.clone()).await.expect("a server");
-    let connection = ConnectionManager::new(client).await.expect("a server");
-    let storage = Redis::with_connection(connection, "bench");
+    let mut bare = ConnectionManager::new(client).await.expect("a server");
+    let storage = Redis::open([url], "bench").await.expect("a server");
 
     let now = now();
     let record = Record {

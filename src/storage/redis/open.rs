@@ -62,9 +62,7 @@ impl Redis {
     fn with(target: Target, prefix: String) -> Self {
         Self { connection: Connection::new(target), prefix, scripts: Scripts::new(), warning: None }
     }
-}
 
-impl Redis {
     /// Opens the storage and asks whether sessions are safe there.
     async fn connect(target: Target, prefix: String) -> Result<Self> {
         let mut storage = Self::with(target, prefix);

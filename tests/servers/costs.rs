@@ -1,0 +1,101 @@
+//! What a request asks of its server, as `docs/operations.md` says.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use rocket::local::asynchronous::Client;
+use sqlx::Row;
+
+use crate::nodes::{figment, logged_in, node_of, text, url};
+use crate::process::Server;
+use crate::redis::redis;
+use crate::sql::{mariadb, mariadb_url};
+
+/// Everything that clients send to Redis.
+struct Monitor(TcpStream);
+
+impl Monitor {
+    fn on(server: &Server) -> Self {
+        let mut socket = TcpStream::connect(("127.0.0.1", server.port)).expect("a connection");
+        socket.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout");
+        socket.write_all(b"MONITOR\r\n").expect("sent");
+        let monitor = Self(socket);
+        monitor.commands();
+        monitor
+    }
+
+    /// The names of the commands since the last time; what a script does is its own affair.
+    fn commands(&self) -> Vec<String> {
+        let mut seen = Vec::new();
+        let _ = (&self.0).read_to_end(&mut seen);
+        let seen = String::from_utf8_lossy(&seen).into_owned();
+        let command = |line: &str| {
+            let (from, command) = line.split_once("] ")?;
+            let name = command.split('"').nth(1)?.to_uppercase();
+            (!from.ends_with("lua")).then_some(name)
+        };
+        seen.lines().filter_map(command).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_request_to_redis_costs_what_is_documented() {
+    let server = redis(&[]);
+    let client = node_of(figment(&url(&server))).await;
+    // Every script is known, every connection made.
+    let cookie = logged_in(&client, "ann").await;
+    text(&client, "/count", &cookie).await;
+    logged_in(&client, "carol").await;
+    text(&client, "/everywhere/carol", "").await;
+    let monitor = Monitor::on(&server);
+    text(&client, "/get", &cookie).await;
+    assert_eq!(monitor.commands(), ["GET"]);
+    text(&client, "/count", &cookie).await;
+    assert_eq!(monitor.commands(), ["GET", "EVALSHA"]);
+    logged_in(&client, "ann").await;
+    assert_eq!(monitor.commands(), ["GET", "EVALSHA", "EVALSHA", "HDEL"]);
+    text(&client, "/get", "").await;
+    assert_eq!(monitor.commands().len(), 0, "nobody");
+    text(&client, "/get", "user=forged").await;
+    assert_eq!(monitor.commands().len(), 0, "a forgery");
+    text(&client, "/everywhere/ann", "").await;
+    let mut commands = monitor.commands();
+    commands.retain(|command| command != "MULTI" && command != "EXEC");
+    assert_eq!(commands, ["EVALSHA", "EVALSHA", "EVALSHA", "ZREM", "HDEL"], "of two sessions");
+
+    let touching = figment(&url(&server)).merge(("sessions.user.touch_after", 0));
+    let client = node_of(touching).await;
+    let cookie = logged_in(&client, "bob").await;
+    text(&client, "/get", &cookie).await;
+    monitor.commands();
+    text(&client, "/get", &cookie).await;
+    assert_eq!(monitor.commands(), ["GET", "EVALSHA"], "a touch");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_request_to_a_database_costs_what_is_documented() {
+    let server = mariadb(&[]);
+    let client = node_of(figment(&mariadb_url(&server))).await;
+    let pool = sqlx::MySqlPool::connect(&mariadb_url(&server)).await.expect("a connection");
+    // Not prepared, so that asking does not count.
+    let executed = async || -> u32 {
+        let asked = sqlx::raw_sql("SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'");
+        let row = asked.fetch_one(&pool).await.expect("the figure");
+        row.get::<String, _>(1).parse().expect("a number")
+    };
+    let costs = async |client: &Client, uri: &str, cookie: &str| {
+        let before = executed().await;
+        text(client, uri, cookie).await;
+        executed().await - before
+    };
+    let cookie = logged_in(&client, "ann").await;
+    assert_eq!(costs(&client, "/get", &cookie).await, 1);
+    assert_eq!(costs(&client, "/count", &cookie).await, 2);
+    let before = executed().await;
+    logged_in(&client, "ann").await;
+    assert_eq!(executed().await - before, 4, "one SELECT, and three in a transaction");
+    assert_eq!(costs(&client, "/get", "").await, 0, "nobody");
+    assert_eq!(costs(&client, "/get", "user=forged").await, 0, "a forgery");
+    assert_eq!(costs(&client, "/everywhere/ann", "").await, 3);
+}
