@@ -70,6 +70,24 @@ async fn valkey_keeps_every_promise() {
     conformance(async |name| open(&server, name).await).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_user_with_the_documented_rights_needs_no_more() {
+    let server = redis(&[]);
+    let documented = include_str!("../../docs/operations.md");
+    let command = documented.lines().find(|line| line.starts_with("ACL SETUSER"));
+    let command = command.expect("in the documentation");
+    let of_the_test = command.replace("~sessions:*", "~*").replace(">password", ">canary");
+    assert!(ask(&server, &of_the_test).contains("OK"), "{command}");
+    let url = format!("redis://shop:canary@127.0.0.1:{}/", server.port);
+    conformance(async |name| Redis::open([&url], name).await.expect("a connection")).await;
+    let storage = Redis::open([&url], "app").await.expect("a connection");
+    let mut changes = storage.changes().expect("Redis tells");
+    let first = tokio::time::timeout(Duration::from_secs(5), changes.next()).await;
+    assert_eq!(first.expect("it may listen"), Some(Change::Any));
+    // Nothing that it tried was refused.
+    assert!(ask(&server, "ACL LOG").lines().count() < 2, "{}", ask(&server, "ACL LOG"));
+}
+
 #[tokio::test]
 async fn s39_every_record_has_a_ttl_and_no_command_searches_or_flushes() {
     let server = redis(&[]);
