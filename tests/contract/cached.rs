@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rocket::futures::stream::{self, BoxStream};
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
 use rocket_typed_sessions::storage::{
-    Cached, Create, Memory, OwnerGuard, OwnerKey, OwnerLimit, OwnerLimitPolicy, Record,
-    SessionStorage, StorageKey, Timestamp, Touch, Update,
+    Cached, Change, Create, Generation, Memory, OwnerGuard, OwnerKey, OwnerLimit, OwnerLimitPolicy,
+    OwnerPage, Record, SessionStorage, StorageKey, Stored, Timestamp, Touch, Update, Version,
 };
 use rocket_typed_sessions::{SessionError, Sessions, StorageError};
+use tokio::sync::broadcast::{Sender, channel};
 
 use crate::support::*;
 
@@ -203,6 +205,135 @@ async fn a_write_that_failed_or_that_nobody_waited_for_leaves_no_copy() {
     let asked = far.calls(Operation::Read);
     payload(&near, 1).await;
     assert_eq!(far.calls(Operation::Read), asked + 1);
+}
+
+/// A storage that is told of changes, here by the test.
+struct Telling(Faulty, Sender<Change>);
+
+impl Telling {
+    fn new() -> (Arc<Self>, Sender<Change>) {
+        let (tell, _) = channel(16);
+        (Arc::new(Self(faulty(), tell.clone())), tell)
+    }
+}
+
+#[rocket::async_trait]
+impl SessionStorage for Telling {
+    async fn create(
+        &self,
+        key: &StorageKey,
+        record: Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Create, StorageError> {
+        self.0.create(key, record, guard, now).await
+    }
+
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
+        self.0.read(key, now).await
+    }
+
+    async fn update(
+        &self,
+        key: &StorageKey,
+        expected: Version,
+        record: Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Update, StorageError> {
+        self.0.update(key, expected, record, guard, now).await
+    }
+
+    async fn touch(
+        &self,
+        key: &StorageKey,
+        last_seen: Timestamp,
+        expires: Timestamp,
+    ) -> Result<Touch, StorageError> {
+        self.0.touch(key, last_seen, expires).await
+    }
+
+    async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError> {
+        self.0.invalidate(key).await
+    }
+
+    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
+        self.0.purge_expired(now, limit).await
+    }
+
+    async fn list(
+        &self,
+        owner: &OwnerKey,
+        after: Option<&StorageKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<OwnerPage, StorageError> {
+        self.0.list(owner, after, limit, now).await
+    }
+
+    async fn invalidate_owner(
+        &self,
+        owner: &OwnerKey,
+        except: &[StorageKey],
+        now: Timestamp,
+    ) -> Result<usize, StorageError> {
+        self.0.invalidate_owner(owner, except, now).await
+    }
+
+    async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
+        self.0.owner_generation(owner).await
+    }
+
+    fn changes(&self) -> Option<BoxStream<'static, Change>> {
+        let changes = stream::unfold(self.1.subscribe(), async |mut told| {
+            told.recv().await.ok().map(|change| (change, told))
+        });
+        Some(Box::pin(changes))
+    }
+}
+
+async fn heard(tell: &Sender<Change>, change: Change) {
+    tell.send(change).expect("somebody listens");
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_storage_tells_of_is_read_again_and_nothing_else() {
+    let (far, tell) = Telling::new();
+    let near = Cached::new(Arc::clone(&far), 1000, TTL);
+    for name in [1, 2] {
+        create(&far, name, record("x", None)).await;
+        assert!(payload(&near, name).await.is_some());
+        far.invalidate(&key(name)).await.expect("an answer");
+    }
+    heard(&tell, Change::Record(key(1))).await;
+    assert_eq!(payload(&near, 1).await, None);
+    assert!(payload(&near, 2).await.is_some(), "a copy");
+    heard(&tell, Change::Any).await;
+    assert_eq!(payload(&near, 2).await, None);
+    drop(near);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(tell.receiver_count(), 0, "nobody listens any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_while_an_answer_is_on_its_way_makes_it_no_copy() {
+    for change in [Change::Record(key(1)), Change::Any] {
+        let (far, tell) = Telling::new();
+        let near = Arc::new(Cached::new(Arc::clone(&far), 1000, TTL));
+        create(&far, 1, record("x", None)).await;
+        far.0.set(Operation::Read, Fault::SlowAnswer(Duration::from_millis(100)));
+        let read = tokio::spawn({
+            let near = Arc::clone(&near);
+            async move { payload(&*near, 1).await }
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        far.invalidate(&key(1)).await.expect("an answer");
+        heard(&tell, change).await;
+        assert!(read.await.expect("no panic").is_some(), "what was, when it was asked");
+        far.0.mend();
+        assert_eq!(payload(&*near, 1).await, None);
+    }
 }
 
 #[tokio::test]

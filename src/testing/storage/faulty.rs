@@ -169,6 +169,16 @@ impl SessionStorage for Faulty {
         self.pass(Operation::Read, self.0.storage.read(key, now)).await
     }
 
+    async fn read_newer(
+        &self,
+        key: &StorageKey,
+        than: Version,
+        now: Timestamp,
+    ) -> Result<Option<Stored>, StorageError> {
+        // The part of a read that most storages do not have: it counts as none.
+        self.0.storage.read_newer(key, than, now).await
+    }
+
     async fn update(
         &self,
         key: &StorageKey,
