@@ -11,6 +11,7 @@ use rocket_typed_sessions::storage::{
 };
 use rocket_typed_sessions::testing::storage::conformance;
 
+use crate::process::run;
 use crate::proxy::Proxy;
 use crate::redis::{
     FREE, SHORT_OF_A_MASTER, ask, cluster, master_of, now, record, redis, replicated, started, urls,
@@ -171,7 +172,21 @@ async fn every_master_of_a_cluster_is_heard_also_the_next_one() {
     let (here, there) = (node(&urls).await, node(&urls).await);
     listens(&here, &there).await;
     is_heard(&here, &there, 0).await;
-    replicated(&nodes);
+
+    // A node that joins later is given most of the slots, and no connection breaks.
+    let [first, joins] = [&nodes[0], &redis(&["--cluster-enabled", "yes"])];
+    let [first, address] = [first, joins].map(|node| format!("127.0.0.1:{}", node.port));
+    let id = ask(joins, "CLUSTER MYID").lines().nth(1).expect("its id").trim().to_owned();
+    let cluster = |words: &str| run(&words.split(' ').map(str::to_owned).collect::<Vec<_>>());
+    cluster(&format!("redis-cli --cluster add-node {address} {first}"));
+    while !ask(joins, "CLUSTER INFO").contains("cluster_known_nodes:7") {}
+    std::thread::sleep(Duration::from_secs(2));
+    cluster(&format!(
+        "redis-cli --cluster reshard {first} --cluster-from all --cluster-to {id} --cluster-slots 12000 --cluster-yes"
+    ));
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    is_heard(&here, &there, 20).await;
+
     let master = master_of(&nodes);
     nodes[master].kill();
     let started = Instant::now();

@@ -326,7 +326,8 @@ async fn s66_connections_that_say_nothing_any_more_are_replaced() {
             network.forget_connections();
             let started = Instant::now();
             recovers(&client, "/count", &cookie).await;
-            assert!(started.elapsed() < Duration::from_secs(6), "{url}: {:?}", started.elapsed());
+            let took = started.elapsed();
+            assert!(took < Duration::from_millis(3500), "{url}: {took:?}");
             let all = join_all((0..20).map(|_| answer(&client, "/get", &cookie))).await;
             assert!(all.iter().all(|status| *status == Status::Ok), "{url}: {all:?}");
         }
