@@ -14,7 +14,7 @@ use rocket_typed_sessions::testing::storage::conformance;
 use crate::process::run;
 use crate::proxy::Proxy;
 use crate::redis::{
-    FREE, SHORT_OF_A_MASTER, ask, cluster, master_of, now, record, redis, replicated, started, urls,
+    FREE, SHORT_OF_A_MASTER, ask, cluster, master_of, now, record, redis, started, urls,
 };
 
 const TTL: Duration = Duration::from_secs(3600);
@@ -156,6 +156,8 @@ async fn after_a_restart_or_a_silence_a_node_listens_again_and_trusts_no_copy() 
     listens(&here, &there).await;
 
     here.create(&key(1), record(None, 1000), FREE, now()).await.expect("an answer");
+    // It hears of that, too.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(reads(&there, 1).await.is_some());
     network.forget_connections();
     here.invalidate(&key(1)).await.expect("an answer");

@@ -62,7 +62,7 @@ async fn a_request_to_redis_costs_what_is_documented() {
     text(&client, "/everywhere/ann", "").await;
     let mut commands = monitor.commands();
     commands.retain(|command| command != "MULTI" && command != "EXEC");
-    assert_eq!(commands, ["EVALSHA", "EVALSHA", "EVALSHA", "ZREM", "HDEL"], "of two sessions");
+    assert_eq!(commands, ["EVALSHA", "EVALSHA", "EVALSHA", "ZREM", "HDEL", "ZRANGE"], "of two");
 
     let touching = figment(&url(&server)).merge(("sessions.user.touch_after", 0));
     let client = node_of(touching).await;

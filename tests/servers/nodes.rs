@@ -334,6 +334,27 @@ async fn s66_connections_that_say_nothing_any_more_are_replaced() {
     }
 }
 
+/// A cluster's client asks again by itself when an answer is lost. What it asks
+/// for may have been done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s57_an_update_whose_answer_is_lost_is_not_made_twice() {
+    let server = redis(&["--cluster-enabled", "yes"]);
+    let network = Proxy::to(server.port).await;
+    ask(&server, &format!("CONFIG SET cluster-announce-port {}", network.port));
+    ask(&server, "CLUSTER ADDSLOTSRANGE 0 16383");
+    while !ask(&server, "CLUSTER INFO").contains("cluster_state:ok") {}
+    let url = format!("redis://127.0.0.1:{}/", network.port);
+    let client = node_of(configured("redis", [&url])).await;
+    let cookie = logged_in(&client, "ann").await;
+    text(&client, "/count", &cookie).await;
+    for round in 2..20 {
+        // The first is that of the read, the second that of the write.
+        network.lose_answer(2);
+        assert_eq!(text(&client, "/count", &cookie).await, format!("ann {round}"));
+        assert_eq!(text(&client, "/get", &cookie).await, format!("ann {round}"));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s65_a_cluster_that_loses_a_master_gives_503_and_then_all_is_well() {
     let mut nodes = cluster(&SHORT_OF_A_MASTER);

@@ -1,7 +1,7 @@
 //! The network between an application and its server, which may fail in silence.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -13,24 +13,43 @@ pub struct Proxy {
     /// Connections up to this one stay open, and nothing comes through them.
     silent: Arc<AtomicU64>,
     made: Arc<AtomicU64>,
+    /// How many answers come through before one is lost, and its connection with it.
+    answers: Arc<AtomicI64>,
 }
 
 impl Proxy {
     pub async fn to(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let proxy = Self { port, silent: Arc::default(), made: Arc::default() };
-        let (silent, made) = (Arc::clone(&proxy.silent), Arc::clone(&proxy.made));
+        let (silent, made) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+        let lost = Arc::new(AtomicI64::new(i64::MAX));
+        let proxy = Self {
+            port,
+            silent: Arc::clone(&silent),
+            made: Arc::clone(&made),
+            answers: Arc::clone(&lost),
+        };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let number = made.fetch_add(1, Ordering::SeqCst) + 1;
                 let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else { continue };
                 let ((from, back), (answers, to)) = (client.into_split(), server.into_split());
-                tokio::spawn(pass(from, to, number, Arc::clone(&silent)));
-                tokio::spawn(pass(answers, back, number, Arc::clone(&silent)));
+                let comes = Arc::new(AtomicI64::new(i64::MAX));
+                let there = tokio::spawn(pass(from, to, number, Arc::clone(&silent), comes));
+                let comes = Arc::clone(&lost);
+                let silent = Arc::clone(&silent);
+                tokio::spawn(async move {
+                    pass(answers, back, number, silent, comes).await;
+                    there.abort();
+                });
             }
         });
         proxy
+    }
+
+    /// The `n`th answer from now on is lost, and its connection breaks.
+    pub fn lose_answer(&self, n: i64) {
+        self.answers.store(n - 1, Ordering::SeqCst);
     }
 
     /// As a firewall that has forgotten its connections: nobody is told.
@@ -44,10 +63,18 @@ async fn pass(
     mut to: OwnedWriteHalf,
     number: u64,
     silent: Arc<AtomicU64>,
+    comes: Arc<AtomicI64>,
 ) {
     let mut bytes = [0; 4096];
     while let Ok(read @ 1..) = from.read(&mut bytes).await {
-        if number > silent.load(Ordering::SeqCst) && to.write_all(&bytes[..read]).await.is_err() {
+        if number <= silent.load(Ordering::SeqCst) {
+            continue;
+        }
+        if comes.fetch_sub(1, Ordering::SeqCst) == 0 {
+            comes.store(i64::MAX, Ordering::SeqCst);
+            return;
+        }
+        if to.write_all(&bytes[..read]).await.is_err() {
             return;
         }
     }

@@ -1,20 +1,19 @@
 //! What Redis tells of keys that change: client tracking, in broadcasting mode,
 //! on a connection of its own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::ConnectionLike;
-use redis::cluster_routing::{
-    MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo, SingleNodeRoutingInfo,
-};
-use redis::{Cmd, PushInfo, PushKind, RedisResult, Value};
+use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
+use redis::{Cmd, FromRedisValue, PushInfo, PushKind, RedisResult, Value};
 use rocket::futures::stream::BoxStream;
 use rocket::response::stream::stream;
 use rocket::tokio::select;
 use rocket::warn;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, Interval, interval_at, sleep, timeout};
 
 use super::connection::OPENING;
 use super::target::{Link, Target, silent};
@@ -57,23 +56,27 @@ pub(super) fn changes(target: Arc<Target>, prefix: String) -> BoxStream<'static,
 struct Listener {
     link: Link,
     pushes: UnboundedReceiver<PushInfo>,
+    pulse: Interval,
     /// Which nodes a cluster has; each tells of its own keys only.
-    nodes: Value,
+    nodes: Nodes,
+    /// All of them tell; else the next pulse is the end, and another attempt follows.
+    complete: bool,
 }
 
 impl Listener {
     async fn open(target: &Target, prefix: &str) -> RedisResult<Self> {
         let (sender, pushes) = unbounded_channel();
         let mut link = target.open(Some(sender)).await?;
-        let nodes = nodes(&mut link).await?;
+        let nodes = Nodes::of(&mut link).await?;
         let mut tracking = redis::cmd("CLIENT");
         tracking.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(format!("{prefix}:"));
         // Replicas, too: one of them may become a master without a word.
-        everywhere(&mut link, tracking).await?;
-        Ok(Self { link, pushes, nodes })
+        let complete = everywhere(&mut link, tracking).await? >= nodes.all.len();
+        let pulse = interval_at(Instant::now() + PULSE, PULSE);
+        Ok(Self { link, pushes, pulse, nodes, complete })
     }
 
-    /// What has changed; `None` once nobody tells any more.
+    /// What has changed; `None` once somebody does not tell any more.
     async fn next(&mut self, prefix: &str) -> Option<Vec<Change>> {
         loop {
             select! {
@@ -82,10 +85,12 @@ impl Listener {
                     PushInfo { kind: PushKind::Disconnection, .. } => return None,
                     _ => {}
                 },
-                () = sleep(PULSE) => {
-                    let nodes = timeout(OPENING, nodes(&mut self.link)).await.ok()?.ok()?;
-                    timeout(OPENING, everywhere(&mut self.link, redis::cmd("PING"))).await.ok()?.ok()?;
-                    if nodes != self.nodes {
+                _ = self.pulse.tick() => {
+                    let alive = timeout(OPENING, async {
+                        everywhere(&mut self.link, redis::cmd("PING")).await?;
+                        Nodes::of(&mut self.link).await
+                    });
+                    if alive.await.ok()?.ok()? != self.nodes || !self.complete {
                         return None;
                     }
                 }
@@ -94,17 +99,51 @@ impl Listener {
     }
 }
 
-async fn nodes(link: &mut Link) -> RedisResult<Value> {
-    let Link::Cluster(cluster) = link else { return Ok(Value::Nil) };
-    let mut slots = redis::cmd("CLUSTER");
-    slots.arg("SLOTS");
-    cluster.route_command(slots, RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random)).await
+/// Asks every node that there is a connection to; how many have answered.
+async fn everywhere(link: &mut Link, command: Cmd) -> RedisResult<usize> {
+    let Link::Cluster(cluster) = link else {
+        return link.req_packed_command(&command).await.map(|_| 1);
+    };
+    let all = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllNodes, None));
+    match cluster.route_command(command, all).await? {
+        Value::Map(answers) => Ok(answers.len()),
+        _ => Ok(1),
+    }
 }
 
-async fn everywhere(link: &mut Link, command: Cmd) -> RedisResult<Value> {
-    let Link::Cluster(cluster) = link else { return link.req_packed_command(&command).await };
-    let all = (MultipleNodeRoutingInfo::AllNodes, Some(ResponsePolicy::AllSucceeded));
-    cluster.route_command(command, RoutingInfo::MultiNode(all)).await
+/// The nodes of a cluster and who is the master of which slots, in whatever order
+/// the node that was asked names them; nothing for a single server.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Nodes {
+    all: BTreeSet<String>,
+    masters: BTreeSet<(i64, i64, String)>,
+}
+
+impl Nodes {
+    async fn of(link: &mut Link) -> RedisResult<Self> {
+        let Link::Cluster(cluster) = link else { return Ok(Self::default()) };
+        let mut slots = redis::cmd("CLUSTER");
+        slots.arg("SLOTS");
+        let any = RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random);
+        let slots = cluster.route_command(slots, any).await?;
+        let mut nodes = Self::default();
+        for range in Vec::<Vec<Value>>::from_redis_value(slots)? {
+            let mut range = range.into_iter();
+            let (Some(first), Some(last)) = (range.next(), range.next()) else { continue };
+            // Each is an address, a port, an id and more; the master is named first.
+            let ids = range.map(|node| {
+                let id = Vec::<Value>::from_redis_value(node)?.into_iter().nth(2);
+                id.map_or(Ok(String::new()), String::from_redis_value)
+            });
+            let ids = ids.collect::<Result<Vec<_>, _>>()?;
+            if let Some(master) = ids.first() {
+                let (first, last) = (i64::from_redis_value(first)?, i64::from_redis_value(last)?);
+                nodes.masters.insert((first, last, master.clone()));
+            }
+            nodes.all.extend(ids);
+        }
+        Ok(nodes)
+    }
 }
 
 /// The records among the keys that have changed.

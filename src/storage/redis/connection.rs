@@ -55,9 +55,12 @@ impl Connection {
             State::Open(live) => return Ok(Arc::clone(live)),
             State::Opening(opening) => opening.clone(),
             state @ State::Closed => {
-                let opening = self.clone().open().boxed().shared();
-                // It goes on if whoever asked first gives up.
-                rocket::tokio::spawn(opening.clone());
+                // A task of its own: it goes on if whoever asked first gives up.
+                let opened = rocket::tokio::spawn(self.clone().open());
+                let opened = opened.map(|opened| {
+                    opened.unwrap_or_else(|_| Err(silent("the making of a link broke off")))
+                });
+                let opening = opened.boxed().shared();
                 *state = State::Opening(opening.clone());
                 opening
             }
@@ -66,11 +69,12 @@ impl Connection {
     }
 
     async fn open(self) -> RedisResult<Arc<Live>> {
+        let mut opening = Opening { connection: &self, becomes: State::Closed };
         let opened = timeout(OPENING, self.0.target.open(None)).await;
         let opened = opened.unwrap_or_else(|_| Err(silent("no link within five seconds")));
-        let live = opened.map(|link| Arc::new(Live { link, waiting: Mutex::default() }));
-        *self.0.state.lock() = live.clone().map_or(State::Closed, State::Open);
-        live
+        let live = Arc::new(Live { link: opened?, waiting: Mutex::default() });
+        opening.becomes = State::Open(Arc::clone(&live));
+        Ok(live)
     }
 
     /// Has the next request make another link.
@@ -104,6 +108,18 @@ impl Connection {
             }
         }
         answer
+    }
+}
+
+/// The making of a link, whatever becomes of it.
+struct Opening<'c> {
+    connection: &'c Connection,
+    becomes: State,
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        *self.connection.0.state.lock() = std::mem::replace(&mut self.becomes, State::Closed);
     }
 }
 

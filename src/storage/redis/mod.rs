@@ -19,8 +19,15 @@
 //! refused there; whoever has is in the index, and either has written (the
 //! record is deleted) or finds a mark for the reservation beside the record.
 //!
+//! A limit ends the records of the entries that it pushes out before these leave
+//! the index; whoever breaks off in between leaves one too many, which the next
+//! login counts.
+//!
+//! A script may have run although its answer was lost, and in a cluster the
+//! client sends it again by itself: each knows its own work when it meets it.
+//!
 //! Every record has a TTL besides its expiry, so Redis itself removes what has
-//! expired.
+//! expired. Its entry stays: each login has a look at some of a long index.
 
 mod changes;
 mod connection;
@@ -30,14 +37,15 @@ mod record;
 mod script;
 mod target;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use connection::Connection;
 use owners::{Entry, Reserved};
 use record::{Header, packed, unpacked};
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
-use rocket::futures::future::try_join_all;
+use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind};
+use rocket::futures::future::{poll_immediate, try_join_all};
 use rocket::futures::stream::BoxStream;
 use script::{Call, Script, Scripts};
 use target::Target;
@@ -54,6 +62,8 @@ type Result<T> = std::result::Result<T, StorageError>;
 const LOGIN_SECONDS: u64 = 30;
 /// A reservation without a record for so long never gets one.
 const SETTLED_SECONDS: u64 = 2 * LOGIN_SECONDS;
+/// How many sessions of an owner are ended at once.
+const REVOKED_AT_ONCE: usize = 500;
 /// Marks and generations need to outlast the logins under way only.
 const MARK: Duration = Duration::from_secs(2 * SETTLED_SECONDS);
 const GENERATION: Duration = Duration::from_secs(86_400);
@@ -97,17 +107,40 @@ impl Redis {
         answer.map_err(failed)
     }
 
-    /// Runs a script; a server that does not know it, a replica that has just
-    /// become a master, is given its code.
+    /// Runs a script, the same way if it may run twice.
     async fn run<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T> {
-        let mut connection = self.connection.clone();
-        let answer = match call.by_hash().query_async(&mut connection).await {
-            Err(cause) if cause.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                call.by_code().query_async(&mut connection).await
+        let answer = match self.try_run(&call).await {
+            Err(cause) if cause.is_connection_dropped() && call.is_repeatable() => {
+                self.try_run(&call).await
             }
             answer => answer,
         };
         answer.map_err(failed)
+    }
+
+    /// A server that does not know the script, a replica that has just become a
+    /// master, is given its code.
+    async fn try_run<T: FromRedisValue>(&self, call: &Call<'_>) -> RedisResult<T> {
+        let mut connection = self.connection.clone();
+        match call.by_hash().query_async(&mut connection).await {
+            Err(cause) if cause.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                call.by_code().query_async(&mut connection).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Keeps the books on an owner after a record has been written or ended:
+    /// sent at once, in order, and not waited for. If it fails, the write stands,
+    /// and what is missing here is found out in time.
+    async fn afterwards(&self, commands: Pipeline) {
+        let mut connection = self.connection.clone();
+        let mut sent = Box::pin(async move {
+            let _: RedisResult<()> = commands.query_async(&mut connection).await;
+        });
+        if poll_immediate(&mut sent).await.is_none() {
+            rocket::tokio::spawn(sent);
+        }
     }
 
     fn record(&self, key: &StorageKey) -> String {
@@ -165,19 +198,18 @@ impl SessionStorage for Redis {
             Reserved::Revoked => return Ok(Create::Revoked),
             Reserved::LimitReached => return Ok(Create::LimitReached),
         };
-        // A key that is used again must not repeat versions: begin anywhere.
-        let version = Version(random_number()? >> 1);
+        let version = random_version()?;
         let call = self.written(&self.scripts.create, key, &record, (version, entry.as_ref()), now);
         let answer: String = self.run(call).await?;
         match answer.as_str() {
             "done" => {
-                self.confirm(entry.as_ref()).await?;
+                self.confirm(entry.as_ref()).await;
                 Ok(Create::Created(version))
             }
             // It began, and a later login ended it at once.
             "pushed" => Ok(Create::Created(version)),
             other => {
-                self.forget(entry.as_ref()).await?;
+                self.forget(entry.as_ref()).await;
                 match other {
                     "exists" => Ok(Create::Exists),
                     "revoked" => Ok(Create::Revoked),
@@ -199,7 +231,7 @@ impl SessionStorage for Redis {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update> {
-        let version = Version(expected.0.wrapping_add(1));
+        let version = random_version()?;
         let swap = async |entry: Option<&Entry>| {
             let mut call = self.written(&self.scripts.update, key, &record, (version, entry), now);
             call.arg(&expected.0.to_be_bytes());
@@ -217,16 +249,16 @@ impl SessionStorage for Redis {
         }
         let (word, before) = (answer.0.as_str(), Header::of(&answer.1));
         match word {
-            "done" => self.confirm(entry.as_ref()).await?,
+            "done" => self.confirm(entry.as_ref()).await,
             // It began, and a later login ended it at once.
             "pushed" => {}
-            _ => self.forget(entry.as_ref()).await?,
+            _ => self.forget(entry.as_ref()).await,
         }
         if let ("done" | "pushed", Some(before)) = (word, before) {
             if before.owner == record.owner {
-                self.keep_index(&before, record.expires, now).await?;
+                self.keep_index(&before, record.expires, now).await;
             } else {
-                self.forget(before.entry(key).as_ref()).await?;
+                self.forget(before.entry(key).as_ref()).await;
             }
         }
         match word {
@@ -245,19 +277,21 @@ impl SessionStorage for Redis {
         expires: Timestamp,
     ) -> Result<Touch> {
         let mut call = self.scripts.touch.key(self.record(key));
-        call.arg(last_seen.as_millis()).arg(expires.as_millis());
+        for time in [last_seen, expires] {
+            call.arg(&time.as_millis().to_be_bytes());
+        }
         let before: Option<Vec<u8>> = self.run(call).await?;
         let Some(before) = before.as_deref().and_then(Header::of) else {
             return Ok(Touch::Missing);
         };
-        self.keep_index(&before, expires, last_seen).await?;
+        self.keep_index(&before, expires, last_seen).await;
         Ok(Touch::Touched)
     }
 
     async fn invalidate(&self, key: &StorageKey) -> Result<bool> {
         let found: Option<Vec<u8>> = self.run(self.scripts.end.key(self.record(key))).await?;
         let Some(found) = found else { return Ok(false) };
-        self.forget(Header::of(&found).and_then(|header| header.entry(key)).as_ref()).await?;
+        self.forget(Header::of(&found).and_then(|header| header.entry(key)).as_ref()).await;
         Ok(true)
     }
 
@@ -299,14 +333,23 @@ impl SessionStorage for Redis {
     ) -> Result<usize> {
         let mut call = self.scripts.revoke.key(self.of_owner(owner, 'i'));
         call.key(self.of_owner(owner, 'g')).arg(millis(GENERATION));
-        let entries = Entry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
-        let entries: Vec<_> =
-            entries.into_iter().filter(|entry| !except.contains(&entry.key)).collect();
-        let ended = entries.iter().map(|entry| self.end_reserved(entry, "revoked", now));
-        let ended = try_join_all(ended).await?.into_iter().sum();
-        // After their records, so that a crash leaves none that nobody finds.
-        self.forget(&entries).await?;
-        Ok(ended)
+        let mut entries = Entry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
+        let (mut seen, mut ended) = (HashSet::new(), 0);
+        loop {
+            entries.retain(|entry| !except.contains(&entry.key) && seen.insert(entry.member()));
+            if entries.is_empty() {
+                return Ok(ended);
+            }
+            // The newest first: they live, and an old index may hold many that do not.
+            for entries in entries.rchunks(REVOKED_AT_ONCE) {
+                let all = entries.iter().map(|entry| self.end_reserved(entry, "revoked", now));
+                ended += try_join_all(all).await?.into_iter().sum::<usize>();
+                // After their records, so that a crash leaves none that nobody finds.
+                self.forget(entries).await;
+            }
+            // A session may have moved on to another key meanwhile.
+            entries = self.entries(owner).await?;
+        }
     }
 
     async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation> {
@@ -328,6 +371,11 @@ impl std::fmt::Debug for Redis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Redis").field("prefix", &self.prefix).finish_non_exhaustive()
     }
+}
+
+/// Two writes never give the same one, so that a repeated script knows its own.
+fn random_version() -> Result<Version> {
+    random_number().map(|number| Version(number >> 1))
 }
 
 fn random_number() -> Result<u64> {

@@ -1,5 +1,6 @@
 //! The index of an owner's records, which lies in another slot than they do.
 
+use redis::Pipeline;
 use rocket::futures::future::try_join_all;
 
 use super::record::Header;
@@ -23,7 +24,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// As it stands in the index.
-    fn member(&self) -> [u8; 40] {
+    pub fn member(&self) -> [u8; 40] {
         let mut member = [0; 40];
         member[..32].copy_from_slice(self.key.as_bytes());
         member[32..].copy_from_slice(&self.reservation.to_be_bytes());
@@ -72,19 +73,26 @@ impl Redis {
                 .arg(limit)
                 .arg(if refuse { "refuse" } else { "end" })
                 .arg(index_ttl(record.expires, now))
-                .arg(checked);
-            let (word, since, victims): (String, _, Vec<Vec<u8>>) = self.run(call).await?;
+                .arg(checked)
+                .arg(SETTLED_SECONDS);
+            let (word, since, victims, suspects): (String, _, Vec<Vec<u8>>, Vec<Vec<u8>>) =
+                self.run(call).await?;
             match word.as_str() {
                 "revoked" => return Ok(Reserved::Revoked),
                 "limit" => return Ok(Reserved::LimitReached),
                 "full" => {
-                    self.forget_dead(&entry.owner, now).await?;
+                    let mut call = self.scripts.settled.key(self.of_owner(&entry.owner, 'i'));
+                    call.key(self.of_owner(&entry.owner, 'w')).arg(SETTLED_SECONDS);
+                    let entries = Entry::all(&entry.owner, &self.run::<Vec<Vec<u8>>>(call).await?);
+                    self.forget_dead(entries, now).await?;
                     checked = "checked";
                 }
                 _ => {
                     let victims = Entry::all(&entry.owner, &victims);
                     let ended = victims.iter().map(|entry| self.end_reserved(entry, "pushed", now));
                     try_join_all(ended).await?;
+                    self.forget(&victims).await;
+                    self.forget_dead(Entry::all(&entry.owner, &suspects), now).await?;
                     entry.since = since;
                     return Ok(Reserved::Yes(Some(entry)));
                 }
@@ -92,16 +100,14 @@ impl Redis {
         }
     }
 
-    /// Removes an owner's entries whose records do not live.
-    async fn forget_dead(&self, owner: &OwnerKey, now: Timestamp) -> Result<()> {
-        // Their records have been written by now, so that those not found never will be.
-        let mut call = self.scripts.settled.key(self.of_owner(owner, 'i'));
-        call.key(self.of_owner(owner, 'w')).arg(SETTLED_SECONDS);
-        let mut entries = Entry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
+    /// Removes those entries of an owner whose records do not live. They have been
+    /// written by now, so that those not found never will be.
+    async fn forget_dead(&self, mut entries: Vec<Entry>, now: Timestamp) -> Result<()> {
         let found = entries.iter().map(|entry| self.find_of(entry, now));
         let mut found = try_join_all(found).await?.into_iter();
         entries.retain(|_| found.next().is_some_and(|found| found.is_none()));
-        self.forget(&entries).await
+        let Some(removal) = self.removal(&entries) else { return Ok(()) };
+        removal.query_async(&mut self.connection.clone()).await.map_err(super::failed)
     }
 
     /// The live record that was written for an entry; not one that moved on to
@@ -117,9 +123,15 @@ impl Redis {
     }
 
     /// Removes entries of one owner: their records are gone, or were never written.
-    pub(super) async fn forget(&self, entries: impl IntoIterator<Item = &Entry>) -> Result<()> {
+    pub(super) async fn forget(&self, entries: impl IntoIterator<Item = &Entry>) {
+        if let Some(removal) = self.removal(entries) {
+            self.afterwards(removal).await;
+        }
+    }
+
+    fn removal<'e>(&self, entries: impl IntoIterator<Item = &'e Entry>) -> Option<Pipeline> {
         let mut entries = entries.into_iter().peekable();
-        let Some(Entry { owner, .. }) = entries.peek() else { return Ok(()) };
+        let Entry { owner, .. } = entries.peek()?;
         let mut remove = redis::cmd("ZREM");
         remove.arg(self.of_owner(owner, 'i'));
         let mut settle = redis::cmd("HDEL");
@@ -130,15 +142,15 @@ impl Redis {
         }
         let mut both = redis::pipe();
         both.add_command(remove).ignore().add_command(settle).ignore();
-        both.query_async(&mut self.connection.clone()).await.map_err(super::failed)
+        Some(both)
     }
 
     /// The record has been written: its entry is there to stay.
-    pub(super) async fn confirm(&self, entry: Option<&Entry>) -> Result<()> {
-        let Some(entry) = entry else { return Ok(()) };
-        let mut command = redis::cmd("HDEL");
-        command.arg(self.of_owner(&entry.owner, 'w')).arg(&entry.member()[..]);
-        self.ask(command).await
+    pub(super) async fn confirm(&self, entry: Option<&Entry>) {
+        let Some(entry) = entry else { return };
+        let mut command = redis::pipe();
+        command.cmd("HDEL").arg(self.of_owner(&entry.owner, 'w')).arg(&entry.member()[..]);
+        self.afterwards(command).await;
     }
 
     pub(super) async fn entries(&self, owner: &OwnerKey) -> Result<Vec<Entry>> {
@@ -162,19 +174,15 @@ impl Redis {
     }
 
     /// Keeps an owner's index for as long as a record that lives longer now.
-    pub(super) async fn keep_index(
-        &self,
-        before: &Header,
-        expires: Timestamp,
-        now: Timestamp,
-    ) -> Result<()> {
+    pub(super) async fn keep_index(&self, before: &Header, expires: Timestamp, now: Timestamp) {
         let span = |expires: Timestamp| expires.as_millis() / KEPT_MILLIS;
         let Some(owner) = before.owner.as_ref().filter(|_| span(before.expires) < span(expires))
         else {
-            return Ok(());
+            return;
         };
-        let mut command = redis::cmd("PEXPIRE");
-        command.arg(self.of_owner(owner, 'i')).arg(index_ttl(expires, now)).arg("GT");
-        self.ask(command).await
+        let mut command = redis::pipe();
+        let index = self.of_owner(owner, 'i');
+        command.cmd("PEXPIRE").arg(index).arg(index_ttl(expires, now)).arg("GT");
+        self.afterwards(command).await;
     }
 }

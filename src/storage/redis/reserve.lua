@@ -1,24 +1,30 @@
--- Gives an owner an entry for a record that is about to be written; since when it stands, and
--- the entries that had to make room.
+-- Gives an owner an entry for a record that is about to be written; since when it stands, the
+-- entries that have to make room, and some of a long index to be looked at. To run it twice does
+-- what once does.
 -- KEYS: index, pending, generation.
--- ARGV: entry, created, generation or '', limit, 'end' or 'refuse', ttl, 'checked' or ''
+-- ARGV: entry, created, generation or '', limit, 'end' or 'refuse', ttl, 'checked' or '',
+--       seconds after which a login has failed
 if ARGV[3] ~= '' and tonumber(redis.call('GET', KEYS[3]) or 0) > tonumber(ARGV[3]) then
-  return { 'revoked', '', {} }
+  return { 'revoked', '', {}, {} }
 end
-local surplus = redis.call('ZCARD', KEYS[1]) - tonumber(ARGV[4]) + 1
+local own = redis.call('ZSCORE', KEYS[1], ARGV[1]) and 1 or 0
+local surplus = redis.call('ZCARD', KEYS[1]) - own - tonumber(ARGV[4]) + 1
 local victims = {}
 if tonumber(ARGV[4]) > 0 and surplus > 0 then
   if ARGV[7] == '' then
     -- The caller first finds out which of them still live.
-    return { 'full', '', {} }
+    return { 'full', '', {}, {} }
   end
-  if ARGV[5] == 'refuse' then
-    return { 'limit', '', {} }
+  if ARGV[5] == 'refuse' and own == 0 then
+    return { 'limit', '', {}, {} }
   end
-  victims = redis.call('ZRANGE', KEYS[1], 0, surplus - 1)
-  for _, victim in ipairs(victims) do
-    redis.call('ZREM', KEYS[1], victim)
-    redis.call('HDEL', KEYS[2], victim)
+  if ARGV[5] == 'end' then
+    -- They stay in the index until they have been ended, so that nobody overlooks them.
+    for _, entry in ipairs(redis.call('ZRANGE', KEYS[1], 0, surplus - 1 + own)) do
+      if entry ~= ARGV[1] and #victims < surplus then
+        victims[#victims + 1] = entry
+      end
+    end
   end
 end
 local since = redis.call('TIME')[1]
@@ -29,4 +35,13 @@ for _, key in ipairs({ KEYS[1], KEYS[2] }) do
     redis.call('PEXPIRE', key, ARGV[6])
   end
 end
-return { 'done', since, victims }
+local suspects = {}
+if tonumber(ARGV[4]) == 0 and redis.call('ZCARD', KEYS[1]) > 16 then
+  for _, entry in ipairs(redis.call('ZRANDMEMBER', KEYS[1], 3)) do
+    local pending = redis.call('HGET', KEYS[2], entry)
+    if not pending or since - pending > tonumber(ARGV[8]) then
+      suspects[#suspects + 1] = entry
+    end
+  end
+end
+return { 'done', since, victims, suspects }

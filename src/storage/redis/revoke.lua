@@ -1,5 +1,8 @@
--- Begins a new generation of an owner; every entry.
+-- Begins a new generation of an owner; every entry. Generations go by the clock, so that none is
+-- met again after they were forgotten.
 -- KEYS: index, generation. ARGV: how long to keep the generation
-redis.call('INCR', KEYS[2])
-redis.call('PEXPIRE', KEYS[2], ARGV[1])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local next = math.max(now, tonumber(redis.call('GET', KEYS[2]) or 0) + 1)
+redis.call('SET', KEYS[2], string.format('%.0f', next), 'PX', ARGV[1])
 return redis.call('ZRANGE', KEYS[1], 0, -1)

@@ -9,6 +9,8 @@ use crate::ktor::hex;
 pub(super) struct Script {
     code: &'static str,
     hash: String,
+    /// To run it twice does what once does, whatever happens in between.
+    repeatable: bool,
 }
 
 /// What a script is to be run with. All keys lie in one slot.
@@ -34,9 +36,10 @@ impl Scripts {
     pub fn new() -> Self {
         Self {
             create: Script::new(include_str!("create.lua")),
-            update: Script::new(include_str!("update.lua")),
+            update: Script { repeatable: false, ..Script::new(include_str!("update.lua")) },
             touch: Script::new(include_str!("touch.lua")),
-            end: Script::new(include_str!("end.lua")),
+            // It would say that nothing was there.
+            end: Script { repeatable: false, ..Script::new(include_str!("end.lua")) },
             end_reserved: Script::new(include_str!("end_reserved.lua")),
             reserve: Script::new(include_str!("reserve.lua")),
             settled: Script::new(include_str!("settled.lua")),
@@ -48,7 +51,7 @@ impl Scripts {
 impl Script {
     fn new(code: &'static str) -> Self {
         let hash = hex(&Sha1::digest(code));
-        Self { code, hash }
+        Self { code, hash, repeatable: true }
     }
 
     pub fn key(&self, key: String) -> Call<'_> {
@@ -65,6 +68,10 @@ impl Call<'_> {
     pub fn arg(&mut self, argument: impl ToRedisArgs) -> &mut Self {
         argument.write_redis_args(&mut self.arguments);
         self
+    }
+
+    pub fn is_repeatable(&self) -> bool {
+        self.script.repeatable
     }
 
     /// For a server that has run it before.
