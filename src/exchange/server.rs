@@ -16,7 +16,7 @@ use crate::definition::Server;
 use crate::error::{EncodeError, SessionError};
 use crate::expiry::Times;
 use crate::state::{Emission, Plan};
-use crate::storage::{Create, StorageError, Update};
+use crate::storage::{Create, OwnerKey, StorageError, Update};
 use crate::token::SessionId;
 use crate::tracker::by_id::Draft;
 use crate::tracker::{Located, Origin, Place, Renewal, Secrets, by_id};
@@ -33,8 +33,7 @@ impl Commit<'_> {
         next: Option<Candidate<T>>,
     ) -> Result<Done<T>, SessionError> {
         let before = job.origin.as_deref().filter(|_| !job.pending.ended && !job.pending.login);
-        let owner = next.as_ref().and_then(|next| next.owner.as_ref());
-        let joins = owner.filter(|_| before.and_then(|before| before.place.owner()) != owner);
+        let joins = next.as_ref().and_then(|next| joined(before, next));
         // Taken before anything is written: a login under way when its owner is
         // revoked leaves nothing alive.
         let guard = by_id::guard(self.definition, server, joins).await?;
@@ -155,14 +154,18 @@ impl Commit<'_> {
     ) -> Result<(), SessionError> {
         let Place::Server(located) = &first.place else { return Ok(()) };
         let _queue = server.locks.lock(&located.key).await;
+        let mut commit = *self;
+        let mut joins = joined(Some(first), &next).cloned();
         let mut origin = Arc::clone(first);
         let mut next = Some(next);
         while let Some(candidate) = next {
             let decision = self.decide(job, Some(&origin), Some(&candidate));
             if decision.plan != Plan::Keep && moves(&origin, &decision) {
-                return self.relocate(server, job, &origin, &decision, Some(candidate), done).await;
+                return commit
+                    .relocate(server, job, &origin, &decision, Some(candidate), done)
+                    .await;
             }
-            match self.swap(server, job, &origin, &candidate, &decision).await? {
+            match commit.swap(server, job, &origin, &candidate, &decision).await? {
                 Swap::Unchanged => {
                     (done.value, done.origin) = (Some(candidate.value), Some(origin));
                     return Ok(());
@@ -186,6 +189,12 @@ impl Commit<'_> {
             };
             next = self.replay(job, &found.content)?;
             origin = Arc::new(Origin { stale_key: origin.stale_key, ..found });
+            // On what the other wrote, the changes may make it somebody else's.
+            let joins_now = next.as_ref().and_then(|next| joined(Some(&origin), next));
+            if joins_now != joins.as_ref() {
+                commit.guard = by_id::guard(self.definition, server, joins_now).await?;
+                joins = joins_now.cloned();
+            }
         }
         self.session_is_gone(server, job, first, done).await
     }
@@ -379,6 +388,12 @@ impl Commit<'_> {
             failed.is_none()
         }
     }
+}
+
+/// The owner whose a session becomes, and was not before.
+fn joined<'n, T>(before: Option<&Origin>, next: &'n Candidate<T>) -> Option<&'n OwnerKey> {
+    let before = before.and_then(|before| before.place.owner());
+    next.owner.as_ref().filter(|owner| before != Some(*owner))
 }
 
 /// What `work` gives, if it is ready at once; else it goes on by itself.

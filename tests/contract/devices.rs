@@ -159,6 +159,44 @@ async fn over_the_limit_the_oldest_ends_or_the_newest_is_refused() {
     }
 }
 
+#[get("/jump")]
+fn jump(session: Session<User>) {
+    session.update(|user| user.count = 100);
+}
+
+/// Only on what another request wrote does this make the session ann's.
+#[get("/hesitant")]
+async fn hesitant(session: Session<User>) {
+    session.update(|user| {
+        user.count += 1;
+        if user.count > 100 {
+            user.id = "ann".into();
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+}
+
+#[tokio::test]
+async fn the_limit_also_holds_for_a_session_that_becomes_an_owners_in_a_replay() {
+    let figment = figment("memory")
+        .merge(("sessions.user.max_sessions_per_owner", 1))
+        .merge(("sessions.user.owner_limit_policy", "refuse"));
+    let client = client_with(figment, Sessions::fairing(), routes![jump, hesitant]).await;
+    let ann = logged_in(&client, "ann").await;
+    let guest = sent(&client.get("/set/guest").dispatch().await).expect("a token");
+    let (status, ()) = rocket::futures::future::join(
+        async { with_cookie(&client, "/hesitant", &guest).await.status() },
+        async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert_eq!(with_cookie(&client, "/jump", &guest).await.status(), Status::Ok);
+        },
+    )
+    .await;
+    assert_eq!(status, Status::InternalServerError, "ann has a session already");
+    assert_eq!(text(&client, "/get", &guest).await, "guest 100");
+    assert_eq!(text(&client, "/get", &ann).await, "ann 0");
+}
+
 #[tokio::test]
 async fn a_login_under_way_when_its_owner_is_revoked_leaves_nothing_alive() {
     let storage = faulty();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -19,6 +20,11 @@ pub struct Proxy {
 
 impl Proxy {
     pub async fn to(server: u16) -> Self {
+        Self::far_from(server, Duration::ZERO).await
+    }
+
+    /// It takes so long, one way.
+    pub async fn far_from(server: u16, way: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let (silent, made) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
@@ -35,11 +41,11 @@ impl Proxy {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else { continue };
                 let ((from, back), (answers, to)) = (client.into_split(), server.into_split());
                 let comes = Arc::new(AtomicI64::new(i64::MAX));
-                let there = tokio::spawn(pass(from, to, number, Arc::clone(&silent), comes));
+                let there = tokio::spawn(pass(from, to, number, Arc::clone(&silent), comes, way));
                 let comes = Arc::clone(&lost);
                 let silent = Arc::clone(&silent);
                 tokio::spawn(async move {
-                    pass(answers, back, number, silent, comes).await;
+                    pass(answers, back, number, silent, comes, way).await;
                     there.abort();
                 });
             }
@@ -64,11 +70,15 @@ async fn pass(
     number: u64,
     silent: Arc<AtomicU64>,
     comes: Arc<AtomicI64>,
+    way: Duration,
 ) {
     let mut bytes = [0; 4096];
     while let Ok(read @ 1..) = from.read(&mut bytes).await {
         if number <= silent.load(Ordering::SeqCst) {
             continue;
+        }
+        if !way.is_zero() {
+            tokio::time::sleep(way).await;
         }
         if comes.fetch_sub(1, Ordering::SeqCst) == 0 {
             comes.store(i64::MAX, Ordering::SeqCst);

@@ -286,24 +286,30 @@ async fn whatever_is_broken_off_a_revocation_finds_every_session() {
 async fn s48_a_session_that_moves_does_not_escape_a_revocation() {
     let server = redis(&[]);
     let storage = Arc::new(open(&server, "app").await);
-    for n in 0..200_u8 {
+    let network = Proxy::far_from(server.port, Duration::from_millis(2)).await;
+    let far = format!("redis://127.0.0.1:{}/", network.port);
+    let far = Redis::open([far], "app").await.expect("a connection");
+    let mut moved_on = 0;
+    for n in 0..100_u8 {
         let owner = OwnerKey::from_bytes([n; 32]);
         let (old, new) = (StorageKey::from_bytes([n; 32]), StorageKey::from_bytes([n ^ 255; 32]));
         storage.create(&old, record(Some(n), 100), FREE, now()).await.expect("an answer");
         let moving = tokio::spawn({
             let (storage, old, new) = (Arc::clone(&storage), old.clone(), new.clone());
             async move {
-                tokio::time::sleep(Duration::from_micros(u64::from(n) * 3)).await;
+                tokio::time::sleep(Duration::from_micros(u64::from(n) * 100)).await;
                 storage.create(&new, record(Some(n), 100), FREE, now()).await.expect("an answer");
                 storage.invalidate(&old).await.expect("an answer")
             }
         });
-        storage.invalidate_owner(&owner, &[], now()).await.expect("an answer");
+        far.invalidate_owner(&owner, &[], now()).await.expect("an answer");
         let moved = moving.await.expect("no panic");
         let goes_on = storage.read(&new, now()).await.expect("an answer").is_some();
         assert!(!(moved && goes_on), "{n} has escaped");
+        moved_on += u32::from(moved);
         storage.invalidate(&new).await.expect("an answer");
     }
+    assert!(moved_on > 10, "{moved_on} moved in time");
 }
 
 /// The server does what it is asked, and its answer is lost.
