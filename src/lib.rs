@@ -9,6 +9,7 @@
 //! records, and [`SessionData`] is the serializer.
 
 mod auth;
+mod background;
 mod client;
 mod config;
 mod csrf;

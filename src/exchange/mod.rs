@@ -3,6 +3,7 @@
 
 mod client;
 mod decision;
+mod refresh;
 mod relocation;
 mod server;
 #[cfg(test)]

@@ -1,10 +1,8 @@
 //! The commit of a session whose record lives in a storage.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rocket::futures::future::poll_immediate;
 use rocket::warn;
 use tokio::time::{Instant, timeout_at};
 
@@ -340,71 +338,12 @@ impl Commit<'_> {
         done.dropped = true;
         Ok(())
     }
-
-    /// Refreshes the expiry. A failure is a warning: nothing that the client
-    /// asked for is lost. Nobody waits for it unless the token goes out again.
-    async fn touch<T>(
-        &self,
-        server: &Server,
-        job: &Job<T>,
-        origin: &Origin,
-        times: Times,
-        done: &mut Done<T>,
-    ) {
-        let Place::Server(located) = &origin.place else { return };
-        let resend = origin.stale_key || self.definition.token_expires_early;
-        let resend = resend && !job.late && !located.grace;
-        if self.definition.lifetime.touch_due(&origin.times, self.now) {
-            let refreshed = Box::pin(self.refresh(server, located, times));
-            let refreshed =
-                if resend { Some(refreshed.await) } else { in_background(refreshed).await };
-            if refreshed == Some(false) {
-                return;
-            }
-        }
-        if resend {
-            done.emission = self.id_token(&located.id, &times).unwrap_or_default();
-        }
-        done.origin = Some(Arc::new(Origin { times, stale_key: false, ..origin.clone() }));
-    }
-
-    /// Whether the storage has taken the new times.
-    fn refresh(
-        &self,
-        server: &Server,
-        located: &Located,
-        times: Times,
-    ) -> impl Future<Output = bool> + Send + 'static {
-        let (storage, key) = (server.storage_of(&located.id), located.key.clone());
-        let expires = self.definition.lifetime.expires(&times);
-        let (deadline, name) = (self.deadline, self.definition.name.clone());
-        async move {
-            let touched = timeout_at(deadline, storage.touch(&key, times.seen, expires)).await;
-            let touched = touched.map_err(|_| too_late());
-            let failed = touched.and_then(|touched| touched.map_err(SessionError::from)).err();
-            if let Some(cause) = &failed {
-                warn!("Session `{name}`: its expiry could not be refreshed: {cause}.");
-            }
-            failed.is_none()
-        }
-    }
 }
 
 /// The owner whose a session becomes, and was not before.
 fn joined<'n, T>(before: Option<&Origin>, next: &'n Candidate<T>) -> Option<&'n OwnerKey> {
     let before = before.and_then(|before| before.place.owner());
     next.owner.as_ref().filter(|owner| before != Some(*owner))
-}
-
-/// What `work` gives, if it is ready at once; else it goes on by itself.
-async fn in_background<R: Send + 'static>(
-    mut work: Pin<Box<impl Future<Output = R> + Send + 'static>>,
-) -> Option<R> {
-    let ready = poll_immediate(&mut work).await;
-    if ready.is_none() {
-        rocket::tokio::spawn(work);
-    }
-    ready
 }
 
 /// The outcome of one compare-and-swap.

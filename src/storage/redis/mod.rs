@@ -45,7 +45,7 @@ use connection::Connection;
 use owners::{Entry, Reserved};
 use record::{Header, packed, unpacked};
 use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind};
-use rocket::futures::future::{poll_immediate, try_join_all};
+use rocket::futures::future::try_join_all;
 use rocket::futures::stream::BoxStream;
 use script::{Call, Script, Scripts};
 use target::Target;
@@ -54,6 +54,7 @@ use super::{
     Change, Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage,
     StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
 };
+use crate::background::in_background;
 use crate::random::Random;
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -135,12 +136,8 @@ impl Redis {
     /// and what is missing here is found out in time.
     async fn afterwards(&self, commands: Pipeline) {
         let mut connection = self.connection.clone();
-        let mut sent = Box::pin(async move {
-            let _: RedisResult<()> = commands.query_async(&mut connection).await;
-        });
-        if poll_immediate(&mut sent).await.is_none() {
-            rocket::tokio::spawn(sent);
-        }
+        let sent = async move { commands.query_async::<()>(&mut connection).await };
+        in_background(Box::pin(sent)).await;
     }
 
     fn record(&self, key: &StorageKey) -> String {
