@@ -28,7 +28,8 @@ use crate::transport::SessionTransport;
 /// How often a storage is asked to remove expired records, and how many at once.
 const PURGE_EVERY: Duration = Duration::from_secs(60);
 const PURGE_BATCH: usize = 1000;
-/// Between two full batches, so that requests hardly notice.
+/// The least pause between two full batches, so that requests hardly notice; it is
+/// twice as long as the batch has taken.
 const PURGE_PAUSE: Duration = Duration::from_millis(2);
 
 /// Reads the session definitions at launch, commits every request's changes.
@@ -198,9 +199,12 @@ async fn purge(storage: Arc<dyn SessionStorage>, clock: Clock, shutdown: Shutdow
             () = &mut shutdown => return,
         }
         loop {
+            let started = tokio::time::Instant::now();
             let purged = storage.purge_expired(clock.now(), PURGE_BATCH);
             match AssertUnwindSafe(purged).catch_unwind().await {
-                Ok(Ok(PURGE_BATCH..)) => tokio::time::sleep(PURGE_PAUSE).await,
+                Ok(Ok(PURGE_BATCH..)) => {
+                    tokio::time::sleep(PURGE_PAUSE.max(2 * started.elapsed())).await;
+                }
                 Ok(Ok(_)) => break,
                 Ok(Err(cause)) => {
                     warn!("Expired sessions could not be removed: {cause}.");

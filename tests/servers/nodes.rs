@@ -355,6 +355,33 @@ async fn s57_an_update_whose_answer_is_lost_is_not_made_twice() {
     }
 }
 
+/// The same in the middle of the work, on a pool whose only connection may be
+/// anywhere: at work, idle, or just given back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s66_a_pool_is_whole_again_after_a_silence_under_load() {
+    let servers = [postgres(&[]), mariadb(&[])];
+    let urls = [postgres_url(&servers[0]), mariadb_url(&servers[1])];
+    for (server, url) in servers.iter().zip(urls) {
+        let network = Proxy::to(server.port).await;
+        let url = url.replace(&server.port.to_string(), &network.port.to_string());
+        let one = figment(&url).merge(("sessions.user.storage.max_connections", 1));
+        let client = node_of(one).await;
+        let cookie = logged_in(&client, "ann").await;
+        for round in 0..6 {
+            loaded(&client, &cookie, async |load| {
+                wait(100 + round * 3).await;
+                network.forget_connections();
+                load.store(false, Ordering::Relaxed);
+            })
+            .await;
+            let started = Instant::now();
+            recovers(&client, "/count", &cookie).await;
+            let took = started.elapsed();
+            assert!(took < Duration::from_millis(3500), "{url}: {took:?}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s65_a_cluster_that_loses_a_master_gives_503_and_then_all_is_well() {
     let mut nodes = cluster(&SHORT_OF_A_MASTER);
@@ -410,7 +437,7 @@ async fn s65_a_cluster_that_loses_a_master_gives_503_and_then_all_is_well() {
     }
 }
 
-/// Runs again in a process of its own, in which no file may grow over 256 KiB:
+/// Runs again in a process of its own, in which no file may grow over 1 MiB:
 /// what a full disk is to SQLite. Then there is room again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s65_sqlite_on_a_full_disk_gives_503_and_then_all_is_well() {
@@ -418,7 +445,7 @@ async fn s65_sqlite_on_a_full_disk_gives_503_and_then_all_is_well() {
     let Ok(url) = std::env::var(URL) else {
         let folder = tempfile::tempdir().expect("a folder");
         let output = std::process::Command::new("bash")
-            .args(["-c", "trap '' XFSZ; ulimit -S -f 256; exec \"$0\" \"$@\""])
+            .args(["-c", "trap '' XFSZ; ulimit -S -f 1024; exec \"$0\" \"$@\""])
             .arg(std::env::current_exe().expect("this program"))
             .args(["--exact", "nodes::s65_sqlite_on_a_full_disk_gives_503_and_then_all_is_well"])
             .env(URL, format!("sqlite:{}", folder.path().join("sessions.db").display()))

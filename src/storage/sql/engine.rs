@@ -1,7 +1,7 @@
 //! What differs between the engines.
 
 use sqlx::Row;
-use sqlx::error::BoxDynError;
+use sqlx::error::{BoxDynError, DatabaseError};
 use sqlx::{Arguments, AssertSqlSafe};
 
 use std::sync::Arc;
@@ -20,6 +20,11 @@ pub struct Dialect {
     /// The tables, as they are shipped for those who create them by hand.
     pub schema: &'static str,
     pub begin: &'static str,
+    /// Each connection of the storage's own begins with it: no server keeps waiting
+    /// for a lock when the request that wanted it has long been answered.
+    pub session: Option<&'static str>,
+    /// Writers wait for each other anyway, and less long if they queue up here.
+    pub one_writer: bool,
     /// Parameters are `$1`, `$2` … rather than `?`.
     pub numbered: bool,
     /// Equal, or both `NULL`.
@@ -48,6 +53,13 @@ pub trait Engine: sqlx::Database {
     #[doc(hidden)]
     const DIALECT: Dialect;
 
+    /// Whether the engine gave up one of several transactions that stood in each
+    /// other's way, and did nothing of it.
+    #[doc(hidden)]
+    fn begins_again(cause: &dyn DatabaseError) -> bool {
+        cause.code().is_some_and(|code| ["40001", "40P01"].contains(&&*code))
+    }
+
     #[doc(hidden)]
     fn bind(arguments: &mut Self::Arguments, value: Value<'_>) -> Result<(), BoxDynError>;
 
@@ -73,10 +85,12 @@ pub trait Engine: sqlx::Database {
 }
 
 macro_rules! engine {
-    ($database:ty, $dialect:expr) => {
+    ($database:ty, $dialect:expr $(, $begins_again:item)?) => {
         #[rocket::async_trait]
         impl Engine for $database {
             const DIALECT: Dialect = $dialect;
+
+            $($begins_again)?
 
             fn bind(arguments: &mut Self::Arguments, value: Value<'_>) -> Result<(), BoxDynError> {
                 match value {
@@ -120,7 +134,12 @@ engine!(
     Dialect {
         name: "PostgreSQL",
         schema: include_str!("postgres.sql"),
-        begin: "BEGIN",
+        // The lock of an owner's row is all that it takes, whatever the server's default is.
+        begin: "BEGIN ISOLATION LEVEL READ COMMITTED",
+        session: Some(
+            "SELECT set_config('lock_timeout', '2s', false), set_config('statement_timeout', '30s', false)"
+        ),
+        one_writer: false,
         numbered: true,
         same: "IS NOT DISTINCT FROM",
         larger: "GREATEST",
@@ -136,11 +155,20 @@ engine!(
         name: "MySQL",
         schema: include_str!("mysql.sql"),
         begin: "START TRANSACTION",
+        session: Some(
+            "SET SESSION autocommit = 1, innodb_lock_wait_timeout = 2, lock_wait_timeout = 2"
+        ),
+        one_writer: false,
         numbered: false,
         same: "<=>",
         larger: "GREATEST",
         or_update: "ON DUPLICATE KEY UPDATE",
         delete: Delete::Ordered,
+    },
+    fn begins_again(cause: &dyn DatabaseError) -> bool {
+        // «Record has changed since last read», of MariaDB's snapshot isolation.
+        let number = cause.try_downcast_ref().map(sqlx::mysql::MySqlDatabaseError::number);
+        cause.code().as_deref() == Some("40001") || number == Some(1020)
     }
 );
 
@@ -152,6 +180,8 @@ engine!(
         schema: include_str!("sqlite.sql"),
         // Takes the lock that a write needs before anything is read.
         begin: "BEGIN IMMEDIATE",
+        session: None,
+        one_writer: true,
         numbered: false,
         same: "IS",
         larger: "MAX",

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use sqlx::Database;
 use sqlx::pool::PoolConnection;
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
 
 /// An engine that has not answered for so long may have vanished.
 pub(super) const SILENCE: Duration = Duration::from_secs(1);
@@ -36,11 +38,17 @@ pub(super) struct Lease<E: Database> {
     suspicion: Suspicion,
     since: Instant,
     settled: bool,
+    /// Where one writes at a time.
+    _turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl<E: Database> Lease<E> {
-    pub fn new(connection: PoolConnection<E>, suspicion: Suspicion) -> Self {
-        Self { connection, suspicion, since: Instant::now(), settled: false }
+    pub fn new(
+        connection: PoolConnection<E>,
+        suspicion: Suspicion,
+        turn: Option<OwnedMutexGuard<()>>,
+    ) -> Self {
+        Self { connection, suspicion, since: Instant::now(), settled: false, _turn: turn }
     }
 
     /// The engine has answered, if only with an error, and no transaction is open.
@@ -76,7 +84,15 @@ impl<E: Database> Drop for Lease<E> {
             if self.since.elapsed() >= SILENCE {
                 self.suspicion.raise();
             }
-            self.connection.close_on_drop();
+            return self.connection.close_on_drop();
         }
+        // What the connection does by itself when it is dropped, but for that it would
+        // wait without end for an engine that has vanished.
+        let (returned, suspicion) = (self.connection.return_to_pool(), self.suspicion.clone());
+        rocket::tokio::spawn(async move {
+            if timeout(SILENCE, returned).await.is_err() {
+                suspicion.raise();
+            }
+        });
     }
 }

@@ -21,6 +21,7 @@ use lease::{Lease, Suspicion};
 use owners::Joined;
 use sqlx::{Connection, Pool, Transaction};
 use statements::Statements;
+use tokio::sync::Mutex;
 
 use super::{
     Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage, StorageError,
@@ -32,12 +33,15 @@ type Result<T> = std::result::Result<T, StorageError>;
 
 /// How often a transaction begins again that the engine broke off for another.
 const ATTEMPTS: usize = 20;
+/// At most so many batches of owners go with a batch of sessions.
+const OWNER_BATCHES: usize = 10;
 /// An owner's generation needs to outlast the logins under way only.
 const GENERATION: Duration = Duration::from_secs(86_400);
 /// A storage in a database; see [`Postgres`], [`MySql`], [`Sqlite`].
 pub struct Sql<E: Engine> {
     pool: Pool<E>,
     suspicion: Suspicion,
+    turns: Arc<Mutex<()>>,
     statements: Statements,
 }
 
@@ -89,12 +93,19 @@ impl<E: Engine> Sql<E> {
 
     async fn lease(&self) -> sqlx::Result<Lease<E>> {
         let connection = self.pool.acquire().await?;
-        Ok(Lease::new(connection, self.suspicion.clone()))
+        Ok(Lease::new(connection, self.suspicion.clone(), None))
     }
 
-    /// A single statement of its own.
+    async fn lease_to_write(&self) -> sqlx::Result<Lease<E>> {
+        let turn = Arc::clone(&self.turns).lock_owned();
+        let turn = if E::DIALECT.one_writer { Some(turn.await) } else { None };
+        let connection = self.pool.acquire().await?;
+        Ok(Lease::new(connection, self.suspicion.clone(), turn))
+    }
+
+    /// A single statement of its own, which writes.
     async fn execute_one(&self, sql: &Arc<str>, values: &[Value<'_>]) -> sqlx::Result<u64> {
-        let mut lease = self.lease().await?;
+        let mut lease = self.lease_to_write().await?;
         let answer = self.execute(&mut lease, sql, values).await;
         lease.settle(answer)
     }
@@ -134,7 +145,7 @@ impl<E: Engine> Sql<E> {
         now: Timestamp,
     ) -> sqlx::Result<Create> {
         loop {
-            let mut lease = self.lease().await?;
+            let mut lease = self.lease_to_write().await?;
             let created = match &record.owner {
                 None => self.insert(&mut lease, key, record, version).await,
                 Some(owner) => {
@@ -147,8 +158,8 @@ impl<E: Engine> Sql<E> {
                         Ok(Joined::LimitReached) => Ok(Create::LimitReached),
                         Err(cause) => Err(cause),
                     };
-                    finish(transaction, matches!(created, Ok(Create::Created(_)))).await?;
-                    created
+                    let stands = |created: &_| matches!(created, Create::Created(_));
+                    finish(transaction, created, stands).await
                 }
             };
             match lease.settle(created) {
@@ -173,7 +184,7 @@ impl<E: Engine> Sql<E> {
     ) -> sqlx::Result<Update> {
         let (old, version) = ((key, expected), Version(expected.0.wrapping_add(1)));
         let new = (record, version);
-        let mut lease = self.lease().await?;
+        let mut lease = self.lease_to_write().await?;
         let swapped = self.swap(&mut lease, &self.statements.update, old, new, now).await;
         if lease.settle(swapped)? {
             return Ok(Update::Updated(version));
@@ -186,10 +197,11 @@ impl<E: Engine> Sql<E> {
             return Ok(answer);
         }
         // It becomes another's.
-        let mut lease = self.lease().await?;
+        let mut lease = self.lease_to_write().await?;
         let mut transaction = lease.begin_with(E::DIALECT.begin).await?;
         let moved = self.change_owner(&mut transaction, old, new, guard, now).await;
-        finish(transaction, matches!(moved, Ok(Some(Update::Updated(_))))).await?;
+        let stands = |moved: &_| matches!(moved, Some(Update::Updated(_)));
+        let moved = finish(transaction, moved, stands).await;
         match lease.settle(moved)? {
             Some(moved) => Ok(moved),
             None => Ok(answer(self.find(key, now).await?).unwrap_or(Update::Conflict)),
@@ -202,19 +214,26 @@ impl<E: Engine> Sql<E> {
         except: &[StorageKey],
         now: Timestamp,
     ) -> sqlx::Result<usize> {
-        let mut lease = self.lease().await?;
+        let mut lease = self.lease_to_write().await?;
         let mut transaction = lease.begin_with(E::DIALECT.begin).await?;
         let ended = self.end_all_of(&mut transaction, owner, except, now).await;
-        finish(transaction, ended.is_ok()).await?;
+        let ended = finish(transaction, ended, |_| true).await;
         lease.settle(ended)
     }
 
     async fn try_purge(&self, now: Timestamp, limit: usize) -> sqlx::Result<u64> {
-        let limit = Value::Number(number(limit));
-        let purged = self.execute_one(&self.statements.purge, &[millis(now), limit]).await?;
+        let limit = number(limit);
+        let batch = Value::Number(limit);
+        let purged = self.execute_one(&self.statements.purge, &[millis(now), batch]).await?;
         let unused =
             Timestamp::from_millis(now.as_millis().saturating_sub(GENERATION.as_secs() * 1000));
-        self.execute_one(&self.statements.purge_owners, &[millis(unused), limit]).await?;
+        for _ in 0..OWNER_BATCHES {
+            let of_owners = &self.statements.purge_owners;
+            let forgotten = self.execute_one(of_owners, &[millis(unused), batch]).await?;
+            if i64::try_from(forgotten).is_ok_and(|forgotten| forgotten < limit) {
+                break;
+            }
+        }
         Ok(purged)
     }
 }
@@ -226,7 +245,7 @@ macro_rules! settled {
         loop {
             attempts += 1;
             match $attempt.await {
-                Err(cause) if attempts < ATTEMPTS && is_deadlock(&cause) => {}
+                Err(cause) if attempts < ATTEMPTS && begins_again::<E>(&cause) => {}
                 answer => break answer.map_err(failed::<E>),
             }
         }
@@ -336,8 +355,21 @@ impl<E: Engine> std::fmt::Debug for Sql<E> {
     }
 }
 
-async fn finish<E: Engine>(transaction: Transaction<'_, E>, commits: bool) -> sqlx::Result<()> {
-    if commits { transaction.commit().await } else { transaction.rollback().await }
+/// Commits what is to stand, and undoes all else.
+async fn finish<E: Engine, T>(
+    transaction: Transaction<'_, E>,
+    outcome: sqlx::Result<T>,
+    stands: impl FnOnce(&T) -> bool,
+) -> sqlx::Result<T> {
+    let ended = match &outcome {
+        Ok(done) if stands(done) => transaction.commit().await,
+        _ => transaction.rollback().await,
+    };
+    match ended {
+        // The engine has undone it already; what went wrong before says more.
+        Err(sqlx::Error::Database(_)) if outcome.is_err() => outcome,
+        ended => ended.and(outcome),
+    }
 }
 
 fn arguments<E: Engine>(values: &[Value<'_>]) -> sqlx::Result<E::Arguments> {
@@ -376,11 +408,8 @@ fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The engine gave up one of several transactions that waited for each other,
-/// and did nothing of it.
-fn is_deadlock(cause: &sqlx::Error) -> bool {
-    let code = cause.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| ["40001", "40P01"].contains(&&*code))
+fn begins_again<E: Engine>(cause: &sqlx::Error) -> bool {
+    cause.as_database_error().is_some_and(E::begins_again)
 }
 
 /// What the operator is told: the engine's own words, which hold no payload and

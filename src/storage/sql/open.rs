@@ -1,5 +1,6 @@
 //! Opening the storage: the pool, and the tables.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
@@ -114,7 +115,7 @@ impl<E: Engine> Sql<E> {
             return Err(StorageError::Other(format!("{table:?} is no name of a table"), None));
         }
         let statements = Statements::new(&E::DIALECT, table);
-        let storage = Self { pool, suspicion, statements };
+        let storage = Self { pool, suspicion, turns: Arc::default(), statements };
         storage.prepare(table).await.map_err(failed::<E>)?;
         Ok(storage)
     }
@@ -130,6 +131,13 @@ impl<E: Engine> Sql<E> {
             .max_connections(connections)
             .acquire_timeout(PATIENCE)
             .test_before_acquire(false)
+            .after_connect(|connection: &mut E::Connection, _| {
+                Box::pin(async move {
+                    let Some(session) = E::DIALECT.session else { return Ok(()) };
+                    E::execute(connection, session.into(), E::Arguments::default()).await?;
+                    Ok(())
+                })
+            })
             .before_acquire(move |connection: &mut E::Connection, meta| {
                 let raised = raised.clone();
                 Box::pin(async move {

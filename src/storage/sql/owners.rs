@@ -97,7 +97,7 @@ impl<E: Engine> Sql<E> {
         let except = except.iter().map(|key| Value::Bytes(key.as_bytes()));
         let counted: Vec<_> = [owner, now].into_iter().chain(except.clone()).collect();
         let deleted: Vec<_> = [owner].into_iter().chain(except).collect();
-        self.execute(connection, &self.statements.revoke, &[owner, now, now]).await?;
+        self.execute(connection, &self.statements.revoke, &[owner, now, now, now, now]).await?;
         let ended = self.fetch_number(connection, &count, &counted).await?;
         self.execute(connection, &delete, &deleted).await?;
         Ok(usize::try_from(ended).unwrap_or_default())

@@ -24,7 +24,7 @@ pub(super) struct Statements {
     pub list: Arc<str>,
     /// Locks an owner's row until the transaction ends.
     pub join: Arc<str>,
-    /// That, and begins a new generation.
+    /// That, and begins a new generation, later than any that was ever forgotten.
     pub revoke: Arc<str>,
     pub generation: Arc<str>,
     pub count_others: Arc<str>,
@@ -77,8 +77,8 @@ impl Statements {
                 "INSERT INTO {owners} (owner, generation, last_used) VALUES (?, 0, ?) {or_update} last_used = ?"
             )),
             revoke: sql(format!(
-                "INSERT INTO {owners} (owner, generation, last_used) VALUES (?, 1, ?) \
-                 {or_update} generation = {owners}.generation + 1, last_used = ?"
+                "INSERT INTO {owners} (owner, generation, last_used) VALUES (?, ?, ?) \
+                 {or_update} generation = {larger}({owners}.generation + 1, ?), last_used = ?"
             )),
             generation: sql(format!("SELECT generation FROM {owners} WHERE owner = ?")),
             count_others: sql(format!("SELECT COUNT(*) FROM {table} WHERE {live} AND id <> ?")),
