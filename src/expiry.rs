@@ -167,6 +167,11 @@ impl Clock {
             Self::Given(millis) => Timestamp(millis.load(std::sync::atomic::Ordering::SeqCst)),
         }
     }
+
+    /// A test moves it, and should not meet what goes on by itself meanwhile.
+    pub fn is_moved(&self) -> bool {
+        !matches!(self, Self::System)
+    }
 }
 
 #[cfg(test)]

@@ -29,8 +29,9 @@ impl Commit<'_> {
         let resend = resend && !job.late && !located.grace;
         if self.definition.lifetime.touch_due(&origin.times, self.now) {
             let refreshed = Box::pin(self.refresh(server, located, times));
+            let waits = resend || self.core.clock.is_moved();
             let refreshed =
-                if resend { Some(refreshed.await) } else { in_background(refreshed).await };
+                if waits { Some(refreshed.await) } else { in_background(refreshed).await };
             if refreshed == Some(false) {
                 return;
             }

@@ -9,6 +9,9 @@ use crate::storage::Timestamp;
 
 /// A clock that stands still until a test moves it. Clones are the same clock.
 ///
+/// With it a request waits for the refresh of its session's expiry, which
+/// otherwise goes on by itself: so the clock never moves in the middle of it.
+///
 /// ```
 /// use std::time::Duration;
 /// use rocket_typed_sessions::{Sessions, testing::Clock};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use redis::aio::ConnectionLike;
-use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
+use redis::{Cmd, Pipeline, RedisError, RedisFuture, RedisResult, Value};
 use rocket::futures::FutureExt;
 use rocket::futures::future::{BoxFuture, Shared};
 use tokio::time::timeout;
@@ -94,18 +94,16 @@ impl Connection {
         live.waiting.lock().get_or_insert_with(Instant::now);
         let mut asked = Asked { connection: self, live, answered: false };
         let answer = answer.await;
-        match &answer {
-            Err(cause) if cause.is_unrecoverable_error() => self.give_up(live),
-            // Silence: see `drop`.
-            Err(cause) if cause.is_io_error() => {}
-            answer => {
-                asked.answered = true;
-                *live.waiting.lock() = None;
-                // It was a master once; the name may lead to the next one by now.
-                if answer.as_ref().is_err_and(|cause| cause.code() == Some("READONLY")) {
-                    self.give_up(live);
-                }
-            }
+        let code = answer.as_ref().err().and_then(|cause| cause.code());
+        let failed = answer.as_ref().is_err_and(RedisError::is_unrecoverable_error);
+        if !failed && !answer.as_ref().is_err_and(RedisError::is_io_error) {
+            asked.answered = true;
+            *live.waiting.lock() = None;
+        }
+        // The others mend themselves. Who takes no writes was a master once: the name
+        // may lead to the next one by now.
+        if matches!(live.link, Link::One(_)) && (failed || code == Some("READONLY")) {
+            self.give_up(live);
         }
         answer
     }

@@ -49,12 +49,14 @@ impl Redis {
         Self::connect(target, prefix.into()).await
     }
 
-    /// A storage on a connection that the application has already.
+    /// A storage on a connection that the application has already, which has to
+    /// reconnect by itself. A [cache](crate::storage::Cached) in front of it goes by
+    /// its `ttl`: only connections of the storage's own hear of changes.
     pub fn with_connection(connection: ConnectionManager, prefix: impl Into<String>) -> Self {
         Self::with(Target::Given(Link::Managed(connection)), prefix.into())
     }
 
-    /// A storage on a connection to a cluster that the application has already.
+    /// The same on a connection to a cluster.
     pub fn with_cluster(connection: ClusterConnection, prefix: impl Into<String>) -> Self {
         Self::with(Target::Given(Link::Cluster(connection)), prefix.into())
     }
