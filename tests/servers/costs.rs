@@ -76,7 +76,9 @@ async fn a_request_to_redis_costs_what_is_documented() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_request_to_a_database_costs_what_is_documented() {
     let server = mariadb(&[]);
-    let client = node_of(figment(&mariadb_url(&server))).await;
+    // Another connection would begin with a statement of its own.
+    let one = figment(&mariadb_url(&server)).merge(("sessions.user.storage.max_connections", 1));
+    let client = node_of(one).await;
     let pool = sqlx::MySqlPool::connect(&mariadb_url(&server)).await.expect("a connection");
     // Not prepared, so that asking does not count.
     let executed = async || -> u32 {
