@@ -59,6 +59,7 @@ pub use memory::Memory;
 pub use simple::{LastWriteWins, SimpleStorage};
 
 pub use crate::expiry::Timestamp;
+use crate::random::Random;
 
 /// What the core writes under a key.
 #[derive(Clone, PartialEq, Eq)]
@@ -100,6 +101,20 @@ impl Record {
 /// an old version can never succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version(pub u64);
+
+impl Version {
+    /// One that no record of this key has had: it may have been used before. Far
+    /// from the end, so that it can be counted on from there.
+    pub(crate) fn random() -> Result<Self, StorageError> {
+        random_number().map(|number| Self(number >> 2))
+    }
+}
+
+pub(crate) fn random_number() -> Result<u64, StorageError> {
+    let random = Random::default().bytes();
+    let bytes = random.map_err(|cause| StorageError::other("drawing a random number", cause))?;
+    Ok(u64::from_be_bytes(bytes))
+}
 
 /// A record as a storage returns it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,6 @@ use super::{
     Consistency, Create, Generation, KeyedLocks, OwnerGuard, OwnerKey, OwnerPage, Record,
     SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version, bytes,
 };
-use crate::random::Random;
 
 /// A storage that can only write, read and delete: Ktor's `SessionStorage`.
 ///
@@ -115,10 +114,7 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
         if self.live(key, now).await?.is_some() {
             return Ok(Create::Exists);
         }
-        // A key that is used again must not repeat versions: begin anywhere.
-        let random = Random::default().bytes();
-        let random = random.map_err(|cause| StorageError::other("drawing a version", cause))?;
-        let version = Version(u64::from_be_bytes(random) >> 1);
+        let version = Version::random()?;
         self.put(key, version, &record).await?;
         Ok(Create::Created(version))
     }

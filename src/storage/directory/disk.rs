@@ -14,10 +14,10 @@ use super::files::{
 };
 use super::owners::Joined;
 use super::purge::Sweep;
-use crate::random::Random;
 use crate::storage::bytes::{self, Entry};
 use crate::storage::{
-    Create, OwnerGuard, Record, StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Create, OwnerGuard, Record, StorageError, StorageKey, Stored, Timestamp, Touch, Update,
+    Version, random_number,
 };
 
 pub(super) type Result<T> = std::result::Result<T, StorageError>;
@@ -67,8 +67,7 @@ impl Disk {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Create> {
-        // A key that is used again must not repeat versions: begin anywhere.
-        let version = Version(random_number()? >> 1);
+        let version = Version::random()?;
         loop {
             let victims = self.surplus(key, record, guard, now)?;
             let locks = self.lock_records(key, &victims)?;
@@ -246,12 +245,6 @@ impl Disk {
     pub(super) fn records(&self) -> PathBuf {
         self.root.join("records")
     }
-}
-
-fn random_number() -> Result<u64> {
-    let random = Random::default().bytes();
-    let bytes = random.map_err(|cause| StorageError::other("drawing a random number", cause))?;
-    Ok(u64::from_be_bytes(bytes))
 }
 
 /// Whether there is anything at all under a path, followed or not.

@@ -29,6 +29,7 @@
 //! Every record has a TTL besides its expiry, so Redis itself removes what has
 //! expired. Its entry stays: each login has a look at some of a long index.
 
+mod ask;
 mod changes;
 mod connection;
 mod open;
@@ -44,7 +45,6 @@ use std::time::Duration;
 use connection::Connection;
 use owners::{Entry, Reserved};
 use record::{Header, packed, unpacked};
-use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind};
 use rocket::futures::future::try_join_all;
 use rocket::futures::stream::BoxStream;
 use script::{Call, Script, Scripts};
@@ -54,8 +54,6 @@ use super::{
     Change, Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage,
     StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
 };
-use crate::background::in_background;
-use crate::random::Random;
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -95,51 +93,6 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Runs a command that may just as well run twice: if the server has gone
-    /// away since the last one, it is asked on another connection.
-    async fn ask<T: FromRedisValue>(&self, command: Cmd) -> Result<T> {
-        let mut connection = self.connection.clone();
-        let answer = match command.query_async(&mut connection).await {
-            Err(cause) if RedisError::is_connection_dropped(&cause) => {
-                command.query_async(&mut connection).await
-            }
-            answer => answer,
-        };
-        answer.map_err(failed)
-    }
-
-    /// Runs a script, the same way if it may run twice.
-    async fn run<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T> {
-        let answer = match self.try_run(&call).await {
-            Err(cause) if cause.is_connection_dropped() && call.is_repeatable() => {
-                self.try_run(&call).await
-            }
-            answer => answer,
-        };
-        answer.map_err(failed)
-    }
-
-    /// A server that does not know the script, a replica that has just become a
-    /// master, is given its code.
-    async fn try_run<T: FromRedisValue>(&self, call: &Call<'_>) -> RedisResult<T> {
-        let mut connection = self.connection.clone();
-        match call.by_hash().query_async(&mut connection).await {
-            Err(cause) if cause.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                call.by_code().query_async(&mut connection).await
-            }
-            answer => answer,
-        }
-    }
-
-    /// Keeps the books on an owner after a record has been written or ended:
-    /// sent at once, in order, and not waited for. If it fails, the write stands,
-    /// and what is missing here is found out in time.
-    async fn afterwards(&self, commands: Pipeline) {
-        let mut connection = self.connection.clone();
-        let sent = async move { commands.query_async::<()>(&mut connection).await };
-        in_background(Box::pin(sent)).await;
-    }
-
     fn record(&self, key: &StorageKey) -> String {
         format!("{}:{{{key}}}:r", self.prefix)
     }
@@ -195,7 +148,7 @@ impl SessionStorage for Redis {
             Reserved::Revoked => return Ok(Create::Revoked),
             Reserved::LimitReached => return Ok(Create::LimitReached),
         };
-        let version = random_version()?;
+        let version = Version::random()?;
         let call = self.written(&self.scripts.create, key, &record, (version, entry.as_ref()), now);
         let answer: String = self.run(call).await?;
         match answer.as_str() {
@@ -228,7 +181,7 @@ impl SessionStorage for Redis {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update> {
-        let version = random_version()?;
+        let version = Version::random()?;
         let swap = async |entry: Option<&Entry>| {
             let mut call = self.written(&self.scripts.update, key, &record, (version, entry), now);
             call.arg(&expected.0.to_be_bytes());
@@ -370,17 +323,6 @@ impl std::fmt::Debug for Redis {
     }
 }
 
-/// Two writes never give the same one, so that a repeated script knows its own.
-fn random_version() -> Result<Version> {
-    random_number().map(|number| Version(number >> 1))
-}
-
-fn random_number() -> Result<u64> {
-    let random = Random::default().bytes();
-    let bytes = random.map_err(|cause| StorageError::other("drawing a random number", cause))?;
-    Ok(u64::from_be_bytes(bytes))
-}
-
 fn late() -> StorageError {
     StorageError::Unavailable("Redis: a login took too long".into(), None)
 }
@@ -397,27 +339,4 @@ fn ttl(expires: Timestamp, now: Timestamp) -> u64 {
 /// An index outlives its records, should one miss a refresh.
 fn index_ttl(expires: Timestamp, now: Timestamp) -> u64 {
     2 * ttl(expires, now) + millis(GENERATION)
-}
-
-/// Whatever keeps Redis from answering: a retry may help. Its message may quote
-/// what was sent, so only the kind of failure is told.
-fn failed(cause: RedisError) -> StorageError {
-    let kind = cause.kind();
-    match (kind, cause.code()) {
-        // Somebody else's value under our key.
-        (_, Some("WRONGTYPE")) => StorageError::Corrupt("it is no string"),
-        (_, Some(code)) => StorageError::Unavailable(format!("Redis says {code}"), None),
-        (ErrorKind::Parse | ErrorKind::UnexpectedReturnType, _) => {
-            StorageError::Other(format!("Redis: {kind:?}"), None)
-        }
-        (ErrorKind::InvalidClientConfig, _) => StorageError::Other(format!("Redis: {cause}"), None),
-        (ErrorKind::AuthenticationFailed, _) => {
-            StorageError::Unavailable("Redis refuses the user or the password".into(), None)
-        }
-        _ if cause.is_connection_refusal() => {
-            StorageError::Unavailable("Redis refuses connections: does it run there?".into(), None)
-        }
-        _ if cause.is_timeout() => StorageError::Unavailable("Redis does not answer".into(), None),
-        _ => StorageError::Unavailable(format!("Redis: {kind:?}"), None),
-    }
 }

@@ -4,10 +4,11 @@ use redis::aio::ConnectionManager;
 use redis::cluster_async::ClusterConnection;
 use redis::{FromRedisValue, Value};
 
+use super::ask::failed;
 use super::connection::Connection;
 use super::script::Scripts;
 use super::target::{Link, Target};
-use super::{Redis, Result, failed};
+use super::{Redis, Result};
 use crate::storage::StorageError;
 
 /// The first version that has all commands.

@@ -4,9 +4,10 @@ use redis::Pipeline;
 use rocket::futures::future::try_join_all;
 
 use super::record::Header;
-use super::{MARK, Redis, Result, SETTLED_SECONDS, index_ttl, millis, random_number};
+use super::{MARK, Redis, Result, SETTLED_SECONDS, index_ttl, millis};
 use crate::storage::{
     OwnerGuard, OwnerKey, OwnerLimitPolicy, Record, StorageError, StorageKey, Stored, Timestamp,
+    random_number,
 };
 
 /// Expiries within the same span of this length need no new TTL of the index,
@@ -108,7 +109,7 @@ impl Redis {
         let mut found = try_join_all(found).await?.into_iter();
         entries.retain(|_| found.next().is_some_and(|found| found.is_none()));
         let Some(removal) = self.removal(&entries) else { return Ok(()) };
-        removal.query_async(&mut self.connection.clone()).await.map_err(super::failed)
+        removal.query_async(&mut self.connection.clone()).await.map_err(super::ask::failed)
     }
 
     /// The live record that was written for an entry; not one that moved on to

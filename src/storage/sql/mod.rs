@@ -10,6 +10,7 @@ mod engine;
 mod lease;
 mod open;
 mod owners;
+mod run;
 mod statements;
 
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 pub use engine::Engine;
 use engine::Value;
-use lease::{Lease, Suspicion};
+use lease::Suspicion;
 use owners::Joined;
 use sqlx::{Connection, Pool, Transaction};
 use statements::Statements;
@@ -27,7 +28,6 @@ use super::{
     Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage, StorageError,
     StorageKey, Stored, Timestamp, Touch, Update, Version,
 };
-use crate::random::Random;
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -82,55 +82,6 @@ pub type MySql = Sql<sqlx::MySql>;
 pub type Sqlite = Sql<sqlx::Sqlite>;
 
 impl<E: Engine> Sql<E> {
-    async fn execute(
-        &self,
-        connection: &mut E::Connection,
-        sql: &Arc<str>,
-        values: &[Value<'_>],
-    ) -> sqlx::Result<u64> {
-        E::execute(connection, Arc::clone(sql), arguments::<E>(values)?).await
-    }
-
-    async fn lease(&self) -> sqlx::Result<Lease<E>> {
-        let connection = self.pool.acquire().await?;
-        Ok(Lease::new(connection, self.suspicion.clone(), None))
-    }
-
-    async fn lease_to_write(&self) -> sqlx::Result<Lease<E>> {
-        let turn = Arc::clone(&self.turns).lock_owned();
-        let turn = if E::DIALECT.one_writer { Some(turn.await) } else { None };
-        let connection = self.pool.acquire().await?;
-        Ok(Lease::new(connection, self.suspicion.clone(), turn))
-    }
-
-    /// A single statement of its own, which writes.
-    async fn execute_one(&self, sql: &Arc<str>, values: &[Value<'_>]) -> sqlx::Result<u64> {
-        let mut lease = self.lease_to_write().await?;
-        let answer = self.execute(&mut lease, sql, values).await;
-        lease.settle(answer)
-    }
-
-    /// The number that a query finds; 0 if it finds nothing.
-    async fn fetch_number(
-        &self,
-        connection: &mut E::Connection,
-        sql: &Arc<str>,
-        values: &[Value<'_>],
-    ) -> sqlx::Result<i64> {
-        let rows = E::fetch(connection, Arc::clone(sql), arguments::<E>(values)?).await?;
-        rows.first().map_or(Ok(0), |row| E::number(row, 0))
-    }
-
-    async fn fetch_records(
-        &self,
-        sql: &Arc<str>,
-        values: &[Value<'_>],
-    ) -> sqlx::Result<Vec<(StorageKey, Stored)>> {
-        let mut lease = self.lease().await?;
-        let rows = E::fetch(&mut lease, Arc::clone(sql), arguments::<E>(values)?).await;
-        lease.settle(rows)?.iter().map(record::<E>).collect()
-    }
-
     async fn find(&self, key: &StorageKey, now: Timestamp) -> sqlx::Result<Option<Stored>> {
         let values = [Value::Bytes(key.as_bytes()), millis(now)];
         let found = self.fetch_records(&self.statements.read, &values).await?;
@@ -261,11 +212,7 @@ impl<E: Engine> SessionStorage for Sql<E> {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Create> {
-        // A key that is used again must not repeat versions: begin anywhere.
-        let random = Random::default().bytes();
-        let random =
-            random.map_err(|cause| StorageError::other("drawing a random number", cause))?;
-        let new = (&record, Version(u64::from_be_bytes(random) >> 2));
+        let new = (&record, Version::random()?);
         settled!(self.try_create(key, new, guard, now))
     }
 
@@ -370,34 +317,6 @@ async fn finish<E: Engine, T>(
         Err(sqlx::Error::Database(_)) if outcome.is_err() => outcome,
         ended => ended.and(outcome),
     }
-}
-
-fn arguments<E: Engine>(values: &[Value<'_>]) -> sqlx::Result<E::Arguments> {
-    let mut arguments = E::Arguments::default();
-    for value in values {
-        E::bind(&mut arguments, *value).map_err(sqlx::Error::Encode)?;
-    }
-    Ok(arguments)
-}
-
-/// A row of `id, version, owner, created, last_seen, expires, payload`.
-fn record<E: Engine>(row: &E::Row) -> sqlx::Result<(StorageKey, Stored)> {
-    let bytes = |column| E::bytes(row, column);
-    let hash = |bytes: Vec<u8>| {
-        <[u8; 32]>::try_from(bytes).map_err(|_| sqlx::Error::Decode("no hash of 32 bytes".into()))
-    };
-    let time =
-        |column| E::number(row, column).map(|time| Timestamp::from_millis(time.cast_unsigned()));
-    let record = Record {
-        payload: bytes(6)?.unwrap_or_default().into(),
-        owner: bytes(2)?.map(hash).transpose()?.map(OwnerKey::from_bytes),
-        created: time(3)?,
-        last_seen: time(4)?,
-        expires: time(5)?,
-    };
-    let version = Version(E::number(row, 1)?.cast_unsigned());
-    let key = StorageKey::from_bytes(hash(bytes(0)?.unwrap_or_default())?);
-    Ok((key, Stored { version, record }))
 }
 
 fn millis(time: Timestamp) -> Value<'static> {

@@ -1,0 +1,91 @@
+//! Running a statement.
+
+use std::sync::Arc;
+
+use super::Sql;
+use super::engine::{Engine, Value};
+use super::lease::Lease;
+use crate::storage::{OwnerKey, Record, StorageKey, Stored, Timestamp, Version};
+
+impl<E: Engine> Sql<E> {
+    pub(super) async fn execute(
+        &self,
+        connection: &mut E::Connection,
+        sql: &Arc<str>,
+        values: &[Value<'_>],
+    ) -> sqlx::Result<u64> {
+        E::execute(connection, Arc::clone(sql), arguments::<E>(values)?).await
+    }
+
+    pub(super) async fn lease(&self) -> sqlx::Result<Lease<E>> {
+        let connection = self.pool.acquire().await?;
+        Ok(Lease::new(connection, self.suspicion.clone(), None))
+    }
+
+    pub(super) async fn lease_to_write(&self) -> sqlx::Result<Lease<E>> {
+        let turn = Arc::clone(&self.turns).lock_owned();
+        let turn = if E::DIALECT.one_writer { Some(turn.await) } else { None };
+        let connection = self.pool.acquire().await?;
+        Ok(Lease::new(connection, self.suspicion.clone(), turn))
+    }
+
+    /// A single statement of its own, which writes.
+    pub(super) async fn execute_one(
+        &self,
+        sql: &Arc<str>,
+        values: &[Value<'_>],
+    ) -> sqlx::Result<u64> {
+        let mut lease = self.lease_to_write().await?;
+        let answer = self.execute(&mut lease, sql, values).await;
+        lease.settle(answer)
+    }
+
+    /// The number that a query finds; 0 if it finds nothing.
+    pub(super) async fn fetch_number(
+        &self,
+        connection: &mut E::Connection,
+        sql: &Arc<str>,
+        values: &[Value<'_>],
+    ) -> sqlx::Result<i64> {
+        let rows = E::fetch(connection, Arc::clone(sql), arguments::<E>(values)?).await?;
+        rows.first().map_or(Ok(0), |row| E::number(row, 0))
+    }
+
+    pub(super) async fn fetch_records(
+        &self,
+        sql: &Arc<str>,
+        values: &[Value<'_>],
+    ) -> sqlx::Result<Vec<(StorageKey, Stored)>> {
+        let mut lease = self.lease().await?;
+        let rows = E::fetch(&mut lease, Arc::clone(sql), arguments::<E>(values)?).await;
+        lease.settle(rows)?.iter().map(record::<E>).collect()
+    }
+}
+
+fn arguments<E: Engine>(values: &[Value<'_>]) -> sqlx::Result<E::Arguments> {
+    let mut arguments = E::Arguments::default();
+    for value in values {
+        E::bind(&mut arguments, *value).map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+/// A row of `id, version, owner, created, last_seen, expires, payload`.
+fn record<E: Engine>(row: &E::Row) -> sqlx::Result<(StorageKey, Stored)> {
+    let bytes = |column| E::bytes(row, column);
+    let hash = |bytes: Vec<u8>| {
+        <[u8; 32]>::try_from(bytes).map_err(|_| sqlx::Error::Decode("no hash of 32 bytes".into()))
+    };
+    let time =
+        |column| E::number(row, column).map(|time| Timestamp::from_millis(time.cast_unsigned()));
+    let record = Record {
+        payload: bytes(6)?.unwrap_or_default().into(),
+        owner: bytes(2)?.map(hash).transpose()?.map(OwnerKey::from_bytes),
+        created: time(3)?,
+        last_seen: time(4)?,
+        expires: time(5)?,
+    };
+    let version = Version(E::number(row, 1)?.cast_unsigned());
+    let key = StorageKey::from_bytes(hash(bytes(0)?.unwrap_or_default())?);
+    Ok((key, Stored { version, record }))
+}
