@@ -14,7 +14,7 @@ use rocket_typed_sessions::testing::storage::conformance;
 use crate::process::run;
 use crate::proxy::Proxy;
 use crate::redis::{
-    FREE, SHORT_OF_A_MASTER, ask, cluster, master_of, now, record, redis, started, urls,
+    FREE, SHORT_OF_A_MASTER, ask, cluster, master_of, now, record, redis, started, url, urls,
 };
 
 const TTL: Duration = Duration::from_secs(3600);
@@ -142,7 +142,7 @@ async fn after_a_restart_or_a_silence_a_node_listens_again_and_trusts_no_copy() 
     let direct = urls(std::slice::from_ref(&server));
     let network = Proxy::to(server.port).await;
     let here = node(&direct).await;
-    let there = node(&[format!("redis://127.0.0.1:{}/", network.port)]).await;
+    let there = node(&[url(network.port)]).await;
     listens(&here, &there).await;
     here.create(&key(1), record(None, 1000), FREE, now()).await.expect("an answer");
     assert!(reads(&there, 1).await.is_some());

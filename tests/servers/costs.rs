@@ -7,9 +7,9 @@ use std::time::Duration;
 use rocket::local::asynchronous::Client;
 use sqlx::Row;
 
-use crate::nodes::{figment, logged_in, node_of, text, url};
+use crate::nodes::{figment, logged_in, node_of, text};
 use crate::process::Server;
-use crate::redis::redis;
+use crate::redis::{redis, url};
 use crate::sql::{mariadb, mariadb_url};
 
 /// Everything that clients send to Redis.
@@ -42,7 +42,7 @@ impl Monitor {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_request_to_redis_costs_what_is_documented() {
     let server = redis(&[]);
-    let client = node_of(figment(&url(&server))).await;
+    let client = node_of(figment(&url(server.port))).await;
     // Every script is known, every connection made.
     let cookie = logged_in(&client, "ann").await;
     text(&client, "/count", &cookie).await;
@@ -64,7 +64,7 @@ async fn a_request_to_redis_costs_what_is_documented() {
     commands.retain(|command| command != "MULTI" && command != "EXEC");
     assert_eq!(commands, ["EVALSHA", "EVALSHA", "EVALSHA", "ZREM", "HDEL", "ZRANGE"], "of two");
 
-    let touching = figment(&url(&server)).merge(("sessions.user.touch_after", 0));
+    let touching = figment(&url(server.port)).merge(("sessions.user.touch_after", 0));
     let client = node_of(touching).await;
     let cookie = logged_in(&client, "bob").await;
     text(&client, "/get", &cookie).await;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::process::Server;
 use crate::proxy::Proxy;
-use crate::redis::{SHORT_OF_A_MASTER, ask, cluster, master_of, redis, replicated};
+use crate::redis::{SHORT_OF_A_MASTER, ask, cluster, master_of, redis, replicated, url, urls};
 use crate::sql::{mariadb, mariadb_url, postgres, postgres_url};
 
 const SECRET: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
@@ -82,10 +82,6 @@ pub fn configured(kind: &str, url: impl Serialize) -> Figment {
         .merge(("sessions.user.storage.url", url))
 }
 
-pub fn url(server: &Server) -> String {
-    format!("redis://127.0.0.1:{}/", server.port)
-}
-
 async fn node(url: &str) -> Client {
     node_of(figment(url)).await
 }
@@ -117,7 +113,7 @@ pub async fn logged_in(client: &Client, id: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_nodes_are_one_application_on_redis() {
     let server = redis(&[]);
-    two_nodes_are_one_application(&url(&server)).await;
+    two_nodes_are_one_application(&url(server.port)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -154,7 +150,7 @@ async fn two_nodes_are_one_application(url: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s48_an_end_on_one_node_is_seen_on_the_others_whatever_they_have_cached() {
     let server = redis(&[]);
-    let figment = figment(&url(&server)).merge(("sessions.user.cache.ttl", "1 hour"));
+    let figment = figment(&url(server.port)).merge(("sessions.user.cache.ttl", "1 hour"));
     let nodes = [node_of(figment.clone()).await, node_of(figment).await];
     // Until both listen.
     while !ask(&server, "CLIENT LIST").contains("flags=tB") {}
@@ -291,7 +287,7 @@ async fn s65_mariadb_killed_or_paused_gives_503_and_then_all_is_well() {
 async fn s65_s66_a_server_that_is_killed_paused_or_full_gives_503_and_then_all_is_well() {
     // Every acknowledged write is on the disk: what Redis calls `always`.
     let mut server = redis(&["--appendonly", "yes", "--appendfsync", "always"]);
-    let client = node(&url(&server)).await;
+    let client = node(&url(server.port)).await;
     let cookie = logged_in(&client, "ann").await;
 
     paused_and_killed(&mut server, &client, &cookie).await;
@@ -313,7 +309,7 @@ async fn s65_s66_a_server_that_is_killed_paused_or_full_gives_503_and_then_all_i
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s66_connections_that_say_nothing_any_more_are_replaced() {
     let servers = [redis(&[]), postgres(&[]), mariadb(&[])];
-    let urls = [url(&servers[0]), postgres_url(&servers[1]), mariadb_url(&servers[2])];
+    let urls = [url(servers[0].port), postgres_url(&servers[1]), mariadb_url(&servers[2])];
     for (server, url) in servers.iter().zip(urls) {
         let network = Proxy::to(server.port).await;
         let url = url.replace(&server.port.to_string(), &network.port.to_string());
@@ -343,7 +339,7 @@ async fn s57_an_update_whose_answer_is_lost_is_not_made_twice() {
     ask(&server, &format!("CONFIG SET cluster-announce-port {}", network.port));
     ask(&server, "CLUSTER ADDSLOTSRANGE 0 16383");
     while !ask(&server, "CLUSTER INFO").contains("cluster_state:ok") {}
-    let url = format!("redis://127.0.0.1:{}/", network.port);
+    let url = url(network.port);
     let client = node_of(configured("redis", [&url])).await;
     let cookie = logged_in(&client, "ann").await;
     text(&client, "/count", &cookie).await;
@@ -385,7 +381,7 @@ async fn s66_a_pool_is_whole_again_after_a_silence_under_load() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s65_a_cluster_that_loses_a_master_gives_503_and_then_all_is_well() {
     let mut nodes = cluster(&SHORT_OF_A_MASTER);
-    let urls: Vec<_> = nodes.iter().map(url).collect();
+    let urls = urls(&nodes);
     let client = node_of(configured("redis", &urls)).await;
     let mut cookies = Vec::new();
     for n in 0..30 {
@@ -485,8 +481,8 @@ async fn s65_sqlite_on_a_full_disk_gives_503_and_then_all_is_well() {
 async fn a_read_only_replica_refuses_writes_with_503() {
     let master = redis(&[]);
     let replica = redis(&["--replicaof", "127.0.0.1", &master.port.to_string()]);
-    let cookie = logged_in(&node(&url(&master)).await, "ann").await;
-    let client = node(&url(&replica)).await;
+    let cookie = logged_in(&node(&url(master.port)).await, "ann").await;
+    let client = node(&url(replica.port)).await;
     recovers(&client, "/get", &cookie).await;
     let started = Instant::now();
     while text(&client, "/get", &cookie).await != "ann 0" {

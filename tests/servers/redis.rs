@@ -29,9 +29,12 @@ pub fn started(program: &str, port_option: &str, more: &[&str]) -> Server {
     })
 }
 
+pub fn url(port: u16) -> String {
+    format!("redis://127.0.0.1:{port}/")
+}
+
 async fn open(server: &Server, prefix: &str) -> Redis {
-    let url = format!("redis://127.0.0.1:{}/", server.port);
-    Redis::open([url], prefix).await.expect("a connection")
+    Redis::open([url(server.port)], prefix).await.expect("a connection")
 }
 
 /// One command in Redis's own plain form; its answer as it comes.
@@ -206,7 +209,7 @@ pub fn master_of(nodes: &[Server]) -> usize {
 }
 
 pub fn urls(nodes: &[Server]) -> Vec<String> {
-    nodes.iter().map(|node| format!("redis://127.0.0.1:{}/", node.port)).collect()
+    nodes.iter().map(|node| url(node.port)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -288,8 +291,7 @@ async fn s48_a_session_that_moves_does_not_escape_a_revocation() {
     let server = redis(&[]);
     let storage = Arc::new(open(&server, "app").await);
     let network = Proxy::far_from(server.port, Duration::from_millis(2)).await;
-    let far = format!("redis://127.0.0.1:{}/", network.port);
-    let far = Redis::open([far], "app").await.expect("a connection");
+    let far = Redis::open([url(network.port)], "app").await.expect("a connection");
     let mut moved_on = 0;
     for n in 0..100_u8 {
         let owner = OwnerKey::from_bytes([n; 32]);
@@ -318,8 +320,7 @@ async fn s48_a_session_that_moves_does_not_escape_a_revocation() {
 async fn a_login_whose_answer_is_lost_is_one_login() {
     let server = redis(&[]);
     let network = Proxy::to(server.port).await;
-    let url = format!("redis://127.0.0.1:{}/", network.port);
-    let storage = Redis::open([url], "app").await.expect("a connection");
+    let storage = Redis::open([url(network.port)], "app").await.expect("a connection");
     let limit = Some(OwnerLimit { max: 2, policy: OwnerLimitPolicy::EndOldest });
     let guard = OwnerGuard { generation: None, limit };
     for lost in 1..=2 {
@@ -451,8 +452,7 @@ async fn a_server_out_of_connections_is_unavailable_and_recovers() {
     std::thread::sleep(Duration::from_millis(100));
     // Who has a connection keeps it; who comes now is told no.
     assert!(storage.read(&only, now()).await.expect("an answer").is_some());
-    let url = format!("redis://127.0.0.1:{}/", server.port);
-    let refused = Redis::open([url], "app").await.expect_err("no connection is left");
+    let refused = Redis::open([url(server.port)], "app").await.expect_err("no connection is left");
     assert!(matches!(refused, StorageError::Unavailable(..)), "{refused:?}");
     drop(hogs);
     std::thread::sleep(Duration::from_millis(100));
@@ -490,8 +490,7 @@ async fn sentinels_name_the_next_master() {
     {
         assert!(started.elapsed() < Duration::from_secs(30), "the Sentinels do not see each other");
     }
-    let urls: Vec<_> =
-        watches.iter().map(|watch| format!("redis://127.0.0.1:{}/", watch.port)).collect();
+    let urls = urls(&watches);
     let storage = Redis::open_sentinel(&urls, "redis://mymaster/0", "app").await;
     let storage = storage.expect("a master");
     let mut changes = storage.changes().expect("Redis tells");
