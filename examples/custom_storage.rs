@@ -9,34 +9,30 @@
 //!
 //! `tests/conformance` runs the conformance kit on it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use rocket::tokio::sync::Mutex;
 use rocket::{async_trait, get, launch, routes};
 use rocket_typed_sessions::storage::{
-    Create, Generation, OwnerGuard, OwnerKey, OwnerLimitPolicy, OwnerPage, Record, StorageKey,
-    Stored, Timestamp, Touch, Update, Version,
+    Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerLimitPolicy, OwnerPage, Record,
+    Refused, StorageKey, Stored, Timestamp, Touch, Update, Version,
 };
 use rocket_typed_sessions::{Session, SessionData, SessionStorage, Sessions, StorageError};
 use serde::{Deserialize, Serialize};
 
 /// One lock around everything makes every operation one step. A database does
-/// the same with one statement or one transaction an operation.
-#[derive(Default)]
-pub struct Table(Mutex<Rows>);
+/// the same with one statement or one transaction an operation. A clone is
+/// another handle on the same rows.
+#[derive(Clone, Default)]
+pub struct Table(Arc<Mutex<Rows>>);
 
 #[derive(Default)]
 struct Rows {
-    records: BTreeMap<StorageKey, Stored>,
+    records: HashMap<StorageKey, Stored>,
     /// How often each owner was revoked.
     generations: HashMap<OwnerKey, u64>,
     last_version: u64,
-}
-
-/// Why an owner may not have another record.
-enum Refused {
-    Revoked,
-    LimitReached,
 }
 
 impl Rows {
@@ -92,13 +88,12 @@ impl SessionStorage for Table {
         now: Timestamp,
     ) -> Result<Create, StorageError> {
         let mut rows = self.0.lock().await;
-        if rows.records.contains_key(key) {
+        if rows.live(key, now).is_some() {
             return Ok(Create::Exists);
         }
         Ok(match rows.admit(&record, guard, now) {
             Ok(()) => Create::Created(rows.put(key, record)),
-            Err(Refused::Revoked) => Create::Revoked,
-            Err(Refused::LimitReached) => Create::LimitReached,
+            Err(refused) => Create::Refused(refused),
         })
     }
 
@@ -123,8 +118,7 @@ impl SessionStorage for Table {
         let admitted = if moves { rows.admit(&record, guard, now) } else { Ok(()) };
         Ok(match admitted {
             Ok(()) => Update::Updated(rows.put(key, record)),
-            Err(Refused::Revoked) => Update::Revoked,
-            Err(Refused::LimitReached) => Update::LimitReached,
+            Err(refused) => Update::Refused(refused),
         })
     }
 
@@ -159,6 +153,14 @@ impl SessionStorage for Table {
         Ok(expired.len())
     }
 
+    /// Leave this out if the storage cannot find the records of an owner.
+    fn owners(&self) -> Option<&dyn OwnerIndex> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl OwnerIndex for Table {
     async fn list(
         &self,
         owner: &OwnerKey,
@@ -167,15 +169,8 @@ impl SessionStorage for Table {
         now: Timestamp,
     ) -> Result<OwnerPage, StorageError> {
         let rows = self.0.lock().await;
-        let theirs = rows.of(owner).filter(|(key, stored)| {
-            stored.record.is_live(now) && after.is_none_or(|after| *key > after)
-        });
-        let mut records: Vec<_> =
-            theirs.map(|(key, stored)| (key.clone(), stored.clone())).take(limit + 1).collect();
-        let more = records.len() > limit;
-        records.truncate(limit);
-        let next = records.last().filter(|_| more).map(|(key, _)| key.clone());
-        Ok(OwnerPage { records, next })
+        let theirs = rows.of(owner).map(|(key, _)| key.clone());
+        OwnerPage::find(theirs, after, limit, |key| Ok(rows.live(key, now).cloned()))
     }
 
     async fn invalidate_owner(
@@ -192,7 +187,7 @@ impl SessionStorage for Table {
         Ok(ended.filter(|stored| stored.record.is_live(now)).count())
     }
 
-    async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
+    async fn generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
         Ok(self.0.lock().await.generation(owner))
     }
 }

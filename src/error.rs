@@ -7,13 +7,13 @@ use rocket::Request;
 use rocket::http::Status;
 use rocket::response::{Responder, Result as ResponseResult};
 
-use crate::storage::StorageError;
+use crate::storage::{Refused, StorageError};
 
 /// Why a session could not be loaded or saved.
 ///
 /// No variant's text shows a token, an id, a key or a payload. As a
-/// `Responder` it is 503 where a retry may help and 500 otherwise, through the
-/// application's own catchers.
+/// `Responder` it is 503 where a retry may help, 401 where the session is over,
+/// and 500 otherwise, through the application's own catchers.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -55,11 +55,21 @@ pub enum SessionError {
     Random,
 }
 
+impl From<Refused> for SessionError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Revoked => Self::Ended,
+            Refused::LimitReached => Self::LimitReached,
+        }
+    }
+}
+
 impl SessionError {
-    /// 503 where a retry may help, else 500.
+    /// 503 where a retry may help, 401 where the session is over, else 500.
     pub fn status(&self) -> Status {
         match self {
-            Self::Storage(_) | Self::Conflict | Self::Ended => Status::ServiceUnavailable,
+            Self::Storage(_) | Self::Conflict => Status::ServiceUnavailable,
+            Self::Ended => Status::Unauthorized,
             _ => Status::InternalServerError,
         }
     }

@@ -4,13 +4,13 @@ use base64::Engine as _;
 use figment::Figment;
 use figment::providers::{Format, Toml};
 
+use crate::by_id::Envelope;
 use crate::config::{self, KeyMaterial, Protect, Registered, Secret};
 use crate::expiry::{Times, Timestamp};
 use crate::ktor;
 use crate::random::Random;
 use crate::storage::{self, Record, StorageKey, Version};
 use crate::token::{Binding, Claims, Sealer, SessionId, Suite, TransportBinding};
-use crate::tracker::Envelope;
 
 /// Opens `data` as a token, then seals it and opens that.
 pub fn token(kind: u8, data: &[u8]) {

@@ -2,21 +2,24 @@
 //!
 //! # The path of a request
 //!
-//! A guard calls `load`, the response fairing calls `commit`; both
-//! stand in `exchange`, which orders the steps and is the only place that
-//! does. Below it, *transport* carries a token, *token* seals and opens it,
-//! *tracker* turns it into a session by value or by id, *storage* keeps
-//! records, and [`SessionData`] is the serializer.
+//! A guard calls `request::load`, the response fairing `request::commit`. In
+//! between, the application's calls change `request::state`, and
+//! `request::plan` decides what they amount to. A commit is carried out
+//! `by_value` or `by_id`. Below that, *transport* carries a token, *token*
+//! seals and opens it, *codec* turns values into bytes, and *storage* keeps
+//! records.
 
 mod auth;
 mod background;
+mod by_id;
+mod by_value;
 mod client;
+mod codec;
 mod config;
 mod csrf;
 mod definition;
 mod error;
 mod event;
-mod exchange;
 mod expiry;
 mod fairing;
 #[cfg(fuzzing)]
@@ -24,16 +27,14 @@ mod fairing;
 pub mod fuzzing;
 mod ktor;
 mod manager;
+mod namespace;
 mod random;
 mod request;
-mod revocation;
 mod session;
-mod state;
 pub mod storage;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
-mod tracker;
 mod transformer;
 mod transport;
 

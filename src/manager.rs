@@ -12,22 +12,27 @@ use rocket::request::{FromRequest, Outcome as GuardOutcome};
 use rocket::{Ignite, Request, Rocket, Sentinel, error};
 use sha2::{Digest, Sha256};
 
+use crate::by_id::{self, Listed, Server};
 use crate::client::ClientInfo;
-use crate::definition::{Core, Definition, Server};
+use crate::definition::{Core, Definition, Tracker};
 use crate::error::SessionError;
 use crate::event::SessionEventKind;
-use crate::exchange::{decode, too_late};
 use crate::fairing::SessionsFairing;
-use crate::storage::{Consistency, OwnerKey, StorageKey, Timestamp};
-use crate::token::owner_key;
-use crate::tracker::by_id::{self, Listed};
+use crate::request::entry::{Committable as _, Ended};
+use crate::request::load::too_late;
+use crate::request::{Entries, RequestSessions};
+use crate::storage::{OwnerKey, StorageKey, Timestamp};
 use crate::{Session, SessionData, SessionId};
 
 /// The application's sessions: managed state and a request guard.
 ///
 /// [`Sessions::fairing`] is what an application attaches.
 #[derive(Clone)]
-pub struct Sessions(Arc<Core>);
+pub struct Sessions {
+    core: Arc<Core>,
+    /// The sessions of the request whose guard this is.
+    here: Option<Arc<Entries>>,
+}
 
 impl Sessions {
     /// The fairing that reads the definitions from Rocket.toml and the
@@ -67,21 +72,21 @@ impl Sessions {
     /// }
     /// ```
     pub fn of<T: SessionData>(&self) -> SessionManager<'_, T> {
-        SessionManager { core: &self.0, data: PhantomData }
+        SessionManager { core: &self.core, here: self.here.as_deref(), data: PhantomData }
     }
 
     pub(crate) fn new(core: Arc<Core>) -> Self {
-        Self(core)
+        Self { core, here: None }
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.0
+        &self.core
     }
 }
 
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.definitions.keys()).finish()
+        f.debug_list().entries(self.core.definitions.keys()).finish()
     }
 }
 
@@ -89,8 +94,14 @@ impl fmt::Debug for Sessions {
 ///
 /// Sessions on the client can be ended from outside only where `revocation` is
 /// configured; otherwise the methods fail with [`SessionError::Unsupported`].
+///
+/// Made by the guard `&Sessions`, it knows the request's own sessions: one that
+/// it ends is over for the rest of the request, and its client is told to
+/// forget its token.
 pub struct SessionManager<'a, T> {
     core: &'a Core,
+    /// The request's own sessions.
+    here: Option<&'a Entries>,
     data: PhantomData<fn() -> T>,
 }
 
@@ -99,46 +110,89 @@ impl<T: SessionData> SessionManager<'_, T> {
     /// on the server; sessions on the client are not counted.
     pub async fn revoke_owner(&self, owner: &str) -> Result<usize, SessionError> {
         let definition = self.definition()?;
-        let owner = owner_key(&definition.app, &definition.name, owner);
-        self.within(definition, self.end_all(definition, &owner, &[])).await
+        let owner = definition.namespace.owner(owner);
+        let now = self.core.clock.now();
+        let ended = async {
+            Ok(match &definition.tracker {
+                Tracker::ById(tracker) => end_all(&tracker.server, &owner, &[], now).await?,
+                Tracker::ByValue(tracker) => {
+                    let revocation = tracker.revocation.as_ref();
+                    revocation.ok_or(NO_REVOCATION)?.next_epoch(&owner, now).await?;
+                    0
+                }
+            })
+        };
+        let ended = self.within(definition, ended).await?;
+        self.revoked(definition, &Ended::OfOwner(owner));
+        Ok(ended)
     }
 
     /// Ends every other session of this session's owner. Saves the session
     /// first; a session on the client gets a new token with the response.
+    ///
+    /// [`SessionError::Ended`] if the session itself, or its owner, was ended
+    /// meanwhile.
     pub async fn revoke_others(&self, session: &Session<T>) -> Result<usize, SessionError> {
         let definition = self.definition()?;
         session.save().await?;
-        let Some((owner, key)) = session.owner_and_key() else {
+        let entry = session.entry();
+        if session.get().is_none() {
+            return Err(SessionError::Ended);
+        }
+        let Some((owner, key)) = entry.owner_and_key() else {
             return Err(SessionError::Unsupported("the session has no owner"));
         };
-        let except: Vec<StorageKey> = key.into_iter().collect();
-        let ended = self.within(definition, self.end_all(definition, &owner, &except)).await?;
-        if let Some(revocation) = &definition.revocation {
-            let epoch = revocation.epoch(definition, &owner, self.core.clock.now());
-            session.goes_on_in(self.within(definition, epoch).await?);
-            // At once: should the handler fail, the caller still keeps a session.
-            session.save().await?;
-        }
+        let now = self.core.clock.now();
+        let ended = match &definition.tracker {
+            Tracker::ById(tracker) => {
+                let except: Vec<StorageKey> = key.into_iter().collect();
+                let server = &tracker.server;
+                let work = async {
+                    let ended = end_all(server, &owner, &except, now).await?;
+                    for own in &except {
+                        if server.storage.read(own, now).await?.is_none() {
+                            return Err(SessionError::Ended);
+                        }
+                    }
+                    Ok(ended)
+                };
+                self.within(definition, work).await?
+            }
+            Tracker::ByValue(tracker) => {
+                let revocation = tracker.revocation.as_ref().ok_or(NO_REVOCATION)?;
+                if entry.is_closed() {
+                    return Err(SessionError::TooLate);
+                }
+                // The next epoch after the session's own: if the owner was revoked
+                // meanwhile, the session is over and goes on in none.
+                let next = revocation.epoch_after(entry.epoch(), &owner, now);
+                let next = self.within(definition, next).await?.ok_or(SessionError::Ended)?;
+                entry.ask(|state, _| state.pending.epoch = Some(next));
+                // At once: should the handler fail, the caller still keeps a session.
+                session.save().await?;
+                0
+            }
+        };
+        self.core.emit(SessionEventKind::Revoked, definition);
         Ok(ended)
     }
 
     /// An owner's sessions on the server, the oldest first: a list of devices.
     pub async fn list(&self, owner: &str) -> Result<Vec<SessionInfo<T>>, SessionError> {
         let (definition, server) = self.on_server()?;
-        has_owners(server)?;
-        let owner = owner_key(&definition.app, &definition.name, owner);
+        let owner = definition.namespace.owner(owner);
         let now = self.core.clock.now();
-        let found = by_id::of_owner(definition, server, &owner, now);
+        let found = by_id::list(definition, server, &owner, now);
         let found = self.within(definition, found).await?.into_iter();
         let mut sessions: Vec<_> = found
             .filter_map(|Listed { key, times, content, client }| {
                 let time = |time: Timestamp| time.to_system_time().unwrap_or(UNIX_EPOCH);
                 Some(SessionInfo {
                     handle: SessionHandle::of(&key),
-                    value: decode(definition, &content)?,
+                    value: definition.codec.decode(&content)?,
                     created: time(times.created),
                     last_seen: time(times.seen),
-                    expires: time(definition.lifetime.expires(&times)),
+                    expires: time(definition.policy.lifetime.expires(&times)),
                     client: ClientInfo::decode(&client),
                 })
             })
@@ -152,72 +206,59 @@ impl<T: SessionData> SessionManager<'_, T> {
     /// against others. Says whether there was such a session.
     pub async fn revoke(&self, owner: &str, handle: &SessionHandle) -> Result<bool, SessionError> {
         let (definition, server) = self.on_server()?;
-        has_owners(server)?;
-        let owner = owner_key(&definition.app, &definition.name, owner);
+        let owner = definition.namespace.owner(owner);
         let now = self.core.clock.now();
         let ended = async {
-            let found = by_id::of_owner(definition, server, &owner, now).await?;
-            let mut keys = found.iter().map(|listed| &listed.key);
-            match keys.find(|key| SessionHandle::of(key) == *handle) {
-                Some(key) => Ok(server.storage.invalidate(key).await?),
-                None => Ok(false),
-            }
+            let found = by_id::list(definition, server, &owner, now).await?;
+            let mut keys = found.into_iter().map(|listed| listed.key);
+            let Some(key) = keys.find(|key| SessionHandle::of(key) == *handle) else {
+                return Ok(None);
+            };
+            Ok(server.storage.invalidate(&key).await?.then_some(key))
         };
         let ended = self.within(definition, ended).await?;
-        if ended {
-            self.core.emit(SessionEventKind::Revoked, definition);
+        let was_there = ended.is_some();
+        if let Some(key) = ended {
+            self.revoked(definition, &Ended::Record(key));
         }
-        Ok(ended)
+        Ok(was_there)
     }
 
     /// Ends the session with this id, whosever it is: Ktor's `clear(id)`. Says
     /// whether there was one.
     pub async fn revoke_id(&self, id: &SessionId) -> Result<bool, SessionError> {
         let (definition, server) = self.on_server()?;
-        let key = id.storage_key(&definition.app, &definition.name);
+        let key = definition.namespace.record(&id.locator());
         let ended = async { Ok(server.storage_of(id).invalidate(&key).await?) };
         let ended = self.within(definition, ended).await?;
         if ended {
-            self.core.emit(SessionEventKind::Revoked, definition);
+            self.revoked(definition, &Ended::Record(key));
         }
         Ok(ended)
     }
 
     fn on_server(&self) -> Result<(&Definition, &Server), SessionError> {
         let definition = self.definition()?;
-        let server = definition.server.as_ref();
-        let none = "sessions on the client are neither listed nor ended one by one";
-        Ok((definition, server.ok_or(SessionError::Unsupported(none))?))
+        match &definition.tracker {
+            Tracker::ById(tracker) => Ok((definition, &tracker.server)),
+            Tracker::ByValue(_) => Err(SessionError::Unsupported(
+                "sessions on the client are neither listed nor ended one by one",
+            )),
+        }
     }
 
     fn definition(&self) -> Result<&Arc<Definition>, SessionError> {
         self.core.definition::<T>().map_err(SessionError::Undefined)
     }
 
-    async fn end_all(
-        &self,
-        definition: &Definition,
-        owner: &OwnerKey,
-        except: &[StorageKey],
-    ) -> Result<usize, SessionError> {
-        let now = self.core.clock.now();
-        let ended = match (&definition.server, &definition.revocation) {
-            (Some(server), _) => {
-                has_owners(server)?;
-                server.storage.invalidate_owner(owner, except, now).await?
-            }
-            (None, Some(revocation)) => {
-                revocation.next_epoch(definition, owner, now).await?;
-                0
-            }
-            (None, None) => {
-                return Err(SessionError::Unsupported(
-                    "sessions on the client end from outside only where `revocation` is configured",
-                ));
-            }
-        };
+    /// Sessions were ended. The request's own may be among them.
+    fn revoked(&self, definition: &Definition, what: &Ended) {
         self.core.emit(SessionEventKind::Revoked, definition);
-        Ok(ended)
+        let name = &definition.namespace.session;
+        let here = self.here.into_iter().flat_map(Entries::all);
+        for entry in here.filter(|entry| entry.definition().namespace.session == *name) {
+            entry.ended_outside(what);
+        }
     }
 
     async fn within<R>(
@@ -230,12 +271,19 @@ impl<T: SessionData> SessionManager<'_, T> {
     }
 }
 
-fn has_owners(server: &Server) -> Result<(), SessionError> {
-    match server.storage.consistency() {
-        Consistency::CompareAndSwap => Ok(()),
-        Consistency::LastWriteWins => {
-            Err(SessionError::Unsupported("the storage has no index of owners"))
-        }
+const NO_REVOCATION: SessionError = SessionError::Unsupported(
+    "sessions on the client end from outside only where `revocation` is configured",
+);
+
+async fn end_all(
+    server: &Server,
+    owner: &OwnerKey,
+    except: &[StorageKey],
+    now: Timestamp,
+) -> Result<usize, SessionError> {
+    match server.storage.owners() {
+        Some(owners) => Ok(owners.invalidate_owner(owner, except, now).await?),
+        None => Err(SessionError::Unsupported("the storage has no index of owners")),
     }
 }
 
@@ -287,13 +335,14 @@ impl<'r> FromRequest<'r> for &'r Sessions {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> GuardOutcome<Self, ()> {
-        request.rocket().state::<Sessions>().map_or_else(
-            || {
-                error!("`&Sessions`: the fairing is not attached.");
-                Outcome::Error((rocket::http::Status::InternalServerError, ()))
-            },
-            Outcome::Success,
-        )
+        let Some(sessions) = request.rocket().state::<Sessions>() else {
+            error!("`&Sessions`: the fairing is not attached.");
+            return Outcome::Error((rocket::http::Status::InternalServerError, ()));
+        };
+        Outcome::Success(request.local_cache(|| Sessions {
+            core: Arc::clone(&sessions.core),
+            here: Some(Arc::clone(&RequestSessions::of(request).entries)),
+        }))
     }
 }
 

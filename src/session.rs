@@ -16,12 +16,11 @@ use serde::de::DeserializeOwned;
 
 use crate::csrf::CsrfToken;
 use crate::error::{DecodeError, EncodeError, SessionError};
-use crate::exchange::owner_of;
-use crate::expiry::Times;
 use crate::manager::Sessions;
-use crate::request::{Entry, of_request};
-use crate::state::Change;
-use crate::storage::{OwnerKey, StorageKey, Timestamp};
+use crate::request::entry::Entry;
+use crate::request::session_of;
+use crate::request::state::State;
+use crate::storage::Timestamp;
 use crate::token::SessionId;
 
 /// What a session holds.
@@ -105,34 +104,67 @@ pub struct Session<T: SessionData> {
 impl<T: SessionData> Session<T> {
     /// The value as this request sees it, its own changes included.
     pub fn get(&self) -> Option<Arc<T>> {
-        self.entry.state.lock().value.clone()
+        self.entry.get()
     }
 
     /// The value; starts a session with what `f` returns if there is none.
     pub fn get_or_insert_with(&self, f: impl FnOnce() -> T) -> Arc<T> {
-        if let Some(value) = self.get() {
-            return value;
-        }
-        let fresh = Arc::new(f());
-        let mut state = self.entry.state.lock();
-        if let Some(value) = &state.value {
-            return Arc::clone(value);
-        }
-        state.set(Arc::clone(&fresh), false);
-        fresh
+        self.entry.get_or_insert_with(f)
     }
 
     /// Replaces the value: a blind write, the last one wins. Starts a session
     /// under a fresh id if there is none; a client's unknown id is never
     /// adopted (checklist S3).
     pub fn set(&self, value: T) {
-        self.entry.state.lock().set(Arc::new(value), false);
+        self.entry.set(value, false);
     }
 
     /// [`set`](Self::set) that always takes a fresh id and begins a new
-    /// lifetime: what a login route calls.
+    /// lifetime: what a login route calls. It ends every other session that the
+    /// request presented.
     pub fn login(&self, value: T) {
-        self.entry.state.lock().set(Arc::new(value), true);
+        self.entry.set(value, true);
+    }
+
+    /// A [`login`](Self::login) that keeps something of the session before it,
+    /// a cart for instance. Returns the value.
+    ///
+    /// `f` makes the value, first without a former session. If there is one, and
+    /// it has no owner or the same as that value, `f` runs again with it, and
+    /// that result counts unless it has another owner. When a concurrent request
+    /// writes to the former session first, `f` is applied **again** to what that
+    /// wrote, so that nothing is lost. It may read the session and not change it.
+    ///
+    /// The former session may have been planted in the browser by somebody else:
+    /// keep nothing of it that a stranger must not choose.
+    ///
+    /// ```
+    /// use rocket::post;
+    /// use rocket_typed_sessions::{Session, SessionData};
+    /// use serde::{Deserialize, Serialize};
+    /// use std::borrow::Cow;
+    ///
+    /// #[derive(Clone, Serialize, Deserialize)]
+    /// struct Shop { user: Option<String>, cart: Vec<u32> }
+    ///
+    /// impl SessionData for Shop {
+    ///     const NAME: &'static str = "shop";
+    ///
+    ///     fn owner(&self) -> Option<Cow<'_, str>> {
+    ///         self.user.as_deref().map(Cow::from)
+    ///     }
+    /// }
+    ///
+    /// #[post("/login")]
+    /// fn login(session: Session<Shop>) {
+    ///     session.login_with(|former| Shop {
+    ///         user: Some("ann".into()),
+    ///         cart: former.map(|shop| shop.cart.clone()).unwrap_or_default(),
+    ///     });
+    /// }
+    /// ```
+    pub fn login_with(&self, f: impl Fn(Option<&T>) -> T + Send + 'static) -> Arc<T> {
+        self.entry.login_with(f)
     }
 
     /// Changes the value; `None` when there is no session.
@@ -142,22 +174,11 @@ impl<T: SessionData> Session<T> {
     /// that concurrent requests lose nothing; therefore it may not consume
     /// what it captures: clone inside. With client storage the last response to
     /// reach the client wins. A panic in `f` leaves the value intact.
+    ///
+    /// `f` may call its own session. What it changes there counts once, before
+    /// its own change. When it is applied again, such calls change nothing.
     pub fn update(&self, f: impl Fn(&mut T) + Send + 'static) -> Option<Arc<T>> {
-        let mut change = Change::new(f);
-        loop {
-            let (value, revision) = {
-                let state = self.entry.state.lock();
-                (state.value.clone()?, state.revision)
-            };
-            // User code runs outside the lock.
-            let mut changed = T::clone(&value);
-            change.apply(&mut changed);
-            let changed = Arc::new(changed);
-            match self.entry.state.lock().update(revision, Arc::clone(&changed), change) {
-                Ok(()) => return Some(changed),
-                Err(again) => change = again,
-            }
-        }
+        self.entry.update(f)
     }
 
     /// Changes the value and commits at once; returns what the committed run
@@ -171,21 +192,22 @@ impl<T: SessionData> Session<T> {
         if self.update(move |value| *slot.lock() = Some(f(value))).is_none() {
             return Ok(None);
         }
-        self.save().await?;
+        let kept = self.entry.save().await?;
         let committed = result.lock().take();
-        Ok(committed)
+        // A change that the request has dropped meanwhile counts for nothing.
+        Ok(committed.filter(|_| kept))
     }
 
     /// Ends the session: its record is deleted, and the client is told to
     /// forget its token, valid or not. With client storage a copy of the token
     /// stays valid until it expires, unless `revocation` is configured.
     pub fn clear(&self) {
-        self.entry.state.lock().clear();
+        self.entry.ask(State::clear);
     }
 
     /// Drops this request's uncommitted changes.
     pub fn discard(&self) {
-        self.entry.state.lock().discard();
+        self.entry.ask(State::discard);
     }
 
     /// Reads again, dropping nothing: for long streams that must notice a
@@ -222,10 +244,11 @@ impl<T: SessionData> Session<T> {
     /// ```
     pub fn expires_in(&self, idle: Duration) {
         let seconds = u32::try_from(idle.as_secs()).unwrap_or(u32::MAX).max(1);
-        let mut state = self.entry.state.lock();
-        if state.value.is_some() {
-            state.pending.idle = Some(seconds);
-        }
+        self.entry.ask(|state, _| {
+            if state.value.is_some() {
+                state.pending.idle = Some(seconds);
+            }
+        });
     }
 
     /// A new id for the same session: same data, same beginning. The old id is
@@ -233,7 +256,7 @@ impl<T: SessionData> Session<T> {
     /// `renewal_grace` a little later: meanwhile it reads, its changes are
     /// saved, and its `clear` ends the session, but it is not renewed again.
     pub fn renew(&self) {
-        self.entry.state.lock().renew();
+        self.entry.ask(|state, _| state.pending.renew = true);
     }
 
     /// The session's id. For server storage, valid right after `set` and
@@ -246,24 +269,26 @@ impl<T: SessionData> Session<T> {
         self.entry.id()
     }
 
-    /// When the session began; `None` for one that is not committed yet.
+    /// When the session began. A session that begins with this request has the
+    /// present, a login as well. `None` without a session.
     pub fn created_at(&self) -> Option<SystemTime> {
-        self.times().and_then(|times| times.created.to_system_time())
+        self.entry.times()?.created.to_system_time()
     }
 
-    /// When the session ends unless it is used again; `None` for one that is
-    /// not committed yet.
+    /// When the session ends unless it is used again, as this request will leave
+    /// it. `None` without a session.
     pub fn expires_at(&self) -> Option<SystemTime> {
-        let lifetime = &self.entry.definition.lifetime;
-        self.times().and_then(|times| lifetime.expires(&times).to_system_time())
+        let times = self.entry.times()?;
+        self.entry.definition.policy.lifetime.expires(&times).to_system_time()
     }
 
     /// When the session's user last logged in: the last `login`, or a change of
-    /// the owner. `None` for a session that began without either, and for one
-    /// that is not committed yet. For «confirm your password» pages.
+    /// the owner. `None` without a session, and for one that began without
+    /// either. For «confirm your password» pages.
     pub fn authenticated_at(&self) -> Option<SystemTime> {
-        let times = self.times().filter(|times| times.authenticated != Timestamp::ZERO);
-        times.and_then(|times| times.authenticated.to_system_time())
+        let times = self.entry.times()?;
+        let ever = times.authenticated != Timestamp::ZERO;
+        ever.then(|| times.authenticated.to_system_time())?
     }
 
     /// Whether the session's user logged in no longer than `age` ago. Asks for
@@ -291,7 +316,7 @@ impl<T: SessionData> Session<T> {
     /// ```
     pub fn authenticated_within(&self, age: Duration) -> bool {
         let now = self.entry.now();
-        self.times().is_some_and(|times| {
+        self.entry.times().is_some_and(|times| {
             times.authenticated != Timestamp::ZERO && now.since(times.authenticated) <= age
         })
     }
@@ -303,31 +328,15 @@ impl<T: SessionData> Session<T> {
         self.entry.csrf_token()
     }
 
-    fn times(&self) -> Option<Times> {
-        let state = self.entry.state.lock();
-        let goes_on = !state.pending.ended && !state.pending.login;
-        state.origin.as_deref().filter(|_| goes_on).map(|origin| origin.times)
-    }
-
-    /// The committed session's owner, and its record's key on the server.
-    pub(crate) fn owner_and_key(&self) -> Option<(OwnerKey, Option<StorageKey>)> {
-        let (origin, value) = {
-            let state = self.entry.state.lock();
-            (state.origin.clone()?, state.committed.clone()?)
-        };
-        let owner = owner_of(&self.entry.definition, &*value)?;
-        Some((owner, origin.place.key().cloned()))
-    }
-
-    /// Seals the token anew in this epoch of its owner.
-    pub(crate) fn goes_on_in(&self, epoch: u64) {
-        self.entry.state.lock().pending.epoch = Some(epoch);
-    }
-
     /// Commits now, for handlers that want to see the error, and for streams.
-    /// A failed `save` leaves the changes pending.
+    /// A failed `save` leaves the changes pending, but for
+    /// [`SessionError::Ended`]: the changes of a session that is over are dropped.
     pub async fn save(&self) -> Result<(), SessionError> {
-        self.entry.save().await
+        self.entry.save().await.map(|_| ())
+    }
+
+    pub(crate) fn entry(&self) -> &Entry<T> {
+        &self.entry
     }
 }
 
@@ -348,7 +357,7 @@ impl<'r, T: SessionData> FromRequest<'r> for Session<T> {
     type Error = SessionError;
 
     async fn from_request(request: &'r Request<'_>) -> GuardOutcome<Self, SessionError> {
-        match of_request::<T>(request).await {
+        match session_of::<T>(request).await {
             Ok(entry) => Outcome::Success(Self { entry }),
             Err(cause) => {
                 if let SessionError::Undefined(problem) = &cause {

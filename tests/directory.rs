@@ -8,7 +8,6 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocket_typed_sessions::storage::{
@@ -152,9 +151,9 @@ async fn s37_kill_9_in_the_middle_of_writes_leaves_the_old_or_the_new_record() {
 }
 
 async fn increment_500(place: &Path) {
-    let storage = Arc::new(open(place));
+    let storage = open(place);
     let writers = (0..8).map(|writer| {
-        let storage = Arc::clone(&storage);
+        let storage = storage.clone();
         tokio::spawn(async move {
             for _ in 0..if writer < 4 { 62 } else { 63 } {
                 loop {
@@ -204,11 +203,11 @@ fn walk(root: &Path) -> Vec<PathBuf> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_million_unknown_ids_create_no_file_and_no_folder() {
     let dir = tempfile::tempdir().expect("a folder");
-    let storage = Arc::new(open(dir.path()));
+    let storage = open(dir.path());
     create(&storage, &key(1), "known").await;
     let before = walk(dir.path());
     let askers = (0..16_u64).map(|asker| {
-        let storage = Arc::clone(&storage);
+        let storage = storage.clone();
         tokio::spawn(async move {
             for n in 0..62_500_u64 {
                 let key = key(1000 + n * 16 + asker);
@@ -350,7 +349,11 @@ async fn fill(place: &Path) {
         assert!(matches!(created, Err(StorageError::Unavailable(..))), "{attempt}: {created:?}");
         assert_eq!(found(&storage, &key(1)).await, Some(before.clone()), "the old record holds");
         assert_eq!(found(&storage, &key(2)).await, None);
-        let listed = storage.list(&OwnerKey::from_bytes([1; 32]), None, 9, NOW).await;
+        let listed = storage
+            .owners()
+            .expect("an index")
+            .list(&OwnerKey::from_bytes([1; 32]), None, 9, NOW)
+            .await;
         assert!(listed.expect("an answer").records.is_empty());
     }
     let files = walk(place).into_iter().filter(|path| path.is_file());

@@ -8,18 +8,20 @@ use figment::Figment;
 use parking_lot::RwLock;
 
 use super::{SessionsFairing, open};
+use crate::by_id::{ById, Identity, Server};
+use crate::by_value::{ByValue, Revocation};
+use crate::codec::Codec;
 use crate::config::{
     self, Engine, KtorConfig, KtorKeys, KtorTransform, Protect, Registered, SessionConfig,
     StorageConfig, TransportConfig,
 };
-use crate::definition::{Core, Definition, Identity, Reload, Report, Server};
+use crate::definition::{Core, Definition, Reload, Report, Tracker};
 use crate::ktor::{Cipher, Ktor, Mac, Serializer, Transform};
-use crate::revocation::Revocation;
-use crate::storage::{
-    Cached, Consistency, Directory, KtorDirectory, Memory, SessionStorage, StorageError,
-};
+use crate::namespace::Namespace;
+use crate::request::plan::Policy;
+use crate::storage::{Cached, Directory, KtorDirectory, Memory, SessionStorage, StorageError};
 use crate::token::{Binding, Format, Sealer, TransportBinding};
-use crate::transport::{CookieTransport, HeaderTransport, SessionTransport};
+use crate::transport::{CookieTransport, HeaderTransport, LONGEST_COOKIE, SessionTransport};
 
 /// Everything the requests will need, or every problem found.
 pub(super) async fn core(
@@ -64,7 +66,7 @@ pub(super) async fn core(
         listeners,
         reloads,
         report: builder.report,
-        entries: AtomicUsize::new(0),
+        awaited: AtomicUsize::new(0),
     })
 }
 
@@ -137,68 +139,87 @@ impl Builder<'_> {
     async fn definition(&mut self, name: &str, config: SessionConfig) -> Option<Definition> {
         let format = format(&self.app, name, &config)
             .map_err(|problem| self.problems.push(format!("`sessions.{name}`: {problem}")));
-        let server = match &config.storage {
-            Some(storage) => self.server_of(name, &config, storage.clone()).await.map(Some),
-            None => Ok(None),
-        };
-        if let Ok(Some(server)) = &server
-            && server.storage.consistency() == Consistency::LastWriteWins
-        {
-            self.refuse(
-                name,
-                [
-                    (
-                        "max_sessions_per_owner",
-                        config.owner_limit.is_some(),
-                        "has no index of owners",
-                    ),
-                    (
-                        "renewal_grace",
-                        !config.lifetime.renewal_grace.is_zero(),
-                        "cannot tell which of two renewals was first",
-                    ),
-                ],
-            );
-        }
-        let revocation = match config.revocation {
-            Some(storage) => self.server(name, storage).await.map(Some),
-            None => Ok(None),
-        };
-        let max_age = match &config.transport {
-            TransportConfig::Cookie(cookie) => cookie.max_age,
-            _ => None,
-        };
+        let namespace = Namespace { app: self.app.clone(), session: name.to_owned() };
+        let tracker = self.tracker(name, &config, &namespace).await;
         let transport: Arc<dyn SessionTransport> = match &config.transport {
             TransportConfig::Cookie(cookie) => Arc::new(CookieTransport::new(cookie)),
             TransportConfig::Header => Arc::new(HeaderTransport),
             TransportConfig::Custom(name) => Arc::clone(self.fairing.transports.get(name)?),
         };
         let transformers = config.transform.iter();
+        let tracker = tracker.ok()?;
         Some(Definition {
             size: transport.limit(&config.wire_name),
             transport,
-            wire_name: config.wire_name,
-            serializer: match &config.ktor {
-                Some(ktor) if config.writes_ktor => ktor.serializer,
-                _ => Serializer::Json,
+            wire_name: config.wire_name.clone(),
+            codec: Codec {
+                session: name.to_owned(),
+                serializer: match &config.ktor {
+                    Some(ktor) if config.writes_ktor => ktor.serializer,
+                    _ => Serializer::Json,
+                },
+                transformers: transformers
+                    .filter_map(|name| self.fairing.transformers.get(name).cloned())
+                    .collect(),
+                max_payload: config.max_payload,
             },
             format: RwLock::new(Arc::new(format.ok()?)),
-            server: server.ok()?,
-            owner_limit: config.owner_limit,
-            revocation: revocation.ok()?.map(Revocation::new),
-            lifetime: config.lifetime,
-            token_expires_early: max_age.is_some_and(|age| age < config.lifetime.absolute),
-            max_payload: config.max_payload,
+            policy: policy(&config, &tracker),
+            tracker,
             storage_timeout: config.storage_timeout,
-            remember_client: config.remember_client,
-            transformers: transformers
-                .filter_map(|name| self.fairing.transformers.get(name).cloned())
-                .collect(),
-            name: name.to_owned(),
-            app: self.app.clone(),
+            namespace,
             claimed: OnceLock::new(),
-            identity: self.identity(name, config.writes_ktor),
         })
+    }
+
+    /// By value or by id.
+    async fn tracker(
+        &mut self,
+        name: &str,
+        config: &SessionConfig,
+        namespace: &Namespace,
+    ) -> Result<Tracker, ()> {
+        let identity = self.identity(name, config.writes_ktor);
+        if let Some(storage) = &config.storage {
+            let server = self.server_of(name, config, storage.clone()).await?;
+            self.refuse_for(name, config, &*server.storage);
+            return Ok(Tracker::ById(Arc::new(ById {
+                server,
+                owner_limit: config.owner_limit,
+                identity,
+                remember_client: config.remember_client,
+            })));
+        }
+        let revocation = match &config.revocation {
+            Some(storage) => {
+                let Server { storage, locks, .. } = self.server(name, storage.clone()).await?;
+                let absolute = config.lifetime.absolute;
+                Some(Revocation { storage, locks, namespace: namespace.clone(), absolute })
+            }
+            None => None,
+        };
+        Ok(Tracker::ByValue(Arc::new(ByValue { revocation })))
+    }
+
+    /// Refuses what this storage cannot do.
+    fn refuse_for(&mut self, name: &str, config: &SessionConfig, storage: &dyn SessionStorage) {
+        let grace = !config.lifetime.renewal_grace.is_zero();
+        let limit = config.owner_limit.is_some();
+        self.refuse(
+            name,
+            [
+                (
+                    "max_sessions_per_owner",
+                    limit && storage.owners().is_none(),
+                    "has no index of owners",
+                ),
+                (
+                    "renewal_grace",
+                    grace && !storage.compares_and_swaps(),
+                    "cannot tell which of two renewals was first",
+                ),
+            ],
+        );
     }
 
     fn identity(&mut self, name: &str, writes_ktor: bool) -> Option<(Identity, usize)> {
@@ -280,13 +301,13 @@ impl Builder<'_> {
             }
             StorageConfig::Cached { storage, capacity, ttl } => {
                 let server = Box::pin(self.server(name, StorageConfig::clone(storage))).await?;
-                Ok(Arc::new(Cached::new(server.storage, *capacity, *ttl)))
+                Ok(Arc::new(Cached::over(server.storage, *capacity, *ttl)))
             }
         };
         let storage = opened.map_err(|cause| {
             self.problems.push(format!("`sessions.{name}.storage`: {cause}"));
         })?;
-        if storage.consistency() == Consistency::LastWriteWins {
+        if !storage.compares_and_swaps() {
             self.report.warnings.push(format!(
                 "Session `{name}`: of concurrent writes by several processes its storage keeps the last one only."
             ));
@@ -294,6 +315,22 @@ impl Builder<'_> {
         let server = Server::new(storage);
         self.opened.push((config, server.clone()));
         Ok(server)
+    }
+}
+
+/// What a commit goes by.
+fn policy(config: &SessionConfig, tracker: &Tracker) -> Policy {
+    let absolute = config.lifetime.absolute;
+    let (max_age, longest) = match &config.transport {
+        TransportConfig::Cookie(cookie) => (cookie.max_age, Some(LONGEST_COOKIE)),
+        _ => (None, None),
+    };
+    let longest_expires_early = longest.is_some_and(|longest| longest < absolute);
+    Policy {
+        lifetime: config.lifetime,
+        by_value: matches!(tracker, Tracker::ByValue(_)),
+        token_expires_early: max_age.is_some_and(|age| age < absolute || longest_expires_early),
+        longest_expires_early,
     }
 }
 

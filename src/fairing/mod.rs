@@ -13,10 +13,12 @@ use std::time::Duration;
 
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::futures::FutureExt;
+use rocket::futures::future::BoxFuture;
 use rocket::{Build, Orbit, Request, Response, Rocket, Shutdown, error, info, warn};
 
 use crate::SessionData;
-use crate::definition::{Core, Identity, Listener};
+use crate::by_id::Identity;
+use crate::definition::{Core, Listener};
 use crate::event::SessionEvent;
 use crate::expiry::Clock;
 use crate::manager::Sessions;
@@ -24,6 +26,7 @@ use crate::random::Random;
 use crate::storage::SessionStorage;
 use crate::transformer::SessionTransformer;
 use crate::transport::SessionTransport;
+use respond::Turn;
 
 /// How often a storage is asked to remove expired records, and how many at once.
 const PURGE_EVERY: Duration = Duration::from_secs(60);
@@ -155,7 +158,7 @@ impl Fairing for SessionsFairing {
             return Err(rocket);
         }
         match self.ignite(rocket.figment()).await {
-            Ok(core) => Ok(rocket.manage(Sessions::new(Arc::new(core)))),
+            Ok(core) => Ok(rocket.manage(Sessions::new(Arc::new(core))).attach(Last)),
             Err(problems) => {
                 error!("The configuration of the sessions is wrong.");
                 for problem in problems {
@@ -181,8 +184,43 @@ impl Fairing for SessionsFairing {
         }
     }
 
-    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        respond::commit(request, response).await;
+    fn on_response<'r, 'fairing, 'request, 'response, 'future>(
+        &'fairing self,
+        request: &'r Request<'request>,
+        response: &'response mut Response<'r>,
+    ) -> BoxFuture<'future, ()>
+    where
+        'r: 'future,
+        'fairing: 'future,
+        'request: 'future,
+        'response: 'future,
+    {
+        respond::respond(request, response, Turn::First)
+    }
+}
+
+/// Runs behind every other response fairing: what these do with a session is
+/// committed, and their tokens reach the client.
+struct Last;
+
+#[rocket::async_trait]
+impl Fairing for Last {
+    fn info(&self) -> Info {
+        Info { name: "Sessions (last)", kind: Kind::Response }
+    }
+
+    fn on_response<'r, 'fairing, 'request, 'response, 'future>(
+        &'fairing self,
+        request: &'r Request<'request>,
+        response: &'response mut Response<'r>,
+    ) -> BoxFuture<'future, ()>
+    where
+        'r: 'future,
+        'fairing: 'future,
+        'request: 'future,
+        'response: 'future,
+    {
+        respond::respond(request, response, Turn::Last)
     }
 }
 

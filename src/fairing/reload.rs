@@ -40,7 +40,7 @@ pub(super) async fn watch(
             () = tokio::time::sleep(every) => {}
             () = &mut shutdown => return,
         }
-        let (source, name) = (source.clone(), definition.name.clone());
+        let (source, name) = (source.clone(), definition.namespace.session.clone());
         let read = rocket::tokio::task::spawn_blocking(move || read(&source, &name)).await;
         match read.unwrap_or_else(|cause| Err(cause.to_string())) {
             Ok(fresh) => {
@@ -48,7 +48,10 @@ pub(super) async fn watch(
                 take(&definition, fresh, &mut ages, every);
             }
             Err(problem) if problem != last_problem => {
-                error!("Session `{}`: the keys stay as they were: {problem}.", definition.name);
+                error!(
+                    "Session `{}`: the keys stay as they were: {problem}.",
+                    definition.namespace.session
+                );
                 last_problem = problem;
             }
             Err(_) => {}
@@ -84,7 +87,7 @@ fn take(definition: &Definition, fresh: Format, ages: &mut Ages, every: Duration
     }
     info!(
         "Session `{}`: keys reloaded; number {} of the list seals.",
-        definition.name,
+        definition.namespace.session,
         sealing + 1
     );
     *definition.format.write() = Arc::new(fresh.sealing_with(sealing));

@@ -1,20 +1,23 @@
 //! The end of a request: commit its sessions and tell the client.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 
 use rocket::catcher::Catcher;
 use rocket::futures::FutureExt;
-use rocket::http::Status;
+use rocket::futures::future::BoxFuture;
+use rocket::http::{Header, Status};
 use rocket::{Request, Response, error};
-use tokio::time::Instant;
 
-use crate::definition::Core;
+use crate::definition::{Core, Definition};
 use crate::error::{EncodeError, SessionError};
 use crate::manager::Sessions;
-use crate::request::{Committable, RequestSessions};
-use crate::state::Emission;
+use crate::request::delivery::Holds;
+use crate::request::entry::Committable;
+use crate::request::{Budgets, Entries, RequestSessions, hooks};
 use crate::transport::Outgoing;
 
 /// What a replaced response does not keep of the handler's. Everything else
@@ -22,103 +25,245 @@ use crate::transport::Outgoing;
 const HANDLERS_HEADERS: [&str; 4] = ["Location", "ETag", "Last-Modified", "Cache-Control"];
 const RETRY_AFTER_SECONDS: &str = "1";
 
-type Entries = [Arc<dyn Committable>];
+/// Which of the two response fairings this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The one that the application attached.
+    First,
+    /// Behind all others: for sessions that these have used, and to say that no
+    /// token reaches the client any more.
+    Last,
+}
+
+/// Whether this request has sessions that must be looked after. The answer costs
+/// next to nothing while no request has any.
+fn sessions_of<'r>(request: &'r Request<'_>) -> Option<(&'r Core, &'r RequestSessions)> {
+    let core = request.rocket().state::<Sessions>().map(Sessions::core)?;
+    let awaited = core.awaited.load(Ordering::SeqCst) > 0;
+    awaited.then(|| (&**core, RequestSessions::of(request)))
+}
+
+/// The response fairing's future. A request that has nothing to wait for gets one
+/// of no size, for which nothing is allocated.
+pub(super) fn respond<'f, 'r: 'f>(
+    request: &'r Request<'_>,
+    response: &'f mut Response<'r>,
+    turn: Turn,
+) -> BoxFuture<'f, ()> {
+    if at_once(request, response, turn) {
+        Box::pin(Nothing)
+    } else {
+        Box::pin(commit(request, response, turn))
+    }
+}
+
+/// A future that is ready.
+struct Nothing;
+
+impl Future for Nothing {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+}
+
+/// Does what needs no waiting; says whether that is all.
+fn at_once(request: &Request<'_>, response: &mut Response<'_>, turn: Turn) -> bool {
+    let Some((_, sessions)) = sessions_of(request) else { return true };
+    let failed = is_failed(response);
+    match turn {
+        Turn::Last => sessions.close_if_quiet(failed),
+        Turn::First => {
+            let entries = sessions.entries.lock();
+            let quiet =
+                |entry: &Arc<dyn Committable>| !entry.is_unknown() && entry.is_quiet(failed);
+            if entries.is_empty() || !entries.iter().all(quiet) {
+                return entries.is_empty();
+            }
+            for entry in entries.iter() {
+                hooks::tell(request, response, entry.definition(), None);
+            }
+            let definitions = entries.iter().map(|entry| entry.definition());
+            let private = keep_private(response, definitions, false);
+            drop(entries);
+            sessions.entries.mark_seen();
+            private
+        }
+    }
+}
 
 /// Commits the request's sessions in the order of their first use, and puts
 /// their tokens on the response. A session that cannot be saved replaces the
 /// response: a failed save never looks like success.
-pub(super) async fn commit<'r>(request: &'r Request<'_>, response: &mut Response<'r>) {
-    let Some(core) = request.rocket().state::<Sessions>().map(Sessions::core) else { return };
-    if core.entries.load(Ordering::SeqCst) == 0 {
-        return;
-    }
-    let sessions = RequestSessions::of(request);
-    let entries = sessions.entries();
-    if entries.is_empty() {
-        return;
-    }
-    let failed = response.status().class().is_server_error();
-    let saved = AssertUnwindSafe(save_all(&entries, failed)).catch_unwind().await;
+async fn commit<'r>(request: &'r Request<'_>, response: &mut Response<'r>, turn: Turn) {
+    let Some((core, sessions)) = sessions_of(request) else { return };
+    let entries = &*sessions.entries;
+    let failed = is_failed(response);
+    let saved = AssertUnwindSafe(save_all(entries, failed)).catch_unwind().await;
     let saved =
         saved.unwrap_or_else(|_| Err(SessionError::Encode(EncodeError::new("user code panicked"))));
-    sessions.mark_sent();
     if let Err(cause) = &saved {
         error!("The request's sessions could not be saved: {cause}.");
-        for entry in &entries {
-            entry.give_up();
-        }
+        entries.all().for_each(|entry| entry.give_up());
+        // A catcher may use sessions, too.
         replace(request, response, cause.status()).await;
+        let ended = AssertUnwindSafe(end_all(entries)).catch_unwind().await;
+        if ended.is_err() {
+            error!("User code panicked while sessions were ended.");
+        }
     }
+    if turn == Turn::Last {
+        sessions.close().await;
+    }
+    entries.mark_seen();
     let unavailable = response.status() == Status::ServiceUnavailable;
-    if unavailable && entries.iter().any(|entry| entry.unknown()) {
+    if unavailable && entries.all().any(|entry| entry.is_unknown()) {
         response.set_raw_header("Retry-After", RETRY_AFTER_SECONDS);
     }
-    // A custom transport is user code.
-    let told = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        let emitted = emit(core, request, response, &entries, saved.is_ok());
-        keep_private(response, &entries, emitted);
-    }));
-    if told.is_err() {
-        error!("A session transport panicked; the client may not have its token.");
-        replace(request, response, Status::InternalServerError).await;
-        response.set_raw_header("Cache-Control", "no-store");
-    }
+    tell(core, request, response, entries, saved.is_ok()).await;
+}
+
+fn is_failed(response: &Response<'_>) -> bool {
+    response.status().class().is_server_error()
 }
 
 /// Everything is encoded and checked before anything is written.
 async fn save_all(entries: &Entries, failed: bool) -> Result<(), SessionError> {
-    for entry in entries {
+    for entry in entries.all() {
         entry.prepare(failed)?;
     }
-    let started = Instant::now();
-    for entry in entries {
-        entry.commit(failed, started).await?;
+    let budget = Budgets::default();
+    let due = |entry: &Arc<dyn Committable>| !entry.is_quiet(failed) && !entry.is_closed();
+    for entry in entries.all().filter(due) {
+        entry.commit(failed, &budget).await?;
     }
     Ok(())
 }
 
-fn emit(
-    core: &Core,
-    request: &Request<'_>,
-    response: &mut Response<'_>,
-    entries: &Entries,
-    succeeded: bool,
-) -> bool {
-    #[cfg(not(feature = "testing"))]
-    let _ = request;
-    let now = core.clock.now();
-    let mut emitted = false;
-    for entry in entries {
-        let definition = entry.definition();
-        let (transport, name) = (&definition.transport, &definition.wire_name);
-        let emission = entry.emission(succeeded);
-        #[cfg(feature = "testing")]
-        crate::testing::client::tell(request, response, definition, emission.shown());
-        match emission {
-            Emission::Nothing => continue,
-            Emission::Token { token, max_age } => {
-                transport.send(response, name, Outgoing { token: &token, now, max_age });
-            }
-            Emission::Removal => transport.clear(response, name),
+/// After a save that failed only ends hold. What can be ended is.
+async fn end_all(entries: &Entries) {
+    let budget = Budgets::default();
+    for entry in entries.all() {
+        let ended = entry.prepare(true);
+        if entry.is_quiet(true) {
+            continue;
         }
-        emitted = true;
+        if let Err(cause) = ended.and(entry.commit(true, &budget).await) {
+            error!("A session could not be ended: {cause}.");
+            entry.give_up();
+        }
     }
-    emitted
 }
 
-/// A response that depends on a session belongs in no shared cache (checklist S15).
-fn keep_private(response: &mut Response<'_>, entries: &Entries, emitted: bool) {
-    for entry in entries {
-        let definition = entry.definition();
-        let Some(name) = definition.transport.vary(&definition.wire_name) else { continue };
-        let fields: Vec<_> = response.headers().get("Vary").flat_map(|v| v.split(',')).collect();
-        let known = |field: &&str| *field == "*" || field.eq_ignore_ascii_case(name);
-        let fields = fields.into_iter().map(str::trim).filter(|field| !field.is_empty());
-        if !fields.clone().any(|field| known(&field)) {
-            let merged = fields.chain([name]).collect::<Vec<_>>().join(", ");
-            response.set_raw_header("Vary", merged);
+/// Puts tokens and removals on the response. A transport that panics fails the
+/// request, and the other sessions' tokens still go out.
+async fn tell<'r>(
+    core: &Core,
+    request: &'r Request<'_>,
+    response: &mut Response<'r>,
+    entries: &Entries,
+    succeeded: bool,
+) {
+    if !succeeded {
+        // The response is another one. What the one before it said still holds.
+        say_again(core, response, entries);
+    }
+    let (mut emitted, mut panicked) = (false, false);
+    for entry in entries.all() {
+        let holds = entry.settle(succeeded);
+        hooks::tell(request, response, entry.definition(), holds.as_ref());
+        let Some(holds) = holds else { continue };
+        emitted = true;
+        if send(core, response, entry.definition(), &holds) {
+            entry.told(holds);
+        } else {
+            panicked = true;
         }
     }
+    if panicked {
+        error!("A session transport panicked; its client may not have its token.");
+        replace(request, response, Status::InternalServerError).await;
+        say_again(core, response, entries);
+    }
+    let list = entries.lock();
+    let definitions = list.iter().map(|entry| entry.definition());
+    if !keep_private(response, definitions, emitted) || panicked {
+        response.set_raw_header("Cache-Control", "no-store");
+    }
+}
+
+/// Puts on a new response what the one before it told the clients.
+fn say_again(core: &Core, response: &mut Response<'_>, entries: &Entries) {
+    for entry in entries.all() {
+        if let Some(holds) = entry.say_again() {
+            send(core, response, entry.definition(), &holds);
+            entry.told(holds);
+        }
+    }
+}
+
+/// Says what the client is to hold. A custom transport is user code: says
+/// whether it did not panic.
+fn send(core: &Core, response: &mut Response<'_>, definition: &Definition, holds: &Holds) -> bool {
+    let (transport, name) = (&definition.transport, &definition.wire_name);
+    let sent = std::panic::catch_unwind(AssertUnwindSafe(|| match holds {
+        Holds::Token { token, max_age } => {
+            let now = core.clock.now();
+            transport.send(response, name, Outgoing { token, now, max_age: *max_age });
+        }
+        Holds::Nothing => transport.clear(response, name),
+    }));
+    sent.is_ok()
+}
+
+/// A response that depends on a session belongs in no shared cache (checklist
+/// S15). Says whether every transport could tell on what it depends.
+fn keep_private<'d>(
+    response: &mut Response<'_>,
+    definitions: impl Iterator<Item = &'d Definition>,
+    emitted: bool,
+) -> bool {
+    // One walk finds out whether anything is said about it so far.
+    let is = |header: &Header<'_>, name: &str| header.name().as_str().eq_ignore_ascii_case(name);
+    let (mut varies, mut cached) = (false, false);
+    for header in response.headers().iter() {
+        varies |= is(&header, "Vary");
+        cached |= is(&header, "Cache-Control");
+    }
+    let mut all_known = true;
+    for definition in definitions {
+        let (transport, wire_name) = (&definition.transport, &definition.wire_name);
+        let name = std::panic::catch_unwind(AssertUnwindSafe(|| transport.vary(wire_name)));
+        all_known &= name.is_ok();
+        match name {
+            Ok(Some(name)) if varies => vary_too(response, name),
+            Ok(Some(name)) => response.set_raw_header("Vary", name.to_owned()),
+            _ => continue,
+        };
+        varies = true;
+    }
+    if !cached || !is_private(response, emitted) {
+        response.set_raw_header("Cache-Control", "no-store");
+    }
+    all_known
+}
+
+/// Adds a request header to those that the response depends on.
+fn vary_too(response: &mut Response<'_>, name: &str) -> bool {
+    let fields: Vec<_> = response.headers().get("Vary").flat_map(|v| v.split(',')).collect();
+    let known = |field: &&str| *field == "*" || field.eq_ignore_ascii_case(name);
+    let fields = fields.into_iter().map(str::trim).filter(|field| !field.is_empty());
+    if !fields.clone().any(|field| known(&field)) {
+        let merged = fields.chain([name]).collect::<Vec<_>>().join(", ");
+        response.set_raw_header("Vary", merged);
+    }
+    true
+}
+
+/// Whether what the application says of caches keeps the response out of shared
+/// ones.
+fn is_private(response: &Response<'_>, emitted: bool) -> bool {
     let says = |directive: &str| {
         let values = response.headers().get("Cache-Control");
         values.flat_map(|value| value.split(',')).any(|part| {
@@ -126,43 +271,31 @@ fn keep_private(response: &mut Response<'_>, entries: &Entries, emitted: bool) {
             name.trim().eq_ignore_ascii_case(directive)
         })
     };
-    let private = says("no-store") || says("private");
-    if !private || emitted && says("public") {
-        response.set_raw_header("Cache-Control", "no-store");
-    }
+    (says("no-store") || says("private")) && !(emitted && says("public"))
 }
 
 /// Makes the response what Rocket would have made of `status`, but for the
-/// headers that other fairings have set.
+/// headers that other fairings have set. It is a new one: an upgrade of the
+/// connection goes with the old.
 async fn replace<'r>(request: &'r Request<'_>, response: &mut Response<'r>, status: Status) {
-    let stale: Vec<String> = response
-        .headers()
-        .iter()
-        .map(|header| header.name().to_string())
-        .filter(|name| {
-            let content = name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("Content-"));
-            content
-                || name.eq_ignore_ascii_case("Set-Cookie")
-                || HANDLERS_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own))
-        })
-        .collect();
-    for name in stale {
-        response.remove_header(&name);
-    }
     let mut caught = catch(request, status).await;
-    response.set_status(caught.status());
-    let headers: Vec<_> = caught
-        .headers()
-        .iter()
-        .map(|header| (header.name().to_string(), header.value().to_owned()))
-        .collect();
-    for (name, _) in &headers {
-        response.remove_header(name);
+    std::mem::swap(response, &mut caught);
+    let before = caught;
+    let is_handlers = |name: &str| {
+        let content = name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("Content-"));
+        content
+            || name.eq_ignore_ascii_case("Set-Cookie")
+            || HANDLERS_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own))
+    };
+    let caught: Vec<String> =
+        response.headers().iter().map(|header| header.name().to_string()).collect();
+    for header in before.headers().iter() {
+        let name = header.name().as_str();
+        let again = caught.iter().any(|caught| caught.eq_ignore_ascii_case(name));
+        if !again && !is_handlers(name) {
+            response.adjoin_raw_header(name.to_owned(), header.value().to_owned());
+        }
     }
-    for (name, value) in headers {
-        response.adjoin_raw_header(name, value);
-    }
-    *response.body_mut() = std::mem::take(caught.body_mut());
     if status == Status::ServiceUnavailable {
         response.set_raw_header("Retry-After", RETRY_AFTER_SECONDS);
     }

@@ -1,23 +1,39 @@
-//! Where server sessions live: the [`SessionStorage`] trait and the storages in the box.
+//! Where server sessions live: the [`SessionStorage`] trait and the built-in storages.
 //!
 //! A storage keeps opaque records under opaque keys. It knows no cookie, no
-//! session type, no cryptography and no clock: ids, envelopes and expiry times
-//! come from the core, and every operation that judges whether a record still
-//! lives is told the time. What a storage must hold is atomicity:
+//! session type, no cryptography and no clock. Ids, envelopes and expiry times
+//! come from the core. Every operation that judges whether a record still lives
+//! is told the time.
 //!
-//! | operation | must hold |
+//! Each operation is one step for everybody else. A record lives until it is
+//! ended or its `expires` has come; nobody needs to purge it for that.
+//!
+//! | [`SessionStorage`] | promises |
 //! |---|---|
-//! | [`create`](SessionStorage::create) | inserts only, never overwrites |
-//! | [`read`](SessionStorage::read) | an expired record is none, purged or not |
-//! | [`update`](SessionStorage::update) | compare-and-swap by [`Version`]; never inserts, so nothing deleted comes back |
-//! | [`touch`](SessionStorage::touch) | no version bump, no payload rewrite, never shortens, never revives |
-//! | [`invalidate`](SessionStorage::invalidate) | idempotent; beats every write that started before it |
-//! | [`purge_expired`](SessionStorage::purge_expired) | bounded batches that keep the living |
-//! | [`list`](SessionStorage::list), [`invalidate_owner`](SessionStorage::invalidate_owner) | the owner index changes in the same step as the record |
+//! | [`create`](SessionStorage::create) | It inserts only. It never overwrites a live record. It succeeds over an expired record that nobody purged. |
+//! | [`read`](SessionStorage::read) | It finds live records only. It creates nothing. |
+//! | [`update`](SessionStorage::update) | It replaces a live record of the expected [`Version`] only. It never inserts, so nothing that ended comes back. |
+//! | [`touch`](SessionStorage::touch) | It changes neither version nor payload. It never shortens a life and never revives a record. |
+//! | [`invalidate`](SessionStorage::invalidate) | It is idempotent. It beats every write that started before it. |
+//! | [`purge_expired`](SessionStorage::purge_expired) | It removes expired records only, and no more than it is asked for. |
 //!
-//! Absence and conflict are outcomes, not errors; [`StorageError`] is for a
-//! storage that could not answer. The conformance kit, `testing::storage` (feature
-//! `testing`), tries every promise on any storage.
+//! A storage may have an index of owners. [`SessionStorage::owners`] returns it.
+//!
+//! | [`OwnerIndex`] | promises |
+//! |---|---|
+//! | always | The index changes in the same step as the record. |
+//! | [`list`](OwnerIndex::list) | It gives every live record of the owner and no other. |
+//! | [`invalidate_owner`](OwnerIndex::invalidate_owner) | It ends every record of the owner but the excepted ones, and counts those that lived. No guarded write that started before it leaves a live record of the owner. |
+//! | [`generation`](OwnerIndex::generation) | An [`OwnerGuard`] with a generation from before an `invalidate_owner` is refused. |
+//! | an [`OwnerLimit`] in a guard | The limit holds however many sessions begin at once. Expired records do not count. |
+//!
+//! Absence and conflict are outcomes. A [`StorageError`] means that the storage
+//! could not answer. The conformance kit tries every promise on any storage: see
+//! `testing::storage` (feature `testing`).
+//!
+//! A storage is a cheap handle: the built-in ones are [`Clone`], and clones are
+//! handles on the same records. `examples/custom_storage.rs` is a complete storage
+//! with an index.
 
 pub(crate) mod bytes;
 mod cached;
@@ -25,9 +41,9 @@ mod directory;
 mod key;
 mod keyed_lock;
 mod memory;
+mod owner;
 #[cfg(feature = "redis")]
 mod redis;
-mod shared;
 mod simple;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 pub(crate) mod sql;
@@ -54,8 +70,14 @@ pub use cached::Cached;
 pub use directory::Directory;
 pub(crate) use directory::KtorDirectory;
 pub use key::{OwnerKey, StorageKey};
-pub(crate) use keyed_lock::KeyedLocks;
+pub(crate) use keyed_lock::{KeyedGuard, KeyedLocks};
 pub use memory::Memory;
+#[cfg(feature = "redis")]
+pub(crate) use owner::in_order;
+pub use owner::{
+    Generation, OwnerGuard, OwnerIndex, OwnerLimit, OwnerLimitPolicy, OwnerPage, Refused,
+};
+pub(crate) use owner::{no_index, without_index};
 pub use simple::{LastWriteWins, SimpleStorage};
 
 pub use crate::expiry::Timestamp;
@@ -95,10 +117,10 @@ impl Record {
     }
 }
 
-/// The version of a stored record: changes with every `update`, not with `touch`.
+/// The version of a stored record. Every `update` changes it, `touch` does not.
 ///
-/// A version is never used twice for one key, so that a compare-and-swap with
-/// an old version can never succeed.
+/// No key ever has the same version twice: a compare-and-swap with an old version
+/// cannot succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version(pub u64);
 
@@ -125,55 +147,15 @@ pub struct Stored {
     pub record: Record,
 }
 
-/// A point in the history of an owner's revocations.
-///
-/// Taken by [`owner_generation`](SessionStorage::owner_generation) when a login
-/// begins and compared when its record is written: a write whose generation is
-/// older than the owner's last [`invalidate_owner`](SessionStorage::invalidate_owner)
-/// is refused, so that a login that was under way leaves nothing alive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Generation(pub u64);
-
-/// How many live sessions one owner may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OwnerLimit {
-    /// The most live records of one owner, the new one included; at least 1.
-    pub max: usize,
-    /// What happens to the one too many.
-    pub policy: OwnerLimitPolicy,
-}
-
-/// What happens when an owner has as many sessions as allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OwnerLimitPolicy {
-    /// The owner's oldest sessions (by `created`) end in the same step.
-    EndOldest,
-    /// The new session is refused.
-    Refuse,
-}
-
-/// Conditions under which a record may become an owner's; checked in the same
-/// step as the write. Both apply only to a write that brings its owner a
-/// record it did not have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OwnerGuard {
-    /// Refuse with `Revoked` if the owner was invalidated after this point.
-    pub generation: Option<Generation>,
-    /// The most live records the owner may have.
-    pub limit: Option<OwnerLimit>,
-}
-
 /// Outcome of [`SessionStorage::create`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Create {
     /// The record is stored.
     Created(Version),
-    /// The key is taken; nothing was written.
+    /// A live record has this key. Nothing was written.
     Exists,
-    /// The owner was invalidated after the guard's generation; nothing was written.
-    Revoked,
-    /// The owner has as many sessions as allowed; nothing was written.
-    LimitReached,
+    /// The guard refused the record. Nothing was written.
+    Refused(Refused),
 }
 
 /// Outcome of [`SessionStorage::update`].
@@ -181,14 +163,12 @@ pub enum Create {
 pub enum Update {
     /// The record was replaced.
     Updated(Version),
-    /// The record has another version by now; nothing was written.
+    /// The record has another version by now. Nothing was written.
     Conflict,
-    /// There is no live record under the key; nothing was written.
+    /// There is no live record under the key. Nothing was written.
     Missing,
-    /// The owner was invalidated after the guard's generation; nothing was written.
-    Revoked,
-    /// The owner has as many sessions as allowed; nothing was written.
-    LimitReached,
+    /// The guard refused the record. Nothing was written.
+    Refused(Refused),
 }
 
 /// Outcome of [`SessionStorage::touch`].
@@ -198,15 +178,6 @@ pub enum Touch {
     Touched,
     /// There is no live record under the key.
     Missing,
-}
-
-/// One page of [`SessionStorage::list`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OwnerPage {
-    /// Live records of the owner, in ascending order of their keys.
-    pub records: Vec<(StorageKey, Stored)>,
-    /// Pass this to the next call; `None` after the last page.
-    pub next: Option<StorageKey>,
 }
 
 /// A storage that could not answer.
@@ -242,37 +213,27 @@ impl StorageError {
     }
 }
 
-/// What a storage makes of concurrent writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Consistency {
-    /// It compares and swaps, as [`SessionStorage`] promises.
-    CompareAndSwap,
-    /// Of writes by several processes the last one wins, and owners have no
-    /// index: a [`SimpleStorage`].
-    LastWriteWins,
-}
-
-/// What a storage tells of what has happened in it; see
-/// [`SessionStorage::changes`].
+/// Something that has changed in a storage; see [`SessionStorage::changes`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
     /// This record has been written, or is gone.
     Record(StorageKey),
-    /// Whatever may have changed: nobody has listened until now.
+    /// Any record may have changed: nobody has listened until now.
     Any,
 }
 
 /// A place for server sessions. See the [module](self) for the promises.
 ///
-/// Futures may be dropped at any point (a request's budget ran out): a dropped
-/// operation must have happened wholly or not at all. `now` is the core's
-/// clock; a storage with a clock of its own (a database's TTL) may use it in
-/// addition, never instead.
+/// A caller may drop a future at any point, when a request's time is over for
+/// example. A dropped operation must have happened wholly or not at all.
+///
+/// `now` is the core's clock. A storage with a clock of its own, such as a
+/// database's TTL, may use that in addition, never instead.
 #[rocket::async_trait]
 pub trait SessionStorage: Send + Sync + 'static {
-    /// Inserts `record` under `key`, or says why not; never overwrites.
+    /// Inserts `record` under `key`, or says why not. It never overwrites a live
+    /// record, and replaces one that is expired at `now`.
     async fn create(
         &self,
         key: &StorageKey,
@@ -284,9 +245,10 @@ pub trait SessionStorage: Send + Sync + 'static {
     /// The record under `key`, if it lives at `now`. Reading creates nothing.
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError>;
 
-    /// A record of another version than `than`, which `read` gave but which does
-    /// not fit the client's token: for a storage whose `read` may be behind. The
-    /// default says that it never is.
+    /// The record, if its version is not `than`. The core asks when `read` gave the
+    /// version `than` and the client's token does not fit it: the `read` of a
+    /// storage such as [`Cached`] may be behind. The default is for storages whose
+    /// `read` never is.
     async fn read_newer(
         &self,
         _key: &StorageKey,
@@ -307,9 +269,9 @@ pub trait SessionStorage: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Update, StorageError>;
 
-    /// Moves `last_seen` and `expires` of a live record forwards (each to the
-    /// later of the stored and the given time) and nothing else. `last_seen`
-    /// is the present.
+    /// Moves `last_seen` and `expires` of a live record forwards, each to the later
+    /// of the stored and the given time. It changes nothing else. `last_seen` is
+    /// the present.
     async fn touch(
         &self,
         key: &StorageKey,
@@ -317,45 +279,33 @@ pub trait SessionStorage: Send + Sync + 'static {
         expires: Timestamp,
     ) -> Result<Touch, StorageError>;
 
-    /// Deletes the record under `key`; says whether there was one.
+    /// Deletes the record under `key`. Says whether there was one.
     async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError>;
 
-    /// Deletes up to `limit` records that are expired at `now`; returns how many.
+    /// Deletes up to `limit` records that are expired at `now`. Returns how many it
+    /// deleted: always 0 where records go by themselves, by a TTL for example.
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError>;
 
-    /// Up to `limit` live records of `owner` whose keys come after `after`.
-    async fn list(
-        &self,
-        owner: &OwnerKey,
-        after: Option<&StorageKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<OwnerPage, StorageError>;
+    /// The index of owners. The default is none.
+    ///
+    /// A storage without an index stores a record that has an owner as any other.
+    /// It answers a guard other than the default with [`StorageError::Other`].
+    fn owners(&self) -> Option<&dyn OwnerIndex> {
+        None
+    }
 
-    /// Deletes every record of `owner` but those in `except`; returns how many
-    /// live ones there were. Afterwards every write guarded by an older
-    /// generation of this owner is refused.
-    async fn invalidate_owner(
-        &self,
-        owner: &OwnerKey,
-        except: &[StorageKey],
-        now: Timestamp,
-    ) -> Result<usize, StorageError>;
-
-    /// The present point in the history of `owner`'s revocations.
-    async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError>;
-
-    /// What changes in the storage from now on, whoever changes it, for copies
-    /// that are kept of its records ([`Cached`]). The stream does not end: where
-    /// the connection to a server breaks, it makes another and goes on with
-    /// [`Change::Any`]. `None`, the default, if the storage is not told.
+    /// What changes in the storage from now on, whoever changes it. [`Cached`] drops
+    /// its copies by it. The stream does not end: when the connection to a server
+    /// breaks, it makes another and goes on with [`Change::Any`]. The default is for
+    /// storages that are not told of changes.
     fn changes(&self) -> Option<BoxStream<'static, Change>> {
         None
     }
 
-    /// What the storage makes of concurrent writes. Launch warns of one that
-    /// does not compare and swap.
-    fn consistency(&self) -> Consistency {
-        Consistency::CompareAndSwap
+    /// Whether `update` compares and swaps against writes of other processes, too.
+    /// If not, the last of their writes wins. Launch warns of such a storage and
+    /// refuses `renewal_grace` on it.
+    fn compares_and_swaps(&self) -> bool {
+        true
     }
 }

@@ -1,8 +1,10 @@
 //! Ktor's three methods, for the simplest custom storages.
 
+use std::sync::Arc;
+
 use super::{
-    Consistency, Create, Generation, KeyedLocks, OwnerGuard, OwnerKey, OwnerPage, Record,
-    SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version, bytes,
+    Create, KeyedLocks, OwnerGuard, Record, SessionStorage, StorageError, StorageKey, Stored,
+    Timestamp, Touch, Update, Version, bytes, without_index,
 };
 
 /// A storage that can only write, read and delete: Ktor's `SessionStorage`.
@@ -27,11 +29,12 @@ pub trait SimpleStorage: Send + Sync + 'static {
 /// A [`SimpleStorage`] as a [`SessionStorage`].
 ///
 /// One process loses nothing: it locks a record while it compares and writes.
-/// But of writes by **several processes** the last one wins, so that an update
-/// may be lost, and a slow request of one process may bring back a session that
-/// another has ended; launch warns of that. There is no index of owners:
-/// listing, revoking by owner and limits fail. Expired records are deleted only
-/// by the storage itself.
+/// Of writes by **several processes** the last one wins: an update may be lost,
+/// and a slow request of one process may bring back a session that another has
+/// ended. Launch warns of that. There is no index of owners: listing, revoking
+/// by owner and limits fail. Only the storage itself deletes expired records.
+///
+/// Its clones are handles on the same storage.
 ///
 /// ```
 /// use rocket::async_trait;
@@ -64,20 +67,28 @@ pub trait SimpleStorage: Send + Sync + 'static {
 /// let fairing = Sessions::fairing().storage("map", LastWriteWins::new(Map::default()));
 /// # drop(fairing);
 /// ```
-pub struct LastWriteWins<S> {
+pub struct LastWriteWins<S>(Arc<Lifted<S>>);
+
+struct Lifted<S> {
     storage: S,
     locks: KeyedLocks,
+}
+
+impl<S> Clone for LastWriteWins<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
 }
 
 impl<S: SimpleStorage> LastWriteWins<S> {
     /// Lifts `storage`.
     pub fn new(storage: S) -> Self {
-        Self { storage, locks: KeyedLocks::default() }
+        Self(Arc::new(Lifted { storage, locks: KeyedLocks::default() }))
     }
 
     /// The record, if it lives.
     async fn live(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
-        let Some(found) = self.storage.read(&key.to_string()).await? else { return Ok(None) };
+        let Some(found) = self.0.storage.read(&key.to_string()).await? else { return Ok(None) };
         let stored = bytes::read(key, &found)?.stored;
         Ok(Some(stored).filter(|stored| stored.record.is_live(now)))
     }
@@ -89,13 +100,8 @@ impl<S: SimpleStorage> LastWriteWins<S> {
         record: &Record,
     ) -> Result<(), StorageError> {
         let value = bytes::write(key, version, record);
-        self.storage.write(&key.to_string(), &value, record.expires).await
+        self.0.storage.write(&key.to_string(), &value, record.expires).await
     }
-}
-
-/// What a storage without an index of owners answers.
-fn no_owners<R>() -> Result<R, StorageError> {
-    Err(StorageError::Other("a simple storage has no index of owners".into(), None))
 }
 
 #[rocket::async_trait]
@@ -107,10 +113,8 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Create, StorageError> {
-        if guard != OwnerGuard::default() {
-            return no_owners();
-        }
-        let _alone = self.locks.lock(key).await;
+        without_index(guard)?;
+        let _alone = self.0.locks.lock(key).await;
         if self.live(key, now).await?.is_some() {
             return Ok(Create::Exists);
         }
@@ -131,10 +135,8 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update, StorageError> {
-        if guard != OwnerGuard::default() {
-            return no_owners();
-        }
-        let _alone = self.locks.lock(key).await;
+        without_index(guard)?;
+        let _alone = self.0.locks.lock(key).await;
         let Some(before) = self.live(key, now).await? else { return Ok(Update::Missing) };
         if before.version != expected {
             return Ok(Update::Conflict);
@@ -150,7 +152,7 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
         last_seen: Timestamp,
         expires: Timestamp,
     ) -> Result<Touch, StorageError> {
-        let _alone = self.locks.lock(key).await;
+        let _alone = self.0.locks.lock(key).await;
         let Some(Stored { version, mut record }) = self.live(key, last_seen).await? else {
             return Ok(Touch::Missing);
         };
@@ -161,10 +163,10 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
     }
 
     async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError> {
-        let _alone = self.locks.lock(key).await;
+        let _alone = self.0.locks.lock(key).await;
         let name = key.to_string();
-        let found = self.storage.read(&name).await?.is_some();
-        self.storage.invalidate(&name).await?;
+        let found = self.0.storage.read(&name).await?.is_some();
+        self.0.storage.invalidate(&name).await?;
         Ok(found)
     }
 
@@ -172,30 +174,7 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
         Ok(0)
     }
 
-    async fn list(
-        &self,
-        _: &OwnerKey,
-        _: Option<&StorageKey>,
-        _: usize,
-        _: Timestamp,
-    ) -> Result<OwnerPage, StorageError> {
-        no_owners()
-    }
-
-    async fn invalidate_owner(
-        &self,
-        _: &OwnerKey,
-        _: &[StorageKey],
-        _: Timestamp,
-    ) -> Result<usize, StorageError> {
-        no_owners()
-    }
-
-    async fn owner_generation(&self, _: &OwnerKey) -> Result<Generation, StorageError> {
-        no_owners()
-    }
-
-    fn consistency(&self) -> Consistency {
-        Consistency::LastWriteWins
+    fn compares_and_swaps(&self) -> bool {
+        false
     }
 }

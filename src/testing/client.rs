@@ -7,13 +7,14 @@ use parking_lot::Mutex;
 use rocket::local::{asynchronous, blocking};
 use rocket::{Request, Response};
 
-use crate::definition::{Core, Definition};
+use crate::by_id::{Draft, Secrets};
+use crate::by_value::{self, Sealed};
+use crate::definition::{Core, Definition, Tracker};
 use crate::error::SessionError;
-use crate::exchange;
 use crate::expiry::Times;
-use crate::storage::{Create, OwnerKey, Timestamp};
-use crate::tracker::by_id::{self, Draft};
-use crate::tracker::{Content, Secrets, by_value};
+use crate::request::load::find;
+use crate::request::tracked::Content;
+use crate::storage::{Create, OwnerKey, Refused, Timestamp};
 use crate::transport::Outgoing;
 use crate::{SessionData, Sessions};
 
@@ -104,12 +105,16 @@ fn definition<T: SessionData>(sessions: Option<&Sessions>) -> (&Core, &Definitio
 
 fn mint<T: SessionData>(request: &Request<'_>, value: &T) {
     let (_, definition) = definition::<T>(request.rocket().state());
-    let content = match exchange::encode(definition, value) {
+    let content = match definition.encode(value) {
         Ok(content) => content,
         Err(cause) => panic!("{cause}"),
     };
-    let mint = Mint::Value(content, exchange::owner_of(definition, value));
-    request.local_cache(Minted::default).0.lock().insert(definition.name.clone(), mint);
+    let mint = Mint::Value(content, definition.owner_of(value));
+    request
+        .local_cache(Minted::default)
+        .0
+        .lock()
+        .insert(definition.namespace.session.clone(), mint);
 }
 
 impl SessionRequest for blocking::LocalRequest<'_> {
@@ -133,13 +138,13 @@ pub(crate) async fn received<'r>(
     definition: &Definition,
 ) -> Result<Option<Cow<'r, str>>, SessionError> {
     let minted = request.local_cache(Minted::default);
-    let value = match minted.0.lock().get(&definition.name) {
+    let value = match minted.0.lock().get(&definition.namespace.session) {
         None => return Ok(None),
         Some(Mint::Token(token)) => return Ok(Some(token.clone().into())),
         Some(Mint::Value(content, owner)) => (content.clone(), owner.clone()),
     };
     let token = make(core, definition, value).await?;
-    minted.0.lock().insert(definition.name.clone(), Mint::Token(token.clone()));
+    minted.0.lock().insert(definition.namespace.session.clone(), Mint::Token(token.clone()));
     Ok(Some(token.into()))
 }
 
@@ -151,24 +156,29 @@ async fn make(
 ) -> Result<String, SessionError> {
     let now = core.clock.now();
     let times = Times::begin(now, true);
-    let Some(server) = &definition.server else {
-        let epoch = match (&definition.revocation, &owner) {
-            (Some(revocation), Some(owner)) => revocation.epoch(definition, owner, now).await?,
-            _ => 0,
-        };
-        let sealed = by_value::seal(definition, &core.random, None, None, epoch, times, content);
-        return sealed.map(|(_, token)| token);
+    let tracker = match &definition.tracker {
+        Tracker::ByValue(tracker) => {
+            let epoch = match (&tracker.revocation, &owner) {
+                (Some(revocation), Some(owner)) => revocation.epoch(owner, now).await?,
+                _ => 0,
+            };
+            let place = Sealed { token_id: core.random.bytes()?, epoch, owner };
+            let sealed = by_value::seal(definition, &core.random, place, times, content);
+            return sealed.map(|(_, token)| token);
+        }
+        Tracker::ById(tracker) => tracker,
     };
-    let guard = by_id::guard(definition, server, owner.as_ref()).await?;
+    let guard = tracker.guard(owner.as_ref()).await?;
     let id = definition.random_id(&core.random)?;
-    let key = id.storage_key(&definition.app, &definition.name);
+    let key = definition.namespace.record(&id.locator());
     let secrets = Secrets::of(&id);
-    let draft = Draft { id, key, secrets, grace: false, times, owner, content };
-    let record = draft.record(definition, &[])?;
-    match server.storage_of(&draft.id).create(&draft.key, record, guard, now).await? {
+    let draft = Draft { id, key, secrets, in_grace: false, times, owner, content };
+    let record = draft.record(definition, &tracker.server, &[])?;
+    let storage = tracker.server.storage_of(&draft.id);
+    match storage.create(&draft.key, record, guard, now).await? {
         Create::Created(_) => definition.format().seal_id(&draft.id, &core.random),
-        Create::LimitReached => Err(SessionError::LimitReached),
-        Create::Exists | Create::Revoked => Err(SessionError::Ended),
+        Create::Refused(Refused::LimitReached) => Err(SessionError::LimitReached),
+        Create::Exists | Create::Refused(Refused::Revoked) => Err(SessionError::Ended),
     }
 }
 
@@ -181,9 +191,11 @@ pub(crate) fn tell(
     sent: Option<&str>,
 ) {
     let minted = request.local_cache(Minted::default).0.lock();
-    if let Some(Mint::Token(token)) = minted.get(&definition.name) {
-        let token = sent.unwrap_or(token).to_owned();
-        response.set_raw_header(format!("{HEADER}{}", definition.name), token);
+    let header = format!("{HEADER}{}", definition.namespace.session);
+    if let Some(Mint::Token(token)) = minted.get(&definition.namespace.session)
+        && (sent.is_some() || !response.headers().contains(&header))
+    {
+        response.set_raw_header(header, sent.unwrap_or(token).to_owned());
     }
 }
 
@@ -193,7 +205,7 @@ fn held(
     headers: &rocket::http::HeaderMap<'_>,
     cookies: &rocket::http::CookieJar<'_>,
 ) -> Option<String> {
-    if let Some(token) = headers.get_one(&format!("{HEADER}{}", definition.name)) {
+    if let Some(token) = headers.get_one(&format!("{HEADER}{}", definition.namespace.session)) {
         return Some(token.to_owned());
     }
     let mut example = Response::new();
@@ -212,8 +224,8 @@ fn held(
 
 async fn open<T: SessionData>(core: &Core, definition: &Definition, token: String) -> Option<T> {
     let values = [Cow::from(token)];
-    match exchange::find::<T>(core, definition, &values).await {
-        Ok(found) => found.only().and_then(|origin| exchange::decode(definition, &origin.content)),
+    match find::<T>(core, definition, &values).await {
+        Ok(found) => definition.codec.decode(found.sessions.content()?),
         Err(cause) => panic!("{cause}"),
     }
 }

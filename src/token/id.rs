@@ -10,10 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::u16_len;
 use crate::error::SessionError;
 use crate::random::Random;
-use crate::storage::{OwnerKey, StorageKey};
 
 /// The id of a session with server storage: 32 random bytes, or with
 /// `format = "ktor"` whatever Ktor has for an id.
@@ -144,11 +142,6 @@ impl SessionId {
         Sha256::digest(self.secret()).into()
     }
 
-    /// The name of this id's record.
-    pub(crate) fn storage_key(&self, app: &str, name: &str) -> StorageKey {
-        StorageKey::from_bytes(hashed_name(app, name, &self.locator()))
-    }
-
     /// The whole id: 43 characters of base64url, or Ktor's own text.
     pub fn to_text(&self) -> String {
         match &self.0 {
@@ -156,31 +149,6 @@ impl SessionId {
             Form::Ktor(id) => id.to_string(),
         }
     }
-}
-
-/// The name of an owner's index.
-pub(crate) fn owner_key(app: &str, name: &str, owner: &str) -> OwnerKey {
-    OwnerKey::from_bytes(hashed_name(app, name, owner.as_bytes()))
-}
-
-/// The name of the record that says that a client session has ended.
-pub(crate) fn ended_key(app: &str, name: &str, token_id: &[u8; 16]) -> StorageKey {
-    StorageKey::from_bytes(hashed_name(app, name, token_id))
-}
-
-/// The name of the record with an owner's epoch.
-pub(crate) fn epoch_key(app: &str, name: &str, owner: &OwnerKey) -> StorageKey {
-    StorageKey::from_bytes(hashed_name(app, name, &[b"epoch", &owner.as_bytes()[..]].concat()))
-}
-
-fn hashed_name(app: &str, name: &str, what: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in [app, name] {
-        hash.update(u16_len(part.as_bytes()));
-        hash.update(part);
-    }
-    hash.update(what);
-    hash.finalize().into()
 }
 
 impl PartialEq for SessionId {

@@ -16,7 +16,6 @@ use subtle::ConstantTimeEq;
 
 pub(crate) use format::{Format, Read};
 pub use id::{InvalidSessionId, SessionId};
-pub(crate) use id::{ended_key, epoch_key, owner_key};
 pub(crate) use suite::{Suite, decrypt, encrypt};
 
 use crate::config::{KeyMaterial, Protect};

@@ -21,8 +21,8 @@ use crate::ktor::CookieEncoding;
 const MAX_BYTES: usize = 4096;
 /// More values of one name than this are no session; one more is read to see it.
 const MAX_VALUES: usize = 4;
-/// Browsers cap cookies at 400 days (rfc6265bis section 5.6).
-const MAX_MAX_AGE: Duration = Duration::from_secs(400 * 86_400);
+/// Browsers keep no cookie for more than 400 days (rfc6265bis section 5.6).
+pub(crate) const LONGEST_COOKIE: Duration = Duration::from_secs(400 * 86_400);
 const EPOCH: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 
 /// Reads and writes one cookie.
@@ -106,7 +106,7 @@ impl SessionTransport for CookieTransport {
 
 /// Whole seconds for `Max-Age`.
 fn seconds(age: Duration) -> u64 {
-    age.min(MAX_MAX_AGE).as_secs().max(1)
+    age.min(LONGEST_COOKIE).as_secs().max(1)
 }
 
 /// The pairs of a `Cookie` header. `quotes` lets a quoted value hold `;`.

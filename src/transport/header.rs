@@ -7,7 +7,7 @@ use rocket::{Request, Response};
 use super::{Outgoing, SessionTransport};
 
 /// Reads and writes one header. There is no way to tell a client to forget a
-/// header, so `clear` sends nothing.
+/// header, so `clear` only takes back what this response carries.
 pub(crate) struct HeaderTransport;
 
 impl SessionTransport for HeaderTransport {
@@ -26,7 +26,9 @@ impl SessionTransport for HeaderTransport {
         response.set_raw_header(name.to_owned(), outgoing.token.to_owned());
     }
 
-    fn clear(&self, _: &mut Response<'_>, _: &str) {}
+    fn clear(&self, response: &mut Response<'_>, name: &str) {
+        response.remove_header(name);
+    }
 
     fn vary<'a>(&self, name: &'a str) -> Option<&'a str> {
         Some(name)

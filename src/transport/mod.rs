@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rocket::{Request, Response};
 
-pub(crate) use cookie::CookieTransport;
+pub(crate) use cookie::{CookieTransport, LONGEST_COOKIE};
 pub(crate) use header::HeaderTransport;
 
 use crate::expiry::Timestamp;
@@ -51,7 +51,9 @@ pub struct Outgoing<'a> {
 ///         response.set_raw_header(name.to_owned(), outgoing.token.to_owned());
 ///     }
 ///
-///     fn clear(&self, _: &mut Response<'_>, _: &str) {}
+///     fn clear(&self, response: &mut Response<'_>, name: &str) {
+///         response.remove_header(name);
+///     }
 ///
 ///     fn vary<'a>(&self, _: &'a str) -> Option<&'a str> {
 ///         Some("Authorization")
@@ -66,7 +68,8 @@ pub trait SessionTransport: Send + Sync + 'static {
     /// Puts the token on the response, replacing one that this session sent before.
     fn send(&self, response: &mut Response<'_>, name: &str, outgoing: Outgoing<'_>);
 
-    /// Tells the client to forget the token, where the transport can say that.
+    /// Tells the client to forget the token, where the transport can say that. A
+    /// token that this response carries already must not go out.
     fn clear(&self, response: &mut Response<'_>, name: &str);
 
     /// The request header that responses depend on, for `Vary`.

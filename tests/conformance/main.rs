@@ -1,36 +1,37 @@
-//! The conformance kit on the storages in the box, and on wrong ones: the kit
-//! must find each of them out, by the promise that it breaks.
+//! The conformance kit on the built-in storages, and on wrong ones. The kit must
+//! find each wrong one out, by the promise that it breaks.
 
 #![allow(clippy::expect_used)]
 
 #[path = "../../examples/custom_storage.rs"]
 #[allow(dead_code)]
 mod custom_storage;
+mod launch;
 mod wrong;
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rocket_typed_sessions::StorageError;
 use rocket_typed_sessions::storage::{
-    Cached, Directory, LastWriteWins, Memory, SimpleStorage, Timestamp,
+    Cached, Directory, LastWriteWins, Memory, SessionStorage, SimpleStorage, Timestamp,
 };
 use rocket_typed_sessions::testing::storage::{Faulty, broken_promises, conformance, promises};
 use wrong::{BUGS, Bug, Plain};
 
 /// One backend a name, shared by all handles on it.
-struct Backends<S>(Mutex<HashMap<String, Arc<S>>>);
+struct Backends<S>(Mutex<HashMap<String, S>>);
 
-impl<S> Backends<S> {
+impl<S: Clone> Backends<S> {
     fn new() -> Self {
         Self(Mutex::default())
     }
 
-    fn open(&self, name: &str, make: impl FnOnce() -> S) -> Arc<S> {
+    fn open(&self, name: &str, make: impl FnOnce() -> S) -> S {
         let mut backends = self.0.lock().expect("no panic");
-        Arc::clone(backends.entry(name.to_owned()).or_insert_with(|| Arc::new(make())))
+        backends.entry(name.to_owned()).or_insert_with(make).clone()
     }
 }
 
@@ -103,32 +104,27 @@ impl SimpleStorage for Map {
     }
 }
 
+/// It has no index of owners, so nothing of what an index promises is tried.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_simple_storage_in_one_process_breaks_no_promise_but_those_about_owners() {
+async fn a_simple_storage_in_one_process_keeps_every_promise_without_an_index() {
     let backends = Backends::new();
-    let open = async |name: &str| backends.open(name, || LastWriteWins::new(Map::default()));
-    let broken: Vec<_> = broken_promises(open).await.iter().map(|broken| broken.case).collect();
-    let asks_for_owners = [
-        "a_conflict_leaves_the_record",
-        "an_expired_record_is_none",
-        "list_names_an_owners_records",
-        "list_goes_by_pages",
-        "the_index_follows_the_owner",
-        "the_index_has_no_ghosts",
-        "invalidate_owner_ends_all",
-        "an_invalidated_owner_refuses_older_writes",
-        "an_invalidated_owner_refuses_older_moves",
-        "a_limit_ends_the_oldest",
-        "a_limit_refuses",
-        "a_limit_counts_the_living",
-        "a_limit_holds_for_moves",
-        "owners_are_apart",
-        "invalidate_beats_every_update",
-        "invalidate_owner_beats_every_login",
-        "a_limit_holds_under_concurrency",
-        "a_dropped_operation_is_whole",
-    ];
-    assert_eq!(broken, asks_for_owners);
+    conformance(async |name| backends.open(name, || LastWriteWins::new(Map::default()))).await;
+    let backends = Backends::new();
+    conformance(async |name| backends.open(name, || Plain::new(Bug::NoIndex))).await;
+}
+
+/// What wraps a storage has an index only where that one has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn wrappers_have_the_index_of_what_they_wrap() {
+    let hour = Duration::from_secs(3600);
+    for (storage, indexed) in [(Plain::new(Bug::None), true), (Plain::new(Bug::NoIndex), false)] {
+        assert_eq!(Faulty::new(storage.clone()).owners().is_some(), indexed);
+        assert_eq!(Cached::new(storage, 100, hour).owners().is_some(), indexed);
+    }
+    let simple = LastWriteWins::new(Map::default());
+    assert!(!simple.compares_and_swaps() && simple.owners().is_none());
+    assert!(!Faulty::new(simple.clone()).compares_and_swaps());
+    assert!(!Cached::new(simple, 100, hour).compares_and_swaps());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

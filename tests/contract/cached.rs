@@ -1,14 +1,13 @@
 //! A cache in front of a storage that several nodes share.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rocket::futures::stream::{self, BoxStream};
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
 use rocket_typed_sessions::storage::{
-    Cached, Change, Create, Generation, Memory, OwnerGuard, OwnerKey, OwnerLimit, OwnerLimitPolicy,
-    OwnerPage, Record, SessionStorage, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Cached, Change, Create, Memory, OwnerGuard, OwnerIndex, OwnerKey, OwnerLimit, OwnerLimitPolicy,
+    Record, SessionStorage, StorageKey, Stored, Timestamp, Touch, Update, Version,
 };
 use rocket_typed_sessions::{SessionError, Sessions, StorageError};
 use tokio::sync::broadcast::{Sender, channel};
@@ -33,8 +32,12 @@ fn record(payload: &str, owner: Option<u8>) -> Record {
     }
 }
 
-fn nodes(storage: &Faulty) -> [Cached<Faulty>; 2] {
+fn nodes(storage: &Faulty) -> [Cached; 2] {
     [Cached::new(storage.clone(), 1000, TTL), Cached::new(storage.clone(), 1000, TTL)]
+}
+
+fn owners(storage: &Cached) -> &dyn OwnerIndex {
+    storage.owners().expect("an index of owners")
 }
 
 async fn payload(storage: &impl SessionStorage, name: u8) -> Option<String> {
@@ -77,7 +80,10 @@ async fn what_another_node_ended_is_read_for_no_longer_than_the_ttl() {
         assert!(payload(&here, name).await.is_some());
     }
     there.invalidate(&key(1)).await.expect("an answer");
-    there.invalidate_owner(&OwnerKey::from_bytes([7; 32]), &[], NOW).await.expect("an answer");
+    owners(&there)
+        .invalidate_owner(&OwnerKey::from_bytes([7; 32]), &[], NOW)
+        .await
+        .expect("an answer");
     for name in [1, 2] {
         assert_eq!(payload(&there, name).await, None, "at once where it was ended");
         assert!(payload(&here, name).await.is_some(), "a copy");
@@ -111,11 +117,11 @@ async fn s57_a_stale_copy_never_wins_a_write() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s57_a_hundred_increments_through_two_caches_lose_nothing() {
     let far = faulty();
-    let nodes = nodes(&far).map(Arc::new);
+    let nodes = nodes(&far);
     create(&far, 1, record("0", None)).await;
     let all: Vec<_> = (0..100)
         .map(|n| {
-            let node = Arc::clone(&nodes[n % 2]);
+            let node = nodes[n % 2].clone();
             tokio::spawn(async move {
                 loop {
                     let found = node.read(&key(1), NOW).await.expect("an answer").expect("it");
@@ -140,37 +146,40 @@ async fn s57_a_hundred_increments_through_two_caches_lose_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_read_that_was_under_way_leaves_no_copy_of_what_was_ended() {
     let far = faulty();
-    let near = Arc::new(nodes(&far).into_iter().next().expect("one"));
+    let [near, _] = nodes(&far);
     create(&far, 1, record("x", None)).await;
     create(&far, 2, record("x", Some(7))).await;
     far.set(Operation::Read, Fault::SlowAnswer(Duration::from_millis(100)));
     let reads: Vec<_> = [1, 2]
         .map(|name| {
-            let near = Arc::clone(&near);
-            tokio::spawn(async move { payload(&*near, name).await })
+            let near = near.clone();
+            tokio::spawn(async move { payload(&near, name).await })
         })
         .into_iter()
         .collect();
     tokio::time::sleep(Duration::from_millis(50)).await;
     near.invalidate(&key(1)).await.expect("an answer");
-    near.invalidate_owner(&OwnerKey::from_bytes([7; 32]), &[], NOW).await.expect("an answer");
+    owners(&near)
+        .invalidate_owner(&OwnerKey::from_bytes([7; 32]), &[], NOW)
+        .await
+        .expect("an answer");
     for read in reads {
         let _ = read.await.expect("no panic");
     }
     far.mend();
-    assert_eq!(payload(&*near, 1).await, None);
-    assert_eq!(payload(&*near, 2).await, None);
+    assert_eq!(payload(&near, 1).await, None);
+    assert_eq!(payload(&near, 2).await, None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_two_writes_whose_answers_cross_the_older_leaves_no_copy() {
     let far = faulty();
-    let near = Arc::new(nodes(&far).into_iter().next().expect("one"));
+    let [near, _] = nodes(&far);
     create(&near, 1, record("0", None)).await;
     let version = near.read(&key(1), NOW).await.expect("an answer").expect("it").version;
     far.set(Operation::Update, Fault::SlowAnswer(Duration::from_millis(100)));
     let first = tokio::spawn({
-        let near = Arc::clone(&near);
+        let near = near.clone();
         async move { near.update(&key(1), version, record("1", None), FREE, NOW).await }
     });
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -179,7 +188,7 @@ async fn of_two_writes_whose_answers_cross_the_older_leaves_no_copy() {
     let second = near.update(&key(1), version, record("2", None), FREE, NOW).await;
     assert!(matches!(second, Ok(Update::Updated(_))), "{second:?}");
     assert!(matches!(first.await.expect("no panic"), Ok(Update::Updated(_))));
-    assert_eq!(payload(&*near, 1).await.as_deref(), Some("2"));
+    assert_eq!(payload(&near, 1).await.as_deref(), Some("2"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -208,12 +217,13 @@ async fn a_write_that_failed_or_that_nobody_waited_for_leaves_no_copy() {
 }
 
 /// A storage that is told of changes, here by the test.
+#[derive(Clone)]
 struct Telling(Faulty, Sender<Change>);
 
 impl Telling {
-    fn new() -> (Arc<Self>, Sender<Change>) {
+    fn new() -> (Self, Sender<Change>) {
         let (tell, _) = channel(16);
-        (Arc::new(Self(faulty(), tell.clone())), tell)
+        (Self(faulty(), tell.clone()), tell)
     }
 }
 
@@ -261,29 +271,6 @@ impl SessionStorage for Telling {
         self.0.purge_expired(now, limit).await
     }
 
-    async fn list(
-        &self,
-        owner: &OwnerKey,
-        after: Option<&StorageKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<OwnerPage, StorageError> {
-        self.0.list(owner, after, limit, now).await
-    }
-
-    async fn invalidate_owner(
-        &self,
-        owner: &OwnerKey,
-        except: &[StorageKey],
-        now: Timestamp,
-    ) -> Result<usize, StorageError> {
-        self.0.invalidate_owner(owner, except, now).await
-    }
-
-    async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
-        self.0.owner_generation(owner).await
-    }
-
     fn changes(&self) -> Option<BoxStream<'static, Change>> {
         let changes = stream::unfold(self.1.subscribe(), async |mut told| {
             told.recv().await.ok().map(|change| (change, told))
@@ -300,7 +287,7 @@ async fn heard(tell: &Sender<Change>, change: Change) {
 #[tokio::test(start_paused = true)]
 async fn what_the_storage_tells_of_is_read_again_and_nothing_else() {
     let (far, tell) = Telling::new();
-    let near = Cached::new(Arc::clone(&far), 1000, TTL);
+    let near = Cached::new(far.clone(), 1000, TTL);
     for name in [1, 2] {
         create(&far, name, record("x", None)).await;
         assert!(payload(&near, name).await.is_some());
@@ -320,19 +307,19 @@ async fn what_the_storage_tells_of_is_read_again_and_nothing_else() {
 async fn what_is_told_while_an_answer_is_on_its_way_makes_it_no_copy() {
     for change in [Change::Record(key(1)), Change::Any] {
         let (far, tell) = Telling::new();
-        let near = Arc::new(Cached::new(Arc::clone(&far), 1000, TTL));
+        let near = Cached::new(far.clone(), 1000, TTL);
         create(&far, 1, record("x", None)).await;
         far.0.set(Operation::Read, Fault::SlowAnswer(Duration::from_millis(100)));
         let read = tokio::spawn({
-            let near = Arc::clone(&near);
-            async move { payload(&*near, 1).await }
+            let near = near.clone();
+            async move { payload(&near, 1).await }
         });
         tokio::time::sleep(Duration::from_millis(50)).await;
         far.invalidate(&key(1)).await.expect("an answer");
         heard(&tell, change).await;
         assert!(read.await.expect("no panic").is_some(), "what was, when it was asked");
         far.0.mend();
-        assert_eq!(payload(&*near, 1).await, None);
+        assert_eq!(payload(&near, 1).await, None);
     }
 }
 

@@ -210,7 +210,7 @@ async fn a_login_under_way_when_its_owner_is_revoked_leaves_nothing_alive() {
     tokio::time::sleep(Duration::from_millis(150)).await;
     let sessions = client.rocket().state::<Sessions>().expect("the fairing");
     sessions.of::<User>().revoke_owner("ann").await.expect("memory answers");
-    assert_eq!(login.await.expect("no panic"), Status::ServiceUnavailable);
+    assert_eq!(login.await.expect("no panic"), Status::Unauthorized);
     storage.mend();
     assert!(sessions.of::<User>().list("ann").await.expect("memory answers").is_empty());
 }

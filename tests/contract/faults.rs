@@ -158,8 +158,8 @@ fn table() -> Vec<Row> {
         (
             Create,
             "/begin-again",
-            left(503, "nothing", "absent", 0),
-            left(503, "nothing", "absent", 1),
+            left(503, "removal", "absent", 0),
+            left(503, "removal", "absent", 1),
             left(200, "token", "absent", 1),
         ),
         // A login first asks when its owner was last revoked.

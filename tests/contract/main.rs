@@ -4,9 +4,12 @@
 
 mod authentication;
 mod cached;
+mod closures;
 mod concurrency;
 mod csrf;
+mod delivery;
 mod devices;
+mod ends;
 mod errors;
 mod faults;
 mod guard;

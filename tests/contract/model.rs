@@ -167,6 +167,21 @@ impl Model {
         self.admits(&row, found.token).map(|in_grace| (row, in_grace))
     }
 
+    /// Unchanged content is not written; the expiry may be due.
+    fn touch(&mut self, record: usize, seen: Row) -> Sent {
+        let now = self.now;
+        let due = now - seen.seen >= TOUCH_AFTER;
+        if let Some(row) = &mut self.rows[record]
+            && due
+            && now < row.expires
+        {
+            let touched = Row { seen: now, ..seen };
+            row.seen = row.seen.max(now);
+            row.expires = row.expires.max(touched.expiry());
+        }
+        Sent::Nothing
+    }
+
     fn commit(&mut self, change: Change, found: Option<Found>, presented: bool) -> Sent {
         let now = self.now;
         let Some(found) = found else {
@@ -192,17 +207,7 @@ impl Model {
             return Sent::Removal;
         }
         if !fresh(found.in_grace) && value(found.row.count) == found.row.count {
-            // Unchanged content is not written; the expiry may be due.
-            let due = now - found.row.seen >= TOUCH_AFTER;
-            if let Some(row) = &mut self.rows[found.record]
-                && due
-                && now < row.expires
-            {
-                let touched = Row { seen: now, ..found.row };
-                row.seen = row.seen.max(now);
-                row.expires = row.expires.max(touched.expiry());
-            }
-            return Sent::Nothing;
+            return self.touch(found.record, found.row);
         }
         let Some((row, in_grace)) = self.present(found) else {
             return match change {
@@ -212,7 +217,7 @@ impl Model {
         };
         let (count, fresh_id) = (value(row.count), fresh(in_grace));
         if !fresh_id && count == row.count {
-            return Sent::Nothing;
+            return self.touch(found.record, row);
         }
         let version = self.version();
         let mut next = Row { count, seen: now.max(row.seen), version, ..row };

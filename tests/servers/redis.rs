@@ -2,13 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rocket::futures::StreamExt;
 use rocket_typed_sessions::StorageError;
 use rocket_typed_sessions::storage::{
-    Change, Create, OwnerGuard, OwnerKey, OwnerLimit, OwnerLimitPolicy, Record, Redis,
+    Change, Create, OwnerGuard, OwnerKey, OwnerLimit, OwnerLimitPolicy, Record, Redis, Refused,
     SessionStorage, StorageKey, Timestamp, Touch, Update, Version,
 };
 use rocket_typed_sessions::testing::storage::conformance;
@@ -120,8 +119,26 @@ async fn s39_every_record_has_a_ttl_and_no_command_searches_or_flushes() {
     ttl("a create that was refused", 50);
 
     let owner = OwnerKey::from_bytes([2; 32]);
-    assert_eq!(storage.list(&owner, None, 10, now()).await.expect("a page").records.len(), 1);
-    assert_eq!(storage.invalidate_owner(&owner, &[], now()).await.expect("an answer"), 1);
+    assert_eq!(
+        storage
+            .owners()
+            .expect("an index")
+            .list(&owner, None, 10, now())
+            .await
+            .expect("a page")
+            .records
+            .len(),
+        1
+    );
+    assert_eq!(
+        storage
+            .owners()
+            .expect("an index")
+            .invalidate_owner(&owner, &[], now())
+            .await
+            .expect("an answer"),
+        1
+    );
     assert!(!storage.invalidate(&key).await.expect("an answer"));
     storage.purge_expired(now(), 1000).await.expect("an answer");
 
@@ -249,7 +266,15 @@ async fn a_server_that_has_forgotten_the_scripts_learns_them_again() {
     }
     let owner = OwnerKey::from_bytes([1; 32]);
     ask(&server, "SCRIPT FLUSH");
-    assert_eq!(storage.invalidate_owner(&owner, &[], now()).await.expect("an answer"), 3);
+    assert_eq!(
+        storage
+            .owners()
+            .expect("an index")
+            .invalidate_owner(&owner, &[], now())
+            .await
+            .expect("an answer"),
+        3
+    );
 }
 
 /// Logins that nobody waits for any more, broken off at any moment, with a limit
@@ -278,7 +303,12 @@ async fn whatever_is_broken_off_a_revocation_finds_every_session() {
         live += u32::from(storage.read(&key(n), now()).await.expect("an answer").is_some());
     }
     assert!(live > 0, "some were whole");
-    storage.invalidate_owner(&owner, &[], now()).await.expect("an answer");
+    storage
+        .owners()
+        .expect("an index")
+        .invalidate_owner(&owner, &[], now())
+        .await
+        .expect("an answer");
     for n in 0..600 {
         assert_eq!(storage.read(&key(n), now()).await.expect("an answer"), None, "{n} of {live}");
     }
@@ -289,7 +319,7 @@ async fn whatever_is_broken_off_a_revocation_finds_every_session() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s48_a_session_that_moves_does_not_escape_a_revocation() {
     let server = redis(&[]);
-    let storage = Arc::new(open(&server, "app").await);
+    let storage = open(&server, "app").await;
     let network = Proxy::far_from(server.port, Duration::from_millis(2)).await;
     let far = Redis::open([url(network.port)], "app").await.expect("a connection");
     let mut moved_on = 0;
@@ -298,14 +328,18 @@ async fn s48_a_session_that_moves_does_not_escape_a_revocation() {
         let (old, new) = (StorageKey::from_bytes([n; 32]), StorageKey::from_bytes([n ^ 255; 32]));
         storage.create(&old, record(Some(n), 100), FREE, now()).await.expect("an answer");
         let moving = tokio::spawn({
-            let (storage, old, new) = (Arc::clone(&storage), old.clone(), new.clone());
+            let (storage, old, new) = (storage.clone(), old.clone(), new.clone());
             async move {
                 tokio::time::sleep(Duration::from_micros(u64::from(n) * 100)).await;
                 storage.create(&new, record(Some(n), 100), FREE, now()).await.expect("an answer");
                 storage.invalidate(&old).await.expect("an answer")
             }
         });
-        far.invalidate_owner(&owner, &[], now()).await.expect("an answer");
+        far.owners()
+            .expect("an index")
+            .invalidate_owner(&owner, &[], now())
+            .await
+            .expect("an answer");
         let moved = moving.await.expect("no panic");
         let goes_on = storage.read(&new, now()).await.expect("an answer").is_some();
         assert!(!(moved && goes_on), "{n} has escaped");
@@ -333,7 +367,12 @@ async fn a_login_whose_answer_is_lost_is_one_login() {
         let Ok(Create::Created(version)) = created else { panic!("{lost}: {created:?}") };
         let found = storage.read(&second, now()).await.expect("an answer").expect("a record");
         assert_eq!(found.version, version);
-        let page = storage.list(&owner, None, 10, now()).await.expect("a page");
+        let page = storage
+            .owners()
+            .expect("an index")
+            .list(&owner, None, 10, now())
+            .await
+            .expect("a page");
         assert_eq!(page.records.len(), 2, "{lost}: none was pushed out");
     }
 }
@@ -367,16 +406,27 @@ async fn a_generation_that_was_forgotten_does_not_come_again() {
     let storage = open(&server, "app").await;
     let owner = OwnerKey::from_bytes([1; 32]);
     for _ in 0..3 {
-        storage.invalidate_owner(&owner, &[], now()).await.expect("an answer");
+        storage
+            .owners()
+            .expect("an index")
+            .invalidate_owner(&owner, &[], now())
+            .await
+            .expect("an answer");
     }
-    let generation = Some(storage.owner_generation(&owner).await.expect("an answer"));
+    let generation =
+        Some(storage.owners().expect("an index").generation(&owner).await.expect("an answer"));
     // A day later Redis has forgotten it.
     ask(&server, &format!("DEL app:{{{owner}}}:g"));
-    storage.invalidate_owner(&owner, &[], now()).await.expect("an answer");
+    storage
+        .owners()
+        .expect("an index")
+        .invalidate_owner(&owner, &[], now())
+        .await
+        .expect("an answer");
     let guard = OwnerGuard { generation, limit: None };
     let key = StorageKey::from_bytes([7; 32]);
     let created = storage.create(&key, record(Some(1), 100), guard, now()).await;
-    assert_eq!(created.expect("an answer"), Create::Revoked);
+    assert_eq!(created.expect("an answer"), Create::Refused(Refused::Revoked));
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use rocket::futures::future::join_all;
 use rocket_typed_sessions::StorageError;
 use rocket_typed_sessions::storage::{
-    Create, MySql, OwnerGuard, OwnerKey, Postgres, Record, SessionStorage, Sqlite, StorageKey,
-    Timestamp, Update,
+    Create, MySql, OwnerGuard, OwnerKey, Postgres, Record, Refused, SessionStorage, Sqlite,
+    StorageKey, Timestamp, Update,
 };
 use rocket_typed_sessions::testing::storage::conformance;
 use sqlx::Row;
@@ -244,11 +244,21 @@ async fn s38_values_full_of_sql_come_back_as_they_were_and_what_has_expired_is_u
             assert!(matches!(created, Ok(Create::Created(_))), "{engine}: {created:?}");
             let found = storage.read(&key, NOW).await.expect("an answer").expect("a record");
             assert_eq!(found.record, record, "{engine}");
-            let page = storage.list(&owner, None, 10, NOW).await.expect("a page");
+            let page = storage
+                .owners()
+                .expect("an index")
+                .list(&owner, None, 10, NOW)
+                .await
+                .expect("a page");
             assert_eq!(page.records.len(), 1, "{engine}");
             let later = record.expires;
             assert_eq!(storage.read(&key, later).await.expect("an answer"), None, "{engine}");
-            let page = storage.list(&owner, None, 10, later).await.expect("a page");
+            let page = storage
+                .owners()
+                .expect("an index")
+                .list(&owner, None, 10, later)
+                .await
+                .expect("a page");
             assert_eq!(page.records.len(), 0, "{engine}");
         }
         assert_eq!(storage.purge_expired(NOW, 100).await.expect("an answer"), 0, "{engine}");
@@ -380,19 +390,34 @@ async fn owners_who_were_not_seen_for_a_day_are_purged() {
     let all = servers();
     for (engine, storage) in engines(&all, "sessions").await {
         let owner = OwnerKey::from_bytes([1; 32]);
-        storage.invalidate_owner(&owner, &[], NOW).await.expect("an answer");
+        storage
+            .owners()
+            .expect("an index")
+            .invalidate_owner(&owner, &[], NOW)
+            .await
+            .expect("an answer");
         let hours = |hours: u64| NOW.after(Duration::from_secs(hours * 3600));
         storage.purge_expired(hours(23), 100).await.expect("an answer");
-        let generation = storage.owner_generation(&owner).await.expect("an answer");
+        let generation =
+            storage.owners().expect("an index").generation(&owner).await.expect("an answer");
         assert!(generation.0 > 0, "{engine}");
         storage.purge_expired(hours(25), 100).await.expect("an answer");
-        assert_eq!(storage.owner_generation(&owner).await.expect("an answer").0, 0, "{engine}");
+        assert_eq!(
+            storage.owners().expect("an index").generation(&owner).await.expect("an answer").0,
+            0,
+            "{engine}"
+        );
         // A login that began before all that is still refused after another revocation.
         storage.create(&key(9), record(Some(1), b"x"), FREE, hours(25)).await.expect("an answer");
-        storage.invalidate_owner(&owner, &[], hours(25)).await.expect("an answer");
+        storage
+            .owners()
+            .expect("an index")
+            .invalidate_owner(&owner, &[], hours(25))
+            .await
+            .expect("an answer");
         let guard = OwnerGuard { generation: Some(generation), limit: None };
         let created = storage.create(&key(1), record(Some(1), b"x"), guard, hours(25)).await;
-        assert_eq!(created.expect("an answer"), Create::Revoked, "{engine}");
+        assert_eq!(created.expect("an answer"), Create::Refused(Refused::Revoked), "{engine}");
     }
 }
 

@@ -46,10 +46,9 @@ impl Native {
     pub fn new(capacity: usize) -> Self {
         Self(Memory::new(capacity))
     }
-}
 
-impl Candidate for Native {
-    fn create(&self, n: u64, payload: &[u8], expires: u64) {
+    /// Whether the storage has room for it.
+    pub fn try_create(&self, n: u64, payload: &[u8], expires: u64) -> bool {
         let now = Timestamp::from_millis(now());
         let record = Record {
             payload: payload.into(),
@@ -60,7 +59,13 @@ impl Candidate for Native {
         };
         let key = StorageKey::from_bytes(key(n));
         let created = self.0.create(&key, record, OwnerGuard::default(), now).now_or_never();
-        assert!(matches!(created, Some(Ok(Create::Created(_)))));
+        matches!(created, Some(Ok(Create::Created(_))))
+    }
+}
+
+impl Candidate for Native {
+    fn create(&self, n: u64, payload: &[u8], expires: u64) {
+        assert!(self.try_create(n, payload, expires));
     }
 
     fn read(&self, n: u64) -> bool {

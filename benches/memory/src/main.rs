@@ -27,6 +27,7 @@ fn main() {
         ["memory", "native"] => println!("{}", bytes_per_record(&Native::new(2_000_000))),
         ["memory", "moka"] => println!("{}", bytes_per_record(&Moka::new(2_000_000))),
         ["reads", "native"] => println!("{}", reads_while_expiring(&Native::new(2_000_000))),
+        ["full", "native"] => println!("{}", full()),
         ["reads", "moka"] => println!("{}", reads_while_expiring(&Moka::new(2_000_000))),
         _ => report(),
     }
@@ -58,6 +59,47 @@ fn report() {
     for (row, (native, moka)) in rows.iter().zip(native.iter().zip(&moka)) {
         println!("| {row} | {native} | {moka} |");
     }
+    let rows = [
+        "p50 of a new session, 1,000,000 records, ns",
+        "p99 of it",
+        "p50 of a new session that takes an older one's place, ns",
+        "p99 of it",
+        "p50 of a new session that is refused, ns",
+        "p99 of it",
+    ];
+    for (row, native) in rows.iter().zip(measure("full", "native")) {
+        println!("| {row} | {native} | |");
+    }
+}
+
+/// Nanoseconds of a new session, p50 and p99: below the capacity, then at it
+/// where older sessions make room, then where all clients have come back and the
+/// new session is refused.
+fn full() -> String {
+    const CAPACITY: usize = 1_000_000;
+    const SAMPLES: u64 = 100_000;
+    let storage = Native::new(CAPACITY);
+    let expires = now() + LONG;
+    let mut number = 0;
+    let mut sample = |count: u64, accepted: bool| {
+        let mut times = Vec::new();
+        for _ in 0..count {
+            let started = Instant::now();
+            let made = storage.try_create(number, &[7; PAYLOAD], expires);
+            times.push(u32::try_from(started.elapsed().as_nanos()).unwrap_or(u32::MAX));
+            assert_eq!(made, accepted);
+            number += 1;
+        }
+        (number, times)
+    };
+    sample(CAPACITY as u64 - SAMPLES, true);
+    let (_, below) = sample(SAMPLES, true);
+    let (last, at) = sample(SAMPLES, true);
+    let there = (0..last).filter(|n| storage.read(*n)).count();
+    assert_eq!(there, CAPACITY);
+    let (_, refused) = sample(SAMPLES, false);
+    let [below, at, refused] = [below, at, refused].map(quantiles);
+    format!("{} {} {} {} {} {}", below.0, below.1, at.0, at.1, refused.0, refused.1)
 }
 
 fn resident() -> u64 {

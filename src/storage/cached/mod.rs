@@ -18,8 +18,8 @@ use rocket::tokio::task::JoinHandle;
 use tokio::runtime::Handle;
 
 use super::{
-    Change, Consistency, Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record,
-    SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Change, Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
+    SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version, no_index,
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -36,6 +36,8 @@ type Result<T> = std::result::Result<T, StorageError>;
 ///   logged out because another node has given them a new id.
 /// - That there is no record is never remembered.
 ///
+/// Its clones are handles on the same copies.
+///
 /// In Rocket.toml: `cache = { capacity = 100_000, ttl = "2 seconds" }` beside
 /// `storage`.
 ///
@@ -46,35 +48,46 @@ type Result<T> = std::result::Result<T, StorageError>;
 /// let far_away = Memory::new(1000);
 /// let storage = Cached::new(far_away, 100, Duration::from_secs(2));
 /// ```
-pub struct Cached<S> {
-    storage: S,
+#[derive(Clone)]
+pub struct Cached(Arc<Node>);
+
+struct Node {
+    storage: Arc<dyn SessionStorage>,
     copies: Arc<Copies>,
     listening: Option<JoinHandle<()>>,
 }
 
-impl<S: SessionStorage> Cached<S> {
+impl Cached {
     /// At most `capacity` copies (rounded up to a multiple of 64), none older
     /// than `ttl`. On an asynchronous runtime it listens to what the storage
     /// tells of changes.
-    pub fn new(storage: S, capacity: usize, ttl: Duration) -> Self {
+    pub fn new(storage: impl SessionStorage, capacity: usize, ttl: Duration) -> Self {
+        Self::over(Arc::new(storage), capacity, ttl)
+    }
+
+    pub(crate) fn over(storage: Arc<dyn SessionStorage>, capacity: usize, ttl: Duration) -> Self {
         let copies = Arc::new(Copies::new(capacity, ttl));
         let listening = Handle::try_current().ok().zip(storage.changes());
         let listening =
             listening.map(|(runtime, changes)| runtime.spawn(listen(changes, Arc::clone(&copies))));
-        Self { storage, copies, listening }
+        Self(Arc::new(Node { storage, copies, listening }))
     }
 
     /// The record as the storage has it; keeps a copy, if nothing was written
     /// meanwhile.
     async fn fetch(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>> {
-        let reading = self.copies.reading(key);
-        let found = self.storage.read(key, now).await?;
+        let reading = self.0.copies.reading(key);
+        let found = self.0.storage.read(key, now).await?;
         reading.keep(found.clone());
         Ok(found)
     }
+
+    fn index(&self) -> Result<&dyn OwnerIndex> {
+        self.0.storage.owners().ok_or_else(no_index)
+    }
 }
 
-impl<S> Drop for Cached<S> {
+impl Drop for Node {
     fn drop(&mut self) {
         if let Some(listening) = &self.listening {
             listening.abort();
@@ -92,7 +105,7 @@ async fn listen(mut changes: BoxStream<'static, Change>, copies: Arc<Copies>) {
 }
 
 #[rocket::async_trait]
-impl<S: SessionStorage> SessionStorage for Cached<S> {
+impl SessionStorage for Cached {
     async fn create(
         &self,
         key: &StorageKey,
@@ -100,9 +113,9 @@ impl<S: SessionStorage> SessionStorage for Cached<S> {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Create> {
-        let writing = self.copies.writing(key);
-        let _ending = self.copies.may_end_others(&record, guard);
-        let created = self.storage.create(key, record.clone(), guard, now).await?;
+        let writing = self.0.copies.writing(key);
+        let _ending = self.0.copies.may_end_others(&record, guard);
+        let created = self.0.storage.create(key, record.clone(), guard, now).await?;
         if let Create::Created(version) = created {
             writing.wrote(Stored { version, record });
         }
@@ -110,7 +123,7 @@ impl<S: SessionStorage> SessionStorage for Cached<S> {
     }
 
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>> {
-        match self.copies.get(key, now) {
+        match self.0.copies.get(key, now) {
             Some(stored) => Ok(Some(stored)),
             None => self.fetch(key, now).await,
         }
@@ -133,9 +146,9 @@ impl<S: SessionStorage> SessionStorage for Cached<S> {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update> {
-        let writing = self.copies.writing(key);
-        let _ending = self.copies.may_end_others(&record, guard);
-        let updated = self.storage.update(key, expected, record.clone(), guard, now).await?;
+        let writing = self.0.copies.writing(key);
+        let _ending = self.0.copies.may_end_others(&record, guard);
+        let updated = self.0.storage.update(key, expected, record.clone(), guard, now).await?;
         if let Update::Updated(version) = updated {
             writing.wrote(Stored { version, record });
         }
@@ -148,19 +161,31 @@ impl<S: SessionStorage> SessionStorage for Cached<S> {
         last_seen: Timestamp,
         expires: Timestamp,
     ) -> Result<Touch> {
-        let _writing = self.copies.writing(key);
-        self.storage.touch(key, last_seen, expires).await
+        let _writing = self.0.copies.writing(key);
+        self.0.storage.touch(key, last_seen, expires).await
     }
 
     async fn invalidate(&self, key: &StorageKey) -> Result<bool> {
-        let _writing = self.copies.writing(key);
-        self.storage.invalidate(key).await
+        let _writing = self.0.copies.writing(key);
+        self.0.storage.invalidate(key).await
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        self.storage.purge_expired(now, limit).await
+        self.0.storage.purge_expired(now, limit).await
     }
 
+    fn owners(&self) -> Option<&dyn OwnerIndex> {
+        self.0.storage.owners().map(|_| self as &dyn OwnerIndex)
+    }
+
+    fn compares_and_swaps(&self) -> bool {
+        self.0.storage.compares_and_swaps()
+    }
+}
+
+/// For a storage that has an index.
+#[rocket::async_trait]
+impl OwnerIndex for Cached {
     async fn list(
         &self,
         owner: &OwnerKey,
@@ -168,7 +193,7 @@ impl<S: SessionStorage> SessionStorage for Cached<S> {
         limit: usize,
         now: Timestamp,
     ) -> Result<OwnerPage> {
-        self.storage.list(owner, after, limit, now).await
+        self.index()?.list(owner, after, limit, now).await
     }
 
     async fn invalidate_owner(
@@ -177,21 +202,17 @@ impl<S: SessionStorage> SessionStorage for Cached<S> {
         except: &[StorageKey],
         now: Timestamp,
     ) -> Result<usize> {
-        let _ending = self.copies.ending(owner);
-        self.storage.invalidate_owner(owner, except, now).await
+        let _ending = self.0.copies.ending(owner);
+        self.index()?.invalidate_owner(owner, except, now).await
     }
 
-    async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation> {
-        self.storage.owner_generation(owner).await
-    }
-
-    fn consistency(&self) -> Consistency {
-        self.storage.consistency()
+    async fn generation(&self, owner: &OwnerKey) -> Result<Generation> {
+        self.index()?.generation(owner).await
     }
 }
 
-impl<S> std::fmt::Debug for Cached<S> {
+impl std::fmt::Debug for Cached {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cached").field("copies", &self.copies).finish_non_exhaustive()
+        f.debug_struct("Cached").field("copies", &self.0.copies).finish_non_exhaustive()
     }
 }

@@ -71,7 +71,7 @@ impl Disk {
         loop {
             let victims = self.surplus(key, record, guard, now)?;
             let locks = self.lock_records(key, &victims)?;
-            if is_there(&self.record_path(key)) {
+            if !self.make_way(key, now)? {
                 return Ok(Create::Exists);
             }
             match self.join(key, record, guard, now, &locks)? {
@@ -86,10 +86,20 @@ impl Disk {
                     self.end(&victims)?;
                     return Ok(Create::Created(version));
                 }
-                Joined::Revoked => return Ok(Create::Revoked),
-                Joined::LimitReached => return Ok(Create::LimitReached),
+                Joined::No(refused) => return Ok(Create::Refused(refused)),
                 Joined::LockMore => {}
             }
+        }
+    }
+
+    /// Removes an expired record for a new one under its key; whether the key is
+    /// free. What cannot be read stays. The caller holds the record's lock.
+    fn make_way(&self, key: &StorageKey, now: Timestamp) -> Result<bool> {
+        match self.entry(key) {
+            Ok(None) => Ok(true),
+            Ok(Some(entry)) if !entry.stored.record.is_live(now) => self.remove(key).map(|_| true),
+            Ok(Some(_)) | Err(StorageError::Corrupt(_)) => Ok(false),
+            Err(cause) => Err(cause),
         }
     }
 
@@ -135,8 +145,7 @@ impl Disk {
                     self.end(&victims)?;
                     return Ok(Update::Updated(version));
                 }
-                Joined::Revoked => return Ok(Update::Revoked),
-                Joined::LimitReached => return Ok(Update::LimitReached),
+                Joined::No(refused) => return Ok(Update::Refused(refused)),
                 Joined::LockMore => {}
             }
         }

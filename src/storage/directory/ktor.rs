@@ -13,17 +13,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
-
-use super::THREADS;
 use super::files::{
     failure, is_foreign, make_dirs, open_nofollow, read_file, remove_file, replace,
 };
+use super::threads::Threads;
 use crate::storage::{
-    Consistency, Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage,
-    StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Create, OwnerGuard, Record, SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch,
+    Update, Version, without_index,
 };
+use sha2::{Digest, Sha256};
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -33,7 +31,7 @@ pub(crate) struct KtorDirectory {
     root: Arc<PathBuf>,
     /// Files live this long after they were last seen.
     idle: Duration,
-    threads: Arc<Semaphore>,
+    threads: Threads,
 }
 
 /// One session's file; as a storage it has this one record.
@@ -49,7 +47,7 @@ impl KtorDirectory {
         make_dirs(&root).map_err(|cause| {
             failure(&format!("opening the directory {}", root.display()), cause)
         })?;
-        Ok(Self { root: Arc::new(root), idle, threads: Arc::new(Semaphore::new(THREADS)) })
+        Ok(Self { root: Arc::new(root), idle, threads: Threads::new() })
     }
 
     pub fn file(&self, id: Arc<str>) -> KtorFile {
@@ -156,13 +154,6 @@ impl Work {
     }
 }
 
-fn no_index<T>() -> Result<T> {
-    Err(StorageError::other(
-        "Ktor's files have no index of owners",
-        std::io::Error::from(ErrorKind::Unsupported),
-    ))
-}
-
 impl KtorFile {
     /// Runs file work off the async threads; `None` if the id can have no file.
     async fn run<R: Send + 'static>(
@@ -173,15 +164,7 @@ impl KtorFile {
             return Ok(None);
         };
         let files = Work { path, root: Arc::clone(&self.folder.root), idle: self.folder.idle };
-        let thread = Arc::clone(&self.folder.threads).acquire_owned().await;
-        let thread = thread.map_err(|cause| StorageError::other("the storage is closed", cause))?;
-        let work = move || {
-            let done = work(&files);
-            drop(thread);
-            done
-        };
-        let done = rocket::tokio::task::spawn_blocking(work).await;
-        done.map_err(|cause| StorageError::other("a storage task did not finish", cause))?.map(Some)
+        self.folder.threads.run(move || work(&files)).await.map(Some)
     }
 }
 
@@ -191,9 +174,10 @@ impl SessionStorage for KtorFile {
         &self,
         _: &StorageKey,
         record: Record,
-        _: OwnerGuard,
+        guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Create> {
+        without_index(guard)?;
         let create = move |file: &Work| {
             if file.read(now)?.is_some() {
                 return Ok(Create::Exists);
@@ -218,9 +202,10 @@ impl SessionStorage for KtorFile {
         _: &StorageKey,
         expected: Version,
         record: Record,
-        _: OwnerGuard,
+        guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update> {
+        without_index(guard)?;
         let update = move |file: &Work| match file.read(now)? {
             None => Ok(Update::Missing),
             Some(found) if found.version != expected => Ok(Update::Conflict),
@@ -249,30 +234,7 @@ impl SessionStorage for KtorFile {
         Ok(0)
     }
 
-    async fn list(
-        &self,
-        _: &OwnerKey,
-        _: Option<&StorageKey>,
-        _: usize,
-        _: Timestamp,
-    ) -> Result<OwnerPage> {
-        no_index()
-    }
-
-    async fn invalidate_owner(
-        &self,
-        _: &OwnerKey,
-        _: &[StorageKey],
-        _: Timestamp,
-    ) -> Result<usize> {
-        no_index()
-    }
-
-    async fn owner_generation(&self, _: &OwnerKey) -> Result<Generation> {
-        no_index()
-    }
-
-    fn consistency(&self) -> Consistency {
-        Consistency::LastWriteWins
+    fn compares_and_swaps(&self) -> bool {
+        false
     }
 }

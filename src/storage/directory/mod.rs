@@ -17,18 +17,18 @@ mod files;
 mod ktor;
 mod owners;
 mod purge;
+mod threads;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
 use disk::Disk;
 pub(crate) use ktor::KtorDirectory;
+use threads::Threads;
 
 use super::{
-    Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage, StorageError,
-    StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record, SessionStorage,
+    StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
 };
 
 /// A storage in a directory that this machine's processes may share.
@@ -37,7 +37,8 @@ use super::{
 /// disk. Directories are made with mode 0700, files with 0600; no symlink is
 /// followed; reading creates nothing. A file that is no record is
 /// [`StorageError::Corrupt`]; a disk that is full or may not be read is
-/// [`StorageError::Unavailable`] and leaves the record before.
+/// [`StorageError::Unavailable`] and leaves the record before. Its clones are
+/// handles on the same directory.
 ///
 /// ```
 /// use rocket_typed_sessions::storage::Directory;
@@ -48,39 +49,26 @@ use super::{
 /// # drop(storage);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Clone)]
 pub struct Directory {
     disk: Arc<Disk>,
-    /// A disk that hangs must not take all of the runtime's blocking threads.
-    threads: Arc<Semaphore>,
+    threads: Threads,
 }
-
-/// File operations at a time.
-const THREADS: usize = 64;
 
 impl Directory {
     /// Opens the directory, making it if it is not there; fails if it cannot
     /// be written.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StorageError> {
         let disk = Arc::new(Disk::open(path.into())?);
-        Ok(Self { disk, threads: Arc::new(Semaphore::new(THREADS)) })
+        Ok(Self { disk, threads: Threads::new() })
     }
 
-    /// Runs file work off the async threads. The work goes on if the caller
-    /// stops waiting: an operation happens wholly or not at all.
     async fn run<R: Send + 'static>(
         &self,
         work: impl FnOnce(&Disk) -> Result<R, StorageError> + Send + 'static,
     ) -> Result<R, StorageError> {
         let disk = Arc::clone(&self.disk);
-        let thread = Arc::clone(&self.threads).acquire_owned().await;
-        let thread = thread.map_err(|cause| StorageError::other("the storage is closed", cause))?;
-        let work = move || {
-            let done = work(&disk);
-            drop(thread);
-            done
-        };
-        let done = rocket::tokio::task::spawn_blocking(work).await;
-        done.map_err(|cause| StorageError::other("a storage task did not finish", cause))?
+        self.threads.run(move || work(&disk)).await
     }
 }
 
@@ -133,6 +121,13 @@ impl SessionStorage for Directory {
         self.run(move |disk| disk.purge(now, limit)).await
     }
 
+    fn owners(&self) -> Option<&dyn OwnerIndex> {
+        Some(self)
+    }
+}
+
+#[rocket::async_trait]
+impl OwnerIndex for Directory {
     async fn list(
         &self,
         owner: &OwnerKey,
@@ -154,8 +149,8 @@ impl SessionStorage for Directory {
         self.run(move |disk| disk.invalidate_owner(&owner, &except, now)).await
     }
 
-    async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
+    async fn generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
         let owner = owner.clone();
-        self.run(move |disk| disk.owner_generation(&owner)).await
+        self.run(move |disk| disk.generation(&owner)).await
     }
 }

@@ -14,7 +14,7 @@ use super::files::{
     create_file, entries, failure, file_name, key_of, make_dirs, read_file, remove_file, replace,
 };
 use crate::storage::{
-    Generation, OwnerGuard, OwnerKey, OwnerLimitPolicy, OwnerPage, Record, StorageError,
+    Generation, OwnerGuard, OwnerKey, OwnerLimitPolicy, OwnerPage, Record, Refused, StorageError,
     StorageKey, Stored, Timestamp,
 };
 
@@ -26,8 +26,7 @@ pub(super) enum Joined {
     /// It is in the index. The owner stays locked until the record is written,
     /// so that the next one counts it; then these sessions must end for it.
     Yes(Vec<StorageKey>, Option<Locks>),
-    Revoked,
-    LimitReached,
+    No(Refused),
     /// The sessions that must end have changed: lock them, too, and ask again.
     LockMore,
 }
@@ -40,17 +39,7 @@ impl Disk {
         limit: usize,
         now: Timestamp,
     ) -> Result<OwnerPage> {
-        let mut page = OwnerPage::default();
-        let keys = self.owned(owner)?.into_iter();
-        for key in keys.filter(|key| after.is_none_or(|after| key > after)) {
-            let Some(stored) = self.theirs(owner, &key, now)? else { continue };
-            if page.records.len() == limit {
-                page.next = page.records.last().map(|(key, _)| key.clone());
-                break;
-            }
-            page.records.push((key, stored));
-        }
-        Ok(page)
+        OwnerPage::find(self.owned(owner)?, after, limit, |key| self.theirs(owner, key, now))
     }
 
     pub fn invalidate_owner(
@@ -63,7 +52,7 @@ impl Disk {
             let _lock = self.lock_owner(owner)?;
             let folder = self.owner_path(owner);
             make_dirs(&folder).map_err(|cause| failure("making an owner's folder", cause))?;
-            let next = self.owner_generation(owner)?.0.wrapping_add(1);
+            let next = self.generation(owner)?.0.wrapping_add(1);
             replace(&folder, GENERATION, &next.to_be_bytes())
                 .map_err(|cause| failure("writing an owner's generation", cause))?;
             self.owned(owner)?
@@ -85,7 +74,7 @@ impl Disk {
         Ok(ended)
     }
 
-    pub fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation> {
+    pub fn generation(&self, owner: &OwnerKey) -> Result<Generation> {
         match read_file(&self.owner_path(owner).join(GENERATION)) {
             Ok(bytes) => {
                 Ok(Generation(bytes.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))))
@@ -130,14 +119,14 @@ impl Disk {
         let Some(owner) = &record.owner else { return Ok(Joined::Yes(Vec::new(), None)) };
         let lock = self.lock_owner(owner)?;
         if let Some(generation) = guard.generation
-            && self.owner_generation(owner)? > generation
+            && self.generation(owner)? > generation
         {
-            return Ok(Joined::Revoked);
+            return Ok(Joined::No(Refused::Revoked));
         }
         let victims = self.surplus(key, record, guard, now)?;
         let refuse = guard.limit.is_some_and(|limit| limit.policy == OwnerLimitPolicy::Refuse);
         if refuse && !victims.is_empty() {
-            return Ok(Joined::LimitReached);
+            return Ok(Joined::No(Refused::LimitReached));
         }
         if !victims.iter().all(|victim| locks.cover(victim)) {
             return Ok(Joined::LockMore);
@@ -166,13 +155,11 @@ impl Disk {
         self.lock(Family::Owners, vec![owner.as_bytes()[0]])
     }
 
-    /// The keys in an owner's index, in order.
+    /// The keys in an owner's index.
     fn owned(&self, owner: &OwnerKey) -> Result<Vec<StorageKey>> {
         let names = entries(&self.owner_path(owner))?;
         let keys = names.iter().filter_map(|path| key_of(path.file_name()?));
-        let mut keys: Vec<_> = keys.map(StorageKey::from_bytes).collect();
-        keys.sort_unstable();
-        Ok(keys)
+        Ok(keys.map(StorageKey::from_bytes).collect())
     }
 
     /// The live record under `key`, if it really is this owner's.

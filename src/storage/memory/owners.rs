@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::storage::{Generation, OwnerGuard, OwnerKey, OwnerLimitPolicy, StorageKey, Timestamp};
+use crate::storage::{
+    Generation, OwnerGuard, OwnerKey, OwnerLimitPolicy, Refused, StorageKey, Timestamp,
+};
 
 /// Revocations that a shard remembers one by one; beyond, older ones share a floor.
 const REVOCATIONS: usize = 1000;
@@ -23,12 +25,6 @@ pub(super) struct Owners {
 enum Sessions {
     One(Timestamp, StorageKey),
     Many(BTreeSet<(Timestamp, StorageKey)>),
-}
-
-/// Why an owner may not have another record.
-pub(super) enum Refused {
-    Revoked,
-    LimitReached,
 }
 
 impl Sessions {

@@ -2,17 +2,21 @@
 //! the queue of sessions whose clients never came back.
 //!
 //! Expired records are found by walking the slots, a few at a time: no index
-//! by expiry costs memory, and no sweep stops the world.
+//! by expiry costs memory, and no sweep stops the world. The walk learns when
+//! the first record expires, so that nobody walks before.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+use super::outline::Outline;
 use crate::storage::{OwnerKey, Record, StorageKey, Stored, Timestamp, Version};
 
 /// Slots that are allocated at once; growing never copies the others.
 const CHUNK: usize = 64;
 const NOWHERE: u32 = u32::MAX;
+/// No record has expired before.
+const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
 
 /// A record. Kept small: a million of them is an ordinary number.
 pub(super) struct Slot {
@@ -33,7 +37,6 @@ struct Link {
     after: u32,
 }
 
-#[derive(Default)]
 pub(super) struct Shard {
     places: HashMap<StorageKey, u32, BuildHasherDefault<FirstBytes>>,
     chunks: Vec<Box<[Option<Slot>; CHUNK]>>,
@@ -42,6 +45,10 @@ pub(super) struct Shard {
     youngest: Option<u32>,
     /// Where the next walk goes on.
     cursor: u32,
+    /// When the first of the records expires that this round of the walk has passed.
+    round: Timestamp,
+    outlines: Arc<[Outline]>,
+    number: usize,
 }
 
 impl Slot {
@@ -74,7 +81,7 @@ impl Slot {
         self.expires = self.expires.max(expires);
     }
 
-    pub fn write(&mut self, version: Version, record: Record) {
+    fn write(&mut self, version: Version, record: Record) {
         self.version = version;
         self.payload = record.payload;
         self.owner = record.owner.map(Box::new);
@@ -84,12 +91,27 @@ impl Slot {
 }
 
 impl Shard {
+    /// An empty shard, which keeps the outline of this number.
+    pub fn new(outlines: &Arc<[Outline]>, number: usize) -> Self {
+        Self {
+            places: HashMap::default(),
+            chunks: Vec::new(),
+            free: Vec::new(),
+            oldest: None,
+            youngest: None,
+            cursor: 0,
+            round: NEVER,
+            outlines: Arc::clone(outlines),
+            number,
+        }
+    }
+
     /// The record, dead or alive.
     pub fn get(&self, key: &StorageKey) -> Option<&Slot> {
         self.slot(*self.places.get(key)?)
     }
 
-    /// The record, if it lives; its client is here, so it is never evicted.
+    /// The record, if it lives. Its client is here: it is not evicted any more.
     pub fn present(&mut self, key: &StorageKey, now: Timestamp) -> Option<&mut Slot> {
         let place = *self.places.get(key)?;
         let slot = self.slot(place)?;
@@ -106,6 +128,7 @@ impl Shard {
     pub fn insert(&mut self, key: &StorageKey, version: Version, record: Record) {
         let place = self.free.pop().unwrap_or_else(|| self.grow());
         let link = Link { before: self.youngest.unwrap_or(NOWHERE), after: NOWHERE };
+        let expires = record.expires;
         let slot = Slot {
             key: key.clone(),
             version,
@@ -113,7 +136,7 @@ impl Shard {
             owner: record.owner.map(Box::new),
             created: record.created,
             last_seen: record.last_seen,
-            expires: record.expires,
+            expires,
             queued: Some(link),
         };
         if let Some(entry) = self.entry(place) {
@@ -121,8 +144,24 @@ impl Shard {
         }
         self.relink(link.before, |link| link.after = place);
         self.youngest = Some(place);
-        self.oldest.get_or_insert(place);
         self.places.insert(key.clone(), place);
+        if self.oldest.is_none() {
+            self.set_oldest(Some(place));
+        }
+        self.expect(place, expires);
+    }
+
+    /// Replaces the record under `key`. That says nothing of its client: the
+    /// request that made the record may write it again.
+    pub fn write(&mut self, key: &StorageKey, version: Version, record: Record) {
+        let Some(place) = self.places.get(key).copied() else { return };
+        let Some(slot) = self.slot_mut(place) else { return };
+        let expires = record.expires;
+        slot.write(version, record);
+        if self.oldest == Some(place) {
+            self.set_oldest(Some(place));
+        }
+        self.expect(place, expires);
     }
 
     pub fn remove(&mut self, key: &StorageKey) -> Option<Slot> {
@@ -133,28 +172,68 @@ impl Shard {
         Some(slot)
     }
 
-    /// The record that came first of those whose clients never came back.
-    pub fn oldest_never_back(&self) -> Option<&Slot> {
-        self.slot(self.oldest?)
+    /// Removes the record that came first of those whose clients never came back.
+    pub fn take_longest_waiting(&mut self) -> Option<Slot> {
+        let key = self.slot(self.oldest?)?.key.clone();
+        self.remove(&key)
     }
 
-    /// Whether the client of this record never came back.
-    pub fn never_back(&self, key: &StorageKey) -> bool {
-        self.get(key).is_some_and(|slot| slot.queued.is_some())
-    }
-
-    /// The next expired record among the next `steps` slots, and how many of
-    /// the steps are left. The walk goes round for ever.
-    pub fn next_expired(&mut self, now: Timestamp, steps: usize) -> (Option<StorageKey>, usize) {
+    /// Removes the next expired record among the next `steps` slots, and says how
+    /// many of the steps are left. Stops at the end of a round, too, for it may have
+    /// shown that there is nothing to look for.
+    pub fn take_expired(&mut self, now: Timestamp, steps: usize) -> (Option<Slot>, usize) {
         for left in (0..steps).rev() {
             let place = self.cursor;
-            let last = self.slots() <= place as usize + 1;
-            self.cursor = if last { 0 } else { place + 1 };
-            if let Some(slot) = self.slot(place).filter(|slot| !slot.is_live(now)) {
-                return (Some(slot.key.clone()), left);
+            let expired = match self.slot(place).map(|slot| (slot.is_live(now), slot.expires)) {
+                Some((true, expires)) => {
+                    self.round = self.round.min(expires);
+                    None
+                }
+                Some((false, _)) => self.slot(place).map(|slot| slot.key.clone()),
+                None => None,
+            };
+            let ended = self.go_on();
+            if expired.is_some() || ended {
+                return (expired.and_then(|key| self.remove(&key)), left);
             }
         }
         (None, 0)
+    }
+
+    /// Whether a record may have expired.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.outline().is_due(now)
+    }
+
+    /// To the walk's next slot; says whether it was the last one of a round.
+    fn go_on(&mut self) -> bool {
+        self.cursor += 1;
+        let ended = self.cursor as usize >= self.slots();
+        if ended {
+            self.cursor = 0;
+            self.outline().set_expires(self.round);
+            self.round = NEVER;
+        }
+        ended
+    }
+
+    /// A record was written that expires then. The walk will meet it, unless it has
+    /// passed it in this round.
+    fn expect(&mut self, place: u32, expires: Timestamp) {
+        if place < self.cursor {
+            self.round = self.round.min(expires);
+        }
+        self.outline().add_expires(expires);
+    }
+
+    fn set_oldest(&mut self, place: Option<u32>) {
+        self.oldest = place;
+        let since = place.and_then(|place| self.slot(place)).map(|slot| slot.created);
+        self.outline().set_waiting(since);
+    }
+
+    fn outline(&self) -> &Outline {
+        &self.outlines[self.number]
     }
 
     /// Slots, taken or free.
@@ -188,7 +267,7 @@ impl Shard {
         let Some(link) = self.slot_mut(place).and_then(|slot| slot.queued.take()) else { return };
         let neighbour = |place| Some(place).filter(|place| *place != NOWHERE);
         if self.oldest == Some(place) {
-            self.oldest = neighbour(link.after);
+            self.set_oldest(neighbour(link.after));
         }
         if self.youngest == Some(place) {
             self.youngest = neighbour(link.before);
@@ -224,72 +303,4 @@ impl Hasher for FirstBytes {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(n: u64) -> StorageKey {
-        let mut bytes = [7; 32];
-        bytes[..8].copy_from_slice(&n.to_le_bytes());
-        StorageKey::from_bytes(bytes)
-    }
-
-    /// The shard against plain lists, over many random steps.
-    #[test]
-    fn the_table_and_the_queue_agree_with_a_plain_model() {
-        let mut shard = Shard::default();
-        let mut model: Vec<(u64, u64, bool)> = Vec::new(); // key, expiry, came back
-        let mut random = 1_u64;
-        for step in 0..50_000_u64 {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let (n, what) = (random >> 33 & 0xff, random >> 60);
-            let now = Timestamp::from_millis(step);
-            let known = model.iter().position(|(key, ..)| *key == n);
-            match (what, known) {
-                (0..=6, None) => {
-                    let expires = step + (random >> 20 & 0x3ff);
-                    let record = Record {
-                        payload: [].into(),
-                        owner: None,
-                        created: now,
-                        last_seen: now,
-                        expires: Timestamp::from_millis(expires),
-                    };
-                    shard.insert(&key(n), Version(step), record);
-                    model.push((n, expires, false));
-                }
-                (7..=9, known) => {
-                    let live = known.filter(|at| step < model[*at].1);
-                    assert_eq!(shard.present(&key(n), now).is_some(), live.is_some());
-                    if let Some(at) = live {
-                        model[at].2 = true;
-                    }
-                }
-                (10..=12, known) => {
-                    assert_eq!(shard.remove(&key(n)).is_some(), known.is_some());
-                    if let Some(at) = known {
-                        model.remove(at);
-                    }
-                }
-                (13.., _) => {
-                    let (expired, _) = shard.next_expired(now, 16);
-                    if let Some(expired) = expired {
-                        assert!(shard.remove(&expired).is_some());
-                        let at = model.iter().position(|(n, ..)| key(*n) == expired);
-                        assert!(model.remove(at.unwrap()).1 <= step, "a living record was found");
-                    }
-                }
-                _ => {}
-            }
-            let oldest = model.iter().find(|(.., back)| !back).map(|(n, ..)| key(*n));
-            assert_eq!(shard.oldest_never_back().map(|slot| slot.key.clone()), oldest);
-            assert_eq!(shard.places.len(), model.len());
-        }
-        let slots = shard.slots();
-        assert!(slots <= 256 + CHUNK, "freed slots are used again: {slots}");
-        let late = Timestamp::from_millis(u64::MAX);
-        while let (Some(expired), _) = shard.next_expired(late, slots) {
-            shard.remove(&expired);
-        }
-        assert!(shard.places.is_empty() && shard.oldest.is_none() && shard.youngest.is_none());
-    }
-}
+mod tests;

@@ -51,8 +51,8 @@ use script::{Call, Script, Scripts};
 use target::Target;
 
 use super::{
-    Change, Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage,
-    StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Change, Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record, Refused,
+    SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version, in_order,
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -74,7 +74,7 @@ const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// A read is one round trip, an update two with the read before it; both are
 /// one on the wire of a multiplexed connection that reconnects by itself.
 /// What was acknowledged is as durable as the server's configuration says:
-/// see `docs/operations.md`.
+/// see `docs/operations.md`. Its clones are handles on the same connection.
 ///
 /// ```no_run
 /// use rocket_typed_sessions::storage::Redis;
@@ -85,10 +85,11 @@ const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Clone)]
 pub struct Redis {
     connection: Connection,
-    prefix: String,
-    scripts: Scripts,
+    prefix: Arc<str>,
+    scripts: Arc<Scripts>,
     warning: Option<String>,
 }
 
@@ -145,8 +146,7 @@ impl SessionStorage for Redis {
     ) -> Result<Create> {
         let entry = match self.reserve(key, &record, guard, now).await? {
             Reserved::Yes(entry) => entry,
-            Reserved::Revoked => return Ok(Create::Revoked),
-            Reserved::LimitReached => return Ok(Create::LimitReached),
+            Reserved::No(refused) => return Ok(Create::Refused(refused)),
         };
         let version = Version::random()?;
         let call = self.written(&self.scripts.create, key, &record, (version, entry.as_ref()), now);
@@ -162,7 +162,7 @@ impl SessionStorage for Redis {
                 self.forget(entry.as_ref()).await;
                 match other {
                     "exists" => Ok(Create::Exists),
-                    "revoked" => Ok(Create::Revoked),
+                    "revoked" => Ok(Create::Refused(Refused::Revoked)),
                     _ => Err(late()),
                 }
             }
@@ -192,8 +192,7 @@ impl SessionStorage for Redis {
         if answer.0 == "moves" {
             entry = match self.reserve(key, &record, guard, now).await? {
                 Reserved::Yes(entry) => entry,
-                Reserved::Revoked => return Ok(Update::Revoked),
-                Reserved::LimitReached => return Ok(Update::LimitReached),
+                Reserved::No(refused) => return Ok(Update::Refused(refused)),
             };
             answer = swap(entry.as_ref()).await?;
         }
@@ -214,7 +213,7 @@ impl SessionStorage for Redis {
         match word {
             "done" | "pushed" => Ok(Update::Updated(version)),
             "conflict" => Ok(Update::Conflict),
-            "revoked" => Ok(Update::Revoked),
+            "revoked" => Ok(Update::Refused(Refused::Revoked)),
             "missing" => Ok(Update::Missing),
             _ => Err(late()),
         }
@@ -250,6 +249,20 @@ impl SessionStorage for Redis {
         Ok(0)
     }
 
+    fn owners(&self) -> Option<&dyn OwnerIndex> {
+        Some(self)
+    }
+
+    /// By client tracking; not on a connection of the application's own.
+    fn changes(&self) -> Option<BoxStream<'static, Change>> {
+        let target = self.connection.target();
+        let own = !matches!(**target, Target::Given(_));
+        own.then(|| changes::changes(Arc::clone(target), self.prefix.to_string()))
+    }
+}
+
+#[rocket::async_trait]
+impl OwnerIndex for Redis {
     async fn list(
         &self,
         owner: &OwnerKey,
@@ -257,19 +270,15 @@ impl SessionStorage for Redis {
         limit: usize,
         now: Timestamp,
     ) -> Result<OwnerPage> {
-        let mut entries = self.entries(owner).await?;
-        entries.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-        entries.retain(|entry| after.is_none_or(|after| entry.key > *after));
+        let entries = in_order(self.entries(owner).await?, after, |entry| &entry.key);
         let mut page = OwnerPage::default();
         for entries in entries.chunks(limit.max(1)) {
             let found = try_join_all(entries.iter().map(|entry| self.find_of(entry, now))).await?;
             for (entry, found) in entries.iter().zip(found) {
                 let Some(found) = found else { continue };
-                if page.records.len() == limit {
-                    page.next = page.records.last().map(|(key, _)| key.clone());
+                if page.push(limit, entry.key.clone(), found).is_break() {
                     return Ok(page);
                 }
-                page.records.push((entry.key.clone(), found));
             }
         }
         Ok(page)
@@ -302,18 +311,11 @@ impl SessionStorage for Redis {
         }
     }
 
-    async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation> {
+    async fn generation(&self, owner: &OwnerKey) -> Result<Generation> {
         let mut command = redis::cmd("GET");
         command.arg(self.of_owner(owner, 'g'));
         let found: Option<u64> = self.ask(command).await?;
         Ok(Generation(found.unwrap_or_default()))
-    }
-
-    /// By client tracking; not on a connection of the application's own.
-    fn changes(&self) -> Option<BoxStream<'static, Change>> {
-        let target = self.connection.target();
-        let own = !matches!(**target, Target::Given(_));
-        own.then(|| changes::changes(Arc::clone(target), self.prefix.clone()))
     }
 }
 

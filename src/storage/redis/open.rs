@@ -1,5 +1,7 @@
 //! Opening the storage, and what the server says of itself then.
 
+use std::sync::Arc;
+
 use redis::aio::ConnectionManager;
 use redis::cluster_async::ClusterConnection;
 use redis::{FromRedisValue, Value};
@@ -63,7 +65,12 @@ impl Redis {
     }
 
     fn with(target: Target, prefix: String) -> Self {
-        Self { connection: Connection::new(target), prefix, scripts: Scripts::new(), warning: None }
+        Self {
+            connection: Connection::new(target),
+            prefix: prefix.into(),
+            scripts: Arc::new(Scripts::new()),
+            warning: None,
+        }
     }
 
     /// Opens the storage and asks whether sessions are safe there.
@@ -75,7 +82,7 @@ impl Redis {
             && let Target::Server(node) = &**storage.connection.target()
         {
             // One node is enough to find the others.
-            storage = Self::with(Target::Cluster(vec![node.clone()]), storage.prefix);
+            storage = Self::with(Target::Cluster(vec![node.clone()]), storage.prefix.to_string());
             let _: Value = storage.ask(redis::cmd("PING")).await?;
         }
         storage.warning = warning_of(&about)?;

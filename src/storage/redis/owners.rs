@@ -6,8 +6,8 @@ use rocket::futures::future::try_join_all;
 use super::record::Header;
 use super::{MARK, Redis, Result, SETTLED_SECONDS, index_ttl, millis};
 use crate::storage::{
-    OwnerGuard, OwnerKey, OwnerLimitPolicy, Record, StorageError, StorageKey, Stored, Timestamp,
-    random_number,
+    OwnerGuard, OwnerKey, OwnerLimitPolicy, Record, Refused, StorageError, StorageKey, Stored,
+    Timestamp, random_number,
 };
 
 /// Expiries within the same span of this length need no new TTL of the index,
@@ -46,8 +46,7 @@ impl Entry {
 pub(super) enum Reserved {
     /// None for a record without an owner.
     Yes(Option<Entry>),
-    Revoked,
-    LimitReached,
+    No(Refused),
 }
 
 impl Redis {
@@ -79,8 +78,8 @@ impl Redis {
             let (word, since, victims, suspects): (String, _, Vec<Vec<u8>>, Vec<Vec<u8>>) =
                 self.run(call).await?;
             match word.as_str() {
-                "revoked" => return Ok(Reserved::Revoked),
-                "limit" => return Ok(Reserved::LimitReached),
+                "revoked" => return Ok(Reserved::No(Refused::Revoked)),
+                "limit" => return Ok(Reserved::No(Refused::LimitReached)),
                 "full" => {
                     let mut call = self.scripts.settled.key(self.of_owner(&entry.owner, 'i'));
                     call.key(self.of_owner(&entry.owner, 'w')).arg(SETTLED_SECONDS);

@@ -19,14 +19,13 @@ use std::time::Duration;
 pub use engine::Engine;
 use engine::Value;
 use lease::Suspicion;
-use owners::Joined;
 use sqlx::{Connection, Pool, Transaction};
 use statements::Statements;
 use tokio::sync::Mutex;
 
 use super::{
-    Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record, SessionStorage, StorageError,
-    StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record, SessionStorage,
+    StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -37,12 +36,25 @@ const ATTEMPTS: usize = 20;
 const OWNER_BATCHES: usize = 10;
 /// An owner's generation needs to outlast the logins under way only.
 const GENERATION: Duration = Duration::from_secs(86_400);
-/// A storage in a database; see [`Postgres`], [`MySql`], [`Sqlite`].
+
+/// A storage in a database; see [`Postgres`], [`MySql`], [`Sqlite`]. Its clones
+/// are handles on the same connections.
 pub struct Sql<E: Engine> {
     pool: Pool<E>,
     suspicion: Suspicion,
     turns: Arc<Mutex<()>>,
-    statements: Statements,
+    statements: Arc<Statements>,
+}
+
+impl<E: Engine> Clone for Sql<E> {
+    fn clone(&self) -> Self {
+        Self {
+            pool: self.pool.clone(),
+            suspicion: self.suspicion.clone(),
+            turns: Arc::clone(&self.turns),
+            statements: Arc::clone(&self.statements),
+        }
+    }
 }
 
 /// A storage in PostgreSQL; feature `postgres`.
@@ -102,11 +114,8 @@ impl<E: Engine> Sql<E> {
                 Some(owner) => {
                     let mut transaction = lease.begin_with(E::DIALECT.begin).await?;
                     let created = match self.join(&mut transaction, owner, key, guard, now).await {
-                        Ok(Joined::Yes) => {
-                            self.insert(&mut transaction, key, record, version).await
-                        }
-                        Ok(Joined::Revoked) => Ok(Create::Revoked),
-                        Ok(Joined::LimitReached) => Ok(Create::LimitReached),
+                        Ok(None) => self.insert(&mut transaction, key, record, version).await,
+                        Ok(Some(refused)) => Ok(Create::Refused(refused)),
                         Err(cause) => Err(cause),
                     };
                     let stands = |created: &_| matches!(created, Create::Created(_));
@@ -253,6 +262,13 @@ impl<E: Engine> SessionStorage for Sql<E> {
         Ok(usize::try_from(purged).unwrap_or(usize::MAX))
     }
 
+    fn owners(&self) -> Option<&dyn OwnerIndex> {
+        Some(self)
+    }
+}
+
+#[rocket::async_trait]
+impl<E: Engine> OwnerIndex for Sql<E> {
     async fn list(
         &self,
         owner: &OwnerKey,
@@ -268,10 +284,11 @@ impl<E: Engine> SessionStorage for Sql<E> {
             Value::Number(number(limit).saturating_add(1)),
         ];
         let found = self.fetch_records(&self.statements.list, &values).await;
-        let mut page = OwnerPage { records: found.map_err(failed::<E>)?, next: None };
-        if page.records.len() > limit {
-            page.records.truncate(limit);
-            page.next = page.records.last().map(|(key, _)| key.clone());
+        let mut page = OwnerPage::default();
+        for (key, stored) in found.map_err(failed::<E>)? {
+            if page.push(limit, key, stored).is_break() {
+                break;
+            }
         }
         Ok(page)
     }
@@ -285,7 +302,7 @@ impl<E: Engine> SessionStorage for Sql<E> {
         settled!(self.try_invalidate_owner(owner, except, now))
     }
 
-    async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation> {
+    async fn generation(&self, owner: &OwnerKey) -> Result<Generation> {
         let found = async {
             let mut lease = self.lease().await?;
             let owner = [Value::Bytes(owner.as_bytes())];

@@ -114,7 +114,7 @@ impl<E: Engine> Sql<E> {
         if !is_table(table) {
             return Err(StorageError::Other(format!("{table:?} is no name of a table"), None));
         }
-        let statements = Statements::new(&E::DIALECT, table);
+        let statements = Arc::new(Statements::new(&E::DIALECT, table));
         let storage = Self { pool, suspicion, turns: Arc::default(), statements };
         storage.prepare(table).await.map_err(failed::<E>)?;
         Ok(storage)

@@ -5,18 +5,13 @@ use std::sync::Arc;
 use super::engine::{Engine, Value};
 use super::{Sql, millis, number};
 use crate::storage::{
-    Create, OwnerGuard, OwnerKey, OwnerLimitPolicy, Record, StorageKey, Timestamp, Update, Version,
+    Create, OwnerGuard, OwnerKey, OwnerLimitPolicy, Record, Refused, StorageKey, Timestamp, Update,
+    Version,
 };
 
-/// Whether a record may become its owner's.
-pub(super) enum Joined {
-    /// The owner stays locked until the transaction ends.
-    Yes,
-    Revoked,
-    LimitReached,
-}
-
 impl<E: Engine> Sql<E> {
+    /// Locks the owner until the transaction ends, and says why a record may not
+    /// become the owner's.
     pub(super) async fn join(
         &self,
         connection: &mut E::Connection,
@@ -24,14 +19,14 @@ impl<E: Engine> Sql<E> {
         key: &StorageKey,
         guard: OwnerGuard,
         now: Timestamp,
-    ) -> sqlx::Result<Joined> {
+    ) -> sqlx::Result<Option<Refused>> {
         let (owner, key) = (Value::Bytes(owner.as_bytes()), Value::Bytes(key.as_bytes()));
         let now = millis(now);
         self.execute(connection, &self.statements.join, &[owner, now, now]).await?;
         if let Some(begun) = guard.generation {
             let generation = &self.statements.generation;
             if self.fetch_number(connection, generation, &[owner]).await? > begun.0.cast_signed() {
-                return Ok(Joined::Revoked);
+                return Ok(Some(Refused::Revoked));
             }
         }
         if let Some(limit) = guard.limit {
@@ -40,13 +35,13 @@ impl<E: Engine> Sql<E> {
             let surplus = others.saturating_add(1).saturating_sub(number(limit.max));
             if surplus > 0 {
                 if limit.policy == OwnerLimitPolicy::Refuse {
-                    return Ok(Joined::LimitReached);
+                    return Ok(Some(Refused::LimitReached));
                 }
                 let oldest = &[owner, now, key, Value::Number(surplus)];
                 self.execute(connection, &self.statements.end_oldest, oldest).await?;
             }
         }
-        Ok(Joined::Yes)
+        Ok(None)
     }
 
     pub(super) async fn insert(
@@ -72,12 +67,10 @@ impl<E: Engine> Sql<E> {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> sqlx::Result<Option<Update>> {
-        if let Some(owner) = &new.0.owner {
-            match self.join(connection, owner, old.0, guard, now).await? {
-                Joined::Yes => {}
-                Joined::Revoked => return Ok(Some(Update::Revoked)),
-                Joined::LimitReached => return Ok(Some(Update::LimitReached)),
-            }
+        if let Some(owner) = &new.0.owner
+            && let Some(refused) = self.join(connection, owner, old.0, guard, now).await?
+        {
+            return Ok(Some(Update::Refused(refused)));
         }
         let swapped = self.swap(connection, &self.statements.replace, old, new, now).await?;
         Ok(swapped.then_some(Update::Updated(new.1)))

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use super::subject::{FREE, NOW, Subject, at, failed, key, owner, record};
+use super::subject::{FREE, NOW, Subject, at, failed, key, owned_by, owner, record};
 use super::{Case, Check, cases, holds};
-use crate::storage::{Create, Record, StorageKey, Update, Version};
+use crate::storage::{
+    Create, Generation, OwnerGuard, OwnerLimit, OwnerLimitPolicy, Record, StorageKey, Update,
+    Version,
+};
 
 cases! {
+    CASES;
     create_inserts_only: "`create` inserts only and never overwrites",
     what_was_written_is_read_back: "a record is read back as it was written, whatever its bytes",
     reading_creates_nothing: "`read` of an unknown key is none and creates nothing",
@@ -17,6 +21,7 @@ cases! {
     update_after_invalidate_is_missing: "nothing that was ended comes back by an `update`",
     versions_are_never_used_twice: "a version is never used twice for one key",
     invalidate_is_idempotent: "`invalidate` deletes, and says whether there was anything",
+    a_guard_needs_an_index: "a storage without an index of owners refuses every guard, and stores a record that has an owner",
     two_handles_agree: "two handles on one backend see the same records",
 }
 
@@ -169,6 +174,28 @@ async fn invalidate_is_idempotent(it: Subject) -> Check {
     holds!(it.read(1).await?.is_none(), "`invalidate` left the record");
     holds!(!it.invalidate(1).await?, "a second `invalidate` says that the record was there");
     holds!(it.read(2).await?.is_some(), "`invalidate` deleted another record");
+    Ok(())
+}
+
+async fn a_guard_needs_an_index(it: Subject) -> Check {
+    if it.storage.owners().is_some() {
+        return Ok(());
+    }
+    let limit = Some(OwnerLimit { max: 1, policy: OwnerLimitPolicy::EndOldest });
+    let guards = [
+        OwnerGuard { limit, ..FREE },
+        OwnerGuard { generation: Some(Generation(u64::MAX)), ..FREE },
+    ];
+    for (n, guard) in (0..).zip(guards) {
+        let created = it.storage.create(&key(n), owned_by(0), guard, NOW).await;
+        holds!(created.is_err(), "without an index, a guarded `create` was {created:?}");
+        holds!(it.read(n).await?.is_none(), "a refused `create` left a record");
+        let version = it.create(n, owned_by(0)).await?;
+        let updated = it.storage.update(&key(n), version, owned_by(1), guard, NOW).await;
+        holds!(updated.is_err(), "without an index, a guarded `update` was {updated:?}");
+        let found = it.found(n).await?;
+        holds!(found.version == version, "a refused `update` was written");
+    }
     Ok(())
 }
 

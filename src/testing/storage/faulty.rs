@@ -8,11 +8,11 @@ use parking_lot::Mutex;
 use rocket::futures::stream::BoxStream;
 
 use crate::storage::{
-    Change, Consistency, Create, Generation, OwnerGuard, OwnerKey, OwnerPage, Record,
-    SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Change, Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
+    SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version, no_index,
 };
 
-/// One operation of [`SessionStorage`].
+/// One operation of [`SessionStorage`] or [`OwnerIndex`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// [`SessionStorage::create`]
@@ -27,11 +27,11 @@ pub enum Operation {
     Invalidate,
     /// [`SessionStorage::purge_expired`]
     PurgeExpired,
-    /// [`SessionStorage::list`]
+    /// [`OwnerIndex::list`]
     List,
-    /// [`SessionStorage::invalidate_owner`]
+    /// [`OwnerIndex::invalidate_owner`]
     InvalidateOwner,
-    /// [`SessionStorage::owner_generation`]
+    /// [`OwnerIndex::generation`]
     OwnerGeneration,
 }
 
@@ -127,6 +127,10 @@ impl Faulty {
         &*self.0.storage
     }
 
+    fn index(&self) -> Result<&dyn OwnerIndex, StorageError> {
+        self.0.storage.owners().ok_or_else(no_index)
+    }
+
     async fn pass<R>(
         &self,
         operation: Operation,
@@ -207,6 +211,22 @@ impl SessionStorage for Faulty {
         self.pass(Operation::PurgeExpired, self.0.storage.purge_expired(now, limit)).await
     }
 
+    fn owners(&self) -> Option<&dyn OwnerIndex> {
+        self.0.storage.owners().map(|_| self as &dyn OwnerIndex)
+    }
+
+    fn changes(&self) -> Option<BoxStream<'static, Change>> {
+        self.0.storage.changes()
+    }
+
+    fn compares_and_swaps(&self) -> bool {
+        self.0.storage.compares_and_swaps()
+    }
+}
+
+/// For a storage that has an index.
+#[rocket::async_trait]
+impl OwnerIndex for Faulty {
     async fn list(
         &self,
         owner: &OwnerKey,
@@ -214,7 +234,7 @@ impl SessionStorage for Faulty {
         limit: usize,
         now: Timestamp,
     ) -> Result<OwnerPage, StorageError> {
-        self.pass(Operation::List, self.0.storage.list(owner, after, limit, now)).await
+        self.pass(Operation::List, self.index()?.list(owner, after, limit, now)).await
     }
 
     async fn invalidate_owner(
@@ -223,19 +243,11 @@ impl SessionStorage for Faulty {
         except: &[StorageKey],
         now: Timestamp,
     ) -> Result<usize, StorageError> {
-        let work = self.0.storage.invalidate_owner(owner, except, now);
+        let work = self.index()?.invalidate_owner(owner, except, now);
         self.pass(Operation::InvalidateOwner, work).await
     }
 
-    async fn owner_generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
-        self.pass(Operation::OwnerGeneration, self.0.storage.owner_generation(owner)).await
-    }
-
-    fn changes(&self) -> Option<BoxStream<'static, Change>> {
-        self.0.storage.changes()
-    }
-
-    fn consistency(&self) -> Consistency {
-        self.0.storage.consistency()
+    async fn generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
+        self.pass(Operation::OwnerGeneration, self.index()?.generation(owner)).await
     }
 }

@@ -1,14 +1,15 @@
 //! The conformance kit for storages, and a storage that fails on demand.
 //!
-//! [`conformance`] runs every promise of [`SessionStorage`] against a storage,
-//! for those in the box and for your own. Time is given, never slept; a failure
-//! names the promise that broke.
+//! [`conformance`] tries every promise of [`SessionStorage`] on a storage of yours,
+//! and every promise of [`OwnerIndex`](crate::storage::OwnerIndex) if the storage has
+//! an index of owners. Time is given, never slept. A failure names the promise that
+//! broke.
 //!
 //! ```
 //! use rocket_typed_sessions::storage::Memory;
 //! use rocket_typed_sessions::testing::storage::conformance;
 //! use std::collections::HashMap;
-//! use std::sync::{Arc, Mutex};
+//! use std::sync::Mutex;
 //!
 //! # rocket::tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
 //! // Two calls with one name open the same backend; a new name opens an empty one.
@@ -16,8 +17,7 @@
 //! let backends = Mutex::new(HashMap::new());
 //! conformance(async |name| {
 //!     let mut backends = backends.lock().expect("no panic");
-//!     let storage = backends.entry(name.to_owned()).or_insert_with(|| Arc::new(Memory::new(10_000)));
-//!     Arc::clone(storage)
+//!     backends.entry(name.to_owned()).or_insert_with(|| Memory::new(10_000)).clone()
 //! })
 //! .await;
 //! # });
@@ -56,8 +56,8 @@ struct Case {
 
 /// A table of cases; each is an async function of the same name.
 macro_rules! cases {
-    ($($name:ident: $promise:literal,)*) => {
-        pub(super) const CASES: &[Case] = &[
+    ($table:ident; $($name:ident: $promise:literal,)*) => {
+        pub(super) const $table: &[Case] = &[
             $(Case { name: stringify!($name), promise: $promise, run: |subject| Box::pin($name(subject)) },)*
         ];
     };
@@ -91,7 +91,8 @@ impl fmt::Display for BrokenPromise {
     }
 }
 
-/// Tries every promise of [`SessionStorage`] on a storage.
+/// Tries every promise of [`SessionStorage`] on a storage, and those of its
+/// [`owners`](SessionStorage::owners) if there are any.
 ///
 /// `open` opens a handle on the backend of the given name (lower-case letters
 /// and `_`): a new name means an empty backend, a known one a second handle on
@@ -112,11 +113,14 @@ pub async fn broken_promises<S: SessionStorage>(
     open: impl AsyncFn(&str) -> S,
 ) -> Vec<BrokenPromise> {
     let mut broken = Vec::new();
-    for case in all_cases() {
+    for (case, of_owners) in all_cases() {
         let subject = Subject {
             storage: Arc::new(open(case.name).await),
             again: Arc::new(open(case.name).await),
         };
+        if of_owners && subject.storage.owners().is_none() {
+            continue;
+        }
         // A task of its own: a panic in the storage breaks this promise only.
         let run = rocket::tokio::spawn(tokio::time::timeout(PATIENCE, (case.run)(subject)));
         let what = match run.await {
@@ -132,9 +136,12 @@ pub async fn broken_promises<S: SessionStorage>(
 
 /// The names of all cases and the promises they try, in the order they run.
 pub fn promises() -> impl Iterator<Item = (&'static str, &'static str)> {
-    all_cases().map(|case| (case.name, case.promise))
+    all_cases().map(|(case, _)| (case.name, case.promise))
 }
 
-fn all_cases() -> impl Iterator<Item = &'static Case> {
-    [basics::CASES, expiry::CASES, owners::CASES, races::CASES].into_iter().flatten()
+/// Every case, and whether it is for storages with an index of owners only.
+fn all_cases() -> impl Iterator<Item = (&'static Case, bool)> {
+    let all = [basics::CASES, expiry::CASES, races::CASES].into_iter().flatten();
+    let of_owners = [owners::OWNER_CASES, races::OWNER_CASES].into_iter().flatten();
+    all.map(|case| (case, false)).chain(of_owners.map(|case| (case, true)))
 }

@@ -3,14 +3,17 @@
 use super::subject::{FREE, LIFE, NOW, Subject, at, failed, key, owned_by, owner, record};
 use super::{Case, Check, cases, holds};
 use crate::storage::{
-    Create, OwnerGuard, OwnerKey, OwnerLimit, OwnerLimitPolicy, Record, StorageKey, Update,
+    Create, OwnerGuard, OwnerKey, OwnerLimit, OwnerLimitPolicy, Record, Refused, StorageKey, Update,
 };
 
 cases! {
+    OWNER_CASES;
     list_names_an_owners_records: "`list` gives an owner's live records, and no others",
     list_goes_by_pages: "the pages of `list` give every record once, in the order of their keys",
     the_index_follows_the_owner: "a record that changes its owner changes its index",
-    the_index_has_no_ghosts: "what ended or expired is not in its owner's index",
+    the_index_has_no_ghosts: "what ended or was purged is not in its owner's index",
+    list_leaves_out_the_expired: "an expired record that nobody purged is in no list",
+    invalidate_owner_counts_the_living: "`invalidate_owner` does not count expired records",
     invalidate_owner_ends_all: "`invalidate_owner` ends an owner's records, but the excepted and other owners'",
     an_invalidated_owner_refuses_older_writes: "no guarded `create` that began before `invalidate_owner` leaves a live record",
     an_invalidated_owner_refuses_older_moves: "no guarded `update` that began before `invalidate_owner` brings the owner a record",
@@ -39,7 +42,7 @@ async fn list_names_an_owners_records(it: Subject) -> Check {
             n + 6
         );
     }
-    let page = it.storage.list(&owner(0), None, 10, NOW).await.map_err(failed)?;
+    let page = it.index()?.list(&owner(0), None, 10, NOW).await.map_err(failed)?;
     for (key, stored) in page.records {
         let read = it.storage.read(&key, NOW).await.map_err(failed)?;
         holds!(read.as_ref() == Some(&stored), "`list` gave {stored:?}, `read` {read:?}");
@@ -56,7 +59,7 @@ async fn list_goes_by_pages(it: Subject) -> Check {
     let mut seen: Vec<StorageKey> = Vec::new();
     let mut after = None;
     for _ in 0..26 {
-        let page = it.storage.list(&owner(0), after.as_ref(), 4, NOW).await.map_err(failed)?;
+        let page = it.index()?.list(&owner(0), after.as_ref(), 4, NOW).await.map_err(failed)?;
         holds!(page.records.len() <= 4, "a page of 4 has {} records", page.records.len());
         seen.extend(page.records.into_iter().map(|(key, _)| key));
         after = page.next;
@@ -89,23 +92,45 @@ async fn the_index_follows_the_owner(it: Subject) -> Check {
 
 async fn the_index_has_no_ghosts(it: Subject) -> Check {
     for n in 0..6 {
-        let seconds = if n == 5 { 10 } else { 1000 };
-        it.create(n, Record { expires: at(seconds), ..owned_by(0) }).await?;
+        let expires = if n == 5 { at(10) } else { NOW.after(LIFE) };
+        it.create(n, Record { expires, ..owned_by(0) }).await?;
     }
     it.invalidate(0).await?;
-    let version = it.found(1).await?.version;
-    it.updated(1, version, Record { expires: at(10), ..owned_by(0) }).await?;
-    holds!(it.listed(&owner(0), 0..6, at(10)).await? == [2, 3, 4], "a ghost is listed");
     for _ in 0..10 {
         it.storage.purge_expired(at(10), 10).await.map_err(failed)?;
     }
-    holds!(
-        it.listed(&owner(0), 0..6, at(10)).await? == [2, 3, 4],
-        "after a purge, a ghost is listed"
-    );
-    let ended = it.storage.invalidate_owner(&owner(0), &[], at(10)).await.map_err(failed)?;
-    holds!(ended == 3, "of 3 live records `invalidate_owner` ended {ended}");
+    holds!(it.listed(&owner(0), 0..6, at(10)).await? == [1, 2, 3, 4], "a ghost is listed");
+    let ended = it.index()?.invalidate_owner(&owner(0), &[], at(10)).await.map_err(failed)?;
+    holds!(ended == 4, "of 4 records `invalidate_owner` ended {ended}");
     holds!(it.listed(&owner(0), 0..6, at(10)).await?.is_empty(), "an ended record is listed");
+    Ok(())
+}
+
+/// Three of this owner's records: 0 lives, 1 expired as it was made, 2 by an
+/// `update`. Nobody purges.
+async fn two_of_three_expired(it: &Subject) -> Result<(), String> {
+    it.create(0, Record { created: NOW, ..owned_by(0) }).await?;
+    it.create(1, Record { created: at(1), expires: at(10), ..owned_by(0) }).await?;
+    let version = it.create(2, Record { created: at(2), ..owned_by(0) }).await?;
+    let shorter = Record { created: at(2), expires: at(10), ..owned_by(0) };
+    it.updated(2, version, shorter).await.map(drop)
+}
+
+async fn list_leaves_out_the_expired(it: Subject) -> Check {
+    two_of_three_expired(&it).await?;
+    let listed = it.listed(&owner(0), 0..3, at(10)).await?;
+    holds!(listed == [0], "of three records, two of them expired, it listed {listed:?}");
+    // They take no place on a page either.
+    let page = it.index()?.list(&owner(0), None, 1, at(10)).await.map_err(failed)?;
+    holds!(page.records.len() == 1, "an expired record takes the place of a living one");
+    holds!(page.next.is_none(), "after the only living record comes another page");
+    Ok(())
+}
+
+async fn invalidate_owner_counts_the_living(it: Subject) -> Check {
+    two_of_three_expired(&it).await?;
+    let ended = it.index()?.invalidate_owner(&owner(0), &[], at(10)).await.map_err(failed)?;
+    holds!(ended == 1, "of three records, two of them expired, it ended {ended}");
     Ok(())
 }
 
@@ -114,15 +139,15 @@ async fn invalidate_owner_ends_all(it: Subject) -> Check {
         it.create(n, owned_by(n % 2)).await?;
     }
     let except = [key(0), key(1)];
-    let ended = it.storage.invalidate_owner(&owner(0), &except, NOW).await.map_err(failed)?;
+    let ended = it.index()?.invalidate_owner(&owner(0), &except, NOW).await.map_err(failed)?;
     holds!(ended == 5, "of 5 records to end it ended {ended}");
     for n in 0..12 {
         let lives = n == 0 || n % 2 == 1;
         holds!(it.read(n).await?.is_some() == lives, "record {n} lives: {}", !lives);
     }
     holds!(it.listed(&owner(0), 0..12, NOW).await? == [0], "the excepted record left the index");
-    let again = it.storage.invalidate_owner(&owner(0), &[], NOW).await.map_err(failed)?;
-    let nobody = it.storage.invalidate_owner(&owner(7), &[], NOW).await.map_err(failed)?;
+    let again = it.index()?.invalidate_owner(&owner(0), &[], NOW).await.map_err(failed)?;
+    let nobody = it.index()?.invalidate_owner(&owner(7), &[], NOW).await.map_err(failed)?;
     holds!((again, nobody) == (1, 0), "ending the last one, then nobody's, gave {again}, {nobody}");
     Ok(())
 }
@@ -130,11 +155,11 @@ async fn invalidate_owner_ends_all(it: Subject) -> Check {
 /// A guard taken now, then made old by an `invalidate_owner`; and a fresh one.
 async fn guards(it: &Subject, owner: &OwnerKey) -> Result<(OwnerGuard, OwnerGuard), String> {
     let taken = async || {
-        let generation = it.storage.owner_generation(owner).await.map_err(failed)?;
+        let generation = it.index()?.generation(owner).await.map_err(failed)?;
         Ok::<_, String>(OwnerGuard { generation: Some(generation), ..FREE })
     };
     let old = taken().await?;
-    it.storage.invalidate_owner(owner, &[], NOW).await.map_err(failed)?;
+    it.index()?.invalidate_owner(owner, &[], NOW).await.map_err(failed)?;
     Ok((old, taken().await?))
 }
 
@@ -142,7 +167,10 @@ async fn an_invalidated_owner_refuses_older_writes(it: Subject) -> Check {
     for round in 0..3 {
         let (old, fresh) = guards(&it, &owner(0)).await?;
         let late = it.storage.create(&key(1), owned_by(0), old, NOW).await.map_err(failed)?;
-        holds!(late == Create::Revoked, "in round {round} the older `create` was {late:?}");
+        holds!(
+            late == Create::Refused(Refused::Revoked),
+            "in round {round} the older `create` was {late:?}"
+        );
         holds!(it.read(1).await?.is_none(), "the refused `create` left a record");
         let other = it.storage.create(&key(2), owned_by(1), old, NOW).await.map_err(failed)?;
         holds!(matches!(other, Create::Created(_)), "another owner's `create` was {other:?}");
@@ -158,7 +186,7 @@ async fn an_invalidated_owner_refuses_older_moves(it: Subject) -> Check {
     let version = it.create(1, record("nobody's")).await?;
     let (old, fresh) = guards(&it, &owner(0)).await?;
     let late = it.storage.update(&key(1), version, owned_by(0), old, NOW).await.map_err(failed)?;
-    holds!(late == Update::Revoked, "the older `update` was {late:?}");
+    holds!(late == Update::Refused(Refused::Revoked), "the older `update` was {late:?}");
     let found = it.found(1).await?;
     holds!(
         found.version == version && found.record.owner.is_none(),
@@ -194,7 +222,7 @@ async fn a_limit_refuses(it: Subject) -> Check {
             "`create` number {n} was {outcome:?}"
         );
         holds!(
-            expected || outcome == Create::LimitReached,
+            expected || outcome == Create::Refused(Refused::LimitReached),
             "over the limit, `create` was {outcome:?}"
         );
     }
@@ -215,16 +243,22 @@ async fn a_limit_refuses(it: Subject) -> Check {
 }
 
 async fn a_limit_counts_the_living(it: Subject) -> Check {
-    for n in 0..3 {
-        it.create(n, Record { expires: at(10), ..owned_by(0) }).await?;
-    }
-    let guard = limit(1, OwnerLimitPolicy::Refuse);
-    let record = Record { expires: at(10).after(LIFE), ..owned_by(0) };
-    let outcome = it.storage.create(&key(3), record, guard, at(10)).await.map_err(failed)?;
+    two_of_three_expired(&it).await?;
+    let refuse = limit(2, OwnerLimitPolicy::Refuse);
+    let record = Record { created: at(10), expires: at(10).after(LIFE), ..owned_by(0) };
+    let outcome =
+        it.storage.create(&key(3), record.clone(), refuse, at(10)).await.map_err(failed)?;
     holds!(
         matches!(outcome, Create::Created(_)),
         "expired sessions count towards the limit: {outcome:?}"
     );
+    let end = limit(3, OwnerLimitPolicy::EndOldest);
+    let outcome = it.storage.create(&key(4), record, end, at(10)).await.map_err(failed)?;
+    holds!(matches!(outcome, Create::Created(_)), "a `create` within the limit was {outcome:?}");
+    for n in [0, 3, 4] {
+        let found = it.storage.read(&key(n), at(10)).await.map_err(failed)?;
+        holds!(found.is_some(), "a living session ended where expired ones count");
+    }
     Ok(())
 }
 
@@ -235,7 +269,10 @@ async fn a_limit_holds_for_moves(it: Subject) -> Check {
     let refuse = limit(2, OwnerLimitPolicy::Refuse);
     let outcome =
         it.storage.update(&key(0), version, owned_by(0), refuse, NOW).await.map_err(failed)?;
-    holds!(outcome == Update::LimitReached, "an `update` over the limit was {outcome:?}");
+    holds!(
+        outcome == Update::Refused(Refused::LimitReached),
+        "an `update` over the limit was {outcome:?}"
+    );
     holds!(it.found(0).await?.version == version, "the refused `update` was written");
     let end = limit(2, OwnerLimitPolicy::EndOldest);
     let moved = Record { created: at(3), ..owned_by(0) };
@@ -258,7 +295,7 @@ async fn owners_are_apart(it: Subject) -> Check {
     for (n, bit) in (0..).zip((0..256).step_by(5)) {
         it.create(n, Record { owner: Some(owner_of(bit)), ..record("") }).await?;
     }
-    it.storage.invalidate_owner(&owner_of(0), &[], NOW).await.map_err(failed)?;
+    it.index()?.invalidate_owner(&owner_of(0), &[], NOW).await.map_err(failed)?;
     for (n, bit) in (0..).zip((0..256).step_by(5)) {
         let listed = it.listed(&owner_of(bit), 0..52, NOW).await?;
         let expected: &[u64] = if bit == 0 { &[] } else { &[n] };

@@ -1,7 +1,6 @@
 //! Several at once. On a runtime with several threads they really race.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rocket::futures::future::{join, join_all, poll_immediate};
 use tokio::sync::Barrier;
@@ -11,14 +10,19 @@ use super::{Case, Check, cases, holds};
 use crate::storage::{Create, OwnerGuard, OwnerLimit, OwnerLimitPolicy, Record, Update};
 
 cases! {
+    CASES;
     a_hundred_increments_lose_nothing: "concurrent read-modify-writes lose nothing",
     concurrent_creates_have_one_winner: "of concurrent `create`s under one key one succeeds",
     concurrent_updates_have_one_winner: "of concurrent `update`s with one version one succeeds, a renewal has one winner",
     invalidate_beats_every_update: "`invalidate` beats every write that started before it",
     touch_loses_no_update: "a `touch` loses no concurrent `update`",
+    a_dropped_operation_is_whole: "an operation whose future is dropped happened wholly or not at all",
+}
+
+cases! {
+    OWNER_CASES;
     invalidate_owner_beats_every_login: "no guarded `create` that began before `invalidate_owner` survives it, however they race",
     a_limit_holds_under_concurrency: "an owner's limit holds however many sessions begin at once",
-    a_dropped_operation_is_whole: "an operation whose future is dropped happened wholly or not at all",
 }
 
 /// Runs tasks at once and gives what they return.
@@ -169,7 +173,7 @@ async fn touch_loses_no_update(it: Subject) -> Check {
 
 async fn invalidate_owner_beats_every_login(it: Subject) -> Check {
     for round in 0..30 {
-        let generation = it.storage.owner_generation(&owner(0)).await.map_err(failed)?;
+        let generation = it.index()?.generation(&owner(0)).await.map_err(failed)?;
         let guard = OwnerGuard { generation: Some(generation), ..FREE };
         let version = it.create(round * 10 + 9, record("nobody's")).await?;
         together(8, |n| {
@@ -178,7 +182,7 @@ async fn invalidate_owner_beats_every_login(it: Subject) -> Check {
                 let number = round * 10 + n as u64;
                 match n {
                     0 => {
-                        let ended = it.storage.invalidate_owner(&owner(0), &[], NOW).await;
+                        let ended = it.index()?.invalidate_owner(&owner(0), &[], NOW).await;
                         ended.map_err(failed)?;
                     }
                     1 => {
@@ -208,28 +212,25 @@ async fn invalidate_owner_beats_every_login(it: Subject) -> Check {
 }
 
 async fn a_limit_holds_under_concurrency(it: Subject) -> Check {
-    for (owner_number, policy) in [(0, OwnerLimitPolicy::EndOldest), (1, OwnerLimitPolicy::Refuse)]
-    {
+    for round in 0..10 {
+        let even = round % 2 == 0;
+        let policy = if even { OwnerLimitPolicy::EndOldest } else { OwnerLimitPolicy::Refuse };
         let guard = OwnerGuard { limit: Some(OwnerLimit { max: 3, policy }), ..FREE };
-        let first = owner_number * 100;
-        let created = AtomicUsize::new(0);
+        let first = round * 100;
         let made = together(16, |n| {
             let it = it.clone();
             async move {
                 let n = n as u64;
-                let record = Record { created: at(n), ..owned_by(owner_number) };
+                let record = Record { created: at(n), ..owned_by(round) };
                 let made = it.storage.create(&key(first + n), record, guard, NOW).await;
                 made.map_err(failed)
             }
         });
-        for outcome in made.await? {
-            created
-                .fetch_add(usize::from(matches!(outcome, Create::Created(_))), Ordering::Relaxed);
-        }
+        let made = made.await?;
+        let created = made.iter().filter(|made| matches!(made, Create::Created(_))).count();
         let expected = if policy == OwnerLimitPolicy::Refuse { 3 } else { 16 };
-        let created = created.into_inner();
         holds!(created == expected, "with {policy:?} {created} of 16 began instead of {expected}");
-        let listed = it.listed(&owner(owner_number), first..first + 16, NOW).await?;
+        let listed = it.listed(&owner(round), first..first + 16, NOW).await?;
         holds!(listed.len() == 3, "{} sessions live with a limit of 3", listed.len());
         let mut alive = 0;
         for n in 0..16 {

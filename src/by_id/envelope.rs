@@ -19,6 +19,7 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 use crate::expiry::Timestamp;
+use crate::request::plan::Renewal;
 use crate::token::SessionId;
 
 const VERSION: u8 = 1;
@@ -67,15 +68,6 @@ impl Secrets {
             _ => None,
         }
     }
-}
-
-/// What becomes of a session's secrets when its id is replaced.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Renewal {
-    /// The old id opens the session for a while.
-    pub grace: bool,
-    /// CSRF tokens lose their worth.
-    pub rotates: bool,
 }
 
 /// The envelope's own fields.

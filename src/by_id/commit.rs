@@ -1,0 +1,173 @@
+//! The commit of a session whose record lives in a storage.
+
+use std::sync::Arc;
+
+use super::envelope::Secrets;
+use super::{ById, Draft, Located};
+use crate::error::{EncodeError, SessionError};
+use crate::event::SessionEventKind as Event;
+use crate::expiry::Times;
+use crate::request::commit::{Commit, Next, Progress};
+use crate::request::delivery::Holds;
+use crate::request::plan::Plan;
+use crate::request::tracked::Tracked;
+use crate::storage::{Create, OwnerGuard};
+use crate::token::SessionId;
+
+/// How many ids are tried before the random generator counts as broken. Two
+/// equal ids of 256 random bits are not met in practice (checklist S4).
+const ID_ATTEMPTS: usize = 3;
+
+/// What the commit of a session by id has done so far.
+pub(super) type Records<'a> = Progress<'a, Located>;
+
+/// A session that has begun, and its token.
+pub(super) type Created = (Arc<Tracked<Located>>, Holds);
+
+/// Carries out what the plan says.
+pub(crate) async fn commit(
+    commit: &Commit<'_>,
+    tracker: &ById,
+    mut records: Records<'_>,
+) -> Result<(), SessionError> {
+    let plan = commit.plan(records.sessions.one.as_deref(), commit.next.as_ref());
+    if plan == Plan::Keep {
+        return Ok(());
+    }
+    if plan.needs_token() && commit.moment.late {
+        return Err(SessionError::TooLate);
+    }
+    if !commit.changes.are_wanted() {
+        records.unwanted();
+        return Ok(());
+    }
+    let job = Job { commit, tracker };
+    match (plan, &commit.next, records.sessions.one.clone()) {
+        (Plan::End, ..) => {
+            Box::pin(job.end_presented(&mut records)).await?;
+            records.ended();
+            Ok(())
+        }
+        (Plan::Create { times }, Some(next), _) => {
+            Box::pin(job.begin(times, next, &mut records)).await
+        }
+        (Plan::Touch { times, send: false, .. }, _, Some(session)) => {
+            Box::pin(job.touch(&session, times, &mut records)).await;
+            Ok(())
+        }
+        (_, next, Some(session)) => {
+            Box::pin(job.replace(plan, next.clone(), session, &mut records)).await
+        }
+        _ => Ok(()),
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Job<'a> {
+    pub commit: &'a Commit<'a>,
+    pub tracker: &'a ById,
+}
+
+impl Job<'_> {
+    /// A session begins where there is none.
+    async fn begin(
+        &self,
+        times: Times,
+        next: &Next,
+        records: &mut Records<'_>,
+    ) -> Result<(), SessionError> {
+        // Taken before anything is written: a login under way when its owner is
+        // revoked leaves nothing alive.
+        let guard = self.tracker.guard(next.owner.as_ref()).await?;
+        // From here on it is one write: what ends and what begins go together.
+        if !self.commit.changes.are_wanted() {
+            records.unwanted();
+            return Ok(());
+        }
+        let id = self.commit.changes.id(None)?;
+        if self.commit.asked.ended {
+            self.end_presented(records).await?;
+            records.ended();
+        } else if self.commit.asked.login {
+            self.end_others(records).await?;
+        }
+        let (session, holds) = self.create(id, times, next, guard).await?;
+        records.goes_on(session, Some(holds));
+        self.commit.report(Event::Created);
+        Ok(())
+    }
+
+    async fn end_presented(&self, records: &mut Records<'_>) -> Result<(), SessionError> {
+        if let Some(session) = &records.sessions.one {
+            self.end(session).await?;
+            records.sessions.one = None;
+        }
+        while let Some(lost) = records.sessions.lost.last() {
+            self.end(lost).await?;
+            records.sessions.lost.pop();
+        }
+        self.end_others(records).await
+    }
+
+    pub(super) async fn end_others(&self, records: &mut Records<'_>) -> Result<(), SessionError> {
+        while let Some(other) = records.sessions.others.last() {
+            self.end(other).await?;
+            records.sessions.others.pop();
+        }
+        Ok(())
+    }
+
+    async fn end(&self, session: &Tracked<Located>) -> Result<(), SessionError> {
+        let Located { id, key, .. } = &session.place;
+        if self.tracker.server.storage_of(id).invalidate(key).await? {
+            self.commit.report(Event::Ended);
+        }
+        Ok(())
+    }
+
+    /// Writes a record under `id`, or another one if that is taken.
+    pub(super) async fn create(
+        &self,
+        id: SessionId,
+        times: Times,
+        next: &Next,
+        guard: OwnerGuard,
+    ) -> Result<Created, SessionError> {
+        let Commit { definition, moment, .. } = self.commit;
+        let server = &self.tracker.server;
+        let mut first = Some(id);
+        for _ in 0..ID_ATTEMPTS {
+            let id = first.take().map_or_else(|| self.commit.changes.id(None), Ok)?;
+            let draft = Draft {
+                key: definition.namespace.record(&id.locator()),
+                secrets: Secrets::of(&id),
+                id,
+                in_grace: false,
+                times,
+                owner: next.owner.clone(),
+                content: next.content.clone(),
+            };
+            let record = draft.record(definition, server, self.commit.client)?;
+            let storage = server.storage_of(&draft.id);
+            match storage.create(&draft.key, record, guard, moment.now).await? {
+                Create::Created(version) => {
+                    let holds = self.token(&draft.id, &times)?;
+                    return Ok((Arc::new(draft.written(version)), holds));
+                }
+                Create::Exists => self.commit.changes.id_is_taken(),
+                Create::Refused(refused) => return Err(refused.into()),
+            }
+        }
+        if self.tracker.identity.is_some() {
+            let message = "`identity` gave the id of another session";
+            return Err(SessionError::Encode(EncodeError::new(message)));
+        }
+        Err(SessionError::Random)
+    }
+
+    /// The token with this id.
+    pub(super) fn token(&self, id: &SessionId, times: &Times) -> Result<Holds, SessionError> {
+        let token = self.commit.definition.format().seal_id(id, &self.commit.core.random)?;
+        Ok(self.commit.token(token, times))
+    }
+}

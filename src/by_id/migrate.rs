@@ -1,0 +1,49 @@
+//! A session that goes on under another name: it came from another format, or
+//! has an id of Ktor's, no part of which can be replaced.
+
+use super::Located;
+use super::commit::{Job, Records};
+use crate::error::SessionError;
+use crate::event::SessionEventKind as Event;
+use crate::request::commit::Next;
+use crate::request::plan::Plan;
+use crate::request::tracked::Tracked;
+use crate::storage::OwnerGuard;
+
+impl Job<'_> {
+    /// Writes the session under a new id, then ends it under the old one. If
+    /// somebody else has ended or moved that meanwhile, the new one ends, and
+    /// what the request changed is dropped.
+    pub(super) async fn migrate(
+        &self,
+        plan: Plan,
+        next: Option<Next>,
+        guard: OwnerGuard,
+        session: &Tracked<Located>,
+        records: &mut Records<'_>,
+    ) -> Result<(), SessionError> {
+        let (Some(times), Some(value)) = (plan.times(Some(&session.snapshot)), next) else {
+            return Ok(());
+        };
+        // Until the old one has ended, nobody knows the new one.
+        let id = self.commit.changes.id(None)?;
+        let (new, holds) = self.create(id, times, &value, guard).await?;
+        let Located { id, key, .. } = &session.place;
+        let ended = self.tracker.server.storage_of(id).invalidate(key).await;
+        if let Ok(ended) = ended
+            && (ended || matches!(plan, Plan::Login { .. }))
+        {
+            records.goes_on(new, Some(holds));
+            let accepted = session.snapshot.accepted;
+            self.commit.report(if accepted { Event::Created } else { Event::Renewed });
+            return Ok(());
+        }
+        let Located { id, key, .. } = &new.place;
+        self.tracker.server.storage_of(id).invalidate(key).await?;
+        ended?;
+        if !self.commit.is_unasked() {
+            records.drop_changes(self.commit);
+        }
+        Ok(())
+    }
+}

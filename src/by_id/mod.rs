@@ -1,0 +1,273 @@
+//! Sessions by id: the token is an id, and the session is a record in a storage.
+
+mod commit;
+mod envelope;
+mod migrate;
+mod record;
+mod replace;
+mod touch;
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+pub(crate) use commit::commit;
+#[cfg(fuzzing)]
+pub(crate) use envelope::Envelope;
+pub(crate) use envelope::Secrets;
+use parking_lot::Mutex;
+pub(crate) use record::Draft;
+use rocket::{Request, error};
+
+use crate::client::ClientInfo;
+use crate::definition::Definition;
+use crate::error::{EncodeError, SessionError};
+use crate::expiry::{Times, Timestamp};
+use crate::request::load::Found;
+use crate::request::plan::Snapshot;
+use crate::request::tracked::{Content, Tracked};
+use crate::storage::{
+    KeyedLocks, KtorDirectory, OwnerGuard, OwnerKey, OwnerLimit, SessionStorage, StorageError,
+    StorageKey, Stored, Version,
+};
+use crate::token::{Read, SessionId};
+
+/// Records of an owner that are read at once.
+const PAGE: usize = 100;
+/// Unreadable records that are remembered, so that each is reported once.
+const MAX_REPORTED: usize = 1000;
+
+/// Tracks the sessions of a definition whose records a storage keeps.
+pub(crate) struct ById {
+    pub server: Server,
+    /// How many sessions an owner may have.
+    pub owner_limit: Option<OwnerLimit>,
+    /// Makes the ids of Ktor sessions that begin, and how short they may be.
+    pub identity: Option<(Identity, usize)>,
+    /// Records describe the client.
+    pub remember_client: bool,
+}
+
+/// What [`SessionsFairing::identity`](crate::SessionsFairing::identity) takes.
+pub(crate) type Identity = fn(&Request<'_>) -> String;
+
+/// A storage and what this process knows of its records.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub storage: Arc<dyn SessionStorage>,
+    /// The folder of Ktor's session files, written or accepted.
+    pub ktor: Option<KtorDirectory>,
+    /// The locks of the records that are being committed.
+    pub locks: Arc<KeyedLocks>,
+    /// Records that were reported as unreadable.
+    pub reported: Arc<Mutex<HashSet<StorageKey>>>,
+}
+
+/// Where a session by id is: a record, as it was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Located {
+    /// The id that was presented, or that was sent since.
+    pub id: SessionId,
+    pub key: StorageKey,
+    pub version: Version,
+    pub owner: Option<OwnerKey>,
+    pub secrets: Secrets,
+}
+
+impl Server {
+    pub fn new(storage: Arc<dyn SessionStorage>) -> Self {
+        Self { storage, ktor: None, locks: Arc::default(), reported: Arc::default() }
+    }
+
+    /// Where the session with this id is kept: Ktor's are files of their own,
+    /// if there is a folder for them.
+    pub fn storage_of(&self, id: &SessionId) -> Arc<dyn SessionStorage> {
+        match (&self.ktor, id.as_ktor()) {
+            (Some(files), Some(id)) => Arc::new(files.file(Arc::clone(id))),
+            _ => Arc::clone(&self.storage),
+        }
+    }
+
+    /// Whether the session with this id is a file of Ktor's, which holds the
+    /// value and nothing of ours.
+    pub fn is_file(&self, id: &SessionId) -> bool {
+        self.ktor.is_some() && id.as_ktor().is_some()
+    }
+
+    /// Whether to report this record: its client comes back with every request.
+    pub fn report_once(&self, key: &StorageKey) -> bool {
+        let mut reported = self.reported.lock();
+        reported.len() < MAX_REPORTED && reported.insert(key.clone())
+    }
+}
+
+impl ById {
+    /// Who the client says that it is, encoded; empty if nobody wants to know.
+    pub fn client(&self, request: &Request<'_>) -> Arc<[u8]> {
+        let client = self.remember_client.then(|| ClientInfo::of(request).encode());
+        client.unwrap_or_default().into()
+    }
+
+    /// The id that the application gives to a session that begins in this request.
+    pub fn identity(&self, request: &Request<'_>) -> Option<Result<SessionId, SessionError>> {
+        let (identity, least) = self.identity?;
+        let made = std::panic::catch_unwind(AssertUnwindSafe(|| identity(request)));
+        let id = made.ok().filter(|id| id.len() >= least).and_then(|id| SessionId::ktor(&id).ok());
+        let message = "`identity` panicked, or made an id that is too short or not one of Ktor's";
+        Some(id.ok_or_else(|| SessionError::Encode(EncodeError::new(message))))
+    }
+
+    /// Under which conditions a record may become its owner's: within the limit,
+    /// and not if the owner is revoked from now on.
+    pub async fn guard(&self, owner: Option<&OwnerKey>) -> Result<OwnerGuard, SessionError> {
+        match owner.zip(self.server.storage.owners()) {
+            None => Ok(OwnerGuard::default()),
+            Some((owner, owners)) => {
+                let generation = Some(owners.generation(owner).await?);
+                Ok(OwnerGuard { generation, limit: self.owner_limit })
+            }
+        }
+    }
+}
+
+/// Every distinct live session among `values`; of one session's several ids the
+/// present one. Forged tokens cost no storage call.
+pub(crate) async fn load(
+    definition: &Definition,
+    server: &Server,
+    values: &[Cow<'_, str>],
+    now: Timestamp,
+) -> Result<Found<Located>, SessionError> {
+    let mut ids: Vec<Read<SessionId>> = Vec::new();
+    let (format, limit) = (definition.format(), definition.size.bytes);
+    for opened in values.iter().filter_map(|value| format.open_id(value, limit)) {
+        if !ids.iter().any(|other| other.content == opened.content) {
+            ids.push(opened);
+        }
+    }
+    let mut found = Found::<Located>::default();
+    for Read { content: id, stale, accepted } in ids {
+        let Some(mut session) = find(definition, server, &id, now).await? else {
+            // Only a signature tells that the id was ever given out.
+            found.over |= format.is_protected();
+            continue;
+        };
+        session.snapshot.stale_key = stale;
+        session.snapshot.accepted = accepted;
+        let same = |other: &&mut Tracked<Located>| other.place.key == session.place.key;
+        match found.sessions.iter_mut().find(same) {
+            Some(other) if other.snapshot.in_grace => *other = session,
+            Some(_) => {}
+            None => found.sessions.push(session),
+        }
+    }
+    Ok(found)
+}
+
+/// The live session that `id` names, if its secret is still the right one.
+pub(crate) async fn find(
+    definition: &Definition,
+    server: &Server,
+    id: &SessionId,
+    now: Timestamp,
+) -> Result<Option<Tracked<Located>>, SessionError> {
+    let key = definition.namespace.record(&id.locator());
+    let storage = server.storage_of(id);
+    let session = |stored: Stored| session(definition, server, id, key.clone(), stored, now);
+    let found = async {
+        let Some(stored) = storage.read(&key, now).await? else { return Ok(None) };
+        let version = stored.version;
+        if let Some(session) = session(stored) {
+            return Ok(Some(session));
+        }
+        // The id may be newer than a cached copy.
+        Ok(storage.read_newer(&key, version, now).await?.and_then(session))
+    };
+    match found.await {
+        Ok(found) => Ok(found),
+        // One bad record must not fail its client's every request.
+        Err(StorageError::Corrupt(what)) => {
+            if server.report_once(&key) {
+                error!(
+                    "Session `{}`: the record {key:?} is corrupt ({what}); it counts as absent.",
+                    definition.namespace.session
+                );
+            }
+            Ok(None)
+        }
+        Err(cause) => Err(cause.into()),
+    }
+}
+
+fn session(
+    definition: &Definition,
+    server: &Server,
+    id: &SessionId,
+    key: StorageKey,
+    stored: Stored,
+    now: Timestamp,
+) -> Option<Tracked<Located>> {
+    let lifetime = &definition.policy.lifetime;
+    let Stored { version, record } = stored;
+    let owner = record.owner.clone();
+    if server.is_file(id) {
+        let times = Times { created: record.created, ..Times::begin(record.last_seen, false) };
+        let place = Located { id: id.clone(), key, version, owner, secrets: Secrets::of(id) };
+        let snapshot = Snapshot { whole_id: true, ..Snapshot::written(times) };
+        let content = Content::Shared(record.payload, 0);
+        return lifetime.admits(&times, now).then_some(Tracked { snapshot, content, place });
+    }
+    let (envelope, times, content) = record::open(definition, server, &key, record, now)?;
+    let secrets = envelope.secrets;
+    let in_grace = match secrets.admit(id)? {
+        envelope::Admitted::Current => false,
+        envelope::Admitted::Previous if lifetime.in_grace(secrets.renewed, now) => true,
+        envelope::Admitted::Previous => return None,
+    };
+    let whole_id = id.as_ktor().is_some();
+    let snapshot = Snapshot {
+        in_grace,
+        whole_id,
+        renewal_due: !in_grace && !whole_id && lifetime.renewal_due(&times, secrets.renewed, now),
+        ..Snapshot::written(times)
+    };
+    let place = Located { id: id.clone(), key, version, owner, secrets };
+    Some(Tracked { snapshot, content, place })
+}
+
+/// One of an owner's sessions.
+pub(crate) struct Listed {
+    pub key: StorageKey,
+    pub times: Times,
+    pub content: Content,
+    /// Who the client said that it was, encoded.
+    pub client: Vec<u8>,
+}
+
+/// The live sessions of an owner, whatever their secrets.
+pub(crate) async fn list(
+    definition: &Definition,
+    server: &Server,
+    owner: &OwnerKey,
+    now: Timestamp,
+) -> Result<Vec<Listed>, SessionError> {
+    let Some(owners) = server.storage.owners() else {
+        return Err(SessionError::Unsupported("the storage has no index of owners"));
+    };
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let page = owners.list(owner, after.as_ref(), PAGE, now).await?;
+        for (key, stored) in page.records {
+            let opened = record::open(definition, server, &key, stored.record, now);
+            if let Some((envelope, times, content)) = opened {
+                found.push(Listed { key, times, content, client: envelope.client });
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+}

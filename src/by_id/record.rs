@@ -1,0 +1,97 @@
+//! A session's record: what is in it, and what is written into it.
+
+use rocket::warn;
+
+use super::envelope::Envelope;
+use super::{Located, Secrets, Server};
+use crate::definition::Definition;
+use crate::error::SessionError;
+use crate::expiry::{Times, Timestamp};
+use crate::request::plan::Snapshot;
+use crate::request::tracked::{Content, Tracked};
+use crate::storage::{OwnerKey, Record, StorageKey, Version};
+use crate::token::SessionId;
+
+/// What a record holds, if it is this session's and lives.
+pub(super) fn open(
+    definition: &Definition,
+    server: &Server,
+    key: &StorageKey,
+    record: Record,
+    now: Timestamp,
+) -> Option<(Envelope, Times, Content)> {
+    let name = &definition.namespace.session;
+    let Some((envelope, start)) = Envelope::unwrap(&record.payload, name) else {
+        if server.report_once(key) {
+            warn!(
+                "Session `{name}`: the record {key:?} is not this session's; it counts as absent."
+            );
+        }
+        return None;
+    };
+    let times = Times {
+        created: record.created,
+        seen: record.last_seen,
+        authenticated: envelope.authenticated,
+        idle_override: envelope.idle_override,
+    };
+    if !definition.policy.lifetime.admits(&times, now) {
+        return None;
+    }
+    let content = if definition.codec.transformers.is_empty() {
+        Content::Shared(record.payload, start)
+    } else {
+        definition.codec.content(record.payload[start..].to_vec())?
+    };
+    Some((envelope, times, content))
+}
+
+/// A record about to be written, with what the core must know of it afterwards.
+pub(crate) struct Draft {
+    pub id: SessionId,
+    pub key: StorageKey,
+    pub secrets: Secrets,
+    /// The id is the one before a renewal.
+    pub in_grace: bool,
+    pub times: Times,
+    pub owner: Option<OwnerKey>,
+    pub content: Content,
+}
+
+impl Draft {
+    /// The record to hand to the storage.
+    pub fn record(
+        &self,
+        definition: &Definition,
+        server: &Server,
+        client: &[u8],
+    ) -> Result<Record, SessionError> {
+        let value = definition.codec.payload(&self.content)?;
+        let payload = if server.is_file(&self.id) {
+            value.into_owned().into()
+        } else {
+            let envelope = Envelope {
+                secrets: self.secrets.clone(),
+                authenticated: self.times.authenticated,
+                idle_override: self.times.idle_override,
+                client: client.to_vec(),
+            };
+            envelope.wrap(&definition.namespace.session, &value)
+        };
+        Ok(Record {
+            payload,
+            owner: self.owner.clone(),
+            created: self.times.created,
+            last_seen: self.times.seen,
+            expires: definition.policy.lifetime.expires(&self.times),
+        })
+    }
+
+    /// The session as it stands once the storage has written it.
+    pub fn written(self, version: Version) -> Tracked<Located> {
+        let Self { id, key, secrets, in_grace, times, owner, content } = self;
+        let whole_id = id.as_ktor().is_some();
+        let snapshot = Snapshot { in_grace, whole_id, ..Snapshot::written(times) };
+        Tracked { snapshot, content, place: Located { id, key, version, owner, secrets } }
+    }
+}

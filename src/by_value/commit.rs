@@ -1,0 +1,189 @@
+//! The commit of a session whose payload the client carries: it seals the token
+//! that the client is to hold.
+
+use std::sync::Arc;
+
+use super::{ByValue, Sealed, seal};
+use crate::error::SessionError;
+use crate::event::SessionEventKind as Event;
+use crate::request::commit::{Commit, Progress};
+use crate::request::plan::Plan;
+use crate::request::tracked::{Content, Sessions, Tracked};
+
+/// What the commit of a session by value has done so far.
+type Tokens<'a> = Progress<'a, Sealed>;
+
+/// Carries out what the plan says.
+pub(crate) async fn commit(
+    commit: &Commit<'_>,
+    tracker: &ByValue,
+    mut tokens: Tokens<'_>,
+) -> Result<(), SessionError> {
+    let (next, before) = (commit.next.as_ref(), tokens.sessions.one.as_deref());
+    let plan = commit.plan(before, next);
+    let content = next.map(|next| &next.content);
+    let content = content.or(before.map(|session| &session.content)).cloned();
+    let job = Job { commit, tracker };
+    match (plan, content) {
+        (Plan::End, _) => job.end(&mut tokens).await,
+        (Plan::Keep, _) | (_, None) => Ok(()),
+        _ if commit.moment.late => Err(SessionError::TooLate),
+        (_, Some(content)) => job.seal(plan, content, &mut tokens).await,
+    }
+}
+
+struct Job<'a> {
+    commit: &'a Commit<'a>,
+    tracker: &'a ByValue,
+}
+
+impl Job<'_> {
+    /// `clear`, and nothing that begins another session.
+    async fn end(&self, tokens: &mut Tokens<'_>) -> Result<(), SessionError> {
+        let Sessions { one, others, lost } = &*tokens.sessions;
+        let any = one.is_some() || !others.is_empty();
+        // The client goes on with its token, and nobody remembers that it is over.
+        if any && self.commit.moment.late && self.tracker.revocation.is_none() {
+            return Err(SessionError::TooLate);
+        }
+        self.remember(one.iter().chain(others).chain(lost)).await?;
+        if any {
+            self.commit.report(Event::Ended);
+        }
+        tokens.ended();
+        Ok(())
+    }
+
+    /// Seals the session's next token and ends what it replaces.
+    async fn seal(
+        &self,
+        plan: Plan,
+        content: Content,
+        tokens: &mut Tokens<'_>,
+    ) -> Result<(), SessionError> {
+        let commit = self.commit;
+        let Some(times) = plan.times(None) else { return Ok(()) };
+        let before = tokens.sessions.one.clone();
+        let place = self.place(plan, before.as_deref()).await?;
+        let (sealed, token) = seal(commit.definition, &commit.core.random, place, times, content)?;
+        if let Some(before) = &before
+            && self.is_over(plan, before, sealed.place.epoch).await?
+        {
+            if !commit.is_unasked() {
+                tokens.drop_changes(commit);
+            }
+            return Ok(());
+        }
+        if !commit.changes.are_wanted() {
+            tokens.unwanted();
+            return Ok(());
+        }
+        if !self.end_replaced(plan, tokens.sessions).await? {
+            tokens.drop_changes(commit);
+            return Ok(());
+        }
+        if commit.asked.ended && before.is_some() {
+            commit.report(Event::Ended);
+        }
+        match plan {
+            Plan::Create { .. } => commit.report(Event::Created),
+            Plan::Login { .. } | Plan::Write { renewal: Some(_), .. } => {
+                commit.report(Event::Renewed);
+            }
+            _ => {}
+        }
+        tokens.goes_on(Arc::new(sealed), Some(commit.token(token, &times)));
+        Ok(())
+    }
+
+    /// The identity of the token that is sealed. A session that goes on keeps
+    /// its epoch, so that a revocation meanwhile still covers it.
+    async fn place(
+        &self,
+        plan: Plan,
+        before: Option<&Tracked<Sealed>>,
+    ) -> Result<Sealed, SessionError> {
+        let commit = self.commit;
+        let fresh = || commit.changes.id(None).map(|id| id.secret());
+        match (plan, before.map(|before| &before.place)) {
+            (Plan::Touch { .. } | Plan::Write { renewal: None, .. }, Some(before)) => {
+                let epoch = commit.epoch.unwrap_or(before.epoch);
+                Ok(Sealed { epoch, ..before.clone() })
+            }
+            (Plan::Write { .. } | Plan::Move { .. }, Some(before)) => {
+                let epoch = commit.epoch.unwrap_or(before.epoch);
+                Ok(Sealed { token_id: fresh()?, epoch, ..before.clone() })
+            }
+            _ => {
+                let revocation = self.tracker.revocation.as_ref();
+                let owner = commit.next.as_ref().and_then(|next| next.owner.clone());
+                let epoch = match (revocation, &owner) {
+                    (Some(revocation), Some(owner)) => {
+                        revocation.epoch(owner, commit.moment.now).await?
+                    }
+                    _ => 0,
+                };
+                Ok(Sealed { token_id: fresh()?, epoch, owner })
+            }
+        }
+    }
+
+    /// Whether somebody ended the session that is to go on in this epoch.
+    async fn is_over(
+        &self,
+        plan: Plan,
+        before: &Tracked<Sealed>,
+        epoch: u64,
+    ) -> Result<bool, SessionError> {
+        // Into an epoch that this request has begun it goes in any case: should the
+        // owner be revoked once more, the token is refused at its next use.
+        let goes_on = !matches!(plan, Plan::Create { .. } | Plan::Login { .. })
+            && self.commit.epoch.is_none();
+        match &self.tracker.revocation {
+            Some(revocation) if goes_on => {
+                let sealed = Sealed { epoch, ..before.place.clone() };
+                revocation.covers(&sealed, self.commit.moment.now).await
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Ends what the request presented and does not go on with under the same
+    /// identity. Of several that renew one session the first to end it wins:
+    /// says whether this one did.
+    async fn end_replaced(
+        &self,
+        plan: Plan,
+        sessions: &mut Sessions<Sealed>,
+    ) -> Result<bool, SessionError> {
+        let asked = &self.commit.asked;
+        let mut won = true;
+        let renews = matches!(plan, Plan::Write { renewal: Some(_), .. });
+        if renews || asked.ended || matches!(plan, Plan::Login { .. }) {
+            won = self.remember(sessions.one.iter()).await? || !renews;
+        }
+        if asked.ended {
+            self.remember(sessions.lost.iter()).await?;
+            sessions.lost.clear();
+        }
+        if asked.ended || asked.login {
+            self.remember(sessions.others.iter()).await?;
+            sessions.others.clear();
+        }
+        Ok(won)
+    }
+
+    /// Remembers that these sessions are over, where that is remembered. Says
+    /// whether each was still to be ended.
+    async fn remember(
+        &self,
+        sessions: impl Iterator<Item = &Arc<Tracked<Sealed>>>,
+    ) -> Result<bool, SessionError> {
+        let Some(revocation) = &self.tracker.revocation else { return Ok(true) };
+        let mut all_live = true;
+        for session in sessions {
+            all_live &= revocation.end(session, self.commit.moment.now).await?;
+        }
+        Ok(all_live)
+    }
+}

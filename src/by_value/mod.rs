@@ -1,0 +1,96 @@
+//! Sessions by value: the token is the session, and the client carries it.
+
+mod commit;
+mod revocation;
+
+use std::borrow::Cow;
+
+pub(crate) use commit::commit;
+pub(crate) use revocation::Revocation;
+
+use crate::definition::Definition;
+use crate::error::SessionError;
+use crate::expiry::{Times, Timestamp};
+use crate::random::Random;
+use crate::request::load::Found;
+use crate::request::plan::Snapshot;
+use crate::request::tracked::{Content, Tracked};
+use crate::storage::OwnerKey;
+use crate::token::Claims;
+
+/// Tracks the sessions of a definition whose payload the client carries.
+pub(crate) struct ByValue {
+    /// Remembers which sessions have ended.
+    pub revocation: Option<Revocation>,
+}
+
+/// Where a session by value is: in a token with this identity.
+#[derive(Clone, Debug)]
+pub(crate) struct Sealed {
+    pub token_id: [u8; 16],
+    /// Of the owner; zero if unused.
+    pub epoch: u64,
+    /// Whose session it is, where ended sessions are remembered.
+    pub owner: Option<OwnerKey>,
+}
+
+/// Every distinct valid session among `values`; of one session's several
+/// tokens the newest.
+pub(crate) fn load(
+    definition: &Definition,
+    values: &[Cow<'_, str>],
+    now: Timestamp,
+) -> Found<Sealed> {
+    let mut found = Found::<Sealed>::default();
+    for value in values {
+        let admits = |times: &Times| {
+            let live = definition.policy.lifetime.admits(times, now);
+            found.over |= !live;
+            live
+        };
+        let opened = definition.format().open_payload(value, definition.size.bytes, now, admits);
+        let Some(opened) = opened else { continue };
+        let (claims, payload) = opened.content;
+        // Another format's payload never went through this one's transformers.
+        let content = if opened.accepted {
+            Some(Content::owned(payload))
+        } else {
+            definition.codec.content(payload)
+        };
+        let Some(content) = content else { continue };
+        let snapshot = Snapshot {
+            times: claims.times,
+            stale_key: opened.stale,
+            accepted: opened.accepted,
+            in_grace: false,
+            whole_id: false,
+            renewal_due: false,
+        };
+        let place = Sealed { token_id: claims.token_id, epoch: claims.epoch, owner: None };
+        let tracked = Tracked { snapshot, content, place };
+        let same = found.sessions.iter_mut().find(|other| other.place.token_id == claims.token_id);
+        match same {
+            Some(same) if same.snapshot.times.seen < claims.times.seen => *same = tracked,
+            Some(_) => {}
+            None => found.sessions.push(tracked),
+        }
+    }
+    found
+}
+
+/// The session and its token.
+pub(crate) fn seal(
+    definition: &Definition,
+    random: &Random,
+    place: Sealed,
+    times: Times,
+    content: Content,
+) -> Result<(Tracked<Sealed>, String), SessionError> {
+    let claims = Claims { times, epoch: place.epoch, token_id: place.token_id };
+    let payload = definition.codec.payload(&content)?;
+    let token = definition.format().seal_payload(&claims, &payload, random)?;
+    definition.check_token(token.len())?;
+    drop(payload);
+    let snapshot = Snapshot::written(times);
+    Ok((Tracked { snapshot, content, place }, token))
+}

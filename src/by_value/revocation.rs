@@ -1,0 +1,114 @@
+//! Ending sessions whose payload the client carries: their token ids, and their
+//! owners' epochs, are remembered in a storage that every node asks
+//! (checklist S47).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Sealed;
+use crate::error::SessionError;
+use crate::expiry::Timestamp;
+use crate::namespace::Namespace;
+use crate::request::tracked::Tracked;
+use crate::storage::{
+    Create, KeyedLocks, OwnerGuard, OwnerKey, Record, SessionStorage, StorageError, Update,
+};
+
+/// Longer than a token could live, should the configuration be changed to let
+/// tokens live longer.
+const MARGIN: Duration = Duration::from_secs(30 * 86_400);
+/// An epoch must outlive every token that carries it, or those after it would
+/// begin anew below; so it stays.
+const EPOCH_LIFE: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+const GUARD: OwnerGuard = OwnerGuard { generation: None, limit: None };
+
+/// What a definition remembers of ended client sessions.
+pub(crate) struct Revocation {
+    pub storage: Arc<dyn SessionStorage>,
+    pub locks: Arc<KeyedLocks>,
+    pub namespace: Namespace,
+    /// How long a session lives at most.
+    pub absolute: Duration,
+}
+
+impl Revocation {
+    /// Whether the session was ended, or its owner revoked since it began.
+    pub async fn covers(&self, session: &Sealed, now: Timestamp) -> Result<bool, SessionError> {
+        let key = self.namespace.ended(&session.token_id);
+        if self.storage.read(&key, now).await?.is_some() {
+            return Ok(true);
+        }
+        match &session.owner {
+            Some(owner) => Ok(session.epoch < self.epoch(owner, now).await?),
+            None => Ok(false),
+        }
+    }
+
+    /// Ends a session for every node, whoever has a copy of its token. Says
+    /// whether it was still to be ended.
+    pub async fn end(
+        &self,
+        session: &Tracked<Sealed>,
+        now: Timestamp,
+    ) -> Result<bool, SessionError> {
+        let key = self.namespace.ended(&session.place.token_id);
+        let end = session.snapshot.times.created.after(self.absolute).after(MARGIN);
+        let created = self.storage.create(&key, record(&[], now, end), GUARD, now).await?;
+        Ok(matches!(created, Create::Created(_)))
+    }
+
+    /// The owner's epoch: tokens with a smaller one are refused.
+    pub async fn epoch(&self, owner: &OwnerKey, now: Timestamp) -> Result<u64, SessionError> {
+        let found = self.storage.read(&self.namespace.epoch(owner), now).await?;
+        found.map_or(Ok(0), |stored| number(&stored.record.payload))
+    }
+
+    /// Begins the owner's next epoch: all tokens before it are refused.
+    pub async fn next_epoch(&self, owner: &OwnerKey, now: Timestamp) -> Result<u64, SessionError> {
+        loop {
+            let present = self.epoch(owner, now).await?;
+            if let Some(next) = self.epoch_after(present, owner, now).await? {
+                return Ok(next);
+            }
+        }
+    }
+
+    /// Begins the epoch after `present`; none if the owner was revoked since.
+    pub async fn epoch_after(
+        &self,
+        present: u64,
+        owner: &OwnerKey,
+        now: Timestamp,
+    ) -> Result<Option<u64>, SessionError> {
+        let key = self.namespace.epoch(owner);
+        let _queue = self.locks.lock(&key).await;
+        let found = self.storage.read(&key, now).await?;
+        let known = found.as_ref().map_or(Ok(0), |stored| number(&stored.record.payload))?;
+        if known != present {
+            return Ok(None);
+        }
+        let next = known.saturating_add(1);
+        let record = record(&next.to_be_bytes(), now, now.after(EPOCH_LIFE));
+        let written = match found {
+            None => {
+                let created = self.storage.create(&key, record, GUARD, now).await?;
+                matches!(created, Create::Created(_))
+            }
+            Some(stored) => {
+                let updated = self.storage.update(&key, stored.version, record, GUARD, now).await?;
+                matches!(updated, Update::Updated(_))
+            }
+        };
+        Ok(written.then_some(next))
+    }
+}
+
+fn record(payload: &[u8], now: Timestamp, expires: Timestamp) -> Record {
+    Record { payload: payload.into(), owner: None, created: now, last_seen: now, expires }
+}
+
+fn number(payload: &[u8]) -> Result<u64, SessionError> {
+    let bytes = payload.try_into().map_err(|_| StorageError::Corrupt("it is no epoch"))?;
+    Ok(u64::from_be_bytes(bytes))
+}

@@ -1,0 +1,45 @@
+//! The names of one definition's sessions in a storage.
+
+use sha2::{Digest, Sha256};
+
+use crate::storage::{OwnerKey, StorageKey};
+
+/// The application and the session that everything of a definition is bound to.
+#[derive(Clone, Debug)]
+pub(crate) struct Namespace {
+    pub app: String,
+    pub session: String,
+}
+
+impl Namespace {
+    /// The name of the record with this locator.
+    pub fn record(&self, locator: &[u8; 16]) -> StorageKey {
+        StorageKey::from_bytes(self.hash(locator))
+    }
+
+    /// The name of an owner's index.
+    pub fn owner(&self, owner: &str) -> OwnerKey {
+        OwnerKey::from_bytes(self.hash(owner.as_bytes()))
+    }
+
+    /// The name of the mark that a client session has ended.
+    pub fn ended(&self, token_id: &[u8; 16]) -> StorageKey {
+        StorageKey::from_bytes(self.hash(token_id))
+    }
+
+    /// The name of the record with an owner's epoch.
+    pub fn epoch(&self, owner: &OwnerKey) -> StorageKey {
+        StorageKey::from_bytes(self.hash(&[b"epoch", &owner.as_bytes()[..]].concat()))
+    }
+
+    fn hash(&self, what: &[u8]) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for part in [&self.app, &self.session] {
+            // Configuration refuses longer names.
+            hash.update(u16::try_from(part.len()).unwrap_or(u16::MAX).to_be_bytes());
+            hash.update(part);
+        }
+        hash.update(what);
+        hash.finalize().into()
+    }
+}

@@ -1,0 +1,227 @@
+//! One commit of one session, whatever its type: it works on bytes, and asks
+//! for the changes again when another request wrote meanwhile.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rocket::warn;
+use tokio::time::Instant;
+
+use super::delivery::Holds;
+use super::load::{too_late, within};
+use super::plan::{Asked, Moment, Plan, Snapshot, Value, plan};
+use super::tracked::{Content, Kind, Sessions, Tracked};
+use crate::definition::{Core, Definition};
+use crate::error::SessionError;
+use crate::event::SessionEventKind as Event;
+use crate::expiry::Times;
+use crate::storage::OwnerKey;
+use crate::token::SessionId;
+use crate::{by_id, by_value};
+
+/// A value that is to become the session's.
+#[derive(Clone)]
+pub(crate) struct Next {
+    pub content: Content,
+    pub owner: Option<OwnerKey>,
+    /// It has an owner, whether owners matter here or not.
+    pub owned: bool,
+    /// It belongs to another owner than the session that it is to replace.
+    pub owner_changes: bool,
+}
+
+/// The session that changes are applied to: its content, and whose record it is.
+pub(crate) type Present<'a> = (&'a Content, Option<&'a OwnerKey>);
+
+/// The request's changes, as a commit sees them. Runs user code.
+pub(crate) trait Changes: Send + Sync {
+    /// What they make of a session with this content, or without one of a
+    /// value that was set. `Ok(None)` if there is nothing to start from.
+    fn on(
+        &self,
+        session: Option<(&Content, Option<&OwnerKey>)>,
+    ) -> Result<Option<Next>, SessionError>;
+
+    /// Whether they are still asked for: nobody has dropped them meanwhile.
+    fn are_wanted(&self) -> bool;
+
+    /// The id to give: another secret of `renewed`, or a fresh one. It is the one
+    /// that was told to whoever asked.
+    fn id(&self, renewed: Option<&SessionId>) -> Result<SessionId, SessionError>;
+
+    /// The id is another session's. The next one is drawn anew.
+    fn id_is_taken(&self);
+}
+
+/// What one commit works on.
+pub(crate) struct Commit<'a> {
+    pub core: &'a Core,
+    pub definition: &'a Definition,
+    /// But for what the value says.
+    pub asked: Asked,
+    /// What the value is to become; none if nothing was said about it.
+    pub next: Option<Next>,
+    pub changes: &'a dyn Changes,
+    /// The epoch of its owner in which a token is to be sealed anew.
+    pub epoch: Option<u64>,
+    /// Who the client says that it is, encoded; empty if nobody wants to know.
+    pub client: &'a [u8],
+    pub moment: Moment,
+    pub deadline: Instant,
+    /// A concurrent write was met; a budget spent after that is a `Conflict`.
+    pub conflicted: AtomicBool,
+}
+
+/// What a commit has done so far. What is here has happened, whether the
+/// commit then succeeds, fails or is dropped.
+pub(crate) struct Done {
+    /// The sessions as they stand now.
+    pub sessions: Kind,
+    /// What the client is to hold, if that changed.
+    pub holds: Option<Holds>,
+    /// What became of the value.
+    pub fate: Fate,
+}
+
+/// What became of the value of a commit that succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is the session's.
+    Committed,
+    /// The session has ended.
+    Ended,
+    /// The session was over and the changes are dropped.
+    Dropped,
+    /// The changes were dropped by the request itself; nothing was written.
+    Unwanted,
+}
+
+impl Done {
+    pub fn new(sessions: Kind) -> Self {
+        Self { sessions, holds: None, fate: Fate::Committed }
+    }
+}
+
+/// Carries out what the plan says, at the latest until the deadline
+/// (checklist S66).
+pub(crate) async fn commit(commit: &Commit<'_>, done: &mut Done) -> Result<(), SessionError> {
+    let result = {
+        let Done { sessions, holds, fate } = &mut *done;
+        let work = pin!(async {
+            match sessions {
+                Kind::ByValue(tracker, sessions) => {
+                    let progress = Progress { sessions, holds, fate };
+                    Box::pin(by_value::commit(commit, tracker, progress)).await
+                }
+                Kind::ById(tracker, sessions) => {
+                    by_id::commit(commit, tracker, Progress { sessions, holds, fate }).await
+                }
+            }
+        });
+        within(commit.deadline, work).await
+    };
+    match result.unwrap_or_else(|| Err(commit.timed_out())) {
+        // Nothing is lost that anybody was promised.
+        Err(cause) if commit.is_courtesy(&done.sessions) => {
+            let name = &commit.definition.namespace.session;
+            warn!("Session `{name}`: it could not be refreshed or given another id: {cause}.");
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+impl Commit<'_> {
+    /// What to do with `session`, of which `next` is to be the value.
+    pub fn plan<P>(&self, session: Option<&Tracked<P>>, next: Option<&Next>) -> Plan {
+        let snapshot: Option<&Snapshot> = session.map(|session| &session.snapshot);
+        let content = session.map(|session| &session.content);
+        let asked = next.map_or(self.asked, |next| next.asked(content, self.asked));
+        plan(snapshot, &asked, &self.definition.policy, &self.moment)
+    }
+
+    /// What happens by itself, or a longer life.
+    fn is_courtesy(&self, sessions: &Kind) -> bool {
+        let next = self.next.as_ref();
+        let asked = next.map_or(self.asked, |next| next.asked(sessions.content(), self.asked));
+        let plan = plan(sessions.snapshot(), &asked, &self.definition.policy, &self.moment);
+        self.is_unasked() || self.epoch.is_none() && matches!(plan, Plan::Touch { .. })
+    }
+
+    /// Nobody asked for anything: what happens, happens by itself.
+    pub fn is_unasked(&self) -> bool {
+        self.next.is_none() && self.asked == Asked::default()
+    }
+
+    /// The token, for the client to hold.
+    pub fn token(&self, token: String, times: &Times) -> Holds {
+        let policy = &self.definition.policy;
+        let max_age = policy.lifetime.own_max_age(times, self.moment.now, !policy.by_value);
+        Holds::Token { token, max_age }
+    }
+
+    pub fn report(&self, event: Event) {
+        self.core.emit(event, self.definition);
+    }
+
+    /// Why the budget is spent.
+    fn timed_out(&self) -> SessionError {
+        if self.conflicted.load(Ordering::Relaxed) { SessionError::Conflict } else { too_late() }
+    }
+}
+
+impl Next {
+    /// What is asked for of a session that holds `content`, if this is to be its
+    /// value.
+    fn asked(&self, content: Option<&Content>, asked: Asked) -> Asked {
+        let same = content.is_some_and(|content| content.bytes() == self.content.bytes());
+        Asked {
+            value: if same { Value::Same } else { Value::Changed },
+            login: asked.login || self.owner_changes,
+            owned: self.owned,
+            ..asked
+        }
+    }
+}
+
+/// [`Done`], of sessions that are tracked in one way.
+pub(crate) struct Progress<'a, P> {
+    pub sessions: &'a mut Sessions<P>,
+    holds: &'a mut Option<Holds>,
+    fate: &'a mut Fate,
+}
+
+impl<P> Progress<'_, P> {
+    /// The session goes on, or begins, as this one. What the client is to hold
+    /// stays as it is if `holds` says nothing.
+    pub fn goes_on(&mut self, session: Arc<Tracked<P>>, holds: Option<Holds>) {
+        self.sessions.one = Some(session);
+        *self.fate = Fate::Committed;
+        if holds.is_some() {
+            *self.holds = holds;
+        }
+    }
+
+    /// Every session that was presented has ended.
+    pub fn ended(&mut self) {
+        *self.sessions = Sessions::default();
+        *self.holds = Some(Holds::Nothing);
+        *self.fate = Fate::Ended;
+    }
+
+    /// The session was over before its changes could be written.
+    pub fn drop_changes(&mut self, commit: &Commit<'_>) {
+        if !commit.changes.are_wanted() {
+            return self.unwanted();
+        }
+        self.sessions.lose();
+        *self.fate = Fate::Dropped;
+        commit.core.report_dropped(commit.definition);
+    }
+
+    /// The request has dropped the changes itself.
+    pub fn unwanted(&mut self) {
+        *self.fate = Fate::Unwanted;
+    }
+}

@@ -1,0 +1,57 @@
+//! What the client is to hold in the end.
+
+use std::time::Duration;
+
+/// What the client is to hold of the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    Token {
+        token: String,
+        /// How long the client must keep it, if not as configured.
+        max_age: Option<Duration>,
+    },
+    /// No token.
+    Nothing,
+}
+
+/// What the client is to hold in the end, if not what it presented. It is a
+/// state and not a list of events, and the response says it once.
+#[derive(Default)]
+pub(super) struct Delivery {
+    /// What the commits amount to that the response does not say yet.
+    holds: Option<Holds>,
+    /// The same of the last commit, if every session of the request is saved.
+    on_success: Option<Holds>,
+    /// The response carries a token already.
+    carries_token: bool,
+}
+
+impl Delivery {
+    pub fn take(&mut self, holds: Holds, confirmed: bool) {
+        if confirmed {
+            self.holds = Some(holds);
+            self.on_success = None;
+        } else {
+            self.on_success = Some(holds);
+        }
+    }
+
+    /// What the response is to say. `presented` says whether the client holds
+    /// anything, valid or not.
+    pub fn settle(&mut self, presented: bool, succeeded: bool) -> Option<Holds> {
+        match self.on_success.take() {
+            // An end holds, whatever became of the other sessions.
+            Some(last) if succeeded || last == Holds::Nothing => self.holds = Some(last),
+            _ => {}
+        }
+        let holds = self.holds.take()?;
+        let has_token = presented || self.carries_token;
+        self.carries_token = holds != Holds::Nothing;
+        (has_token || self.carries_token).then_some(holds)
+    }
+
+    /// Whether [`settle`](Self::settle) has nothing to say.
+    pub fn is_settled(&self) -> bool {
+        self.on_success.is_none() && self.holds.is_none()
+    }
+}

@@ -1,0 +1,247 @@
+//! One session type in one request: what every guard of that type shares.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use rocket::{Request, error};
+use tokio::time::Instant;
+
+use super::delivery::Holds;
+use super::load::{self, load};
+use super::plan::{Asked, Moment, Plan, plan};
+use super::replay;
+use super::state::{Retired, State};
+use super::tracked::Kind;
+use super::{Shared, commit::Fate};
+use crate::SessionData;
+use crate::definition::{Core, Definition, Tracker};
+use crate::error::SessionError;
+use crate::expiry::Timestamp;
+use crate::storage::{OwnerKey, StorageKey};
+use crate::token::SessionId;
+/// One session type in one request.
+pub(crate) struct Entry<T: SessionData> {
+    pub(super) core: Arc<Core>,
+    pub definition: Arc<Definition>,
+    pub(super) state: Mutex<State<T>>,
+    /// The storage could not say whether there is a session.
+    unknown: bool,
+    pub(super) client: Arc<[u8]>,
+    pub(super) identity: Option<Result<SessionId, SessionError>>,
+    /// One commit at a time.
+    pub(super) committing: tokio::sync::Mutex<()>,
+    /// No token reaches the client any more.
+    closed: AtomicBool,
+    /// What happens by itself has been tried. It is tried once a request.
+    tried: AtomicBool,
+}
+
+/// One session of any type, as the response fairing sees it.
+#[rocket::async_trait]
+pub(crate) trait Committable: Send + Sync {
+    fn definition(&self) -> &Definition;
+    /// The storage could not say whether there is a session.
+    fn is_unknown(&self) -> bool;
+    /// Nothing is to be committed, and nothing to be told.
+    fn is_quiet(&self, failed: bool) -> bool;
+    /// After a 5xx only `clear` holds. Everything else is encoded and checked.
+    fn prepare(&self, failed: bool) -> Result<(), SessionError>;
+    async fn commit(&self, failed: bool, budget: &super::Budgets) -> Result<(), SessionError>;
+    /// What the response is to say. After a failed commit only what is final.
+    fn settle(&self, succeeded: bool) -> Option<Holds>;
+    /// The response says this now. It is kept, should it have to be said again.
+    fn told(&self, holds: Holds);
+    /// What the response said last.
+    fn say_again(&self) -> Option<Holds>;
+    /// The response says that nothing was saved.
+    fn give_up(&self);
+    /// Waits for the commit under way. No token goes out from then on.
+    async fn close(&self);
+    /// [`close`](Self::close), if no commit is under way and none is needed.
+    fn close_if_quiet(&self, failed: bool) -> bool;
+    /// No token goes out any more.
+    fn is_closed(&self) -> bool;
+    /// This request has ended the session from outside.
+    fn ended_outside(&self, what: &Ended);
+}
+
+/// Which sessions a request has ended from outside.
+pub(crate) enum Ended {
+    Record(StorageKey),
+    OfOwner(OwnerKey),
+}
+
+impl<T: SessionData> Entry<T> {
+    /// Finds the session that the request presents.
+    pub async fn load(
+        request: &Request<'_>,
+        core: &Arc<Core>,
+        definition: &Arc<Definition>,
+        shared: &Shared,
+    ) -> (Self, Option<SessionError>) {
+        let started = Instant::now();
+        let timeout = definition.storage_timeout;
+        let deadline = started + shared.loading.left(timeout);
+        let state = load::<T>(request, core, definition, deadline).await;
+        shared.loading.spend(timeout, started.elapsed());
+        let (state, failure) = match state {
+            Ok(state) => (state, None),
+            Err(cause) => {
+                error!("Session `{}` could not be loaded: {cause}.", T::NAME);
+                (load::nobody(definition, false), Some(cause))
+            }
+        };
+        let (client, identity) = match &definition.tracker {
+            Tracker::ByValue(_) => (Arc::default(), None),
+            Tracker::ById(tracker) => (tracker.client(request), tracker.identity(request)),
+        };
+        let entry = Self {
+            core: Arc::clone(core),
+            definition: Arc::clone(definition),
+            state: Mutex::new(state),
+            unknown: failure.is_some(),
+            client,
+            identity,
+            committing: tokio::sync::Mutex::default(),
+            closed: AtomicBool::new(shared.sent.load(Ordering::SeqCst)),
+            tried: AtomicBool::new(false),
+        };
+        (entry, failure)
+    }
+
+    /// Changes the state. What that replaces is dropped after the lock.
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut State<T>, &mut Retired<T>) -> R) -> R {
+        let mut retired = Retired::default();
+        let mut state = self.state.lock();
+        let result = change(&mut state, &mut retired);
+        drop(state);
+        drop(retired);
+        result
+    }
+
+    pub(super) fn name(&self) -> replay::Name {
+        std::ptr::from_ref(self).addr()
+    }
+
+    pub(super) fn nothing(&self) -> Kind {
+        self.definition.tracker.nothing()
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.core.clock.now()
+    }
+
+    pub(super) fn moment(&self, failed: bool) -> Moment {
+        Moment { now: self.now(), late: self.closed.load(Ordering::SeqCst), failed }
+    }
+}
+
+#[rocket::async_trait]
+impl<T: SessionData> Committable for Entry<T> {
+    fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    fn is_unknown(&self) -> bool {
+        self.unknown
+    }
+
+    fn is_quiet(&self, failed: bool) -> bool {
+        let moment = self.moment(failed);
+        let state = self.state.lock();
+        let snapshot = state.presented.sessions.snapshot();
+        let plan = plan(snapshot, &Asked::default(), &self.definition.policy, &moment);
+        state.is_quiet() && (plan == Plan::Keep || self.tried.load(Ordering::SeqCst))
+    }
+
+    fn prepare(&self, failed: bool) -> Result<(), SessionError> {
+        if failed {
+            self.change(State::drop_changes);
+            return Ok(());
+        }
+        let (value, revision) = {
+            let state = self.state.lock();
+            let changes = state.pending.changes_value();
+            (state.value.clone().filter(|_| changes), state.revision)
+        };
+        let Some(value) = value else { return Ok(()) };
+        // User code runs outside the lock.
+        let encoded = self.definition.encode(&*value)?;
+        self.state.lock().encoded = Some((revision, encoded));
+        Ok(())
+    }
+
+    async fn commit(&self, failed: bool, budget: &super::Budgets) -> Result<(), SessionError> {
+        let timeout = self.definition.storage_timeout;
+        let started = Instant::now();
+        let deadline = started + budget.left(timeout);
+        // A token that nothing was written for goes out only if every session's
+        // commit succeeds.
+        let confirmed = self.definition.tracker.writes();
+        let mut done = Ok(Fate::Unwanted);
+        while matches!(done, Ok(Fate::Unwanted)) {
+            done = self.commit_once(failed, deadline, confirmed).await;
+        }
+        budget.spend(timeout, started.elapsed());
+        self.tried.store(true, Ordering::SeqCst);
+        done.map(|_| ())
+    }
+
+    fn settle(&self, succeeded: bool) -> Option<Holds> {
+        self.change(|state, retired| state.settle(succeeded, retired))
+    }
+
+    fn told(&self, holds: Holds) {
+        self.state.lock().told = Some(holds);
+    }
+
+    fn say_again(&self) -> Option<Holds> {
+        self.state.lock().told.take()
+    }
+
+    fn give_up(&self) {
+        self.change(State::give_up);
+    }
+
+    async fn close(&self) {
+        let deadline = Instant::now() + self.definition.storage_timeout;
+        let _alone = self.alone(deadline).await;
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    fn close_if_quiet(&self, failed: bool) -> bool {
+        // A save under way would not be seen.
+        let alone = self.committing.try_lock();
+        let quiet = alone.is_ok() && self.is_quiet(failed);
+        self.closed.fetch_or(quiet, Ordering::SeqCst);
+        quiet
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    fn ended_outside(&self, what: &Ended) {
+        let ours = match what {
+            Ended::Record(key) => self.state.lock().presented.sessions.key() == Some(key),
+            Ended::OfOwner(owner) => self.owner_and_key().is_some_and(|(own, _)| own == *owner),
+        };
+        if ours {
+            let begins = self.begins_another();
+            self.change(|state, retired| state.ended_outside(begins, retired));
+            self.show_anew();
+        }
+    }
+}
+
+impl<T: SessionData> Drop for Entry<T> {
+    fn drop(&mut self) {
+        if !self.state.get_mut().pending.is_empty() {
+            error!(
+                "Session `{}`: a change was made after the response and never saved; it is lost. Call `save()` on the session.",
+                self.definition.namespace.session
+            );
+        }
+    }
+}

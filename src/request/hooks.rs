@@ -1,0 +1,52 @@
+//! Where the test helpers of applications reach into the path of a request.
+//! Without the feature `testing` there is nothing here.
+
+use std::borrow::Cow;
+
+use rocket::{Request, Response};
+
+use super::delivery::Holds;
+use crate::definition::{Core, Definition};
+use crate::error::SessionError;
+
+/// The values that the transport carried, or the token of the session that a
+/// test gave to this request.
+#[cfg(feature = "testing")]
+pub(super) async fn received<'r>(
+    request: &'r Request<'_>,
+    core: &Core,
+    definition: &Definition,
+    values: Vec<Cow<'r, str>>,
+) -> Result<Vec<Cow<'r, str>>, SessionError> {
+    let minted = crate::testing::client::received(request, core, definition).await?;
+    Ok(minted.map_or(values, |minted| vec![minted]))
+}
+
+#[cfg(not(feature = "testing"))]
+#[allow(clippy::unused_async)]
+pub(super) async fn received<'r>(
+    _: &'r Request<'_>,
+    _: &Core,
+    _: &Definition,
+    values: Vec<Cow<'r, str>>,
+) -> Result<Vec<Cow<'r, str>>, SessionError> {
+    Ok(values)
+}
+
+/// Tells a test which token the client holds after this response.
+#[cfg(feature = "testing")]
+pub(crate) fn tell(
+    request: &Request<'_>,
+    response: &mut Response<'_>,
+    definition: &Definition,
+    holds: Option<&Holds>,
+) {
+    let shown = holds.map(|holds| match holds {
+        Holds::Token { token, .. } => token.as_str(),
+        Holds::Nothing => "",
+    });
+    crate::testing::client::tell(request, response, definition, shown);
+}
+
+#[cfg(not(feature = "testing"))]
+pub(crate) fn tell(_: &Request<'_>, _: &mut Response<'_>, _: &Definition, _: Option<&Holds>) {}

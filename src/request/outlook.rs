@@ -1,0 +1,152 @@
+//! What the commit will do, for whoever asks before it: the answers to `id`,
+//! `csrf_token`, `created_at` and `expires_at`. They ask the function that the
+//! commit carries out.
+
+use rocket::error;
+
+use super::entry::Entry;
+use super::plan::{Asked, Plan, Value, plan};
+use super::state::Planned;
+use super::tracked::Kind;
+use crate::csrf::CsrfToken;
+use crate::definition::Tracker;
+use crate::error::SessionError;
+use crate::expiry::Times;
+use crate::storage::{OwnerKey, StorageKey};
+use crate::token::SessionId;
+use crate::{SessionData, by_id};
+
+impl<T: SessionData> Entry<T> {
+    /// What would be committed now.
+    fn outlook(&self) -> (Plan, Kind) {
+        let (mut asked, changes, value, committed, sessions, encoded) = {
+            let state = self.state.lock();
+            let (asked, changes) = state.asked();
+            let (value, committed) = (state.value.clone(), state.committed.clone());
+            let sessions = state.presented.sessions.clone();
+            (asked, changes, value, committed, sessions, state.encoded())
+        };
+        // User code runs outside the lock.
+        if let Some(value) = value.filter(|_| changes) {
+            let encoded = encoded.map_or_else(|| self.definition.encode(&*value), Ok);
+            let same = encoded.is_ok_and(|encoded| {
+                sessions.content().is_some_and(|content| content.bytes() == encoded.bytes())
+            });
+            let owner = value.owner();
+            asked = Asked {
+                value: if same { Value::Same } else { Value::Changed },
+                login: asked.login || committed.is_some_and(|before| before.owner() != owner),
+                owned: owner.is_some(),
+                ..asked
+            };
+        }
+        let moment = self.moment(false);
+        (plan(sessions.snapshot(), &asked, &self.definition.policy, &moment), sessions)
+    }
+
+    /// The times that the session has after the commit.
+    pub fn times(&self) -> Option<Times> {
+        let (plan, sessions) = self.outlook();
+        plan.times(sessions.snapshot())
+    }
+
+    /// The id that the session has after the commit; none by value.
+    pub fn id(&self) -> Option<SessionId> {
+        if let Tracker::ByValue(_) = &self.definition.tracker {
+            return None;
+        }
+        let coming = self.coming_id().unwrap_or_else(|cause| {
+            error!("Session `{}` has no id: {cause}.", self.definition.namespace.session);
+            None
+        });
+        coming.map(|(id, _)| id)
+    }
+
+    /// The session's CSRF token after the commit.
+    pub fn csrf_token(&self) -> Result<Option<CsrfToken<T>>, SessionError> {
+        let by_value = matches!(self.definition.tracker, Tracker::ByValue(_));
+        if by_value && self.definition.format().writes_ktor() {
+            let why = "Ktor's format has no secret of a session that a CSRF token could hang on";
+            return Err(SessionError::Unsupported(why));
+        }
+        let Some((id, rotations)) = self.coming_id()? else { return Ok(None) };
+        let secret = if by_value { id.secret() } else { id.locator() };
+        CsrfToken::new(&secret, rotations, &self.core.random).map(Some)
+    }
+
+    /// The id that the session has after the commit, and how often it was
+    /// replaced. By value, the id's secret is that of the token.
+    fn coming_id(&self) -> Result<Option<(SessionId, u32)>, SessionError> {
+        let (plan, sessions) = self.outlook();
+        match (&plan, &sessions) {
+            (Plan::End, _) => Ok(None),
+            (Plan::Create { .. } | Plan::Move { .. }, _) => {
+                self.planned(None).map(|id| Some((id, 0)))
+            }
+            (_, Kind::ByValue(_, sessions)) => {
+                let Some(session) = &sessions.one else { return Ok(None) };
+                match plan {
+                    Plan::Login { .. } | Plan::Write { renewal: Some(_), .. } => {
+                        self.planned(None).map(|id| Some((id, 0)))
+                    }
+                    _ => Ok(Some((SessionId::of_token(session.place.token_id), 0))),
+                }
+            }
+            (_, Kind::ById(_, sessions)) => {
+                let Some(session) = &sessions.one else { return Ok(None) };
+                let by_id::Located { id, secrets, .. } = &session.place;
+                let rotates = match plan {
+                    Plan::Login { .. } if session.is_unlike() => {
+                        return self.planned(None).map(|id| Some((id, 0)));
+                    }
+                    Plan::Login { .. } => true,
+                    Plan::Write { renewal: Some(renewal), .. } => renewal.rotates,
+                    _ => return Ok(Some((id.clone(), secrets.rotations))),
+                };
+                let rotations = secrets.rotations.wrapping_add(rotates.into());
+                self.planned(Some(id)).map(|id| Some((id, rotations)))
+            }
+        }
+    }
+
+    /// The id that the commit will give, drawn when somebody first asks: another
+    /// secret of `renewed`, or a fresh one.
+    pub(super) fn planned(&self, renewed: Option<&SessionId>) -> Result<SessionId, SessionError> {
+        let mut state = self.state.lock();
+        match (&state.planned, renewed) {
+            (Some(Planned::Fresh(id)), None) => return Ok(id.clone()),
+            (Some(Planned::Renewed(id)), Some(of)) if id.locator() == of.locator() => {
+                return Ok(id.clone());
+            }
+            _ => {}
+        }
+        let random = &self.core.random;
+        let id = match (renewed, &self.identity) {
+            (Some(id), _) => id.renewed(random)?,
+            (None, Some(identity)) => identity.clone()?,
+            (None, None) => self.definition.random_id(random)?,
+        };
+        state.planned = Some(match renewed {
+            Some(_) => Planned::Renewed(id.clone()),
+            None => Planned::Fresh(id.clone()),
+        });
+        Ok(id)
+    }
+
+    /// The session's owner, and its record's key on the server, as committed.
+    pub fn owner_and_key(&self) -> Option<(OwnerKey, Option<StorageKey>)> {
+        let (value, key) = {
+            let state = self.state.lock();
+            (state.committed.clone()?, state.presented.sessions.key().cloned())
+        };
+        Some((self.definition.owner_of(&*value)?, key))
+    }
+
+    /// The epoch in which the session's token is sealed; zero by id.
+    pub fn epoch(&self) -> u64 {
+        match &self.state.lock().presented.sessions {
+            Kind::ByValue(_, sessions) => sessions.one.as_ref().map_or(0, |one| one.place.epoch),
+            Kind::ById(..) => 0,
+        }
+    }
+}

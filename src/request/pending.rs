@@ -1,0 +1,168 @@
+//! What the application asked for since the last commit: an optional base, the
+//! updates after it, and the rest of its calls.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::plan::Asked;
+use crate::SessionData;
+
+/// The application's closure, to be called again when the commit meets a
+/// concurrent write. The lock makes it `Sync`. Nobody ever waits for it.
+type Closure<F> = Arc<Mutex<F>>;
+
+/// A change of the value.
+pub(crate) struct Change<T>(Closure<dyn Fn(&mut T) + Send>);
+
+impl<T> Change<T> {
+    pub fn new(change: impl Fn(&mut T) + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(change)))
+    }
+
+    pub fn apply(&self, value: &mut T) {
+        (self.0.lock())(value);
+    }
+}
+
+impl<T> Clone for Change<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+type Make<T> = dyn Fn(Option<&T>) -> T + Send;
+
+/// A value that does not come from an update.
+pub(crate) enum Base<T> {
+    /// `set` and `login`.
+    Value(Arc<T>),
+    /// `login_with`: made from the session that is there.
+    Made(Closure<Make<T>>),
+}
+
+impl<T> Clone for Base<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Value(value) => Self::Value(Arc::clone(value)),
+            Self::Made(make) => Self::Made(Arc::clone(make)),
+        }
+    }
+}
+
+impl<T: SessionData> Base<T> {
+    /// The value, over the one that is there. Runs user code.
+    ///
+    /// What `login_with` makes of a former session counts only if that has no
+    /// owner or the new one's, and leaves the owner as it is without it.
+    pub fn over(&self, former: Option<&T>) -> T {
+        let make = match self {
+            Self::Value(value) => return T::clone(value),
+            Self::Made(make) => make.lock(),
+        };
+        let alone = make(None);
+        let Some(former) = former else { return alone };
+        if former.owner().is_some() && former.owner() != alone.owner() {
+            return alone;
+        }
+        let kept = make(Some(former));
+        if kept.owner() == alone.owner() { kept } else { alone }
+    }
+}
+
+/// A request's uncommitted changes: an optional base and the updates after it.
+pub(crate) struct Pending<T> {
+    /// `clear`: whatever the request presented ends.
+    pub ended: bool,
+    /// The last value that did not come from an update.
+    pub base: Option<Base<T>>,
+    /// The updates after it.
+    pub changes: Vec<Change<T>>,
+    /// `login`: another session, whatever became of the present one.
+    pub login: bool,
+    /// `renew`: a fresh id for the same session.
+    pub renew: bool,
+    /// An idle timeout of the session's own, in seconds.
+    pub idle: Option<u32>,
+    /// `revoke_others`: seal the token anew, in this epoch of its owner.
+    pub epoch: Option<u64>,
+}
+
+impl<T> Default for Pending<T> {
+    fn default() -> Self {
+        Self {
+            ended: false,
+            base: None,
+            changes: Vec::new(),
+            login: false,
+            renew: false,
+            idle: None,
+            epoch: None,
+        }
+    }
+}
+
+impl<T> Clone for Pending<T> {
+    fn clone(&self) -> Self {
+        Self { base: self.base.clone(), changes: self.changes.clone(), ..*self }
+    }
+}
+
+impl<T> Pending<T> {
+    pub fn is_empty(&self) -> bool {
+        let changes = self.changes_value() || self.idle.is_some();
+        !self.ended && !changes && !self.login && !self.renew && self.epoch.is_none()
+    }
+
+    /// Whether the value is another than the session's, or may be.
+    pub fn changes_value(&self) -> bool {
+        self.base.is_some() || !self.changes.is_empty()
+    }
+
+    /// These changes, then the later ones.
+    #[must_use]
+    pub fn followed_by(mut self, later: Self) -> Self {
+        if later.ended {
+            return later;
+        }
+        if later.base.is_some() {
+            self.base = later.base;
+            self.changes = later.changes;
+        } else {
+            self.changes.extend(later.changes);
+        }
+        // A login begins with the configured timeout.
+        self.idle = later.idle.or(self.idle.filter(|_| !later.login));
+        self.login |= later.login;
+        self.renew |= later.renew;
+        self.epoch = later.epoch.or(self.epoch);
+        self
+    }
+
+    /// What is asked for, but for what the value says.
+    pub fn asked(&self) -> Asked {
+        Asked {
+            ended: self.ended,
+            login: self.login,
+            renew: self.renew,
+            idle: self.idle,
+            reseal: self.epoch.is_some(),
+            ..Asked::default()
+        }
+    }
+}
+
+impl<T: SessionData> Pending<T> {
+    /// The changes on top of `present`; none without a value to start from.
+    /// Runs user code.
+    pub fn apply(&self, present: Option<&T>) -> Option<T> {
+        let mut value = match &self.base {
+            Some(base) => base.over(present),
+            None => present?.clone(),
+        };
+        for change in &self.changes {
+            change.apply(&mut value);
+        }
+        Some(value)
+    }
+}

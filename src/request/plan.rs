@@ -1,0 +1,244 @@
+//! What a commit does with a session, and why: one pure function.
+//!
+//! [`plan`] decides from plain data: the session as it stands ([`Snapshot`]),
+//! what the application asked for ([`Asked`]), the definition's [`Policy`] and
+//! the [`Moment`]. The commit carries the [`Plan`] out and decides nothing.
+//! `id()`, `csrf_token()`, `created_at()` and `expires_at()` ask the same
+//! function. The first row that fits counts.
+//!
+//! | | session | asked for | plan |
+//! |---|---|---|---|
+//! | 1 | none | nothing that begins one | `Keep` |
+//! | 2 | none | a value | `Create` |
+//! | 3 | any | `clear` | `End` |
+//! | 4 | any | `clear`, then a value | `Create`, which ends the others first |
+//! | 5 | one | a login, or a value of another owner | `Login` |
+//! | 6 | one in an accepted format | anything, or it can be told its new token | `Move` |
+//! | 7 | one whose id has no part to renew | `renew` | `Move` |
+//! | 8 | one | `renew`, and its id is not the one before a renewal | `Write` under a new id |
+//! | 9 | one with an old id, due for another | that, and it can be told | `Write` under a new id |
+//! | 10 | one | another value, or another idle timeout | `Write` under the same id |
+//! | 11 | one | a token of another epoch; or expiry or key are due, and it can be told | `Touch` |
+//! | 12 | one | nothing else | `Keep` |
+//!
+//! Rows 6, 9 and 11 happen by themselves, so they never happen after a 5xx or
+//! after the response. Every other plan that needs a token fails with
+//! `TooLate` after the response, before anything is written.
+
+use crate::expiry::{Lifetime, Times, Timestamp};
+
+/// A session as it stands: found by the load, or left by the last commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    pub times: Times,
+    /// The token was sealed by a key other than the sealing one.
+    pub stale_key: bool,
+    /// The token is of a format that is accepted and not written.
+    pub accepted: bool,
+    /// The token is the one before the last renewal. Nothing is sent to its
+    /// client, which gets the present one from the request that renewed.
+    pub in_grace: bool,
+    /// No part of the id can be replaced: it is one of Ktor's.
+    pub whole_id: bool,
+    /// The session has had its id for long enough.
+    pub renewal_due: bool,
+}
+
+impl Snapshot {
+    /// One that has just been written, under a current id and key.
+    pub fn written(times: Times) -> Self {
+        Self {
+            times,
+            stale_key: false,
+            accepted: false,
+            in_grace: false,
+            whole_id: false,
+            renewal_due: false,
+        }
+    }
+}
+
+/// What the application asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// `clear`: every session that the request presented ends.
+    pub ended: bool,
+    pub value: Value,
+    /// A login, or a value of another owner than the session's.
+    pub login: bool,
+    /// The value has an owner.
+    pub owned: bool,
+    /// `renew`: a new id for the same session.
+    pub renew: bool,
+    /// An idle timeout of the session's own, in seconds.
+    pub idle: Option<u32>,
+    /// The token is to be sealed anew, in another epoch of its owner.
+    pub reseal: bool,
+}
+
+/// What was said about the value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// Nothing.
+    #[default]
+    Untouched,
+    /// It was set or updated to what it is already.
+    Same,
+    /// It is another one, or the first.
+    Changed,
+}
+
+/// What the definition says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Policy {
+    pub lifetime: Lifetime,
+    /// The token is the session: whatever changes the one changes the other.
+    pub by_value: bool,
+    /// The client forgets a token that is sent as configured before the
+    /// session's absolute end. So whatever prolongs the session sends it again.
+    pub token_expires_early: bool,
+    /// The same of a token that is sent to last as long as it can: browsers
+    /// keep no cookie for more than 400 days.
+    pub longest_expires_early: bool,
+}
+
+impl Policy {
+    fn expires_early(&self, idle_override: u32) -> bool {
+        if idle_override == 0 { self.token_expires_early } else { self.longest_expires_early }
+    }
+}
+
+/// When the plan is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub now: Timestamp,
+    /// The response is on its way: no token can reach the client any more.
+    pub late: bool,
+    /// After a 5xx nothing happens by itself.
+    pub failed: bool,
+}
+
+/// What the commit does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// The session stays as it is, or there is none.
+    Keep,
+    /// The session stays as it is and lives longer, or its token is sealed anew.
+    Touch {
+        times: Times,
+        /// The expiry moves. Otherwise only the token is sealed anew.
+        prolongs: bool,
+        /// The token goes out.
+        send: bool,
+    },
+    /// A session begins under a fresh id. What was cleared ends first.
+    Create { times: Times },
+    /// A session begins in the place of the one that was found, and whoever has
+    /// an id of that one is out.
+    Login { times: Times },
+    /// The session goes on.
+    Write {
+        times: Times,
+        /// The id is replaced.
+        renewal: Option<Renewal>,
+        /// The token goes out.
+        send: bool,
+    },
+    /// The session goes on under an id of its own kind, and ends under the
+    /// present one.
+    Move { times: Times },
+    /// Every session that the request presented ends.
+    End,
+}
+
+/// How an id is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Renewal {
+    /// The id before opens the session for a while.
+    pub grace: bool,
+    /// CSRF tokens lose their worth.
+    pub rotates: bool,
+}
+
+/// The table above.
+pub(crate) fn plan(
+    session: Option<&Snapshot>,
+    asked: &Asked,
+    policy: &Policy,
+    moment: &Moment,
+) -> Plan {
+    let begins = Times {
+        idle_override: asked.idle.unwrap_or(0),
+        ..Times::begin(moment.now, asked.login || asked.owned)
+    };
+    let Some(session) = session.filter(|_| !asked.ended) else {
+        return match (asked.ended, asked.value) {
+            (false, Value::Untouched) => Plan::Keep,
+            (true, Value::Untouched) => Plan::End,
+            (_, Value::Same | Value::Changed) => Plan::Create { times: begins },
+        };
+    };
+    if asked.login {
+        return Plan::Login { times: begins };
+    }
+    let by_itself = !moment.late && !moment.failed;
+    let idle = asked.idle.unwrap_or(session.times.idle_override);
+    let own_idle = idle != session.times.idle_override;
+    let changed = asked.value == Value::Changed || own_idle;
+    let touch = policy.lifetime.touch_due(&session.times, moment.now);
+    // Whether the client can be given a token, and whether it needs one.
+    let tells = !moment.late && !session.in_grace;
+    let early = policy.expires_early(idle);
+    let needs = session.stale_key || early;
+    let refreshed = Times { idle_override: idle, ..session.times.refreshed(moment.now) };
+    // A use that the client is not told of would put off the next cookie.
+    let untold = early && !tells;
+    let times = if untold { Times { seen: session.times.seen, ..refreshed } } else { refreshed };
+    if session.accepted && (by_itself || changed || asked.renew) || session.whole_id && asked.renew
+    {
+        return Plan::Move { times };
+    }
+    let periodic = session.renewal_due && by_itself;
+    if (asked.renew || periodic) && !session.in_grace {
+        let grace = !policy.lifetime.renewal_grace.is_zero();
+        let renewal = Some(Renewal { grace, rotates: asked.renew });
+        return Plan::Write { times, renewal, send: true };
+    }
+    if changed {
+        let send = policy.by_value || tells && needs || own_idle && !session.in_grace;
+        return Plan::Write { times, renewal: None, send };
+    }
+    let due = touch || session.stale_key && !session.in_grace;
+    if asked.reseal || due && by_itself {
+        let times = if touch || policy.by_value { times } else { session.times };
+        return Plan::Touch { times, prolongs: touch, send: policy.by_value || tells && needs };
+    }
+    Plan::Keep
+}
+
+impl Plan {
+    /// The times of the session that this plan leaves.
+    pub fn times(&self, session: Option<&Snapshot>) -> Option<Times> {
+        match self {
+            Self::Keep => session.map(|session| session.times),
+            Self::Touch { times, .. }
+            | Self::Create { times }
+            | Self::Login { times }
+            | Self::Write { times, .. }
+            | Self::Move { times } => Some(*times),
+            Self::End => None,
+        }
+    }
+
+    /// Whether the client must be given a token.
+    pub fn needs_token(&self) -> bool {
+        match self {
+            Self::Create { .. } | Self::Login { .. } | Self::Move { .. } => true,
+            Self::Touch { send, .. } | Self::Write { send, .. } => *send,
+            Self::Keep | Self::End => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

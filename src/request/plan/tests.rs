@@ -1,0 +1,263 @@
+//! The table of the module's documentation, row by row, and what holds of every
+//! combination.
+
+use std::time::Duration;
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_millis(100_000_000);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+const POLICY: Policy = Policy {
+    lifetime: Lifetime {
+        idle: HOUR,
+        absolute: Duration::from_secs(86_400),
+        touch_after: MINUTE,
+        renewal_grace: Duration::ZERO,
+        renew_after: None,
+    },
+    by_value: false,
+    token_expires_early: false,
+    longest_expires_early: false,
+};
+
+const IN_TIME: Moment = Moment { now: NOW, late: false, failed: false };
+const LATE: Moment = Moment { late: true, ..IN_TIME };
+const FAILED: Moment = Moment { failed: true, ..IN_TIME };
+
+const NOTHING: Asked = Asked {
+    ended: false,
+    value: Value::Untouched,
+    login: false,
+    owned: false,
+    renew: false,
+    idle: None,
+    reseal: false,
+};
+const VALUE: Asked = Asked { value: Value::Changed, ..NOTHING };
+const SAME: Asked = Asked { value: Value::Same, ..NOTHING };
+const LOGIN: Asked = Asked { login: true, owned: true, ..VALUE };
+const RENEW: Asked = Asked { renew: true, ..NOTHING };
+const CLEAR: Asked = Asked { ended: true, ..NOTHING };
+const RESEAL: Asked = Asked { reseal: true, ..NOTHING };
+
+/// A session that began and was last seen so long ago.
+fn seen(ago: Duration) -> Snapshot {
+    let at = Timestamp::from_millis(NOW.as_millis() - u64::try_from(ago.as_millis()).unwrap());
+    Snapshot::written(Times::begin(at, true))
+}
+
+fn fresh() -> Snapshot {
+    seen(Duration::ZERO)
+}
+
+fn stale() -> Snapshot {
+    Snapshot { stale_key: true, ..fresh() }
+}
+
+fn accepted() -> Snapshot {
+    Snapshot { accepted: true, ..stale() }
+}
+
+fn whole() -> Snapshot {
+    Snapshot { whole_id: true, ..fresh() }
+}
+
+fn in_grace() -> Snapshot {
+    Snapshot { in_grace: true, ..fresh() }
+}
+
+fn due_for_another_id() -> Snapshot {
+    Snapshot { renewal_due: true, ..fresh() }
+}
+
+/// What a plan does, without the times.
+fn kind(plan: Plan) -> &'static str {
+    match plan {
+        Plan::Keep => "keep",
+        Plan::Touch { prolongs: true, send: false, .. } => "touch",
+        Plan::Touch { prolongs: true, send: true, .. } => "touch and send",
+        Plan::Touch { prolongs: false, .. } => "send",
+        Plan::Create { .. } => "create",
+        Plan::Login { .. } => "login",
+        Plan::Write { renewal: None, send: false, .. } => "write",
+        Plan::Write { renewal: None, send: true, .. } => "write and send",
+        Plan::Write { renewal: Some(Renewal { rotates: true, .. }), .. } => "renew",
+        Plan::Write { renewal: Some(Renewal { rotates: false, .. }), .. } => "renew quietly",
+        Plan::Move { .. } => "move",
+        Plan::End => "end",
+    }
+}
+
+#[test]
+fn the_table_row_by_row() {
+    let idle = Asked { idle: Some(600), ..NOTHING };
+    let cleared = Asked { ended: true, ..VALUE };
+    let rows: &[(u32, Option<Snapshot>, Asked, Moment, &str)] = &[
+        (1, None, NOTHING, IN_TIME, "keep"),
+        (1, None, RENEW, IN_TIME, "keep"),
+        (1, None, idle, IN_TIME, "keep"),
+        (2, None, VALUE, IN_TIME, "create"),
+        (2, None, LOGIN, IN_TIME, "create"),
+        (2, None, VALUE, LATE, "create"),
+        (3, None, CLEAR, IN_TIME, "end"),
+        (3, Some(fresh()), CLEAR, IN_TIME, "end"),
+        (3, Some(accepted()), CLEAR, FAILED, "end"),
+        (3, Some(in_grace()), CLEAR, LATE, "end"),
+        (4, Some(fresh()), cleared, IN_TIME, "create"),
+        (4, None, cleared, IN_TIME, "create"),
+        (5, Some(fresh()), LOGIN, IN_TIME, "login"),
+        (5, Some(in_grace()), LOGIN, IN_TIME, "login"),
+        (5, Some(accepted()), LOGIN, IN_TIME, "login"),
+        (6, Some(accepted()), NOTHING, IN_TIME, "move"),
+        (6, Some(accepted()), VALUE, IN_TIME, "move"),
+        (6, Some(accepted()), VALUE, LATE, "move"),
+        (6, Some(accepted()), RENEW, FAILED, "move"),
+        (12, Some(accepted()), NOTHING, LATE, "keep"),
+        (12, Some(accepted()), NOTHING, FAILED, "keep"),
+        (7, Some(whole()), RENEW, IN_TIME, "move"),
+        (10, Some(whole()), VALUE, IN_TIME, "write"),
+        (8, Some(fresh()), RENEW, IN_TIME, "renew"),
+        (8, Some(due_for_another_id()), RENEW, IN_TIME, "renew"),
+        (8, Some(fresh()), RENEW, LATE, "renew"),
+        (12, Some(in_grace()), RENEW, IN_TIME, "keep"),
+        (9, Some(due_for_another_id()), NOTHING, IN_TIME, "renew quietly"),
+        (9, Some(due_for_another_id()), VALUE, IN_TIME, "renew quietly"),
+        (12, Some(due_for_another_id()), NOTHING, LATE, "keep"),
+        (12, Some(due_for_another_id()), NOTHING, FAILED, "keep"),
+        (10, Some(due_for_another_id()), VALUE, FAILED, "write"),
+        (10, Some(fresh()), VALUE, IN_TIME, "write"),
+        (10, Some(fresh()), idle, IN_TIME, "write and send"),
+        (10, Some(in_grace()), VALUE, IN_TIME, "write"),
+        (10, Some(stale()), VALUE, IN_TIME, "write and send"),
+        (10, Some(stale()), VALUE, LATE, "write"),
+        (11, Some(seen(MINUTE)), NOTHING, IN_TIME, "touch"),
+        (11, Some(seen(MINUTE)), SAME, IN_TIME, "touch"),
+        (11, Some(stale()), NOTHING, IN_TIME, "send"),
+        (11, Some(fresh()), RESEAL, LATE, "send"),
+        (12, Some(seen(MINUTE)), NOTHING, LATE, "keep"),
+        (12, Some(seen(MINUTE)), NOTHING, FAILED, "keep"),
+        (12, Some(stale()), NOTHING, LATE, "keep"),
+        (12, Some(fresh()), NOTHING, IN_TIME, "keep"),
+        (12, Some(fresh()), SAME, IN_TIME, "keep"),
+    ];
+    for (row, session, asked, moment, expected) in rows {
+        let plan = plan(session.as_ref(), asked, &POLICY, moment);
+        assert_eq!(kind(plan), *expected, "row {row}: {session:?}, {asked:?}, {moment:?}");
+    }
+}
+
+#[test]
+fn by_value_whatever_changes_the_session_sends_it() {
+    let policy = Policy { by_value: true, ..POLICY };
+    for (session, asked, expected) in [
+        (fresh(), VALUE, "write and send"),
+        (fresh(), SAME, "keep"),
+        (seen(MINUTE), NOTHING, "touch and send"),
+        (stale(), NOTHING, "send"),
+    ] {
+        let plan = plan(Some(&session), &asked, &policy, &IN_TIME);
+        assert_eq!(kind(plan), expected, "{session:?} {asked:?}");
+        assert_eq!(plan.times(Some(&session)).unwrap().seen, NOW);
+    }
+}
+
+#[test]
+fn c7_a_cookie_that_would_end_before_its_session_goes_out_with_every_use_that_counts() {
+    let policy = Policy { token_expires_early: true, ..POLICY };
+    let used = |session: &Snapshot, asked, moment| {
+        let plan = plan(Some(session), &asked, &policy, &moment);
+        (kind(plan), plan.times(Some(session)).unwrap().seen == NOW)
+    };
+    let minute_ago = seen(MINUTE);
+    assert_eq!(used(&minute_ago, VALUE, IN_TIME), ("write and send", true));
+    assert_eq!(used(&minute_ago, NOTHING, IN_TIME), ("touch and send", true));
+    // A use that the client cannot be told of must not put off the next cookie.
+    assert_eq!(used(&minute_ago, VALUE, LATE), ("write", false));
+    let old_id = Snapshot { in_grace: true, ..minute_ago };
+    assert_eq!(used(&old_id, VALUE, IN_TIME), ("write", false));
+}
+
+#[test]
+fn c15_a_session_that_outlives_every_cookie_is_sent_again_with_a_timeout_of_its_own_too() {
+    let policy = Policy { longest_expires_early: true, ..POLICY };
+    let own = Snapshot { times: Times { idle_override: 7200, ..seen(HOUR).times }, ..seen(HOUR) };
+    let write = plan(Some(&own), &VALUE, &policy, &IN_TIME);
+    assert_eq!(kind(write), "write and send");
+    assert_eq!(kind(plan(Some(&fresh()), &VALUE, &policy, &IN_TIME)), "write");
+}
+
+#[test]
+fn a_session_that_goes_on_keeps_its_beginning_and_one_that_begins_has_the_present() {
+    let session = seen(MINUTE);
+    let begin = session.times.created;
+    for (asked, created) in
+        [(VALUE, begin), (RENEW, begin), (LOGIN, NOW), (Asked { ended: true, ..VALUE }, NOW)]
+    {
+        let plan = plan(Some(&session), &asked, &POLICY, &IN_TIME);
+        assert_eq!(plan.times(Some(&session)).unwrap().created, created, "{asked:?}");
+    }
+    assert_eq!(plan(Some(&session), &CLEAR, &POLICY, &IN_TIME).times(Some(&session)), None);
+}
+
+/// Every combination of what can be found and asked for.
+fn all(mut check: impl FnMut(Option<Snapshot>, Asked, Moment, Plan)) {
+    let flag = |bits: u32, at: u32| bits >> at & 1 == 1;
+    for found in 0..1 << 6 {
+        let base = if flag(found, 1) { seen(MINUTE) } else { fresh() };
+        let session = flag(found, 0).then(|| Snapshot {
+            stale_key: flag(found, 2),
+            accepted: flag(found, 3),
+            in_grace: flag(found, 4),
+            renewal_due: flag(found, 5),
+            ..base
+        });
+        for bits in 0..1 << 7 {
+            for value in [Value::Untouched, Value::Same, Value::Changed] {
+                let asked = Asked {
+                    ended: flag(bits, 0),
+                    // A login comes with a value.
+                    login: flag(bits, 1) && value != Value::Untouched,
+                    renew: flag(bits, 2),
+                    idle: flag(bits, 3).then_some(60),
+                    reseal: flag(bits, 4),
+                    value,
+                    ..NOTHING
+                };
+                let moment = Moment { late: flag(bits, 5), failed: flag(bits, 6), ..IN_TIME };
+                check(session, asked, moment, plan(session.as_ref(), &asked, &POLICY, &moment));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_end_is_terminal_and_only_a_value_after_it_begins_another() {
+    all(|session, asked, _, plan| {
+        if asked.ended {
+            let begins = asked.value != Value::Untouched;
+            assert_eq!(kind(plan), if begins { "create" } else { "end" }, "{session:?} {asked:?}");
+        }
+    });
+}
+
+#[test]
+fn nothing_happens_by_itself_after_a_5xx_or_after_the_response() {
+    all(|session, asked, moment, plan| {
+        if asked == NOTHING && (moment.late || moment.failed) {
+            assert_eq!(plan, Plan::Keep, "{session:?}");
+        }
+    });
+}
+
+#[test]
+fn nothing_is_sent_to_the_client_of_an_old_id_but_what_begins_or_moves() {
+    all(|session, asked, _, plan| {
+        if session.is_some_and(|session| session.in_grace) {
+            let sends =
+                matches!(plan, Plan::Touch { send: true, .. } | Plan::Write { send: true, .. });
+            assert!(!sends, "{asked:?} {plan:?}");
+        }
+    });
+}

@@ -1,0 +1,171 @@
+//! Saving and reading a session while its request goes on.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::commit::Fate;
+use super::entry::Entry;
+use super::load::{self, too_late, within};
+use super::replay::{is_replaying, replaying};
+use super::state::Left;
+use super::tracked::{Kind, Tracked};
+use super::work::Work;
+use crate::error::SessionError;
+use crate::{SessionData, by_id};
+
+impl<T: SessionData> Entry<T> {
+    /// Commits now. The changes stay pending if that fails. Says whether they were
+    /// committed, and not dropped meanwhile by the request itself.
+    pub async fn save(&self) -> Result<bool, SessionError> {
+        self.outside_of_changes()?;
+        let mut kept = true;
+        loop {
+            let deadline = Instant::now() + self.definition.storage_timeout;
+            match self.commit_once(false, deadline, true).await? {
+                // The request dropped these changes while they were committed. What
+                // it asked for instead comes next.
+                Fate::Unwanted => kept = false,
+                Fate::Dropped => return Err(SessionError::Ended),
+                Fate::Committed | Fate::Ended => break,
+            }
+        }
+        if self.state.lock().lost { Err(SessionError::Ended) } else { Ok(kept) }
+    }
+
+    pub(super) async fn commit_once(
+        &self,
+        failed: bool,
+        deadline: Instant,
+        confirmed: bool,
+    ) -> Result<Fate, SessionError> {
+        let _alone = self.alone(deadline).await.ok_or_else(too_late)?;
+        let mut work = Work::begin(self, confirmed);
+        let fate = work.run(self.moment(failed), deadline).await?;
+        // Changes that the request has dropped itself are not lost.
+        let moot = fate == Fate::Dropped && !work.is_wanted();
+        Ok(if moot { Fate::Unwanted } else { fate })
+    }
+
+    /// Waits for the commit or the read under way. One that nobody polls any more
+    /// is waited for until the deadline.
+    pub(super) async fn alone(&self, deadline: Instant) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        within(deadline, pin!(self.committing.lock())).await
+    }
+
+    /// Reads the session again. What is pending stays on top of what is read.
+    pub async fn refresh(&self) -> Result<Option<Arc<T>>, SessionError> {
+        self.outside_of_changes()?;
+        let deadline = Instant::now() + self.definition.storage_timeout;
+        let _alone = self.alone(deadline).await.ok_or_else(too_late)?;
+        let (sessions, ended) = {
+            let state = self.state.lock();
+            (state.presented.sessions.clone(), state.pending.ended)
+        };
+        // An end is terminal, and a session that is not committed is nowhere.
+        if ended || sessions.snapshot().is_none() {
+            return Ok(self.get());
+        }
+        let again = pin!(self.again(sessions));
+        let found = within(deadline, again).await.unwrap_or_else(|| Err(too_late()))?;
+        let begins = self.begins_another();
+        let dropped = self.change(|state, retired| {
+            let Some((sessions, value)) = found else {
+                state.presented.sessions.lose();
+                let moot = !state.pending.is_empty() && !begins && !state.pending.ended;
+                let left = if begins { Left::Value(None) } else { Left::Dropped };
+                let lost = state.lost;
+                state.found(left, retired);
+                state.lost = lost || moot;
+                return moot;
+            };
+            state.take_sessions(sessions, true, retired);
+            let over = state.presented.sessions.snapshot().is_none();
+            state.found(Left::Value((!over).then_some(value)), retired);
+            false
+        });
+        if dropped {
+            self.core.report_dropped(&self.definition);
+        }
+        self.show_anew();
+        Ok(self.get())
+    }
+
+    /// The sessions with the request's own as it stands now, if it still does.
+    async fn again(&self, mut sessions: Kind) -> Result<Option<(Kind, Arc<T>)>, SessionError> {
+        let (definition, now) = (&self.definition, self.now());
+        match &mut sessions {
+            Kind::ById(tracker, all) => {
+                let Some(before) = all.one.take() else { return Ok(None) };
+                let found = by_id::find(definition, &tracker.server, &before.place.id, now).await?;
+                let Some(mut found) = found else { return Ok(None) };
+                found.snapshot.stale_key = before.snapshot.stale_key;
+                found.snapshot.accepted = before.snapshot.accepted;
+                let Some(found) = load::convert::<T, _>(definition, found) else { return Ok(None) };
+                let Some(value) = definition.codec.decode::<T>(&found.content) else {
+                    return Ok(None);
+                };
+                all.one = Some(Arc::new(found));
+                Ok(Some((sessions, Arc::new(value))))
+            }
+            Kind::ByValue(tracker, all) => {
+                let lifetime = &definition.policy.lifetime;
+                let lives = |one: &Arc<Tracked<_>>| lifetime.admits(&one.snapshot.times, now);
+                if !all.one.as_ref().is_some_and(lives) {
+                    return Ok(None);
+                }
+                if let (Some(revocation), Some(one)) = (&tracker.revocation, &all.one)
+                    && revocation.covers(&one.place, now).await?
+                {
+                    return Ok(None);
+                }
+                let committed = self.state.lock().committed.clone();
+                Ok(committed.map(|value| (sessions, value)))
+            }
+        }
+    }
+
+    /// Whether what is pending begins another session.
+    pub(super) fn begins_another(&self) -> bool {
+        let (login, base, value, committed) = {
+            let state = self.state.lock();
+            let base = state.pending.base.is_some();
+            (state.pending.login, base, state.value.clone(), state.committed.clone())
+        };
+        let owner = |value: &Option<Arc<T>>| {
+            value.as_deref().and_then(T::owner).map(std::borrow::Cow::into_owned)
+        };
+        login || base && owner(&value) != owner(&committed)
+    }
+
+    /// Computes the value anew that was computed before a commit or a read.
+    pub(super) fn show_anew(&self) {
+        let (pending, committed, revision) = {
+            let state = self.state.lock();
+            if !state.stale {
+                return;
+            }
+            (state.pending.clone(), state.committed.clone(), state.revision)
+        };
+        // User code runs outside the lock. If it panics, the next commit meets it.
+        let value = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            replaying(self.name(), || pending.apply(committed.as_deref()))
+        }));
+        let Ok(value) = value else { return };
+        self.change(|state, retired| {
+            if state.revision == revision {
+                state.show(value.map(Arc::new), retired);
+                state.stale = false;
+            }
+        });
+    }
+
+    /// A closure that is applied during a commit cannot wait for one.
+    fn outside_of_changes(&self) -> Result<(), SessionError> {
+        if is_replaying(self.name()) {
+            return Err(SessionError::Unsupported("a change of a session cannot save or read it"));
+        }
+        Ok(())
+    }
+}

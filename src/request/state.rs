@@ -1,0 +1,348 @@
+//! What one request holds of a session of type `T`: where the session stands,
+//! what the application asked for since, and what the client is to hold. No
+//! I/O, and no user code under the lock: what a change replaces is handed out
+//! as [`Retired`] and dropped after the lock.
+
+use std::sync::Arc;
+
+use super::delivery::{Delivery, Holds};
+use super::pending::{Base, Change, Pending};
+use super::plan::Asked;
+use super::tracked::{Content, Kind, Presented};
+use crate::storage::StorageKey;
+use crate::token::SessionId;
+
+/// The id that the next commit gives, once somebody has asked for it.
+#[derive(Clone)]
+pub(crate) enum Planned {
+    /// Of a session that begins or moves.
+    Fresh(SessionId),
+    /// Of the session that is there, under another secret.
+    Renewed(SessionId),
+}
+
+/// What a commit or a read left of the session's value.
+pub(crate) enum Left<T> {
+    /// This value is committed. There may be none.
+    Value(Option<Arc<T>>),
+    /// The session was over. The changes are dropped.
+    Dropped,
+}
+
+/// What a change has replaced, to be dropped after the lock: a value's or a
+/// closure's `Drop` may call the session.
+pub(crate) struct Retired<T> {
+    value: Option<Arc<T>>,
+    committed: Option<Arc<T>>,
+    pending: Option<Pending<T>>,
+    in_flight: Option<Arc<Pending<T>>>,
+    unconfirmed: Option<(Kind, Option<Arc<T>>)>,
+}
+
+impl<T> Default for Retired<T> {
+    fn default() -> Self {
+        Self { value: None, committed: None, pending: None, in_flight: None, unconfirmed: None }
+    }
+}
+
+/// What this request has ended from outside, through its manager.
+#[derive(PartialEq, Eq)]
+enum EndedOutside {
+    Nothing,
+    /// The session by value with this token.
+    Token([u8; 16]),
+    /// The session by id with this record.
+    Record(StorageKey),
+}
+
+/// One session in one request.
+pub(crate) struct State<T> {
+    /// What the request presented, and where its session stands now.
+    pub presented: Presented,
+    /// The value as it was found or last committed.
+    pub committed: Option<Arc<T>>,
+    /// The value as this request sees it.
+    pub value: Option<Arc<T>>,
+    pub pending: Pending<T>,
+    /// What the commit under way works on. It is asked for as much as
+    /// `pending`: `discard`, a 5xx and `clear` drop it, too. With the
+    /// generation in which it was taken.
+    in_flight: Option<(u64, Arc<Pending<T>>)>,
+    /// Moves when changes are dropped, so that a commit under way can tell.
+    pub generation: u64,
+    /// Moves with every change of `value`.
+    pub revision: u64,
+    /// `value` was computed before another commit; it must be computed anew.
+    pub stale: bool,
+    pub planned: Option<Planned>,
+    /// A value in its encoded form, and its revision.
+    pub encoded: Option<(u64, Content)>,
+    /// The session ended while this request changed it; the changes are
+    /// dropped, and the application has not been told.
+    pub lost: bool,
+    delivery: Delivery,
+    /// Before a commit that counts only if every session of the request is saved.
+    unconfirmed: Option<(Kind, Option<Arc<T>>)>,
+    ended_outside: EndedOutside,
+    /// What the response said last.
+    pub told: Option<Holds>,
+}
+
+impl<T> State<T> {
+    pub fn new(presented: Presented, value: Option<Arc<T>>) -> Self {
+        Self {
+            presented,
+            committed: value.clone(),
+            value,
+            pending: Pending::default(),
+            in_flight: None,
+            generation: 0,
+            revision: 0,
+            stale: false,
+            planned: None,
+            encoded: None,
+            lost: false,
+            delivery: Delivery::default(),
+            unconfirmed: None,
+            ended_outside: EndedOutside::Nothing,
+            told: None,
+        }
+    }
+
+    /// `set`, or `login` and `login_with`.
+    pub fn set(&mut self, base: Base<T>, value: Arc<T>, login: bool, retired: &mut Retired<T>) {
+        let replaced = Pending {
+            base: self.pending.base.replace(base),
+            changes: std::mem::take(&mut self.pending.changes),
+            ..Pending::default()
+        };
+        retired.pending = Some(replaced);
+        if login {
+            self.pending.login = true;
+            self.pending.idle = None;
+        }
+        self.show(Some(value), retired);
+    }
+
+    /// Takes a changed value; gives the change back if the value was changed
+    /// since `revision`.
+    pub fn update(
+        &mut self,
+        revision: u64,
+        value: &Arc<T>,
+        change: Change<T>,
+        retired: &mut Retired<T>,
+    ) -> Result<(), Change<T>> {
+        if self.revision != revision {
+            return Err(change);
+        }
+        self.pending.changes.push(change);
+        self.show(Some(Arc::clone(value)), retired);
+        Ok(())
+    }
+
+    pub fn clear(&mut self, retired: &mut Retired<T>) {
+        self.drop_pending(retired);
+        self.pending.ended = true;
+        self.show(None, retired);
+    }
+
+    /// Back to what was found or last committed.
+    pub fn discard(&mut self, retired: &mut Retired<T>) {
+        self.drop_pending(retired);
+        let committed = self.committed.clone();
+        self.show(committed, retired);
+    }
+
+    /// After a 5xx only `clear` holds.
+    pub fn drop_changes(&mut self, retired: &mut Retired<T>) {
+        if self.asked().0.ended { self.clear(retired) } else { self.discard(retired) }
+    }
+
+    fn drop_pending(&mut self, retired: &mut Retired<T>) {
+        retired.pending = Some(std::mem::take(&mut self.pending));
+        self.generation += 1;
+        self.planned = None;
+        self.lost = false;
+        self.stale = false;
+    }
+
+    /// Shows a value, computed from what is committed and pending.
+    pub fn show(&mut self, value: Option<Arc<T>>, retired: &mut Retired<T>) {
+        self.lost &= value.is_none();
+        retired.value = std::mem::replace(&mut self.value, value);
+        self.revision += 1;
+    }
+
+    /// Hands the changes to a commit. They stay asked for until it is done.
+    pub fn take(&mut self) -> Arc<Pending<T>> {
+        let pending = Arc::new(std::mem::take(&mut self.pending));
+        self.in_flight = Some((self.generation, Arc::clone(&pending)));
+        pending
+    }
+
+    /// What the next commit and the one under way are asked for, but for what
+    /// the value says; and whether the value changes.
+    pub fn asked(&self) -> (Asked, bool) {
+        let later = self.pending.asked();
+        let wanted = |(generation, _): &&(u64, _)| *generation == self.generation;
+        let Some((_, first)) = self.in_flight.as_ref().filter(wanted) else {
+            return (later, self.pending.changes_value());
+        };
+        let first_asked = first.asked();
+        let asked = Asked {
+            ended: later.ended || first_asked.ended,
+            login: later.login || first_asked.login,
+            renew: later.renew || first_asked.renew,
+            idle: later.idle.or(first_asked.idle.filter(|_| !later.login)),
+            reseal: later.reseal || first_asked.reseal,
+            ..later
+        };
+        (asked, first.changes_value() || self.pending.changes_value())
+    }
+
+    /// The value in its encoded form, if it is known.
+    pub fn encoded(&self) -> Option<Content> {
+        let (revision, content) = self.encoded.as_ref()?;
+        (*revision == self.revision).then(|| content.clone())
+    }
+
+    /// The commit failed or was given up: its changes are pending again,
+    /// unless they were dropped meanwhile.
+    pub fn put_back(&mut self, generation: u64, retired: &mut Retired<T>) {
+        let Some((_, taken)) = self.in_flight.take() else { return };
+        if self.generation == generation {
+            let later = std::mem::take(&mut self.pending);
+            self.pending = Pending::clone(&taken).followed_by(later);
+        }
+        if self.presented.sessions.snapshot().is_none() {
+            // It has ended all the same. Nothing shows it again.
+            retired.committed = self.committed.take();
+            if self.pending.is_empty() {
+                self.show(None, retired);
+            }
+        }
+        retired.in_flight = Some(taken);
+    }
+
+    /// The commit is done. `generation` is the one in which its changes were taken.
+    pub fn committed(&mut self, generation: u64, left: Left<T>, retired: &mut Retired<T>) {
+        let left = if self.is_over() { Left::Value(None) } else { left };
+        retired.in_flight = self.in_flight.take().map(|(_, pending)| pending);
+        self.planned = None;
+        self.found(left, retired);
+        // What the request has dropped itself is not lost.
+        self.lost &= self.generation == generation;
+    }
+
+    /// The commit was refused: the owner that the session was to have was revoked
+    /// meanwhile. Committed again, the changes would outlive that, so they are
+    /// dropped.
+    pub fn refused(&mut self, generation: u64, retired: &mut Retired<T>) {
+        let left = match self.presented.sessions.snapshot() {
+            Some(_) => Left::Value(self.committed.clone()),
+            None => Left::Dropped,
+        };
+        self.committed(generation, left, retired);
+        self.lost = self.generation == generation && self.value.is_none();
+    }
+
+    /// Takes what a commit left or a read found. Later changes stay pending, to
+    /// be computed anew. Of a session that is over only those that begin
+    /// another one go on.
+    pub fn found(&mut self, left: Left<T>, retired: &mut Retired<T>) {
+        let (committed, dropped) = match left {
+            Left::Value(value) => (value, false),
+            Left::Dropped => (None, true),
+        };
+        retired.committed = std::mem::replace(&mut self.committed, committed);
+        let moot = dropped && !self.pending.login && !self.pending.ended;
+        if moot {
+            retired.pending = Some(std::mem::take(&mut self.pending));
+        }
+        if self.pending.is_empty() {
+            let committed = self.committed.clone();
+            self.show(committed, retired);
+            self.stale = false;
+            self.lost |= dropped;
+        } else {
+            self.stale = !self.pending.ended;
+        }
+    }
+
+    /// Takes the sessions as a commit has left them. What is not `confirmed` can
+    /// be taken back: see [`give_up`](Self::give_up).
+    pub fn take_sessions(&mut self, sessions: Kind, confirmed: bool, retired: &mut Retired<T>) {
+        let before = std::mem::replace(&mut self.presented.sessions, sessions);
+        if !confirmed {
+            retired.unconfirmed = self.unconfirmed.replace((before, self.committed.clone()));
+        }
+        self.end_again();
+    }
+
+    /// A session that this request has ended from outside stays ended, whatever a
+    /// commit or a read says that was under way.
+    fn end_again(&mut self) {
+        let again = match &self.ended_outside {
+            EndedOutside::Nothing => false,
+            EndedOutside::Token(id) => self.presented.sessions.token_id() == Some(*id),
+            EndedOutside::Record(key) => self.presented.sessions.key() == Some(key),
+        };
+        if again {
+            self.presented.sessions.lose();
+        }
+    }
+
+    /// Whether this request has ended its session from outside, and began none
+    /// since.
+    fn is_over(&self) -> bool {
+        self.ended_outside != EndedOutside::Nothing && self.presented.sessions.snapshot().is_none()
+    }
+
+    /// Another session of the request could not be saved, and the response says
+    /// so. Only `clear` holds.
+    pub fn give_up(&mut self, retired: &mut Retired<T>) {
+        if let Some((sessions, committed)) = self.unconfirmed.take() {
+            self.presented.sessions = sessions;
+            retired.committed = std::mem::replace(&mut self.committed, committed);
+        }
+        self.drop_changes(retired);
+    }
+
+    /// This request has ended the session from outside. `begins` says whether
+    /// what is pending begins another one.
+    pub fn ended_outside(&mut self, begins: bool, retired: &mut Retired<T>) {
+        let sessions = &self.presented.sessions;
+        self.ended_outside = match (sessions.key(), sessions.token_id()) {
+            (Some(key), _) => EndedOutside::Record(key.clone()),
+            (None, Some(id)) => EndedOutside::Token(id),
+            (None, None) => EndedOutside::Nothing,
+        };
+        self.presented.sessions.lose();
+        self.delivery.take(Holds::Nothing, true);
+        let moot = !begins && !self.pending.is_empty() && !self.pending.ended;
+        let lost = self.lost;
+        self.found(if begins { Left::Value(None) } else { Left::Dropped }, retired);
+        self.lost = lost || moot;
+    }
+
+    /// What the client holds from now on. What is not `confirmed` counts only
+    /// if every session of the request is saved.
+    pub fn client_holds(&mut self, holds: Holds, confirmed: bool) {
+        let holds = if self.is_over() { Holds::Nothing } else { holds };
+        self.delivery.take(holds, confirmed);
+    }
+
+    /// What the response is to say; see [`Delivery::settle`].
+    pub fn settle(&mut self, succeeded: bool, retired: &mut Retired<T>) -> Option<Holds> {
+        retired.unconfirmed = self.unconfirmed.take();
+        self.delivery.settle(self.presented.any, succeeded)
+    }
+
+    /// Whether nothing is pending and the response needs to say nothing more.
+    pub fn is_quiet(&self) -> bool {
+        let wanted = |(generation, _): &(u64, _)| *generation == self.generation;
+        let under_way = self.in_flight.as_ref().is_some_and(wanted);
+        self.pending.is_empty() && !under_way && self.delivery.is_settled()
+    }
+}

@@ -1,0 +1,153 @@
+//! What a request presents: sessions by value or by id.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::plan::Snapshot;
+use crate::by_id::{ById, Located};
+use crate::by_value::{ByValue, Sealed};
+use crate::storage::{OwnerKey, StorageKey};
+
+/// A session as it was found, or left by the last commit. `P` is its place:
+/// where a later write goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Tracked<P> {
+    pub snapshot: Snapshot,
+    /// The encoded value; unchanged content is neither written nor sent.
+    pub content: Content,
+    pub place: P,
+}
+
+/// What the tokens of one kind stand for.
+#[derive(Debug)]
+pub(crate) struct Sessions<P> {
+    /// The session of the request; none if there is none or several.
+    pub one: Option<Arc<Tracked<P>>>,
+    /// Live sessions beside it, which `clear` and a login end as well.
+    pub others: Vec<Arc<Tracked<P>>>,
+    /// Sessions that the request had and lost: they are over, or go on under ids
+    /// that other requests were given. `clear` ends them. A login does not: of two
+    /// logins that meet, neither ends the other.
+    pub lost: Vec<Arc<Tracked<P>>>,
+}
+
+impl<P> Default for Sessions<P> {
+    fn default() -> Self {
+        Self { one: None, others: Vec::new(), lost: Vec::new() }
+    }
+}
+
+impl<P> Clone for Sessions<P> {
+    fn clone(&self) -> Self {
+        Self { one: self.one.clone(), others: self.others.clone(), lost: self.lost.clone() }
+    }
+}
+
+impl<P> Sessions<P> {
+    /// The session is over, or goes on under another id.
+    pub fn lose(&mut self) {
+        self.lost.extend(self.one.take());
+    }
+
+    /// The session cannot be used.
+    pub fn set_aside(&mut self) {
+        self.others.extend(self.one.take());
+    }
+}
+
+/// The sessions that a request presented.
+pub(crate) struct Presented {
+    /// The transport carried any value, valid or not.
+    pub any: bool,
+    pub sessions: Kind,
+}
+
+/// The sessions and what tracks them: by value or by id.
+#[derive(Clone)]
+pub(crate) enum Kind {
+    ByValue(Arc<ByValue>, Sessions<Sealed>),
+    ById(Arc<ById>, Sessions<Located>),
+}
+
+impl Kind {
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        match self {
+            Self::ByValue(_, sessions) => sessions.one.as_deref().map(|one| &one.snapshot),
+            Self::ById(_, sessions) => sessions.one.as_deref().map(|one| &one.snapshot),
+        }
+    }
+
+    pub fn content(&self) -> Option<&Content> {
+        match self {
+            Self::ByValue(_, sessions) => sessions.one.as_deref().map(|one| &one.content),
+            Self::ById(_, sessions) => sessions.one.as_deref().map(|one| &one.content),
+        }
+    }
+
+    /// Whose session it is, where that is known.
+    pub fn owner(&self) -> Option<&OwnerKey> {
+        match self {
+            Self::ByValue(_, sessions) => sessions.one.as_deref()?.place.owner.as_ref(),
+            Self::ById(_, sessions) => sessions.one.as_deref()?.place.owner.as_ref(),
+        }
+    }
+
+    /// The record's name in the storage; none by value.
+    pub fn key(&self) -> Option<&StorageKey> {
+        match self {
+            Self::ByValue(..) => None,
+            Self::ById(_, sessions) => sessions.one.as_deref().map(|one| &one.place.key),
+        }
+    }
+
+    /// The identity of the token; none by id.
+    pub fn token_id(&self) -> Option<[u8; 16]> {
+        match self {
+            Self::ByValue(_, sessions) => sessions.one.as_deref().map(|one| one.place.token_id),
+            Self::ById(..) => None,
+        }
+    }
+
+    /// See [`Sessions::lose`].
+    pub fn lose(&mut self) {
+        match self {
+            Self::ByValue(_, sessions) => sessions.lose(),
+            Self::ById(_, sessions) => sessions.lose(),
+        }
+    }
+
+    /// See [`Sessions::set_aside`].
+    pub fn set_aside(&mut self) {
+        match self {
+            Self::ByValue(_, sessions) => sessions.set_aside(),
+            Self::ById(_, sessions) => sessions.set_aside(),
+        }
+    }
+}
+
+/// Encoded bytes of a value; those of a record are shared with the storage.
+#[derive(Clone)]
+pub(crate) enum Content {
+    Owned(Arc<Vec<u8>>),
+    /// The record's payload, and where in it the value begins.
+    Shared(Arc<[u8]>, usize),
+}
+
+impl Content {
+    pub fn owned(bytes: Vec<u8>) -> Self {
+        Self::Owned(Arc::new(bytes))
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Owned(bytes) => bytes,
+            Self::Shared(bytes, start) => bytes.get(*start..).unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{} bytes]", self.bytes().len())
+    }
+}

@@ -1,0 +1,209 @@
+//! The changes of a session of type `T` on their way into a commit, and the
+//! outcome on its way back.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::commit::{Changes, Commit, Done, Fate, Next, Present, commit};
+use super::entry::Entry;
+use super::pending::Pending;
+use super::plan::Moment;
+use super::replay::replaying;
+use super::state::Left;
+use super::tracked::Content;
+use crate::SessionData;
+use crate::error::SessionError;
+use crate::storage::OwnerKey;
+use crate::token::SessionId;
+
+/// Changes that are being committed. They stay in the state until that is done,
+/// and go back to what is pending if it fails or is dropped.
+pub(super) struct Work<'a, T: SessionData> {
+    applied: Applied<'a, T>,
+    done: Done,
+    /// What was committed counts even if another session of the request fails.
+    confirmed: bool,
+    ended: Ended,
+}
+
+/// How a commit ended.
+#[derive(Clone, Copy)]
+enum Ended {
+    With(Fate),
+    /// The owner that the session was to have was revoked meanwhile.
+    Refused,
+    /// It failed, or its future was dropped.
+    Not,
+}
+
+/// The changes and what they have come to.
+struct Applied<'a, T: SessionData> {
+    entry: &'a Entry<T>,
+    pending: Arc<Pending<T>>,
+    /// The state's when the changes were taken.
+    generation: u64,
+    /// The value when they were taken, and its encoded form if that is known.
+    taken: Option<Arc<T>>,
+    encoded: Option<Content>,
+    /// The value was computed before another commit.
+    stale: bool,
+    /// The value that the changes have come to.
+    value: Mutex<Option<Arc<T>>>,
+    /// The value that they started from.
+    before: Mutex<Option<Arc<T>>>,
+}
+
+impl<'a, T: SessionData> Work<'a, T> {
+    pub fn begin(entry: &'a Entry<T>, confirmed: bool) -> Self {
+        let mut state = entry.state.lock();
+        let pending = state.take();
+        let applied = Applied {
+            entry,
+            pending,
+            generation: state.generation,
+            taken: state.value.clone(),
+            encoded: state.encoded(),
+            stale: state.stale,
+            value: Mutex::new(state.value.clone()),
+            before: Mutex::new(state.committed.clone()),
+        };
+        Self {
+            applied,
+            done: Done::new(state.presented.sessions.clone()),
+            confirmed,
+            ended: Ended::Not,
+        }
+    }
+
+    /// Commits, and says what became of the value.
+    pub async fn run(&mut self, moment: Moment, deadline: Instant) -> Result<Fate, SessionError> {
+        let ended = self.commit(moment, deadline).await;
+        self.ended = match &ended {
+            Ok(fate) => Ended::With(*fate),
+            Err(SessionError::Ended) => Ended::Refused,
+            Err(_) => Ended::Not,
+        };
+        ended
+    }
+
+    async fn commit(&mut self, moment: Moment, deadline: Instant) -> Result<Fate, SessionError> {
+        let next = self.applied.next(&self.done)?;
+        let Applied { entry, pending, .. } = &self.applied;
+        let job = Commit {
+            core: &entry.core,
+            definition: &entry.definition,
+            asked: pending.asked(),
+            next,
+            changes: &self.applied,
+            epoch: pending.epoch,
+            client: &entry.client,
+            moment,
+            deadline,
+            conflicted: AtomicBool::new(false),
+        };
+        commit(&job, &mut self.done).await?;
+        Ok(self.done.fate)
+    }
+
+    /// Whether nobody has dropped the changes meanwhile.
+    pub fn is_wanted(&self) -> bool {
+        self.applied.are_wanted()
+    }
+}
+
+impl<T: SessionData> Applied<'_, T> {
+    /// What the value is to become; none if nothing was said about it.
+    fn next(&self, done: &Done) -> Result<Option<Next>, SessionError> {
+        if !self.pending.changes_value() {
+            return Ok(None);
+        }
+        if self.stale {
+            let content = done.sessions.content();
+            return self.on(content.map(|content| (content, done.sessions.owner())));
+        }
+        let Some(value) = &self.taken else { return Ok(None) };
+        let content = match &self.encoded {
+            Some(content) => content.clone(),
+            None => self.entry.definition.encode(&**value)?,
+        };
+        Ok(Some(self.next_of(value, content, done.sessions.owner())))
+    }
+
+    /// `known` is the key of the owner of the value before.
+    fn next_of(&self, value: &T, content: Content, known: Option<&OwnerKey>) -> Next {
+        let before = self.before.lock().clone();
+        let (was, is) = (before.as_deref().and_then(T::owner), value.owner());
+        let owned = is.is_some();
+        let owner_changes = before.is_some() && was != is;
+        let key = match known.filter(|_| !owner_changes && owned) {
+            Some(known) => Some(known.clone()),
+            None => is.and_then(|name| self.entry.definition.owner(&name)),
+        };
+        Next { content, owner: key, owned, owner_changes }
+    }
+}
+
+impl<T: SessionData> Changes for Applied<'_, T> {
+    fn on(&self, session: Option<Present<'_>>) -> Result<Option<Next>, SessionError> {
+        let definition = &self.entry.definition;
+        let fresh = match session {
+            Some((content, _)) => match definition.codec.decode::<T>(content) {
+                Some(value) => Some(Arc::new(value)),
+                None => return Ok(None),
+            },
+            None => None,
+        };
+        let value = replaying(self.entry.name(), || self.pending.apply(fresh.as_deref()));
+        let Some(value) = value.map(Arc::new) else { return Ok(None) };
+        let content = definition.encode(&*value)?;
+        if fresh.is_some() {
+            *self.before.lock() = fresh;
+        }
+        let next = self.next_of(&value, content, session.and_then(|(_, owner)| owner));
+        *self.value.lock() = Some(value);
+        Ok(Some(next))
+    }
+
+    fn are_wanted(&self) -> bool {
+        self.entry.state.lock().generation == self.generation
+    }
+
+    fn id(&self, renewed: Option<&SessionId>) -> Result<SessionId, SessionError> {
+        self.entry.planned(renewed)
+    }
+
+    fn id_is_taken(&self) {
+        self.entry.state.lock().planned = None;
+    }
+}
+
+impl<T: SessionData> Drop for Work<'_, T> {
+    fn drop(&mut self) {
+        let entry = self.applied.entry;
+        let (value, before) =
+            (self.applied.value.get_mut().take(), self.applied.before.get_mut().take());
+        let sessions = std::mem::replace(&mut self.done.sessions, entry.nothing());
+        let holds = self.done.holds.take();
+        let (generation, confirmed) = (self.applied.generation, self.confirmed);
+        entry.change(|state, retired| {
+            state.take_sessions(sessions, confirmed, retired);
+            if let Some(holds) = holds {
+                state.client_holds(holds, confirmed);
+            }
+            match self.ended {
+                Ended::With(Fate::Committed) => {
+                    state.committed(generation, Left::Value(value), retired);
+                }
+                Ended::With(Fate::Ended) => state.committed(generation, Left::Value(None), retired),
+                Ended::With(Fate::Dropped) => state.committed(generation, Left::Dropped, retired),
+                Ended::Refused => state.refused(generation, retired),
+                Ended::With(Fate::Unwanted) | Ended::Not => state.put_back(generation, retired),
+            }
+        });
+        drop(before);
+        entry.show_anew();
+    }
+}

@@ -1,0 +1,62 @@
+//! What can be known of the shards without their locks: where to look for room
+//! when the storage is full. Each shard writes its own outline under its lock.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::storage::Timestamp;
+
+const NEVER: u64 = u64::MAX;
+
+/// What is known of one shard.
+pub(super) struct Outline {
+    /// When the oldest session began that no client came back with.
+    waiting: AtomicU64,
+    /// No record expires before this.
+    expires: AtomicU64,
+}
+
+impl Default for Outline {
+    fn default() -> Self {
+        Self { waiting: AtomicU64::new(NEVER), expires: AtomicU64::new(NEVER) }
+    }
+}
+
+impl Outline {
+    /// The oldest session that no client came back with began then.
+    pub fn set_waiting(&self, since: Option<Timestamp>) {
+        let since = since.map_or(NEVER, |since| since.as_millis().min(NEVER - 1));
+        self.waiting.store(since, Ordering::Relaxed);
+    }
+
+    #[cfg(test)]
+    pub fn waiting(&self) -> Option<u64> {
+        Some(self.waiting.load(Ordering::Relaxed)).filter(|since| *since != NEVER)
+    }
+
+    /// No record expires before `first`.
+    pub fn set_expires(&self, first: Timestamp) {
+        self.expires.store(first.as_millis(), Ordering::Relaxed);
+    }
+
+    /// There is a record that expires at `expires`.
+    pub fn add_expires(&self, expires: Timestamp) {
+        self.expires.fetch_min(expires.as_millis(), Ordering::Relaxed);
+    }
+
+    /// Whether a record may have expired.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.expires.load(Ordering::Relaxed) <= now.as_millis()
+    }
+}
+
+/// The shard with the oldest session that no client came back with.
+pub(super) fn longest_waiting(outlines: &[Outline]) -> Option<usize> {
+    let (mut shard, mut oldest) = (None, NEVER);
+    for (number, outline) in outlines.iter().enumerate() {
+        let since = outline.waiting.load(Ordering::Relaxed);
+        if since < oldest {
+            (shard, oldest) = (Some(number), since);
+        }
+    }
+    shard
+}

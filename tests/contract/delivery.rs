@@ -1,0 +1,467 @@
+//! What reaches the client: a token that was promised, and no other.
+
+use std::time::Duration;
+
+use rocket::fairing::{AdHoc, Fairing, Info, Kind};
+use rocket::figment::Figment;
+use rocket::http::{Header, Status};
+use rocket::local::asynchronous::{Client, LocalResponse};
+use rocket::{Request, Response, State, get, routes};
+use rocket_typed_sessions::storage::{Memory, Timestamp};
+use rocket_typed_sessions::testing::Clock;
+use rocket_typed_sessions::{
+    Outgoing, Session, SessionData, SessionError, SessionTransport, Sessions,
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use crate::support::*;
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Cart(u32);
+
+impl SessionData for Cart {
+    const NAME: &'static str = "cart";
+}
+
+/// The `name=value` of every `Set-Cookie`.
+fn cookies(response: &LocalResponse<'_>) -> Vec<String> {
+    let all = response.headers().get("Set-Cookie");
+    all.filter_map(|cookie| cookie.split(';').next()).map(str::to_owned).collect()
+}
+
+/// A fairing attached behind the sessions' own that counts visits in one.
+struct Visits;
+
+#[rocket::async_trait]
+impl Fairing for Visits {
+    fn info(&self) -> Info {
+        Info { name: "Visits", kind: Kind::Response }
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let Some(what) = request.uri().query().map(|query| query.as_str().to_owned()) else {
+            return;
+        };
+        let session = request.guard::<Session<Cart>>().await.expect("a session");
+        session.get_or_insert_with(|| Cart(0));
+        session.update(|cart| cart.0 += 1);
+        if what == "save" {
+            let saved = session.save().await;
+            response.set_raw_header("X-Saved", format!("{saved:?}"));
+        }
+        if what == "clear" {
+            session.clear();
+        }
+    }
+}
+
+#[get("/cart")]
+fn cart(session: Session<Cart>) -> String {
+    session.get().map_or_else(|| "none".into(), |cart| cart.0.to_string())
+}
+
+#[tokio::test]
+async fn c9_a_session_first_used_by_a_fairing_behind_ours_is_saved_and_its_token_goes_out() {
+    for place in PLACES {
+        let figment = figment("memory").merge(("sessions.cart.storage", place));
+        let rocket = build(figment, Sessions::fairing(), routes![cart]).attach(Visits);
+        let client = Client::untracked(rocket).await.expect("a rocket");
+        for uri in ["/nowhere?save", "/nowhere?"] {
+            let response = client.get(uri).dispatch().await;
+            let saved = response.headers().get_one("X-Saved");
+            assert_eq!(saved, uri.ends_with("save").then_some("Ok(())"), "{place} {uri}");
+            assert_eq!(response.headers().get_one("Vary"), Some("Cookie"), "{place} {uri}");
+            let sent = cookies(&response);
+            assert_eq!(sent.len(), 1, "{place} {uri}: {sent:?}");
+            assert_eq!(text(&client, "/cart", &sent[0]).await, "1", "{place} {uri}");
+            // One that the handler has used as well.
+            let response = with_cookie(&client, &uri.replace("nowhere", "cart"), &sent[0]).await;
+            let now = cookies(&response).pop().unwrap_or(sent[0].clone());
+            assert_eq!(text(&client, "/cart", &now).await, "2", "{place} {uri}");
+        }
+        // One beside another that the handler has used, and that is saved before.
+        let sent = cookies(&client.get("/set/ann?save").dispatch().await);
+        assert_eq!(sent.len(), 2, "{place}: {sent:?}");
+        assert_eq!(text(&client, "/cart", &sent.join("; ")).await, "1", "{place}");
+        assert_eq!(text(&client, "/get", &sent.join("; ")).await, "ann 0", "{place}");
+        let response = client.get("/nowhere?clear").dispatch().await;
+        assert_eq!(cookies(&response), [""; 0], "{place}");
+    }
+}
+
+/// What a handler's spawned task was told.
+type Told = std::sync::Arc<Mutex<Option<bool>>>;
+
+#[get("/save-in-a-task/<after>")]
+fn save_in_a_task(user: Session<User>, cart: Session<Cart>, after: u64, told: &State<Told>) {
+    cart.get_or_insert_with(|| Cart(7));
+    let told = std::sync::Arc::clone(told);
+    rocket::tokio::spawn(async move {
+        rocket::tokio::time::sleep(Duration::from_millis(after)).await;
+        user.login(crate::support::user("ann"));
+        let saved = user.save().await;
+        assert!(matches!(saved, Ok(()) | Err(SessionError::TooLate)), "{saved:?}");
+        if saved.is_err() {
+            user.discard();
+        }
+        *told.lock().await = Some(saved.is_ok());
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c9_a_tasks_save_beside_another_sessions_commit_is_ok_only_if_its_token_goes_out() {
+    for (user_in, after) in [
+        ("memory", 0),
+        ("memory", 20),
+        ("memory", 90),
+        ("client", 0),
+        ("client", 20),
+        ("memory", 250),
+        ("client", 250),
+    ] {
+        let (storage, told) = (faulty(), Told::default());
+        let users = Faulty::new(Memory::new(10));
+        let figment = figment(if user_in == "memory" { "users" } else { "client" })
+            .merge(("sessions.cart.storage", "fault"));
+        let fairing =
+            Sessions::fairing().storage("fault", storage.clone()).storage("users", users.clone());
+        let rocket = build(figment, fairing, routes![save_in_a_task]).manage(told.clone());
+        let client = Client::untracked(rocket).await.expect("a rocket");
+        storage.set(Operation::Create, Fault::Slow(Duration::from_millis(100)));
+        let response = client.get(format!("/save-in-a-task/{after}")).dispatch().await;
+        let sent = cookies(&response).into_iter().find(|cookie| cookie.starts_with("user="));
+        drop(response);
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let saved = told.lock().await.expect("the task has ended");
+        assert_eq!(saved, sent.is_some(), "{user_in} after {after} ms: {sent:?}");
+        let end_of_time = Timestamp::from_millis(u64::MAX);
+        let left = users.inner().purge_expired(end_of_time, 10).await.expect("memory answers");
+        let expected = usize::from(saved && user_in == "memory");
+        assert_eq!(left, expected, "{user_in} after {after} ms: records");
+    }
+}
+
+#[tokio::test]
+async fn c7_a_cookie_that_ends_before_its_session_goes_out_with_every_write() {
+    let clock = Clock::new();
+    let figment = figment("memory").merge(("sessions.user.cookie.max_age", "1 hour"));
+    let client = client_with(figment, Sessions::fairing().clock(&clock), vec![]).await;
+    let token = logged_in(&client, "ann").await;
+    // As long as the user comes back within the hour, the browser has the cookie.
+    let mut cookie_ends = 3600;
+    for minute in (5..300).step_by(5) {
+        clock.advance(Duration::from_secs(300));
+        assert!(minute * 60 < cookie_ends, "the browser has dropped the cookie at {minute}");
+        let uri = if minute % 2 == 0 { "/count" } else { "/get" };
+        if sent(&with_cookie(&client, uri, &token).await).is_some() {
+            cookie_ends = minute * 60 + 3600;
+        }
+    }
+}
+
+#[tokio::test]
+async fn c15_a_session_longer_than_any_cookie_sends_it_again_before_the_browser_drops_it() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    for (max_age, own) in [(true, false), (false, true)] {
+        let clock = Clock::new();
+        let mut figment = figment("memory")
+            .merge(("sessions.user.absolute_timeout", "1000 days"))
+            .merge(("sessions.user.idle_timeout", "100 days"));
+        if max_age {
+            figment = figment.merge(("sessions.user.cookie.max_age", "1000 days"));
+        }
+        let fairing = Sessions::fairing().clock(&clock);
+        let client = client_with(figment, fairing, routes![remember]).await;
+        let response = client.get("/remember").dispatch().await;
+        let token = sent(&response).expect("a token");
+        let token = if own { token } else { logged_in(&client, "ann").await };
+        let mut cookie_ends = 400;
+        for day in 1..900 {
+            clock.advance(DAY);
+            assert!(day < cookie_ends, "the browser has dropped the cookie on day {day}");
+            let response = with_cookie(&client, "/get", &token).await;
+            if let Some(cookie) = response.headers().get_one("Set-Cookie") {
+                assert!(cookie.contains("; Max-Age="), "{cookie}");
+                cookie_ends = day + 400;
+            }
+            assert_eq!(response.into_string().await.as_deref(), Some("ann 0"), "day {day}");
+        }
+    }
+}
+
+#[get("/remember")]
+fn remember(session: Session<User>) {
+    session.login(user("ann"));
+    session.expires_in(Duration::from_secs(200 * 86_400));
+}
+
+fn with_grace(figment: Figment) -> Figment {
+    figment.merge(("sessions.user.renewal_grace", "30 seconds"))
+}
+
+#[tokio::test]
+async fn c11_the_old_and_the_new_id_of_one_session_in_one_request_are_that_session() {
+    let client = client(with_grace(figment("memory"))).await;
+    let old = logged_in(&client, "ann").await;
+    let new = sent(&with_cookie(&client, "/renew", &old).await).expect("a new id");
+    for both in [format!("{old}; {new}"), format!("{new}; {old}")] {
+        assert_eq!(text(&client, "/count", &both).await.split(' ').next(), Some("ann"));
+        // Of the two, the present id counts: it can be renewed.
+        let response = with_cookie(&client, "/get", &both).await;
+        assert_eq!(response.status(), Status::Ok);
+    }
+    assert_eq!(text(&client, "/get", &new).await, "ann 2");
+    let both = format!("{old}; {new}");
+    assert!(sent(&with_cookie(&client, "/renew", &both).await).is_some());
+    let both = format!("{new}; {new}");
+    assert_eq!(sent(&with_cookie(&client, "/clear", &both).await).as_deref(), Some("user="));
+    for token in [old, new] {
+        assert_eq!(text(&client, "/get", &token).await, "absent");
+    }
+}
+
+/// A transport of the application's that panics when it sends.
+struct Panics;
+
+impl SessionTransport for Panics {
+    fn receive<'r>(&self, request: &'r Request<'_>, name: &str) -> Vec<std::borrow::Cow<'r, str>> {
+        request.headers().get(name).map(std::borrow::Cow::Borrowed).collect()
+    }
+
+    fn send(&self, _: &mut Response<'_>, _: &str, _: Outgoing<'_>) {
+        panic!("on purpose")
+    }
+
+    fn clear(&self, _: &mut Response<'_>, _: &str) {
+        panic!("on purpose")
+    }
+
+    fn vary<'a>(&self, name: &'a str) -> Option<&'a str> {
+        assert_ne!(name, "X-Vary", "on purpose");
+        Some(name)
+    }
+}
+
+#[get("/renew-both/<first>")]
+fn renew_both(request: Both, first: &str) {
+    let Both(user, cart) = request;
+    if first == "cart" {
+        cart.set(Cart(1));
+    }
+    user.renew();
+    cart.set(Cart(2));
+}
+
+struct Both(Session<User>, Session<Cart>);
+
+#[rocket::async_trait]
+impl<'r> rocket::request::FromRequest<'r> for Both {
+    type Error = SessionError;
+
+    async fn from_request(
+        request: &'r Request<'_>,
+    ) -> rocket::request::Outcome<Self, SessionError> {
+        let cart_first = request.uri().path().ends_with("cart");
+        if cart_first {
+            let _ = request.guard::<Session<Cart>>().await;
+        }
+        let user = request.guard::<Session<User>>().await.expect("a session");
+        let cart = request.guard::<Session<Cart>>().await.expect("a session");
+        rocket::outcome::Outcome::Success(Self(user, cart))
+    }
+}
+
+#[tokio::test]
+async fn c22_a_transport_that_panics_costs_no_other_session_its_token() {
+    for (first, name) in [("cart", "X-Cart"), ("user", "X-Cart"), ("cart", "X-Vary")] {
+        let figment = figment("memory")
+            .merge(("sessions.cart.storage", "memory"))
+            .merge(("sessions.cart.transport", "panics"))
+            .merge(("sessions.cart.name", name));
+        let fairing = Sessions::fairing().transport("panics", Panics);
+        let client = client_with(figment, fairing, routes![renew_both]).await;
+        let token = logged_in(&client, "ann").await;
+        let response = with_cookie(&client, &format!("/renew-both/{first}"), &token).await;
+        assert_eq!(response.status(), Status::InternalServerError, "{first}");
+        assert_eq!(response.headers().get_one("Cache-Control"), Some("no-store"), "{first}");
+        let renewed = sent(&response).expect("the other session's token");
+        assert_eq!(text(&client, "/get", &renewed).await, "ann 0", "{first}");
+    }
+}
+
+#[get("/slow-both")]
+fn slow_both(user: Session<User>, cart: Session<Cart>) {
+    user.set(crate::support::user("ann"));
+    cart.set(Cart(1));
+}
+
+#[tokio::test]
+async fn c14_one_sessions_slow_storage_spends_no_other_sessions_timeout() {
+    let (slow, quick) = (faulty(), faulty());
+    let figment = figment("slow")
+        .merge(("sessions.user.storage_timeout", "5 seconds"))
+        .merge(("sessions.cart.storage", "quick"))
+        .merge(("sessions.cart.storage_timeout", "1 second"));
+    let fairing = Sessions::fairing().storage("slow", slow.clone()).storage("quick", quick.clone());
+    // Not ready at once: a timeout that is spent already would count.
+    for operation in [Operation::Read, Operation::Create] {
+        quick.set(operation, Fault::Slow(Duration::from_millis(20)));
+    }
+    let client = client_with(figment, fairing, routes![slow_both]).await;
+    let token = logged_in(&client, "ann").await;
+    slow.set(Operation::Read, Fault::Slow(Duration::from_millis(1200)));
+    slow.set(Operation::Create, Fault::Slow(Duration::from_millis(1200)));
+    slow.set(Operation::Update, Fault::Slow(Duration::from_millis(1200)));
+    for token in [&token, ""] {
+        let response = with_cookie(&client, "/slow-both", token).await;
+        assert_eq!(response.status(), Status::Ok);
+        assert!(cookies(&response).iter().any(|cookie| cookie.starts_with("cart=")));
+    }
+}
+
+#[tokio::test]
+async fn c21_a_storage_that_cannot_say_what_has_ended_does_not_fail_a_refreshed_expiry() {
+    let (storage, clock) = (faulty(), Clock::new());
+    let figment = figment("client").merge(("sessions.user.revocation", "fault"));
+    let fairing = Sessions::fairing().storage("fault", storage.clone()).clock(&clock);
+    let rocket = build(figment, fairing, routes![then_down]).manage(storage.clone());
+    let client = Client::untracked(rocket).await.expect("a rocket");
+    let token = logged_in(&client, "ann").await;
+    clock.advance(Duration::from_secs(2 * 86_400));
+    let response = with_cookie(&client, "/then-down", &token).await;
+    assert_eq!(response.status(), Status::Ok);
+    assert_eq!(response.into_string().await.as_deref(), Some("ann 0"));
+}
+
+/// The storage goes down after the session has been loaded.
+#[get("/then-down")]
+fn then_down(session: Session<User>, storage: &State<Faulty>) -> String {
+    for operation in Operation::ALL {
+        storage.set(operation, down());
+    }
+    show(&session)
+}
+
+#[get("/late-clear/<how>")]
+fn late_clear(session: Session<User>, how: &str, told: &State<Told>) {
+    let (told, then) = (std::sync::Arc::clone(told), how == "then-login");
+    rocket::tokio::spawn(async move {
+        rocket::tokio::time::sleep(Duration::from_millis(100)).await;
+        session.clear();
+        if then {
+            session.login(user("eve"));
+        }
+        let saved = session.save().await;
+        session.discard();
+        *told.lock().await = Some(saved.is_ok());
+    });
+}
+
+#[tokio::test]
+async fn c20_a_late_clear_needs_no_token_where_the_end_is_remembered() {
+    let revocable = figment("client").merge(("sessions.user.revocation", "memory"));
+    for (figment, how, ok) in [
+        (revocable.clone(), "alone", true),
+        (revocable, "then-login", false),
+        (figment("memory"), "alone", true),
+        (figment("memory"), "then-login", false),
+        // Nobody would remember it, and the client keeps its token.
+        (figment("client"), "alone", false),
+    ] {
+        let told = Told::default();
+        let rocket = build(figment, Sessions::fairing(), routes![late_clear]).manage(told.clone());
+        let client = Client::untracked(rocket).await.expect("a rocket");
+        let token = logged_in(&client, "ann").await;
+        with_cookie(&client, &format!("/late-clear/{how}"), &token).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(*told.lock().await, Some(ok), "{how}");
+        let expected = if ok { "absent" } else { "ann 0" };
+        assert_eq!(text(&client, "/get", &token).await, expected, "{how}");
+    }
+}
+
+/// A handler whose response upgrades the connection.
+struct Upgrades;
+
+impl<'r> rocket::response::Responder<'r, 'r> for Upgrades {
+    fn respond_to(self, _: &'r Request<'_>) -> rocket::response::Result<'r> {
+        struct Io;
+        #[rocket::async_trait]
+        impl rocket::data::IoHandler for Io {
+            async fn io(
+                self: std::pin::Pin<Box<Self>>,
+                _: rocket::data::IoStream,
+            ) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        Response::build().header(Header::new("X-Handlers", "yes")).upgrade("echo", Io).ok()
+    }
+}
+
+#[get("/upgrade")]
+fn upgrade(session: Session<User>) -> Upgrades {
+    session.update(|user| user.count += 1);
+    Upgrades
+}
+
+#[tokio::test]
+async fn c30_a_request_that_upgrades_and_cannot_be_saved_is_not_upgraded() {
+    let storage = faulty();
+    let fairing = Sessions::fairing().storage("fault", storage.clone());
+    let watch = AdHoc::on_response("watch", |_, response| {
+        Box::pin(async move {
+            let upgrades = response.upgrade("echo").is_some();
+            response.set_raw_header("X-Upgrades", upgrades.to_string());
+        })
+    });
+    let rocket = build(figment("fault"), fairing, routes![upgrade]).attach(watch);
+    let client = Client::untracked(rocket).await.expect("a rocket");
+    let token = logged_in(&client, "ann").await;
+    let ask = async || {
+        let response = with_cookie(&client, "/upgrade", &token).await;
+        let header = |name| response.headers().get_one(name).map(str::to_owned);
+        (response.status().code, header("X-Upgrades"), header("X-Handlers"))
+    };
+    let yes = || Some("yes".to_owned());
+    assert_eq!(ask().await, (200, Some("true".into()), yes()));
+    break_writes(&storage, &down());
+    assert_eq!(ask().await, (503, Some("false".into()), yes()));
+}
+
+#[get("/keep-cart/<id>")]
+async fn keep_cart(session: Session<User>, id: String, storage: &State<Faulty>) -> String {
+    let value = session.login_with(move |former| User {
+        id: id.clone(),
+        count: former.map_or(100, |former| former.count),
+    });
+    elsewhere(storage, "count").await;
+    format!("{} {}", value.id, value.count)
+}
+
+#[tokio::test]
+async fn c16_a_login_from_what_is_there_loses_nothing_that_is_written_meanwhile() {
+    // Whose the former session is, and whether its count is kept.
+    for (former, kept) in [("", true), ("ann", true), ("eve", false)] {
+        let storage = faulty();
+        let fairing = Sessions::fairing().storage("fault", storage.clone());
+        let rocket =
+            build(figment("fault"), fairing, routes![keep_cart, guest]).manage(storage.clone());
+        let client = Client::untracked(rocket).await.expect("a rocket");
+        let response = client.get(format!("/guest?id={former}")).dispatch().await;
+        let old = sent(&response).expect("a token");
+        let response = with_cookie(&client, "/keep-cart/ann", &old).await;
+        let new = sent(&response).expect("another token");
+        let at_first = if kept { "ann 0" } else { "ann 100" };
+        assert_eq!(response.into_string().await.as_deref(), Some(at_first), "{former:?}");
+        let in_the_end = if kept { "ann 1" } else { "ann 100" };
+        assert_eq!(text(&client, "/get", &new).await, in_the_end, "{former:?}");
+        assert_eq!(text(&client, "/get", &old).await, "absent", "{former:?}");
+    }
+}
+
+#[get("/guest?<id>")]
+fn guest(session: Session<User>, id: &str) {
+    session.set(user(id));
+}
