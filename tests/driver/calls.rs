@@ -1,0 +1,65 @@
+//! The calls of the contract on the model, and the end of a request.
+
+use crate::model::Model;
+use crate::scenario::{Call, Owner};
+use crate::trace::{Answer, Failure, Value};
+use crate::view::{Sends, View};
+
+impl Model {
+    /// One call. `count` is what it sets. `UpdateNow` has changed the value
+    /// already, and commits it here.
+    pub fn call(&mut self, view: &mut View, call: Call, count: u32) -> Answer {
+        let value = |owner| Value { owner, count };
+        match call {
+            Call::Get => {}
+            Call::GetOrInsert => {
+                if view.value.is_none() {
+                    view.set(value(Owner::Ann));
+                }
+                return Answer::Value(view.value);
+            }
+            Call::Update => {
+                view.update();
+                return Answer::Value(view.value);
+            }
+            Call::Set(owner) => view.set(value(owner)),
+            Call::Login(owner) => view.login(value(owner)),
+            Call::Clear => view.clear(),
+            Call::Discard => view.discard(),
+            Call::Renew => view.renew(),
+            Call::ExpiresIn => view.expires_in(crate::app::idle_of(count)),
+            Call::Refresh => {
+                self.refresh(view);
+                return Answer::Value(view.value);
+            }
+            Call::Save => return self.save(view).map_or_else(Answer::Failed, |()| Answer::Nothing),
+            Call::UpdateNow => {
+                let saved = self.save(view);
+                let count = view.value.map(|value| value.count);
+                return saved.map_or_else(Answer::Failed, |()| Answer::Count(count));
+            }
+        }
+        Answer::Nothing
+    }
+
+    /// `save`: `Ended` if changes were dropped, because the session was over.
+    fn save(&mut self, view: &mut View) -> Result<(), Failure> {
+        self.commit(view, false)?;
+        if view.lost { Err(Failure::Ended) } else { Ok(()) }
+    }
+
+    /// The end of a request: what a 5xx drops, and the commit.
+    pub fn finish(&mut self, view: &mut View, failed: bool) -> Result<(), Failure> {
+        if failed {
+            view.drop_changes();
+        }
+        let sends = view.sends;
+        let committed = self.commit(view, failed);
+        let was_lost = view.lost && view.found.is_none();
+        if was_lost && sends != Sends::Nothing && self.choices.choose(2) == 1 {
+            // Whether a token that an earlier save earned goes out, is open.
+            view.sends = Sends::Nothing;
+        }
+        committed
+    }
+}

@@ -1,0 +1,53 @@
+//! What has happened before the request.
+
+use crate::scenario::{Call, Owner, Presented};
+
+/// One step before the request.
+#[derive(Clone, Copy, Debug)]
+pub enum Prepare {
+    /// One call, by a request with the token of this number.
+    Request(Call, Option<usize>),
+    /// Seconds pass.
+    Wait(u64),
+}
+
+/// What stands in a cookie.
+#[derive(Clone, Copy, Debug)]
+pub enum Show {
+    /// The token of this number.
+    Token(usize),
+    /// It, with another ending.
+    Forged(usize),
+}
+
+impl Show {
+    pub fn token(self) -> Option<usize> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Forged(_) => None,
+        }
+    }
+}
+
+/// How the client comes to what it presents.
+pub fn preparation(presented: Presented) -> (Vec<Prepare>, Vec<Show>) {
+    use Prepare::{Request, Wait};
+    let login = Request(Call::Login(Owner::Ann), None);
+    let renew = Request(Call::Renew, Some(0));
+    let first = vec![Show::Token(0)];
+    match presented {
+        Presented::Nothing => (vec![], vec![]),
+        Presented::Valid => (vec![login, Wait(2)], first),
+        Presented::Stale => (vec![login, Wait(20)], first),
+        Presented::Renewed => (vec![login, Wait(2), renew, Wait(2)], first),
+        Presented::RenewedLongAgo => (vec![login, Wait(2), renew, Wait(31)], first),
+        Presented::OldAndNew => {
+            (vec![login, Wait(2), renew, Wait(2)], vec![Show::Token(0), Show::Token(1)])
+        }
+        Presented::Two => {
+            (vec![login, Wait(2), login, Wait(2)], vec![Show::Token(0), Show::Token(1)])
+        }
+        Presented::Forged => (vec![login, Wait(2)], vec![Show::Forged(0)]),
+        Presented::Expired => (vec![login, Wait(101)], first),
+    }
+}

@@ -1,0 +1,240 @@
+//! A storage on which something happens at a chosen operation.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use rocket::futures::future::BoxFuture;
+use rocket::futures::stream::BoxStream;
+use rocket_typed_sessions::StorageError;
+use rocket_typed_sessions::storage::{
+    Change, Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
+    SessionStorage, StorageKey, Stored, Timestamp, Touch, Update, Version,
+};
+
+use crate::scenario::{Edge, Fault};
+use crate::world::is_watched;
+
+/// What happens at an operation.
+pub type Action = BoxFuture<'static, ()>;
+
+/// Something that is to happen once, so many operations from now.
+pub struct Armed {
+    pub operation: usize,
+    pub edge: Edge,
+    pub action: Action,
+}
+
+#[derive(Default)]
+struct Plan {
+    armed: Vec<Armed>,
+    fault: Option<Fault>,
+    /// Operations since the plan was made.
+    operations: usize,
+    /// A write met the fault.
+    failed: bool,
+    created: Vec<StorageKey>,
+}
+
+/// The storage that one node sees. [`Hooked::plain`] is how the others see it.
+#[derive(Clone)]
+pub struct Hooked {
+    inner: Arc<Mutex<Arc<dyn SessionStorage>>>,
+    plan: Arc<Mutex<Plan>>,
+    hooks: bool,
+}
+
+impl Hooked {
+    pub fn new(storage: impl SessionStorage) -> Self {
+        let inner: Arc<dyn SessionStorage> = Arc::new(storage);
+        Self { inner: Arc::new(Mutex::new(inner)), plan: Arc::default(), hooks: true }
+    }
+
+    /// The same storage, on which nothing happens.
+    pub fn plain(&self) -> Self {
+        Self { hooks: false, ..self.clone() }
+    }
+
+    /// Begins with another storage.
+    pub fn replace(&self, storage: Arc<dyn SessionStorage>) {
+        *self.inner.lock() = storage;
+    }
+
+    /// From now on operations are counted anew, and this happens at them.
+    pub fn plan(&self, armed: Vec<Armed>, fault: Fault) {
+        let mut plan = self.plan.lock();
+        plan.armed = armed;
+        plan.fault = Some(fault).filter(|fault| *fault != Fault::None);
+        plan.operations = 0;
+        plan.failed = false;
+    }
+
+    /// How much of the plan has not happened.
+    pub fn armed(&self) -> usize {
+        self.plan.lock().armed.len()
+    }
+
+    /// Nothing happens any more. Says whether a write met the fault.
+    pub fn calm(&self) -> bool {
+        let mut plan = self.plan.lock();
+        plan.armed.clear();
+        plan.fault = None;
+        std::mem::take(&mut plan.failed)
+    }
+
+    /// Every key that a record was created under, and that may still be there.
+    pub fn created(&self) -> Vec<StorageKey> {
+        self.plan.lock().created.clone()
+    }
+
+    /// Removes what is left.
+    pub async fn wipe(&self) {
+        let keys = std::mem::take(&mut self.plan.lock().created);
+        let inner = self.inner();
+        for key in keys {
+            let _ = inner.invalidate(&key).await;
+        }
+    }
+
+    /// The storage inside, on which nothing happens.
+    pub fn inner(&self) -> Arc<dyn SessionStorage> {
+        Arc::clone(&self.inner.lock())
+    }
+
+    fn due(&self, edge: Edge) -> Vec<Action> {
+        let mut plan = self.plan.lock();
+        let at = plan.operations;
+        let due = plan.armed.extract_if(.., |armed| armed.operation == at && armed.edge == edge);
+        due.map(|armed| armed.action).collect()
+    }
+
+    async fn pass<R>(
+        &self,
+        writes: bool,
+        work: impl Future<Output = Result<R, StorageError>>,
+    ) -> Result<R, StorageError> {
+        if !self.hooks || !is_watched() {
+            return work.await;
+        }
+        for action in self.due(Edge::Before) {
+            action.await;
+        }
+        let fault = self.plan.lock().fault.filter(|_| writes);
+        let answer = match fault {
+            Some(Fault::Down) => Err(down()),
+            Some(Fault::LostAnswer) => work.await.and(Err(down())),
+            _ => work.await,
+        };
+        if fault.is_some() {
+            self.plan.lock().failed = true;
+        }
+        for action in self.due(Edge::After) {
+            action.await;
+        }
+        self.plan.lock().operations += 1;
+        answer
+    }
+}
+
+fn down() -> StorageError {
+    StorageError::Unavailable("on demand".into(), None)
+}
+
+#[rocket::async_trait]
+impl SessionStorage for Hooked {
+    async fn create(
+        &self,
+        key: &StorageKey,
+        record: Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Create, StorageError> {
+        self.plan.lock().created.push(key.clone());
+        self.pass(true, self.inner().create(key, record, guard, now)).await
+    }
+
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
+        self.pass(false, self.inner().read(key, now)).await
+    }
+
+    async fn read_newer(
+        &self,
+        key: &StorageKey,
+        than: Version,
+        now: Timestamp,
+    ) -> Result<Option<Stored>, StorageError> {
+        self.inner().read_newer(key, than, now).await
+    }
+
+    async fn update(
+        &self,
+        key: &StorageKey,
+        expected: Version,
+        record: Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Update, StorageError> {
+        self.pass(true, self.inner().update(key, expected, record, guard, now)).await
+    }
+
+    async fn touch(
+        &self,
+        key: &StorageKey,
+        last_seen: Timestamp,
+        expires: Timestamp,
+    ) -> Result<Touch, StorageError> {
+        self.pass(true, self.inner().touch(key, last_seen, expires)).await
+    }
+
+    async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError> {
+        self.pass(true, self.inner().invalidate(key)).await
+    }
+
+    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
+        self.inner().purge_expired(now, limit).await
+    }
+
+    fn owners(&self) -> Option<&dyn OwnerIndex> {
+        Some(self)
+    }
+
+    fn changes(&self) -> Option<BoxStream<'static, Change>> {
+        self.inner().changes()
+    }
+}
+
+/// What a storage without an index of owners would have to say.
+fn no_index() -> StorageError {
+    StorageError::Other("no index of owners".into(), None)
+}
+
+#[rocket::async_trait]
+impl OwnerIndex for Hooked {
+    async fn list(
+        &self,
+        owner: &OwnerKey,
+        after: Option<&StorageKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<OwnerPage, StorageError> {
+        let inner = self.inner();
+        inner.owners().ok_or_else(no_index)?.list(owner, after, limit, now).await
+    }
+
+    async fn invalidate_owner(
+        &self,
+        owner: &OwnerKey,
+        except: &[StorageKey],
+        now: Timestamp,
+    ) -> Result<usize, StorageError> {
+        let inner = self.inner();
+        let owners = inner.owners().ok_or_else(no_index)?;
+        self.pass(true, owners.invalidate_owner(owner, except, now)).await
+    }
+
+    async fn generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
+        let inner = self.inner();
+        let owners = inner.owners().ok_or_else(no_index)?;
+        self.pass(false, owners.generation(owner)).await
+    }
+}

@@ -1,0 +1,252 @@
+//! What one request sees of its session, and what it wants of it: the part of
+//! the contract that needs no storage.
+
+use crate::app::IDLE;
+use crate::kept::{Names, Presented, Times, Token};
+use crate::model::Model;
+use crate::trace::Value;
+
+/// The session that a request goes on with.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    pub session: usize,
+    pub names: Names,
+    /// By the id from before a renewal.
+    pub in_grace: bool,
+    pub value: Value,
+    pub times: Times,
+}
+
+/// Changes that are not committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// `clear`; what stands beside it came after it.
+    pub ended: bool,
+    /// The value of the last `set`.
+    pub base: Option<Value>,
+    /// How often `update` added 1 since.
+    pub updates: u32,
+    pub login: bool,
+    pub renew: bool,
+    /// The seconds of `expires_in`.
+    pub idle: Option<u64>,
+}
+
+/// What goes to the client at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sends {
+    Nothing,
+    Removal,
+    /// The token of the session that the request goes on with.
+    Token,
+}
+
+/// A request's session.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The transport carried any value, valid or not.
+    pub carried: bool,
+    pub found: Option<Found>,
+    /// Every valid session that was presented.
+    pub presented: Vec<Presented>,
+    /// Every session that this request began and saved.
+    pub begun: Vec<Presented>,
+    pub value: Option<Value>,
+    pub pending: Pending,
+    /// Changes were dropped, because the session was over.
+    pub lost: bool,
+    /// The names of the session that the commit will begin, once asked for.
+    pub planned: Option<Names>,
+    pub sends: Sends,
+    /// The token to send.
+    pub token: Option<Token>,
+}
+
+/// What a session tells. Each of two expiries is right while a refresh of it is due.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    pub value: Option<Value>,
+    pub names: Option<Names>,
+    pub created: Option<u64>,
+    pub expires: [Option<u64>; 2],
+}
+
+impl View {
+    pub fn new(carried: bool, found: Option<Found>, presented: Vec<Presented>) -> Self {
+        let value = found.map(|found| found.value);
+        let (begun, pending) = (Vec::new(), Pending::default());
+        let (sends, token) = (Sends::Nothing, None);
+        let (planned, lost) = (None, false);
+        Self { carried, found, presented, begun, value, pending, lost, planned, sends, token }
+    }
+
+    /// `set`; a changed owner counts as a login.
+    pub fn set(&mut self, value: Value) {
+        self.planned = None;
+        self.lost = false;
+        self.pending.base = Some(value);
+        self.pending.updates = 0;
+        self.value = Some(value);
+    }
+
+    /// `login`: another session, with the configured lifetime.
+    pub fn login(&mut self, value: Value) {
+        self.set(value);
+        self.pending.login = true;
+        self.pending.idle = None;
+    }
+
+    /// `update`, by 1; nothing without a session.
+    pub fn update(&mut self) {
+        if let Some(value) = &mut self.value {
+            value.count += 1;
+            self.pending.updates += 1;
+        }
+    }
+
+    /// `clear`: whatever was asked for before is moot.
+    pub fn clear(&mut self) {
+        self.planned = None;
+        self.lost = false;
+        self.pending = Pending { ended: true, ..Pending::default() };
+        self.value = None;
+    }
+
+    /// `discard`: back to what was found or last committed.
+    pub fn discard(&mut self) {
+        self.planned = None;
+        self.lost = false;
+        self.pending = Pending::default();
+        self.value = self.found.map(|found| found.value);
+    }
+
+    /// `renew`; nothing without a session.
+    pub fn renew(&mut self) {
+        if self.value.is_some() {
+            self.planned = None;
+            self.pending.renew = true;
+        }
+    }
+
+    /// `expires_in`; nothing without a session.
+    pub fn expires_in(&mut self, seconds: u64) {
+        if self.value.is_some() {
+            self.pending.idle = Some(seconds);
+        }
+    }
+
+    /// After a 5xx: only `clear` holds.
+    pub fn drop_changes(&mut self) {
+        let ended = self.pending.ended;
+        self.discard();
+        if ended {
+            self.clear();
+        }
+    }
+
+    /// The session that goes on, unless `clear` ends it.
+    fn goes_on(&self) -> Option<Found> {
+        self.found.filter(|_| !self.pending.ended)
+    }
+
+    /// The changes begin another session over the one that was found.
+    pub fn begins_another(&self) -> bool {
+        let (Some(found), Some(value)) = (self.goes_on(), self.value) else { return false };
+        self.pending.login || found.value.owner != value.owner
+    }
+
+    /// There is something to write to the session that was found.
+    pub fn writes(&self) -> bool {
+        let Some(found) = self.goes_on() else { return false };
+        let Pending { base, updates, renew, idle, .. } = self.pending;
+        let own_idle = idle.is_some_and(|idle| idle != found.times.idle);
+        base.is_some() || updates > 0 || renew && !found.in_grace || own_idle
+    }
+
+    /// The changes on top of this value, or of their own base.
+    pub fn on_top_of(&self, value: Value) -> Value {
+        let mut value = self.pending.base.unwrap_or(value);
+        value.count += self.pending.updates;
+        value
+    }
+
+    /// All sessions of this request are over.
+    pub fn has_ended(&mut self) {
+        self.found = None;
+        self.presented.clear();
+        self.begun.clear();
+        self.pending.ended = false;
+        // A token that an earlier save earned is taken back.
+        self.sends = if self.carried { Sends::Removal } else { Sends::Nothing };
+    }
+
+    /// A login of this request went on in the record of a session that it met.
+    pub fn goes_on_as(&mut self, session: Presented) {
+        let all = self.presented.iter_mut().chain(&mut self.begun);
+        all.filter(|met| met.session == session.session).for_each(|met| *met = session);
+    }
+
+    pub fn has_written(&mut self, found: Found) {
+        self.found = Some(found);
+        self.value = Some(found.value);
+        self.pending = Pending::default();
+        self.planned = None;
+    }
+
+    pub fn sends_token(&mut self) {
+        let Some(Found { session, names, value, times, .. }) = self.found else { return };
+        self.sends = Sends::Token;
+        self.token = Some(Token { session, names, value, times });
+    }
+
+    /// The session is over, or goes on under an id that another request was
+    /// given. `clear` still ends it; whether a login does is open.
+    pub fn loses(&mut self) {
+        let Some(found) = self.found.take() else { return };
+        let all = self.presented.iter_mut().chain(&mut self.begun);
+        all.filter(|met| met.session == found.session).for_each(|met| met.lost = true);
+    }
+
+    /// The session is over, and the changes to it are dropped.
+    pub fn is_lost(&mut self) {
+        self.loses();
+        self.value = None;
+        self.pending = Pending::default();
+        self.lost = true;
+    }
+
+    /// The changes are dropped, whatever became of the session that was found.
+    pub fn is_refused(&mut self) {
+        self.pending = Pending::default();
+        self.planned = None;
+        self.value = self.found.map(|found| found.value);
+        self.lost = self.found.is_none();
+    }
+
+    /// `get`, `id`, `csrf_token`, `created_at` and `expires_at`: what the commit
+    /// will do.
+    pub fn told(&mut self, model: &mut Model) -> Told {
+        let Some(value) = self.value else {
+            return Told { value: None, names: None, created: None, expires: [None; 2] };
+        };
+        let found = self.goes_on();
+        let renews = self.pending.renew && found.is_none_or(|found| !found.in_grace);
+        let names = match found {
+            Some(found) if !self.begins_another() && !renews => found.names,
+            _ => *self.planned.get_or_insert_with(|| model.names()),
+        };
+        let now = model.now;
+        let times = match found {
+            Some(found) if !self.begins_another() => {
+                let seen = if self.writes() { now.max(found.times.seen) } else { found.times.seen };
+                let idle = self.pending.idle.unwrap_or(found.times.idle);
+                Times { created: found.times.created, seen, idle }
+            }
+            _ => Times { created: now, seen: now, idle: self.pending.idle.unwrap_or(IDLE) },
+        };
+        let seen = if times.touch_due(now) { now } else { times.seen };
+        let touched = Times { seen, ..times };
+        let expires = [Some(times.expires()), Some(touched.expires())];
+        Told { value: Some(value), names: Some(names), created: Some(times.created), expires }
+    }
+}
