@@ -59,17 +59,17 @@ impl Job<'_> {
     ) -> Result<(), SessionError> {
         let presented = session.place.id.clone();
         let mut attempt = self.first(plan, next, session).await?;
+        let key = attempt.session.place.key.clone();
+        let _queue = self.queue(&key).await;
+        // From here on it is one write: what ends and what goes on go together.
+        if !self.commit.changes.are_wanted() {
+            records.unwanted();
+            return Ok(());
+        }
         if self.commit.asked.login {
             self.end_others(records).await?;
         }
-        let key = attempt.session.place.key.clone();
-        let _queue = self.queue(&key).await;
         loop {
-            // Whoever has dropped the changes meanwhile must not meet them again.
-            if !self.commit.changes.are_wanted() {
-                records.unwanted();
-                return Ok(());
-            }
             let Some(swap) = attempt.swap() else {
                 return Box::pin(self.otherwise(attempt, records)).await;
             };
@@ -89,6 +89,10 @@ impl Job<'_> {
             attempt = again;
             if attempt.plan.needs_token() && self.commit.moment.late {
                 return Err(SessionError::TooLate);
+            }
+            if !self.commit.changes.are_wanted() {
+                records.unwanted();
+                return Ok(());
             }
         }
         Box::pin(self.gone(attempt.guard, records)).await
