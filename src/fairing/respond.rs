@@ -50,10 +50,11 @@ pub(super) fn respond<'f, 'r: 'f>(
     response: &'f mut Response<'r>,
     turn: Turn,
 ) -> BoxFuture<'f, ()> {
-    if at_once(request, response, turn) {
-        Box::pin(Nothing)
-    } else {
-        Box::pin(commit(request, response, turn))
+    match sessions_of(request) {
+        Some((core, sessions)) if !at_once(sessions, request, response, turn) => {
+            Box::pin(commit(core, sessions, request, response, turn))
+        }
+        _ => Box::pin(Nothing),
     }
 }
 
@@ -69,8 +70,12 @@ impl Future for Nothing {
 }
 
 /// Does what needs no waiting; says whether that is all.
-fn at_once(request: &Request<'_>, response: &mut Response<'_>, turn: Turn) -> bool {
-    let Some((_, sessions)) = sessions_of(request) else { return true };
+fn at_once(
+    sessions: &RequestSessions,
+    request: &Request<'_>,
+    response: &mut Response<'_>,
+    turn: Turn,
+) -> bool {
     let failed = is_failed(response);
     match turn {
         Turn::Last => sessions.close_if_quiet(failed),
@@ -96,8 +101,13 @@ fn at_once(request: &Request<'_>, response: &mut Response<'_>, turn: Turn) -> bo
 /// Commits the request's sessions in the order of their first use, and puts
 /// their tokens on the response. A session that cannot be saved replaces the
 /// response: a failed save never looks like success.
-async fn commit<'r>(request: &'r Request<'_>, response: &mut Response<'r>, turn: Turn) {
-    let Some((core, sessions)) = sessions_of(request) else { return };
+async fn commit<'r>(
+    core: &Core,
+    sessions: &RequestSessions,
+    request: &'r Request<'_>,
+    response: &mut Response<'r>,
+    turn: Turn,
+) {
     let entries = &*sessions.entries;
     let failed = is_failed(response);
     let saved = AssertUnwindSafe(save_all(entries, failed)).catch_unwind().await;
