@@ -55,9 +55,7 @@ pub(crate) async fn commit(
             Box::pin(job.touch(&session, times, &mut records)).await;
             Ok(())
         }
-        (_, next, Some(session)) => {
-            Box::pin(job.replace(plan, next.clone(), session, &mut records)).await
-        }
+        (_, _, Some(session)) => job.replace(plan, session, &mut records).await,
         _ => Ok(()),
     }
 }

@@ -147,14 +147,14 @@ pub(crate) async fn load(
         }
     }
     let mut found = Found::<Located>::default();
-    for Read { content: id, stale, accepted } in ids {
-        let Some(mut session) = find(definition, server, &id, now).await? else {
+    for Read { content: id, stale, accepted } in &ids {
+        let Some(mut session) = find(definition, server, id, now).await? else {
             // Only a signature tells that the id was ever given out.
             found.over |= format.is_protected();
             continue;
         };
-        session.snapshot.stale_key = stale;
-        session.snapshot.accepted = accepted;
+        session.snapshot.stale_key = *stale;
+        session.snapshot.accepted = *accepted;
         let same = |other: &&mut Tracked<Located>| other.place.key == session.place.key;
         match found.sessions.iter_mut().find(same) {
             Some(other) if other.snapshot.in_grace => *other = session,

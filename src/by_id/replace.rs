@@ -39,6 +39,7 @@ struct Attempt {
 /// The record's next state, but for its value.
 struct Swap {
     times: Times,
+    id: SessionId,
     renewal: Option<Renewal>,
 }
 
@@ -53,29 +54,28 @@ impl Job<'_> {
     pub(super) async fn replace(
         &self,
         plan: Plan,
-        next: Option<Next>,
         session: Arc<Tracked<Located>>,
         records: &mut Records<'_>,
     ) -> Result<(), SessionError> {
-        let presented = session.place.id.clone();
-        let mut attempt = self.first(plan, next, session).await?;
-        let key = attempt.session.place.key.clone();
-        let _queue = self.queue(&key).await;
+        let mut attempt = self.first(plan, &session)?;
+        attempt.guard = self.tracker.guard(attempt.joins.as_ref()).await?;
+        let _queue = self.queue(&session.place.key).await;
         // From here on it is one write: what ends and what goes on go together.
         if !self.commit.changes.are_wanted() {
             records.unwanted();
             return Ok(());
         }
+        let mut swap = self.next(&attempt)?;
         if self.commit.asked.login {
             self.end_others(records).await?;
         }
         loop {
-            let Some(swap) = attempt.swap() else {
+            let Some(to) = &swap else {
                 return Box::pin(self.otherwise(attempt, records)).await;
             };
-            match self.swap(&swap, &attempt).await? {
+            match self.swap(to, &attempt).await? {
                 Swapped::Written(written) => {
-                    return self.written(&swap, &attempt, written, records);
+                    return self.written(to, &attempt, written, records);
                 }
                 Swapped::Missing => break,
                 // Whoever wrote may have renewed it as well.
@@ -85,7 +85,8 @@ impl Job<'_> {
             if Instant::now() >= self.commit.deadline {
                 return Err(SessionError::Conflict);
             }
-            let Some(again) = self.again(&attempt, &presented).await? else { break };
+            let again = Box::pin(self.again(&attempt, &session.place.id));
+            let Some(again) = again.await? else { break };
             attempt = again;
             if attempt.plan.needs_token() && self.commit.moment.late {
                 return Err(SessionError::TooLate);
@@ -94,6 +95,7 @@ impl Job<'_> {
                 records.unwanted();
                 return Ok(());
             }
+            swap = self.next(&attempt)?;
         }
         Box::pin(self.gone(attempt.guard, records)).await
     }
@@ -106,18 +108,15 @@ impl Job<'_> {
         within(Instant::now() + left / 2, pin!(self.tracker.server.locks.lock(key))).await
     }
 
-    async fn first(
-        &self,
-        plan: Plan,
-        mut next: Option<Next>,
-        session: Arc<Tracked<Located>>,
-    ) -> Result<Attempt, SessionError> {
+    /// The first attempt, before it is known under which conditions.
+    fn first(&self, plan: Plan, session: &Arc<Tracked<Located>>) -> Result<Attempt, SessionError> {
+        let mut next = self.commit.next.clone();
         if next.is_none() && session.moves(plan) {
             // Of a session in another format nobody knows yet whose it is.
             next = self.commit.changes.on(Some((&session.content, None)))?;
         }
-        let joins = joined(plan, &session, next.as_ref());
-        let guard = self.tracker.guard(joins.as_ref()).await?;
+        let joins = joined(plan, session, next.as_ref());
+        let (session, guard) = (Arc::clone(session), OwnerGuard::default());
         Ok(Attempt { plan, next, session, joins, guard })
     }
 
@@ -145,23 +144,35 @@ impl Job<'_> {
         Ok(Some(Attempt { plan, next: Some(next), session: Arc::new(session), joins, guard }))
     }
 
+    /// What the attempt writes; nothing if the record stays or is not the one that
+    /// goes on.
+    fn next(&self, attempt: &Attempt) -> Result<Option<Swap>, SessionError> {
+        let (times, renewal) = match attempt.plan {
+            Plan::Write { times, renewal, .. } => (times, renewal),
+            // A token goes out only if it is still the session's.
+            Plan::Touch { times, send: true, .. } => (times, None),
+            Plan::Login { times } if !attempt.session.is_unlike() => (times, Some(LOGIN)),
+            _ => return Ok(None),
+        };
+        let id = &attempt.session.place.id;
+        let id = renewal.map_or_else(|| Ok(id.clone()), |_| self.commit.changes.id(Some(id)))?;
+        Ok(Some(Swap { times, id, renewal }))
+    }
+
     async fn swap(&self, swap: &Swap, attempt: &Attempt) -> Result<Swapped, SessionError> {
         let Attempt { next, session, guard, .. } = attempt;
-        let Located { id, key, version, owner, secrets } = &session.place;
-        let (id, secrets, in_grace) = match swap.renewal {
-            None => (id.clone(), secrets.clone(), session.snapshot.in_grace),
-            Some(renewal) => {
-                let id = self.commit.changes.id(Some(id))?;
-                let secrets = secrets.renewed(&id, self.commit.moment.now, renewal);
-                (id, secrets, false)
-            }
+        let Located { key, version, owner, secrets, .. } = &session.place;
+        let Swap { times, id, renewal } = swap;
+        let (secrets, in_grace) = match renewal {
+            None => (secrets.clone(), session.snapshot.in_grace),
+            Some(renewal) => (secrets.renewed(id, self.commit.moment.now, *renewal), false),
         };
         let draft = Draft {
-            id,
+            id: id.clone(),
             key: key.clone(),
             secrets,
             in_grace,
-            times: swap.times,
+            times: *times,
             owner: next.as_ref().map_or(owner, |next| &next.owner).clone(),
             content: next.as_ref().map_or(&session.content, |next| &next.content).clone(),
         };
@@ -244,21 +255,6 @@ impl Job<'_> {
             commit.report(Event::Created);
         }
         Ok(())
-    }
-}
-
-impl Attempt {
-    /// The record's next state; none if it stays or is not the one that goes on.
-    fn swap(&self) -> Option<Swap> {
-        match self.plan {
-            Plan::Write { times, renewal, .. } => Some(Swap { times, renewal }),
-            // A token goes out only if it is still the session's.
-            Plan::Touch { times, send: true, .. } => Some(Swap { times, renewal: None }),
-            Plan::Login { times } if !self.session.is_unlike() => {
-                Some(Swap { times, renewal: Some(LOGIN) })
-            }
-            _ => None,
-        }
     }
 }
 

@@ -115,7 +115,8 @@ pub(crate) async fn commit(commit: &Commit<'_>, done: &mut Done) -> Result<(), S
                     Box::pin(by_value::commit(commit, tracker, progress)).await
                 }
                 Kind::ById(tracker, sessions) => {
-                    by_id::commit(commit, tracker, Progress { sessions, holds, fate }).await
+                    let progress = Progress { sessions, holds, fate };
+                    Box::pin(by_id::commit(commit, tracker, progress)).await
                 }
             }
         });

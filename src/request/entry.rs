@@ -148,11 +148,12 @@ impl<T: SessionData> Committable for Entry<T> {
     }
 
     fn is_quiet(&self, failed: bool) -> bool {
-        let moment = self.moment(failed);
         let state = self.state.lock();
-        let snapshot = state.presented.sessions.snapshot();
-        let plan = plan(snapshot, &Asked::default(), &self.definition.policy, &moment);
-        state.is_quiet() && (plan == Plan::Keep || self.tried.load(Ordering::SeqCst))
+        state.is_quiet() && {
+            let (snapshot, moment) = (state.presented.sessions.snapshot(), self.moment(failed));
+            let by_itself = plan(snapshot, &Asked::default(), &self.definition.policy, &moment);
+            by_itself == Plan::Keep || self.tried.load(Ordering::SeqCst)
+        }
     }
 
     fn prepare(&self, failed: bool) -> Result<(), SessionError> {

@@ -11,9 +11,11 @@ use tokio::time::{Instant, timeout_at};
 
 use super::state::State;
 use super::tracked::{Kind, Presented, Sessions, Tracked};
+use crate::by_value::{Revocation, Sealed};
 use crate::definition::{Core, Definition, Tracker};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
+use crate::expiry::Timestamp;
 use crate::storage::StorageError;
 use crate::{SessionData, by_id, by_value};
 
@@ -105,16 +107,7 @@ pub(crate) async fn find<T: SessionData>(
             let found = by_value::load(definition, values, now);
             let mut found = converted::<T, _>(definition, found);
             if let Some(revocation) = &tracker.revocation {
-                let sessions = std::mem::take(&mut found.sessions);
-                for mut session in sessions {
-                    let value = definition.codec.decode::<T>(&session.content);
-                    session.place.owner = value.and_then(|value| definition.owner_of(&value));
-                    if revocation.covers(&session.place, now).await? {
-                        found.over = true;
-                    } else {
-                        found.sessions.push(session);
-                    }
-                }
+                Box::pin(leave_out_ended::<T>(definition, revocation, &mut found, now)).await?;
             }
             presentation(found, |sessions| Kind::ByValue(Arc::clone(tracker), sessions))
         }
@@ -124,6 +117,25 @@ pub(crate) async fn find<T: SessionData>(
             presentation(found, |sessions| Kind::ById(Arc::clone(tracker), sessions))
         }
     })
+}
+
+/// Leaves out the sessions by value that the storage remembers as ended.
+async fn leave_out_ended<T: SessionData>(
+    definition: &Definition,
+    revocation: &Revocation,
+    found: &mut Found<Sealed>,
+    now: Timestamp,
+) -> Result<(), SessionError> {
+    for mut session in std::mem::take(&mut found.sessions) {
+        let value = definition.codec.decode::<T>(&session.content);
+        session.place.owner = value.and_then(|value| definition.owner_of(&value));
+        if revocation.covers(&session.place, now).await? {
+            found.over = true;
+        } else {
+            found.sessions.push(session);
+        }
+    }
+    Ok(())
 }
 
 /// Exactly one live session is the request's.

@@ -1,6 +1,7 @@
 //! Names of records and of owners' indexes.
 
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// The name of a record: 64 lower-case hexadecimal digits, a SHA-256 hash.
 ///
@@ -70,3 +71,25 @@ macro_rules! hashed_name {
 
 hashed_name!(StorageKey);
 hashed_name!(OwnerKey);
+
+/// For maps of keys, which are SHA-256 hashes: their first bytes are as good as
+/// any hash of them.
+pub(crate) type FirstBytes = BuildHasherDefault<FirstBytesHasher>;
+
+#[derive(Default)]
+pub(crate) struct FirstBytesHasher(u64);
+
+impl Hasher for FirstBytesHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    // The length, which is always 32.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

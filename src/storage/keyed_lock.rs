@@ -2,18 +2,20 @@
 //! process instead of conflicting, and nobody else waits (checklist S60).
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
-use super::StorageKey;
+use super::key::{FirstBytes, StorageKey};
 
 type RecordLock = Arc<tokio::sync::Mutex<()>>;
+type Locks = Arc<Mutex<HashMap<StorageKey, RecordLock, FirstBytes>>>;
 
 /// The locks of the records that are being committed just now.
 #[derive(Default)]
-pub(crate) struct KeyedLocks(Arc<Mutex<HashMap<StorageKey, RecordLock>>>);
+pub(crate) struct KeyedLocks(Locks);
 
 impl KeyedLocks {
     /// Waits until nobody else in this process commits the record.
@@ -28,7 +30,7 @@ impl KeyedLocks {
 
 /// Holds one record's lock; forgets the lock when nobody else wants it.
 pub(crate) struct KeyedGuard {
-    locks: Arc<Mutex<HashMap<StorageKey, RecordLock>>>,
+    locks: Locks,
     key: StorageKey,
     held: Option<OwnedMutexGuard<()>>,
 }
@@ -38,8 +40,10 @@ impl Drop for KeyedGuard {
         let mut locks = self.locks.lock();
         self.held = None;
         // The map's own handle is the last one: nobody holds or awaits it.
-        if locks.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
-            locks.remove(&self.key);
+        if let Entry::Occupied(lock) = locks.entry(self.key.clone())
+            && Arc::strong_count(lock.get()) == 1
+        {
+            lock.remove();
         }
     }
 }

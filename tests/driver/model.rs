@@ -189,8 +189,14 @@ impl Model {
         } else if committed.is_err() {
             // Whether an end that was done counts already, is open.
             let ended = before.pending.ended && !view.pending.ended;
+            // So is whether the request knows that its session is over, if it saw so.
+            let over = !ended && before.found.is_some() && view.found.is_none();
             if !ended || self.choices.choose(2) == 0 {
                 *view = before;
+            }
+            if over && self.choices.choose(2) == 1 {
+                view.loses();
+                view.planned = None;
             }
         }
         committed

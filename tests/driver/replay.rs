@@ -190,7 +190,10 @@ impl Check {
             for (scenario, trace, view) in under_way.drain(..ends) {
                 self.end(&scenario, trace, view, shown)?;
             }
-            self.nested((view, salt), *happened, shown)?;
+            match self.spans(*happened, shown)? {
+                Some(request) => under_way.push(request),
+                None => self.nested((view, salt), *happened, shown)?,
+            }
         }
         for (scenario, trace, view) in under_way {
             self.end(&scenario, trace, view, shown)?;
@@ -198,7 +201,8 @@ impl Check {
         Ok(())
     }
 
-    /// A request that began before an operation of another one may end after it.
+    /// A request that began before an operation of another one, or before another
+    /// request, may end after it.
     fn spans<'a>(
         &mut self,
         (what, nested): Happened<'a>,

@@ -6,10 +6,10 @@
 //! the first record expires, so that nobody walks before.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use super::outline::Outline;
+use crate::storage::key::FirstBytes;
 use crate::storage::{OwnerKey, Record, StorageKey, Stored, Timestamp, Version};
 
 /// Slots that are allocated at once; growing never copies the others.
@@ -38,7 +38,7 @@ struct Link {
 }
 
 pub(super) struct Shard {
-    places: HashMap<StorageKey, u32, BuildHasherDefault<FirstBytes>>,
+    places: HashMap<StorageKey, u32, FirstBytes>,
     chunks: Vec<Box<[Option<Slot>; CHUNK]>>,
     free: Vec<u32>,
     oldest: Option<u32>,
@@ -280,25 +280,6 @@ impl Shard {
         if let Some(link) = self.slot_mut(place).and_then(|slot| slot.queued.as_mut()) {
             change(link);
         }
-    }
-}
-
-/// Keys are SHA-256 hashes: their first bytes are as good as any hash of them.
-#[derive(Default)]
-pub(super) struct FirstBytes(u64);
-
-impl Hasher for FirstBytes {
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk() {
-            self.0 = u64::from_le_bytes(*first);
-        }
-    }
-
-    // The length, which is always 32.
-    fn write_usize(&mut self, _: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
 
