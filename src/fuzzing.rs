@@ -110,15 +110,16 @@ pub fn record(data: &[u8]) {
     let _ = storage::bytes::expires(&key, data);
     let _ = Envelope::unwrap(data, "fuzz");
     let record = Record {
+        version: Version(data.len() as u64),
         payload: data.into(),
         owner: None,
         created: Timestamp::ZERO,
         last_seen: Timestamp::ZERO,
         expires: Timestamp::from_millis(1),
     };
-    let mut file = storage::bytes::write(&key, Version(data.len() as u64), &record);
+    let mut file = storage::bytes::write(&key, &record);
     let entry = storage::bytes::read(&key, &file);
-    assert!(entry.is_ok_and(|entry| entry.stored.record == record));
+    assert!(entry.is_ok_and(|entry| entry.record == record));
     let at = data.iter().map(|byte| usize::from(*byte)).sum::<usize>() % file.len();
     file[at] ^= 1;
     // Only the second touch slot is unused in a fresh record.

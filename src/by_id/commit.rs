@@ -11,7 +11,7 @@ use crate::request::commit::{Commit, Next, Progress};
 use crate::request::delivery::Holds;
 use crate::request::plan::Plan;
 use crate::request::tracked::Tracked;
-use crate::storage::{Create, OwnerGuard};
+use crate::storage::{Create, OwnerGuard, StorageError, StorageKey};
 use crate::token::SessionId;
 
 /// How many ids are tried before the random generator counts as broken. Two
@@ -97,11 +97,11 @@ impl Job<'_> {
 
     async fn end_presented(&self, records: &mut Records<'_>) -> Result<(), SessionError> {
         if let Some(session) = &records.sessions.one {
-            self.end(session).await?;
+            self.end_one(session).await?;
             records.sessions.one = None;
         }
         while let Some(lost) = records.sessions.lost.last() {
-            self.end(lost).await?;
+            self.end_one(lost).await?;
             records.sessions.lost.pop();
         }
         self.end_others(records).await
@@ -109,18 +109,22 @@ impl Job<'_> {
 
     pub(super) async fn end_others(&self, records: &mut Records<'_>) -> Result<(), SessionError> {
         while let Some(other) = records.sessions.others.last() {
-            self.end(other).await?;
+            self.end_one(other).await?;
             records.sessions.others.pop();
         }
         Ok(())
     }
 
-    async fn end(&self, session: &Tracked<Located>) -> Result<(), SessionError> {
-        let Located { id, key, .. } = &session.place;
-        if self.tracker.server.storage_of(id).invalidate(key).await? {
+    async fn end_one(&self, session: &Tracked<Located>) -> Result<(), SessionError> {
+        if self.end(&session.place.id, &session.place.key).await? {
             self.commit.report(Event::Ended);
         }
         Ok(())
+    }
+
+    pub(super) async fn end(&self, id: &SessionId, key: &StorageKey) -> Result<bool, StorageError> {
+        let storage = self.tracker.server.storage_of(id);
+        self.tracker.end(&*storage, key, self.commit.moment.now).await
     }
 
     /// Writes a record under `id`, or another one if that is taken.
@@ -146,9 +150,10 @@ impl Job<'_> {
                 content: next.content.clone(),
             };
             let record = draft.record(definition, server, self.commit.client)?;
+            let version = record.version;
             let storage = server.storage_of(&draft.id);
             match storage.create(&draft.key, record, guard, moment.now).await? {
-                Create::Created(version) => {
+                Create::Created => {
                     let holds = self.token(&draft.id, &times)?;
                     return Ok((Arc::new(draft.written(version)), holds));
                 }

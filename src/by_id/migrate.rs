@@ -29,7 +29,7 @@ impl Job<'_> {
         let id = self.commit.changes.id(None)?;
         let (new, holds) = self.create(id, times, &value, guard).await?;
         let Located { id, key, .. } = &session.place;
-        let ended = self.tracker.server.storage_of(id).invalidate(key).await;
+        let ended = self.end(id, key).await;
         if let Ok(ended) = ended
             && (ended || matches!(plan, Plan::Login { .. }))
         {
@@ -39,7 +39,7 @@ impl Job<'_> {
             return Ok(());
         }
         let Located { id, key, .. } = &new.place;
-        self.tracker.server.storage_of(id).invalidate(key).await?;
+        self.end(id, key).await?;
         ended?;
         if !self.commit.is_unasked() {
             records.drop_changes(self.commit);

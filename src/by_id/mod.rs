@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) use commit::commit;
 #[cfg(fuzzing)]
@@ -28,8 +29,8 @@ use crate::request::load::Found;
 use crate::request::plan::Snapshot;
 use crate::request::tracked::{Content, Tracked};
 use crate::storage::{
-    KeyedLocks, KtorDirectory, OwnerGuard, OwnerKey, OwnerLimit, SessionStorage, StorageError,
-    StorageKey, Stored, Version,
+    KeyedLocks, KtorDirectory, OwnerGuard, OwnerKey, OwnerLimit, Record, SessionStorage,
+    StorageError, StorageKey, Version,
 };
 use crate::token::{Read, SessionId};
 
@@ -37,6 +38,8 @@ use crate::token::{Read, SessionId};
 const PAGE: usize = 100;
 /// Unreadable records that are remembered, so that each is reported once.
 const MAX_REPORTED: usize = 1000;
+/// How long an end keeps writes out that were on their way.
+const MARK: Duration = Duration::from_secs(120);
 
 /// Tracks the sessions of a definition whose records a storage keeps.
 pub(crate) struct ById {
@@ -118,6 +121,23 @@ impl ById {
         Some(id.ok_or_else(|| SessionError::Encode(EncodeError::new(message))))
     }
 
+    /// Ends a session in `storage`, for a `create` that is still on its way as well.
+    /// Says whether there was one.
+    pub async fn end(
+        &self,
+        storage: &dyn SessionStorage,
+        key: &StorageKey,
+        now: Timestamp,
+    ) -> Result<bool, StorageError> {
+        storage.invalidate(key, self.mark(now)).await
+    }
+
+    /// Until when the end of a session keeps out a `create` of it; none where another
+    /// session may begin under the same id.
+    pub fn mark(&self, now: Timestamp) -> Option<Timestamp> {
+        self.identity.is_none().then(|| now.after(MARK))
+    }
+
     /// Under which conditions a record may become its owner's: within the limit,
     /// and not if the owner is revoked from now on.
     pub async fn guard(&self, owner: Option<&OwnerKey>) -> Result<OwnerGuard, SessionError> {
@@ -174,15 +194,17 @@ pub(crate) async fn find(
 ) -> Result<Option<Tracked<Located>>, SessionError> {
     let key = definition.namespace.record(&id.locator());
     let storage = server.storage_of(id);
-    let session = |stored: Stored| session(definition, server, id, key.clone(), stored, now);
+    let session = |record: Record| session(definition, server, id, key.clone(), record, now);
     let found = async {
-        let Some(stored) = storage.read(&key, now).await? else { return Ok(None) };
-        let version = stored.version;
-        if let Some(session) = session(stored) {
+        let Some(record) = storage.read(&key, now).await? else { return Ok(None) };
+        if let Some(session) = session(record) {
             return Ok(Some(session));
         }
+        if !storage.may_be_behind() {
+            return Ok(None);
+        }
         // The id may be newer than a cached copy.
-        Ok(storage.read_newer(&key, version, now).await?.and_then(session))
+        Ok(storage.read_fresh(&key, now).await?.and_then(session))
     };
     match found.await {
         Ok(found) => Ok(found),
@@ -205,12 +227,11 @@ fn session(
     server: &Server,
     id: &SessionId,
     key: StorageKey,
-    stored: Stored,
+    record: Record,
     now: Timestamp,
 ) -> Option<Tracked<Located>> {
     let lifetime = &definition.policy.lifetime;
-    let Stored { version, record } = stored;
-    let owner = record.owner.clone();
+    let (version, owner) = (record.version, record.owner.clone());
     if server.is_file(id) {
         let times = Times { created: record.created, ..Times::begin(record.last_seen, false) };
         let place = Located { id: id.clone(), key, version, owner, secrets: Secrets::of(id) };
@@ -259,8 +280,8 @@ pub(crate) async fn list(
     let mut after = None;
     loop {
         let page = owners.list(owner, after.as_ref(), PAGE, now).await?;
-        for (key, stored) in page.records {
-            let opened = record::open(definition, server, &key, stored.record, now);
+        for (key, record) in page.records {
+            let opened = record::open(definition, server, &key, record, now);
             if let Some((envelope, times, content)) = opened {
                 found.push(Listed { key, times, content, client: envelope.client });
             }

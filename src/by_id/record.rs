@@ -9,7 +9,7 @@ use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
 use crate::request::plan::Snapshot;
 use crate::request::tracked::{Content, Tracked};
-use crate::storage::{OwnerKey, Record, StorageKey, Version};
+use crate::storage::{KtorDirectory, OwnerKey, Record, StorageKey, Version};
 use crate::token::SessionId;
 
 /// What a record holds, if it is this session's and lives.
@@ -67,8 +67,8 @@ impl Draft {
         client: &[u8],
     ) -> Result<Record, SessionError> {
         let value = definition.codec.payload(&self.content)?;
-        let payload = if server.is_file(&self.id) {
-            value.into_owned().into()
+        let (version, payload) = if server.is_file(&self.id) {
+            (KtorDirectory::version_of(&value), value.into_owned().into())
         } else {
             let envelope = Envelope {
                 secrets: self.secrets.clone(),
@@ -76,9 +76,10 @@ impl Draft {
                 idle_override: self.times.idle_override,
                 client: client.to_vec(),
             };
-            envelope.wrap(&definition.namespace.session, &value)
+            (Version::random()?, envelope.wrap(&definition.namespace.session, &value))
         };
         Ok(Record {
+            version,
             payload,
             owner: self.owner.clone(),
             created: self.times.created,

@@ -178,9 +178,10 @@ impl Job<'_> {
         };
         let server = &self.tracker.server;
         let record = draft.record(self.commit.definition, server, self.commit.client)?;
+        let own = record.version;
         let storage = server.storage_of(&session.place.id);
         match storage.update(key, *version, record, *guard, self.commit.moment.now).await {
-            Ok(Update::Updated(version)) => Ok(Swapped::Written(Arc::new(draft.written(version)))),
+            Ok(Update::Updated) => Ok(Swapped::Written(Arc::new(draft.written(own)))),
             Ok(Update::Conflict) => Ok(Swapped::Conflict),
             // A record that cannot be read back is none.
             Ok(Update::Missing) | Err(StorageError::Corrupt(_)) => Ok(Swapped::Missing),

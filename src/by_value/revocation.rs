@@ -11,7 +11,7 @@ use crate::expiry::Timestamp;
 use crate::namespace::Namespace;
 use crate::request::tracked::Tracked;
 use crate::storage::{
-    Create, KeyedLocks, OwnerGuard, OwnerKey, Record, SessionStorage, StorageError, Update,
+    Create, KeyedLocks, OwnerGuard, OwnerKey, Record, SessionStorage, StorageError, Update, Version,
 };
 
 /// Longer than a token could live, should the configuration be changed to let
@@ -54,14 +54,14 @@ impl Revocation {
     ) -> Result<bool, SessionError> {
         let key = self.namespace.ended(&session.place.token_id);
         let end = session.snapshot.times.created.after(self.absolute).after(MARGIN);
-        let created = self.storage.create(&key, record(&[], now, end), GUARD, now).await?;
-        Ok(matches!(created, Create::Created(_)))
+        let created = self.storage.create(&key, record(&[], now, end)?, GUARD, now).await?;
+        Ok(matches!(created, Create::Created))
     }
 
     /// The owner's epoch: tokens with a smaller one are refused.
     pub async fn epoch(&self, owner: &OwnerKey, now: Timestamp) -> Result<u64, SessionError> {
         let found = self.storage.read(&self.namespace.epoch(owner), now).await?;
-        found.map_or(Ok(0), |stored| number(&stored.record.payload))
+        found.map_or(Ok(0), |stored| number(&stored.payload))
     }
 
     /// Begins the owner's next epoch: all tokens before it are refused.
@@ -84,28 +84,36 @@ impl Revocation {
         let key = self.namespace.epoch(owner);
         let _queue = self.locks.lock(&key).await;
         let found = self.storage.read(&key, now).await?;
-        let known = found.as_ref().map_or(Ok(0), |stored| number(&stored.record.payload))?;
+        let known = found.as_ref().map_or(Ok(0), |stored| number(&stored.payload))?;
         if known != present {
             return Ok(None);
         }
         let next = known.saturating_add(1);
-        let record = record(&next.to_be_bytes(), now, now.after(EPOCH_LIFE));
+        let record = record(&next.to_be_bytes(), now, now.after(EPOCH_LIFE))?;
         let written = match found {
             None => {
                 let created = self.storage.create(&key, record, GUARD, now).await?;
-                matches!(created, Create::Created(_))
+                matches!(created, Create::Created)
             }
             Some(stored) => {
                 let updated = self.storage.update(&key, stored.version, record, GUARD, now).await?;
-                matches!(updated, Update::Updated(_))
+                matches!(updated, Update::Updated)
             }
         };
         Ok(written.then_some(next))
     }
 }
 
-fn record(payload: &[u8], now: Timestamp, expires: Timestamp) -> Record {
-    Record { payload: payload.into(), owner: None, created: now, last_seen: now, expires }
+fn record(payload: &[u8], now: Timestamp, expires: Timestamp) -> Result<Record, StorageError> {
+    let version = Version::random()?;
+    Ok(Record {
+        version,
+        payload: payload.into(),
+        owner: None,
+        created: now,
+        last_seen: now,
+        expires,
+    })
 }
 
 fn number(payload: &[u8]) -> Result<u64, SessionError> {

@@ -16,7 +16,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{OwnerKey, Record, StorageError, StorageKey, Stored, Timestamp, Version};
+use super::{OwnerKey, Record, StorageError, StorageKey, Timestamp, Version};
 
 const MAGIC: &[u8; 8] = b"rsess-d1";
 const SLOT: usize = 56;
@@ -32,18 +32,18 @@ pub(crate) const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// A record and the sequence number of its newest touch slot.
 pub(crate) struct Entry {
-    pub stored: Stored,
+    pub record: Record,
     sequence: u64,
 }
 
 /// The bytes of a record.
-pub(crate) fn write(key: &StorageKey, version: Version, record: &Record) -> Vec<u8> {
+pub(crate) fn write(key: &StorageKey, record: &Record) -> Vec<u8> {
     let mut file = Vec::with_capacity(HEADER + record.payload.len());
     file.extend_from_slice(MAGIC);
     file.extend_from_slice(&slot(key, 1, record.last_seen, record.expires));
     file.extend_from_slice(&[0; SLOT]);
     file.extend_from_slice(&[0; 32]);
-    file.extend_from_slice(&version.0.to_be_bytes());
+    file.extend_from_slice(&record.version.0.to_be_bytes());
     file.extend_from_slice(&record.created.as_millis().to_be_bytes());
     match &record.owner {
         Some(owner) => {
@@ -82,13 +82,14 @@ fn parse(key: &StorageKey, file: &[u8]) -> Option<Entry> {
         _ => Some(OwnerKey::from_bytes(*file[169..].first_chunk()?)),
     };
     let record = Record {
+        version: Version(number(file, 152)?),
         payload: file[HEADER..].into(),
         owner,
         created: Timestamp::from_millis(number(file, 160)?),
         last_seen,
         expires,
     };
-    Some(Entry { stored: Stored { version: Version(number(file, 152)?), record }, sequence })
+    Some(Entry { record, sequence })
 }
 
 impl Entry {

@@ -18,8 +18,8 @@ use super::files::{
 };
 use super::threads::Threads;
 use crate::storage::{
-    Create, OwnerGuard, Record, SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch,
-    Update, Version, without_index,
+    Create, OwnerGuard, Record, SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update,
+    Version, without_index,
 };
 use sha2::{Digest, Sha256};
 
@@ -50,6 +50,12 @@ impl KtorDirectory {
         Ok(Self { root: Arc::new(root), idle, threads: Threads::new() })
     }
 
+    /// The version of a file with this content: there is no room for one in it.
+    pub fn version_of(content: &[u8]) -> Version {
+        let hash = Sha256::digest(content);
+        Version(hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
+    }
+
     pub fn file(&self, id: Arc<str>) -> KtorFile {
         KtorFile { folder: self.clone(), id: Some(id) }
     }
@@ -77,11 +83,6 @@ impl KtorDirectory {
     }
 }
 
-fn version_of(content: &[u8]) -> Version {
-    let hash = Sha256::digest(content);
-    Version(hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
-}
-
 /// The file work; blocking.
 struct Work {
     path: PathBuf,
@@ -90,7 +91,7 @@ struct Work {
 }
 
 impl Work {
-    fn read(&self, now: Timestamp) -> Result<Option<Stored>> {
+    fn read(&self, now: Timestamp) -> Result<Option<Record>> {
         let content = match read_file(&self.path) {
             Ok(content) => content,
             Err(cause)
@@ -111,17 +112,17 @@ impl Work {
         let seen = about.map_err(|cause| failure("reading a session of Ktor's", cause))?;
         let seen = Timestamp::from(seen);
         let record = Record {
+            version: KtorDirectory::version_of(&content),
             payload: content.as_slice().into(),
             owner: None,
             created: seen,
             last_seen: seen,
             expires: seen.after(self.idle),
         };
-        let stored = Stored { version: version_of(&content), record };
-        Ok(Some(stored).filter(|stored| stored.record.is_live(now)))
+        Ok(Some(record).filter(|record| record.is_live(now)))
     }
 
-    fn write(&self, record: &Record) -> Result<Version> {
+    fn write(&self, record: &Record) -> Result<()> {
         let write = || {
             let folder = self.path.parent().ok_or(ErrorKind::InvalidInput)?;
             let name = self.path.file_name().ok_or(ErrorKind::InvalidInput)?;
@@ -129,8 +130,7 @@ impl Work {
             replace(folder, &name.to_string_lossy(), &record.payload)
         };
         write().map_err(|cause| failure("writing a session of Ktor's", cause))?;
-        self.set_seen(record.last_seen)?;
-        Ok(version_of(&record.payload))
+        self.set_seen(record.last_seen)
     }
 
     fn set_seen(&self, seen: Timestamp) -> Result<()> {
@@ -182,7 +182,7 @@ impl SessionStorage for KtorFile {
             if file.read(now)?.is_some() {
                 return Ok(Create::Exists);
             }
-            file.write(&record).map(Create::Created)
+            file.write(&record).map(|()| Create::Created)
         };
         let refused = || {
             StorageError::other(
@@ -193,7 +193,7 @@ impl SessionStorage for KtorFile {
         self.run(create).await?.ok_or_else(refused)
     }
 
-    async fn read(&self, _: &StorageKey, now: Timestamp) -> Result<Option<Stored>> {
+    async fn read(&self, _: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
         Ok(self.run(move |file| file.read(now)).await?.flatten())
     }
 
@@ -209,7 +209,7 @@ impl SessionStorage for KtorFile {
         let update = move |file: &Work| match file.read(now)? {
             None => Ok(Update::Missing),
             Some(found) if found.version != expected => Ok(Update::Conflict),
-            Some(_) => file.write(&record).map(Update::Updated),
+            Some(_) => file.write(&record).map(|()| Update::Updated),
         };
         Ok(self.run(update).await?.unwrap_or(Update::Missing))
     }
@@ -218,14 +218,14 @@ impl SessionStorage for KtorFile {
         let touch = move |file: &Work| match file.read(last_seen)? {
             None => Ok(Touch::Missing),
             Some(found) => {
-                file.set_seen(found.record.last_seen.max(last_seen))?;
+                file.set_seen(found.last_seen.max(last_seen))?;
                 Ok(Touch::Touched)
             }
         };
         Ok(self.run(touch).await?.unwrap_or(Touch::Missing))
     }
 
-    async fn invalidate(&self, _: &StorageKey) -> Result<bool> {
+    async fn invalidate(&self, _: &StorageKey, _: Option<Timestamp>) -> Result<bool> {
         Ok(self.run(Work::remove).await?.unwrap_or(false))
     }
 

@@ -28,7 +28,7 @@ use threads::Threads;
 
 use super::{
     Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record, SessionStorage,
-    StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    StorageError, StorageKey, Timestamp, Touch, Update, Version,
 };
 
 /// A storage in a directory that this machine's processes may share.
@@ -85,7 +85,7 @@ impl SessionStorage for Directory {
         self.run(move |disk| disk.create(&key, &record, guard, now)).await
     }
 
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
         let key = key.clone();
         self.run(move |disk| disk.read(&key, now)).await
     }
@@ -112,7 +112,11 @@ impl SessionStorage for Directory {
         self.run(move |disk| disk.touch(&key, last_seen, expires)).await
     }
 
-    async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError> {
+    async fn invalidate(
+        &self,
+        key: &StorageKey,
+        _mark: Option<Timestamp>,
+    ) -> Result<bool, StorageError> {
         let key = key.clone();
         self.run(move |disk| disk.invalidate(&key)).await
     }

@@ -13,7 +13,7 @@ use table::{SHARDS, Table};
 
 use super::{
     Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record, SessionStorage,
-    StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    StorageError, StorageKey, Timestamp, Touch, Update, Version,
 };
 
 /// A storage in this process's memory, for one process and until it stops.
@@ -66,8 +66,9 @@ impl SessionStorage for Memory {
         if shard.get(key).is_some_and(|slot| !slot.is_live(now)) {
             table.remove(&mut shard, key);
         }
-        let admitted = if shard.get(key).is_some() {
-            Err(Create::Exists)
+        let admitted = if let Some(slot) = shard.get(key) {
+            let again = slot.version() == record.version;
+            Err(if again { Create::Created } else { Create::Exists })
         } else if let Some(owner) = &record.owner {
             let joined = table.owners(owner).join(owner, record.created, key, guard);
             joined.map_err(Create::Refused)
@@ -76,21 +77,20 @@ impl SessionStorage for Memory {
         };
         match admitted {
             Ok(victims) => {
-                let version = table.next_version();
-                shard.insert(key, version, record);
+                shard.insert(key, record);
                 drop(shard);
                 table.end(victims);
-                Ok(Create::Created(version))
+                Ok(Create::Created)
             }
-            Err(refused) => {
+            Err(answer) => {
                 table.unreserve();
-                Ok(refused)
+                Ok(answer)
             }
         }
     }
 
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
-        Ok(self.0.shard(key).present(key, now).map(|slot| slot.stored()))
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
+        Ok(self.0.shard(key).present(key, now).map(|slot| slot.record()))
     }
 
     async fn update(
@@ -107,6 +107,9 @@ impl SessionStorage for Memory {
         let Some(slot) = shard.get(key).filter(|slot| slot.is_live(now)) else {
             return Ok(Update::Missing);
         };
+        if slot.version() == record.version {
+            return Ok(Update::Updated);
+        }
         if slot.version() != expected {
             return Ok(Update::Conflict);
         }
@@ -126,11 +129,10 @@ impl SessionStorage for Memory {
                 owners.reorder(owner, slot.created, record.created, key);
             }
         }
-        let version = table.next_version();
-        shard.write(key, version, record);
+        shard.write(key, record);
         drop(shard);
         table.end(victims);
-        Ok(Update::Updated(version))
+        Ok(Update::Updated)
     }
 
     async fn touch(
@@ -145,7 +147,11 @@ impl SessionStorage for Memory {
         Ok(Touch::Touched)
     }
 
-    async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError> {
+    async fn invalidate(
+        &self,
+        key: &StorageKey,
+        _mark: Option<Timestamp>,
+    ) -> Result<bool, StorageError> {
         let mut shard = self.0.shard(key);
         Ok(self.0.remove(&mut shard, key).is_some())
     }
@@ -164,6 +170,11 @@ impl SessionStorage for Memory {
     fn owners(&self) -> Option<&dyn OwnerIndex> {
         Some(self)
     }
+
+    /// Every operation is done when it is first polled.
+    fn loses_answers(&self) -> bool {
+        false
+    }
 }
 
 #[rocket::async_trait]
@@ -179,7 +190,7 @@ impl OwnerIndex for Memory {
         OwnerPage::find(keys, after, limit, |key| {
             let shard = self.0.shard(key);
             let slot = shard.get(key).filter(|slot| slot.is_live(now));
-            Ok(slot.filter(|slot| slot.owner() == Some(owner)).map(Slot::stored))
+            Ok(slot.filter(|slot| slot.owner() == Some(owner)).map(Slot::record))
         })
     }
 
