@@ -146,6 +146,7 @@ mod tests {
 
     fn sample() -> (StorageKey, Record) {
         let record = Record {
+            version: Version(5),
             payload: (*b"payload").into(),
             owner: Some(OwnerKey::from_bytes([9; 32])),
             created: Timestamp::from_millis(1),
@@ -158,11 +159,8 @@ mod tests {
     #[test]
     fn a_record_round_trips_and_any_damage_is_found() {
         let (key, record) = sample();
-        let file = write(&key, Version(5), &record);
-        assert_eq!(
-            read(&key, &file).unwrap().stored,
-            Stored { version: Version(5), record: record.clone() }
-        );
+        let file = write(&key, &record);
+        assert_eq!(read(&key, &file).unwrap().record, record);
         assert!(read(&StorageKey::from_bytes([8; 32]), &file).is_err(), "another key's file");
         for length in 0..file.len() {
             assert!(read(&key, &file[..length]).is_err(), "cut to {length}");
@@ -179,7 +177,7 @@ mod tests {
     #[test]
     fn a_torn_touch_leaves_the_times_before_it() {
         let (key, record) = sample();
-        let mut file = write(&key, Version(5), &record);
+        let mut file = write(&key, &record);
         for n in 10..14 {
             let before = read(&key, &file).unwrap();
             let (at, slot) =
@@ -187,13 +185,10 @@ mod tests {
             let at = usize::try_from(at).unwrap();
             let mut torn = file.clone();
             torn[at..at + 30].copy_from_slice(&slot[..30]);
-            assert_eq!(read(&key, &torn).unwrap().stored, before.stored);
+            assert_eq!(read(&key, &torn).unwrap().record, before.record);
             file[at..at + SLOT].copy_from_slice(&slot);
-            let after = read(&key, &file).unwrap().stored;
-            assert_eq!(
-                (after.version, after.record.last_seen),
-                (Version(5), Timestamp::from_millis(n))
-            );
+            let after = read(&key, &file).unwrap().record;
+            assert_eq!((after.version, after.last_seen), (Version(5), Timestamp::from_millis(n)));
         }
     }
 }

@@ -40,6 +40,7 @@ mod cached;
 mod directory;
 mod key;
 mod keyed_lock;
+mod marks;
 mod memory;
 mod owner;
 #[cfg(feature = "redis")]

@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
+use super::marks::Marks;
 use super::{
-    Create, KeyedLocks, OwnerGuard, Record, SessionStorage, StorageError, StorageKey, Timestamp,
-    Touch, Update, Version, bytes, without_index,
+    Create, KeyedLocks, OwnerGuard, Record, Refused, SessionStorage, StorageError, StorageKey,
+    Timestamp, Touch, Update, Version, bytes, without_index,
 };
+
+/// Marks of ends that a process keeps.
+const MARKS: usize = 100_000;
 
 /// A storage that can only write, read and delete: Ktor's `SessionStorage`.
 ///
@@ -28,10 +34,10 @@ pub trait SimpleStorage: Send + Sync + 'static {
 
 /// A [`SimpleStorage`] as a [`SessionStorage`].
 ///
-/// One process loses nothing: it locks a record while it compares and writes.
-/// Of writes by **several processes** the last one wins: an update may be lost,
-/// and a slow request of one process may bring back a session that another has
-/// ended. Launch warns of that. There is no index of owners: listing, revoking
+/// One process loses nothing: it locks a record while it compares and writes, and
+/// remembers what it has ended. Of writes by **several processes** the last one wins:
+/// an update may be lost, and a slow request of one process may bring back a session
+/// that another has ended. Launch warns of that. There is no index of owners: listing, revoking
 /// by owner and limits fail. Only the storage itself deletes expired records.
 ///
 /// Its clones are handles on the same storage.
@@ -72,6 +78,7 @@ pub struct LastWriteWins<S>(Arc<Lifted<S>>);
 struct Lifted<S> {
     storage: S,
     locks: KeyedLocks,
+    marks: Mutex<Marks>,
 }
 
 impl<S> Clone for LastWriteWins<S> {
@@ -83,7 +90,8 @@ impl<S> Clone for LastWriteWins<S> {
 impl<S: SimpleStorage> LastWriteWins<S> {
     /// Lifts `storage`.
     pub fn new(storage: S) -> Self {
-        Self(Arc::new(Lifted { storage, locks: KeyedLocks::default() }))
+        let marks = Mutex::new(Marks::new(MARKS));
+        Self(Arc::new(Lifted { storage, locks: KeyedLocks::default(), marks }))
     }
 
     /// The record, if it lives.
@@ -113,6 +121,9 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
         if let Some(found) = self.live(key, now).await? {
             let again = found.version == record.version;
             return Ok(if again { Create::Created } else { Create::Exists });
+        }
+        if self.0.marks.lock().stands(key, now) {
+            return Ok(Create::Refused(Refused::Revoked));
         }
         self.put(key, &record).await?;
         Ok(Create::Created)
@@ -160,11 +171,14 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
     async fn invalidate(
         &self,
         key: &StorageKey,
-        _mark: Option<Timestamp>,
+        mark: Option<Timestamp>,
     ) -> Result<bool, StorageError> {
         let _alone = self.0.locks.lock(key).await;
         let name = key.to_string();
         let found = self.0.storage.read(&name).await?.is_some();
+        if let Some(until) = mark {
+            self.0.marks.lock().leave(key, until);
+        }
         self.0.storage.invalidate(&name).await?;
         Ok(found)
     }

@@ -176,7 +176,7 @@ async fn make(
     let record = draft.record(definition, &tracker.server, &[])?;
     let storage = tracker.server.storage_of(&draft.id);
     match storage.create(&draft.key, record, guard, now).await? {
-        Create::Created(_) => definition.format().seal_id(&draft.id, &core.random),
+        Create::Created => definition.format().seal_id(&draft.id, &core.random),
         Create::Refused(Refused::LimitReached) => Err(SessionError::LimitReached),
         Create::Exists | Create::Refused(Refused::Revoked) => Err(SessionError::Ended),
     }

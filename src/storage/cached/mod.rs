@@ -73,11 +73,15 @@ impl Cached {
         Self(Arc::new(Node { storage, copies, listening }))
     }
 
-    /// The record as the storage has it; keeps a copy, if nothing was written
+    /// What the storage is about to answer; keeps a copy, if nothing was written
     /// meanwhile.
-    async fn fetch(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
+    async fn keep(
+        &self,
+        key: &StorageKey,
+        answer: impl Future<Output = Result<Option<Record>>>,
+    ) -> Result<Option<Record>> {
         let reading = self.0.copies.reading(key);
-        let found = self.0.storage.read(key, now).await?;
+        let found = answer.await?;
         reading.keep(found.clone());
         Ok(found)
     }
@@ -125,12 +129,12 @@ impl SessionStorage for Cached {
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
         match self.0.copies.get(key, now) {
             Some(record) => Ok(Some(record)),
-            None => self.fetch(key, now).await,
+            None => self.keep(key, self.0.storage.read(key, now)).await,
         }
     }
 
     async fn read_fresh(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
-        self.fetch(key, now).await
+        self.keep(key, self.0.storage.read_fresh(key, now)).await
     }
 
     async fn update(

@@ -16,8 +16,8 @@ use super::owners::Joined;
 use super::purge::Sweep;
 use crate::storage::bytes::{self, Entry};
 use crate::storage::{
-    Create, OwnerGuard, Record, StorageError, StorageKey, Timestamp, Touch, Update, Version,
-    random_number,
+    Create, OwnerGuard, Record, Refused, StorageError, StorageKey, Timestamp, Touch, Update,
+    Version, random_number,
 };
 
 pub(super) type Result<T> = std::result::Result<T, StorageError>;
@@ -95,14 +95,17 @@ impl Disk {
     /// not free. What cannot be read stays. The caller holds the record's lock.
     fn make_way(&self, key: &StorageKey, new: &Record, now: Timestamp) -> Result<Option<Create>> {
         match self.entry(key) {
-            Ok(None) => Ok(None),
-            Ok(Some(Entry { record, .. })) if !record.is_live(now) => {
-                self.remove(key).map(|_| None)
+            Ok(Some(Entry { record, .. })) if record.is_live(now) => {
+                let again = record.version == new.version;
+                return Ok(Some(if again { Create::Created } else { Create::Exists }));
             }
-            Ok(Some(entry)) if entry.record.version == new.version => Ok(Some(Create::Created)),
-            Ok(Some(_)) | Err(StorageError::Corrupt(_)) => Ok(Some(Create::Exists)),
-            Err(cause) => Err(cause),
+            Ok(Some(_)) => drop(self.remove(key)?),
+            Ok(None) => {}
+            Err(StorageError::Corrupt(_)) => return Ok(Some(Create::Exists)),
+            Err(cause) => return Err(cause),
         }
+        let marked = self.marked_until(key)?.is_some_and(|until| now < until);
+        Ok(marked.then_some(Create::Refused(Refused::Revoked)))
     }
 
     pub fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
@@ -179,12 +182,17 @@ impl Disk {
         Ok(Touch::Touched)
     }
 
-    pub fn invalidate(&self, key: &StorageKey) -> Result<bool> {
-        if !is_there(&self.record_path(key)) {
+    pub fn invalidate(&self, key: &StorageKey, mark: Option<Timestamp>) -> Result<bool> {
+        if mark.is_none() && !is_there(&self.record_path(key)) {
             return Ok(false);
         }
         let _locks = self.lock_records(key, &[])?;
-        self.remove(key)
+        // The record first: on a full disk that makes room for the mark.
+        let removed = self.remove(key)?;
+        if let Some(until) = mark {
+            self.leave_mark(key, until)?;
+        }
+        Ok(removed)
     }
 
     pub(super) fn entry(&self, key: &StorageKey) -> Result<Option<Entry>> {

@@ -5,7 +5,8 @@
 //! is the serialized value and nothing else: there is no room for a version, an
 //! owner or a beginning. So its time of change is when it was last seen, its
 //! content's hash is its version, and of two servers that write at once the
-//! last one wins.
+//! last one wins. There is no room for the mark of an end either: a `create` that
+//! arrives after the end of what it creates makes the file anew.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -179,10 +180,16 @@ impl SessionStorage for KtorFile {
     ) -> Result<Create> {
         without_index(guard)?;
         let create = move |file: &Work| {
-            if file.read(now)?.is_some() {
-                return Ok(Create::Exists);
+            match file.read(now)? {
+                // Equal content alone may be another login's.
+                Some(found)
+                    if (found.version, found.last_seen) == (record.version, record.last_seen) =>
+                {
+                    Ok(Create::Created)
+                }
+                Some(_) => Ok(Create::Exists),
+                None => file.write(&record).map(|()| Create::Created),
             }
-            file.write(&record).map(|()| Create::Created)
         };
         let refused = || {
             StorageError::other(
@@ -208,7 +215,9 @@ impl SessionStorage for KtorFile {
         without_index(guard)?;
         let update = move |file: &Work| match file.read(now)? {
             None => Ok(Update::Missing),
-            Some(found) if found.version != expected => Ok(Update::Conflict),
+            Some(found) if ![expected, record.version].contains(&found.version) => {
+                Ok(Update::Conflict)
+            }
             Some(_) => file.write(&record).map(|()| Update::Updated),
         };
         Ok(self.run(update).await?.unwrap_or(Update::Missing))

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <path>/records/ab/cd/<64 hex digits>    the record; see `../bytes.rs`
+//! <path>/records/ab/cd/<64 hex digits>.ended    a mark of its end: until when it stands
 //! <path>/owners/ab/<64 hex digits>/       one empty file for each of the owner's records
 //! <path>/owners/ab/<64 hex digits>/generation
 //! <path>/locks/records.ab, owners.ab      advisory locks, by the first byte of a key
@@ -15,6 +16,7 @@
 mod disk;
 mod files;
 mod ktor;
+mod marks;
 mod owners;
 mod purge;
 mod threads;
@@ -115,10 +117,10 @@ impl SessionStorage for Directory {
     async fn invalidate(
         &self,
         key: &StorageKey,
-        _mark: Option<Timestamp>,
+        mark: Option<Timestamp>,
     ) -> Result<bool, StorageError> {
         let key = key.clone();
-        self.run(move |disk| disk.invalidate(&key)).await
+        self.run(move |disk| disk.invalidate(&key, mark)).await
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {

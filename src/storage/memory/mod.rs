@@ -12,8 +12,8 @@ use shard::Slot;
 use table::{SHARDS, Table};
 
 use super::{
-    Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record, SessionStorage,
-    StorageError, StorageKey, Timestamp, Touch, Update, Version,
+    Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record, Refused,
+    SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update, Version,
 };
 
 /// A storage in this process's memory, for one process and until it stops.
@@ -30,6 +30,9 @@ use super::{
 /// limits follow from that. Of sessions that began in the same millisecond, any
 /// may go first. An expired record that a short search does not find waits for
 /// the next search or for the purge, which runs once a minute.
+///
+/// The marks that ends leave take up none of the capacity. There are at most 131,072
+/// of them, about 130 bytes each. One more takes the place of one that would go soon.
 ///
 /// Its clones are handles on the same records.
 ///
@@ -69,6 +72,8 @@ impl SessionStorage for Memory {
         let admitted = if let Some(slot) = shard.get(key) {
             let again = slot.version() == record.version;
             Err(if again { Create::Created } else { Create::Exists })
+        } else if shard.marks.stands(key, now) {
+            Err(Create::Refused(Refused::Revoked))
         } else if let Some(owner) = &record.owner {
             let joined = table.owners(owner).join(owner, record.created, key, guard);
             joined.map_err(Create::Refused)
@@ -150,9 +155,12 @@ impl SessionStorage for Memory {
     async fn invalidate(
         &self,
         key: &StorageKey,
-        _mark: Option<Timestamp>,
+        mark: Option<Timestamp>,
     ) -> Result<bool, StorageError> {
         let mut shard = self.0.shard(key);
+        if let Some(until) = mark {
+            shard.marks.leave(key, until);
+        }
         Ok(self.0.remove(&mut shard, key).is_some())
     }
 

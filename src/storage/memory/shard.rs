@@ -10,10 +10,13 @@ use std::sync::Arc;
 
 use super::outline::Outline;
 use crate::storage::key::FirstBytes;
+use crate::storage::marks::Marks;
 use crate::storage::{OwnerKey, Record, StorageKey, Timestamp, Version};
 
 /// Slots that are allocated at once; growing never copies the others.
 const CHUNK: usize = 64;
+/// Marks of ends that a shard keeps: enough for four ends a second.
+const MARKS: usize = 512;
 const NOWHERE: u32 = u32::MAX;
 /// No record has expired before.
 const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
@@ -38,6 +41,8 @@ struct Link {
 }
 
 pub(super) struct Shard {
+    /// What ended, and until when it must not begin again.
+    pub marks: Marks,
     places: HashMap<StorageKey, u32, FirstBytes>,
     chunks: Vec<Box<[Option<Slot>; CHUNK]>>,
     free: Vec<u32>,
@@ -94,6 +99,7 @@ impl Shard {
     /// An empty shard, which keeps the outline of this number.
     pub fn new(outlines: &Arc<[Outline]>, number: usize) -> Self {
         Self {
+            marks: Marks::new(MARKS),
             places: HashMap::default(),
             chunks: Vec::new(),
             free: Vec::new(),

@@ -128,6 +128,7 @@ impl Table {
         for _ in 0..SHARDS {
             let at = self.sweep.load(Ordering::Relaxed);
             let shard = &self.shards[at % SHARDS];
+            shard.lock().marks.sweep(now);
             if self.outlines[at % SHARDS].is_due(now) {
                 seen += shard.lock().slots();
                 removed += self.sweep_all(shard, now, limit - removed);
