@@ -12,8 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rocket_typed_sessions::storage::{
-    Create, Directory, OwnerGuard, OwnerKey, Record, SessionStorage, StorageError, StorageKey,
-    Timestamp, Touch, Update, Version,
+    Create, Directory, OwnerGuard, OwnerKey, Record, Refused, SessionStorage, StorageError,
+    StorageKey, Timestamp, Touch, Update, Version,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_900_000_000_000);
@@ -119,6 +119,36 @@ async fn write_for_ever(place: &Path) {
         stored = next;
         println!("wrote {n}");
     }
+}
+
+#[tokio::test]
+async fn a_mark_is_a_small_private_file_that_a_purge_removes() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let storage = open(dir.path());
+    let mark = NOW.after(Duration::from_secs(120));
+    create(&storage, &key(1), "x").await;
+    assert!(storage.invalidate(&key(1), Some(mark)).await.expect("an answer"));
+    let path = file(dir.path(), &key(1)).with_extension("ended");
+    let about = path.symlink_metadata().expect("a mark");
+    assert_eq!((about.mode() & 0o777, about.len()), (0o600, 8));
+    let try_create = async || storage.create(&key(1), record("x"), FREE, NOW).await;
+    assert_eq!(try_create().await.expect("an answer"), Create::Refused(Refused::Revoked));
+    storage.purge_expired(NOW, 100).await.expect("an answer");
+    assert!(path.exists());
+    storage.purge_expired(mark, 100).await.expect("an answer");
+    assert!(!path.exists());
+
+    // What is no mark keeps nothing out, and is not followed.
+    let target = dir.path().join("target");
+    fs::write(&target, [0xff; 8]).expect("written");
+    symlink(&target, &path).expect("a symlink");
+    assert_eq!(try_create().await.expect("an answer"), Create::Created);
+    assert!(storage.invalidate(&key(1), Some(mark)).await.is_err(), "no mark can be left");
+    assert_eq!(fs::read(&target).expect("it is there"), [0xff; 8]);
+    storage.purge_expired(NOW, 100).await.expect("an answer");
+    assert!(path.symlink_metadata().is_err() && target.exists());
+    fs::write(&path, b"torn").expect("written");
+    assert_eq!(try_create().await.expect("an answer"), Create::Created);
 }
 
 #[tokio::test]

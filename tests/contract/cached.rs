@@ -72,6 +72,24 @@ async fn reading_again_asks_nobody_until_the_copy_is_too_old() {
     assert_eq!(near.read(&key(1), later).await.expect("an answer"), None);
 }
 
+#[tokio::test]
+async fn a_fresh_read_passes_every_cache_and_renews_the_copy() {
+    let far = faulty();
+    let between = Cached::new(far.clone(), 1000, TTL);
+    let near = Cached::new(between, 1000, TTL);
+    assert!(near.may_be_behind() && near.loses_answers());
+    let first = record("first", None);
+    create(&near, 1, first.clone()).await;
+    let update = far.update(&key(1), first.version, record("second", None), FREE, NOW).await;
+    assert!(matches!(update, Ok(Update::Updated)), "{update:?}");
+    assert_eq!(payload(&near, 1).await.as_deref(), Some("first"));
+    let fresh = near.read_fresh(&key(1), NOW).await.expect("an answer").expect("a record");
+    assert_eq!(&*fresh.payload, b"second");
+    let asked = far.calls(Operation::Read);
+    assert_eq!(payload(&near, 1).await.as_deref(), Some("second"));
+    assert_eq!(far.calls(Operation::Read), asked);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_another_node_ended_is_read_for_no_longer_than_the_ttl() {
     let far = faulty();

@@ -149,6 +149,9 @@ async fn s39_every_record_has_a_ttl_and_no_command_searches_or_flushes() {
         1
     );
     assert!(!storage.invalidate(&key, None).await.expect("an answer"));
+    let mark = now().after(Duration::from_secs(120));
+    assert!(!storage.invalidate(&key, Some(mark)).await.expect("an answer"));
+    ttl("a mark", 121);
     storage.purge_expired(now(), 1000).await.expect("an answer");
 
     // Whatever is left has a TTL and our prefix.
@@ -384,6 +387,45 @@ async fn a_login_whose_answer_is_lost_is_one_login() {
             .await
             .expect("a page");
         assert_eq!(page.records.len(), 2, "{lost}: none was pushed out");
+    }
+}
+
+/// The client of a cluster sends a login again when its answer is lost, as late as
+/// that may be. Whatever has ended it meanwhile, it stays ended.
+#[tokio::test]
+async fn e1_a_login_that_is_sent_again_after_its_end_does_not_come_back() {
+    let server = redis(&[]);
+    let (here, there) = (open(&server, "app").await, open(&server, "app").await);
+    let index = there.owners().expect("an index");
+    let limit = Some(OwnerLimit { max: 1, policy: OwnerLimitPolicy::EndOldest });
+    let mark = Some(now().after(Duration::from_secs(120)));
+    for (n, end) in (1..).zip(["revoke", "end", "end with a mark", "push out"]) {
+        let (key, owner) = (StorageKey::from_bytes([n; 32]), OwnerKey::from_bytes([n; 32]));
+        let sent = record(Some(n), 100);
+        let create = async || here.create(&key, sent.clone(), FREE, now()).await;
+        assert!(matches!(create().await, Ok(Create::Created)), "{end}");
+        match end {
+            "revoke" => assert!(matches!(index.invalidate_owner(&owner, &[], now()).await, Ok(1))),
+            "push out" => {
+                let (next, guard) =
+                    (StorageKey::from_bytes([99; 32]), OwnerGuard { limit, ..FREE });
+                let pushed = there.create(&next, record(Some(n), 100), guard, now()).await;
+                assert!(matches!(pushed, Ok(Create::Created)), "{pushed:?}");
+                assert!(there.invalidate(&next, None).await.expect("an answer"));
+            }
+            _ => {
+                let mark = mark.filter(|_| end == "end with a mark");
+                assert!(there.invalidate(&key, mark).await.expect("an answer"));
+            }
+        }
+        let again = create().await.expect("an answer");
+        // Pushed out, it had begun.
+        let expected = Create::Refused(Refused::Revoked);
+        assert_eq!(again, if end == "push out" { Create::Created } else { expected }, "{end}");
+        assert_eq!(there.read(&key, now()).await.expect("an answer"), None, "{end}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let entries = ask(&server, &format!("EXISTS app:{{{owner}}}:i"));
+        assert_eq!(entries.trim(), ":0", "{end}");
     }
 }
 

@@ -447,6 +447,27 @@ async fn sqlite_writes_ahead_and_its_files_are_its_users_alone() {
 }
 
 #[tokio::test]
+async fn a_mark_keeps_nothing_of_its_session_and_is_purged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("db");
+    let storage = Sqlite::open(&path, "sessions").await.expect("a file");
+    let pool = SqlitePool::connect(&format!("sqlite:{}", path.display())).await.expect("a pool");
+    let mark = NOW.after(Duration::from_secs(120));
+    storage.create(&key(1), record(Some(1), b"canary"), FREE, NOW).await.expect("an answer");
+    for n in 1..3 {
+        storage.invalidate(&key(n), Some(mark)).await.expect("an answer");
+    }
+    let count = async |condition: &str| -> i64 {
+        let sql = format!("SELECT COUNT(*) FROM sessions WHERE {condition}");
+        let count = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&pool);
+        count.await.expect("a number")
+    };
+    assert_eq!(count("owner IS NULL AND payload = x''").await, 2);
+    assert_eq!(storage.purge_expired(mark, 1).await.expect("an answer"), 0, "no session");
+    assert_eq!(count("TRUE").await, 0);
+}
+
+#[tokio::test]
 async fn a_full_sqlite_is_unavailable_keeps_what_it_has_and_recovers() {
     let folder = tempfile::tempdir().expect("a folder");
     let options = SqliteConnectOptions::new()

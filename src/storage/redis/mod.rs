@@ -149,7 +149,12 @@ impl SessionStorage for Redis {
     ) -> Result<Create> {
         let entry = match self.reserve(key, &record, guard, now).await? {
             Reserved::Yes(entry) => entry,
-            Reserved::No(refused) => return Ok(Create::Refused(refused)),
+            Reserved::No(refused) => {
+                // Unless it was written before, and has been excepted since.
+                let found = self.find(key, now).await?;
+                let own = found.is_some_and(|(_, found)| found.version == record.version);
+                return Ok(if own { Create::Created } else { Create::Refused(refused) });
+            }
         };
         let call = self.written(&self.scripts.create, key, &record, entry.as_ref(), now);
         let answer: String = self.run(call).await?;
