@@ -221,7 +221,7 @@ async fn s57_two_processes_with_eight_writers_each_lose_none_of_a_thousand_incre
     for mut writer in [(); 2].map(|()| child("increment", dir.path())) {
         assert!(writer.wait().expect("it ends").success());
     }
-    let last = found(&storage, &key(1)).await.expect("a record").record.payload;
+    let last = found(&storage, &key(1)).await.expect("a record").payload;
     assert_eq!(String::from_utf8_lossy(&last), "1000");
 }
 
@@ -413,5 +413,5 @@ async fn a_full_disk_is_unavailable_and_leaves_the_old_record() {
     let status = program(&mut shell, "full", dir.path()).status().expect("a child");
     assert!(status.success());
     let after = found(&open(dir.path()), &key(1)).await.expect("a record");
-    assert_eq!(String::from_utf8_lossy(&after.record.payload), "small");
+    assert_eq!(String::from_utf8_lossy(&after.payload), "small");
 }

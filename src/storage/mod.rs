@@ -280,7 +280,9 @@ pub trait SessionStorage: Send + Sync + 'static {
     /// Deletes the record under `key`. Says whether there was one. If `mark` is given,
     /// the end leaves a mark, whether there was a record or not: until then a `create`
     /// under the key is refused as [`Revoked`](Refused::Revoked). One that is on its
-    /// way, or is sent again, brings nothing back.
+    /// way, or is sent again, brings nothing back. Of two marks the later one counts. A
+    /// mark is no record: nothing reads, changes, lists or counts it, and it goes by
+    /// itself.
     async fn invalidate(
         &self,
         key: &StorageKey,

@@ -37,8 +37,9 @@ pub trait SimpleStorage: Send + Sync + 'static {
 /// One process loses nothing: it locks a record while it compares and writes, and
 /// remembers what it has ended. Of writes by **several processes** the last one wins:
 /// an update may be lost, and a slow request of one process may bring back a session
-/// that another has ended. Launch warns of that. There is no index of owners: listing, revoking
-/// by owner and limits fail. Only the storage itself deletes expired records.
+/// that another has ended. Launch warns of that. There is no index of owners:
+/// listing, revoking by owner and limits fail. Only the storage itself deletes
+/// expired records.
 ///
 /// Its clones are handles on the same storage.
 ///

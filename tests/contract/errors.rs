@@ -171,8 +171,8 @@ async fn s40_whatever_a_record_holds_it_is_a_session_or_none() {
         let token = logged_in(&client, "ann").await;
         let [key] = &storage.created()[..] else { panic!("one record") };
         let now = Timestamp::from(std::time::SystemTime::now());
-        let stored = storage.inner().read(key, now).await.expect("an answer").expect("a record");
-        let (good, mut version) = (stored, stored.version);
+        let good = storage.inner().read(key, now).await.expect("an answer").expect("a record");
+        let mut version = good.version;
         let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
         let mut random = move |below: usize| {
             seed ^= seed << 13;

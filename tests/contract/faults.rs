@@ -328,7 +328,7 @@ async fn nobody_waits_for_the_refresh_of_an_expiry() {
     let seen = async || {
         let now = Timestamp::from(SystemTime::now());
         let found = storage.read(&key, now).await.expect("an answer").expect("a record");
-        found.record.last_seen
+        found.last_seen
     };
     let before = seen().await;
     tokio::time::sleep(Duration::from_millis(20)).await;

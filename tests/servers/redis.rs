@@ -430,6 +430,26 @@ async fn e1_a_login_that_is_sent_again_after_its_end_does_not_come_back() {
 }
 
 #[tokio::test]
+async fn on_a_full_server_sessions_can_be_ended() {
+    let server = redis(&[]);
+    let storage = open(&server, "app").await;
+    let [one, other] = [1, 2].map(|n| StorageKey::from_bytes([n; 32]));
+    for key in [&one, &other] {
+        storage.create(key, record(Some(1), 100), FREE, now()).await.expect("an answer");
+    }
+    ask(&server, "CONFIG SET maxmemory 1");
+    let full = storage.create(&one, record(None, 100), FREE, now()).await;
+    assert!(matches!(full, Ok(Create::Exists)), "it need not write: {full:?}");
+    let full = storage.create(&StorageKey::from_bytes([3; 32]), record(None, 9), FREE, now()).await;
+    assert!(full.is_err_and(|cause| cause.to_string().contains("OOM")));
+    let mark = now().after(Duration::from_secs(120));
+    assert!(storage.invalidate(&one, Some(mark)).await.expect("room enough to delete"));
+    let late = storage.create(&one, record(None, 100), FREE, now()).await;
+    assert!(matches!(late, Ok(Create::Refused(Refused::Revoked))), "{late:?}");
+    assert!(storage.invalidate(&other, None).await.expect("room enough to delete"));
+}
+
+#[tokio::test]
 async fn an_owners_index_does_not_grow_with_what_has_expired() {
     let server = redis(&[]);
     let storage = open(&server, "app").await;

@@ -2,8 +2,8 @@
 //! the record's lock. None is flushed: a power cut ends the writes, too, that it is for.
 
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, Result};
@@ -18,7 +18,7 @@ impl Disk {
     pub(super) fn marked_until(&self, key: &StorageKey) -> Result<Option<Timestamp>> {
         match read_file(&self.mark_path(key)) {
             Ok(bytes) => {
-                let until = <[u8; 8]>::try_from(bytes).ok().map(u64::from_be_bytes);
+                let until = bytes.first_chunk().copied().map(u64::from_be_bytes);
                 Ok(until.map(Timestamp::from_millis))
             }
             Err(cause) if cause.kind() == ErrorKind::NotFound || is_foreign(&cause) => Ok(None),
@@ -35,8 +35,8 @@ impl Disk {
         let write = || {
             make_dirs(path.parent().ok_or(ErrorKind::InvalidInput)?)?;
             let mut options = OpenOptions::new();
-            open_nofollow(options.write(true).create(true).truncate(true).mode(0o600), &path)?
-                .write_all(&until.as_millis().to_be_bytes())
+            open_nofollow(options.write(true).create(true).truncate(false).mode(0o600), &path)?
+                .write_all_at(&until.as_millis().to_be_bytes(), 0)
         };
         write().map_err(|cause| failure("writing a mark", cause))
     }

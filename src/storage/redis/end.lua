@@ -1,6 +1,7 @@
 -- Deletes a record; its header, or false. What keeps out a create that arrives later: a mark in
 -- the record's place, if one is given (the later of two counts), else one for its reservation.
--- KEYS: record, marks if no mark is given. ARGV: mark as it is kept or '', how long to keep one at least
+-- KEYS: record, marks if no mark is given.
+-- ARGV: mark as it is kept or '', how long to keep one at least
 local found = redis.call('GETRANGE', KEYS[1], 0, 71)
 local marked = #found == 8
 if ARGV[1] ~= '' then
@@ -8,6 +9,8 @@ if ARGV[1] ~= '' then
   if not marked or struct.unpack('>I8', found) < mark then
     -- Redis's clock need not be the caller's: kept for as long as either says.
     local left = math.max(mark - redis.call('TIME')[1] * 1000, tonumber(ARGV[2]))
+    -- Deleted first: then a server that is full takes the mark, too.
+    redis.call('DEL', KEYS[1])
     redis.call('SET', KEYS[1], ARGV[1], 'PX', math.min(left, 315360000000))
   end
 elseif not marked then
