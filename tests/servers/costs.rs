@@ -46,6 +46,8 @@ async fn a_request_to_redis_costs_what_is_documented() {
     // Every script is known, every connection made.
     let cookie = logged_in(&client, "ann").await;
     text(&client, "/count", &cookie).await;
+    let other = logged_in(&client, "dave").await;
+    text(&client, "/logout", &other).await;
     logged_in(&client, "carol").await;
     text(&client, "/everywhere/carol", "").await;
     let monitor = Monitor::on(&server);
