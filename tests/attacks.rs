@@ -643,10 +643,9 @@ async fn update_now_whose_change_was_discarded_does_not_say_that_it_counted() {
             Act::Do(Box::pin(async move {
                 let now = Timestamp::from(std::time::SystemTime::now());
                 let stored = memory.read(&key, now).await.unwrap().unwrap();
-                memory
-                    .update(&key, stored.version, stored, OwnerGuard::default(), now)
-                    .await
-                    .unwrap();
+                let next = Record { version: Version(!stored.version.0), ..stored.clone() };
+                let guard = OwnerGuard::default();
+                memory.update(&key, stored.version, next, guard, now).await.unwrap();
                 session.discard();
             })),
         );
