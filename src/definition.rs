@@ -2,6 +2,7 @@
 //! the parts registered on the fairing amount to.
 
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
@@ -177,16 +178,21 @@ impl Definition {
         self.owner(&value.owner()?)
     }
 
-    /// The bytes that would be written now, checked for their size. Encoding all
-    /// sessions before any is written keeps a failure from writing half of them.
+    /// The bytes to write, checked: they fit, and they read back as the value.
+    /// Encoding all sessions before any is written keeps a failure from writing
+    /// half of them.
     pub fn encode<T: SessionData>(&self, value: &T) -> Result<Content, SessionError> {
         let content = self.codec.encode(value)?;
         let payload = self.codec.payload(&content)?;
         if let Tracker::ByValue(_) = self.tracker {
             self.check_token(self.format().payload_token_len(&payload)?)?;
         }
-        drop(payload);
-        Ok(content)
+        self.codec.check(value, &content)?;
+        Ok(match payload {
+            Cow::Borrowed(_) => content,
+            // What is written is what was checked.
+            Cow::Owned(payload) => content.transformed(payload),
+        })
     }
 
     /// Whether the transport can carry the token (checklist S12).

@@ -125,3 +125,39 @@ macro_rules! codec_error {
 
 codec_error!(EncodeError);
 codec_error!(DecodeError);
+
+impl DecodeError {
+    /// What may be logged of it. serde's texts quote the value: only what describes
+    /// the type is kept of them.
+    pub(crate) fn reason(&self) -> String {
+        let cause = self.cause.as_ref().and_then(|cause| cause.downcast_ref::<serde_json::Error>());
+        let Some(cause) = cause else { return "it does not decode".into() };
+        let text = cause.to_string();
+        let kind = SERDE_REASONS.into_iter().find(|kind| text.starts_with(kind));
+        let mut reason = kind.unwrap_or("it does not decode").to_owned();
+        let place = format!(" at line {} column {}", cause.line(), cause.column());
+        let (text, place) = text.strip_suffix(&place).map_or((&*text, ""), |text| (text, &*place));
+        if let (Some(_), Some((_, expected))) = (kind, text.rsplit_once(", expected ")) {
+            reason.push_str(": expected ");
+            reason.push_str(expected);
+        } else if let Some("missing field" | "duplicate field") = kind {
+            reason.push_str(&text[reason.len()..]);
+        }
+        reason + place
+    }
+}
+
+/// How serde's own texts begin.
+const SERDE_REASONS: [&str; 11] = [
+    "invalid type: null",
+    "invalid type",
+    "invalid value",
+    "invalid length",
+    "unknown variant",
+    "unknown field",
+    "missing field",
+    "duplicate field",
+    "number out of range",
+    "recursion limit exceeded",
+    "data did not match any variant",
+];

@@ -60,9 +60,11 @@ impl Ktor {
         self.seal_with(text, || random.bytes())
     }
 
-    /// Characters of the token for `text`.
+    /// Characters of the token for `text`, which opens as that text.
     pub fn sealed_len(&self, text: &str) -> Result<usize, SessionError> {
-        self.seal_with(text, || Ok([0; 16])).map(|token| token.len())
+        let token = self.seal_with(text, || Ok([0; 16]))?;
+        let opened = self.open(&token).is_some_and(|(opened, _)| opened == text);
+        if opened { Ok(token.len()) } else { Err(cannot_carry()) }
     }
 
     fn seal_with(
@@ -80,10 +82,7 @@ impl Ktor {
         let encoded =
             self.encoding.map_or(Some(Cow::Borrowed(&*token)), |encoding| encoding.encode(&token));
         let fits = encoded.filter(|value| value.chars().all(|c| !c.is_control()));
-        fits.map(Cow::into_owned).ok_or_else(|| {
-            let message = "the session holds characters that its `cookie_encoding` cannot carry";
-            SessionError::Encode(EncodeError::new(message))
-        })
+        fits.map(Cow::into_owned).ok_or_else(cannot_carry)
     }
 
     /// The text in a token, and whether an older key than the first opened it.
@@ -102,6 +101,11 @@ impl Ktor {
             Some((text, position > 0))
         })
     }
+}
+
+fn cannot_carry() -> SessionError {
+    let message = "the session holds characters that its `cookie_encoding` cannot carry";
+    SessionError::Encode(EncodeError::new(message))
 }
 
 #[cfg(test)]
