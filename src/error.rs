@@ -161,3 +161,79 @@ const SERDE_REASONS: [&str; 11] = [
     "recursion limit exceeded",
     "data did not match any variant",
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Form {
+        #[allow(dead_code)]
+        number: u8,
+    }
+
+    #[derive(Debug, Deserialize)]
+    enum Role {
+        Admin,
+        Guest,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        #[allow(dead_code)]
+        Number(u8),
+    }
+
+    #[derive(Debug)]
+    struct Email;
+
+    impl<'de> Deserialize<'de> for Email {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let text = String::deserialize(deserializer)?;
+            Err(serde::de::Error::custom(format!("{text} is no address")))
+        }
+    }
+
+    fn reason<T: DeserializeOwned + std::fmt::Debug>(json: &str) -> String {
+        let cause = serde_json::from_str::<T>(json).unwrap_err();
+        DecodeError::caused_by("JSON failed", cause).reason()
+    }
+
+    #[test]
+    fn a_reason_describes_the_type_and_never_shows_the_value() {
+        let secret = "\"swordfish, expected `swordfish` at line 1 column 1\"";
+        for (reason, expected) in [
+            (reason::<f64>("null"), "invalid type: null: expected f64 at line 1 column 4"),
+            (reason::<f64>(secret), "invalid type: expected f64 at line 1 column 52"),
+            (reason::<char>(secret), "invalid value: expected a character at line 1 column 52"),
+            (reason::<u8>("1234567"), "invalid value: expected u8 at line 1 column 7"),
+            (reason::<Form>("{}"), "missing field `number` at line 1 column 2"),
+            (
+                reason::<Form>("{\"number\":1,\"number\":2}"),
+                "duplicate field `number` at line 1 column 20",
+            ),
+            (
+                reason::<Form>("{\"swordfish\":1}"),
+                "unknown field: expected `number` at line 1 column 12",
+            ),
+            (
+                reason::<Role>(secret),
+                "unknown variant: expected `Admin` or `Guest` at line 1 column 52",
+            ),
+            (reason::<Either>(secret), "data did not match any variant"),
+            (reason::<Email>(secret), "it does not decode"),
+            (reason::<BTreeMap<u8, u8>>("{\"swordfish\":1}"), "invalid value at line 1 column 2"),
+        ] {
+            assert_eq!(reason, expected);
+        }
+        let own = DecodeError::new("swordfish");
+        assert_eq!(own.reason(), "it does not decode");
+    }
+}

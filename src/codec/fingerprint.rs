@@ -272,3 +272,60 @@ impl SerializeMap for Parts {
         Ok(self.finish())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use super::*;
+
+    #[test]
+    fn values_that_differ_have_numbers_that_differ() {
+        let numbers = [
+            of(&()),
+            of(&None::<u8>),
+            of(&Some(())),
+            of(&Some(None::<u8>)),
+            of(&Some(f64::NAN)),
+            of(&0.0_f64),
+            of(&-0.0_f64),
+            of(&0.0_f32),
+            of(&0_u8),
+            of(&0_u64),
+            of(&0_i64),
+            of(&0_u128),
+            of(&-1_i8),
+            of(&'a'),
+            of(&"a"),
+            of(&""),
+            of(&"a\0"),
+            of(&"abcdefgh"),
+            of(&"abcdefgh\0"),
+            of(&"abcdefghabcdefgi"),
+            of(&"abcdefgiabcdefgh"),
+            of(&(1, 2)),
+            of(&(2, 1)),
+            of(&[vec![1, 2], vec![3]]),
+            of(&vec![vec![1, 2], vec![3]]),
+            of(&vec![vec![1], vec![2, 3]]),
+            of(&vec![vec![1, 2, 3], vec![]]),
+            of(&vec![vec![1, 2, 3]]),
+            of(&HashMap::from([("a", 1), ("b", 2)])),
+            of(&HashMap::from([("a", 2), ("b", 1)])),
+            of(&Ok::<_, u8>(1)),
+            of(&Err::<u8, _>(1)),
+        ];
+        let distinct: HashSet<_> = numbers.iter().flatten().collect();
+        assert_eq!(distinct.len(), numbers.len());
+    }
+
+    #[test]
+    fn the_order_of_a_hash_map_and_of_a_hash_set_does_not_count() {
+        for _ in 0..100 {
+            let (map, set) = ((0..9).map(|n| (n, n)).collect(), (0..9).collect());
+            let (again, set_again) = ((0..9).map(|n| (n, n)).collect(), (0..9).collect());
+            assert_eq!(of::<HashMap<i32, i32>>(&map), of::<HashMap<i32, i32>>(&again));
+            assert_eq!(of::<HashSet<i32>>(&set), of::<HashSet<i32>>(&set_again));
+        }
+    }
+}

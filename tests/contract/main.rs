@@ -27,3 +27,4 @@ mod rotation;
 mod several;
 mod support;
 mod tokens;
+mod values;
