@@ -81,7 +81,9 @@ impl Ktor {
         }
         let encoded =
             self.encoding.map_or(Some(Cow::Borrowed(&*token)), |encoding| encoding.encode(&token));
-        let fits = encoded.filter(|value| value.chars().all(|c| !c.is_control()));
+        // White space around a header's or a cookie's value is not part of it.
+        let plain = |value: &str| value.trim() == value && !value.contains(char::is_control);
+        let fits = encoded.filter(|value| plain(value));
         fits.map(Cow::into_owned).ok_or_else(cannot_carry)
     }
 

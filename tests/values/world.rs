@@ -113,7 +113,8 @@ impl World {
             (_, None) => request,
             (true, Some(token)) => request.header(Header::new(format!("x-{}", K::NAME), token)),
             (false, Some(token)) => {
-                request.header(Header::new("Cookie", format!("{}={token}", K::NAME)))
+                let all = format!("a=1; {}={token}; theme=dark", K::NAME);
+                request.header(Header::new("Cookie", all))
             }
         };
         let response = request.dispatch().await;
@@ -175,8 +176,10 @@ pub static WORLDS: LazyLock<Vec<World>> = LazyLock::new(|| {
                 }
             }
         }
-        for encoding in ["base64", "raw", "dquotes"] {
-            let ktor = json!({"serializer": "json", "cookie_encoding": encoding});
+        for (serializer, encoding) in
+            [("json", "base64"), ("kotlinx-legacy", "raw"), ("reflection-legacy", "dquotes")]
+        {
+            let ktor = json!({"serializer": serializer, "cookie_encoding": encoding});
             let plain = json!({"format": "ktor", "protect": "none", "ktor": ktor});
             worlds.push(World::new(&plain, "client", "cookie").await);
         }
