@@ -41,7 +41,8 @@ pub enum SessionError {
     /// The response has been sent, and a token would have to reach the client.
     #[error("the response has been sent; the session's new token can no longer reach the client")]
     TooLate,
-    /// The value could not be encoded, or user code panicked while it was saved.
+    /// The value could not be encoded, or would not read back as it was, or user
+    /// code panicked while it was saved.
     #[error("the session could not be encoded: {0}")]
     Encode(#[source] EncodeError),
     /// The session's storage cannot do this.

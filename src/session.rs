@@ -49,8 +49,8 @@ use crate::token::SessionId;
 /// that of a `HashSet` changes. What a type leaves out of `Serialize` is not saved
 /// and not compared: a field with `skip`, one that `skip_serializing_if` leaves
 /// out, or which of two `untagged` variants of one form it is. The comparison is
-/// the same for a type with its own `encode` and `decode`. If its `Serialize`
-/// fails, it is only decoded.
+/// the same for a type with its own `encode` and `decode`: give `skip` to what they
+/// leave out. If its `Serialize` fails, it is only decoded.
 pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// Names the definition: the key of the session's table in Rocket.toml.
     /// Lower-case words joined by `_`; not `secret` or `app`. Each type has its own.

@@ -84,6 +84,10 @@ impl Parts {
         self.hash = self.hash.wrapping_add(part);
     }
 
+    fn add_field(&mut self, name: &str, value: u64) {
+        self.add(mix(bytes(Kind::Str, name.as_bytes()), value));
+    }
+
     fn finish(self) -> u64 {
         mix(self.hash, 0)
     }
@@ -250,8 +254,8 @@ parts! {
     SerializeTuple: serialize_element() |tuple, item| tuple.hash = mix(tuple.hash, item);
     SerializeTupleStruct: serialize_field() |tuple, item| tuple.hash = mix(tuple.hash, item);
     SerializeTupleVariant: serialize_field() |tuple, item| tuple.hash = mix(tuple.hash, item);
-    SerializeStruct: serialize_field(name) |fields, value| fields.add(mix(bytes(Kind::Str, name.as_bytes()), value));
-    SerializeStructVariant: serialize_field(name) |fields, value| fields.add(mix(bytes(Kind::Str, name.as_bytes()), value));
+    SerializeStruct: serialize_field(name) |fields, value| fields.add_field(name, value);
+    SerializeStructVariant: serialize_field(name) |fields, value| fields.add_field(name, value);
 }
 
 impl SerializeMap for Parts {

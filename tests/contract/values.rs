@@ -138,14 +138,14 @@ async fn where_one_session_of_a_request_does_not_read_back_none_is_written() {
 /// Spoils what it reads or writes, every time or now and then.
 struct Spoils {
     reads: bool,
-    /// Every how manieth time.
+    /// Every time, or every second time.
     every: usize,
     times: AtomicUsize,
 }
 
 impl Spoils {
     fn pass(&self, mut payload: Vec<u8>, spoil: bool) -> Vec<u8> {
-        if spoil && self.times.fetch_add(1, Ordering::SeqCst) % self.every == 0 {
+        if spoil && self.times.fetch_add(1, Ordering::SeqCst).is_multiple_of(self.every) {
             payload.push(b' ');
         }
         payload

@@ -13,8 +13,9 @@ pub fn single() -> impl Strategy<Value = f32> {
     let odd = [0.0, -0.0, f32::MIN_POSITIVE, f32::MAX, f32::MIN, f32::EPSILON, 1e-45, 16_777_216.0];
     prop_oneof![
         4 => any::<u32>().prop_map(f32::from_bits),
-        1 => prop::num::f32::ANY,
+        1 => prop::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY]),
         1 => prop::sample::select(odd.to_vec()),
+        1 => prop::num::f32::SUBNORMAL,
     ]
 }
 
@@ -32,9 +33,10 @@ pub fn double() -> impl Strategy<Value = f64> {
     ];
     prop_oneof![
         4 => any::<u64>().prop_map(f64::from_bits),
-        1 => prop::num::f64::ANY,
+        1 => prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY]),
         1 => -1e6..1e6,
         1 => prop::sample::select(odd.to_vec()),
+        1 => prop::num::f64::SUBNORMAL,
     ]
 }
 

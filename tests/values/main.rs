@@ -24,15 +24,15 @@ fn cases() -> u32 {
 
 fn reads_back_or_is_refused<K: Kind>() {
     let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
-    let (case, updated) = (AtomicUsize::new(0), Mutex::new(HashSet::new()));
+    let (case, hundred) = (AtomicUsize::new(0), Mutex::new(HashSet::new()));
     let tried = TestRunner::new(config).run(&K::draw(), |value| {
-        let with_disk = case.fetch_add(1, Ordering::Relaxed) % 4 == 0;
+        let with_disk = case.fetch_add(1, Ordering::Relaxed).is_multiple_of(4);
         let worlds = WORLDS.iter().enumerate().filter(|(_, world)| with_disk || !world.slow);
         for (number, world) in worlds {
-            let first = !updated.lock().contains(&number);
+            let first = !hundred.lock().contains(&number);
             let updates = if first { world.updates() } else { 1 };
             if RUNTIME.block_on(saved::<K>(world, &value, updates)) {
-                updated.lock().insert(number);
+                hundred.lock().insert(number);
             }
         }
         Ok(())
