@@ -7,6 +7,7 @@ use rocket::Request;
 use rocket::http::Status;
 use rocket::response::{Responder, Result as ResponseResult};
 
+use crate::crypto::RandomError;
 use crate::storage::{Refused, StorageError};
 
 /// Why a session could not be loaded or saved.
@@ -53,6 +54,12 @@ pub enum SessionError {
     /// The system's random generator failed; nothing was written.
     #[error("the system's random generator failed")]
     Random,
+}
+
+impl From<RandomError> for SessionError {
+    fn from(_: RandomError) -> Self {
+        Self::Random
+    }
 }
 
 impl From<Refused> for SessionError {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::envelope::Secrets;
-use super::{ById, Draft, Located};
+use super::{ById, Draft, Joined, Located};
 use crate::error::{EncodeError, SessionError};
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Times;
@@ -139,6 +139,7 @@ impl Job<'_> {
             let draft = Draft {
                 key: definition.namespace.record(&id.locator()),
                 secrets: Secrets::of(&id),
+                joined: Joined::default(),
                 id,
                 in_grace: false,
                 times,

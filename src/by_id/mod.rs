@@ -6,6 +6,7 @@ mod migrate;
 mod record;
 mod replace;
 mod touch;
+mod trail;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -13,9 +14,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 pub(crate) use commit::commit;
-#[cfg(fuzzing)]
-pub(crate) use envelope::Envelope;
-pub(crate) use envelope::Secrets;
+use envelope::Admitted;
+pub(crate) use envelope::{Envelope, Joined, Secrets};
 use parking_lot::Mutex;
 pub(crate) use record::Draft;
 use rocket::{Request, error};
@@ -73,6 +73,7 @@ pub(crate) struct Located {
     pub version: Version,
     pub owner: Option<OwnerKey>,
     pub secrets: Secrets,
+    pub joined: Joined,
 }
 
 impl Server {
@@ -213,17 +214,18 @@ fn session(
     let owner = record.owner.clone();
     if server.is_file(id) {
         let times = Times { created: record.created, ..Times::begin(record.last_seen, false) };
-        let place = Located { id: id.clone(), key, version, owner, secrets: Secrets::of(id) };
+        let (secrets, joined) = (Secrets::of(id), Joined::default());
+        let place = Located { id: id.clone(), key, version, owner, secrets, joined };
         let snapshot = Snapshot { whole_id: true, ..Snapshot::written(times) };
         let content = Content::Shared(record.payload, 0);
         return lifetime.admits(&times, now).then_some(Tracked { snapshot, content, place });
     }
     let (envelope, times, content) = record::open(definition, server, &key, record, now)?;
-    let secrets = envelope.secrets;
+    let Envelope { secrets, joined, .. } = envelope;
     let in_grace = match secrets.admit(id)? {
-        envelope::Admitted::Current => false,
-        envelope::Admitted::Previous if lifetime.in_grace(secrets.renewed, now) => true,
-        envelope::Admitted::Previous => return None,
+        Admitted::Current => false,
+        Admitted::Previous(until) if lifetime.in_grace(secrets.renewed, until, now) => true,
+        Admitted::Previous(_) => return None,
     };
     let whole_id = id.as_ktor().is_some();
     let snapshot = Snapshot {
@@ -232,7 +234,7 @@ fn session(
         renewal_due: !in_grace && !whole_id && lifetime.renewal_due(&times, secrets.renewed, now),
         ..Snapshot::written(times)
     };
-    let place = Located { id: id.clone(), key, version, owner, secrets };
+    let place = Located { id: id.clone(), key, version, owner, secrets, joined };
     Some(Tracked { snapshot, content, place })
 }
 

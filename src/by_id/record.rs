@@ -2,7 +2,8 @@
 
 use rocket::warn;
 
-use super::envelope::Envelope;
+use super::envelope::{Envelope, Joined, State};
+use super::trail::Trail;
 use super::{Located, Secrets, Server};
 use crate::definition::Definition;
 use crate::error::SessionError;
@@ -29,11 +30,15 @@ pub(super) fn open(
         }
         return None;
     };
+    // It is over, or never was one.
+    if envelope.state != State::Session {
+        return None;
+    }
     let times = Times {
         created: record.created,
         seen: record.last_seen,
         authenticated: envelope.authenticated,
-        idle_override: envelope.idle_override,
+        lifetime: envelope.lifetime,
     };
     if !definition.policy.lifetime.admits(&times, now) {
         return None;
@@ -51,6 +56,7 @@ pub(crate) struct Draft {
     pub id: SessionId,
     pub key: StorageKey,
     pub secrets: Secrets,
+    pub joined: Joined,
     /// The id is the one before a renewal.
     pub in_grace: bool,
     pub times: Times,
@@ -73,7 +79,10 @@ impl Draft {
             let envelope = Envelope {
                 secrets: self.secrets.clone(),
                 authenticated: self.times.authenticated,
-                idle_override: self.times.idle_override,
+                lifetime: self.times.lifetime,
+                trail: Trail::default(),
+                joined: self.joined.clone(),
+                state: State::Session,
                 client: client.to_vec(),
             };
             envelope.wrap(&definition.namespace.session, &value)
@@ -89,9 +98,9 @@ impl Draft {
 
     /// The session as it stands once the storage has written it.
     pub fn written(self, version: Version) -> Tracked<Located> {
-        let Self { id, key, secrets, in_grace, times, owner, content } = self;
+        let Self { id, key, secrets, joined, in_grace, times, owner, content } = self;
         let whole_id = id.as_ktor().is_some();
         let snapshot = Snapshot { in_grace, whole_id, ..Snapshot::written(times) };
-        Tracked { snapshot, content, place: Located { id, key, version, owner, secrets } }
+        Tracked { snapshot, content, place: Located { id, key, version, owner, secrets, joined } }
     }
 }

@@ -165,12 +165,16 @@ impl Job<'_> {
         let Swap { times, id, renewal } = swap;
         let (secrets, in_grace) = match renewal {
             None => (secrets.clone(), session.snapshot.in_grace),
-            Some(renewal) => (secrets.renewed(id, self.commit.moment.now, *renewal), false),
+            Some(renewal) => {
+                let grace = self.commit.definition.policy.lifetime.renewal_grace;
+                (secrets.renewed(id, self.commit.moment.now, *renewal, grace), false)
+            }
         };
         let draft = Draft {
             id: id.clone(),
             key: key.clone(),
             secrets,
+            joined: session.place.joined.clone(),
             in_grace,
             times: *times,
             owner: next.as_ref().map_or(owner, |next| &next.owner).clone(),

@@ -123,7 +123,7 @@ impl Job<'_> {
                     }
                     _ => 0,
                 };
-                Ok(Sealed { token_id: fresh()?, epoch, owner })
+                Ok(Sealed::new(fresh()?, epoch, owner))
             }
         }
     }

@@ -11,9 +11,10 @@ use zeroize::{Zeroize, Zeroizing};
 use super::ktor::KtorUse;
 use super::storage::resolve;
 use super::table::Table;
-use super::{KeyMaterial, KtorConfig, Protect, Secret};
-use crate::random::Random;
-use crate::token::Suite;
+use super::{KtorConfig, Protect};
+use crate::crypto::aead::Suite;
+use crate::crypto::keys::KeyMaterial;
+use crate::crypto::{Random, Secret, hex};
 
 /// Keys that documentation shows, this crate's or Ktor's: everybody knows them.
 const DOCUMENTED: [&str; 5] = [
@@ -246,11 +247,7 @@ fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 fn from_hex(digits: &str) -> Option<Zeroizing<Vec<u8>>> {
-    if !digits.len().is_multiple_of(2) || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    digits.as_bytes().chunks(2).map(byte).collect::<Option<Vec<u8>>>().map(Zeroizing::new)
+    hex::decode(digits).map(Zeroizing::new)
 }
 
 fn from_base64(text: &str) -> Option<Zeroizing<Vec<u8>>> {

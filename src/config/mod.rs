@@ -8,7 +8,6 @@ mod environment;
 mod keys;
 mod ktor;
 mod names;
-mod secret;
 mod session;
 pub(crate) mod storage;
 mod table;
@@ -22,7 +21,6 @@ use figment::value::{Dict, Value};
 
 pub(crate) use ktor::KtorTransform;
 pub(crate) use names::valid_session_name;
-pub(crate) use secret::Secret;
 use table::Table;
 pub(crate) use types::*;
 

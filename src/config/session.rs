@@ -12,9 +12,9 @@ use super::{
     Context, CookieConfig, KtorConfig, Protect, SessionConfig, TransportConfig, cookie, keys,
     storage,
 };
+use crate::crypto::aead::Suite;
 use crate::expiry::Lifetime;
 use crate::storage::{OwnerLimit, OwnerLimitPolicy};
-use crate::token::Suite;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// Ktor's own default lifetime.

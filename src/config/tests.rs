@@ -8,7 +8,8 @@ use std::time::Duration;
 use figment::Jail;
 
 use super::*;
-use crate::token::Suite;
+use crate::crypto::aead::Suite;
+use crate::crypto::keys::KeyMaterial;
 
 const KEY: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
 

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::Secret;
 use crate::config::ktor::KtorTransform;
+use crate::crypto::Secret;
+use crate::crypto::aead::Suite;
+use crate::crypto::keys::KeyMaterial;
+use crate::crypto::mac::MacAlgorithm;
 use crate::expiry::Lifetime;
-use crate::ktor::{CookieEncoding, MacAlgorithm, Serializer};
+use crate::ktor::{CookieEncoding, Serializer};
 use crate::storage::OwnerLimit;
-use crate::token::Suite;
 
 /// Everything below `sessions`, checked.
 #[derive(Debug)]
@@ -164,17 +166,4 @@ pub(crate) struct KtorConfig {
 pub(crate) struct KtorKeys {
     pub sign: Secret,
     pub encrypt: Option<Secret>,
-}
-
-/// One entry of a session's list of keys, before derivation.
-#[derive(Debug)]
-pub(crate) enum KeyMaterial {
-    /// `secret`: derives every key.
-    Secret(Secret),
-    /// `sign_key` alone.
-    Sign(Secret),
-    /// `encrypt_key` alone.
-    Encrypt(Secret),
-    /// `encrypt_key` with the `sign_key` beside it.
-    EncryptAndSign { encrypt: Secret, sign: Secret },
 }

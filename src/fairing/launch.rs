@@ -15,12 +15,14 @@ use crate::config::{
     self, Engine, KtorConfig, KtorKeys, KtorTransform, Protect, Registered, SessionConfig,
     StorageConfig, TransportConfig,
 };
+use crate::crypto::keys::{Binding, TransportBinding};
+use crate::crypto::mac::Mac;
 use crate::definition::{Core, Definition, Reload, Report, Tracker};
-use crate::ktor::{Cipher, Ktor, Mac, Serializer, Transform};
+use crate::ktor::{Cipher, Ktor, Serializer, Transform};
 use crate::namespace::Namespace;
 use crate::request::plan::Policy;
 use crate::storage::{Cached, Directory, KtorDirectory, Memory, SessionStorage, StorageError};
-use crate::token::{Binding, Format, Sealer, TransportBinding};
+use crate::token::{Format, Kind, Sealer};
 use crate::transport::{CookieTransport, HeaderTransport, LONGEST_COOKIE, SessionTransport};
 
 /// Everything the requests will need, or every problem found.
@@ -91,7 +93,11 @@ pub(super) fn format(app: &str, name: &str, config: &SessionConfig) -> Result<Fo
         TransportConfig::Custom(transport) => TransportBinding::Custom(transport),
     };
     let binding = Binding { app, session: name, transport };
-    let native = Sealer::new(&binding, config.protect, config.suite, &config.keys)?;
+    let kind = match config.storage {
+        Some(_) => Kind::id(config.protect),
+        None => Kind::payload(config.protect),
+    };
+    let native = Sealer::new(&binding, kind, config.suite, &config.keys)?;
     Ok(Format::native(native, config.ktor.as_ref().map(self::ktor).transpose()?))
 }
 

@@ -15,10 +15,11 @@ use std::borrow::Cow;
 
 pub(crate) use encoding::CookieEncoding;
 pub(crate) use form::{Variant, from_form, to_form};
-pub(crate) use transform::{Cipher, Mac, MacAlgorithm, Transform, hex};
+pub(crate) use transform::{Cipher, Transform};
+use transform::{sign, signed};
 
+use crate::crypto::Random;
 use crate::error::{EncodeError, SessionError};
-use crate::random::Random;
 
 /// How a value becomes text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +58,7 @@ impl Ktor {
 
     /// The token for `text`.
     pub fn seal(&self, text: &str, random: &Random) -> Result<String, SessionError> {
-        self.seal_with(text, || random.bytes())
+        self.seal_with(text, || Ok(random.bytes()?))
     }
 
     /// Characters of the token for `text`.
@@ -73,7 +74,7 @@ impl Ktor {
         let mut token = text.to_owned();
         for transform in self.chains.first().into_iter().flatten() {
             token = match transform {
-                Transform::Mac(mac) => mac.write(&token),
+                Transform::Mac(mac) => sign(mac, &token),
                 Transform::Encrypt(cipher) => cipher.write(&token, &iv()?),
             };
         }
@@ -95,7 +96,7 @@ impl Ktor {
             let mut text = value.clone().into_owned();
             for transform in chain.iter().rev() {
                 text = match transform {
-                    Transform::Mac(mac) => mac.read(&text)?,
+                    Transform::Mac(mac) => signed(mac, &text)?.to_owned(),
                     Transform::Encrypt(cipher) => cipher.read(&text)?,
                 };
             }

@@ -9,8 +9,9 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::transform::Mac;
 use super::*;
+use crate::crypto::hex::encode as hex;
+use crate::crypto::mac::{Mac, MacAlgorithm};
 
 /// The model, asked a line at a time.
 struct Model(Child);

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::*;
+use crate::crypto::mac::{Mac, MacAlgorithm};
 
 fn unhex(text: &str) -> Vec<u8> {
-    let pair = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
-    (0..text.len()).step_by(2).map(pair).collect()
+    crate::crypto::hex::decode(text).unwrap()
 }
 
 fn vectors(kind: &str) -> Vec<Value> {
@@ -32,9 +32,9 @@ fn algorithm(name: &str) -> MacAlgorithm {
     }
 }
 
-fn mac(vector: &Value) -> transform::Mac {
+fn mac(vector: &Value) -> Mac {
     let key = unhex(vector["keys"]["sign"].as_str().unwrap());
-    transform::Mac::new(algorithm(text(vector, "mac")), &key).unwrap()
+    Mac::new(algorithm(text(vector, "mac")), &key).unwrap()
 }
 
 fn cipher(vector: &Value, backward_compatible_read: bool) -> Cipher {
@@ -86,11 +86,11 @@ fn every_signed_vector_reads_and_writes() {
     for vector in vectors("mac") {
         let (name, wire) = (text(&vector, "name"), text(&vector, "wire"));
         let plaintext = text(&vector, "plaintext");
-        assert_eq!(mac(&vector).write(plaintext), wire, "{name}");
-        assert_eq!(mac(&vector).read(wire).as_deref(), Some(plaintext), "{name}");
+        assert_eq!(sign(&mac(&vector), plaintext), wire, "{name}");
+        assert_eq!(signed(&mac(&vector), wire), Some(plaintext), "{name}");
         let upper =
             wire.rsplit_once('/').map(|(text, tag)| format!("{text}/{}", tag.to_uppercase()));
-        assert_eq!(mac(&vector).read(&upper.unwrap()), None, "{name}: upper case is refused");
+        assert_eq!(signed(&mac(&vector), &upper.unwrap()), None, "{name}: upper case is refused");
         let cookie = ktor(Transform::Mac(Box::new(mac(&vector))), Some(CookieEncoding::Uri));
         let sealed = cookie.seal(plaintext, &Random::default()).unwrap();
         assert_eq!(sealed, text(&vector, "cookie_value_uri_encoded"), "{name}");

@@ -7,7 +7,7 @@ use rocket::http::{Header, Status};
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
 
-use crate::random::Random;
+use crate::crypto::Random;
 use crate::{Session, SessionData, Sessions};
 
 #[derive(Clone, serde::Serialize, serde::Deserialize)]

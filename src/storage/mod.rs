@@ -80,8 +80,8 @@ pub use owner::{
 pub(crate) use owner::{no_index, without_index};
 pub use simple::{LastWriteWins, SimpleStorage};
 
+use crate::crypto::Random;
 pub use crate::expiry::Timestamp;
-use crate::random::Random;
 
 /// What the core writes under a key.
 #[derive(Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use rocket::local::{asynchronous, blocking};
 use rocket::{Request, Response};
 
-use crate::by_id::{Draft, Secrets};
+use crate::by_id::{Draft, Joined, Secrets};
 use crate::by_value::{self, Sealed};
 use crate::definition::{Core, Definition, Tracker};
 use crate::error::SessionError;
@@ -162,7 +162,7 @@ async fn make(
                 (Some(revocation), Some(owner)) => revocation.epoch(owner, now).await?,
                 _ => 0,
             };
-            let place = Sealed { token_id: core.random.bytes()?, epoch, owner };
+            let place = Sealed::new(core.random.bytes()?, epoch, owner);
             let sealed = by_value::seal(definition, &core.random, place, times, content);
             return sealed.map(|(_, token)| token);
         }
@@ -171,8 +171,8 @@ async fn make(
     let guard = tracker.guard(owner.as_ref()).await?;
     let id = definition.random_id(&core.random)?;
     let key = definition.namespace.record(&id.locator());
-    let secrets = Secrets::of(&id);
-    let draft = Draft { id, key, secrets, in_grace: false, times, owner, content };
+    let (secrets, joined) = (Secrets::of(&id), Joined::default());
+    let draft = Draft { id, key, secrets, joined, in_grace: false, times, owner, content };
     let record = draft.record(definition, &tracker.server, &[])?;
     let storage = tracker.server.storage_of(&draft.id);
     match storage.create(&draft.key, record, guard, now).await? {
