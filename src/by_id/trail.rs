@@ -32,8 +32,10 @@ impl Trail {
     /// `None` for more than there may be.
     pub fn read(rest: &mut &[u8]) -> Option<Self> {
         let [count] = take(rest)?;
+        if usize::from(count) > LONGEST {
+            return None;
+        }
         let past = |_| Some(Past { version: u64::from_be_bytes(take(rest)?), until: time(rest)? });
-        let past = (0..count).map(past).collect::<Option<Vec<_>>>()?;
-        (past.len() <= LONGEST).then_some(Self(past))
+        (0..count).map(past).collect::<Option<_>>().map(Self)
     }
 }

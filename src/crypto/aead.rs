@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn s21_rfc_7518_appendix_b() {
+    fn s21_s29_rfc_7518_appendix_b() {
         let b1 = "c80edfa32ddf39d5ef00c0b468834279a2e46a1b8049f792f76bfe54b903a9c9\
                   a94ac9b47ad2655c5f10f9aef71427e2fc6f9b3f399a221489f16362c7032336\
                   09d45ac69864e3321cf82935ac4096c86e133314c54019e8ca7980dfa4b9cf1b\

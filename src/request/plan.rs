@@ -104,11 +104,8 @@ pub(crate) struct Policy {
 
 impl Policy {
     fn expires_early(&self, times: &Times) -> bool {
-        if times.own_idle().is_none() {
-            self.token_expires_early
-        } else {
-            self.longest_expires_early
-        }
+        let own = times.own_idle().is_some();
+        if own { self.longest_expires_early } else { self.token_expires_early }
     }
 }
 

@@ -79,7 +79,8 @@ pub(crate) struct Claims {
     pub epoch: u64,
     /// Of the storage that remembers ended sessions; zero so far.
     pub incarnation: u64,
-    /// Constant over re-issues.
+    /// The session id of the format: constant over re-issues, and until a later
+    /// version another after each renewal.
     pub token_id: [u8; 16],
     /// Zero so far.
     pub generation: u32,
