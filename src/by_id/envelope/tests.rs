@@ -95,6 +95,11 @@ fn another_version_unknown_flags_and_wrong_counts_are_no_record() {
     for count in 1..=255 {
         assert!(!changed(trail, count), "a trail of {count}");
     }
+    // One version more than there may be, in an envelope of the right length.
+    let mut long = payload.clone();
+    long[trail] = 17;
+    long[1..3].copy_from_slice(&u16::try_from(trail + 1 + 17 * 16).unwrap().to_be_bytes());
+    assert!(Envelope::unwrap(&long, "cart").is_none());
     for length in (0..=255).filter(|length| *length != payload[2]) {
         assert!(!changed(2, length), "an envelope of {length} bytes");
     }
