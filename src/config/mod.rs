@@ -119,10 +119,7 @@ fn root(context: &mut Context<'_>) -> Config {
     }
     let dict = environment::sessions(context);
     let mut table = Table::new(context, "sessions".into(), dict);
-    let app = table.text("app").unwrap_or_default();
-    if app.len() > usize::from(u16::MAX) {
-        table.problem("app", "at most 65535 bytes");
-    }
+    let app = names::app(&mut table).unwrap_or_default();
     let secrets = keys::root(&mut table);
     table.context.root_file = table.has("secret_file");
     let mut sessions = BTreeMap::new();
@@ -132,7 +129,7 @@ fn root(context: &mut Context<'_>) -> Config {
             let message = "not a session's name; write a lower-case one like `user_session`, or one of: secret, secret_file, app";
             context.problem(&path, message, Some(&value));
         } else if let Value::Dict(_, dict) = value {
-            if let Some(session) = session::read(context, &name, dict, &secrets) {
+            if let Some(session) = session::read(context, &name, dict, (&app, &secrets)) {
                 sessions.insert(name, session);
             }
         } else {
@@ -144,7 +141,8 @@ fn root(context: &mut Context<'_>) -> Config {
         }
     }
     names::refuse_duplicates(context, &sessions);
-    Config { app, sessions, warnings: Vec::new() }
+    names::require_app(context, &sessions);
+    Config { sessions, warnings: Vec::new() }
 }
 
 /// A dictionary, if the value is one.

@@ -6,7 +6,7 @@ use figment::value::{Dict, Value};
 use zeroize::Zeroizing;
 
 use super::ktor::{self, KtorTransform, KtorUse};
-use super::names::{is_reserved, is_token};
+use super::names::{self, is_reserved, is_token};
 use super::table::Table;
 use super::{
     Context, CookieConfig, KtorConfig, Protect, SessionConfig, TransportConfig, cookie, keys,
@@ -23,12 +23,13 @@ const IDLE: Duration = Duration::from_secs(7 * 86_400);
 const ABSOLUTE: Duration = Duration::from_secs(30 * 86_400);
 const STORAGE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Reads one session's table; `None` if it has problems that leave no session.
+/// Reads one session's table, whose application and secrets are the root's unless
+/// it has its own; `None` if it has problems that leave no session.
 pub(super) fn read(
     context: &mut Context<'_>,
     name: &str,
     dict: Dict,
-    secrets: &[Zeroizing<Vec<u8>>],
+    (app, secrets): (&str, &[Zeroizing<Vec<u8>>]),
 ) -> Option<SessionConfig> {
     let registered = context.registered;
     let mut table = Table::new(context, format!("sessions.{name}"), dict);
@@ -77,6 +78,7 @@ pub(super) fn read(
     let remember_client = remember_client(&mut table, &lifetime, storage.is_some());
     let small = storage.is_none() && !matches!(transport, TransportConfig::Cookie(_));
     let session = SessionConfig {
+        app: names::app(&mut table).unwrap_or_else(|| app.to_owned()),
         transport,
         wire_name,
         storage: storage::cached(&mut table, storage),

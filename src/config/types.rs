@@ -14,8 +14,6 @@ use crate::token::Suite;
 /// Everything below `sessions`, checked.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// Bound into every token.
-    pub app: String,
     /// By table name, which is `SessionData::NAME`.
     pub sessions: BTreeMap<String, SessionConfig>,
     /// What is allowed in the debug profile but deserves a word.
@@ -25,6 +23,8 @@ pub(crate) struct Config {
 /// One `[default.sessions.x]`, checked.
 #[derive(Debug)]
 pub(crate) struct SessionConfig {
+    /// The application's name: bound into every token and every name in a storage.
+    pub app: String,
     pub transport: TransportConfig,
     /// The cookie's (prefix included) or the header's name.
     pub wire_name: String,
@@ -127,6 +127,19 @@ pub(crate) enum Engine {
     Postgres,
     MySql,
     Sqlite,
+}
+
+impl StorageConfig {
+    /// Whether it is a server that other applications may use as well. A storage
+    /// that the application registered is its own affair.
+    pub fn is_shared(&self) -> bool {
+        match self {
+            Self::Redis { .. } => true,
+            Self::Database { engine, .. } => *engine != Engine::Sqlite,
+            Self::Cached { storage, .. } => storage.is_shared(),
+            Self::Memory { .. } | Self::Directory { .. } | Self::Custom(_) => false,
+        }
+    }
 }
 
 /// An address, maybe with a password in it.

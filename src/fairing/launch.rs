@@ -34,7 +34,6 @@ pub(super) async fn core(
     let report = Report { warnings: config.warnings, summary: Vec::new() };
     let mut builder = Builder {
         fairing,
-        app: config.app,
         opened: Vec::new(),
         problems: Vec::new(),
         report,
@@ -124,7 +123,6 @@ fn names<T>(parts: &HashMap<String, T>) -> Vec<String> {
 /// Opens each storage once and collects what goes wrong.
 struct Builder<'a> {
     fairing: &'a SessionsFairing,
-    app: String,
     opened: Vec<(StorageConfig, Server)>,
     problems: Vec<String>,
     report: Report,
@@ -137,9 +135,9 @@ const LEAST_IDENTITY: usize = 22;
 
 impl Builder<'_> {
     async fn definition(&mut self, name: &str, config: SessionConfig) -> Option<Definition> {
-        let format = format(&self.app, name, &config)
+        let format = format(&config.app, name, &config)
             .map_err(|problem| self.problems.push(format!("`sessions.{name}`: {problem}")));
-        let namespace = Namespace { app: self.app.clone(), session: name.to_owned() };
+        let namespace = Namespace { app: config.app.clone(), session: name.to_owned() };
         let tracker = self.tracker(name, &config, &namespace).await;
         let transport: Arc<dyn SessionTransport> = match &config.transport {
             TransportConfig::Cookie(cookie) => Arc::new(CookieTransport::new(cookie)),

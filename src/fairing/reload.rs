@@ -64,7 +64,7 @@ fn read(source: &Source, name: &str) -> Result<Format, String> {
         problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     })?;
     let session = config.sessions.get(name).ok_or("its definition is gone")?;
-    format(&config.app, name, session)
+    format(&session.app, name, session)
 }
 
 /// Since when each key is known; `None` for since launch.

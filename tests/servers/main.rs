@@ -4,6 +4,7 @@
 
 #![allow(clippy::expect_used)]
 
+mod apps;
 mod cached;
 mod cluster;
 mod costs;
