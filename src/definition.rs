@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use rocket::warn;
+use tokio::time::Instant;
 
 use crate::SessionData;
 use crate::by_id::ById;
@@ -54,7 +55,17 @@ pub(crate) struct Report {
 /// A definition whose keys are read again from their files now and then.
 pub(crate) struct Reload {
     pub definition: Arc<Definition>,
+    pub pace: Pace,
+}
+
+/// When the keys are read again, and when those of launch may seal.
+#[derive(Clone, Copy)]
+pub(crate) struct Pace {
     pub every: Duration,
+    /// When they were read for launch.
+    pub read: Instant,
+    /// When every node has read them.
+    pub all_know: Instant,
 }
 
 /// One session definition.

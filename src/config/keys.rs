@@ -143,6 +143,29 @@ pub(super) fn of_session(
     }
 }
 
+/// The files that a session's keys come from, the root's if it has none of its own.
+pub(super) fn files(table: &mut Table<'_, '_>, keys: &[KeyMaterial]) -> Vec<PathBuf> {
+    let own: &[_] = match keys.first() {
+        None => &[],
+        Some(KeyMaterial::Secret(_)) if table.has("secret") || table.has("secret_file") => {
+            &["secret_file"]
+        }
+        Some(KeyMaterial::Secret(_)) => return table.context.root_file.iter().cloned().collect(),
+        Some(KeyMaterial::Sign(_)) => &["sign_key_file"],
+        Some(KeyMaterial::Encrypt(_)) => &["encrypt_key_file"],
+        Some(KeyMaterial::EncryptAndSign { .. }) => &["encrypt_key_file", "sign_key_file"],
+    };
+    own.iter().filter_map(|key| file(table, key)).collect()
+}
+
+/// The path of a file of keys.
+pub(super) fn file(table: &mut Table<'_, '_>, key: &'static str) -> Option<PathBuf> {
+    match table.value(key)? {
+        Value::String(tag, path) => Some(resolve(table.context, tag, &path)),
+        _ => None,
+    }
+}
+
 fn random_or_refused(table: &mut Table<'_, '_>, name: &str) -> Vec<KeyMaterial> {
     if !table.context.debug {
         table.problem(

@@ -16,6 +16,7 @@ mod types;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use figment::Figment;
 use figment::value::{Dict, Value};
@@ -59,8 +60,8 @@ struct Context<'a> {
     warnings: Vec<String>,
     /// Definitions that run on a random key.
     keyless: Vec<String>,
-    /// The root secret comes from a file.
-    root_file: bool,
+    /// The file that the root secret comes from.
+    root_file: Option<PathBuf>,
 }
 
 impl Context<'_> {
@@ -94,7 +95,7 @@ pub(crate) fn read(figment: &Figment, registered: &Registered) -> Result<Config,
         problems: Vec::new(),
         warnings: Vec::new(),
         keyless: Vec::new(),
-        root_file: false,
+        root_file: None,
     };
     let config = root(&mut context);
     if !context.keyless.is_empty() {
@@ -121,7 +122,7 @@ fn root(context: &mut Context<'_>) -> Config {
     let mut table = Table::new(context, "sessions".into(), dict);
     let app = names::app(&mut table).unwrap_or_default();
     let secrets = keys::root(&mut table);
-    table.context.root_file = table.has("secret_file");
+    table.context.root_file = keys::file(&mut table, "secret_file");
     let mut sessions = BTreeMap::new();
     for (name, value) in table.rest() {
         let path = format!("sessions.{name}");

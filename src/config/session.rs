@@ -9,8 +9,8 @@ use super::ktor::{self, KtorTransform, KtorUse};
 use super::names::{self, is_reserved, is_token};
 use super::table::Table;
 use super::{
-    Context, CookieConfig, KtorConfig, Protect, SessionConfig, TransportConfig, cookie, keys,
-    storage,
+    Context, CookieConfig, KeyMaterial, KeyReload, KtorConfig, Protect, SessionConfig,
+    TransportConfig, cookie, keys, storage,
 };
 use crate::expiry::Lifetime;
 use crate::storage::{OwnerLimit, OwnerLimitPolicy};
@@ -51,7 +51,7 @@ pub(super) fn read(
     let keys =
         keys::of_session(&mut table, name, protect, suite, secrets, (ktor.as_mut(), ktor_use));
     let writes_ktor = ktor_use == KtorUse::Written;
-    let key_reload = key_reload(&mut table);
+    let key_reload = key_reload(&mut table, &keys);
     if writes_ktor {
         refuse_with_ktor(&mut table, revocation.is_some(), key_reload.is_some());
     }
@@ -211,14 +211,14 @@ fn duration_or_never(table: &mut Table<'_, '_>, key: &'static str) -> Option<Dur
     }
 }
 
-/// How often to read the files of the keys again; `None` for never.
-fn key_reload(table: &mut Table<'_, '_>) -> Option<Duration> {
+/// When to read the files of the keys again; `None` for never.
+fn key_reload(table: &mut Table<'_, '_>, keys: &[KeyMaterial]) -> Option<KeyReload> {
     let every = duration_or_never(table, "key_reload")?;
     let own = ["secret_file", "sign_key_file", "encrypt_key_file"];
-    if !table.context.root_file && !own.iter().any(|file| table.has(file)) {
+    if table.context.root_file.is_none() && !own.iter().any(|file| table.has(file)) {
         table.problem("key_reload", "reads files again, and no key comes from one; write `secret_file = \"…\"` or remove it");
     }
-    Some(every)
+    Some(KeyReload { every, files: keys::files(table, keys) })
 }
 
 fn transport(

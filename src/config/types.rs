@@ -42,8 +42,7 @@ pub(crate) struct SessionConfig {
     pub ktor: Option<KtorConfig>,
     /// Ktor's format is the one that is written.
     pub writes_ktor: bool,
-    /// How often to read the keys' files again.
-    pub key_reload: Option<Duration>,
+    pub key_reload: Option<KeyReload>,
     pub lifetime: Lifetime,
     /// Bytes of encoded payload.
     pub max_payload: usize,
@@ -52,6 +51,13 @@ pub(crate) struct SessionConfig {
     pub transform: Vec<String>,
     /// Keep who the client says that it is.
     pub remember_client: bool,
+}
+
+/// Keys that are read again from their files.
+#[derive(Debug)]
+pub(crate) struct KeyReload {
+    pub every: Duration,
+    pub files: Vec<PathBuf>,
 }
 
 #[derive(Debug)]

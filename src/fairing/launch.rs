@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use figment::Figment;
 use parking_lot::RwLock;
+use tokio::time::Instant;
 
-use super::{SessionsFairing, open};
+use super::{SessionsFairing, open, reload};
 use crate::by_id::{ById, Identity, Server};
 use crate::by_value::{ByValue, Revocation};
 use crate::codec::Codec;
@@ -15,7 +16,7 @@ use crate::config::{
     self, Engine, KtorConfig, KtorKeys, KtorTransform, Protect, Registered, SessionConfig,
     StorageConfig, TransportConfig,
 };
-use crate::definition::{Core, Definition, Reload, Report, Tracker};
+use crate::definition::{Core, Definition, Pace, Reload, Report, Tracker};
 use crate::ktor::{Cipher, Ktor, Mac, Serializer, Transform};
 use crate::namespace::Namespace;
 use crate::request::plan::Policy;
@@ -29,6 +30,7 @@ pub(super) async fn core(
     figment: &Figment,
 ) -> Result<Core, Vec<String>> {
     let registered = registered(fairing);
+    let read = Instant::now();
     let config = config::read(figment, &registered)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let report = Report { warnings: config.warnings, summary: Vec::new() };
@@ -42,10 +44,11 @@ pub(super) async fn core(
     let (mut definitions, mut reloads) = (HashMap::new(), Vec::new());
     for (name, session) in config.sessions {
         builder.report.summary.extend(summary(&name, &session));
-        let key_reload = session.key_reload;
-        if let Some(definition) = builder.definition(&name, session).await.map(Arc::new) {
-            let reload = |every| Reload { definition: Arc::clone(&definition), every };
-            reloads.extend(key_reload.map(reload));
+        let keys = session.key_reload.as_ref();
+        let pace = keys.map(|keys| reload::pace(keys, read, fairing.clock.now()));
+        if let Some(definition) = builder.definition(&name, session, pace).await.map(Arc::new) {
+            let reload = |pace| Reload { definition: Arc::clone(&definition), pace };
+            reloads.extend(pace.map(reload));
             definitions.insert(name, definition);
         }
     }
@@ -134,8 +137,14 @@ struct Builder<'a> {
 const LEAST_IDENTITY: usize = 22;
 
 impl Builder<'_> {
-    async fn definition(&mut self, name: &str, config: SessionConfig) -> Option<Definition> {
+    async fn definition(
+        &mut self,
+        name: &str,
+        config: SessionConfig,
+        pace: Option<Pace>,
+    ) -> Option<Definition> {
         let format = format(&config.app, name, &config)
+            .map(|format| reload::begin(format, pace))
             .map_err(|problem| self.problems.push(format!("`sessions.{name}`: {problem}")));
         let namespace = Namespace { app: config.app.clone(), session: name.to_owned() };
         let tracker = self.tracker(name, &config, &namespace).await;

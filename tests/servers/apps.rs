@@ -205,13 +205,13 @@ fn launched(profile: &str, redis: u16) -> (String, bool) {
 
 #[test]
 fn s79_launch_says_once_what_to_write() {
-    let server = redis(&[]);
+    let store = redis(&[]);
     let message = "`sessions.app`: missing. The session(s) `cart`, `login` use a server that other \
                    applications may use as well: applications without names of their own see and \
                    end one another's sessions there. Write app = \"shop-production\" below \
                    [default.sessions] in Rocket.toml, or set ROCKET_SESSIONS__APP=shop-production\n";
     for profile in ["release", "debug"] {
-        let (said, serves) = launched(profile, server.port);
+        let (said, serves) = launched(profile, store.port);
         assert_eq!(serves, profile == "debug", "{said}");
         assert_eq!(said.matches(message).count(), 1, "{said}");
         assert_eq!(said.matches("sessions.app").count(), 1, "{said}");
