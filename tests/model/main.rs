@@ -88,6 +88,7 @@ mod the_contract_holds {
     holds! {
         for_updates: updates();
         for_few_replays: few_replays();
+        where_no_answer_is_lost: in_process();
         with_caches: caches();
         with_ends: ends();
         wherever_a_trail_is_cut: any_trail();
@@ -114,6 +115,7 @@ mod each_rule_is_needed {
         generation_compared: [REVOKED], logins();
         trail_kept: [WITHIN_IS_KNOWN], updates();
         trail_without_holes: [AT_MOST_ONCE], clocks();
+        attempt_is_kept: [AT_MOST_ONCE, EXACTLY_ONCE], updates();
         conflict_is_settled: [AT_MOST_ONCE, EXACTLY_ONCE], updates();
         settled_before_giving_up: [CONFLICT_IS_SETTLED], few_replays();
         settling_passes_cache: [PASSES_CACHES], caches();
@@ -132,6 +134,13 @@ mod each_rule_is_needed {
         let rules =
             Rules { resent_update_is_known: true, conflict_is_settled: false, ..Rules::CONTRACT };
         breaks(AT_MOST_ONCE, &World { rules, ..updates() });
+    }
+
+    /// Nor can it be settled where there is no trail: there it is believed.
+    #[test]
+    fn conflict_is_believed_in_process() {
+        let rules = Rules { conflict_is_settled: true, ..Rules::IN_PROCESS };
+        breaks(WITHIN_IS_KNOWN, &World { rules, ..in_process() });
     }
 
     /// A create that is sent again brings the generation of its beginning.

@@ -45,8 +45,11 @@ pub enum Task {
 impl Task {
     pub fn key(self) -> usize {
         match self {
-            Self::Update { key, .. } | Self::Discard { key, .. } | Self::Login { key } => key,
-            Self::LoginOver { key, .. } | Self::End { key, .. } => key,
+            Self::Update { key, .. }
+            | Self::Discard { key, .. }
+            | Self::Login { key }
+            | Self::LoginOver { key, .. }
+            | Self::End { key, .. } => key,
             Self::RevokeOwner => 0,
         }
     }

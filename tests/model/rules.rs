@@ -25,6 +25,8 @@ pub struct Rules {
     /// A trail is cut at its old end only, never in the middle.
     pub trail_without_holes: bool,
 
+    /// A write without an answer is settled, not done again.
+    pub attempt_is_kept: bool,
     /// `Conflict` is settled, since a resend may have met the attempt itself.
     pub conflict_is_settled: bool,
     /// `Conflict` is answered only after settling.
@@ -76,6 +78,7 @@ impl Rules {
         generation_compared: true,
         trail_kept: true,
         trail_without_holes: true,
+        attempt_is_kept: true,
         conflict_is_settled: true,
         settled_before_giving_up: true,
         settling_passes_cache: true,
@@ -94,6 +97,10 @@ impl Rules {
         resent_update_is_known: false,
         discard_writes: false,
     };
+
+    /// A storage in the process, which loses no answer.
+    pub const IN_PROCESS: Self =
+        Self { trail_kept: false, conflict_is_settled: false, ..Self::CONTRACT };
 
     /// The contract, and what it lacks.
     pub const CURED: Self = Self {

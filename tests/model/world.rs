@@ -39,6 +39,7 @@ pub struct World {
 pub struct Message {
     pub from: usize,
     pub operation: Operation,
+    /// When its first copy was sent.
     pub sent: Tick,
     /// Whether the request still waits for its answer.
     pub awaited: bool,
@@ -140,12 +141,15 @@ impl Model for World {
         let mut state = last.clone();
         match action {
             Action::Begin { request, cached, kept } => {
-                self.begin(&mut state, request, cached, kept)
+                self.begin(&mut state, request, cached, kept);
             }
             Action::Arrive { message, copies } => self.arrive(&mut state, &message, copies),
             Action::Lose { request } => {
                 state.lost -= 1;
                 state.drop_call(request);
+                if !self.rules.attempt_is_kept {
+                    state.requests[request].phase = Phase::Idle;
+                }
             }
             Action::Settle { request, kept } => self.settle(&mut state, request, kept),
             Action::Discard { request } => {
@@ -174,6 +178,18 @@ impl State {
         self.requests[from].phase = Phase::Waiting;
     }
 
+    /// Whether whoever sends the request knows of the session.
+    fn knows(&self, task: Task) -> bool {
+        match task {
+            Task::Update { known, key, .. } | Task::End { known, key } => match known {
+                Known::Always => true,
+                Known::From(login) => self.requests[login].is(Outcome::Acknowledged),
+                Known::Listed => self.record(key).is_some(),
+            },
+            _ => true,
+        }
+    }
+
     /// The request waits for nothing any more.
     fn drop_call(&mut self, request: usize) {
         self.ignore_answers(request);
@@ -192,23 +208,17 @@ impl World {
     fn steps(&self, state: &State, request: usize, task: Task, actions: &mut Vec<Action>) {
         let Request { phase, discarded, .. } = &state.requests[request];
         match phase {
-            Phase::Idle if self.knows(state, task) && !self.has_twin(state, request) => {
+            Phase::Idle if state.knows(task) && !self.has_twin(state, request) => {
                 let copy = task.updates_on().and_then(|node| state.caches[node].as_ref());
-                for (cached, base) in [(false, state.record(task.key())), (true, copy)] {
-                    if !cached || base.is_some() {
-                        actions.extend(self.cuts(base).map(|kept| Action::Begin {
-                            request,
-                            cached,
-                            kept,
-                        }));
-                    }
+                let reads = [(false, Some(state.record(task.key()))), (true, copy.map(Some))];
+                for (cached, base) in reads {
+                    let begin = |kept| Action::Begin { request, cached, kept };
+                    actions.extend(base.into_iter().flat_map(|base| self.cuts(base)).map(begin));
                 }
             }
             Phase::Unsettled => {
-                actions.extend(
-                    self.cuts(state.record(task.key()))
-                        .map(|kept| Action::Settle { request, kept }),
-                );
+                let settle = |kept| Action::Settle { request, kept };
+                actions.extend(self.cuts(state.record(task.key())).map(settle));
             }
             _ => {}
         }
@@ -217,10 +227,8 @@ impl World {
         if waits && state.lost > 0 && (task.updates_on().is_some() || task.is_login()) {
             actions.push(Action::Lose { request });
         }
-        if matches!(task, Task::Discard { .. })
-            && (waits || *phase == Phase::Unsettled)
-            && !discarded
-        {
+        let discards = matches!(task, Task::Discard { .. }) && !discarded;
+        if discards && (waits || *phase == Phase::Unsettled) {
             actions.push(Action::Discard { request });
         }
     }
@@ -230,17 +238,6 @@ impl World {
         (0..request).any(|other| {
             self.tasks[other] == self.tasks[request] && state.requests[other].phase == Phase::Idle
         })
-    }
-
-    fn knows(&self, state: &State, task: Task) -> bool {
-        match task {
-            Task::Update { known, key, .. } | Task::End { known, key } => match known {
-                Known::Always => true,
-                Known::From(login) => state.requests[login].is(Outcome::Acknowledged),
-                Known::Listed => state.record(key).is_some(),
-            },
-            _ => true,
-        }
     }
 
     /// How many versions the trail of the next write may keep.

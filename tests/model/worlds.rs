@@ -44,7 +44,18 @@ pub fn updates() -> World {
 
 /// Updates that may not be replayed often enough.
 pub fn few_replays() -> World {
-    World { replays: 1, witnesses: &[GIVES_UP, ALL_SUCCEED], ..updates() }
+    World { replays: 1, doubled: 1, witnesses: &[GIVES_UP, ALL_SUCCEED], ..updates() }
+}
+
+/// The same on a storage in the process.
+pub fn in_process() -> World {
+    World {
+        rules: Rules::IN_PROCESS,
+        lost: 0,
+        doubled: 0,
+        witnesses: &[REPLAYED_TWICE, ALL_SUCCEED],
+        ..updates()
+    }
 }
 
 /// Two nodes, whose copies of the session may be as old as can be.
