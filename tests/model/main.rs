@@ -101,6 +101,12 @@ mod the_contract_holds {
     }
 }
 
+#[test]
+#[ignore = "takes half a minute"]
+fn the_contract_holds_for_four_updates() {
+    holds(four_updates());
+}
+
 mod each_rule_is_needed {
     use super::*;
 

@@ -47,7 +47,12 @@ pub fn few_replays() -> World {
     World { replays: 1, doubled: 1, witnesses: &[GIVES_UP, ALL_SUCCEED], ..updates() }
 }
 
-/// The same on a storage in the process.
+/// Four updates, with less going wrong.
+pub fn four_updates() -> World {
+    World { tasks: vec![update(0); 4], lost: 1, doubled: 1, replays: 3, ..updates() }
+}
+
+/// Three updates on a storage in the process.
 pub fn in_process() -> World {
     World {
         rules: Rules::IN_PROCESS,
@@ -63,6 +68,8 @@ pub fn caches() -> World {
     World {
         tasks: vec![update(0), update(1), update(0)],
         cached: true,
+        lost: 2,
+        doubled: 2,
         also: &[WITHIN_IS_KNOWN],
         witnesses: &[STALE_COPY, ALL_SUCCEED],
         ..WORLD
@@ -88,6 +95,7 @@ pub fn any_trail() -> World {
     World {
         tasks: vec![update(0); 3],
         cut: Cut::Anywhere,
+        lost: 2,
         witnesses: &[BEYOND, FOUND_IN_TRAIL, ALL_SUCCEED],
         ..WORLD
     }
@@ -99,6 +107,7 @@ pub fn clocks() -> World {
         tasks: vec![update(0), update(1), update(0)],
         cut: Cut::Bounded { longest: 2, window: 0 },
         clocks: [1, 0],
+        lost: 2,
         doubled: 0,
         ticks: 2,
         witnesses: &[BEYOND, FOUND_IN_TRAIL, ALL_SUCCEED],
