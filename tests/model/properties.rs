@@ -187,12 +187,14 @@ pub const ALL_SUCCEED: Claim = claim("every request succeeds", |_, state| {
 });
 
 pub const REFUSED_BY_MARK: Claim = claim("a resent create is refused by a mark", |world, state| {
-    logins(world, state).any(|(request, _)| refused(request, state.storage.generation == 0))
+    logins(world, state)
+        .any(|(request, _)| request.is(Outcome::Revoked) && state.storage.generation == 0)
 });
 
 pub const REFUSED_BY_GENERATION: Claim =
     claim("a create is refused by its owner's generation", |world, state| {
-        logins(world, state).any(|(request, slot)| refused(request, slot.mark.is_none()))
+        logins(world, state)
+            .any(|(request, slot)| request.is(Outcome::Revoked) && slot.mark.is_none())
     });
 
 pub const CREATE_FAILS: Claim = claim("a create fails whose answer was lost", |world, state| {
@@ -213,8 +215,9 @@ pub const DROPPED: Claim = claim("a discarded update is not applied", |world, st
 });
 
 pub fn all(world: &World) -> Vec<Property<World>> {
-    let always =
-        PROMISES.iter().chain(world.also).map(|claim| Property::always(claim.name, claim.holds));
+    let here = |also: &&Claim| PROMISES.iter().all(|claim| claim.name != also.name);
+    let promises = PROMISES.iter().chain(world.also.iter().filter(here));
+    let always = promises.map(|claim| Property::always(claim.name, claim.holds));
     let sometimes =
         world.witnesses.iter().map(|claim| Property::sometimes(claim.name, claim.holds));
     always.chain(sometimes).collect()
@@ -268,8 +271,4 @@ fn replacing<'r>(
 /// Whether the update was ever in a payload under this key.
 fn landed(update: usize, slot: &Slot) -> bool {
     slot.landed >> update & 1 == 1
-}
-
-fn refused(request: &Request, here: bool) -> bool {
-    request.is(Outcome::Revoked) && here
 }
