@@ -16,7 +16,7 @@ use rocket::tokio::sync::Mutex;
 use rocket::{async_trait, get, launch, routes};
 use rocket_typed_sessions::storage::{
     Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerLimitPolicy, OwnerPage, Record,
-    Refused, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Refused, StorageKey, Timestamp, Touch, Update, Version,
 };
 use rocket_typed_sessions::{Session, SessionData, SessionStorage, Sessions, StorageError};
 use serde::{Deserialize, Serialize};
@@ -29,19 +29,20 @@ pub struct Table(Arc<Mutex<Rows>>);
 
 #[derive(Default)]
 struct Rows {
-    records: HashMap<StorageKey, Stored>,
+    records: HashMap<StorageKey, Record>,
     /// How often each owner was revoked.
     generations: HashMap<OwnerKey, u64>,
-    last_version: u64,
+    /// What ended, and until when it must not begin again.
+    marks: HashMap<StorageKey, Timestamp>,
 }
 
 impl Rows {
-    fn live(&self, key: &StorageKey, now: Timestamp) -> Option<&Stored> {
-        self.records.get(key).filter(|stored| stored.record.is_live(now))
+    fn live(&self, key: &StorageKey, now: Timestamp) -> Option<&Record> {
+        self.records.get(key).filter(|record| record.is_live(now))
     }
 
-    fn of<'a>(&'a self, owner: &'a OwnerKey) -> impl Iterator<Item = (&'a StorageKey, &'a Stored)> {
-        self.records.iter().filter(move |(_, stored)| stored.record.owner.as_ref() == Some(owner))
+    fn of<'a>(&'a self, owner: &'a OwnerKey) -> impl Iterator<Item = (&'a StorageKey, &'a Record)> {
+        self.records.iter().filter(move |(_, record)| record.owner.as_ref() == Some(owner))
     }
 
     /// Checks the guard of a record that its owner does not have yet, and ends
@@ -52,9 +53,8 @@ impl Rows {
             return Err(Refused::Revoked);
         }
         let Some(limit) = guard.limit else { return Ok(()) };
-        let live = self.of(owner).filter(|(_, stored)| stored.record.is_live(now));
-        let mut by_age: Vec<_> =
-            live.map(|(key, stored)| (stored.record.created, key.clone())).collect();
+        let live = self.of(owner).filter(|(_, record)| record.is_live(now));
+        let mut by_age: Vec<_> = live.map(|(key, record)| (record.created, key.clone())).collect();
         by_age.sort();
         let surplus = (by_age.len() + 1).saturating_sub(limit.max);
         if surplus > 0 && limit.policy == OwnerLimitPolicy::Refuse {
@@ -64,13 +64,6 @@ impl Rows {
             self.records.remove(key);
         }
         Ok(())
-    }
-
-    fn put(&mut self, key: &StorageKey, record: Record) -> Version {
-        self.last_version += 1;
-        let version = Version(self.last_version);
-        self.records.insert(key.clone(), Stored { version, record });
-        version
     }
 
     fn generation(&self, owner: &OwnerKey) -> Generation {
@@ -88,16 +81,23 @@ impl SessionStorage for Table {
         now: Timestamp,
     ) -> Result<Create, StorageError> {
         let mut rows = self.0.lock().await;
-        if rows.live(key, now).is_some() {
-            return Ok(Create::Exists);
+        if let Some(found) = rows.live(key, now) {
+            let again = found.version == record.version;
+            return Ok(if again { Create::Created } else { Create::Exists });
+        }
+        if rows.marks.get(key).is_some_and(|until| now < *until) {
+            return Ok(Create::Refused(Refused::Revoked));
         }
         Ok(match rows.admit(&record, guard, now) {
-            Ok(()) => Create::Created(rows.put(key, record)),
+            Ok(()) => {
+                rows.records.insert(key.clone(), record);
+                Create::Created
+            }
             Err(refused) => Create::Refused(refused),
         })
     }
 
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
         Ok(self.0.lock().await.live(key, now).cloned())
     }
 
@@ -111,13 +111,19 @@ impl SessionStorage for Table {
     ) -> Result<Update, StorageError> {
         let mut rows = self.0.lock().await;
         let Some(before) = rows.live(key, now) else { return Ok(Update::Missing) };
+        if before.version == record.version {
+            return Ok(Update::Updated);
+        }
         if before.version != expected {
             return Ok(Update::Conflict);
         }
-        let moves = before.record.owner != record.owner;
+        let moves = before.owner != record.owner;
         let admitted = if moves { rows.admit(&record, guard, now) } else { Ok(()) };
         Ok(match admitted {
-            Ok(()) => Update::Updated(rows.put(key, record)),
+            Ok(()) => {
+                rows.records.insert(key.clone(), record);
+                Update::Updated
+            }
             Err(refused) => Update::Refused(refused),
         })
     }
@@ -129,8 +135,8 @@ impl SessionStorage for Table {
         expires: Timestamp,
     ) -> Result<Touch, StorageError> {
         let mut rows = self.0.lock().await;
-        match rows.records.get_mut(key).filter(|stored| stored.record.is_live(last_seen)) {
-            Some(Stored { record, .. }) => {
+        match rows.records.get_mut(key).filter(|record| record.is_live(last_seen)) {
+            Some(record) => {
                 record.last_seen = record.last_seen.max(last_seen);
                 record.expires = record.expires.max(expires);
                 Ok(Touch::Touched)
@@ -139,13 +145,23 @@ impl SessionStorage for Table {
         }
     }
 
-    async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError> {
-        Ok(self.0.lock().await.records.remove(key).is_some())
+    async fn invalidate(
+        &self,
+        key: &StorageKey,
+        mark: Option<Timestamp>,
+    ) -> Result<bool, StorageError> {
+        let mut rows = self.0.lock().await;
+        if let Some(until) = mark {
+            let mark = rows.marks.entry(key.clone()).or_insert(until);
+            *mark = until.max(*mark);
+        }
+        Ok(rows.records.remove(key).is_some())
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
         let mut rows = self.0.lock().await;
-        let expired = rows.records.iter().filter(|(_, stored)| !stored.record.is_live(now));
+        rows.marks.retain(|_, until| now < *until);
+        let expired = rows.records.iter().filter(|(_, record)| !record.is_live(now));
         let expired: Vec<_> = expired.map(|(key, _)| key.clone()).take(limit).collect();
         for key in &expired {
             rows.records.remove(key);
@@ -184,7 +200,7 @@ impl OwnerIndex for Table {
         let keys: Vec<_> = rows.of(owner).map(|(key, _)| key.clone()).collect();
         let keys = keys.iter().filter(|key| !except.contains(key));
         let ended = keys.filter_map(|key| rows.records.remove(key));
-        Ok(ended.filter(|stored| stored.record.is_live(now)).count())
+        Ok(ended.filter(|record| record.is_live(now)).count())
     }
 
     async fn generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {

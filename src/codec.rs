@@ -1,12 +1,15 @@
 //! From a session's value to the bytes that are sealed or stored, and back.
 
+mod fingerprint;
+
+use std::any::type_name;
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use rocket::warn;
 
 use crate::SessionData;
-use crate::error::{EncodeError, SessionError};
+use crate::error::{DecodeError, EncodeError, SessionError};
 use crate::ktor::{Serializer, Variant, from_form, to_form};
 use crate::request::tracked::Content;
 use crate::transformer::SessionTransformer;
@@ -28,57 +31,85 @@ impl Codec {
         Ok(Content::owned(encoded))
     }
 
+    /// Whether the encoded form of a value reads back as that value.
+    pub fn check<T: SessionData>(&self, value: &T, content: &Content) -> Result<(), SessionError> {
+        let reason = match decode_with::<T>(self.serializer, content.bytes()) {
+            Ok(read) if fingerprint::of(&read) == fingerprint::of(value) => return Ok(()),
+            Ok(_) => "it is another value then".into(),
+            Err(cause) => cause.reason(),
+        };
+        let message = format!("`{}` does not read back as it was: {reason}", type_name::<T>());
+        Err(SessionError::Encode(EncodeError::new(message)))
+    }
+
     /// The value in a payload. One that does not decode is an absent session.
     pub fn decode<T: SessionData>(&self, content: &Content) -> Option<T> {
         let value = decode_with(self.serializer, content.bytes());
-        if value.is_none() {
+        if value.is_err() {
             warn!("Session `{}`: a payload does not decode; it counts as absent.", self.session);
         }
-        value
+        value.ok()
     }
 
     /// What another serializer wrote, as this one would write it.
     pub fn convert<T: SessionData>(&self, from: Serializer, content: &Content) -> Option<Content> {
-        let value: T = decode_with(from, content.bytes())?;
-        self.encode(&value).ok()
+        let value: T = decode_with(from, content.bytes()).ok()?;
+        let content = self.encode(&value).ok()?;
+        self.check(&value, &content).is_ok().then_some(content)
     }
 
     /// The payload to seal or to store, checked for its size.
     pub fn payload<'a>(&self, content: &'a Content) -> Result<Cow<'a, [u8]>, SessionError> {
-        let mut payload = Cow::Borrowed(content.bytes());
-        for transformer in &self.transformers {
-            let written = transformer.write(payload.into_owned());
-            payload = written
-                .map_err(|cause| {
-                    SessionError::Encode(EncodeError::caused_by("a transformer failed", cause))
-                })?
-                .into();
-        }
+        let payload = match content.payload() {
+            Some(payload) => Cow::Borrowed(payload),
+            None if self.transformers.is_empty() => Cow::Borrowed(content.bytes()),
+            None => Cow::Owned(self.transform(content.bytes())?),
+        };
         let (size, limit) = (payload.len(), self.max_payload);
         if size <= limit { Ok(payload) } else { Err(SessionError::TooLarge { size, limit }) }
     }
 
+    /// What the transformers make of a content, and can read again.
+    fn transform(&self, content: &[u8]) -> Result<Vec<u8>, SessionError> {
+        let mut payload = content.to_vec();
+        for transformer in &self.transformers {
+            payload = transformer.write(payload).map_err(|cause| {
+                SessionError::Encode(EncodeError::caused_by("a transformer failed", cause))
+            })?;
+        }
+        if self.read_back(payload.clone()).is_some_and(|read| read == content) {
+            return Ok(payload);
+        }
+        let message = "what a transformer wrote does not read back as it was";
+        Err(SessionError::Encode(EncodeError::new(message)))
+    }
+
     /// What [`payload`](Self::payload) was given. A failure is an absent session
     /// and one warning.
-    pub fn content(&self, mut payload: Vec<u8>) -> Option<Content> {
-        for transformer in self.transformers.iter().rev() {
-            let Ok(read) = transformer.read(payload) else {
-                warn!(
-                    "Session `{}`: a transformer could not read a payload; it counts as absent.",
-                    self.session
-                );
-                return None;
-            };
-            payload = read;
+    pub fn content(&self, payload: Vec<u8>) -> Option<Content> {
+        let content = self.read_back(payload);
+        if content.is_none() {
+            warn!(
+                "Session `{}`: a transformer could not read a payload; it counts as absent.",
+                self.session
+            );
         }
-        Some(Content::owned(payload))
+        content.map(Content::owned)
+    }
+
+    fn read_back(&self, payload: Vec<u8>) -> Option<Vec<u8>> {
+        let mut transformers = self.transformers.iter().rev();
+        transformers.try_fold(payload, |payload, transformer| transformer.read(payload).ok())
     }
 }
 
-fn decode_with<T: SessionData>(serializer: Serializer, bytes: &[u8]) -> Option<T> {
+fn decode_with<T: SessionData>(serializer: Serializer, bytes: &[u8]) -> Result<T, DecodeError> {
     match serializer {
-        Serializer::Json => T::decode(bytes).ok(),
-        _ => from_form(std::str::from_utf8(bytes).ok()?),
+        Serializer::Json => T::decode(bytes),
+        _ => from_form(
+            std::str::from_utf8(bytes)
+                .map_err(|cause| DecodeError::caused_by("a form is text", cause))?,
+        ),
     }
 }
 

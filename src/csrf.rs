@@ -24,8 +24,8 @@ use serde::{Serialize, Serializer};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
+use crate::crypto::Random;
 use crate::error::SessionError;
-use crate::random::Random;
 use crate::{Session, SessionData};
 
 /// The form field that [`CsrfForm`] reads.

@@ -2,6 +2,7 @@
 //! the parts registered on the fairing amount to.
 
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
@@ -9,16 +10,17 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use rocket::warn;
+use tokio::time::Instant;
 
 use crate::SessionData;
 use crate::by_id::ById;
 use crate::by_value::ByValue;
 use crate::codec::Codec;
+use crate::crypto::Random;
 use crate::error::SessionError;
 use crate::event::{SessionEvent, SessionEventKind};
 use crate::expiry::Clock;
 use crate::namespace::Namespace;
-use crate::random::Random;
 use crate::request::plan::Policy;
 use crate::request::tracked::{Content, Kind, Sessions};
 use crate::storage::{OwnerKey, SessionStorage};
@@ -54,7 +56,17 @@ pub(crate) struct Report {
 /// A definition whose keys are read again from their files now and then.
 pub(crate) struct Reload {
     pub definition: Arc<Definition>,
+    pub pace: Pace,
+}
+
+/// When the keys are read again, and when those of launch may seal.
+#[derive(Clone, Copy)]
+pub(crate) struct Pace {
     pub every: Duration,
+    /// When they were read for launch.
+    pub read: Instant,
+    /// When every node has read them.
+    pub all_know: Instant,
 }
 
 /// One session definition.
@@ -177,16 +189,21 @@ impl Definition {
         self.owner(&value.owner()?)
     }
 
-    /// The bytes that would be written now, checked for their size. Encoding all
-    /// sessions before any is written keeps a failure from writing half of them.
+    /// The bytes to write, checked: they fit, and they read back as the value.
+    /// Encoding all sessions before any is written keeps a failure from writing
+    /// half of them.
     pub fn encode<T: SessionData>(&self, value: &T) -> Result<Content, SessionError> {
         let content = self.codec.encode(value)?;
         let payload = self.codec.payload(&content)?;
         if let Tracker::ByValue(_) = self.tracker {
             self.check_token(self.format().payload_token_len(&payload)?)?;
         }
-        drop(payload);
-        Ok(content)
+        self.codec.check(value, &content)?;
+        Ok(match payload {
+            Cow::Borrowed(_) => content,
+            // What is written is what was checked.
+            Cow::Owned(payload) => content.transformed(payload),
+        })
     }
 
     /// Whether the transport can carry the token (checklist S12).

@@ -7,6 +7,7 @@ use rocket::Request;
 use rocket::http::Status;
 use rocket::response::{Responder, Result as ResponseResult};
 
+use crate::crypto::RandomError;
 use crate::storage::{Refused, StorageError};
 
 /// Why a session could not be loaded or saved.
@@ -41,7 +42,8 @@ pub enum SessionError {
     /// The response has been sent, and a token would have to reach the client.
     #[error("the response has been sent; the session's new token can no longer reach the client")]
     TooLate,
-    /// The value could not be encoded, or user code panicked while it was saved.
+    /// The value could not be encoded, or would not read back as it was, or user
+    /// code panicked while it was saved.
     #[error("the session could not be encoded: {0}")]
     Encode(#[source] EncodeError),
     /// The session's storage cannot do this.
@@ -53,6 +55,12 @@ pub enum SessionError {
     /// The system's random generator failed; nothing was written.
     #[error("the system's random generator failed")]
     Random,
+}
+
+impl From<RandomError> for SessionError {
+    fn from(_: RandomError) -> Self {
+        Self::Random
+    }
 }
 
 impl From<Refused> for SessionError {
@@ -125,3 +133,115 @@ macro_rules! codec_error {
 
 codec_error!(EncodeError);
 codec_error!(DecodeError);
+
+impl DecodeError {
+    /// What may be logged of it. serde's texts quote the value: only what describes
+    /// the type is kept of them.
+    pub(crate) fn reason(&self) -> String {
+        let cause = self.cause.as_ref().and_then(|cause| cause.downcast_ref::<serde_json::Error>());
+        let Some(cause) = cause else { return "it does not decode".into() };
+        let text = cause.to_string();
+        let kind = SERDE_REASONS.into_iter().find(|kind| text.starts_with(kind));
+        let mut reason = kind.unwrap_or("it does not decode").to_owned();
+        let place = format!(" at line {} column {}", cause.line(), cause.column());
+        let (text, place) = text.strip_suffix(&place).map_or((&*text, ""), |text| (text, &*place));
+        if let (Some(_), Some((_, expected))) = (kind, text.rsplit_once(", expected ")) {
+            reason.push_str(": expected ");
+            reason.push_str(expected);
+        } else if let Some("missing field" | "duplicate field") = kind {
+            reason.push_str(&text[reason.len()..]);
+        }
+        reason + place
+    }
+}
+
+/// How serde's own texts begin.
+const SERDE_REASONS: [&str; 11] = [
+    "invalid type: null",
+    "invalid type",
+    "invalid value",
+    "invalid length",
+    "unknown variant",
+    "unknown field",
+    "missing field",
+    "duplicate field",
+    "number out of range",
+    "recursion limit exceeded",
+    "data did not match any variant",
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Form {
+        #[allow(dead_code)]
+        number: u8,
+    }
+
+    #[derive(Debug, Deserialize)]
+    enum Role {
+        Admin,
+        Guest,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        #[allow(dead_code)]
+        Number(u8),
+    }
+
+    #[derive(Debug)]
+    struct Email;
+
+    impl<'de> Deserialize<'de> for Email {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let text = String::deserialize(deserializer)?;
+            Err(serde::de::Error::custom(format!("{text} is no address")))
+        }
+    }
+
+    fn reason<T: DeserializeOwned + std::fmt::Debug>(json: &str) -> String {
+        let cause = serde_json::from_str::<T>(json).unwrap_err();
+        DecodeError::caused_by("JSON failed", cause).reason()
+    }
+
+    #[test]
+    fn a_reason_describes_the_type_and_never_shows_the_value() {
+        let secret = "\"swordfish, expected `swordfish` at line 1 column 1\"";
+        for (reason, expected) in [
+            (reason::<f64>("null"), "invalid type: null: expected f64 at line 1 column 4"),
+            (reason::<f64>(secret), "invalid type: expected f64 at line 1 column 52"),
+            (reason::<char>(secret), "invalid value: expected a character at line 1 column 52"),
+            (reason::<u8>("1234567"), "invalid value: expected u8 at line 1 column 7"),
+            (reason::<Form>("{}"), "missing field `number` at line 1 column 2"),
+            (
+                reason::<Form>("{\"number\":1,\"number\":2}"),
+                "duplicate field `number` at line 1 column 20",
+            ),
+            (
+                reason::<Form>("{\"swordfish\":1}"),
+                "unknown field: expected `number` at line 1 column 12",
+            ),
+            (
+                reason::<Role>(secret),
+                "unknown variant: expected `Admin` or `Guest` at line 1 column 52",
+            ),
+            (reason::<Either>(secret), "data did not match any variant"),
+            (reason::<Email>(secret), "it does not decode"),
+            (reason::<BTreeMap<u8, u8>>("{\"swordfish\":1}"), "invalid value at line 1 column 2"),
+        ] {
+            assert_eq!(reason, expected);
+        }
+        let own = DecodeError::new("swordfish");
+        assert_eq!(own.reason(), "it does not decode");
+    }
+}

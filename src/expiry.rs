@@ -11,7 +11,7 @@ pub struct Timestamp(u64);
 const SKEW: Duration = Duration::from_secs(60);
 
 impl Timestamp {
-    /// The epoch; stands for «never» where a time is optional.
+    /// The epoch; stands for "never" where a time is optional.
     pub const ZERO: Self = Self(0);
 
     /// From milliseconds since the Unix epoch.
@@ -71,6 +71,46 @@ pub(crate) struct Lifetime {
     pub renew_after: Option<Duration>,
 }
 
+/// A lifetime of a session's own, as tokens and records hold it: a byte for the
+/// kind and seven for the value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OwnLifetime {
+    #[default]
+    Configured,
+    /// Seconds since last use.
+    Idle(u64),
+    /// Nothing writes this yet; it is kept as it was read.
+    Until(Timestamp),
+    /// Nothing writes this yet; it is kept as it was read.
+    BrowserSession,
+}
+
+impl OwnLifetime {
+    const MAX_VALUE: u64 = (1 << 56) - 1;
+
+    pub fn to_bytes(self) -> [u8; 8] {
+        let (kind, value) = match self {
+            Self::Configured => (0, 0),
+            Self::Idle(seconds) => (1, seconds),
+            Self::Until(time) => (2, time.as_millis()),
+            Self::BrowserSession => (3, 0),
+        };
+        (kind << 56 | value.min(Self::MAX_VALUE)).to_be_bytes()
+    }
+
+    /// `None` for an unknown kind and a value that its kind does not have.
+    pub fn from_bytes(bytes: [u8; 8]) -> Option<Self> {
+        let number = u64::from_be_bytes(bytes);
+        match (bytes[0], number & Self::MAX_VALUE) {
+            (0, 0) => Some(Self::Configured),
+            (1, seconds @ 1..) => Some(Self::Idle(seconds)),
+            (2, millis) => Some(Self::Until(Timestamp(millis))),
+            (3, 0) => Some(Self::BrowserSession),
+            _ => None,
+        }
+    }
+}
+
 /// The times of one session, from a token or a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Times {
@@ -79,21 +119,22 @@ pub(crate) struct Times {
     pub seen: Timestamp,
     /// When its user last logged in; zero for never.
     pub authenticated: Timestamp,
-    /// Seconds of idle time instead of the configured ones; zero for none.
-    pub idle_override: u32,
+    pub lifetime: OwnLifetime,
 }
 
 impl Times {
     /// The times of a session that begins now.
     pub fn begin(now: Timestamp, authenticated: bool) -> Self {
         let authenticated = if authenticated { now } else { Timestamp::ZERO };
-        Self { created: now, seen: now, authenticated, idle_override: 0 }
+        Self { created: now, seen: now, authenticated, lifetime: OwnLifetime::Configured }
     }
 
     /// The session's own idle time, if it has one.
     pub fn own_idle(&self) -> Option<Duration> {
-        let seconds = u64::from(self.idle_override);
-        (seconds > 0).then(|| Duration::from_secs(seconds))
+        match self.lifetime {
+            OwnLifetime::Idle(seconds) => Some(Duration::from_secs(seconds)),
+            _ => None,
+        }
     }
 
     /// The same session, seen now. A clock that jumped back moves nothing back.
@@ -131,9 +172,10 @@ impl Lifetime {
             && now < self.expires(times)
     }
 
-    /// Whether the id before a renewal at `renewed` still opens its session.
-    pub fn in_grace(&self, renewed: Timestamp, now: Timestamp) -> bool {
-        renewed <= now.after(SKEW) && now.since(renewed) < self.renewal_grace
+    /// Whether the id before a renewal at `renewed`, which gave it time `until`
+    /// then, still opens its session: the present configuration may give it less.
+    pub fn in_grace(&self, renewed: Timestamp, until: Timestamp, now: Timestamp) -> bool {
+        renewed <= now.after(SKEW) && now < until && now.since(renewed) < self.renewal_grace
     }
 
     /// Whether a session that was last renewed at `renewed` is to take a new id.
@@ -192,7 +234,7 @@ mod tests {
             created: Timestamp(created),
             seen: Timestamp(seen),
             authenticated: Timestamp::ZERO,
-            idle_override: 0,
+            lifetime: OwnLifetime::Configured,
         }
     }
 
@@ -206,7 +248,7 @@ mod tests {
     #[test]
     fn s43_the_absolute_end_cannot_be_moved_by_use_or_override() {
         let end = 3 * 86_400_000;
-        let busy = Times { idle_override: u32::MAX, ..times(0, end - 1) };
+        let busy = Times { lifetime: OwnLifetime::Idle(u64::MAX), ..times(0, end - 1) };
         assert!(LIFETIME.admits(&busy, Timestamp(end - 1)));
         assert!(!LIFETIME.admits(&busy, Timestamp(end)));
     }
@@ -236,13 +278,38 @@ mod tests {
         for (now, expected) in
             [(939_999, false), (940_000, true), (1_029_999, true), (1_030_000, false)]
         {
-            assert_eq!(LIFETIME.in_grace(renewed, Timestamp(now)), expected, "{now}");
+            let until = renewed.after(LIFETIME.renewal_grace);
+            assert_eq!(LIFETIME.in_grace(renewed, until, Timestamp(now)), expected, "{now}");
+            let sooner = Timestamp(until.0 - 10_000);
+            let expected = expected && now < sooner.0;
+            assert_eq!(LIFETIME.in_grace(renewed, sooner, Timestamp(now)), expected, "{now}");
         }
         let hour = 3_600_000;
         let due = |renewed, now| LIFETIME.renewal_due(&times(500, 500), renewed, Timestamp(now));
         assert!(!due(Timestamp::ZERO, hour + 499) && due(Timestamp::ZERO, hour + 500));
         assert!(!due(renewed, 1_000_000 + hour - 1) && due(renewed, 1_000_000 + hour));
         assert!(!due(Timestamp(u64::MAX), 1));
+    }
+
+    #[test]
+    fn a_lifetime_round_trips_and_no_other_bytes_read() {
+        use OwnLifetime::{BrowserSession, Configured, Idle, Until};
+        for (lifetime, kind, value) in [
+            (Configured, 0, 0),
+            (Idle(1), 1, 1),
+            (Idle(OwnLifetime::MAX_VALUE), 1, OwnLifetime::MAX_VALUE),
+            (Until(Timestamp(0)), 2, 0),
+            (Until(Timestamp(1_700_000_000_000)), 2, 1_700_000_000_000),
+            (BrowserSession, 3, 0),
+        ] {
+            let bytes = lifetime.to_bytes();
+            assert_eq!(bytes, (kind << 56 | value).to_be_bytes());
+            assert_eq!(OwnLifetime::from_bytes(bytes), Some(lifetime));
+        }
+        assert_eq!(Idle(u64::MAX).to_bytes(), Idle(OwnLifetime::MAX_VALUE).to_bytes());
+        for (kind, value) in [(0_u64, 1), (1, 0), (3, 1), (4, 0), (255, 0)] {
+            assert_eq!(OwnLifetime::from_bytes((kind << 56 | value).to_be_bytes()), None);
+        }
     }
 
     #[test]

@@ -5,12 +5,15 @@ use figment::Figment;
 use figment::providers::{Format, Toml};
 
 use crate::by_id::Envelope;
-use crate::config::{self, KeyMaterial, Protect, Registered, Secret};
-use crate::expiry::{Times, Timestamp};
+use crate::config::{self, Protect, Registered};
+use crate::crypto::aead::Suite;
+use crate::crypto::keys::{Binding, KeyMaterial, TransportBinding};
+use crate::crypto::mac::{Mac, MacAlgorithm};
+use crate::crypto::{Random, Secret};
+use crate::expiry::{OwnLifetime, Times, Timestamp};
 use crate::ktor;
-use crate::random::Random;
 use crate::storage::{self, Record, StorageKey, Version};
-use crate::token::{Binding, Claims, Sealer, SessionId, Suite, TransportBinding};
+use crate::token::{Claims, Kind, Sealer, SessionId};
 
 /// Opens `data` as a token, then seals it and opens that.
 pub fn token(kind: u8, data: &[u8]) {
@@ -24,15 +27,18 @@ pub fn token(kind: u8, data: &[u8]) {
     let key =
         KeyMaterial::Secret(Secret::new(b"a secret of at least 32 bytes for fuzzing".to_vec()));
     let keys = if protect == Protect::None { vec![] } else { vec![key] };
-    let binding = Binding { app: "", session: "fuzz", transport: TransportBinding::Cookie };
-    let sealer = Sealer::new(&binding, protect, suite, &keys).unwrap_or_else(|why| panic!("{why}"));
+    let sealer = |kind| {
+        let binding = Binding { app: "", session: "fuzz", transport: TransportBinding::Cookie };
+        Sealer::new(&binding, kind, suite, &keys).unwrap_or_else(|why| panic!("{why}"))
+    };
+    let (sealer, of_ids) = (sealer(Kind::payload(protect)), sealer(Kind::id(protect)));
 
     let as_text = String::from_utf8_lossy(data);
     for text in
         [as_text.into_owned(), base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(data)]
     {
         let forged =
-            sealer.open_payload(&text, 8192, |_| true).is_some() || sealer.open_id(&text).is_some();
+            sealer.open_payload(&text, 8192, |_| true).is_some() || of_ids.open_id(&text).is_some();
         assert!(!forged || protect == Protect::None, "a forged token was opened");
     }
 
@@ -46,9 +52,10 @@ pub fn token(kind: u8, data: &[u8]) {
         created: time(0),
         seen: time(8),
         authenticated: time(16),
-        idle_override: u32::from_le_bytes(*data.first_chunk().unwrap_or(&[0; 4])),
+        lifetime: OwnLifetime::from_bytes(number(24).to_be_bytes()).unwrap_or_default(),
     };
-    let claims = Claims { times, epoch: number(24), token_id: [kind; 16] };
+    let (epoch, incarnation, generation) = (number(32), number(40), number(48) as u32);
+    let claims = Claims { times, epoch, incarnation, token_id: [kind; 16], generation };
     let sealed = sealer.seal_payload(&claims, data, &Random::default());
     let sealed = sealed.unwrap_or_else(|why| panic!("{why}"));
     let opened = sealer.open_payload(&sealed, usize::MAX, |_| true);
@@ -62,15 +69,15 @@ pub fn token(kind: u8, data: &[u8]) {
     }
     if let Some(id) = data.first_chunk() {
         let id = SessionId::from_bytes(id);
-        let opened = (protect != Protect::Encrypt).then(|| sealer.open_id(&sealer.seal_id(&id)));
-        assert!(opened.is_none_or(|opened| opened.is_some_and(|opened| opened.content == id)));
+        let opened = of_ids.open_id(&of_ids.seal_id(&id));
+        assert!(opened.is_some_and(|opened| opened.content == id));
     }
 }
 
 /// Opens `data` as a token of Ktor's and as a form, then seals it and opens that.
 fn ktor_token(kind: u8, data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let mac = || ktor::Mac::new(ktor::MacAlgorithm::HmacSha256, b"a key");
+    let mac = || Mac::new(MacAlgorithm::HmacSha256, b"a key");
     let encoding = [
         Some(ktor::CookieEncoding::Uri),
         Some(ktor::CookieEncoding::Base64),
@@ -85,7 +92,7 @@ fn ktor_token(kind: u8, data: &[u8]) {
     if let Ok(sealed) = codec.seal(&text, &Random::default()) {
         assert!(codec.open(&sealed).is_some_and(|(opened, _)| opened == text));
     }
-    if let Some(value) = ktor::from_form::<serde_json::Value>(&text) {
+    if let Ok(value) = ktor::from_form::<serde_json::Value>(&text) {
         let _ = ktor::to_form(&value, ktor::Variant::Reflection);
     }
 }
@@ -108,17 +115,20 @@ pub fn record(data: &[u8]) {
     let key = StorageKey::from_bytes([7; 32]);
     let _ = storage::bytes::read(&key, data);
     let _ = storage::bytes::expires(&key, data);
-    let _ = Envelope::unwrap(data, "fuzz");
+    if let Some((envelope, start)) = Envelope::unwrap(data, "fuzz") {
+        assert_eq!(&*envelope.wrap("fuzz", &data[start..]), data);
+    }
     let record = Record {
+        version: Version(data.len() as u64),
         payload: data.into(),
         owner: None,
         created: Timestamp::ZERO,
         last_seen: Timestamp::ZERO,
         expires: Timestamp::from_millis(1),
     };
-    let mut file = storage::bytes::write(&key, Version(data.len() as u64), &record);
+    let mut file = storage::bytes::write(&key, &record);
     let entry = storage::bytes::read(&key, &file);
-    assert!(entry.is_ok_and(|entry| entry.stored.record == record));
+    assert!(entry.is_ok_and(|entry| entry.record == record));
     let at = data.iter().map(|byte| usize::from(*byte)).sum::<usize>() % file.len();
     file[at] ^= 1;
     // Only the second touch slot is unused in a fresh record.

@@ -12,7 +12,7 @@ use rocket::request::{FromRequest, Outcome as GuardOutcome};
 use rocket::{Ignite, Request, Rocket, Sentinel, error};
 use sha2::{Digest, Sha256};
 
-use crate::by_id::{self, Listed, Server};
+use crate::by_id::{self, ById, Listed, Server};
 use crate::client::ClientInfo;
 use crate::definition::{Core, Definition, Tracker};
 use crate::error::SessionError;
@@ -179,7 +179,7 @@ impl<T: SessionData> SessionManager<'_, T> {
 
     /// An owner's sessions on the server, the oldest first: a list of devices.
     pub async fn list(&self, owner: &str) -> Result<Vec<SessionInfo<T>>, SessionError> {
-        let (definition, server) = self.on_server()?;
+        let (definition, ById { server, .. }) = self.on_server()?;
         let owner = definition.namespace.owner(owner);
         let now = self.core.clock.now();
         let found = by_id::list(definition, server, &owner, now);
@@ -205,7 +205,8 @@ impl<T: SessionData> SessionManager<'_, T> {
     /// The owner is required, so that a list of devices cannot be turned
     /// against others. Says whether there was such a session.
     pub async fn revoke(&self, owner: &str, handle: &SessionHandle) -> Result<bool, SessionError> {
-        let (definition, server) = self.on_server()?;
+        let (definition, tracker) = self.on_server()?;
+        let server = &tracker.server;
         let owner = definition.namespace.owner(owner);
         let now = self.core.clock.now();
         let ended = async {
@@ -214,7 +215,7 @@ impl<T: SessionData> SessionManager<'_, T> {
             let Some(key) = keys.find(|key| SessionHandle::of(key) == *handle) else {
                 return Ok(None);
             };
-            Ok(server.storage.invalidate(&key).await?.then_some(key))
+            Ok(tracker.end(&*server.storage, &key, now).await?.then_some(key))
         };
         let ended = self.within(definition, ended).await?;
         let was_there = ended.is_some();
@@ -227,9 +228,16 @@ impl<T: SessionData> SessionManager<'_, T> {
     /// Ends the session with this id, whosever it is: Ktor's `clear(id)`. Says
     /// whether there was one.
     pub async fn revoke_id(&self, id: &SessionId) -> Result<bool, SessionError> {
-        let (definition, server) = self.on_server()?;
+        let (definition, tracker) = self.on_server()?;
         let key = definition.namespace.record(&id.locator());
-        let ended = async { Ok(server.storage_of(id).invalidate(&key).await?) };
+        let storage = tracker.server.storage_of(id);
+        let now = self.core.clock.now();
+        let ended = async {
+            // Of ids that are not signed, anybody can name one that is nobody's.
+            let known =
+                definition.format().is_protected() || storage.read(&key, now).await?.is_some();
+            Ok(known && tracker.end(&*storage, &key, now).await?)
+        };
         let ended = self.within(definition, ended).await?;
         if ended {
             self.revoked(definition, &Ended::Record(key));
@@ -237,10 +245,10 @@ impl<T: SessionData> SessionManager<'_, T> {
         Ok(ended)
     }
 
-    fn on_server(&self) -> Result<(&Definition, &Server), SessionError> {
+    fn on_server(&self) -> Result<(&Definition, &ById), SessionError> {
         let definition = self.definition()?;
         match &definition.tracker {
-            Tracker::ById(tracker) => Ok((definition, &tracker.server)),
+            Tracker::ById(tracker) => Ok((definition, tracker)),
             Tracker::ByValue(_) => Err(SessionError::Unsupported(
                 "sessions on the client are neither listed nor ended one by one",
             )),

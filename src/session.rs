@@ -36,6 +36,21 @@ use crate::token::SessionId;
 ///     const NAME: &'static str = "user_session"; // the table [default.sessions.user_session]
 /// }
 /// ```
+///
+/// # A value reads back as it was
+///
+/// Before a value is written it is decoded again, and both values are compared by
+/// what `Serialize` says of them. If they differ, nothing is written, the session
+/// stays as it was, and the request fails with [`SessionError::Encode`] (500). The
+/// log names the type and the reason. JSON has no float that is not finite and no
+/// `Some(None)`; a field that is left out needs `#[serde(default)]`.
+///
+/// The order of a map's entries and of a list's items is not compared, because
+/// that of a `HashSet` changes. What a type leaves out of `Serialize` is not saved
+/// and not compared: a field with `skip`, one that `skip_serializing_if` leaves
+/// out, or which of two `untagged` variants of one form it is. The comparison is
+/// the same for a type with its own `encode` and `decode`: give `skip` to what they
+/// leave out. If its `Serialize` fails, it is only decoded.
 pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// Names the definition: the key of the session's table in Rocket.toml.
     /// Lower-case words joined by `_`; not `secret` or `app`. Each type has its own.
@@ -48,7 +63,8 @@ pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'sta
         None
     }
 
-    /// The bytes to store or seal; JSON unless overridden.
+    /// The bytes to store or seal; JSON unless overridden. [`decode`](Self::decode)
+    /// must read them.
     fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         serde_json::to_vec(self).map_err(|cause| EncodeError::caused_by("JSON failed", cause))
     }
@@ -183,6 +199,9 @@ impl<T: SessionData> Session<T> {
 
     /// Changes the value and commits at once; returns what the committed run
     /// of `f` returned. `Ok(None)` when there is no session.
+    ///
+    /// After an error, or when the future is dropped, the change stays pending. It
+    /// counts once, even if it had been written and only the answer was lost.
     pub async fn update_now<R: Send + 'static>(
         &self,
         f: impl Fn(&mut T) -> R + Send + 'static,
@@ -217,7 +236,7 @@ impl<T: SessionData> Session<T> {
     }
 
     /// Gives the session an idle time of its own instead of the configured one,
-    /// in whole seconds, at least one: «remember me». The absolute timeout still
+    /// in whole seconds, at least one: "remember me". The absolute timeout still
     /// holds. A cookie then lasts as long as the session, whatever its
     /// configured `max_age`. A login begins with the configured time again.
     ///
@@ -284,7 +303,7 @@ impl<T: SessionData> Session<T> {
 
     /// When the session's user last logged in: the last `login`, or a change of
     /// the owner. `None` without a session, and for one that began without
-    /// either. For «confirm your password» pages.
+    /// either. For "confirm your password" pages.
     pub fn authenticated_at(&self) -> Option<SystemTime> {
         let times = self.entry.times()?;
         let ever = times.authenticated != Timestamp::ZERO;

@@ -4,7 +4,9 @@
 /// stored. Registered with
 /// [`SessionsFairing::transformer`](crate::SessionsFairing::transformer) and
 /// named by `transform = ["…"]`; several apply in the order of the list and
-/// are undone in reverse.
+/// are undone in reverse. What is to be written is read back first: unless that
+/// gives the same bytes, the request fails with 500 and leaves the session as it
+/// was.
 ///
 /// ```
 /// use rocket_typed_sessions::{SessionTransformer, TransformFailed};

@@ -18,7 +18,7 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::{Request, State, get, routes};
 use rocket_typed_sessions::storage::{
     Create, Generation, Memory, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
-    SessionStorage, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    SessionStorage, StorageKey, Timestamp, Touch, Update, Version,
 };
 use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{Session, SessionData, SessionError, Sessions, StorageError};
@@ -153,7 +153,7 @@ impl SessionStorage for Hook {
         self.0.keys.lock().push(key.clone());
         self.pass(Op::Create, self.0.memory.create(key, record, guard, now)).await
     }
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
         self.pass(Op::Read, self.0.memory.read(key, now)).await
     }
     async fn update(
@@ -174,8 +174,12 @@ impl SessionStorage for Hook {
     ) -> Result<Touch, StorageError> {
         self.pass(Op::Touch, self.0.memory.touch(key, last_seen, expires)).await
     }
-    async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError> {
-        self.pass(Op::Invalidate, self.0.memory.invalidate(key)).await
+    async fn invalidate(
+        &self,
+        key: &StorageKey,
+        mark: Option<Timestamp>,
+    ) -> Result<bool, StorageError> {
+        self.pass(Op::Invalidate, self.0.memory.invalidate(key, mark)).await
     }
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
         self.0.memory.purge_expired(now, limit).await
@@ -639,10 +643,9 @@ async fn update_now_whose_change_was_discarded_does_not_say_that_it_counted() {
             Act::Do(Box::pin(async move {
                 let now = Timestamp::from(std::time::SystemTime::now());
                 let stored = memory.read(&key, now).await.unwrap().unwrap();
-                memory
-                    .update(&key, stored.version, stored.record, OwnerGuard::default(), now)
-                    .await
-                    .unwrap();
+                let next = Record { version: Version(!stored.version.0), ..stored.clone() };
+                let guard = OwnerGuard::default();
+                memory.update(&key, stored.version, next, guard, now).await.unwrap();
                 session.discard();
             })),
         );
@@ -680,7 +683,7 @@ async fn a_touch_of_a_session_that_has_ended_meanwhile_sends_no_token() {
         .go(&cookie, async move |_| {
             // the user logs out in another tab
             let key = hook.0.keys.lock()[0].clone();
-            hook.0.memory.invalidate(&key).await.unwrap();
+            hook.0.memory.invalidate(&key, None).await.unwrap();
             Status::Ok
         })
         .await;
@@ -741,7 +744,7 @@ async fn a_resealed_token_of_a_session_that_has_ended_meanwhile_is_not_sent() {
         .go(&cookie, async move |ctx| {
             assert!(ctx.user.get().is_some());
             let key = hook.0.keys.lock()[0].clone();
-            hook.0.memory.invalidate(&key).await.unwrap();
+            hook.0.memory.invalidate(&key, None).await.unwrap();
             Status::Ok
         })
         .await;

@@ -91,3 +91,15 @@ fn s64_unsafe_code_is_forbidden() {
     let manifest = include_str!("../Cargo.toml");
     assert!(manifest.contains("unsafe_code = \"forbid\""));
 }
+
+#[test]
+fn the_cryptography_looks_at_no_module_above_it() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/crypto");
+    let files: Vec<_> = std::fs::read_dir(folder).expect("a folder").flatten().collect();
+    assert!(files.len() > 5);
+    for file in files {
+        let source = std::fs::read_to_string(file.path()).expect("a source file");
+        let outside = source.replace("crate::crypto", "").contains("crate::");
+        assert!(!outside && !source.contains("super::super"), "{}", file.path().display());
+    }
+}

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used)]
 
 use std::fs::{self, Permissions};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -11,8 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rocket_typed_sessions::storage::{
-    Create, Directory, OwnerGuard, OwnerKey, Record, SessionStorage, StorageError, StorageKey,
-    Stored, Timestamp, Touch, Update, Version,
+    Create, Directory, OwnerGuard, OwnerKey, Record, Refused, SessionStorage, StorageError,
+    StorageKey, Timestamp, Touch, Update, Version,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_900_000_000_000);
@@ -29,8 +30,14 @@ fn key(n: u64) -> StorageKey {
     StorageKey::from_bytes(bytes)
 }
 
+/// One that no record has had.
+fn version() -> Version {
+    Version(RandomState::new().build_hasher().finish())
+}
+
 fn record(payload: &str) -> Record {
     Record {
+        version: version(),
         payload: payload.as_bytes().into(),
         owner: None,
         created: NOW,
@@ -49,15 +56,16 @@ fn file(root: &Path, key: &StorageKey) -> PathBuf {
     root.join("records").join(&name[..2]).join(&name[2..4]).join(name)
 }
 
-async fn found(storage: &Directory, key: &StorageKey) -> Option<Stored> {
+async fn found(storage: &Directory, key: &StorageKey) -> Option<Record> {
     storage.read(key, NOW).await.expect("a record or none")
 }
 
 async fn create(storage: &Directory, key: &StorageKey, payload: &str) -> Version {
-    match storage.create(key, record(payload), FREE, NOW).await.expect("it is written") {
-        Create::Created(version) => version,
-        other => panic!("{other:?}"),
-    }
+    let record = record(payload);
+    let version = record.version;
+    let created = storage.create(key, record, FREE, NOW).await.expect("it is written");
+    assert_eq!(created, Create::Created);
+    version
 }
 
 /// This test program as another process, doing `job` in `place`.
@@ -103,14 +111,44 @@ fn numbered(n: u32) -> String {
 async fn write_for_ever(place: &Path) {
     let storage = open(place);
     let mut stored = found(&storage, &key(1)).await.expect("a record");
-    let before = String::from_utf8_lossy(&stored.record.payload)[..8].parse::<u32>();
+    let before = String::from_utf8_lossy(&stored.payload)[..8].parse::<u32>();
     for n in before.expect("a number") + 1..u32::MAX {
         let next = record(&numbered(n));
-        let update = storage.update(&key(1), stored.version, next, FREE, NOW).await;
-        let Ok(Update::Updated(version)) = update else { panic!("not written") };
-        stored.version = version;
+        let update = storage.update(&key(1), stored.version, next.clone(), FREE, NOW).await;
+        assert!(matches!(update, Ok(Update::Updated)), "not written");
+        stored = next;
         println!("wrote {n}");
     }
+}
+
+#[tokio::test]
+async fn a_mark_is_a_small_private_file_that_a_purge_removes() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let storage = open(dir.path());
+    let mark = NOW.after(Duration::from_secs(120));
+    create(&storage, &key(1), "x").await;
+    assert!(storage.invalidate(&key(1), Some(mark)).await.expect("an answer"));
+    let path = file(dir.path(), &key(1)).with_extension("ended");
+    let about = path.symlink_metadata().expect("a mark");
+    assert_eq!((about.mode() & 0o777, about.len()), (0o600, 8));
+    let try_create = async || storage.create(&key(1), record("x"), FREE, NOW).await;
+    assert_eq!(try_create().await.expect("an answer"), Create::Refused(Refused::Revoked));
+    storage.purge_expired(NOW, 100).await.expect("an answer");
+    assert!(path.exists());
+    storage.purge_expired(mark, 100).await.expect("an answer");
+    assert!(!path.exists());
+
+    // What is no mark keeps nothing out, and is not followed.
+    let target = dir.path().join("target");
+    fs::write(&target, [0xff; 8]).expect("written");
+    symlink(&target, &path).expect("a symlink");
+    assert_eq!(try_create().await.expect("an answer"), Create::Created);
+    assert!(storage.invalidate(&key(1), Some(mark)).await.is_err(), "no mark can be left");
+    assert_eq!(fs::read(&target).expect("it is there"), [0xff; 8]);
+    storage.purge_expired(NOW, 100).await.expect("an answer");
+    assert!(path.symlink_metadata().is_err() && target.exists());
+    fs::write(&path, b"torn").expect("written");
+    assert_eq!(try_create().await.expect("an answer"), Create::Created);
 }
 
 #[tokio::test]
@@ -135,7 +173,7 @@ async fn s37_kill_9_in_the_middle_of_writes_leaves_the_old_or_the_new_record() {
         let acknowledged = last.join().expect("no panic");
 
         let found = found(&storage, &key(1)).await.expect("the old record or the new one");
-        let text = String::from_utf8_lossy(&found.record.payload).into_owned();
+        let text = String::from_utf8_lossy(&found.payload).into_owned();
         let number = text[..8].parse::<u32>().expect("a number");
         assert_eq!(text, numbered(number), "a torn record");
         if let Some(acknowledged) = acknowledged {
@@ -147,7 +185,7 @@ async fn s37_kill_9_in_the_middle_of_writes_leaves_the_old_or_the_new_record() {
     // What the killed ones left stands in nobody's way, and goes in time.
     let stored = found(&storage, &key(1)).await.expect("a record");
     let update = storage.update(&key(1), stored.version, record("after"), FREE, NOW).await;
-    assert!(matches!(update, Ok(Update::Updated(_))));
+    assert!(matches!(update, Ok(Update::Updated)));
 }
 
 async fn increment_500(place: &Path) {
@@ -158,11 +196,11 @@ async fn increment_500(place: &Path) {
             for _ in 0..if writer < 4 { 62 } else { 63 } {
                 loop {
                     let stored = found(&storage, &key(1)).await.expect("a record");
-                    let number = String::from_utf8_lossy(&stored.record.payload).parse::<u32>();
+                    let number = String::from_utf8_lossy(&stored.payload).parse::<u32>();
                     let next = record(&(number.expect("a number") + 1).to_string());
                     let update = storage.update(&key(1), stored.version, next, FREE, NOW).await;
                     match update.expect("an outcome") {
-                        Update::Updated(_) => break,
+                        Update::Updated => break,
                         Update::Conflict => {}
                         other => panic!("{other:?}"),
                     }
@@ -183,7 +221,7 @@ async fn s57_two_processes_with_eight_writers_each_lose_none_of_a_thousand_incre
     for mut writer in [(); 2].map(|()| child("increment", dir.path())) {
         assert!(writer.wait().expect("it ends").success());
     }
-    let last = found(&storage, &key(1)).await.expect("a record").record.payload;
+    let last = found(&storage, &key(1)).await.expect("a record").payload;
     assert_eq!(String::from_utf8_lossy(&last), "1000");
 }
 
@@ -217,7 +255,7 @@ async fn a_million_unknown_ids_create_no_file_and_no_folder() {
                     assert_eq!(update.expect("an answer"), Update::Missing);
                     let touch = storage.touch(&key, NOW, NOW).await;
                     assert_eq!(touch.expect("an answer"), Touch::Missing);
-                    assert!(!storage.invalidate(&key).await.expect("an answer"));
+                    assert!(!storage.invalidate(&key, None).await.expect("an answer"));
                 }
             }
         })
@@ -272,7 +310,7 @@ async fn s37_planted_foreign_and_damaged_files_are_corrupt_and_never_followed() 
             create(&storage, &key(2), "another").await;
         }
         if what != "a folder" {
-            assert!(storage.invalidate(&key(1)).await.expect("it can be ended"), "{what}");
+            assert!(storage.invalidate(&key(1), None).await.expect("it can be ended"), "{what}");
             assert_eq!(found(&storage, &key(1)).await, None, "{what}");
             fs::write(&path, b"").expect("a file");
         }
@@ -362,7 +400,7 @@ async fn fill(place: &Path) {
     assert!(temporary.is_empty(), "{temporary:?}");
     // What fits is written.
     let update = storage.update(&key(1), before.version, record("small"), FREE, NOW).await;
-    assert!(matches!(update, Ok(Update::Updated(_))), "{update:?}");
+    assert!(matches!(update, Ok(Update::Updated)), "{update:?}");
 }
 
 #[tokio::test]
@@ -375,5 +413,5 @@ async fn a_full_disk_is_unavailable_and_leaves_the_old_record() {
     let status = program(&mut shell, "full", dir.path()).status().expect("a child");
     assert!(status.success());
     let after = found(&open(dir.path()), &key(1)).await.expect("a record");
-    assert_eq!(String::from_utf8_lossy(&after.record.payload), "small");
+    assert_eq!(String::from_utf8_lossy(&after.payload), "small");
 }

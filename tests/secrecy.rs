@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used)]
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
@@ -44,6 +45,9 @@ const KEY: [u8; 32] = *b"xyzzy-key-plugh-key-frotz-key-32";
 const PAYLOAD: &str = "quux-payload-of-a-fnord";
 const OWNER: &str = "zorkmid-gnusto";
 
+/// Whether no canary decodes any more.
+static REFUSING: AtomicBool = AtomicBool::new(false);
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Canary {
     payload: String,
@@ -63,6 +67,8 @@ impl SessionData for Canary {
             "fails" => Err(EncodeError::new("as asked")),
             "panics" => panic!("as asked"),
             "large" => Ok(PAYLOAD.repeat(10_000).into_bytes()),
+            // serde's reason quotes it.
+            "misread" => Ok(format!("{PAYLOAD:?}").into_bytes()),
             _ => serde_json::to_vec(self).map_err(|cause| EncodeError::caused_by("JSON", cause)),
         }
     }
@@ -70,7 +76,8 @@ impl SessionData for Canary {
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let value: Self =
             serde_json::from_slice(bytes).map_err(|cause| DecodeError::caused_by("JSON", cause))?;
-        if value.mood == "unreadable" { Err(DecodeError::new("as asked")) } else { Ok(value) }
+        let refused = value.mood == "unreadable" || REFUSING.load(Ordering::SeqCst);
+        if refused { Err(DecodeError::new("as asked")) } else { Ok(value) }
     }
 }
 
@@ -177,6 +184,7 @@ async fn walk(storage: &str, secrets: &Arc<Secrets>) {
         "fails",
         "panics",
         "large",
+        "misread",
         "unreadable",
         "owner panics",
     ] {
@@ -189,8 +197,10 @@ async fn walk(storage: &str, secrets: &Arc<Secrets>) {
         let two = [token, login().await];
         request(&client, "refresh", &two, secrets).await;
     }
-    let token = request(&client, "unreadable", &[], secrets).await.expect("a token");
+    let token = login().await;
+    REFUSING.store(true, Ordering::SeqCst);
     request(&client, "update", &[token], secrets).await;
+    REFUSING.store(false, Ordering::SeqCst);
     let fault = StorageError::Unavailable("down".into(), None);
     for operation in Operation::ALL {
         let token = login().await;
@@ -264,9 +274,10 @@ fn s51_s53_no_path_shows_a_key_an_id_a_token_or_a_payload() {
     // The walk really was talkative.
     for said in [
         "several sessions",
-        "does not decode",
+        "a payload does not decode",
         "corrupt",
         "could not be saved",
+        "`secrecy::Canary` does not read back as it was: invalid type: expected struct Canary at line 1 column 25",
         "never saved",
         "panicked",
         "Rejected",

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::envelope::Secrets;
-use super::{ById, Draft, Located};
+use super::trail::Trail;
+use super::unheld::Unheld;
+use super::{ById, Draft, Joined, Located};
 use crate::error::{EncodeError, SessionError};
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Times;
@@ -11,7 +13,9 @@ use crate::request::commit::{Commit, Next, Progress};
 use crate::request::delivery::Holds;
 use crate::request::plan::Plan;
 use crate::request::tracked::Tracked;
-use crate::storage::{Create, OwnerGuard};
+use crate::storage::{
+    Create, OwnerGuard, OwnerKey, Record, SessionStorage, StorageError, StorageKey,
+};
 use crate::token::SessionId;
 
 /// How many ids are tried before the random generator counts as broken. Two
@@ -74,9 +78,12 @@ impl Job<'_> {
         next: &Next,
         records: &mut Records<'_>,
     ) -> Result<(), SessionError> {
+        if let Some(ending) = self.commit.changes.ending() {
+            let _ = ending.await;
+        }
         // Taken before anything is written: a login under way when its owner is
         // revoked leaves nothing alive.
-        let guard = self.tracker.guard(next.owner.as_ref()).await?;
+        let guard = self.guard(next.owner.as_ref()).await?;
         // From here on it is one write: what ends and what begins go together.
         if !self.commit.changes.are_wanted() {
             records.unwanted();
@@ -95,13 +102,25 @@ impl Job<'_> {
         Ok(())
     }
 
+    /// Under which conditions the record may become this owner's. They stay those of
+    /// the first try: a login that is tried again does not outlive a revocation.
+    pub(super) async fn guard(&self, owner: Option<&OwnerKey>) -> Result<OwnerGuard, SessionError> {
+        let Some(owner) = owner else { return Ok(OwnerGuard::default()) };
+        if let Some(guard) = self.commit.changes.guard(owner) {
+            return Ok(guard);
+        }
+        let guard = self.tracker.guard(Some(owner)).await?;
+        self.commit.changes.keep_guard(owner.clone(), guard);
+        Ok(guard)
+    }
+
     async fn end_presented(&self, records: &mut Records<'_>) -> Result<(), SessionError> {
         if let Some(session) = &records.sessions.one {
-            self.end(session).await?;
+            self.end_one(session).await?;
             records.sessions.one = None;
         }
         while let Some(lost) = records.sessions.lost.last() {
-            self.end(lost).await?;
+            self.end_one(lost).await?;
             records.sessions.lost.pop();
         }
         self.end_others(records).await
@@ -109,18 +128,22 @@ impl Job<'_> {
 
     pub(super) async fn end_others(&self, records: &mut Records<'_>) -> Result<(), SessionError> {
         while let Some(other) = records.sessions.others.last() {
-            self.end(other).await?;
+            self.end_one(other).await?;
             records.sessions.others.pop();
         }
         Ok(())
     }
 
-    async fn end(&self, session: &Tracked<Located>) -> Result<(), SessionError> {
-        let Located { id, key, .. } = &session.place;
-        if self.tracker.server.storage_of(id).invalidate(key).await? {
+    async fn end_one(&self, session: &Tracked<Located>) -> Result<(), SessionError> {
+        if self.end(&session.place.id, &session.place.key).await? {
             self.commit.report(Event::Ended);
         }
         Ok(())
+    }
+
+    pub(super) async fn end(&self, id: &SessionId, key: &StorageKey) -> Result<bool, StorageError> {
+        let storage = self.tracker.server.storage_of(id);
+        self.tracker.end(&*storage, key, self.commit.moment.now).await
     }
 
     /// Writes a record under `id`, or another one if that is taken.
@@ -139,21 +162,44 @@ impl Job<'_> {
             let draft = Draft {
                 key: definition.namespace.record(&id.locator()),
                 secrets: Secrets::of(&id),
+                trail: Trail::default(),
+                joined: Joined::default(),
                 id,
                 in_grace: false,
                 times,
                 owner: next.owner.clone(),
                 content: next.content.clone(),
             };
-            let record = draft.record(definition, server, self.commit.client)?;
-            let storage = server.storage_of(&draft.id);
-            match storage.create(&draft.key, record, guard, moment.now).await? {
-                Create::Created(version) => {
-                    let holds = self.token(&draft.id, &times)?;
-                    return Ok((Arc::new(draft.written(version)), holds));
+            let (record, written) =
+                draft.write(self.commit.core, definition, server, self.commit.client)?;
+            let place = &written.place;
+            let holds = self.token(&place.id, &times)?;
+            let storage = server.storage_of(&place.id);
+            let unheld = self.unheld(place);
+            match storage.create(&place.key, record, guard, moment.now).await {
+                Ok(answer) => {
+                    unheld.keep();
+                    match answer {
+                        Create::Created => return Ok((Arc::new(written), holds)),
+                        // It was sent twice, and somebody else has written in between.
+                        Create::Exists if self.is_own(&storage, place).await? => {
+                            return Ok((Arc::new(written), holds));
+                        }
+                        Create::Exists => self.commit.changes.id_is_taken(),
+                        Create::Refused(refused) => return Err(refused.into()),
+                    }
                 }
-                Create::Exists => self.commit.changes.id_is_taken(),
-                Create::Refused(refused) => return Err(refused.into()),
+                // Nothing was written.
+                Err(cause) if !storage.loses_answers() => {
+                    unheld.keep();
+                    return Err(cause.into());
+                }
+                // Never sent again: its key is ended, and the session begins under
+                // another id, if it still does.
+                Err(cause) => {
+                    let _ = unheld.end().await;
+                    return Err(cause.into());
+                }
             }
         }
         if self.tracker.identity.is_some() {
@@ -161,6 +207,29 @@ impl Job<'_> {
             return Err(SessionError::Encode(EncodeError::new(message)));
         }
         Err(SessionError::Random)
+    }
+
+    /// A record that nobody holds an id of until its token is on its way.
+    pub(super) fn unheld(&self, place: &Located) -> Unheld<'_> {
+        let storage = self.tracker.server.storage_of(&place.id);
+        let now = self.commit.moment.now;
+        let record = (place.key.clone(), place.version);
+        Unheld::new(self.commit.changes, storage, record, self.tracker.mark(now), now)
+    }
+
+    /// Whether the record under this key was created as the one at this place.
+    async fn is_own(
+        &self,
+        storage: &Arc<dyn SessionStorage>,
+        place: &Located,
+    ) -> Result<bool, SessionError> {
+        if !storage.sends_again() {
+            return Ok(false);
+        }
+        let found = storage.read_fresh(&place.key, self.commit.moment.now).await?;
+        let trail = |record: &Record| Trail::of(record, self.commit.definition);
+        let knows = |record: Record| trail(&record).knows(place.version, record.version);
+        Ok(found.is_some_and(knows))
     }
 
     /// The token with this id.

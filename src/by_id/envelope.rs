@@ -1,46 +1,79 @@
 //! What the core keeps in a record beside the encoded value. All integers are
-//! big-endian.
+//! big-endian; times are Unix milliseconds, and 0 is never.
 //!
-//! | bytes | field |
-//! |---|---|
-//! | 1 | version `01` |
-//! | 2 + n | the session's name, so that swapped records do not read (checklist S41) |
-//! | 32 | SHA-256 of the id's secret |
-//! | 32 | SHA-256 of the secret before it, if it may open the session for a while; else zeros |
-//! | 8 | when the id was last renewed, Unix milliseconds; 0 = never |
-//! | 4 | how often `renew` or a login replaced the id; CSRF tokens hang on it |
-//! | 8 | authenticated, Unix milliseconds; 0 = never |
-//! | 4 | idle override in seconds; 0 = configuration |
-//! | 2 + n | [description of the client](crate::client); may be empty |
-//! | rest | the encoded value |
+//! | bytes | flag | field |
+//! |---|---|---|
+//! | 1 | | version `02` |
+//! | 2 | | bytes of the envelope, these three included: the value begins there |
+//! | 1 | | flags: which of the fields below are there |
+//! | 2 + n | | the session's name, so that swapped records do not read (checklist S41) |
+//! | 32 | | SHA-256 of the id's secret; zeros in a claim |
+//! | 8 | | when the id was last renewed |
+//! | 4 | | CSRF generation: how often `renew` or a login replaced the id |
+//! | 8 | | authenticated |
+//! | 8 | | [lifetime](OwnLifetime) |
+//! | 1 + 16 n | | [version trail](Trail) |
+//! | 32 + 8 | `01` | SHA-256 of the secret before, and until when it opens the session |
+//! | 16 | `02` | the secret of an open renewal, masked |
+//! | 8 | `04` | the owner's generation when the session became the owner's |
+//! | 32 | `08` | the record or the claim that the session was taken over from |
+//! | 32 | `10` | the record is replaced: its successor |
+//! | 32 | `20` | the record is a claim: the session that it was taken over into |
+//! | 2 + n | `40` | [description of the client](crate::client) |
+//! | rest | | the encoded value |
+//!
+//! No id is at rest, only hashes and the names of records. Nothing fills the flags
+//! `02` to `20` yet. Such fields are kept as they were read.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
-use crate::expiry::Timestamp;
+use super::trail::Trail;
+use crate::expiry::{OwnLifetime, Timestamp};
 use crate::request::plan::Renewal;
+use crate::storage::StorageKey;
 use crate::token::SessionId;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+const PREVIOUS: u8 = 0x01;
+const RENEWAL: u8 = 0x02;
+const OWNER_GENERATION: u8 = 0x04;
+const ORIGIN: u8 = 0x08;
+const REPLACED: u8 = 0x10;
+const CLAIM: u8 = 0x20;
+const CLIENT: u8 = 0x40;
+const UNKNOWN: u8 = 0x80;
 
 /// Which secrets open a session, and since when.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Secrets {
     current: [u8; 32],
-    /// Zeros if it may not be used any more.
-    previous: [u8; 32],
+    previous: Option<Previous>,
+    /// The next secret, masked, until its id is first shown.
+    renewal: Option<[u8; 16]>,
     /// Zero for never.
     pub renewed: Timestamp,
     /// How often the id was replaced, but for periodic renewals.
     pub rotations: u32,
 }
 
+/// The secret before the present one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Previous {
+    hash: [u8; 32],
+    /// It opens the session until then.
+    until: Timestamp,
+}
+
 /// With which of its secrets a session was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admitted {
     Current,
-    Previous,
+    /// The one before, which opens it until then.
+    Previous(Timestamp),
 }
 
 impl Secrets {
@@ -49,70 +82,175 @@ impl Secrets {
         Self { current: id.secret_hash(), ..Self::default() }
     }
 
-    /// The same session's under another id.
-    pub fn renewed(&self, id: &SessionId, now: Timestamp, renewal: Renewal) -> Self {
-        let previous = if renewal.grace { self.current } else { [0; 32] };
+    /// The same session's under another id. `grace` is how long the one before
+    /// stays good, where the renewal leaves it one.
+    pub fn renewed(
+        &self,
+        id: &SessionId,
+        now: Timestamp,
+        renewal: Renewal,
+        grace: Duration,
+    ) -> Self {
+        let previous =
+            renewal.grace.then(|| Previous { hash: self.current, until: now.after(grace) });
         let rotations = self.rotations.wrapping_add(renewal.rotates.into());
-        Self { current: id.secret_hash(), previous, renewed: now, rotations }
+        Self { current: id.secret_hash(), previous, renewal: None, renewed: now, rotations }
     }
 
     /// Whether the presented secret opens the session; constant time.
     pub fn admit(&self, id: &SessionId) -> Option<Admitted> {
         let hash = id.secret_hash();
-        let is_current: bool = self.current.ct_eq(&hash).into();
-        // No secret's hash is all zeros.
-        let is_previous: bool = self.previous.ct_eq(&hash).into();
-        match (is_current, is_previous) {
-            (true, _) => Some(Admitted::Current),
-            (_, true) => Some(Admitted::Previous),
-            _ => None,
+        if self.current.ct_eq(&hash).into() {
+            return Some(Admitted::Current);
         }
+        let previous = self.previous.as_ref()?;
+        let is_previous: bool = previous.hash.ct_eq(&hash).into();
+        is_previous.then_some(Admitted::Previous(previous.until))
     }
 }
 
 /// The envelope's own fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Envelope {
     pub secrets: Secrets,
     pub authenticated: Timestamp,
-    pub idle_override: u32,
+    pub lifetime: OwnLifetime,
+    pub trail: Trail,
+    pub joined: Joined,
+    pub state: State,
     /// Encoded; at most [`u16::MAX`] bytes.
     pub client: Vec<u8>,
+}
+
+/// How a session came to its owner and to its place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Joined {
+    /// The owner's generation when the session became the owner's.
+    owner_generation: Option<u64>,
+    /// The record or the claim that it was taken over from.
+    origin: Option<StorageKey>,
+}
+
+/// What a record stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum State {
+    /// A session that lives.
+    #[default]
+    Session,
+    /// A session that a login replaced by this one.
+    Replaced(StorageKey),
+    /// A session that was kept elsewhere and has been taken over into this one.
+    Claim(StorageKey),
 }
 
 impl Envelope {
     /// The record's payload for a value of session `name`.
     pub fn wrap(&self, name: &str, value: &[u8]) -> Arc<[u8]> {
-        let mut bytes = Vec::with_capacity(93 + name.len() + self.client.len() + value.len());
-        bytes.push(VERSION);
+        let mut bytes = Vec::with_capacity(128 + name.len() + self.client.len() + value.len());
+        bytes.extend_from_slice(&[VERSION, 0, 0, 0]);
         prefix(&mut bytes, name.as_bytes());
         bytes.extend_from_slice(&self.secrets.current);
-        bytes.extend_from_slice(&self.secrets.previous);
         bytes.extend_from_slice(&self.secrets.renewed.as_millis().to_be_bytes());
         bytes.extend_from_slice(&self.secrets.rotations.to_be_bytes());
         bytes.extend_from_slice(&self.authenticated.as_millis().to_be_bytes());
-        bytes.extend_from_slice(&self.idle_override.to_be_bytes());
-        prefix(&mut bytes, &self.client);
+        bytes.extend_from_slice(&self.lifetime.to_bytes());
+        self.trail.write(&mut bytes);
+        let flags = self.write_optional(&mut bytes);
+        let [high, low] = u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes();
+        bytes[1..4].copy_from_slice(&[high, low, flags]);
         bytes.extend_from_slice(value);
         bytes.into()
+    }
+
+    /// Appends the fields that are there, and says which.
+    fn write_optional(&self, bytes: &mut Vec<u8>) -> u8 {
+        let mut flags = 0;
+        if let Some(Previous { hash, until }) = &self.secrets.previous {
+            flags |= PREVIOUS;
+            bytes.extend_from_slice(hash);
+            bytes.extend_from_slice(&until.as_millis().to_be_bytes());
+        }
+        if let Some(masked) = &self.secrets.renewal {
+            flags |= RENEWAL;
+            bytes.extend_from_slice(masked);
+        }
+        if let Some(generation) = self.joined.owner_generation {
+            flags |= OWNER_GENERATION;
+            bytes.extend_from_slice(&generation.to_be_bytes());
+        }
+        let (replaced, claim) = match &self.state {
+            State::Session => (None, None),
+            State::Replaced(successor) => (Some(successor), None),
+            State::Claim(session) => (None, Some(session)),
+        };
+        let keys = [(ORIGIN, self.joined.origin.as_ref()), (REPLACED, replaced), (CLAIM, claim)];
+        for (flag, key) in keys {
+            if let Some(key) = key {
+                flags |= flag;
+                bytes.extend_from_slice(key.as_bytes());
+            }
+        }
+        if !self.client.is_empty() {
+            flags |= CLIENT;
+            prefix(bytes, &self.client);
+        }
+        flags
     }
 
     /// The envelope and where the value begins; `None` for another session's
     /// record and for anything that is no record.
     pub fn unwrap(payload: &[u8], name: &str) -> Option<(Self, usize)> {
         let mut rest = payload;
-        if take::<1>(&mut rest)? != [VERSION] || prefixed(&mut rest)? != name.as_bytes() {
+        let [version, high, low, flags] = take(&mut rest)?;
+        let start = usize::from(u16::from_be_bytes([high, low]));
+        if version != VERSION || flags & UNKNOWN != 0 {
             return None;
         }
-        let secrets = Secrets {
-            current: take(&mut rest)?,
-            previous: take(&mut rest)?,
-            renewed: Timestamp::from_millis(u64::from_be_bytes(take(&mut rest)?)),
-            rotations: u32::from_be_bytes(take(&mut rest)?),
+        rest = payload.get(4..start)?;
+        if prefixed(&mut rest)? != name.as_bytes() {
+            return None;
+        }
+        let envelope = Self::read(flags, &mut rest)?;
+        rest.is_empty().then_some((envelope, start))
+    }
+
+    /// The fields after the name.
+    fn read(flags: u8, rest: &mut &[u8]) -> Option<Self> {
+        let mut secrets = Secrets {
+            current: take(rest)?,
+            renewed: time(rest)?,
+            rotations: u32::from_be_bytes(take(rest)?),
+            ..Secrets::default()
         };
-        let authenticated = Timestamp::from_millis(u64::from_be_bytes(take(&mut rest)?));
-        let idle_override = u32::from_be_bytes(take(&mut rest)?);
-        let client = prefixed(&mut rest)?.to_vec();
-        Some((Self { secrets, authenticated, idle_override, client }, payload.len() - rest.len()))
+        let authenticated = time(rest)?;
+        let lifetime = OwnLifetime::from_bytes(take(rest)?)?;
+        let trail = Trail::read(rest)?;
+        let has = |flag| flags & flag != 0;
+        if has(PREVIOUS) {
+            secrets.previous = Some(Previous { hash: take(rest)?, until: time(rest)? });
+        }
+        if has(RENEWAL) {
+            secrets.renewal = Some(take(rest)?);
+        }
+        let mut joined = Joined::default();
+        if has(OWNER_GENERATION) {
+            joined.owner_generation = Some(u64::from_be_bytes(take(rest)?));
+        }
+        if has(ORIGIN) {
+            joined.origin = Some(StorageKey::from_bytes(take(rest)?));
+        }
+        let state = match (has(REPLACED), has(CLAIM)) {
+            (false, false) => State::Session,
+            (true, false) => State::Replaced(StorageKey::from_bytes(take(rest)?)),
+            (false, true) => State::Claim(StorageKey::from_bytes(take(rest)?)),
+            (true, true) => return None,
+        };
+        let client = if has(CLIENT) { prefixed(rest)? } else { &[] }.to_vec();
+        // An empty description is written as none.
+        if has(CLIENT) && client.is_empty() {
+            return None;
+        }
+        Some(Self { secrets, authenticated, lifetime, trail, joined, state, client })
     }
 }
 
@@ -122,10 +260,15 @@ fn prefix(bytes: &mut Vec<u8>, part: &[u8]) {
     bytes.extend_from_slice(part);
 }
 
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+/// The next bytes.
+pub(super) fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (taken, left) = rest.split_first_chunk()?;
     *rest = left;
     Some(*taken)
+}
+
+pub(super) fn time(rest: &mut &[u8]) -> Option<Timestamp> {
+    take(rest).map(u64::from_be_bytes).map(Timestamp::from_millis)
 }
 
 fn prefixed<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
@@ -136,46 +279,4 @@ fn prefixed<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(seed: u8) -> SessionId {
-        SessionId::from_bytes(&[seed; 32])
-    }
-
-    #[test]
-    fn an_envelope_round_trips_and_s41_no_other_sessions_record_reads() {
-        let renewal = Renewal { grace: true, rotates: true };
-        let secrets = Secrets::of(&id(7)).renewed(&id(8), Timestamp::from_millis(5), renewal);
-        let envelope = Envelope {
-            secrets: secrets.clone(),
-            authenticated: Timestamp::from_millis(8),
-            idle_override: 9,
-            client: b"somebody".to_vec(),
-        };
-        let payload = envelope.wrap("cart", b"value");
-        let (read, start) = Envelope::unwrap(&payload, "cart").unwrap();
-        assert_eq!((read.authenticated, read.idle_override), (Timestamp::from_millis(8), 9));
-        assert_eq!((read.secrets, read.client), (secrets, b"somebody".to_vec()));
-        assert_eq!(&payload[start..], b"value");
-        assert!(Envelope::unwrap(&payload, "user").is_none());
-        for length in 0..start {
-            assert!(Envelope::unwrap(&payload[..length], "cart").is_none(), "cut to {length}");
-        }
-    }
-
-    #[test]
-    fn of_several_secrets_the_last_opens_and_the_one_before_only_with_a_grace() {
-        let now = Timestamp::from_millis(5);
-        let first = Secrets::of(&id(1));
-        assert_eq!((first.admit(&id(1)), first.admit(&id(2))), (Some(Admitted::Current), None));
-        let periodic = first.renewed(&id(2), now, Renewal { grace: true, rotates: false });
-        assert_eq!(periodic.admit(&id(2)), Some(Admitted::Current));
-        assert_eq!(periodic.admit(&id(1)), Some(Admitted::Previous));
-        let again = periodic.renewed(&id(3), now, Renewal { grace: true, rotates: true });
-        assert_eq!((again.admit(&id(2)), again.admit(&id(1))), (Some(Admitted::Previous), None));
-        let login = again.renewed(&id(4), now, Renewal { grace: false, rotates: true });
-        assert_eq!((login.admit(&id(4)), login.admit(&id(3))), (Some(Admitted::Current), None));
-        assert_eq!([first, periodic, again, login].map(|secrets| secrets.rotations), [0, 0, 1, 2]);
-    }
-}
+mod tests;

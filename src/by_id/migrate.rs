@@ -28,18 +28,19 @@ impl Job<'_> {
         // Until the old one has ended, nobody knows the new one.
         let id = self.commit.changes.id(None)?;
         let (new, holds) = self.create(id, times, &value, guard).await?;
+        let unheld = self.unheld(&new.place);
         let Located { id, key, .. } = &session.place;
-        let ended = self.tracker.server.storage_of(id).invalidate(key).await;
+        let ended = self.end(id, key).await;
         if let Ok(ended) = ended
             && (ended || matches!(plan, Plan::Login { .. }))
         {
+            unheld.keep();
             records.goes_on(new, Some(holds));
             let accepted = session.snapshot.accepted;
             self.commit.report(if accepted { Event::Created } else { Event::Renewed });
             return Ok(());
         }
-        let Located { id, key, .. } = &new.place;
-        self.tracker.server.storage_of(id).invalidate(key).await?;
+        unheld.end().await?;
         ended?;
         if !self.commit.is_unasked() {
             records.drop_changes(self.commit);

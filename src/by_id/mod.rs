@@ -5,20 +5,25 @@ mod envelope;
 mod migrate;
 mod record;
 mod replace;
+mod settle;
 mod touch;
+mod trail;
+mod unheld;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) use commit::commit;
-#[cfg(fuzzing)]
-pub(crate) use envelope::Envelope;
-pub(crate) use envelope::Secrets;
+use envelope::Admitted;
+pub(crate) use envelope::{Envelope, Joined, Secrets};
 use parking_lot::Mutex;
 pub(crate) use record::Draft;
 use rocket::{Request, error};
+pub(crate) use settle::{Attempt, Outcome, settle};
+pub(crate) use trail::Trail;
 
 use crate::client::ClientInfo;
 use crate::definition::Definition;
@@ -28,8 +33,8 @@ use crate::request::load::Found;
 use crate::request::plan::Snapshot;
 use crate::request::tracked::{Content, Tracked};
 use crate::storage::{
-    KeyedLocks, KtorDirectory, OwnerGuard, OwnerKey, OwnerLimit, SessionStorage, StorageError,
-    StorageKey, Stored, Version,
+    KeyedLocks, KtorDirectory, OwnerGuard, OwnerKey, OwnerLimit, Record, SessionStorage,
+    StorageError, StorageKey, Version,
 };
 use crate::token::{Read, SessionId};
 
@@ -37,6 +42,8 @@ use crate::token::{Read, SessionId};
 const PAGE: usize = 100;
 /// Unreadable records that are remembered, so that each is reported once.
 const MAX_REPORTED: usize = 1000;
+/// How long an end keeps writes out that were on their way.
+const MARK: Duration = Duration::from_secs(120);
 
 /// Tracks the sessions of a definition whose records a storage keeps.
 pub(crate) struct ById {
@@ -73,6 +80,9 @@ pub(crate) struct Located {
     pub version: Version,
     pub owner: Option<OwnerKey>,
     pub secrets: Secrets,
+    /// The versions that the record had before.
+    pub trail: Trail,
+    pub joined: Joined,
 }
 
 impl Server {
@@ -103,7 +113,7 @@ impl Server {
 }
 
 impl ById {
-    /// Who the client says that it is, encoded; empty if nobody wants to know.
+    /// The encoded description of the client. Empty without `remember_client`.
     pub fn client(&self, request: &Request<'_>) -> Arc<[u8]> {
         let client = self.remember_client.then(|| ClientInfo::of(request).encode());
         client.unwrap_or_default().into()
@@ -116,6 +126,23 @@ impl ById {
         let id = made.ok().filter(|id| id.len() >= least).and_then(|id| SessionId::ktor(&id).ok());
         let message = "`identity` panicked, or made an id that is too short or not one of Ktor's";
         Some(id.ok_or_else(|| SessionError::Encode(EncodeError::new(message))))
+    }
+
+    /// Ends a session in `storage`, for a `create` that is still on its way as well.
+    /// Says whether there was one.
+    pub async fn end(
+        &self,
+        storage: &dyn SessionStorage,
+        key: &StorageKey,
+        now: Timestamp,
+    ) -> Result<bool, StorageError> {
+        storage.invalidate(key, self.mark(now)).await
+    }
+
+    /// Until when the end of a session keeps out a `create` of it; none where another
+    /// session may begin under the same id.
+    pub fn mark(&self, now: Timestamp) -> Option<Timestamp> {
+        self.identity.is_none().then(|| now.after(MARK))
     }
 
     /// Under which conditions a record may become its owner's: within the limit,
@@ -174,15 +201,17 @@ pub(crate) async fn find(
 ) -> Result<Option<Tracked<Located>>, SessionError> {
     let key = definition.namespace.record(&id.locator());
     let storage = server.storage_of(id);
-    let session = |stored: Stored| session(definition, server, id, key.clone(), stored, now);
+    let session = |record: Record| session(definition, server, id, key.clone(), record, now);
     let found = async {
-        let Some(stored) = storage.read(&key, now).await? else { return Ok(None) };
-        let version = stored.version;
-        if let Some(session) = session(stored) {
+        let Some(record) = storage.read(&key, now).await? else { return Ok(None) };
+        if let Some(session) = session(record) {
             return Ok(Some(session));
         }
+        if !storage.may_be_behind() {
+            return Ok(None);
+        }
         // The id may be newer than a cached copy.
-        Ok(storage.read_newer(&key, version, now).await?.and_then(session))
+        Ok(storage.read_fresh(&key, now).await?.and_then(session))
     };
     match found.await {
         Ok(found) => Ok(found),
@@ -205,25 +234,25 @@ fn session(
     server: &Server,
     id: &SessionId,
     key: StorageKey,
-    stored: Stored,
+    record: Record,
     now: Timestamp,
 ) -> Option<Tracked<Located>> {
     let lifetime = &definition.policy.lifetime;
-    let Stored { version, record } = stored;
-    let owner = record.owner.clone();
+    let (version, owner) = (record.version, record.owner.clone());
     if server.is_file(id) {
         let times = Times { created: record.created, ..Times::begin(record.last_seen, false) };
-        let place = Located { id: id.clone(), key, version, owner, secrets: Secrets::of(id) };
+        let (secrets, trail, joined) = (Secrets::of(id), Trail::default(), Joined::default());
+        let place = Located { id: id.clone(), key, version, owner, secrets, trail, joined };
         let snapshot = Snapshot { whole_id: true, ..Snapshot::written(times) };
         let content = Content::Shared(record.payload, 0);
         return lifetime.admits(&times, now).then_some(Tracked { snapshot, content, place });
     }
     let (envelope, times, content) = record::open(definition, server, &key, record, now)?;
-    let secrets = envelope.secrets;
+    let Envelope { secrets, trail, joined, .. } = envelope;
     let in_grace = match secrets.admit(id)? {
-        envelope::Admitted::Current => false,
-        envelope::Admitted::Previous if lifetime.in_grace(secrets.renewed, now) => true,
-        envelope::Admitted::Previous => return None,
+        Admitted::Current => false,
+        Admitted::Previous(until) if lifetime.in_grace(secrets.renewed, until, now) => true,
+        Admitted::Previous(_) => return None,
     };
     let whole_id = id.as_ktor().is_some();
     let snapshot = Snapshot {
@@ -232,7 +261,7 @@ fn session(
         renewal_due: !in_grace && !whole_id && lifetime.renewal_due(&times, secrets.renewed, now),
         ..Snapshot::written(times)
     };
-    let place = Located { id: id.clone(), key, version, owner, secrets };
+    let place = Located { id: id.clone(), key, version, owner, secrets, trail, joined };
     Some(Tracked { snapshot, content, place })
 }
 
@@ -259,8 +288,8 @@ pub(crate) async fn list(
     let mut after = None;
     loop {
         let page = owners.list(owner, after.as_ref(), PAGE, now).await?;
-        for (key, stored) in page.records {
-            let opened = record::open(definition, server, &key, stored.record, now);
+        for (key, record) in page.records {
+            let opened = record::open(definition, server, &key, record, now);
             if let Some((envelope, times, content)) = opened {
                 found.push(Listed { key, times, content, client: envelope.client });
             }

@@ -1,15 +1,18 @@
 //! A session's record: what is in it, and what is written into it.
 
+use std::sync::Arc;
+
 use rocket::warn;
 
-use super::envelope::Envelope;
+use super::envelope::{Envelope, Joined, State};
+use super::trail::Trail;
 use super::{Located, Secrets, Server};
-use crate::definition::Definition;
+use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
 use crate::request::plan::Snapshot;
 use crate::request::tracked::{Content, Tracked};
-use crate::storage::{OwnerKey, Record, StorageKey, Version};
+use crate::storage::{KtorDirectory, OwnerKey, Record, StorageKey, Version};
 use crate::token::SessionId;
 
 /// What a record holds, if it is this session's and lives.
@@ -29,11 +32,15 @@ pub(super) fn open(
         }
         return None;
     };
+    // It is over, or never was one.
+    if envelope.state != State::Session {
+        return None;
+    }
     let times = Times {
         created: record.created,
         seen: record.last_seen,
         authenticated: envelope.authenticated,
-        idle_override: envelope.idle_override,
+        lifetime: envelope.lifetime,
     };
     if !definition.policy.lifetime.admits(&times, now) {
         return None;
@@ -51,6 +58,8 @@ pub(crate) struct Draft {
     pub id: SessionId,
     pub key: StorageKey,
     pub secrets: Secrets,
+    pub trail: Trail,
+    pub joined: Joined,
     /// The id is the one before a renewal.
     pub in_grace: bool,
     pub times: Times,
@@ -59,39 +68,56 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// The record to hand to the storage.
-    pub fn record(
-        &self,
+    /// The record to hand to the storage, and the session as it stands once that
+    /// is written.
+    pub fn write(
+        self,
+        core: &Core,
         definition: &Definition,
         server: &Server,
         client: &[u8],
-    ) -> Result<Record, SessionError> {
-        let value = definition.codec.payload(&self.content)?;
-        let payload = if server.is_file(&self.id) {
-            value.into_owned().into()
+    ) -> Result<(Record, Tracked<Located>), SessionError> {
+        let payload = self.bytes(definition, server, client)?;
+        let version = if server.is_file(&self.id) {
+            KtorDirectory::version_of(&payload)
         } else {
-            let envelope = Envelope {
-                secrets: self.secrets.clone(),
-                authenticated: self.times.authenticated,
-                idle_override: self.times.idle_override,
-                client: client.to_vec(),
-            };
-            envelope.wrap(&definition.namespace.session, &value)
+            Version(u64::from_be_bytes(core.random.bytes()?))
         };
-        Ok(Record {
+        let record = Record {
+            version,
             payload,
             owner: self.owner.clone(),
             created: self.times.created,
             last_seen: self.times.seen,
             expires: definition.policy.lifetime.expires(&self.times),
-        })
-    }
-
-    /// The session as it stands once the storage has written it.
-    pub fn written(self, version: Version) -> Tracked<Located> {
-        let Self { id, key, secrets, in_grace, times, owner, content } = self;
+        };
+        let Self { id, key, secrets, trail, joined, in_grace, times, owner, content } = self;
         let whole_id = id.as_ktor().is_some();
         let snapshot = Snapshot { in_grace, whole_id, ..Snapshot::written(times) };
-        Tracked { snapshot, content, place: Located { id, key, version, owner, secrets } }
+        let place = Located { id, key, version, owner, secrets, trail, joined };
+        Ok((record, Tracked { snapshot, content, place }))
+    }
+
+    /// The record's bytes.
+    fn bytes(
+        &self,
+        definition: &Definition,
+        server: &Server,
+        client: &[u8],
+    ) -> Result<Arc<[u8]>, SessionError> {
+        let value = definition.codec.payload(&self.content)?;
+        if server.is_file(&self.id) {
+            return Ok(value.into_owned().into());
+        }
+        let envelope = Envelope {
+            secrets: self.secrets.clone(),
+            authenticated: self.times.authenticated,
+            lifetime: self.times.lifetime,
+            trail: self.trail.clone(),
+            joined: self.joined.clone(),
+            state: State::Session,
+            client: client.to_vec(),
+        };
+        Ok(envelope.wrap(&definition.namespace.session, &value))
     }
 }

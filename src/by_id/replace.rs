@@ -9,22 +9,23 @@ use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 use super::commit::{Job, Records};
-use super::{Draft, Located, find};
+use super::settle::{Attempt, Verdict};
+use super::trail::Trail;
+use super::{Draft, Located};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
-use crate::expiry::Times;
 use crate::request::commit::Next;
 use crate::request::load::within;
 use crate::request::plan::{Plan, Renewal};
 use crate::request::tracked::Tracked;
-use crate::storage::{KeyedGuard, OwnerGuard, OwnerKey, StorageError, StorageKey, Update};
+use crate::storage::{KeyedGuard, OwnerGuard, OwnerKey, StorageError, StorageKey, Update, Version};
 use crate::token::SessionId;
 
 /// What a login makes of a session's secrets: whoever had the old id stays out.
 const LOGIN: Renewal = Renewal { grace: false, rotates: true };
 
-/// One attempt: what is to be written, and over what.
-struct Attempt {
+/// What is to be written, and over what.
+struct Proposal {
     plan: Plan,
     /// The value; none to leave it as it is.
     next: Option<Next>,
@@ -36,18 +37,14 @@ struct Attempt {
     guard: OwnerGuard,
 }
 
-/// The record's next state, but for its value.
-struct Swap {
-    times: Times,
-    id: SessionId,
-    renewal: Option<Renewal>,
-}
-
-/// The outcome of one compare-and-swap.
-enum Swapped {
-    Written(Arc<Tracked<Located>>),
-    Conflict,
-    Missing,
+/// What comes after a conflict.
+enum Again {
+    /// The attempt was applied all the same: it was sent twice.
+    Applied,
+    /// The changes on what the other request wrote.
+    Replay(Proposal),
+    /// The session is over, or the client's id is not its id any more.
+    Gone,
 }
 
 impl Job<'_> {
@@ -57,47 +54,74 @@ impl Job<'_> {
         session: Arc<Tracked<Located>>,
         records: &mut Records<'_>,
     ) -> Result<(), SessionError> {
-        let mut attempt = self.first(plan, &session)?;
-        attempt.guard = self.tracker.guard(attempt.joins.as_ref()).await?;
+        let mut proposal = self.first(plan, &session)?;
+        proposal.guard = self.guard(proposal.joins.as_ref()).await?;
         let _queue = self.queue(&session.place.key).await;
         // From here on it is one write: what ends and what goes on go together.
         if !self.commit.changes.are_wanted() {
             records.unwanted();
             return Ok(());
         }
-        let mut swap = self.next(&attempt)?;
+        let mut attempt = self.attempt(&proposal)?;
         if self.commit.asked.login {
             self.end_others(records).await?;
         }
+        let storage = self.tracker.server.storage_of(&session.place.id);
         loop {
-            let Some(to) = &swap else {
-                return Box::pin(self.otherwise(attempt, records)).await;
+            let Some(sent) = attempt else {
+                return Box::pin(self.otherwise(proposal, records)).await;
             };
-            match self.swap(to, &attempt).await? {
-                Swapped::Written(written) => {
-                    return self.written(to, &attempt, written, records);
+            // Kept before it is sent, should no answer come.
+            records.attempts(&sent);
+            match sent.send(&*storage, self.commit.moment.now).await {
+                Ok(Update::Updated) => {
+                    self.applied(&sent, records);
+                    return Ok(());
                 }
-                Swapped::Missing => break,
+                // A record that cannot be read back is none.
+                Ok(Update::Missing) | Err(StorageError::Corrupt(_)) => break,
                 // Whoever wrote may have renewed it as well.
-                Swapped::Conflict if self.commit.is_unasked() => return Ok(()),
-                Swapped::Conflict => self.commit.conflicted.store(true, Ordering::Relaxed),
+                Ok(Update::Conflict) if self.commit.is_unasked() && !storage.sends_again() => {
+                    records.settled();
+                    return Ok(());
+                }
+                Ok(Update::Conflict) => self.commit.conflicted.store(true, Ordering::Relaxed),
+                Ok(Update::Refused(refused)) => {
+                    records.settled();
+                    return Err(refused.into());
+                }
+                Err(cause) => return Err(cause.into()),
             }
             if Instant::now() >= self.commit.deadline {
+                if !storage.sends_again() {
+                    records.settled();
+                }
                 return Err(SessionError::Conflict);
             }
-            let again = Box::pin(self.again(&attempt, &session.place.id));
-            let Some(again) = again.await? else { break };
-            attempt = again;
-            if attempt.plan.needs_token() && self.commit.moment.late {
+            proposal = match Box::pin(self.again(&sent, &proposal, &session.place.id)).await? {
+                Again::Applied => {
+                    self.applied(&sent, records);
+                    return Ok(());
+                }
+                Again::Replay(_) if self.commit.is_unasked() => {
+                    records.settled();
+                    return Ok(());
+                }
+                Again::Replay(proposal) => proposal,
+                Again::Gone => break,
+            };
+            records.settled();
+            if proposal.plan.needs_token() && self.commit.moment.late {
                 return Err(SessionError::TooLate);
             }
             if !self.commit.changes.are_wanted() {
                 records.unwanted();
                 return Ok(());
             }
-            swap = self.next(&attempt)?;
+            attempt = self.attempt(&proposal)?;
         }
-        Box::pin(self.gone(attempt.guard, records)).await
+        records.settled();
+        Box::pin(self.gone(proposal.guard, records)).await
     }
 
     /// Waits for the other commits of this record in this process, so that they do
@@ -108,8 +132,8 @@ impl Job<'_> {
         within(Instant::now() + left / 2, pin!(self.tracker.server.locks.lock(key))).await
     }
 
-    /// The first attempt, before it is known under which conditions.
-    fn first(&self, plan: Plan, session: &Arc<Tracked<Located>>) -> Result<Attempt, SessionError> {
+    /// The first proposal, before it is known under which conditions.
+    fn first(&self, plan: Plan, session: &Arc<Tracked<Located>>) -> Result<Proposal, SessionError> {
         let mut next = self.commit.next.clone();
         if next.is_none() && session.moves(plan) {
             // Of a session in another format nobody knows yet whose it is.
@@ -117,106 +141,108 @@ impl Job<'_> {
         }
         let joins = joined(plan, session, next.as_ref());
         let (session, guard) = (Arc::clone(session), OwnerGuard::default());
-        Ok(Attempt { plan, next, session, joins, guard })
+        Ok(Proposal { plan, next, session, joins, guard })
     }
 
-    /// The attempt after a conflict, on what the other request wrote; none if the
-    /// session is gone.
+    /// What comes after a conflict.
     async fn again(
         &self,
-        before: &Attempt,
+        sent: &Attempt,
+        before: &Proposal,
         presented: &SessionId,
-    ) -> Result<Option<Attempt>, SessionError> {
-        let commit = self.commit;
-        let found = find(commit.definition, &self.tracker.server, presented, commit.moment.now);
-        let Some(mut session) = found.await? else { return Ok(None) };
+    ) -> Result<Again, SessionError> {
+        let (commit, server) = (self.commit, &self.tracker.server);
+        let (definition, now) = (commit.definition, commit.moment.now);
+        let storage = server.storage_of(presented);
+        let record = match sent.look(definition, &*storage, true, now).await? {
+            (Verdict::Applied, _) => return Ok(Again::Applied),
+            (_, Some(record)) => record,
+            (_, None) => return Ok(Again::Gone),
+        };
+        let key = sent.written.place.key.clone();
+        let session = super::session(definition, server, presented, key, record, now);
+        let Some(mut session) = session else { return Ok(Again::Gone) };
         session.snapshot.stale_key = before.session.snapshot.stale_key;
         let present = (&session.content, session.place.owner.as_ref());
-        let Some(next) = commit.changes.on(Some(present))? else { return Ok(None) };
+        let Some(next) = commit.changes.on(Some(present))? else { return Ok(Again::Gone) };
         let plan = commit.plan(Some(&session), Some(&next));
         // On what the other wrote, the changes may make it somebody else's.
         let joins = joined(plan, &session, Some(&next));
-        let guard = if joins == before.joins {
-            before.guard
-        } else {
-            self.tracker.guard(joins.as_ref()).await?
-        };
-        Ok(Some(Attempt { plan, next: Some(next), session: Arc::new(session), joins, guard }))
+        let guard = self.guard(joins.as_ref()).await?;
+        let (session, next) = (Arc::new(session), Some(next));
+        Ok(Again::Replay(Proposal { plan, next, session, joins, guard }))
     }
 
-    /// What the attempt writes; nothing if the record stays or is not the one that
-    /// goes on.
-    fn next(&self, attempt: &Attempt) -> Result<Option<Swap>, SessionError> {
-        let (times, renewal) = match attempt.plan {
+    /// The write that the proposal needs; none if the record stays or is not the one
+    /// that goes on.
+    fn attempt(&self, proposal: &Proposal) -> Result<Option<Arc<Attempt>>, SessionError> {
+        let Proposal { plan, next, session, guard, .. } = proposal;
+        let (times, renewal) = match *plan {
             Plan::Write { times, renewal, .. } => (times, renewal),
             // A token goes out only if it is still the session's.
             Plan::Touch { times, send: true, .. } => (times, None),
-            Plan::Login { times } if !attempt.session.is_unlike() => (times, Some(LOGIN)),
+            Plan::Login { times } if !session.is_unlike() => (times, Some(LOGIN)),
             _ => return Ok(None),
         };
-        let id = &attempt.session.place.id;
-        let id = renewal.map_or_else(|| Ok(id.clone()), |_| self.commit.changes.id(Some(id)))?;
-        Ok(Some(Swap { times, id, renewal }))
-    }
-
-    async fn swap(&self, swap: &Swap, attempt: &Attempt) -> Result<Swapped, SessionError> {
-        let Attempt { next, session, guard, .. } = attempt;
-        let Located { key, version, owner, secrets, .. } = &session.place;
-        let Swap { times, id, renewal } = swap;
-        let (secrets, in_grace) = match renewal {
-            None => (secrets.clone(), session.snapshot.in_grace),
-            Some(renewal) => (secrets.renewed(id, self.commit.moment.now, *renewal), false),
+        let (commit, server) = (self.commit, &self.tracker.server);
+        let Located { id, key, version, owner, secrets, trail, joined } = &session.place;
+        let (id, secrets, in_grace) = match renewal {
+            None => (id.clone(), secrets.clone(), session.snapshot.in_grace),
+            Some(renewal) => {
+                let id = commit.changes.id(Some(id))?;
+                let grace = commit.definition.policy.lifetime.renewal_grace;
+                let secrets = secrets.renewed(&id, commit.moment.now, renewal, grace);
+                (id, secrets, false)
+            }
         };
         let draft = Draft {
-            id: id.clone(),
             key: key.clone(),
             secrets,
+            trail: self.trail_after(trail, *version, &id),
+            joined: joined.clone(),
             in_grace,
-            times: *times,
+            times,
             owner: next.as_ref().map_or(owner, |next| &next.owner).clone(),
             content: next.as_ref().map_or(&session.content, |next| &next.content).clone(),
+            id,
         };
-        let server = &self.tracker.server;
-        let record = draft.record(self.commit.definition, server, self.commit.client)?;
-        let storage = server.storage_of(&session.place.id);
-        match storage.update(key, *version, record, *guard, self.commit.moment.now).await {
-            Ok(Update::Updated(version)) => Ok(Swapped::Written(Arc::new(draft.written(version)))),
-            Ok(Update::Conflict) => Ok(Swapped::Conflict),
-            // A record that cannot be read back is none.
-            Ok(Update::Missing) | Err(StorageError::Corrupt(_)) => Ok(Swapped::Missing),
-            Ok(Update::Refused(refused)) => Err(refused.into()),
-            Err(cause) => Err(cause.into()),
-        }
+        let (record, written) =
+            draft.write(commit.core, commit.definition, server, commit.client)?;
+        let id = &written.place.id;
+        let holds = plan.needs_token().then(|| self.token(id, &times)).transpose()?;
+        Ok(Some(Arc::new(Attempt {
+            expected: *version,
+            record,
+            guard: *guard,
+            written: Arc::new(written),
+            holds,
+            renews: renewal.is_some(),
+        })))
     }
 
-    fn written(
-        &self,
-        swap: &Swap,
-        attempt: &Attempt,
-        written: Arc<Tracked<Located>>,
-        records: &mut Records<'_>,
-    ) -> Result<(), SessionError> {
-        if swap.renewal.is_some() {
+    /// Where no answer is lost, nobody needs a trail.
+    fn trail_after(&self, trail: &Trail, version: Version, id: &SessionId) -> Trail {
+        if !self.tracker.server.storage_of(id).loses_answers() {
+            return Trail::default();
+        }
+        trail.after(version, self.commit.moment.now)
+    }
+
+    fn applied(&self, sent: &Attempt, records: &mut Records<'_>) {
+        if sent.renews {
             self.commit.report(Event::Renewed);
         }
-        let sends = attempt.plan.needs_token();
-        let holds = sends.then(|| self.token(&written.place.id, &swap.times)).transpose();
-        let (holds, failed) = match holds {
-            Ok(holds) => (holds, Ok(())),
-            Err(cause) => (None, Err(cause)),
-        };
-        records.goes_on(written, holds);
-        failed
+        records.goes_on(Arc::clone(&sent.written), sent.holds.clone());
     }
 
     /// There is nothing to swap: the session goes on under another name, or
     /// somebody else wrote the same.
     async fn otherwise(
         &self,
-        attempt: Attempt,
+        proposal: Proposal,
         records: &mut Records<'_>,
     ) -> Result<(), SessionError> {
-        let Attempt { plan, next, session, guard, .. } = attempt;
+        let Proposal { plan, next, session, guard, .. } = proposal;
         match plan {
             _ if session.moves(plan) => self.migrate(plan, next, guard, &session, records).await,
             Plan::Touch { times, .. } => {

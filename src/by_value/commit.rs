@@ -46,7 +46,7 @@ impl Job<'_> {
         if any && self.commit.moment.late && self.tracker.revocation.is_none() {
             return Err(SessionError::TooLate);
         }
-        self.remember(one.iter().chain(others).chain(lost)).await?;
+        self.remember(one.iter().chain(others).chain(lost), None).await?;
         if any {
             self.commit.report(Event::Ended);
         }
@@ -67,7 +67,7 @@ impl Job<'_> {
         let place = self.place(plan, before.as_deref()).await?;
         let (sealed, token) = seal(commit.definition, &commit.core.random, place, times, content)?;
         if let Some(before) = &before
-            && self.is_over(plan, before, sealed.place.epoch).await?
+            && self.is_over(plan, before, &sealed.place).await?
         {
             if !commit.is_unasked() {
                 tokens.drop_changes(commit);
@@ -78,7 +78,7 @@ impl Job<'_> {
             tokens.unwanted();
             return Ok(());
         }
-        if !self.end_replaced(plan, tokens.sessions).await? {
+        if !self.end_replaced(plan, &sealed.place, tokens.sessions).await? {
             tokens.drop_changes(commit);
             return Ok(());
         }
@@ -123,17 +123,17 @@ impl Job<'_> {
                     }
                     _ => 0,
                 };
-                Ok(Sealed { token_id: fresh()?, epoch, owner })
+                Ok(Sealed::new(fresh()?, epoch, owner))
             }
         }
     }
 
-    /// Whether somebody ended the session that is to go on in this epoch.
+    /// Whether somebody ended the session that is to go on as `next`.
     async fn is_over(
         &self,
         plan: Plan,
         before: &Tracked<Sealed>,
-        epoch: u64,
+        next: &Sealed,
     ) -> Result<bool, SessionError> {
         // Into an epoch that this request has begun it goes in any case: should the
         // owner be revoked once more, the token is refused at its next use.
@@ -141,8 +141,8 @@ impl Job<'_> {
             && self.commit.epoch.is_none();
         match &self.tracker.revocation {
             Some(revocation) if goes_on => {
-                let sealed = Sealed { epoch, ..before.place.clone() };
-                revocation.covers(&sealed, self.commit.moment.now).await
+                let sealed = Sealed { epoch: next.epoch, ..before.place.clone() };
+                revocation.covers(&sealed, Some(next), self.commit.moment.now).await
             }
             _ => Ok(false),
         }
@@ -154,20 +154,21 @@ impl Job<'_> {
     async fn end_replaced(
         &self,
         plan: Plan,
+        next: &Sealed,
         sessions: &mut Sessions<Sealed>,
     ) -> Result<bool, SessionError> {
         let asked = &self.commit.asked;
         let mut won = true;
         let renews = matches!(plan, Plan::Write { renewal: Some(_), .. });
         if renews || asked.ended || matches!(plan, Plan::Login { .. }) {
-            won = self.remember(sessions.one.iter()).await? || !renews;
+            won = self.remember(sessions.one.iter(), renews.then_some(next)).await? || !renews;
         }
         if asked.ended {
-            self.remember(sessions.lost.iter()).await?;
+            self.remember(sessions.lost.iter(), None).await?;
             sessions.lost.clear();
         }
         if asked.ended || asked.login {
-            self.remember(sessions.others.iter()).await?;
+            self.remember(sessions.others.iter(), None).await?;
             sessions.others.clear();
         }
         Ok(won)
@@ -178,11 +179,12 @@ impl Job<'_> {
     async fn remember(
         &self,
         sessions: impl Iterator<Item = &Arc<Tracked<Sealed>>>,
+        by: Option<&Sealed>,
     ) -> Result<bool, SessionError> {
         let Some(revocation) = &self.tracker.revocation else { return Ok(true) };
         let mut all_live = true;
         for session in sessions {
-            all_live &= revocation.end(session, self.commit.moment.now).await?;
+            all_live &= revocation.end(session, by, self.commit.moment.now).await?;
         }
         Ok(all_live)
     }

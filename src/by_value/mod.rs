@@ -8,10 +8,10 @@ use std::borrow::Cow;
 pub(crate) use commit::commit;
 pub(crate) use revocation::Revocation;
 
+use crate::crypto::Random;
 use crate::definition::Definition;
 use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
-use crate::random::Random;
 use crate::request::load::Found;
 use crate::request::plan::Snapshot;
 use crate::request::tracked::{Content, Tracked};
@@ -30,8 +30,18 @@ pub(crate) struct Sealed {
     pub token_id: [u8; 16],
     /// Of the owner; zero if unused.
     pub epoch: u64,
+    /// As they were found, until something fills them.
+    pub incarnation: u64,
+    pub generation: u32,
     /// Whose session it is, where ended sessions are remembered.
     pub owner: Option<OwnerKey>,
+}
+
+impl Sealed {
+    /// Where a session that begins is.
+    pub fn new(token_id: [u8; 16], epoch: u64, owner: Option<OwnerKey>) -> Self {
+        Self { token_id, epoch, incarnation: 0, generation: 0, owner }
+    }
 }
 
 /// Every distinct valid session among `values`; of one session's several
@@ -51,6 +61,7 @@ pub(crate) fn load(
         let opened = definition.format().open_payload(value, definition.size.bytes, now, admits);
         let Some(opened) = opened else { continue };
         let (claims, payload) = opened.content;
+        let Claims { times, epoch, incarnation, token_id, generation } = claims;
         // Another format's payload never went through this one's transformers.
         let content = if opened.accepted {
             Some(Content::owned(payload))
@@ -59,18 +70,18 @@ pub(crate) fn load(
         };
         let Some(content) = content else { continue };
         let snapshot = Snapshot {
-            times: claims.times,
+            times,
             stale_key: opened.stale,
             accepted: opened.accepted,
             in_grace: false,
             whole_id: false,
             renewal_due: false,
         };
-        let place = Sealed { token_id: claims.token_id, epoch: claims.epoch, owner: None };
+        let place = Sealed { token_id, epoch, incarnation, generation, owner: None };
         let tracked = Tracked { snapshot, content, place };
-        let same = found.sessions.iter_mut().find(|other| other.place.token_id == claims.token_id);
+        let same = found.sessions.iter_mut().find(|other| other.place.token_id == token_id);
         match same {
-            Some(same) if same.snapshot.times.seen < claims.times.seen => *same = tracked,
+            Some(same) if same.snapshot.times.seen < times.seen => *same = tracked,
             Some(_) => {}
             None => found.sessions.push(tracked),
         }
@@ -86,7 +97,8 @@ pub(crate) fn seal(
     times: Times,
     content: Content,
 ) -> Result<(Tracked<Sealed>, String), SessionError> {
-    let claims = Claims { times, epoch: place.epoch, token_id: place.token_id };
+    let Sealed { token_id, epoch, incarnation, generation, .. } = place;
+    let claims = Claims { times, epoch, incarnation, token_id, generation };
     let payload = definition.codec.payload(&content)?;
     let token = definition.format().seal_payload(&claims, &payload, random)?;
     definition.check_token(token.len())?;

@@ -5,13 +5,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use super::Sealed;
 use crate::error::SessionError;
 use crate::expiry::Timestamp;
 use crate::namespace::Namespace;
 use crate::request::tracked::Tracked;
 use crate::storage::{
-    Create, KeyedLocks, OwnerGuard, OwnerKey, Record, SessionStorage, StorageError, Update,
+    Create, KeyedLocks, OwnerGuard, OwnerKey, Record, SessionStorage, StorageError, Update, Version,
 };
 
 /// Longer than a token could live, should the configuration be changed to let
@@ -33,10 +35,17 @@ pub(crate) struct Revocation {
 }
 
 impl Revocation {
-    /// Whether the session was ended, or its owner revoked since it began.
-    pub async fn covers(&self, session: &Sealed, now: Timestamp) -> Result<bool, SessionError> {
-        let key = self.namespace.ended(&session.token_id);
-        if self.storage.read(&key, now).await?.is_some() {
+    /// Whether the session was ended, or its owner revoked since it began. An end
+    /// `by` the token that is to take its place does not count: it was not answered,
+    /// and is tried again.
+    pub async fn covers(
+        &self,
+        session: &Sealed,
+        by: Option<&Sealed>,
+        now: Timestamp,
+    ) -> Result<bool, SessionError> {
+        let ended = self.storage.read(&self.namespace.ended(&session.token_id), now).await?;
+        if ended.is_some_and(|mark| by.is_none_or(|by| mark.version != successor(by))) {
             return Ok(true);
         }
         match &session.owner {
@@ -45,23 +54,26 @@ impl Revocation {
         }
     }
 
-    /// Ends a session for every node, whoever has a copy of its token. Says
-    /// whether it was still to be ended.
+    /// Ends a session for every node, whoever has a copy of its token, and `by` the
+    /// one that takes its place, if one does. Says whether it was still to be ended.
     pub async fn end(
         &self,
         session: &Tracked<Sealed>,
+        by: Option<&Sealed>,
         now: Timestamp,
     ) -> Result<bool, SessionError> {
         let key = self.namespace.ended(&session.place.token_id);
         let end = session.snapshot.times.created.after(self.absolute).after(MARGIN);
-        let created = self.storage.create(&key, record(&[], now, end), GUARD, now).await?;
-        Ok(matches!(created, Create::Created(_)))
+        let version = by.map_or_else(Version::random, |by| Ok(successor(by)))?;
+        let mark = Record { version, ..record(&[], now, end)? };
+        let created = self.storage.create(&key, mark, GUARD, now).await?;
+        Ok(matches!(created, Create::Created))
     }
 
     /// The owner's epoch: tokens with a smaller one are refused.
     pub async fn epoch(&self, owner: &OwnerKey, now: Timestamp) -> Result<u64, SessionError> {
         let found = self.storage.read(&self.namespace.epoch(owner), now).await?;
-        found.map_or(Ok(0), |stored| number(&stored.record.payload))
+        found.map_or(Ok(0), |stored| number(&stored.payload))
     }
 
     /// Begins the owner's next epoch: all tokens before it are refused.
@@ -84,28 +96,43 @@ impl Revocation {
         let key = self.namespace.epoch(owner);
         let _queue = self.locks.lock(&key).await;
         let found = self.storage.read(&key, now).await?;
-        let known = found.as_ref().map_or(Ok(0), |stored| number(&stored.record.payload))?;
+        let known = found.as_ref().map_or(Ok(0), |stored| number(&stored.payload))?;
         if known != present {
             return Ok(None);
         }
         let next = known.saturating_add(1);
-        let record = record(&next.to_be_bytes(), now, now.after(EPOCH_LIFE));
+        let record = record(&next.to_be_bytes(), now, now.after(EPOCH_LIFE))?;
         let written = match found {
             None => {
                 let created = self.storage.create(&key, record, GUARD, now).await?;
-                matches!(created, Create::Created(_))
+                matches!(created, Create::Created)
             }
             Some(stored) => {
                 let updated = self.storage.update(&key, stored.version, record, GUARD, now).await?;
-                matches!(updated, Update::Updated(_))
+                matches!(updated, Update::Updated)
             }
         };
         Ok(written.then_some(next))
     }
 }
 
-fn record(payload: &[u8], now: Timestamp, expires: Timestamp) -> Record {
-    Record { payload: payload.into(), owner: None, created: now, last_seen: now, expires }
+/// The version of the mark that a session leaves which goes on as this one. It is the
+/// same when the commit is tried again.
+fn successor(session: &Sealed) -> Version {
+    let hash = Sha256::digest(session.token_id);
+    Version(hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
+}
+
+fn record(payload: &[u8], now: Timestamp, expires: Timestamp) -> Result<Record, StorageError> {
+    let version = Version::random()?;
+    Ok(Record {
+        version,
+        payload: payload.into(),
+        owner: None,
+        created: now,
+        last_seen: now,
+        expires,
+    })
 }
 
 fn number(payload: &[u8]) -> Result<u64, SessionError> {

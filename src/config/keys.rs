@@ -11,9 +11,10 @@ use zeroize::{Zeroize, Zeroizing};
 use super::ktor::KtorUse;
 use super::storage::resolve;
 use super::table::Table;
-use super::{KeyMaterial, KtorConfig, Protect, Secret};
-use crate::random::Random;
-use crate::token::Suite;
+use super::{KtorConfig, Protect};
+use crate::crypto::aead::Suite;
+use crate::crypto::keys::KeyMaterial;
+use crate::crypto::{Random, Secret, hex};
 
 /// Keys that documentation shows, this crate's or Ktor's: everybody knows them.
 const DOCUMENTED: [&str; 5] = [
@@ -143,6 +144,29 @@ pub(super) fn of_session(
     }
 }
 
+/// The files that a session's keys come from, the root's if it has none of its own.
+pub(super) fn files(table: &mut Table<'_, '_>, keys: &[KeyMaterial]) -> Vec<PathBuf> {
+    let own: &[_] = match keys.first() {
+        None => &[],
+        Some(KeyMaterial::Secret(_)) if table.has("secret") || table.has("secret_file") => {
+            &["secret_file"]
+        }
+        Some(KeyMaterial::Secret(_)) => return table.context.root_file.iter().cloned().collect(),
+        Some(KeyMaterial::Sign(_)) => &["sign_key_file"],
+        Some(KeyMaterial::Encrypt(_)) => &["encrypt_key_file"],
+        Some(KeyMaterial::EncryptAndSign { .. }) => &["encrypt_key_file", "sign_key_file"],
+    };
+    own.iter().filter_map(|key| file(table, key)).collect()
+}
+
+/// The path of a file of keys.
+pub(super) fn file(table: &mut Table<'_, '_>, key: &'static str) -> Option<PathBuf> {
+    match table.value(key)? {
+        Value::String(tag, path) => Some(resolve(table.context, tag, &path)),
+        _ => None,
+    }
+}
+
 fn random_or_refused(table: &mut Table<'_, '_>, name: &str) -> Vec<KeyMaterial> {
     if !table.context.debug {
         table.problem(
@@ -246,11 +270,7 @@ fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 fn from_hex(digits: &str) -> Option<Zeroizing<Vec<u8>>> {
-    if !digits.len().is_multiple_of(2) || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    digits.as_bytes().chunks(2).map(byte).collect::<Option<Vec<u8>>>().map(Zeroizing::new)
+    hex::decode(digits).map(Zeroizing::new)
 }
 
 fn from_base64(text: &str) -> Option<Zeroizing<Vec<u8>>> {

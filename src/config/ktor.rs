@@ -5,7 +5,9 @@ use figment::value::Value;
 
 use super::table::Table;
 use super::{Context, KtorConfig, KtorKeys, Protect};
-use crate::ktor::{CookieEncoding, MacAlgorithm, Serializer};
+use crate::crypto::Secret;
+use crate::crypto::mac::MacAlgorithm;
+use crate::ktor::{CookieEncoding, Serializer};
 
 /// Whether Ktor's format is written, accepted, or neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,8 +130,8 @@ impl KtorConfig {
 pub(super) fn keys(
     table: &mut Table<'_, '_>,
     config: &KtorConfig,
-    sign: Vec<super::Secret>,
-    encrypt: Vec<super::Secret>,
+    sign: Vec<Secret>,
+    encrypt: Vec<Secret>,
 ) -> Vec<KtorKeys> {
     if config.transform.is_empty() {
         if !sign.is_empty() || !encrypt.is_empty() {

@@ -8,7 +8,6 @@ mod environment;
 mod keys;
 mod ktor;
 mod names;
-mod secret;
 mod session;
 pub(crate) mod storage;
 mod table;
@@ -16,13 +15,13 @@ mod types;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use figment::Figment;
 use figment::value::{Dict, Value};
 
 pub(crate) use ktor::KtorTransform;
 pub(crate) use names::valid_session_name;
-pub(crate) use secret::Secret;
 use table::Table;
 pub(crate) use types::*;
 
@@ -59,8 +58,8 @@ struct Context<'a> {
     warnings: Vec<String>,
     /// Definitions that run on a random key.
     keyless: Vec<String>,
-    /// The root secret comes from a file.
-    root_file: bool,
+    /// The file that the root secret comes from.
+    root_file: Option<PathBuf>,
 }
 
 impl Context<'_> {
@@ -94,7 +93,7 @@ pub(crate) fn read(figment: &Figment, registered: &Registered) -> Result<Config,
         problems: Vec::new(),
         warnings: Vec::new(),
         keyless: Vec::new(),
-        root_file: false,
+        root_file: None,
     };
     let config = root(&mut context);
     if !context.keyless.is_empty() {
@@ -119,20 +118,17 @@ fn root(context: &mut Context<'_>) -> Config {
     }
     let dict = environment::sessions(context);
     let mut table = Table::new(context, "sessions".into(), dict);
-    let app = table.text("app").unwrap_or_default();
-    if app.len() > usize::from(u16::MAX) {
-        table.problem("app", "at most 65535 bytes");
-    }
+    let app = names::app(&mut table).unwrap_or_default();
     let secrets = keys::root(&mut table);
-    table.context.root_file = table.has("secret_file");
+    table.context.root_file = keys::file(&mut table, "secret_file");
     let mut sessions = BTreeMap::new();
     for (name, value) in table.rest() {
         let path = format!("sessions.{name}");
         if !valid_session_name(&name) {
-            let message = "not a session's name; write a lower-case one like `user_session`, or one of: secret, secret_file, app";
+            let message = "not a session's name; write a lower-case one of at most 255 characters like `user_session`, or one of: secret, secret_file, app";
             context.problem(&path, message, Some(&value));
         } else if let Value::Dict(_, dict) = value {
-            if let Some(session) = session::read(context, &name, dict, &secrets) {
+            if let Some(session) = session::read(context, &name, dict, (&app, &secrets)) {
                 sessions.insert(name, session);
             }
         } else {
@@ -144,7 +140,8 @@ fn root(context: &mut Context<'_>) -> Config {
         }
     }
     names::refuse_duplicates(context, &sessions);
-    Config { app, sessions, warnings: Vec::new() }
+    names::require_app(context, &sessions);
+    Config { sessions, warnings: Vec::new() }
 }
 
 /// A dictionary, if the value is one.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Context, SessionConfig, TransportConfig};
+use super::table::Table;
+use super::{Context, SessionConfig, StorageConfig, TransportConfig};
 
 /// Keys of the root table, which no session can be named after.
 const ROOT: [&str; 3] = ["secret", "secret_file", "app"];
@@ -48,6 +49,7 @@ pub(crate) fn valid_session_name(name: &str) -> bool {
     };
     name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.split('_').all(word)
+        && name.len() <= 255
         && !ROOT.contains(&name)
 }
 
@@ -83,4 +85,34 @@ pub(super) fn refuse_duplicates(
             context.problem(&format!("sessions.{name}.name"), message, None);
         }
     }
+}
+
+/// The application's name.
+pub(super) fn app(table: &mut Table<'_, '_>) -> Option<String> {
+    let app = table.text("app")?;
+    if app.len() > usize::from(u16::MAX) {
+        table.problem("app", "at most 65535 bytes");
+    }
+    Some(app)
+}
+
+/// Applications without a name see and end each other's sessions on a shared server.
+pub(super) fn require_app(context: &mut Context<'_>, sessions: &BTreeMap<String, SessionConfig>) {
+    let is_shared = |session: &SessionConfig| {
+        session.storage.iter().chain(&session.revocation).any(StorageConfig::is_shared)
+    };
+    let unnamed =
+        sessions.iter().filter(|(_, session)| session.app.is_empty() && is_shared(session));
+    let unnamed: Vec<_> = unnamed.map(|(name, _)| name.as_str()).collect();
+    if unnamed.is_empty() {
+        return;
+    }
+    let message = format!(
+        "missing. The session(s) `{}` use a server that other applications may use as well: \
+         applications without names of their own see and end one another's sessions there. \
+         Write app = \"shop-production\" below [default.sessions] in Rocket.toml, \
+         or set ROCKET_SESSIONS__APP=shop-production",
+        unnamed.join("`, `")
+    );
+    context.weakness("sessions.app", &message, None);
 }

@@ -6,15 +6,16 @@ use figment::value::{Dict, Value};
 use zeroize::Zeroizing;
 
 use super::ktor::{self, KtorTransform, KtorUse};
-use super::names::{is_reserved, is_token};
+use super::names::{self, is_reserved, is_token};
 use super::table::Table;
 use super::{
-    Context, CookieConfig, KtorConfig, Protect, SessionConfig, TransportConfig, cookie, keys,
-    storage,
+    Context, CookieConfig, KeyReload, KtorConfig, Protect, SessionConfig, TransportConfig, cookie,
+    keys, storage,
 };
+use crate::crypto::aead::Suite;
+use crate::crypto::keys::KeyMaterial;
 use crate::expiry::Lifetime;
 use crate::storage::{OwnerLimit, OwnerLimitPolicy};
-use crate::token::Suite;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// Ktor's own default lifetime.
@@ -22,13 +23,15 @@ const IDLE: Duration = Duration::from_secs(7 * 86_400);
 /// NIST SP 800-63B, AAL1.
 const ABSOLUTE: Duration = Duration::from_secs(30 * 86_400);
 const STORAGE_TIMEOUT: Duration = Duration::from_secs(2);
+const LONGEST_STORAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Reads one session's table; `None` if it has problems that leave no session.
+/// Reads one session's table, whose application and secrets are the root's unless
+/// it has its own; `None` if it has problems that leave no session.
 pub(super) fn read(
     context: &mut Context<'_>,
     name: &str,
     dict: Dict,
-    secrets: &[Zeroizing<Vec<u8>>],
+    (app, secrets): (&str, &[Zeroizing<Vec<u8>>]),
 ) -> Option<SessionConfig> {
     let registered = context.registered;
     let mut table = Table::new(context, format!("sessions.{name}"), dict);
@@ -50,7 +53,7 @@ pub(super) fn read(
     let keys =
         keys::of_session(&mut table, name, protect, suite, secrets, (ktor.as_mut(), ktor_use));
     let writes_ktor = ktor_use == KtorUse::Written;
-    let key_reload = key_reload(&mut table);
+    let key_reload = key_reload(&mut table, &keys);
     if writes_ktor {
         refuse_with_ktor(&mut table, revocation.is_some(), key_reload.is_some());
     }
@@ -77,6 +80,7 @@ pub(super) fn read(
     let remember_client = remember_client(&mut table, &lifetime, storage.is_some());
     let small = storage.is_none() && !matches!(transport, TransportConfig::Cookie(_));
     let session = SessionConfig {
+        app: names::app(&mut table).unwrap_or_else(|| app.to_owned()),
         transport,
         wire_name,
         storage: storage::cached(&mut table, storage),
@@ -90,12 +94,21 @@ pub(super) fn read(
         key_reload,
         lifetime,
         max_payload: table.size("max_payload").unwrap_or(if small { 8 * 1024 } else { 64 * 1024 }),
-        storage_timeout: table.duration("storage_timeout").unwrap_or(STORAGE_TIMEOUT),
+        storage_timeout: storage_timeout(&mut table),
         transform: transform(&mut table, registered),
         remember_client,
     };
     table.finish();
     Some(session)
+}
+
+/// Writes whose answers are lost can be found for two minutes; see `by_id::settle`.
+fn storage_timeout(table: &mut Table<'_, '_>) -> Duration {
+    let timeout = table.duration("storage_timeout").unwrap_or(STORAGE_TIMEOUT);
+    if timeout >= LONGEST_STORAGE_TIMEOUT {
+        table.problem("storage_timeout", "must be shorter than one minute, e.g. \"2 seconds\"");
+    }
+    timeout
 }
 
 /// How long sessions live and keep their ids.
@@ -209,14 +222,14 @@ fn duration_or_never(table: &mut Table<'_, '_>, key: &'static str) -> Option<Dur
     }
 }
 
-/// How often to read the files of the keys again; `None` for never.
-fn key_reload(table: &mut Table<'_, '_>) -> Option<Duration> {
+/// When to read the files of the keys again; `None` for never.
+fn key_reload(table: &mut Table<'_, '_>, keys: &[KeyMaterial]) -> Option<KeyReload> {
     let every = duration_or_never(table, "key_reload")?;
     let own = ["secret_file", "sign_key_file", "encrypt_key_file"];
-    if !table.context.root_file && !own.iter().any(|file| table.has(file)) {
+    if table.context.root_file.is_none() && !own.iter().any(|file| table.has(file)) {
         table.problem("key_reload", "reads files again, and no key comes from one; write `secret_file = \"…\"` or remove it");
     }
-    Some(every)
+    Some(KeyReload { every, files: keys::files(table, keys) })
 }
 
 fn transport(

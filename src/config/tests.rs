@@ -8,7 +8,11 @@ use std::time::Duration;
 use figment::Jail;
 
 use super::*;
-use crate::token::Suite;
+use crate::crypto::aead::Suite;
+use crate::crypto::keys::KeyMaterial;
+
+#[cfg(all(feature = "redis", feature = "postgres", feature = "mysql", feature = "sqlite"))]
+mod servers;
 
 const KEY: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
 
@@ -147,7 +151,7 @@ fn every_key_is_read() {
     )
     .expect("no problem");
     let user = &config.sessions["user"];
-    assert_eq!((config.app.as_str(), user.wire_name.as_str()), ("shop", "__Secure-u"));
+    assert_eq!((user.app.as_str(), user.wire_name.as_str()), ("shop", "__Secure-u"));
     assert_eq!((user.suite, user.max_payload), (Suite::A256CbcHs512, 2048));
     assert_eq!(user.lifetime.absolute, Duration::from_secs(28_800));
     assert_eq!((user.lifetime.touch_after, user.transform.len()), (Duration::ZERO, 1));

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::Secret;
 use crate::config::ktor::KtorTransform;
+use crate::crypto::Secret;
+use crate::crypto::aead::Suite;
+use crate::crypto::keys::KeyMaterial;
+use crate::crypto::mac::MacAlgorithm;
 use crate::expiry::Lifetime;
-use crate::ktor::{CookieEncoding, MacAlgorithm, Serializer};
+use crate::ktor::{CookieEncoding, Serializer};
 use crate::storage::OwnerLimit;
-use crate::token::Suite;
 
 /// Everything below `sessions`, checked.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// Bound into every token.
-    pub app: String,
     /// By table name, which is `SessionData::NAME`.
     pub sessions: BTreeMap<String, SessionConfig>,
     /// What is allowed in the debug profile but deserves a word.
@@ -25,6 +25,8 @@ pub(crate) struct Config {
 /// One `[default.sessions.x]`, checked.
 #[derive(Debug)]
 pub(crate) struct SessionConfig {
+    /// The application's name: bound into every token and every name in a storage.
+    pub app: String,
     pub transport: TransportConfig,
     /// The cookie's (prefix included) or the header's name.
     pub wire_name: String,
@@ -42,8 +44,7 @@ pub(crate) struct SessionConfig {
     pub ktor: Option<KtorConfig>,
     /// Ktor's format is the one that is written.
     pub writes_ktor: bool,
-    /// How often to read the keys' files again.
-    pub key_reload: Option<Duration>,
+    pub key_reload: Option<KeyReload>,
     pub lifetime: Lifetime,
     /// Bytes of encoded payload.
     pub max_payload: usize,
@@ -52,6 +53,13 @@ pub(crate) struct SessionConfig {
     pub transform: Vec<String>,
     /// Keep who the client says that it is.
     pub remember_client: bool,
+}
+
+/// Keys that are read again from their files.
+#[derive(Debug)]
+pub(crate) struct KeyReload {
+    pub every: Duration,
+    pub files: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -129,6 +137,19 @@ pub(crate) enum Engine {
     Sqlite,
 }
 
+impl StorageConfig {
+    /// Whether it is a server that other applications may use as well. Storages that
+    /// the application registers are not checked.
+    pub fn is_shared(&self) -> bool {
+        match self {
+            Self::Redis { .. } => true,
+            Self::Database { engine, .. } => *engine != Engine::Sqlite,
+            Self::Cached { storage, .. } => storage.is_shared(),
+            Self::Memory { .. } | Self::Directory { .. } | Self::Custom(_) => false,
+        }
+    }
+}
+
 /// An address, maybe with a password in it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Url(pub String);
@@ -164,17 +185,4 @@ pub(crate) struct KtorConfig {
 pub(crate) struct KtorKeys {
     pub sign: Secret,
     pub encrypt: Option<Secret>,
-}
-
-/// One entry of a session's list of keys, before derivation.
-#[derive(Debug)]
-pub(crate) enum KeyMaterial {
-    /// `secret`: derives every key.
-    Secret(Secret),
-    /// `sign_key` alone.
-    Sign(Secret),
-    /// `encrypt_key` alone.
-    Encrypt(Secret),
-    /// `encrypt_key` with the `sign_key` beside it.
-    EncryptAndSign { encrypt: Secret, sign: Secret },
 }

@@ -6,21 +6,25 @@ use std::sync::{Arc, OnceLock};
 
 use figment::Figment;
 use parking_lot::RwLock;
+use tokio::time::Instant;
 
-use super::{SessionsFairing, open};
+use super::summary::summary;
+use super::{SessionsFairing, open, reload};
 use crate::by_id::{ById, Identity, Server};
 use crate::by_value::{ByValue, Revocation};
 use crate::codec::Codec;
 use crate::config::{
-    self, Engine, KtorConfig, KtorKeys, KtorTransform, Protect, Registered, SessionConfig,
-    StorageConfig, TransportConfig,
+    self, KtorConfig, KtorKeys, KtorTransform, Registered, SessionConfig, StorageConfig,
+    TransportConfig,
 };
-use crate::definition::{Core, Definition, Reload, Report, Tracker};
-use crate::ktor::{Cipher, Ktor, Mac, Serializer, Transform};
+use crate::crypto::keys::{Binding, TransportBinding};
+use crate::crypto::mac::Mac;
+use crate::definition::{Core, Definition, Pace, Reload, Report, Tracker};
+use crate::ktor::{Cipher, Ktor, Serializer, Transform};
 use crate::namespace::Namespace;
 use crate::request::plan::Policy;
 use crate::storage::{Cached, Directory, KtorDirectory, Memory, SessionStorage, StorageError};
-use crate::token::{Binding, Format, Sealer, TransportBinding};
+use crate::token::{Format, Kind, Sealer};
 use crate::transport::{CookieTransport, HeaderTransport, LONGEST_COOKIE, SessionTransport};
 
 /// Everything the requests will need, or every problem found.
@@ -29,12 +33,12 @@ pub(super) async fn core(
     figment: &Figment,
 ) -> Result<Core, Vec<String>> {
     let registered = registered(fairing);
+    let read = Instant::now();
     let config = config::read(figment, &registered)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let report = Report { warnings: config.warnings, summary: Vec::new() };
     let mut builder = Builder {
         fairing,
-        app: config.app,
         opened: Vec::new(),
         problems: Vec::new(),
         report,
@@ -43,10 +47,11 @@ pub(super) async fn core(
     let (mut definitions, mut reloads) = (HashMap::new(), Vec::new());
     for (name, session) in config.sessions {
         builder.report.summary.extend(summary(&name, &session));
-        let key_reload = session.key_reload;
-        if let Some(definition) = builder.definition(&name, session).await.map(Arc::new) {
-            let reload = |every| Reload { definition: Arc::clone(&definition), every };
-            reloads.extend(key_reload.map(reload));
+        let keys = session.key_reload.as_ref();
+        let pace = keys.map(|keys| reload::pace(keys, read, fairing.clock.now()));
+        if let Some(definition) = builder.definition(&name, session, pace).await.map(Arc::new) {
+            let reload = |pace| Reload { definition: Arc::clone(&definition), pace };
+            reloads.extend(pace.map(reload));
             definitions.insert(name, definition);
         }
     }
@@ -91,7 +96,11 @@ pub(super) fn format(app: &str, name: &str, config: &SessionConfig) -> Result<Fo
         TransportConfig::Custom(transport) => TransportBinding::Custom(transport),
     };
     let binding = Binding { app, session: name, transport };
-    let native = Sealer::new(&binding, config.protect, config.suite, &config.keys)?;
+    let kind = match config.storage {
+        Some(_) => Kind::id(config.protect),
+        None => Kind::payload(config.protect),
+    };
+    let native = Sealer::new(&binding, kind, config.suite, &config.keys)?;
     Ok(Format::native(native, config.ktor.as_ref().map(self::ktor).transpose()?))
 }
 
@@ -124,7 +133,6 @@ fn names<T>(parts: &HashMap<String, T>) -> Vec<String> {
 /// Opens each storage once and collects what goes wrong.
 struct Builder<'a> {
     fairing: &'a SessionsFairing,
-    app: String,
     opened: Vec<(StorageConfig, Server)>,
     problems: Vec<String>,
     report: Report,
@@ -136,10 +144,16 @@ struct Builder<'a> {
 const LEAST_IDENTITY: usize = 22;
 
 impl Builder<'_> {
-    async fn definition(&mut self, name: &str, config: SessionConfig) -> Option<Definition> {
-        let format = format(&self.app, name, &config)
+    async fn definition(
+        &mut self,
+        name: &str,
+        config: SessionConfig,
+        pace: Option<Pace>,
+    ) -> Option<Definition> {
+        let format = format(&config.app, name, &config)
+            .map(|format| reload::begin(format, pace))
             .map_err(|problem| self.problems.push(format!("`sessions.{name}`: {problem}")));
-        let namespace = Namespace { app: self.app.clone(), session: name.to_owned() };
+        let namespace = Namespace { app: config.app.clone(), session: name.to_owned() };
         let tracker = self.tracker(name, &config, &namespace).await;
         let transport: Arc<dyn SessionTransport> = match &config.transport {
             TransportConfig::Cookie(cookie) => Arc::new(CookieTransport::new(cookie)),
@@ -266,7 +280,7 @@ impl Builder<'_> {
         Ok(Server { ktor: Some(files), ..server })
     }
 
-    /// What a storage without compare-and-swap cannot do.
+    /// Reports the keys that are set and that the storage cannot serve.
     fn refuse<const N: usize>(&mut self, name: &str, rows: [(&str, bool, &str); N]) {
         let set = rows.into_iter().filter(|(_, set, _)| *set);
         self.problems.extend(
@@ -331,69 +345,5 @@ fn policy(config: &SessionConfig, tracker: &Tracker) -> Policy {
         by_value: matches!(tracker, Tracker::ByValue(_)),
         token_expires_early: max_age.is_some_and(|age| age < absolute || longest_expires_early),
         longest_expires_early,
-    }
-}
-
-/// A session the way Rocket prints its own configuration; no keys.
-fn summary(name: &str, config: &SessionConfig) -> [String; 5] {
-    let transport = match &config.transport {
-        TransportConfig::Cookie(_) => "cookie",
-        TransportConfig::Header => "header",
-        TransportConfig::Custom(name) => name,
-    };
-    let storage = config.storage.as_ref().map_or_else(|| "client".into(), described);
-    let protection = match config.protect {
-        Protect::Encrypt => format!("encrypted ({})", config.suite.name()),
-        Protect::Sign => "signed".to_owned(),
-        Protect::None => "unprotected".to_owned(),
-    };
-    let protection = match &config.ktor {
-        Some(ktor) if config.writes_ktor => {
-            format!("Ktor's format, {:?}, {} key(s)", ktor.transform, ktor.keys.len())
-        }
-        Some(_) => {
-            format!("{protection}, {} key(s); Ktor's sessions are accepted", config.keys.len())
-        }
-        None => format!("{protection}, {} key(s)", config.keys.len()),
-    };
-    let (idle, absolute) = (config.lifetime.idle, config.lifetime.absolute);
-    [
-        format!("Session `{name}`:"),
-        format!("   >> {transport}: {}", config.wire_name),
-        format!("   >> storage: {storage}"),
-        format!("   >> protection: {protection}"),
-        format!(
-            "   >> timeouts: idle {}, absolute {}",
-            humantime::format_duration(idle),
-            humantime::format_duration(absolute)
-        ),
-    ]
-}
-
-/// A storage in the words of the operator; no URL, which may hold a password.
-fn described(storage: &StorageConfig) -> String {
-    match storage {
-        StorageConfig::Memory { capacity } => format!("memory, {capacity} records"),
-        StorageConfig::Directory { path } => format!("directory {}", path.display()),
-        StorageConfig::Redis { urls, sentinels, prefix } => {
-            let nodes = match (urls.len(), sentinels.len()) {
-                (1, 0) => "one server",
-                (1, _) => "the master of Sentinels",
-                _ => "a cluster",
-            };
-            format!("redis, {nodes}, prefix {prefix}")
-        }
-        StorageConfig::Database { engine: Engine::Sqlite, url, table, .. } => {
-            format!("sqlite {}, table {table}", url.0)
-        }
-        StorageConfig::Database { engine, table, max_connections, .. } => {
-            let engine = if *engine == Engine::MySql { "mysql" } else { "postgres" };
-            format!("{engine}, table {table}, at most {max_connections} connections")
-        }
-        StorageConfig::Custom(name) => name.clone(),
-        StorageConfig::Cached { storage, capacity, ttl } => {
-            let ttl = humantime::format_duration(*ttl);
-            format!("{}; {capacity} copies cached for {ttl}", described(storage))
-        }
     }
 }

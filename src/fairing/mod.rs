@@ -4,6 +4,7 @@ mod launch;
 mod open;
 mod reload;
 mod respond;
+mod summary;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,11 +19,11 @@ use rocket::{Build, Orbit, Request, Response, Rocket, Shutdown, error, info, war
 
 use crate::SessionData;
 use crate::by_id::Identity;
+use crate::crypto::Random;
 use crate::definition::{Core, Listener};
 use crate::event::SessionEvent;
 use crate::expiry::Clock;
 use crate::manager::Sessions;
-use crate::random::Random;
 use crate::storage::SessionStorage;
 use crate::transformer::SessionTransformer;
 use crate::transport::SessionTransport;

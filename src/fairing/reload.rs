@@ -2,19 +2,75 @@
 //!
 //! Nodes do not reload at the same moment. So a key that is new opens at once
 //! and seals only after two intervals, when every node can open what it seals.
+//! A node that starts cannot see which keys are new, only when their file was
+//! changed: until two intervals after that, the last key of the list seals, the
+//! oldest, which every node has.
 
 use std::collections::HashMap;
+use std::fs::Metadata;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use figment::Figment;
-use rocket::{Shutdown, error, info};
-use tokio::time::Instant;
+use rocket::{Shutdown, error, info, warn};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::launch::format;
-use crate::config::{self, Registered};
-use crate::definition::{Definition, Reload};
+use crate::config::{self, KeyReload, Registered};
+use crate::definition::{Definition, Pace, Reload};
+use crate::expiry::Timestamp;
 use crate::token::Format;
+
+/// When the keys are read again, and when every node has those that were read.
+pub(super) fn pace(keys: &KeyReload, read: Instant, now: Timestamp) -> Pace {
+    let changed = keys.files.iter().map(|file| last_change(file).unwrap_or(now)).max();
+    // A change in the future counts as one of this moment.
+    let age = changed.map_or(Duration::MAX, |changed| now.since(changed));
+    let all_know = Instant::now() + (2 * keys.every).saturating_sub(age);
+    Pace { every: keys.every, read, all_know }
+}
+
+/// When the file was last changed, or any link on the way to it; none if nobody
+/// can tell.
+fn last_change(path: &Path) -> Option<Timestamp> {
+    let mut latest = changed(&path.metadata().ok()?)?;
+    let mut paths = vec![path.to_owned()];
+    let mut next = 0;
+    while let Some(path) = paths.get(next).cloned() {
+        next += 1;
+        for link in path.ancestors().filter(|part| part.is_symlink()) {
+            latest = latest.max(changed(&link.symlink_metadata().ok()?)?);
+            let target = link.parent()?.join(link.read_link().ok()?);
+            if !paths.contains(&target) {
+                paths.push(target);
+            }
+        }
+    }
+    Some(latest)
+}
+
+/// A file that is moved or copied may keep the time of its writing; that of its
+/// coming, which is the later one, nobody sets.
+fn changed(about: &Metadata) -> Option<Timestamp> {
+    #[cfg(unix)]
+    let came = {
+        use std::os::unix::fs::MetadataExt;
+        let millis = about.ctime() * 1000 + about.ctime_nsec() / 1_000_000;
+        u64::try_from(millis).ok().map(Timestamp::from_millis)
+    };
+    #[cfg(not(unix))]
+    let came = about.created().ok().map(Timestamp::from);
+    about.modified().ok().map(Timestamp::from).max(came)
+}
+
+/// The key that seals at launch.
+pub(super) fn begin(format: Format, pace: Option<Pace>) -> Format {
+    let Some(pace) = pace else { return format };
+    let (keys, _) = format.key_ids();
+    let sealing = sealing(&keys, &all(&keys, pace));
+    format.sealing_with(sealing)
+}
 
 /// Where the keys are read from.
 #[derive(Clone)]
@@ -24,20 +80,17 @@ pub(super) struct Source {
 }
 
 /// Reloads one definition's keys until shutdown.
-pub(super) async fn watch(
-    definition: Arc<Definition>,
-    every: Duration,
-    source: Source,
-    shutdown: Shutdown,
-) {
+async fn watch(definition: Arc<Definition>, pace: Pace, source: Source, shutdown: Shutdown) {
     let (known, _) = definition.format().key_ids();
-    // Keys that were there at launch seal at once.
-    let mut ages = known.into_iter().map(|key| (key, None)).collect();
+    let mut ready = all(&known, pace);
     let mut last_problem = String::new();
+    // Liftoff may be long after the keys were read.
+    let mut ticks = interval_at(pace.read + pace.every, pace.every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
-            () = tokio::time::sleep(every) => {}
+            _ = ticks.tick() => {}
             () = &mut shutdown => return,
         }
         let (source, name) = (source.clone(), definition.namespace.session.clone());
@@ -45,7 +98,7 @@ pub(super) async fn watch(
         match read.unwrap_or_else(|cause| Err(cause.to_string())) {
             Ok(fresh) => {
                 last_problem.clear();
-                take(&definition, fresh, &mut ages, every);
+                take(&definition, fresh, &mut ready, pace.every);
             }
             Err(problem) if problem != last_problem => {
                 error!(
@@ -64,24 +117,41 @@ fn read(source: &Source, name: &str) -> Result<Format, String> {
         problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     })?;
     let session = config.sessions.get(name).ok_or("its definition is gone")?;
-    format(&config.app, name, session)
+    format(&session.app, name, session)
 }
 
-/// Since when each key is known; `None` for since launch.
-type Ages = HashMap<[u8; 4], Option<Instant>>;
+/// From when on each key may seal.
+type Ready = HashMap<[u8; 4], Instant>;
 
-fn take(definition: &Definition, fresh: Format, ages: &mut Ages, every: Duration) {
-    let (keys, _) = fresh.key_ids();
+/// The keys of launch.
+fn all(keys: &[[u8; 4]], pace: Pace) -> Ready {
+    keys.iter().map(|key| (*key, pace.all_know)).collect()
+}
+
+/// The first key that may seal. Where none may yet, the oldest; of those that
+/// came together the last, as new keys stand in front.
+fn sealing(keys: &[[u8; 4]], ready: &Ready) -> usize {
     let now = Instant::now();
-    ages.retain(|key, _| keys.contains(key));
-    for key in &keys {
-        ages.entry(*key).or_insert(Some(now));
+    let may_seal = |key| ready.get(key).is_some_and(|from| *from <= now);
+    let oldest = || (0..keys.len()).rev().min_by_key(|n| ready.get(&keys[*n])).unwrap_or(0);
+    keys.iter().position(may_seal).unwrap_or_else(oldest)
+}
+
+fn take(definition: &Definition, fresh: Format, ready: &mut Ready, every: Duration) {
+    let (keys, _) = fresh.key_ids();
+    let mut behind = keys.iter().skip_while(|key| !ready.contains_key(*key));
+    if behind.any(|key| !ready.contains_key(key)) {
+        warn!(
+            "Session `{}`: a new key stands behind an older one, and a node that starts now seals \
+             with the last; write a new key into the first line.",
+            definition.namespace.session
+        );
     }
-    let old_enough = |key: &[u8; 4]| {
-        ages.get(key).is_some_and(|since| since.is_none_or(|since| now - since >= 2 * every))
-    };
-    // If all are new there is nothing better than the first.
-    let sealing = keys.iter().position(old_enough).unwrap_or(0);
+    ready.retain(|key, _| keys.contains(key));
+    for key in &keys {
+        ready.entry(*key).or_insert_with(|| Instant::now() + 2 * every);
+    }
+    let sealing = sealing(&keys, ready);
     if definition.format().key_ids() == (keys, sealing) {
         return;
     }
@@ -95,8 +165,16 @@ fn take(definition: &Definition, fresh: Format, ages: &mut Ages, every: Duration
 
 /// Starts a task for each definition that asks for it.
 pub(super) fn start(reloads: &[Reload], source: &Source, shutdown: &Shutdown) {
-    for Reload { definition, every } in reloads {
-        let watch = watch(Arc::clone(definition), *every, source.clone(), shutdown.clone());
+    for Reload { definition, pace } in reloads {
+        let (_, sealing) = definition.format().key_ids();
+        if sealing > 0 {
+            info!(
+                "Session `{}`: number {} of its keys seals until every node has read those before it.",
+                definition.namespace.session,
+                sealing + 1
+            );
+        }
+        let watch = watch(Arc::clone(definition), *pace, source.clone(), shutdown.clone());
         rocket::tokio::spawn(watch);
     }
 }

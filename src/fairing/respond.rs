@@ -115,7 +115,7 @@ async fn commit<'r>(
         saved.unwrap_or_else(|_| Err(SessionError::Encode(EncodeError::new("user code panicked"))));
     if let Err(cause) = &saved {
         error!("The request's sessions could not be saved: {cause}.");
-        entries.all().for_each(|entry| entry.give_up());
+        entries.all().for_each(|entry| entry.give_up(false));
         // A catcher may use sessions, too.
         replace(request, response, cause.status()).await;
         let ended = AssertUnwindSafe(end_all(entries)).catch_unwind().await;
@@ -160,8 +160,8 @@ async fn end_all(entries: &Entries) {
             continue;
         }
         if let Err(cause) = ended.and(entry.commit(true, &budget).await) {
-            error!("A session could not be ended: {cause}.");
-            entry.give_up();
+            error!("A session could not be ended, or its last write be found: {cause}.");
+            entry.give_up(true);
         }
     }
 }

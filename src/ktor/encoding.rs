@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::crypto::hex;
+
 /// How a value travels in a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CookieEncoding {
@@ -85,11 +87,7 @@ pub(super) fn uri_decode(text: &str, plus_is_space: bool) -> Option<String> {
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
-            b'%' => {
-                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-                let (high, low) = (digit(rest.next())?, digit(rest.next())?);
-                u8::try_from(high * 16 + low).ok()?
-            }
+            b'%' => hex::byte(rest.next()?, rest.next()?)?,
             b'+' if plus_is_space => b' ',
             _ => byte,
         });

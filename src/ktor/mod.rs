@@ -15,10 +15,11 @@ use std::borrow::Cow;
 
 pub(crate) use encoding::CookieEncoding;
 pub(crate) use form::{Variant, from_form, to_form};
-pub(crate) use transform::{Cipher, Mac, MacAlgorithm, Transform, hex};
+pub(crate) use transform::{Cipher, Transform};
+use transform::{sign, signed};
 
+use crate::crypto::Random;
 use crate::error::{EncodeError, SessionError};
-use crate::random::Random;
 
 /// How a value becomes text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,12 +58,14 @@ impl Ktor {
 
     /// The token for `text`.
     pub fn seal(&self, text: &str, random: &Random) -> Result<String, SessionError> {
-        self.seal_with(text, || random.bytes())
+        self.seal_with(text, || Ok(random.bytes()?))
     }
 
-    /// Characters of the token for `text`.
+    /// Characters of the token for `text`, which opens as that text.
     pub fn sealed_len(&self, text: &str) -> Result<usize, SessionError> {
-        self.seal_with(text, || Ok([0; 16])).map(|token| token.len())
+        let token = self.seal_with(text, || Ok([0; 16]))?;
+        let opened = self.open(&token).is_some_and(|(opened, _)| opened == text);
+        if opened { Ok(token.len()) } else { Err(cannot_carry()) }
     }
 
     fn seal_with(
@@ -73,17 +76,16 @@ impl Ktor {
         let mut token = text.to_owned();
         for transform in self.chains.first().into_iter().flatten() {
             token = match transform {
-                Transform::Mac(mac) => mac.write(&token),
+                Transform::Mac(mac) => sign(mac, &token),
                 Transform::Encrypt(cipher) => cipher.write(&token, &iv()?),
             };
         }
         let encoded =
             self.encoding.map_or(Some(Cow::Borrowed(&*token)), |encoding| encoding.encode(&token));
-        let fits = encoded.filter(|value| value.chars().all(|c| !c.is_control()));
-        fits.map(Cow::into_owned).ok_or_else(|| {
-            let message = "the session holds characters that its `cookie_encoding` cannot carry";
-            SessionError::Encode(EncodeError::new(message))
-        })
+        // White space around a header's or a cookie's value is not part of it.
+        let plain = |value: &str| value.trim() == value && !value.contains(char::is_control);
+        let fits = encoded.filter(|value| plain(value));
+        fits.map(Cow::into_owned).ok_or_else(cannot_carry)
     }
 
     /// The text in a token, and whether an older key than the first opened it.
@@ -95,13 +97,18 @@ impl Ktor {
             let mut text = value.clone().into_owned();
             for transform in chain.iter().rev() {
                 text = match transform {
-                    Transform::Mac(mac) => mac.read(&text)?,
+                    Transform::Mac(mac) => signed(mac, &text)?.to_owned(),
                     Transform::Encrypt(cipher) => cipher.read(&text)?,
                 };
             }
             Some((text, position > 0))
         })
     }
+}
+
+fn cannot_carry() -> SessionError {
+    let message = "the session holds characters that its `cookie_encoding` cannot carry";
+    SessionError::Encode(EncodeError::new(message))
 }
 
 #[cfg(test)]

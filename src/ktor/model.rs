@@ -9,8 +9,9 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::transform::Mac;
 use super::*;
+use crate::crypto::hex::encode as hex;
+use crate::crypto::mac::{Mac, MacAlgorithm};
 
 /// The model, asked a line at a time.
 struct Model(Child);
@@ -230,7 +231,7 @@ fn forms_agree_with_the_model_and_read_back_whatever_they_hold() {
         *counts.lock().0 += 1;
         let answer = model.lock().ask(&json!({"ask": "form", "pairs": pairs(&fields), "sorted": sorted}));
         prop_assert_eq!(answer["form"].as_str(), Some(&*form));
-        prop_assert_eq!(from_form::<Value>(&form), Some(value.plain()));
+        prop_assert_eq!(from_form::<Value>(&form).ok(), Some(value.plain()));
     });
     assert!(written > 200 && refused > 0, "{written} written, {refused} refused");
 }

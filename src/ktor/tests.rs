@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::*;
+use crate::crypto::mac::{Mac, MacAlgorithm};
 
 fn unhex(text: &str) -> Vec<u8> {
-    let pair = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
-    (0..text.len()).step_by(2).map(pair).collect()
+    crate::crypto::hex::decode(text).unwrap()
 }
 
 fn vectors(kind: &str) -> Vec<Value> {
@@ -32,9 +32,9 @@ fn algorithm(name: &str) -> MacAlgorithm {
     }
 }
 
-fn mac(vector: &Value) -> transform::Mac {
+fn mac(vector: &Value) -> Mac {
     let key = unhex(vector["keys"]["sign"].as_str().unwrap());
-    transform::Mac::new(algorithm(text(vector, "mac")), &key).unwrap()
+    Mac::new(algorithm(text(vector, "mac")), &key).unwrap()
 }
 
 fn cipher(vector: &Value, backward_compatible_read: bool) -> Cipher {
@@ -86,11 +86,11 @@ fn every_signed_vector_reads_and_writes() {
     for vector in vectors("mac") {
         let (name, wire) = (text(&vector, "name"), text(&vector, "wire"));
         let plaintext = text(&vector, "plaintext");
-        assert_eq!(mac(&vector).write(plaintext), wire, "{name}");
-        assert_eq!(mac(&vector).read(wire).as_deref(), Some(plaintext), "{name}");
+        assert_eq!(sign(&mac(&vector), plaintext), wire, "{name}");
+        assert_eq!(signed(&mac(&vector), wire), Some(plaintext), "{name}");
         let upper =
             wire.rsplit_once('/').map(|(text, tag)| format!("{text}/{}", tag.to_uppercase()));
-        assert_eq!(mac(&vector).read(&upper.unwrap()), None, "{name}: upper case is refused");
+        assert_eq!(signed(&mac(&vector), &upper.unwrap()), None, "{name}: upper case is refused");
         let cookie = ktor(Transform::Mac(Box::new(mac(&vector))), Some(CookieEncoding::Uri));
         let sealed = cookie.seal(plaintext, &Random::default()).unwrap();
         assert_eq!(sealed, text(&vector, "cookie_value_uri_encoded"), "{name}");
@@ -198,7 +198,7 @@ fn the_old_form_format_reads_and_writes_ktors_vectors() {
     let texts = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>();
     let [one, two, three, injection] = &vectors("legacy")[..] else { panic!() };
     assert_eq!(to_form(&primitives(), Variant::Kotlinx).unwrap(), text(one, "wire"));
-    assert_eq!(from_form::<Primitives>(text(one, "wire")), Some(primitives()));
+    assert_eq!(from_form::<Primitives>(text(one, "wire")).ok(), Some(primitives()));
     let collections = WithCollections {
         list_s: texts(&["1", "2"]),
         list_e: vec![Letter::A, Letter::B],
@@ -207,7 +207,7 @@ fn the_old_form_format_reads_and_writes_ktors_vectors() {
         map_i: [("key1".into(), 1), ("key2".into(), 2)].into(),
     };
     assert_eq!(to_form(&collections, Variant::Kotlinx).unwrap(), text(two, "wire"));
-    assert_eq!(from_form::<WithCollections>(text(two, "wire")), Some(collections));
+    assert_eq!(from_form::<WithCollections>(text(two, "wire")).ok(), Some(collections));
     let read: Value = from_form(text(three, "wire")).unwrap();
     assert_eq!(read, serde_json::json!({"test": 1, "list": ["a", "b", "c"]}));
 
@@ -253,10 +253,10 @@ fn nested_and_sealed_values_and_every_number_have_their_form() {
         written,
         "name=%23sa+b%26c%3D%C3%A9%25%2B&inner=%23%23name%3D%2523sann%26admin%3D%2523bof&after=%23i-1"
     );
-    assert_eq!(from_form::<Outer>(&written), Some(outer("ann")));
+    assert_eq!(from_form::<Outer>(&written).ok(), Some(outer("ann")));
     let sorted = to_form(&outer("ann"), Variant::Reflection).unwrap();
     assert!(sorted.starts_with("after=") && sorted.contains("&inner=%23%23admin%3D"), "{sorted}");
-    assert_eq!(from_form::<Outer>(&sorted), Some(outer("ann")));
+    assert_eq!(from_form::<Outer>(&sorted).ok(), Some(outer("ann")));
     // Ktor's kotlinx reader would see an `admin` that is not there.
     assert!(to_form(&outer("x&admin=#bot"), Variant::Kotlinx).is_err());
     assert!(to_form(&outer("x&admin=#bot"), Variant::Reflection).is_ok());
@@ -264,7 +264,7 @@ fn nested_and_sealed_values_and_every_number_have_their_form() {
     let shape = Shape::Named { name: "n".into(), big: true };
     let written = to_form(&shape, Variant::Reflection).unwrap();
     assert_eq!(written, "big=%23bot&name=%23sn&%24type=Named");
-    assert_eq!(from_form::<Shape>(&written), Some(shape));
+    assert_eq!(from_form::<Shape>(&written).ok(), Some(shape));
     let circle = to_form(&Shape::Circle { radius: 1e10 }, Variant::Kotlinx).unwrap();
     assert_eq!(circle, "radius=%23f1.0E10&%24type=Circle");
 
@@ -293,11 +293,11 @@ fn a_form_that_is_none_is_no_value_and_no_panic() {
     for text in
         ["a", "a=1", "a=#", "a=#x", "a=#ione", "a=%zz", "=", "a=#bo", "a=#f", "a=#mx", "a=#opx"]
     {
-        assert_eq!(from_form::<Value>(text), None, "{text}");
+        assert_eq!(from_form::<Value>(text).ok(), None, "{text}");
     }
-    assert_eq!(from_form::<Value>(""), Some(serde_json::json!({})));
+    assert_eq!(from_form::<Value>("").ok(), Some(serde_json::json!({})));
     let deep = format!("a={}", "#op".repeat(10_000));
-    assert_eq!(from_form::<Value>(&deep), None);
+    assert_eq!(from_form::<Value>(&deep).ok(), None);
     let optional: Value = from_form("a=#om&b=#op#i1&c=#bd1.5&d=#cl&e=#cs&f=#m&g=#chx").unwrap();
     let expected = serde_json::json!(
         {"a": null, "b": 1, "c": "1.5", "d": [], "e": [], "f": {}, "g": "x"}

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::entry::Entry;
 use super::pending::{Base, Change};
 use super::replay::{is_replaying, replaying};
@@ -42,7 +40,7 @@ impl<T: SessionData> Entry<T> {
     }
 
     pub fn login_with(&self, make: impl Fn(Option<&T>) -> T + Send + 'static) -> Arc<T> {
-        let base = Base::Made(Arc::new(Mutex::new(make)));
+        let base = Base::made(make);
         let former = self.get();
         let value = Arc::new(replaying(self.name(), || base.over(former.as_deref())));
         if !is_replaying(self.name()) {

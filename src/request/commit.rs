@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rocket::warn;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::delivery::Holds;
 use super::load::{too_late, within};
 use super::plan::{Asked, Moment, Plan, Snapshot, Value, plan};
 use super::tracked::{Content, Kind, Sessions, Tracked};
+use crate::by_id::{Attempt, Outcome};
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Times;
-use crate::storage::OwnerKey;
+use crate::storage::{OwnerGuard, OwnerKey};
 use crate::token::SessionId;
 use crate::{by_id, by_value};
 
@@ -50,6 +52,19 @@ pub(crate) trait Changes: Send + Sync {
     /// that was told to whoever asked.
     fn id(&self, renewed: Option<&SessionId>) -> Result<SessionId, SessionError>;
 
+    /// Under which conditions the session may become this owner's, if that was asked
+    /// for these changes before.
+    fn guard(&self, owner: &OwnerKey) -> Option<OwnerGuard>;
+
+    /// These are the conditions, however often the changes are tried.
+    fn keep_guard(&self, owner: OwnerKey, guard: OwnerGuard);
+
+    /// A session that could not be begun is being ended.
+    fn is_ending(&self, end: JoinHandle<()>);
+
+    /// The end of one that could not be begun before: until then it counts.
+    fn ending(&self) -> Option<JoinHandle<()>>;
+
     /// The id is another session's. The next one is drawn anew.
     fn id_is_taken(&self);
 }
@@ -65,7 +80,7 @@ pub(crate) struct Commit<'a> {
     pub changes: &'a dyn Changes,
     /// The epoch of its owner in which a token is to be sealed anew.
     pub epoch: Option<u64>,
-    /// Who the client says that it is, encoded; empty if nobody wants to know.
+    /// The encoded description of the client. Empty without `remember_client`.
     pub client: &'a [u8],
     pub moment: Moment,
     pub deadline: Instant,
@@ -82,6 +97,8 @@ pub(crate) struct Done {
     pub holds: Option<Holds>,
     /// What became of the value.
     pub fate: Fate,
+    /// A write of which nobody knows yet what became.
+    pub attempt: Option<Arc<Attempt>>,
 }
 
 /// What became of the value of a commit that succeeded.
@@ -99,7 +116,7 @@ pub(crate) enum Fate {
 
 impl Done {
     pub fn new(sessions: Kind) -> Self {
-        Self { sessions, holds: None, fate: Fate::Committed }
+        Self { sessions, holds: None, fate: Fate::Committed, attempt: None }
     }
 }
 
@@ -107,15 +124,15 @@ impl Done {
 /// (checklist S66).
 pub(crate) async fn commit(commit: &Commit<'_>, done: &mut Done) -> Result<(), SessionError> {
     let result = {
-        let Done { sessions, holds, fate } = &mut *done;
+        let Done { sessions, holds, fate, attempt } = &mut *done;
         let work = pin!(async {
             match sessions {
                 Kind::ByValue(tracker, sessions) => {
-                    let progress = Progress { sessions, holds, fate };
+                    let progress = Progress { sessions, holds, fate, attempt };
                     Box::pin(by_value::commit(commit, tracker, progress)).await
                 }
                 Kind::ById(tracker, sessions) => {
-                    let progress = Progress { sessions, holds, fate };
+                    let progress = Progress { sessions, holds, fate, attempt };
                     Box::pin(by_id::commit(commit, tracker, progress)).await
                 }
             }
@@ -125,6 +142,9 @@ pub(crate) async fn commit(commit: &Commit<'_>, done: &mut Done) -> Result<(), S
     match result.unwrap_or_else(|| Err(commit.timed_out())) {
         // Nothing is lost that anybody was promised.
         Err(cause) if commit.is_courtesy(&done.sessions) => {
+            if commit.was_renewed(done).await {
+                return Ok(());
+            }
             let name = &commit.definition.namespace.session;
             warn!("Session `{name}`: it could not be refreshed or given another id: {cause}.");
             Ok(())
@@ -148,6 +168,25 @@ impl Commit<'_> {
         let asked = next.map_or(self.asked, |next| next.asked(sessions.content(), self.asked));
         let plan = plan(sessions.snapshot(), &asked, &self.definition.policy, &self.moment);
         self.is_unasked() || self.epoch.is_none() && matches!(plan, Plan::Touch { .. })
+    }
+
+    /// Whether an id that was to be given by itself has been given, though no answer
+    /// said so. Then the client must have it.
+    async fn was_renewed(&self, done: &mut Done) -> bool {
+        let Some(attempt) = done.attempt.take().filter(|attempt| attempt.renews) else {
+            return false;
+        };
+        let Kind::ById(tracker, sessions) = &mut done.sessions else { return false };
+        let now = self.moment.now;
+        let settle = by_id::settle(self.definition, &tracker.server, &attempt, false, now);
+        let settled = within(self.deadline, Box::pin(settle).as_mut()).await;
+        if !matches!(settled, Some(Ok(Outcome::Applied))) {
+            return false;
+        }
+        sessions.one = Some(Arc::clone(&attempt.written));
+        done.holds.clone_from(&attempt.holds);
+        self.report(Event::Renewed);
+        true
     }
 
     /// Nobody asked for anything: what happens, happens by itself.
@@ -191,12 +230,24 @@ pub(crate) struct Progress<'a, P> {
     pub sessions: &'a mut Sessions<P>,
     holds: &'a mut Option<Holds>,
     fate: &'a mut Fate,
+    attempt: &'a mut Option<Arc<Attempt>>,
 }
 
 impl<P> Progress<'_, P> {
+    /// A write is about to be sent.
+    pub fn attempts(&mut self, attempt: &Arc<Attempt>) {
+        *self.attempt = Some(Arc::clone(attempt));
+    }
+
+    /// It is known what became of it.
+    pub fn settled(&mut self) {
+        *self.attempt = None;
+    }
+
     /// The session goes on, or begins, as this one. What the client is to hold
     /// stays as it is if `holds` says nothing.
     pub fn goes_on(&mut self, session: Arc<Tracked<P>>, holds: Option<Holds>) {
+        self.settled();
         self.sessions.one = Some(session);
         *self.fate = Fate::Committed;
         if holds.is_some() {

@@ -54,8 +54,8 @@ pub(crate) trait Committable: Send + Sync {
     fn told(&self, holds: Holds);
     /// What the response said last.
     fn say_again(&self) -> Option<Holds>;
-    /// The response says that nothing was saved.
-    fn give_up(&self);
+    /// The response says that not everything was saved; see [`State::give_up`].
+    fn give_up(&self, for_good: bool);
     /// Waits for the commit under way. No token goes out from then on.
     async fn close(&self);
     /// [`close`](Self::close), if no commit is under way and none is needed.
@@ -201,8 +201,8 @@ impl<T: SessionData> Committable for Entry<T> {
         self.state.lock().told.take()
     }
 
-    fn give_up(&self) {
-        self.change(State::give_up);
+    fn give_up(&self, for_good: bool) {
+        self.change(|state, retired| state.give_up(for_good, retired));
     }
 
     async fn close(&self) {
@@ -238,7 +238,8 @@ impl<T: SessionData> Committable for Entry<T> {
 
 impl<T: SessionData> Drop for Entry<T> {
     fn drop(&mut self) {
-        if !self.state.get_mut().pending.is_empty() {
+        let state = self.state.get_mut();
+        if !state.pending.is_empty() || state.unsettled.is_some() {
             error!(
                 "Session `{}`: a change was made after the response and never saved; it is lost. Call `save()` on the session.",
                 self.definition.namespace.session

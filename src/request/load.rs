@@ -129,7 +129,7 @@ async fn leave_out_ended<T: SessionData>(
     for mut session in std::mem::take(&mut found.sessions) {
         let value = definition.codec.decode::<T>(&session.content);
         session.place.owner = value.and_then(|value| definition.owner_of(&value));
-        if revocation.covers(&session.place, now).await? {
+        if revocation.covers(&session.place, None, now).await? {
             found.over = true;
         } else {
             found.sessions.push(session);

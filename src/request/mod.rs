@@ -31,6 +31,7 @@ pub(crate) mod state;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tracked;
+mod unsettled;
 mod work;
 
 use std::sync::Arc;

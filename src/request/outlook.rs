@@ -28,7 +28,7 @@ impl<T: SessionData> Entry<T> {
         };
         // User code runs outside the lock.
         if let Some(value) = value.filter(|_| changes) {
-            let encoded = encoded.map_or_else(|| self.definition.encode(&*value), Ok);
+            let encoded = encoded.map_or_else(|| self.definition.codec.encode(&*value), Ok);
             let same = encoded.is_ok_and(|encoded| {
                 sessions.content().is_some_and(|content| content.bytes() == encoded.bytes())
             });

@@ -37,16 +37,77 @@ type Make<T> = dyn Fn(Option<&T>) -> T + Send;
 pub(crate) enum Base<T> {
     /// `set` and `login`.
     Value(Arc<T>),
-    /// `login_with`: made from the session that is there.
-    Made(Closure<Make<T>>),
+    /// `login_with`: made from the session that is there, with what the request had
+    /// changed in it before.
+    Made(Closure<Make<T>>, Arc<Values<T>>),
 }
 
 impl<T> Clone for Base<T> {
     fn clone(&self) -> Self {
         match self {
             Self::Value(value) => Self::Value(Arc::clone(value)),
-            Self::Made(make) => Self::Made(Arc::clone(make)),
+            Self::Made(make, earlier) => Self::Made(Arc::clone(make), Arc::clone(earlier)),
         }
+    }
+}
+
+impl<T> Base<T> {
+    pub fn made(make: impl Fn(Option<&T>) -> T + Send + 'static) -> Self {
+        Self::Made(Arc::new(Mutex::new(make)), Arc::default())
+    }
+}
+
+/// An optional base and the updates after it.
+pub(crate) struct Values<T> {
+    /// The last value that did not come from an update.
+    pub base: Option<Base<T>>,
+    /// The updates after it.
+    pub changes: Vec<Change<T>>,
+}
+
+impl<T> Default for Values<T> {
+    fn default() -> Self {
+        Self { base: None, changes: Vec::new() }
+    }
+}
+
+impl<T> Clone for Values<T> {
+    fn clone(&self) -> Self {
+        Self { base: self.base.clone(), changes: self.changes.clone() }
+    }
+}
+
+impl<T> Values<T> {
+    /// These, then the later ones.
+    #[must_use]
+    pub fn followed_by(mut self, later: Self) -> Self {
+        match later.base {
+            None => {
+                self.changes.extend(later.changes);
+                self
+            }
+            Some(Base::Made(make, earlier)) => {
+                let earlier = self.followed_by(Self::clone(&earlier));
+                let base = Some(Base::Made(make, Arc::new(earlier)));
+                Self { base, changes: later.changes }
+            }
+            base => Self { base, changes: later.changes },
+        }
+    }
+}
+
+impl<T: SessionData> Values<T> {
+    /// What they make of `present`; none without a value to start from. Runs user
+    /// code.
+    pub fn apply(&self, present: Option<&T>) -> Option<T> {
+        let mut value = match &self.base {
+            Some(base) => base.over(present),
+            None => present?.clone(),
+        };
+        for change in &self.changes {
+            change.apply(&mut value);
+        }
+        Some(value)
     }
 }
 
@@ -55,13 +116,15 @@ impl<T: SessionData> Base<T> {
     ///
     /// What `login_with` makes of a former session counts only if that has no
     /// owner or the new one's, and leaves the owner as it is without it.
-    pub fn over(&self, former: Option<&T>) -> T {
-        let make = match self {
+    pub fn over(&self, present: Option<&T>) -> T {
+        let (make, earlier) = match self {
             Self::Value(value) => return T::clone(value),
-            Self::Made(make) => make.lock(),
+            Self::Made(make, earlier) => (make, earlier),
         };
+        let former = earlier.apply(present);
+        let make = make.lock();
         let alone = make(None);
-        let Some(former) = former else { return alone };
+        let Some(former) = &former else { return alone };
         if former.owner().is_some() && former.owner() != alone.owner() {
             return alone;
         }
@@ -70,14 +133,11 @@ impl<T: SessionData> Base<T> {
     }
 }
 
-/// A request's uncommitted changes: an optional base and the updates after it.
+/// A request's uncommitted changes.
 pub(crate) struct Pending<T> {
     /// `clear`: whatever the request presented ends.
     pub ended: bool,
-    /// The last value that did not come from an update.
-    pub base: Option<Base<T>>,
-    /// The updates after it.
-    pub changes: Vec<Change<T>>,
+    pub values: Values<T>,
     /// `login`: another session, whatever became of the present one.
     pub login: bool,
     /// `renew`: a fresh id for the same session.
@@ -92,8 +152,7 @@ impl<T> Default for Pending<T> {
     fn default() -> Self {
         Self {
             ended: false,
-            base: None,
-            changes: Vec::new(),
+            values: Values::default(),
             login: false,
             renew: false,
             idle: None,
@@ -104,7 +163,7 @@ impl<T> Default for Pending<T> {
 
 impl<T> Clone for Pending<T> {
     fn clone(&self) -> Self {
-        Self { base: self.base.clone(), changes: self.changes.clone(), ..*self }
+        Self { values: self.values.clone(), ..*self }
     }
 }
 
@@ -116,7 +175,7 @@ impl<T> Pending<T> {
 
     /// Whether the value is another than the session's, or may be.
     pub fn changes_value(&self) -> bool {
-        self.base.is_some() || !self.changes.is_empty()
+        self.values.base.is_some() || !self.values.changes.is_empty()
     }
 
     /// These changes, then the later ones.
@@ -125,12 +184,7 @@ impl<T> Pending<T> {
         if later.ended {
             return later;
         }
-        if later.base.is_some() {
-            self.base = later.base;
-            self.changes = later.changes;
-        } else {
-            self.changes.extend(later.changes);
-        }
+        self.values = self.values.followed_by(later.values);
         // A login begins with the configured timeout.
         self.idle = later.idle.or(self.idle.filter(|_| !later.login));
         self.login |= later.login;
@@ -149,20 +203,5 @@ impl<T> Pending<T> {
             reseal: self.epoch.is_some(),
             ..Asked::default()
         }
-    }
-}
-
-impl<T: SessionData> Pending<T> {
-    /// The changes on top of `present`; none without a value to start from.
-    /// Runs user code.
-    pub fn apply(&self, present: Option<&T>) -> Option<T> {
-        let mut value = match &self.base {
-            Some(base) => base.over(present),
-            None => present?.clone(),
-        };
-        for change in &self.changes {
-            change.apply(&mut value);
-        }
-        Some(value)
     }
 }

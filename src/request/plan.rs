@@ -25,7 +25,7 @@
 //! after the response. Every other plan that needs a token fails with
 //! `TooLate` after the response, before anything is written.
 
-use crate::expiry::{Lifetime, Times, Timestamp};
+use crate::expiry::{Lifetime, OwnLifetime, Times, Timestamp};
 
 /// A session as it stands: found by the load, or left by the last commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,8 +103,9 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    fn expires_early(&self, idle_override: u32) -> bool {
-        if idle_override == 0 { self.token_expires_early } else { self.longest_expires_early }
+    fn expires_early(&self, times: &Times) -> bool {
+        let own = times.own_idle().is_some();
+        if own { self.longest_expires_early } else { self.token_expires_early }
     }
 }
 
@@ -167,8 +168,9 @@ pub(crate) fn plan(
     policy: &Policy,
     moment: &Moment,
 ) -> Plan {
+    let own_lifetime = asked.idle.map(|seconds| OwnLifetime::Idle(seconds.into()));
     let begins = Times {
-        idle_override: asked.idle.unwrap_or(0),
+        lifetime: own_lifetime.unwrap_or_default(),
         ..Times::begin(moment.now, asked.login || asked.owned)
     };
     let Some(session) = session.filter(|_| !asked.ended) else {
@@ -182,15 +184,15 @@ pub(crate) fn plan(
         return Plan::Login { times: begins };
     }
     let by_itself = !moment.late && !moment.failed;
-    let idle = asked.idle.unwrap_or(session.times.idle_override);
-    let own_idle = idle != session.times.idle_override;
+    let lifetime = own_lifetime.unwrap_or(session.times.lifetime);
+    let own_idle = lifetime != session.times.lifetime;
     let changed = asked.value == Value::Changed || own_idle;
     let touch = policy.lifetime.touch_due(&session.times, moment.now);
     // Whether the client can be given a token, and whether it needs one.
     let tells = !moment.late && !session.in_grace;
-    let early = policy.expires_early(idle);
+    let refreshed = Times { lifetime, ..session.times.refreshed(moment.now) };
+    let early = policy.expires_early(&refreshed);
     let needs = session.stale_key || early;
-    let refreshed = Times { idle_override: idle, ..session.times.refreshed(moment.now) };
     // A use that the client is not told of would put off the next cookie.
     let untold = early && !tells;
     let times = if untold { Times { seen: session.times.seen, ..refreshed } } else { refreshed };

@@ -3,17 +3,20 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use rocket::warn;
 use tokio::time::Instant;
 
 use super::commit::Fate;
-use super::entry::Entry;
+use super::entry::{Committable, Entry};
 use super::load::{self, too_late, within};
 use super::replay::{is_replaying, replaying};
-use super::state::Left;
+use super::state::{Left, State};
 use super::tracked::{Kind, Tracked};
 use super::work::Work;
+use crate::SessionData;
+use crate::by_id::{self, Outcome};
 use crate::error::SessionError;
-use crate::{SessionData, by_id};
+use crate::event::SessionEventKind as Event;
 
 impl<T: SessionData> Entry<T> {
     /// Commits now. The changes stay pending if that fails. Says whether they were
@@ -41,11 +44,65 @@ impl<T: SessionData> Entry<T> {
         confirmed: bool,
     ) -> Result<Fate, SessionError> {
         let _alone = self.alone(deadline).await.ok_or_else(too_late)?;
+        self.settle(false, deadline).await?;
         let mut work = Work::begin(self, confirmed);
         let fate = work.run(self.moment(failed), deadline).await?;
+        // Nobody waited for this commit any more when the response went out.
+        if self.is_closed() && work.gives_token() {
+            return Err(SessionError::TooLate);
+        }
         // Changes that the request has dropped itself are not lost.
         let moot = fate == Fate::Dropped && !work.is_wanted();
         Ok(if moot { Fate::Unwanted } else { fate })
+    }
+
+    /// Finds out what became of the last commit's write, if nobody knows. If it may
+    /// still be on its way, it is sent again, or with `by_reading` alone left as it
+    /// is. Says whether it is known now.
+    async fn settle(&self, by_reading: bool, deadline: Instant) -> Result<bool, SessionError> {
+        let Some((unsettled, wanted)) = self.change(State::unsettled) else { return Ok(true) };
+        let (attempt, moment) = (&unsettled.attempt, self.moment(false));
+        let sessions = self.state.lock().presented.sessions.clone();
+        let Kind::ById(tracker, mut all) = sessions else { return Ok(true) };
+        let too_late = moment.late && attempt.holds.is_some();
+        let send_again = wanted && !by_reading && !too_late;
+        let (definition, server) = (&self.definition, &tracker.server);
+        let settled = by_id::settle(definition, server, attempt, send_again, moment.now);
+        let settled = within(deadline, Box::pin(settled).as_mut()).await;
+        let settled = settled.unwrap_or_else(|| Err(load::too_late()));
+        match settled {
+            // Nobody asks for it any more, and the client need not be told.
+            Err(cause) if !wanted && attempt.holds.is_none() => {
+                let name = &definition.namespace.session;
+                warn!("Session `{name}`: a write whose changes were dropped may remain: {cause}.");
+                self.change(State::was_not_applied);
+            }
+            Err(cause) => {
+                match cause {
+                    SessionError::Ended => self.change(State::was_refused),
+                    SessionError::LimitReached => self.change(State::was_not_applied),
+                    _ => {}
+                }
+                return Err(cause);
+            }
+            Ok(Outcome::Applied) => {
+                if attempt.renews {
+                    self.core.emit(Event::Renewed, definition);
+                }
+                all.one = Some(Arc::clone(&attempt.written));
+                let sessions = Kind::ById(Arc::clone(&tracker), all);
+                self.change(|state, retired| state.was_applied(&unsettled, sessions, retired));
+                if too_late {
+                    return Err(SessionError::TooLate);
+                }
+            }
+            Ok(Outcome::Open) if wanted && by_reading => return Ok(false),
+            // It may still arrive. Another one could count twice.
+            Ok(Outcome::Open) if wanted => return Err(SessionError::TooLate),
+            Ok(Outcome::Open | Outcome::NotApplied) => self.change(State::was_not_applied),
+        }
+        self.show_anew();
+        Ok(true)
     }
 
     /// Waits for the commit or the read under way. One that nobody polls any more
@@ -59,6 +116,10 @@ impl<T: SessionData> Entry<T> {
         self.outside_of_changes()?;
         let deadline = Instant::now() + self.definition.storage_timeout;
         let _alone = self.alone(deadline).await.ok_or_else(too_late)?;
+        if !self.settle(true, deadline).await? {
+            // The record is as it was.
+            return Ok(self.get());
+        }
         let (sessions, ended) = {
             let state = self.state.lock();
             (state.presented.sessions.clone(), state.pending.ended)
@@ -116,7 +177,7 @@ impl<T: SessionData> Entry<T> {
                     return Ok(None);
                 }
                 if let (Some(revocation), Some(one)) = (&tracker.revocation, &all.one)
-                    && revocation.covers(&one.place, now).await?
+                    && revocation.covers(&one.place, None, now).await?
                 {
                     return Ok(None);
                 }
@@ -130,7 +191,7 @@ impl<T: SessionData> Entry<T> {
     pub(super) fn begins_another(&self) -> bool {
         let (login, base, value, committed) = {
             let state = self.state.lock();
-            let base = state.pending.base.is_some();
+            let base = state.pending.values.base.is_some();
             (state.pending.login, base, state.value.clone(), state.committed.clone())
         };
         let owner = |value: &Option<Arc<T>>| {
@@ -150,7 +211,7 @@ impl<T: SessionData> Entry<T> {
         };
         // User code runs outside the lock. If it panics, the next commit meets it.
         let value = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            replaying(self.name(), || pending.apply(committed.as_deref()))
+            replaying(self.name(), || pending.values.apply(committed.as_deref()))
         }));
         let Ok(value) = value else { return };
         self.change(|state, retired| {

@@ -5,11 +5,14 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
+
 use super::delivery::{Delivery, Holds};
 use super::pending::{Base, Change, Pending};
 use super::plan::Asked;
 use super::tracked::{Content, Kind, Presented};
-use crate::storage::StorageKey;
+use super::unsettled::Unsettled;
+use crate::storage::{OwnerGuard, OwnerKey, StorageKey};
 use crate::token::SessionId;
 
 /// The id that the next commit gives, once somebody has asked for it.
@@ -35,13 +38,21 @@ pub(crate) struct Retired<T> {
     value: Option<Arc<T>>,
     committed: Option<Arc<T>>,
     pending: Option<Pending<T>>,
-    in_flight: Option<Arc<Pending<T>>>,
+    pub in_flight: Option<Arc<Pending<T>>>,
+    pub unsettled: Option<Unsettled<T>>,
     unconfirmed: Option<(Kind, Option<Arc<T>>)>,
 }
 
 impl<T> Default for Retired<T> {
     fn default() -> Self {
-        Self { value: None, committed: None, pending: None, in_flight: None, unconfirmed: None }
+        Self {
+            value: None,
+            committed: None,
+            pending: None,
+            in_flight: None,
+            unsettled: None,
+            unconfirmed: None,
+        }
     }
 }
 
@@ -67,7 +78,14 @@ pub(crate) struct State<T> {
     /// What the commit under way works on. It is asked for as much as
     /// `pending`: `discard`, a 5xx and `clear` drop it, too. With the
     /// generation in which it was taken.
-    in_flight: Option<(u64, Arc<Pending<T>>)>,
+    pub in_flight: Option<(u64, Arc<Pending<T>>)>,
+    /// Before the next commit: what became of the last one's write.
+    pub unsettled: Option<Unsettled<T>>,
+    /// The owner that the pending changes let the session join, and the conditions,
+    /// taken when that was first tried: tried again, they do not outlive a revocation.
+    pub guard: Option<(OwnerKey, OwnerGuard)>,
+    /// The end of a session that this request could not begin.
+    pub ending: Option<JoinHandle<()>>,
     /// Moves when changes are dropped, so that a commit under way can tell.
     pub generation: u64,
     /// Moves with every change of `value`.
@@ -96,6 +114,9 @@ impl<T> State<T> {
             value,
             pending: Pending::default(),
             in_flight: None,
+            unsettled: None,
+            guard: None,
+            ending: None,
             generation: 0,
             revision: 0,
             stale: false,
@@ -111,12 +132,15 @@ impl<T> State<T> {
 
     /// `set`, or `login` and `login_with`.
     pub fn set(&mut self, base: Base<T>, value: Arc<T>, login: bool, retired: &mut Retired<T>) {
-        let replaced = Pending {
-            base: self.pending.base.replace(base),
-            changes: std::mem::take(&mut self.pending.changes),
-            ..Pending::default()
-        };
-        retired.pending = Some(replaced);
+        self.guard = None;
+        let earlier = std::mem::take(&mut self.pending.values);
+        self.pending.values.base = Some(match base {
+            Base::Made(make, _) => Base::Made(make, Arc::new(earlier)),
+            base @ Base::Value(_) => {
+                retired.pending = Some(Pending { values: earlier, ..Pending::default() });
+                base
+            }
+        });
         if login {
             self.pending.login = true;
             self.pending.idle = None;
@@ -136,7 +160,7 @@ impl<T> State<T> {
         if self.revision != revision {
             return Err(change);
         }
-        self.pending.changes.push(change);
+        self.pending.values.changes.push(change);
         self.show(Some(Arc::clone(value)), retired);
         Ok(())
     }
@@ -162,6 +186,7 @@ impl<T> State<T> {
     fn drop_pending(&mut self, retired: &mut Retired<T>) {
         retired.pending = Some(std::mem::take(&mut self.pending));
         self.generation += 1;
+        self.guard = None;
         self.planned = None;
         self.lost = false;
         self.stale = false;
@@ -229,7 +254,7 @@ impl<T> State<T> {
     pub fn committed(&mut self, generation: u64, left: Left<T>, retired: &mut Retired<T>) {
         let left = if self.is_over() { Left::Value(None) } else { left };
         retired.in_flight = self.in_flight.take().map(|(_, pending)| pending);
-        self.planned = None;
+        (self.planned, self.guard) = (None, None);
         self.found(left, retired);
         // What the request has dropped itself is not lost.
         self.lost &= self.generation == generation;
@@ -299,9 +324,14 @@ impl<T> State<T> {
         self.ended_outside != EndedOutside::Nothing && self.presented.sessions.snapshot().is_none()
     }
 
-    /// Another session of the request could not be saved, and the response says
-    /// so. Only `clear` holds.
-    pub fn give_up(&mut self, retired: &mut Retired<T>) {
+    /// The response says that not everything could be saved. Only `clear` holds. What
+    /// became of a write is still found out where the client must be told, but not
+    /// `for_good`.
+    pub fn give_up(&mut self, for_good: bool, retired: &mut Retired<T>) {
+        let tells = self.unsettled.as_ref().is_some_and(|one| one.attempt.holds.is_some());
+        if for_good || !tells {
+            self.abandon(retired);
+        }
         if let Some((sessions, committed)) = self.unconfirmed.take() {
             self.presented.sessions = sessions;
             retired.committed = std::mem::replace(&mut self.committed, committed);
@@ -343,6 +373,7 @@ impl<T> State<T> {
     pub fn is_quiet(&self) -> bool {
         let wanted = |(generation, _): &(u64, _)| *generation == self.generation;
         let under_way = self.in_flight.as_ref().is_some_and(wanted);
-        self.pending.is_empty() && !under_way && self.delivery.is_settled()
+        let settled = self.unsettled.is_none() && self.delivery.is_settled();
+        self.pending.is_empty() && !under_way && settled
     }
 }

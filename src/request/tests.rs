@@ -7,7 +7,7 @@ use rocket::http::{Header, Status};
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
 
-use crate::random::Random;
+use crate::crypto::Random;
 use crate::{Session, SessionData, Sessions};
 
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
@@ -50,8 +50,9 @@ async fn name_under(client: &Client, token: &str) -> String {
 
 #[tokio::test]
 async fn s4_a_generator_that_repeats_an_id_overwrites_nobody() {
-    // An id takes two draws: 1 1, then 1 1 again, then 2 2. Drawn from the end.
-    let script = vec![2, 2, 1, 1, 1, 1];
+    // An id takes two draws, a version one: 1 1 9, then 1 1 8, then 2 2 7. Drawn from
+    // the end.
+    let script = vec![7, 2, 2, 8, 1, 1, 9, 1, 1];
     let client = client("memory", Random::Scripted(Arc::new(Mutex::new(script)))).await;
     let (first, second) = (token_for(&client, "first").await, token_for(&client, "second").await);
     assert_ne!(first, second);

@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::commit::{Changes, Commit, Done, Fate, Next, Present, commit};
+use super::delivery::Holds;
 use super::entry::Entry;
 use super::pending::Pending;
 use super::plan::Moment;
 use super::replay::replaying;
 use super::state::Left;
 use super::tracked::Content;
+use super::unsettled::Unsettled;
 use crate::SessionData;
 use crate::error::SessionError;
-use crate::storage::OwnerKey;
+use crate::storage::{OwnerGuard, OwnerKey};
 use crate::token::SessionId;
 
 /// Changes that are being committed. They stay in the state until that is done,
@@ -108,6 +111,11 @@ impl<'a, T: SessionData> Work<'a, T> {
         Ok(self.done.fate)
     }
 
+    /// Whether a token must reach the client.
+    pub fn gives_token(&self) -> bool {
+        matches!(self.done.holds, Some(Holds::Token { .. }))
+    }
+
     /// Whether nobody has dropped the changes meanwhile.
     pub fn is_wanted(&self) -> bool {
         self.applied.are_wanted()
@@ -156,7 +164,7 @@ impl<T: SessionData> Changes for Applied<'_, T> {
             },
             None => None,
         };
-        let value = replaying(self.entry.name(), || self.pending.apply(fresh.as_deref()));
+        let value = replaying(self.entry.name(), || self.pending.values.apply(fresh.as_deref()));
         let Some(value) = value.map(Arc::new) else { return Ok(None) };
         let content = definition.encode(&*value)?;
         if fresh.is_some() {
@@ -175,6 +183,24 @@ impl<T: SessionData> Changes for Applied<'_, T> {
         self.entry.planned(renewed)
     }
 
+    fn guard(&self, owner: &OwnerKey) -> Option<OwnerGuard> {
+        let state = self.entry.state.lock();
+        let (of, guard) = state.guard.as_ref()?;
+        (of == owner).then_some(*guard)
+    }
+
+    fn keep_guard(&self, owner: OwnerKey, guard: OwnerGuard) {
+        self.entry.state.lock().guard = Some((owner, guard));
+    }
+
+    fn is_ending(&self, end: JoinHandle<()>) {
+        self.entry.state.lock().ending = Some(end);
+    }
+
+    fn ending(&self) -> Option<JoinHandle<()>> {
+        self.entry.state.lock().ending.take()
+    }
+
     fn id_is_taken(&self) {
         self.entry.state.lock().planned = None;
     }
@@ -186,7 +212,7 @@ impl<T: SessionData> Drop for Work<'_, T> {
         let (value, before) =
             (self.applied.value.get_mut().take(), self.applied.before.get_mut().take());
         let sessions = std::mem::replace(&mut self.done.sessions, entry.nothing());
-        let holds = self.done.holds.take();
+        let (holds, attempt) = (self.done.holds.take(), self.done.attempt.take());
         let (generation, confirmed) = (self.applied.generation, self.confirmed);
         entry.change(|state, retired| {
             state.take_sessions(sessions, confirmed, retired);
@@ -200,7 +226,12 @@ impl<T: SessionData> Drop for Work<'_, T> {
                 Ended::With(Fate::Ended) => state.committed(generation, Left::Value(None), retired),
                 Ended::With(Fate::Dropped) => state.committed(generation, Left::Dropped, retired),
                 Ended::Refused => state.refused(generation, retired),
-                Ended::With(Fate::Unwanted) | Ended::Not => state.put_back(generation, retired),
+                Ended::With(Fate::Unwanted) | Ended::Not => match attempt {
+                    Some(attempt) => {
+                        state.keep_unsettled(Unsettled { attempt, value }, retired);
+                    }
+                    None => state.put_back(generation, retired),
+                },
             }
         });
         drop(before);

@@ -16,7 +16,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{OwnerKey, Record, StorageError, StorageKey, Stored, Timestamp, Version};
+use super::{OwnerKey, Record, StorageError, StorageKey, Timestamp, Version};
 
 const MAGIC: &[u8; 8] = b"rsess-d1";
 const SLOT: usize = 56;
@@ -32,18 +32,18 @@ pub(crate) const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// A record and the sequence number of its newest touch slot.
 pub(crate) struct Entry {
-    pub stored: Stored,
+    pub record: Record,
     sequence: u64,
 }
 
 /// The bytes of a record.
-pub(crate) fn write(key: &StorageKey, version: Version, record: &Record) -> Vec<u8> {
+pub(crate) fn write(key: &StorageKey, record: &Record) -> Vec<u8> {
     let mut file = Vec::with_capacity(HEADER + record.payload.len());
     file.extend_from_slice(MAGIC);
     file.extend_from_slice(&slot(key, 1, record.last_seen, record.expires));
     file.extend_from_slice(&[0; SLOT]);
     file.extend_from_slice(&[0; 32]);
-    file.extend_from_slice(&version.0.to_be_bytes());
+    file.extend_from_slice(&record.version.0.to_be_bytes());
     file.extend_from_slice(&record.created.as_millis().to_be_bytes());
     match &record.owner {
         Some(owner) => {
@@ -82,13 +82,14 @@ fn parse(key: &StorageKey, file: &[u8]) -> Option<Entry> {
         _ => Some(OwnerKey::from_bytes(*file[169..].first_chunk()?)),
     };
     let record = Record {
+        version: Version(number(file, 152)?),
         payload: file[HEADER..].into(),
         owner,
         created: Timestamp::from_millis(number(file, 160)?),
         last_seen,
         expires,
     };
-    Some(Entry { stored: Stored { version: Version(number(file, 152)?), record }, sequence })
+    Some(Entry { record, sequence })
 }
 
 impl Entry {
@@ -145,6 +146,7 @@ mod tests {
 
     fn sample() -> (StorageKey, Record) {
         let record = Record {
+            version: Version(5),
             payload: (*b"payload").into(),
             owner: Some(OwnerKey::from_bytes([9; 32])),
             created: Timestamp::from_millis(1),
@@ -157,11 +159,8 @@ mod tests {
     #[test]
     fn a_record_round_trips_and_any_damage_is_found() {
         let (key, record) = sample();
-        let file = write(&key, Version(5), &record);
-        assert_eq!(
-            read(&key, &file).unwrap().stored,
-            Stored { version: Version(5), record: record.clone() }
-        );
+        let file = write(&key, &record);
+        assert_eq!(read(&key, &file).unwrap().record, record);
         assert!(read(&StorageKey::from_bytes([8; 32]), &file).is_err(), "another key's file");
         for length in 0..file.len() {
             assert!(read(&key, &file[..length]).is_err(), "cut to {length}");
@@ -178,7 +177,7 @@ mod tests {
     #[test]
     fn a_torn_touch_leaves_the_times_before_it() {
         let (key, record) = sample();
-        let mut file = write(&key, Version(5), &record);
+        let mut file = write(&key, &record);
         for n in 10..14 {
             let before = read(&key, &file).unwrap();
             let (at, slot) =
@@ -186,13 +185,10 @@ mod tests {
             let at = usize::try_from(at).unwrap();
             let mut torn = file.clone();
             torn[at..at + 30].copy_from_slice(&slot[..30]);
-            assert_eq!(read(&key, &torn).unwrap().stored, before.stored);
+            assert_eq!(read(&key, &torn).unwrap().record, before.record);
             file[at..at + SLOT].copy_from_slice(&slot);
-            let after = read(&key, &file).unwrap().stored;
-            assert_eq!(
-                (after.version, after.record.last_seen),
-                (Version(5), Timestamp::from_millis(n))
-            );
+            let after = read(&key, &file).unwrap().record;
+            assert_eq!((after.version, after.last_seen), (Version(5), Timestamp::from_millis(n)));
         }
     }
 }

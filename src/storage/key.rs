@@ -3,6 +3,8 @@
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use crate::crypto::hex;
+
 /// The name of a record: 64 lower-case hexadecimal digits, a SHA-256 hash.
 ///
 /// It is derived from the application, the session's name and the id's
@@ -39,11 +41,7 @@ macro_rules! hashed_name {
             #[doc = concat!("assert_eq!(", stringify!($type), "::from_hex(\"07\"), None);")]
             /// ```
             pub fn from_hex(text: &str) -> Option<Self> {
-                let mut hash = [0; 32];
-                let digits = text.as_bytes().chunks_exact(2).filter(|_| text.len() == 64);
-                for (byte, digits) in hash.iter_mut().zip(digits) {
-                    *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-                }
+                let hash = hex::decode(text)?.try_into().ok()?;
                 Some(Self(hash)).filter(|key| key.to_string() == text)
             }
 
@@ -55,15 +53,14 @@ macro_rules! hashed_name {
 
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                f.write_str(&hex::encode(&self.0))
             }
         }
 
         impl fmt::Debug for $type {
             // Eight digits tell records apart in a log without naming one.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let [a, b, c, d, ..] = self.0;
-                write!(f, concat!(stringify!($type), "({:02x}{:02x}{:02x}{:02x}…)"), a, b, c, d)
+                write!(f, concat!(stringify!($type), "({}…)"), hex::encode(&self.0[..4]))
             }
         }
     };

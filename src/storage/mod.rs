@@ -10,7 +10,7 @@
 //!
 //! | [`SessionStorage`] | promises |
 //! |---|---|
-//! | [`create`](SessionStorage::create) | It inserts only. It never overwrites a live record. It succeeds over an expired record that nobody purged. |
+//! | [`create`](SessionStorage::create) | It inserts only. It never overwrites a live record. It succeeds over an expired record that nobody purged. One that arrives after the end of what it creates is refused. |
 //! | [`read`](SessionStorage::read) | It finds live records only. It creates nothing. |
 //! | [`update`](SessionStorage::update) | It replaces a live record of the expected [`Version`] only. It never inserts, so nothing that ended comes back. |
 //! | [`touch`](SessionStorage::touch) | It changes neither version nor payload. It never shortens a life and never revives a record. |
@@ -40,6 +40,7 @@ mod cached;
 mod directory;
 mod key;
 mod keyed_lock;
+mod marks;
 mod memory;
 mod owner;
 #[cfg(feature = "redis")]
@@ -80,12 +81,14 @@ pub use owner::{
 pub(crate) use owner::{no_index, without_index};
 pub use simple::{LastWriteWins, SimpleStorage};
 
+use crate::crypto::Random;
 pub use crate::expiry::Timestamp;
-use crate::random::Random;
 
 /// What the core writes under a key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
+    /// Tells this state of the record from all others. The core draws it.
+    pub version: Version,
     /// Opaque bytes: the core's envelope and the encoded session.
     pub payload: Arc<[u8]>,
     /// Whose session this is; feeds the owner index.
@@ -101,6 +104,7 @@ pub struct Record {
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")
+            .field("version", &self.version)
             .field("payload", &format_args!("[{} bytes]", self.payload.len()))
             .field("owner", &self.owner)
             .field("created", &self.created)
@@ -117,18 +121,17 @@ impl Record {
     }
 }
 
-/// The version of a stored record. Every `update` changes it, `touch` does not.
-///
-/// No key ever has the same version twice: a compare-and-swap with an old version
-/// cannot succeed.
+/// The version of a record: 64 random bits, which the core draws for each write
+/// before it asks the storage. A storage keeps it as it is given, so that the core
+/// finds out what became of a write whose answer was lost. `touch` does not change
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version(pub u64);
 
 impl Version {
-    /// One that no record of this key has had: it may have been used before. Far
-    /// from the end, so that it can be counted on from there.
+    /// One that no record has had.
     pub(crate) fn random() -> Result<Self, StorageError> {
-        random_number().map(|number| Self(number >> 2))
+        random_number().map(Self)
     }
 }
 
@@ -138,21 +141,13 @@ pub(crate) fn random_number() -> Result<u64, StorageError> {
     Ok(u64::from_be_bytes(bytes))
 }
 
-/// A record as a storage returns it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// The version to pass to the next [`update`](SessionStorage::update).
-    pub version: Version,
-    /// The record; its `last_seen` and `expires` include touches.
-    pub record: Record,
-}
-
 /// Outcome of [`SessionStorage::create`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Create {
-    /// The record is stored.
-    Created(Version),
-    /// A live record has this key. Nothing was written.
+    /// The record is stored. It may have been before: then this is the same
+    /// `create`, sent again.
+    Created,
+    /// Another live record has this key. Nothing was written.
     Exists,
     /// The guard refused the record. Nothing was written.
     Refused(Refused),
@@ -161,8 +156,9 @@ pub enum Create {
 /// Outcome of [`SessionStorage::update`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
-    /// The record was replaced.
-    Updated(Version),
+    /// The record was replaced. It may have been before: then this is the same
+    /// `update`, sent again.
+    Updated,
     /// The record has another version by now. Nothing was written.
     Conflict,
     /// There is no live record under the key. Nothing was written.
@@ -233,7 +229,9 @@ pub enum Change {
 #[rocket::async_trait]
 pub trait SessionStorage: Send + Sync + 'static {
     /// Inserts `record` under `key`, or says why not. It never overwrites a live
-    /// record, and replaces one that is expired at `now`.
+    /// record, and replaces one that is expired at `now`. If the live record has the
+    /// version of `record`, it is this one, and the answer is `Created`. If an end of
+    /// the key has left a mark that still stands, it is [`Refused::Revoked`].
     async fn create(
         &self,
         key: &StorageKey,
@@ -243,23 +241,23 @@ pub trait SessionStorage: Send + Sync + 'static {
     ) -> Result<Create, StorageError>;
 
     /// The record under `key`, if it lives at `now`. Reading creates nothing.
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError>;
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError>;
 
-    /// The record, if its version is not `than`. The core asks when `read` gave the
-    /// version `than` and the client's token does not fit it: the `read` of a
-    /// storage such as [`Cached`] may be behind. The default is for storages whose
-    /// `read` never is.
-    async fn read_newer(
+    /// The record as it stands, past every cache. The core asks when it must know
+    /// what became of a write, or when the client's token does not fit what `read`
+    /// gave: the `read` of a storage such as [`Cached`] may be behind. The default
+    /// is for storages whose `read` never is.
+    async fn read_fresh(
         &self,
-        _key: &StorageKey,
-        _than: Version,
-        _now: Timestamp,
-    ) -> Result<Option<Stored>, StorageError> {
-        Ok(None)
+        key: &StorageKey,
+        now: Timestamp,
+    ) -> Result<Option<Record>, StorageError> {
+        self.read(key, now).await
     }
 
     /// Replaces the record under `key` if it lives at `now` and still has the
-    /// version `expected`; never inserts.
+    /// version `expected`; never inserts. If it has the version of `record` already,
+    /// the answer is `Updated`.
     async fn update(
         &self,
         key: &StorageKey,
@@ -279,8 +277,17 @@ pub trait SessionStorage: Send + Sync + 'static {
         expires: Timestamp,
     ) -> Result<Touch, StorageError>;
 
-    /// Deletes the record under `key`. Says whether there was one.
-    async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError>;
+    /// Deletes the record under `key`. Says whether there was one. If `mark` is given,
+    /// the end leaves a mark, whether there was a record or not: until then a `create`
+    /// under the key is refused as [`Revoked`](Refused::Revoked). One that is on its
+    /// way, or is sent again, brings nothing back. Of two marks the later one counts. A
+    /// mark is no record: nothing reads, changes, lists or counts it, and it goes by
+    /// itself.
+    async fn invalidate(
+        &self,
+        key: &StorageKey,
+        mark: Option<Timestamp>,
+    ) -> Result<bool, StorageError>;
 
     /// Deletes up to `limit` records that are expired at `now`. Returns how many it
     /// deleted: always 0 where records go by themselves, by a TTL for example.
@@ -300,6 +307,26 @@ pub trait SessionStorage: Send + Sync + 'static {
     /// storages that are not told of changes.
     fn changes(&self) -> Option<BoxStream<'static, Change>> {
         None
+    }
+
+    /// Whether `read` may be behind what was written elsewhere. The default is that
+    /// it never is.
+    fn may_be_behind(&self) -> bool {
+        false
+    }
+
+    /// Whether a write may have happened although its answer did not come: where a
+    /// connection can break, or a future is dropped while a thread goes on. The core
+    /// then keeps a trail of versions in each record, to tell.
+    fn loses_answers(&self) -> bool {
+        true
+    }
+
+    /// Whether a client library may send a write again by itself, so that the answer
+    /// may be that of the second one. Then the core does not take a conflict's word
+    /// for it that nothing was written.
+    fn sends_again(&self) -> bool {
+        false
     }
 
     /// Whether `update` compares and swaps against writes of other processes, too.

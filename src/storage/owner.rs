@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{OwnerKey, StorageError, StorageKey, Stored, Timestamp};
+use super::{OwnerKey, Record, StorageError, StorageKey, Timestamp};
 
 /// The records of each owner. [`SessionStorage::owners`](super::SessionStorage::owners)
 /// returns it. The index changes in the same step as the record.
@@ -85,7 +85,7 @@ pub enum Refused {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnerPage {
     /// Live records of the owner, in ascending order of their keys.
-    pub records: Vec<(StorageKey, Stored)>,
+    pub records: Vec<(StorageKey, Record)>,
     /// Pass this to the next call; `None` after the last page.
     pub next: Option<StorageKey>,
 }
@@ -100,11 +100,11 @@ impl OwnerPage {
     ///
     /// ```
     /// use rocket_typed_sessions::StorageError;
-    /// use rocket_typed_sessions::storage::{OwnerKey, OwnerPage, StorageKey, Stored, Timestamp};
+    /// use rocket_typed_sessions::storage::{OwnerKey, OwnerPage, Record, StorageKey, Timestamp};
     /// use std::collections::HashMap;
     ///
     /// struct Table {
-    ///     records: HashMap<StorageKey, Stored>,
+    ///     records: HashMap<StorageKey, Record>,
     ///     owners: HashMap<OwnerKey, Vec<StorageKey>>,
     /// }
     ///
@@ -118,8 +118,8 @@ impl OwnerPage {
     ///     ) -> Result<OwnerPage, StorageError> {
     ///         let theirs = self.owners.get(owner).into_iter().flatten().cloned();
     ///         OwnerPage::find(theirs, after, limit, |key| {
-    ///             let stored = self.records.get(key).cloned();
-    ///             Ok(stored.filter(|stored| stored.record.is_live(now)))
+    ///             let record = self.records.get(key).cloned();
+    ///             Ok(record.filter(|record| record.is_live(now)))
     ///         })
     ///     }
     /// }
@@ -128,12 +128,12 @@ impl OwnerPage {
         keys: impl IntoIterator<Item = StorageKey>,
         after: Option<&StorageKey>,
         limit: usize,
-        mut find: impl FnMut(&StorageKey) -> Result<Option<Stored>, E>,
+        mut find: impl FnMut(&StorageKey) -> Result<Option<Record>, E>,
     ) -> Result<Self, E> {
         let mut page = Self::default();
         for key in in_order(keys, after, |key| key) {
-            let Some(stored) = find(&key)? else { continue };
-            if page.push(limit, key, stored).is_break() {
+            let Some(record) = find(&key)? else { continue };
+            if page.push(limit, key, record).is_break() {
                 break;
             }
         }
@@ -146,13 +146,13 @@ impl OwnerPage {
         &mut self,
         limit: usize,
         key: StorageKey,
-        stored: Stored,
+        record: Record,
     ) -> ControlFlow<()> {
         if self.records.len() >= limit {
             self.next = self.records.last().map(|(key, _)| key.clone());
             return ControlFlow::Break(());
         }
-        self.records.push((key, stored));
+        self.records.push((key, record));
         ControlFlow::Continue(())
     }
 }

@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
+use super::marks::Marks;
 use super::{
-    Create, KeyedLocks, OwnerGuard, Record, SessionStorage, StorageError, StorageKey, Stored,
+    Create, KeyedLocks, OwnerGuard, Record, Refused, SessionStorage, StorageError, StorageKey,
     Timestamp, Touch, Update, Version, bytes, without_index,
 };
+
+/// Marks of ends that a process keeps.
+const MARKS: usize = 100_000;
 
 /// A storage that can only write, read and delete: Ktor's `SessionStorage`.
 ///
@@ -28,11 +34,12 @@ pub trait SimpleStorage: Send + Sync + 'static {
 
 /// A [`SimpleStorage`] as a [`SessionStorage`].
 ///
-/// One process loses nothing: it locks a record while it compares and writes.
-/// Of writes by **several processes** the last one wins: an update may be lost,
-/// and a slow request of one process may bring back a session that another has
-/// ended. Launch warns of that. There is no index of owners: listing, revoking
-/// by owner and limits fail. Only the storage itself deletes expired records.
+/// One process loses nothing: it locks a record while it compares and writes, and
+/// remembers what it has ended. Of writes by **several processes** the last one wins:
+/// an update may be lost, and a slow request of one process may bring back a session
+/// that another has ended. Launch warns of that. There is no index of owners:
+/// listing, revoking by owner and limits fail. Only the storage itself deletes
+/// expired records.
 ///
 /// Its clones are handles on the same storage.
 ///
@@ -72,6 +79,7 @@ pub struct LastWriteWins<S>(Arc<Lifted<S>>);
 struct Lifted<S> {
     storage: S,
     locks: KeyedLocks,
+    marks: Mutex<Marks>,
 }
 
 impl<S> Clone for LastWriteWins<S> {
@@ -83,23 +91,19 @@ impl<S> Clone for LastWriteWins<S> {
 impl<S: SimpleStorage> LastWriteWins<S> {
     /// Lifts `storage`.
     pub fn new(storage: S) -> Self {
-        Self(Arc::new(Lifted { storage, locks: KeyedLocks::default() }))
+        let marks = Mutex::new(Marks::new(MARKS));
+        Self(Arc::new(Lifted { storage, locks: KeyedLocks::default(), marks }))
     }
 
     /// The record, if it lives.
-    async fn live(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
+    async fn live(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
         let Some(found) = self.0.storage.read(&key.to_string()).await? else { return Ok(None) };
-        let stored = bytes::read(key, &found)?.stored;
-        Ok(Some(stored).filter(|stored| stored.record.is_live(now)))
+        let record = bytes::read(key, &found)?.record;
+        Ok(Some(record).filter(|record| record.is_live(now)))
     }
 
-    async fn put(
-        &self,
-        key: &StorageKey,
-        version: Version,
-        record: &Record,
-    ) -> Result<(), StorageError> {
-        let value = bytes::write(key, version, record);
+    async fn put(&self, key: &StorageKey, record: &Record) -> Result<(), StorageError> {
+        let value = bytes::write(key, record);
         self.0.storage.write(&key.to_string(), &value, record.expires).await
     }
 }
@@ -115,15 +119,18 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
     ) -> Result<Create, StorageError> {
         without_index(guard)?;
         let _alone = self.0.locks.lock(key).await;
-        if self.live(key, now).await?.is_some() {
-            return Ok(Create::Exists);
+        if let Some(found) = self.live(key, now).await? {
+            let again = found.version == record.version;
+            return Ok(if again { Create::Created } else { Create::Exists });
         }
-        let version = Version::random()?;
-        self.put(key, version, &record).await?;
-        Ok(Create::Created(version))
+        if self.0.marks.lock().stands(key, now) {
+            return Ok(Create::Refused(Refused::Revoked));
+        }
+        self.put(key, &record).await?;
+        Ok(Create::Created)
     }
 
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
         self.live(key, now).await
     }
 
@@ -138,12 +145,14 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
         without_index(guard)?;
         let _alone = self.0.locks.lock(key).await;
         let Some(before) = self.live(key, now).await? else { return Ok(Update::Missing) };
+        if before.version == record.version {
+            return Ok(Update::Updated);
+        }
         if before.version != expected {
             return Ok(Update::Conflict);
         }
-        let version = Version(expected.0.wrapping_add(1));
-        self.put(key, version, &record).await?;
-        Ok(Update::Updated(version))
+        self.put(key, &record).await?;
+        Ok(Update::Updated)
     }
 
     async fn touch(
@@ -153,19 +162,24 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
         expires: Timestamp,
     ) -> Result<Touch, StorageError> {
         let _alone = self.0.locks.lock(key).await;
-        let Some(Stored { version, mut record }) = self.live(key, last_seen).await? else {
-            return Ok(Touch::Missing);
-        };
+        let Some(mut record) = self.live(key, last_seen).await? else { return Ok(Touch::Missing) };
         record.last_seen = record.last_seen.max(last_seen);
         record.expires = record.expires.max(expires);
-        self.put(key, version, &record).await?;
+        self.put(key, &record).await?;
         Ok(Touch::Touched)
     }
 
-    async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError> {
+    async fn invalidate(
+        &self,
+        key: &StorageKey,
+        mark: Option<Timestamp>,
+    ) -> Result<bool, StorageError> {
         let _alone = self.0.locks.lock(key).await;
         let name = key.to_string();
         let found = self.0.storage.read(&name).await?.is_some();
+        if let Some(until) = mark {
+            self.0.marks.lock().leave(key, until);
+        }
         self.0.storage.invalidate(&name).await?;
         Ok(found)
     }

@@ -7,13 +7,13 @@ use parking_lot::Mutex;
 use rocket::local::{asynchronous, blocking};
 use rocket::{Request, Response};
 
-use crate::by_id::{Draft, Secrets};
+use crate::by_id::{Draft, Joined, Secrets, Trail};
 use crate::by_value::{self, Sealed};
 use crate::definition::{Core, Definition, Tracker};
 use crate::error::SessionError;
 use crate::expiry::Times;
 use crate::request::load::find;
-use crate::request::tracked::Content;
+use crate::request::tracked::{Content, Tracked};
 use crate::storage::{Create, OwnerKey, Refused, Timestamp};
 use crate::transport::Outgoing;
 use crate::{SessionData, Sessions};
@@ -162,7 +162,7 @@ async fn make(
                 (Some(revocation), Some(owner)) => revocation.epoch(owner, now).await?,
                 _ => 0,
             };
-            let place = Sealed { token_id: core.random.bytes()?, epoch, owner };
+            let place = Sealed::new(core.random.bytes()?, epoch, owner);
             let sealed = by_value::seal(definition, &core.random, place, times, content);
             return sealed.map(|(_, token)| token);
         }
@@ -171,12 +171,12 @@ async fn make(
     let guard = tracker.guard(owner.as_ref()).await?;
     let id = definition.random_id(&core.random)?;
     let key = definition.namespace.record(&id.locator());
-    let secrets = Secrets::of(&id);
-    let draft = Draft { id, key, secrets, in_grace: false, times, owner, content };
-    let record = draft.record(definition, &tracker.server, &[])?;
-    let storage = tracker.server.storage_of(&draft.id);
-    match storage.create(&draft.key, record, guard, now).await? {
-        Create::Created(_) => definition.format().seal_id(&draft.id, &core.random),
+    let (secrets, trail, joined) = (Secrets::of(&id), Trail::default(), Joined::default());
+    let draft = Draft { id, key, secrets, trail, joined, in_grace: false, times, owner, content };
+    let (record, Tracked { place, .. }) = draft.write(core, definition, &tracker.server, &[])?;
+    let storage = tracker.server.storage_of(&place.id);
+    match storage.create(&place.key, record, guard, now).await? {
+        Create::Created => definition.format().seal_id(&place.id, &core.random),
         Create::Refused(Refused::LimitReached) => Err(SessionError::LimitReached),
         Create::Exists | Create::Refused(Refused::Revoked) => Err(SessionError::Ended),
     }

@@ -3,10 +3,10 @@
 use sha2::{Digest, Sha256};
 
 use super::{Claims, Opened, Sealer, SessionId};
+use crate::crypto::Random;
 use crate::error::{EncodeError, SessionError};
 use crate::expiry::{Times, Timestamp};
 use crate::ktor::Ktor;
-use crate::random::Random;
 
 /// Seals and opens tokens in the configured format. Without the native sealer
 /// the format is Ktor's; beside it, Ktor's tokens are accepted too.
@@ -105,8 +105,7 @@ impl Format {
         }
         let (text, old_key) = self.open_text(token, limit)?;
         let hash = Sha256::digest(&text);
-        let claims =
-            Claims { times: Times::begin(now, false), epoch: 0, token_id: *hash.first_chunk()? };
+        let claims = Claims::of(Times::begin(now, false), *hash.first_chunk()?);
         let accepted = self.native.is_some();
         Some(Read { content: (claims, text.into_bytes()), stale: old_key || accepted, accepted })
     }

@@ -10,8 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::crypto::{Random, hex};
 use crate::error::SessionError;
-use crate::random::Random;
 
 /// The id of a session with server storage: 32 random bytes, or with
 /// `format = "ktor"` whatever Ktor has for an id.
@@ -57,7 +57,7 @@ impl SessionId {
 
     /// 256 bits as Ktor writes them since 3.5: 64 hexadecimal digits.
     pub(crate) fn random_ktor(random: &Random) -> Result<Self, SessionError> {
-        Ok(Self(Form::Ktor(crate::ktor::hex(&random.bytes::<32>()?).into())))
+        Ok(Self(Form::Ktor(hex::encode(&random.bytes::<32>()?).into())))
     }
 
     /// The id of a Ktor session, as its cookie or file name has it; for

@@ -7,37 +7,36 @@
 
 mod format;
 mod id;
-mod keys;
-mod suite;
+mod key;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use subtle::ConstantTimeEq;
 
 pub(crate) use format::{Format, Read};
 pub use id::{InvalidSessionId, SessionId};
-pub(crate) use suite::{Suite, decrypt, encrypt};
+use key::{Key, Lock};
 
-use crate::config::{KeyMaterial, Protect};
+use crate::config::Protect;
+use crate::crypto::Random;
+use crate::crypto::aead::Suite;
+use crate::crypto::keys::{Binding, KeyMaterial};
+use crate::crypto::mac::Mac;
 use crate::error::SessionError;
-use crate::expiry::{Times, Timestamp};
-use crate::random::Random;
-use keys::{Key, Lock};
-use suite::finish;
+use crate::expiry::{OwnLifetime, Times, Timestamp};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const NO_KEY: [u8; 4] = [0; 4];
+/// Version, kind and key id, with which every token begins.
+const HEADER: usize = 6;
 /// Bytes before the IV or the readable payload of a payload token.
-const PAYLOAD_HEADER: usize = 58;
-/// Bytes before the id of an id token.
-const ID_HEADER: usize = 6;
+const PAYLOAD_HEADER: usize = 74;
 const ID_LEN: usize = 32;
 const SIGNATURE: usize = 32;
 
-/// What a token holds and how; the second byte of every token.
+/// What the tokens of a definition hold and how; their second byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-enum Kind {
+pub(crate) enum Kind {
     EncryptedPayload = 1,
     SignedPayload = 2,
     SignedId = 3,
@@ -45,18 +44,31 @@ enum Kind {
     PlainId = 5,
 }
 
-/// What a token is bound to besides its own bytes.
-pub(crate) struct Binding<'a> {
-    pub app: &'a str,
-    pub session: &'a str,
-    pub transport: TransportBinding<'a>,
-}
+impl Kind {
+    /// Of tokens that carry the session itself.
+    pub const fn payload(protect: Protect) -> Self {
+        match protect {
+            Protect::Encrypt => Self::EncryptedPayload,
+            Protect::Sign => Self::SignedPayload,
+            Protect::None => Self::PlainPayload,
+        }
+    }
 
-/// The transport a token travels by (checklist S17).
-pub(crate) enum TransportBinding<'a> {
-    Cookie,
-    Header,
-    Custom(&'a str),
+    /// Of tokens that carry an id; there is nothing in it to encrypt.
+    pub const fn id(protect: Protect) -> Self {
+        match protect {
+            Protect::Encrypt | Protect::Sign => Self::SignedId,
+            Protect::None => Self::PlainId,
+        }
+    }
+
+    const fn is_id(self) -> bool {
+        matches!(self, Self::SignedId | Self::PlainId)
+    }
+
+    const fn is_plain(self) -> bool {
+        matches!(self, Self::PlainPayload | Self::PlainId)
+    }
 }
 
 /// What a payload token says beside the payload.
@@ -65,8 +77,13 @@ pub(crate) struct Claims {
     pub times: Times,
     /// A counter for revocation; zero if unused.
     pub epoch: u64,
-    /// Constant over re-issues.
+    /// Of the storage that remembers ended sessions; zero so far.
+    pub incarnation: u64,
+    /// The session id of the format: constant over re-issues, and until a later
+    /// version another after each renewal.
     pub token_id: [u8; 16],
+    /// Zero so far.
+    pub generation: u32,
 }
 
 /// An opened token.
@@ -81,26 +98,24 @@ pub(crate) struct Sealer {
     keys: Vec<Key>,
     /// The key that seals; all open.
     sealing: usize,
-    payload_kind: Kind,
-    id_kind: Kind,
+    kind: Kind,
 }
 
 impl Sealer {
     /// Derives every key once. The error says what is wrong with the list.
     pub fn new(
         binding: &Binding<'_>,
-        protect: Protect,
+        kind: Kind,
         suite: Suite,
         materials: &[KeyMaterial],
     ) -> Result<Self, String> {
-        let aad = binding.associated_data();
         let keys: Vec<Key> = materials
             .iter()
-            .map(|material| Key::derive(material, protect, suite, binding.session, &aad))
+            .map(|material| Key::derive(material, kind, suite, binding))
             .collect::<Option<_>>()
             .ok_or("the keys cannot be derived")?;
         // Without a key, what should be protected would go out in clear.
-        if keys.is_empty() != (protect == Protect::None) {
+        if keys.is_empty() != kind.is_plain() {
             return Err("the list of keys does not fit `protect`".into());
         }
         for (i, key) in keys.iter().enumerate() {
@@ -111,12 +126,7 @@ impl Sealer {
                 ));
             }
         }
-        let (payload_kind, id_kind) = match protect {
-            Protect::Encrypt => (Kind::EncryptedPayload, Kind::SignedId),
-            Protect::Sign => (Kind::SignedPayload, Kind::SignedId),
-            Protect::None => (Kind::PlainPayload, Kind::PlainId),
-        };
-        Ok(Self { keys, sealing: 0, payload_kind, id_kind })
+        Ok(Self { keys, sealing: 0, kind })
     }
 
     /// Seals with another key than the first.
@@ -146,21 +156,11 @@ impl Sealer {
         payload: &[u8],
         random: &Random,
     ) -> Result<String, SessionError> {
-        let mut token = Vec::with_capacity(PAYLOAD_HEADER + payload.len() + 64);
-        self.begin(&mut token, self.payload_kind);
-        for time in [claims.times.created, claims.times.seen, claims.times.authenticated] {
-            token.extend_from_slice(&time.as_millis().to_be_bytes());
-        }
-        token.extend_from_slice(&claims.times.idle_override.to_be_bytes());
-        token.extend_from_slice(&claims.epoch.to_be_bytes());
-        token.extend_from_slice(&claims.token_id);
+        let mut token = self.begin(PAYLOAD_HEADER + payload.len() + 64);
+        claims.write(&mut token);
         match self.key().map(|key| &key.lock) {
             Some(Lock::Encrypt(key)) => key.seal(&mut token, &random.bytes()?, payload),
-            Some(Lock::Sign(mac, bits)) => {
-                let tag = finish(mac, *bits, &token, payload);
-                token.extend_from_slice(payload);
-                token.extend_from_slice(&tag);
-            }
+            Some(Lock::Sign(mac)) => sign(&mut token, payload, mac),
             None => token.extend_from_slice(payload),
         }
         Ok(URL_SAFE_NO_PAD.encode(token))
@@ -170,7 +170,7 @@ impl Sealer {
     pub fn payload_token_len(&self, payload: usize) -> usize {
         let bytes = match self.key().map(|key| &key.lock) {
             Some(Lock::Encrypt(key)) => key.sealed_len(payload),
-            Some(Lock::Sign(..)) => payload + SIGNATURE,
+            Some(Lock::Sign(_)) => payload + SIGNATURE,
             None => payload,
         };
         ((PAYLOAD_HEADER + bytes) * 4).div_ceil(3)
@@ -184,12 +184,12 @@ impl Sealer {
         admits: impl FnOnce(&Times) -> bool,
     ) -> Option<Opened<(Claims, Vec<u8>)>> {
         let token = decode(token, limit)?;
-        let (key, stale_key) = self.key_for(&token, self.payload_kind)?;
+        let (key, stale_key) = self.key_for(&token, false)?;
         let end = match key {
             Some(Lock::Encrypt(key)) => {
                 key.verify(&token, PAYLOAD_HEADER).then_some(token.len())?
             }
-            Some(Lock::Sign(mac, bits)) => verify(&token, PAYLOAD_HEADER, mac, *bits)?,
+            Some(Lock::Sign(mac)) => verify(&token, mac)?,
             None => token.len(),
         };
         let claims = Claims::parse(token.get(..PAYLOAD_HEADER)?)?;
@@ -205,43 +205,41 @@ impl Sealer {
 
     /// A token that carries an id only.
     pub fn seal_id(&self, id: &SessionId) -> String {
-        let mut token = Vec::with_capacity(ID_HEADER + ID_LEN + SIGNATURE);
-        self.begin(&mut token, self.id_kind);
-        if let Some(Lock::Sign(mac, bits)) = self.key().map(|key| &key.lock) {
-            let tag = finish(mac, *bits, &token, &id.to_bytes());
-            token.extend_from_slice(&id.to_bytes());
-            token.extend_from_slice(&tag);
-        } else {
-            token.extend_from_slice(&id.to_bytes());
+        let mut token = self.begin(HEADER + ID_LEN + SIGNATURE);
+        match self.key().map(|key| &key.lock) {
+            Some(Lock::Sign(mac)) => sign(&mut token, &id.to_bytes(), mac),
+            _ => token.extend_from_slice(&id.to_bytes()),
         }
         URL_SAFE_NO_PAD.encode(token)
     }
 
     /// The id in a token; no storage is asked for a forged one (checklist S36).
     pub fn open_id(&self, token: &str) -> Option<Opened<SessionId>> {
-        const LONGEST: usize = (ID_HEADER + ID_LEN + SIGNATURE).div_ceil(3) * 4;
+        const LONGEST: usize = (HEADER + ID_LEN + SIGNATURE).div_ceil(3) * 4;
         let token = decode(token, LONGEST)?;
-        let (key, stale_key) = self.key_for(&token, self.id_kind)?;
+        let (key, stale_key) = self.key_for(&token, true)?;
         let end = match key {
-            Some(Lock::Sign(mac, bits)) => verify(&token, ID_HEADER, mac, *bits)?,
+            Some(Lock::Sign(mac)) => verify(&token, mac)?,
             Some(Lock::Encrypt(_)) => return None,
             None => token.len(),
         };
-        let id: &[u8; ID_LEN] = token.get(ID_HEADER..end)?.try_into().ok()?;
+        let id: &[u8; ID_LEN] = token.get(HEADER..end)?.try_into().ok()?;
         Some(Opened { content: SessionId::from_bytes(id), stale_key })
     }
 
-    fn begin(&self, token: &mut Vec<u8>, kind: Kind) {
-        token.extend_from_slice(&[VERSION, kind as u8]);
+    /// The beginning of a token that will take about so many bytes.
+    fn begin(&self, capacity: usize) -> Vec<u8> {
+        let mut token = Vec::with_capacity(capacity);
+        token.extend_from_slice(&[VERSION, self.kind as u8]);
         token.extend_from_slice(&self.key().map_or(NO_KEY, |key| key.id));
+        token
     }
 
-    /// The key that a token of `kind` names, and whether it is an older one than
-    /// the one that seals.
-    /// `Some((None, _))` for a token of an unprotected definition.
-    fn key_for(&self, token: &[u8], kind: Kind) -> Option<(Option<&Lock>, bool)> {
-        let header: &[u8; ID_HEADER] = token.first_chunk()?;
-        if header[..2] != [VERSION, kind as u8] {
+    /// The key that a token names, and whether it is an older one than the one
+    /// that seals. `Some((None, _))` for a token of an unprotected definition.
+    fn key_for(&self, token: &[u8], is_id: bool) -> Option<(Option<&Lock>, bool)> {
+        let header: &[u8; HEADER] = token.first_chunk()?;
+        if header[..2] != [VERSION, self.kind as u8] || self.kind.is_id() != is_id {
             return None;
         }
         if self.keys.is_empty() {
@@ -253,47 +251,43 @@ impl Sealer {
 }
 
 impl Claims {
+    /// Of a token that says nothing about revocation.
+    pub fn of(times: Times, token_id: [u8; 16]) -> Self {
+        Self { times, epoch: 0, incarnation: 0, token_id, generation: 0 }
+    }
+
+    fn write(&self, token: &mut Vec<u8>) {
+        let Times { created, seen, authenticated, lifetime } = self.times;
+        for time in [created, seen, authenticated] {
+            token.extend_from_slice(&time.as_millis().to_be_bytes());
+        }
+        token.extend_from_slice(&lifetime.to_bytes());
+        token.extend_from_slice(&self.epoch.to_be_bytes());
+        token.extend_from_slice(&self.incarnation.to_be_bytes());
+        token.extend_from_slice(&self.token_id);
+        token.extend_from_slice(&self.generation.to_be_bytes());
+    }
+
     fn parse(header: &[u8]) -> Option<Self> {
-        let time = |at: usize| -> Option<Timestamp> {
-            Some(Timestamp::from_millis(u64::from_be_bytes(*header.get(at..)?.first_chunk()?)))
-        };
+        fn at<const N: usize>(header: &[u8], offset: usize) -> Option<[u8; N]> {
+            header.get(offset..)?.first_chunk().copied()
+        }
+        let number = |offset| at(header, offset).map(u64::from_be_bytes);
+        let time = |offset| number(offset).map(Timestamp::from_millis);
         let times = Times {
             created: time(6)?,
             seen: time(14)?,
             authenticated: time(22)?,
-            idle_override: u32::from_be_bytes(*header.get(30..)?.first_chunk()?),
+            lifetime: OwnLifetime::from_bytes(at(header, 30)?)?,
         };
-        let epoch = u64::from_be_bytes(*header.get(34..)?.first_chunk()?);
-        Some(Self { times, epoch, token_id: *header.get(42..)?.first_chunk()? })
+        Some(Self {
+            times,
+            epoch: number(38)?,
+            incarnation: number(46)?,
+            token_id: at(header, 54)?,
+            generation: u32::from_be_bytes(at(header, 70)?),
+        })
     }
-}
-
-impl Binding<'_> {
-    /// The associated data's beginning; every part has its length, so no two
-    /// bindings read alike (checklist S28, S29).
-    fn associated_data(&self) -> Vec<u8> {
-        let mut aad = b"rsess1".to_vec();
-        let text = |aad: &mut Vec<u8>, text: &str| {
-            aad.extend_from_slice(&u16_len(text.as_bytes()));
-            aad.extend_from_slice(text.as_bytes());
-        };
-        text(&mut aad, self.app);
-        text(&mut aad, self.session);
-        match self.transport {
-            TransportBinding::Cookie => aad.push(1),
-            TransportBinding::Header => aad.push(2),
-            TransportBinding::Custom(name) => {
-                aad.push(3);
-                text(&mut aad, name);
-            }
-        }
-        aad
-    }
-}
-
-/// The length as the formats write it; configuration refuses longer texts.
-fn u16_len(bytes: &[u8]) -> [u8; 2] {
-    u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes()
 }
 
 /// Canonical base64url without padding, no longer than `limit` characters.
@@ -301,12 +295,17 @@ fn decode(token: &str, limit: usize) -> Option<Vec<u8>> {
     (token.len() <= limit).then(|| URL_SAFE_NO_PAD.decode(token).ok())?
 }
 
+/// Appends the content, and the signature of everything before it.
+fn sign(token: &mut Vec<u8>, content: &[u8], mac: &Mac) {
+    token.extend_from_slice(content);
+    let tag = mac.tag(&[token]);
+    token.extend_from_slice(&tag);
+}
+
 /// Where the signed content ends, if the signature behind it holds.
-fn verify(token: &[u8], header: usize, mac: &hmac::Hmac<sha2::Sha256>, bits: u64) -> Option<usize> {
+fn verify(token: &[u8], mac: &Mac) -> Option<usize> {
     let end = token.len().checked_sub(SIGNATURE)?;
-    let content = token.get(header..end)?;
-    let tag = finish(mac, bits, &token[..header], content);
-    bool::from(tag.ct_eq(&token[end..])).then_some(end)
+    mac.verify(&[&token[..end]], &token[end..]).then_some(end)
 }
 
 #[cfg(test)]

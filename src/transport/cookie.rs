@@ -111,11 +111,22 @@ fn seconds(age: Duration) -> u64 {
 
 /// The pairs of a `Cookie` header. `quotes` lets a quoted value hold `;`.
 fn pairs(header: &str, quotes: bool) -> impl Iterator<Item = &str> {
-    let mut inside = false;
-    header.split(move |c| {
-        inside ^= quotes && c == '"';
-        c == ';' && !inside
+    let mut rest = Some(header);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let start = if quotes { end_of_quoted(text) } else { 0 };
+        let end = text[start..].find(';').map(|end| start + end);
+        rest = end.map(|end| &text[end + 1..]);
+        Some(&text[..end.unwrap_or(text.len())])
     })
+}
+
+/// Where the first pair's value ends, if it is quoted. A quote within a value is
+/// a character like any other.
+fn end_of_quoted(text: &str) -> usize {
+    let quoted = text.split_once("=\"").filter(|(name, _)| !name.contains(['=', ';']));
+    let end = quoted.and_then(|(_, value)| Some(text.len() - value.len() + value.find('"')?));
+    end.unwrap_or(0)
 }
 
 /// The value of a `name=value` pair with exactly this name. Only the space and
@@ -182,6 +193,16 @@ mod tests {
         for pair in ["S=1", "s =1", "%73=1", "\u{2000}s=1", "ss=1", "s", "", "=1"] {
             assert_eq!(value_of(pair, "s"), None, "{pair:?}");
         }
+    }
+
+    #[test]
+    fn only_a_value_that_begins_with_a_quote_holds_a_semicolon() {
+        let all = |header, quotes| pairs(header, quotes).collect::<Vec<_>>();
+        let json = r#"a=1; s={"name":"\""}; t="x;y";u="z"#;
+        assert_eq!(all(json, true), ["a=1", r#" s={"name":"\""}"#, r#" t="x;y""#, r#"u="z"#]);
+        assert_eq!(all(r#"t="x;y""#, false), [r#"t="x"#, r#"y""#]);
+        assert_eq!(all(r#"a=b="x;y""#, true), [r#"a=b="x"#, r#"y""#]);
+        assert_eq!(all("", true), [""]);
     }
 
     #[test]

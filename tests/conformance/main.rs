@@ -121,6 +121,13 @@ async fn wrappers_have_the_index_of_what_they_wrap() {
         assert_eq!(Faulty::new(storage.clone()).owners().is_some(), indexed);
         assert_eq!(Cached::new(storage, 100, hour).owners().is_some(), indexed);
     }
+    let memory = Memory::new(100);
+    let cached = Cached::new(memory.clone(), 100, hour);
+    assert!(!memory.loses_answers() && !cached.loses_answers());
+    assert!(!memory.may_be_behind() && cached.may_be_behind());
+    assert!(!Faulty::new(memory.clone()).may_be_behind() && Faulty::new(cached).may_be_behind());
+    // Its answers are lost on demand.
+    assert!(Faulty::new(memory).loses_answers());
     let simple = LastWriteWins::new(Map::default());
     assert!(!simple.compares_and_swaps() && simple.owners().is_none());
     assert!(!Faulty::new(simple.clone()).compares_and_swaps());

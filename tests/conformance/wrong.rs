@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rocket::async_trait;
 use rocket_typed_sessions::storage::{
     Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerLimitPolicy, OwnerPage, Record,
-    Refused, SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Refused, SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update, Version,
 };
 use tokio::task::yield_now;
 
@@ -21,7 +21,21 @@ pub enum Bug {
     IgnoresTheVersion,
     ComparesOutsideTheWrite,
     WritesDespiteAConflict,
-    VersionsBeginAgain,
+    DrawsItsOwnVersions,
+    DeniesItsOwnCreate,
+    WritesItsOwnCreateAgain,
+    DeniesItsOwnUpdate,
+    WritesItsOwnUpdateAgain,
+    KeepsNoMark,
+    MarksOnlyWhatItKnows,
+    KeepsMarksForEver,
+    AlwaysLeavesAMark,
+    TheLastMarkCounts,
+    AnEndWithoutAMarkRemovesIt,
+    ListsMarks,
+    ReadsMarks,
+    CountsMarksInAPurge,
+    PurgesStandingMarks,
     TouchDoesNothing,
     TouchRevives,
     TouchShortens,
@@ -61,12 +75,13 @@ pub enum Bug {
 
 #[derive(Default)]
 struct State {
-    records: HashMap<StorageKey, Stored>,
+    records: HashMap<StorageKey, Record>,
     index: HashMap<OwnerKey, BTreeSet<StorageKey>>,
     generations: HashMap<OwnerKey, u64>,
     version: u64,
+    marks: HashMap<StorageKey, Timestamp>,
     /// What was deleted, for those who revive it.
-    graves: HashMap<StorageKey, Stored>,
+    graves: HashMap<StorageKey, Record>,
 }
 
 #[derive(Clone)]
@@ -104,8 +119,8 @@ impl Plain {
         OwnerKey::from_bytes(bytes)
     }
 
-    fn lives(&self, stored: &Stored, now: Timestamp) -> bool {
-        self.has(Bug::IgnoresExpiry) || stored.record.is_live(now)
+    fn lives(&self, stored: &Record, now: Timestamp) -> bool {
+        self.has(Bug::IgnoresExpiry) || stored.is_live(now)
     }
 
     /// Whether there is a record that `create` must not overwrite.
@@ -145,7 +160,7 @@ impl Plain {
             self.has(Bug::LimitCountsTheExpired)
                 || state.records.get(key).is_some_and(|stored| self.lives(stored, now))
         });
-        theirs.sort_by_key(|key| state.records[*key].record.created);
+        theirs.sort_by_key(|key| state.records[*key].created);
         if self.has(Bug::LimitEndsTheNewest) {
             theirs.reverse();
         }
@@ -156,21 +171,39 @@ impl Plain {
         Ok(theirs.into_iter().take(surplus).cloned().collect())
     }
 
-    fn put(&self, state: &mut State, key: &StorageKey, mut record: Record) -> Version {
+    fn put(&self, state: &mut State, key: &StorageKey, mut record: Record) {
         state.version += 1;
-        let version = match state.records.get(key) {
-            _ if !self.has(Bug::VersionsBeginAgain) => Version(state.version),
-            Some(before) => Version(before.version.0 + 1),
-            None => Version(1),
-        };
+        if self.has(Bug::DrawsItsOwnVersions) {
+            record.version = Version(state.version);
+        }
         if self.has(Bug::CutsPayloads) {
             record.payload = record.payload[..record.payload.len().min(1000)].into();
         }
         if let Some(owner) = &record.owner {
             state.index.entry(self.owner(owner)).or_default().insert(key.clone());
         }
-        state.records.insert(key.clone(), Stored { version, record });
-        version
+        state.records.insert(key.clone(), record);
+    }
+
+    fn mark(&self, state: &mut State, key: &StorageKey, mark: Option<Timestamp>) {
+        let unknown = !state.records.contains_key(key) && self.has(Bug::MarksOnlyWhatItKnows);
+        let always = self.has(Bug::AlwaysLeavesAMark).then_some(Timestamp::from_millis(u64::MAX));
+        match mark.or(always) {
+            _ if self.has(Bug::KeepsNoMark) || unknown => {}
+            None if self.has(Bug::AnEndWithoutAMarkRemovesIt) => drop(state.marks.remove(key)),
+            None => {}
+            Some(until) => {
+                let before = state.marks.insert(key.clone(), until);
+                if let Some(before) = before.filter(|_| !self.has(Bug::TheLastMarkCounts)) {
+                    state.marks.insert(key.clone(), until.max(before));
+                }
+            }
+        }
+    }
+
+    fn marked(&self, state: &State, key: &StorageKey, now: Timestamp) -> bool {
+        let until = state.marks.get(key);
+        until.is_some_and(|until| now < *until || self.has(Bug::KeepsMarksForEver))
     }
 
     fn leave(&self, state: &mut State, owner: Option<&OwnerKey>, key: &StorageKey) {
@@ -180,9 +213,9 @@ impl Plain {
         }
     }
 
-    fn remove(&self, state: &mut State, key: &StorageKey) -> Option<Stored> {
+    fn remove(&self, state: &mut State, key: &StorageKey) -> Option<Record> {
         let stored = state.records.remove(key)?;
-        self.leave(state, stored.record.owner.as_ref(), key);
+        self.leave(state, stored.owner.as_ref(), key);
         state.graves.insert(key.clone(), stored.clone());
         Some(stored)
     }
@@ -222,9 +255,21 @@ impl SessionStorage for Plain {
             }
         }
         let mut state = self.state();
+        let found = state.records.get(&key).filter(|found| self.lives(found, now));
+        if found.is_some_and(|found| found.version == record.version)
+            && !self.has(Bug::DeniesItsOwnCreate)
+        {
+            if self.has(Bug::WritesItsOwnCreateAgain) {
+                self.put(&mut state, &key, record);
+            }
+            return Ok(Create::Created);
+        }
         let overwrites = self.has(Bug::CreateOverwrites) || self.has(Bug::CreatesOutsideTheCheck);
         if self.stands(&state, &key, now) && !overwrites {
             return Ok(Create::Exists);
+        }
+        if self.marked(&state, &key, now) {
+            return Ok(Create::Refused(Refused::Revoked));
         }
         let mut guard = guard;
         if self.has(Bug::ChecksTheGenerationOutsideTheWrite) {
@@ -249,18 +294,20 @@ impl SessionStorage for Plain {
                 if !self.has(Bug::CreateForgetsTheIndex) {
                     self.remove(&mut state, &key);
                 }
-                Ok(Create::Created(self.put(&mut state, &key, record)))
+                self.put(&mut state, &key, record);
+                Ok(Create::Created)
             }
             Err(refused) => Ok(Create::Refused(refused)),
         }
     }
 
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
         let key = self.key(key);
         let mut state = self.state();
         if self.has(Bug::ReadCreates) && !state.records.contains_key(&key) {
             let nothing: [u8; 0] = [];
             let record = Record {
+                version: Version(0),
                 payload: nothing.into(),
                 owner: None,
                 created: now,
@@ -269,7 +316,9 @@ impl SessionStorage for Plain {
             };
             self.put(&mut state, &key, record);
         }
-        Ok(state.records.get(&key).filter(|stored| self.lives(stored, now)).cloned())
+        let read_mark = self.has(Bug::ReadsMarks) && self.marked(&state, &key, now);
+        let found = state.records.get(&key).or(state.graves.get(&key).filter(|_| read_mark));
+        Ok(found.filter(|stored| self.lives(stored, now)).cloned())
     }
 
     async fn update(
@@ -294,11 +343,11 @@ impl SessionStorage for Plain {
             {
                 let mut state = self.state();
                 let present = state.records.get_mut(&key);
-                let changes = |stored: &&mut Stored| {
-                    stored.version == expected && stored.record.owner != record.owner
+                let changes = |stored: &&mut Record| {
+                    stored.version == expected && stored.owner != record.owner
                 };
                 if let Some(stored) = present.filter(changes) {
-                    stored.record.payload = record.payload.clone();
+                    stored.payload = record.payload.clone();
                 }
             }
             yield_now().await;
@@ -309,17 +358,24 @@ impl SessionStorage for Plain {
             before.filter(|stored| self.lives(stored, now) || self.has(Bug::UpdatesTheExpired));
         let Some(before) = live else {
             if self.has(Bug::UpdateInserts) {
-                return Ok(Update::Updated(self.put(&mut state, &key, record)));
+                self.put(&mut state, &key, record);
+                return Ok(Update::Updated);
             }
             return Ok(Update::Missing);
         };
+        if before.version == record.version && !self.has(Bug::DeniesItsOwnUpdate) {
+            if self.has(Bug::WritesItsOwnUpdateAgain) {
+                self.put(&mut state, &key, record);
+            }
+            return Ok(Update::Updated);
+        }
         if before.version != expected && !compared && !self.has(Bug::IgnoresTheVersion) {
             if self.has(Bug::WritesDespiteAConflict) {
                 self.put(&mut state, &key, record);
             }
             return Ok(Update::Conflict);
         }
-        let moves = before.record.owner != record.owner;
+        let moves = before.owner != record.owner;
         if moves {
             let mut guard = guard;
             if self.has(Bug::LimitIgnoresMoves) {
@@ -334,14 +390,15 @@ impl SessionStorage for Plain {
                 Err(refused) => return Ok(Update::Refused(refused)),
             }
             if !self.has(Bug::UpdateForgetsTheIndex) {
-                self.leave(&mut state, before.record.owner.as_ref(), &key);
+                self.leave(&mut state, before.owner.as_ref(), &key);
             }
         }
         let mut record = record;
         if self.has(Bug::NeverShortens) {
-            record.expires = record.expires.max(before.record.expires);
+            record.expires = record.expires.max(before.expires);
         }
-        Ok(Update::Updated(self.put(&mut state, &key, record)))
+        self.put(&mut state, &key, record);
+        Ok(Update::Updated)
     }
 
     async fn touch(
@@ -353,7 +410,7 @@ impl SessionStorage for Plain {
         let key = self.key(key);
         if self.has(Bug::TouchWritesTheWholeRecord) {
             let found = self.state().records.get(&key).cloned();
-            let Some(found) = found.filter(|found| found.record.is_live(last_seen)) else {
+            let Some(found) = found.filter(|found| found.is_live(last_seen)) else {
                 return Ok(Touch::Missing);
             };
             for _ in 0..5 {
@@ -362,8 +419,8 @@ impl SessionStorage for Plain {
             let mut state = self.state();
             let Some(stored) = state.records.get_mut(&key) else { return Ok(Touch::Missing) };
             *stored = found;
-            stored.record.last_seen = last_seen.max(stored.record.last_seen);
-            stored.record.expires = expires.max(stored.record.expires);
+            stored.last_seen = last_seen.max(stored.last_seen);
+            stored.expires = expires.max(stored.expires);
             return Ok(Touch::Touched);
         }
         let mut state = self.state();
@@ -378,12 +435,11 @@ impl SessionStorage for Plain {
         let Some(stored) = present.filter(|stored| self.lives(stored, last_seen)) else {
             return Ok(Touch::Missing);
         };
-        let record = &mut stored.record;
         if self.has(Bug::TouchShortens) {
-            (record.last_seen, record.expires) = (last_seen, expires);
+            (stored.last_seen, stored.expires) = (last_seen, expires);
         } else if !self.has(Bug::TouchDoesNothing) {
-            record.last_seen = record.last_seen.max(last_seen);
-            record.expires = record.expires.max(expires);
+            stored.last_seen = stored.last_seen.max(last_seen);
+            stored.expires = stored.expires.max(expires);
         }
         if self.has(Bug::TouchBumpsTheVersion) {
             stored.version = Version(bumped);
@@ -392,15 +448,21 @@ impl SessionStorage for Plain {
         Ok(Touch::Touched)
     }
 
-    async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError> {
+    async fn invalidate(
+        &self,
+        key: &StorageKey,
+        mark: Option<Timestamp>,
+    ) -> Result<bool, StorageError> {
         let key = self.key(key);
         let mut state = self.state();
+        self.mark(&mut state, &key, mark);
         if self.has(Bug::InvalidateKeepsTheRecord) {
             return Ok(state.records.contains_key(&key));
         }
-        let owner = state.records.get(&key).and_then(|stored| stored.record.owner.clone());
+        let owner = state.records.get(&key).and_then(|stored| stored.owner.clone());
         let removed = self.remove(&mut state, &key).is_some();
-        if self.has(Bug::InvalidateForgetsTheIndex)
+        let stays = self.has(Bug::ListsMarks) && mark.is_some();
+        if (stays || self.has(Bug::InvalidateForgetsTheIndex))
             && let Some(owner) = owner
         {
             state.index.entry(owner).or_default().insert(key);
@@ -410,6 +472,10 @@ impl SessionStorage for Plain {
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
         let mut state = self.state();
+        let before = state.marks.len();
+        let stands = |until: Timestamp| now < until && !self.has(Bug::PurgesStandingMarks);
+        state.marks.retain(|_, until| self.has(Bug::KeepsMarksForEver) || stands(*until));
+        let gone = before - state.marks.len();
         let limit = match self.bug {
             Bug::PurgesWithoutLimit => usize::MAX,
             _ => limit,
@@ -417,7 +483,7 @@ impl SessionStorage for Plain {
         let expired = state
             .records
             .iter()
-            .filter(|(_, stored)| !stored.record.is_live(now) || self.has(Bug::PurgesTheLiving));
+            .filter(|(_, stored)| !stored.is_live(now) || self.has(Bug::PurgesTheLiving));
         let passed_over =
             |key: &StorageKey| self.has(Bug::PurgesOnlySome) && key.as_bytes()[0].is_multiple_of(2);
         let expired: Vec<_> = expired
@@ -428,7 +494,7 @@ impl SessionStorage for Plain {
         for key in &expired {
             self.remove(&mut state, key);
         }
-        Ok(expired.len())
+        Ok(expired.len() + if self.has(Bug::CountsMarksInAPurge) { gone } else { 0 })
     }
 
     fn owners(&self) -> Option<&dyn OwnerIndex> {
@@ -450,10 +516,11 @@ impl OwnerIndex for Plain {
         let after = after.filter(|_| !self.has(Bug::ListForgetsPages));
         let keys = state.index.get(&self.owner(owner)).into_iter().flatten().cloned();
         OwnerPage::find(keys, after, limit, |key| {
-            let buried = state.graves.get(key).filter(|_| self.has(Bug::InvalidateForgetsTheIndex));
+            let listed = [Bug::InvalidateForgetsTheIndex, Bug::ListsMarks].contains(&self.bug);
+            let buried = state.graves.get(key).filter(|_| listed);
             let stored = state.records.get(key).or(buried);
             let lives =
-                |stored: &&Stored| self.lives(stored, now) || self.has(Bug::ListsTheExpired);
+                |stored: &&Record| self.lives(stored, now) || self.has(Bug::ListsTheExpired);
             Ok(stored.filter(lives).cloned())
         })
     }
@@ -500,6 +567,7 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "update_never_inserts",
             "update_after_invalidate_is_missing",
             "an_expired_record_takes_no_update",
+            "a_mark_is_no_record",
             "invalidate_beats_every_update",
         ],
     ),
@@ -508,7 +576,6 @@ pub const BUGS: &[(Bug, &[&str])] = &[
         &[
             "update_compares_the_version",
             "a_conflict_leaves_the_record",
-            "versions_are_never_used_twice",
             "two_handles_agree",
             "create_replaces_the_expired",
             "a_hundred_increments_lose_nothing",
@@ -524,17 +591,98 @@ pub const BUGS: &[(Bug, &[&str])] = &[
         &[
             "update_compares_the_version",
             "a_conflict_leaves_the_record",
-            "versions_are_never_used_twice",
             "two_handles_agree",
             "a_hundred_increments_lose_nothing",
             "concurrent_updates_have_one_winner",
         ],
     ),
-    (Bug::VersionsBeginAgain, &["versions_are_never_used_twice", "create_replaces_the_expired"]),
+    (
+        Bug::DrawsItsOwnVersions,
+        &[
+            "create_inserts_only",
+            "what_was_written_is_read_back",
+            "versions_are_kept_as_given",
+            "a_create_sent_again_is_created",
+            "an_update_sent_again_is_updated",
+            "update_compares_the_version",
+            "a_conflict_leaves_the_record",
+            "two_handles_agree",
+            "touch_leaves_version_and_payload",
+            "create_replaces_the_expired",
+            "update_may_shorten_a_life",
+            "a_mark_ends",
+            "concurrent_updates_have_one_winner",
+            "touch_loses_no_update",
+            "the_index_follows_the_owner",
+            "list_leaves_out_the_expired",
+            "invalidate_owner_counts_the_living",
+            "an_invalidated_owner_refuses_older_moves",
+            "a_limit_counts_the_living",
+            "a_limit_holds_for_moves",
+            "a_create_sent_again_counts_once",
+            "a_create_after_the_end_of_its_owners_is_refused",
+        ],
+    ),
+    (
+        Bug::DeniesItsOwnCreate,
+        &[
+            "a_create_sent_again_is_created",
+            "a_create_sent_again_counts_once",
+            "a_create_after_the_end_of_its_owners_is_refused",
+        ],
+    ),
+    (Bug::WritesItsOwnCreateAgain, &["a_create_sent_again_is_created"]),
+    (Bug::DeniesItsOwnUpdate, &["an_update_sent_again_is_updated"]),
+    (Bug::WritesItsOwnUpdateAgain, &["an_update_sent_again_is_updated"]),
+    (
+        Bug::KeepsNoMark,
+        &[
+            "a_create_after_the_end_is_refused",
+            "a_create_after_an_unknown_end_is_refused",
+            "the_later_mark_counts",
+            "a_mark_is_no_record",
+            "a_mark_is_purged_in_time",
+        ],
+    ),
+    (
+        Bug::MarksOnlyWhatItKnows,
+        &[
+            "a_create_after_an_unknown_end_is_refused",
+            "the_later_mark_counts",
+            "a_mark_is_purged_in_time",
+        ],
+    ),
+    (Bug::KeepsMarksForEver, &["a_mark_ends", "the_later_mark_counts", "a_mark_is_purged_in_time"]),
+    (
+        Bug::AlwaysLeavesAMark,
+        &[
+            "invalidate_is_idempotent",
+            "without_a_mark_a_key_is_free",
+            "the_later_mark_counts",
+            "an_invalidated_owner_refuses_older_writes",
+        ],
+    ),
+    (Bug::TheLastMarkCounts, &["the_later_mark_counts"]),
+    (Bug::AnEndWithoutAMarkRemovesIt, &["the_later_mark_counts", "a_mark_is_no_record"]),
+    (Bug::ListsMarks, &["a_create_after_the_end_is_refused", "a_mark_is_no_record"]),
+    (Bug::ReadsMarks, &["a_create_after_the_end_is_refused", "a_mark_is_no_record"]),
+    (Bug::CountsMarksInAPurge, &["a_mark_is_purged_in_time"]),
+    (Bug::PurgesStandingMarks, &["a_mark_is_purged_in_time"]),
     (Bug::TouchDoesNothing, &["touch_moves_the_times", "purge_keeps_the_living"]),
-    (Bug::TouchRevives, &["touch_never_revives", "invalidate_beats_every_update"]),
+    (
+        Bug::TouchRevives,
+        &["touch_never_revives", "a_mark_is_no_record", "invalidate_beats_every_update"],
+    ),
     (Bug::TouchShortens, &["touch_never_shortens"]),
-    (Bug::TouchBumpsTheVersion, &["touch_leaves_version_and_payload", "touch_loses_no_update"]),
+    (
+        Bug::TouchBumpsTheVersion,
+        &[
+            "a_create_sent_again_is_created",
+            "an_update_sent_again_is_updated",
+            "touch_leaves_version_and_payload",
+            "touch_loses_no_update",
+        ],
+    ),
     (Bug::TouchWritesTheWholeRecord, &["touch_loses_no_update"]),
     (
         Bug::IgnoresExpiry,
@@ -580,46 +728,69 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "a_limit_refuses",
             "a_limit_holds_for_moves",
             "owners_are_apart",
+            "a_create_sent_again_counts_once",
+            "a_create_after_the_end_of_its_owners_is_refused",
             "a_limit_holds_under_concurrency",
         ],
     ),
     (Bug::CutsPayloads, &["what_was_written_is_read_back"]),
-    (Bug::ReadCreates, &["reading_creates_nothing", "invalidate_is_idempotent"]),
+    (
+        Bug::ReadCreates,
+        &["reading_creates_nothing", "invalidate_is_idempotent", "a_mark_is_no_record"],
+    ),
     (
         Bug::InvalidateKeepsTheRecord,
         &[
             "update_after_invalidate_is_missing",
-            "versions_are_never_used_twice",
             "invalidate_is_idempotent",
             "two_handles_agree",
             "touch_never_revives",
+            "a_create_after_the_end_is_refused",
+            "a_mark_ends",
+            "without_a_mark_a_key_is_free",
+            "the_later_mark_counts",
+            "a_mark_is_no_record",
+            "a_mark_is_purged_in_time",
+            "invalidate_beats_every_update",
+            "a_dropped_operation_is_whole",
             "the_index_has_no_ghosts",
             "an_invalidated_owner_refuses_older_writes",
             "a_limit_refuses",
-            "invalidate_beats_every_update",
-            "a_dropped_operation_is_whole",
         ],
     ),
-    (Bug::InvalidateAlwaysSaysYes, &["invalidate_is_idempotent"]),
+    (
+        Bug::InvalidateAlwaysSaysYes,
+        &[
+            "invalidate_is_idempotent",
+            "a_create_after_an_unknown_end_is_refused",
+            "a_mark_is_no_record",
+        ],
+    ),
     (Bug::UpdateForgetsTheIndex, &["the_index_follows_the_owner"]),
     (
         Bug::InvalidateForgetsTheIndex,
         &[
-            "the_index_has_no_ghosts",
+            "a_create_after_the_end_is_refused",
+            "a_mark_is_no_record",
             "invalidate_beats_every_update",
             "a_dropped_operation_is_whole",
+            "the_index_has_no_ghosts",
         ],
     ),
     (Bug::ListsTheExpired, &["list_leaves_out_the_expired"]),
     (Bug::InvalidateOwnerCountsTheExpired, &["invalidate_owner_counts_the_living"]),
     (Bug::ListForgetsPages, &["list_goes_by_pages"]),
-    (Bug::InvalidateOwnerTakesTheExcepted, &["invalidate_owner_ends_all"]),
+    (
+        Bug::InvalidateOwnerTakesTheExcepted,
+        &["invalidate_owner_ends_all", "a_create_after_the_end_of_its_owners_is_refused"],
+    ),
     (Bug::CutsOwners, &["owners_are_apart"]),
     (
         Bug::IgnoresTheGeneration,
         &[
             "an_invalidated_owner_refuses_older_writes",
             "an_invalidated_owner_refuses_older_moves",
+            "a_create_after_the_end_of_its_owners_is_refused",
             "invalidate_owner_beats_every_login",
         ],
     ),
@@ -637,7 +808,15 @@ pub const BUGS: &[(Bug, &[&str])] = &[
     (Bug::LimitCountsTheExpired, &["a_limit_counts_the_living"]),
     (Bug::LimitIgnoresMoves, &["a_limit_holds_for_moves"]),
     (Bug::ChecksTheLimitOutsideTheWrite, &["a_limit_holds_under_concurrency"]),
-    (Bug::CreatesOutsideTheCheck, &["concurrent_creates_have_one_winner"]),
+    (
+        Bug::CreatesOutsideTheCheck,
+        &[
+            "a_create_sent_again_is_created",
+            "concurrent_creates_have_one_winner",
+            "a_create_sent_again_counts_once",
+            "a_create_after_the_end_of_its_owners_is_refused",
+        ],
+    ),
     (Bug::WritesInTwoSteps, &["a_dropped_operation_is_whole"]),
     (Bug::NoIndexAndNoGuard, &["a_guard_needs_an_index"]),
     (Bug::PrivateHandles, &["two_handles_agree", "a_hundred_increments_lose_nothing"]),

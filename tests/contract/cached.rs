@@ -7,7 +7,7 @@ use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
 use rocket_typed_sessions::storage::{
     Cached, Change, Create, Memory, OwnerGuard, OwnerIndex, OwnerKey, OwnerLimit, OwnerLimitPolicy,
-    Record, SessionStorage, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Record, SessionStorage, StorageKey, Timestamp, Touch, Update, Version,
 };
 use rocket_typed_sessions::{SessionError, Sessions, StorageError};
 use tokio::sync::broadcast::{Sender, channel};
@@ -24,6 +24,7 @@ fn key(byte: u8) -> StorageKey {
 
 fn record(payload: &str, owner: Option<u8>) -> Record {
     Record {
+        version: version(),
         payload: payload.as_bytes().into(),
         owner: owner.map(|byte| OwnerKey::from_bytes([byte; 32])),
         created: NOW,
@@ -42,12 +43,12 @@ fn owners(storage: &Cached) -> &dyn OwnerIndex {
 
 async fn payload(storage: &impl SessionStorage, name: u8) -> Option<String> {
     let found = storage.read(&key(name), NOW).await.expect("an answer")?;
-    Some(String::from_utf8(found.record.payload.to_vec()).expect("text"))
+    Some(String::from_utf8(found.payload.to_vec()).expect("text"))
 }
 
 async fn create(storage: &impl SessionStorage, name: u8, record: Record) {
     let created = storage.create(&key(name), record, FREE, NOW).await;
-    assert!(matches!(created, Ok(Create::Created(_))), "{created:?}");
+    assert!(matches!(created, Ok(Create::Created)), "{created:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,6 +72,24 @@ async fn reading_again_asks_nobody_until_the_copy_is_too_old() {
     assert_eq!(near.read(&key(1), later).await.expect("an answer"), None);
 }
 
+#[tokio::test]
+async fn a_fresh_read_passes_every_cache_and_renews_the_copy() {
+    let far = faulty();
+    let between = Cached::new(far.clone(), 1000, TTL);
+    let near = Cached::new(between, 1000, TTL);
+    assert!(near.may_be_behind() && near.loses_answers());
+    let first = record("first", None);
+    create(&near, 1, first.clone()).await;
+    let update = far.update(&key(1), first.version, record("second", None), FREE, NOW).await;
+    assert!(matches!(update, Ok(Update::Updated)), "{update:?}");
+    assert_eq!(payload(&near, 1).await.as_deref(), Some("first"));
+    let fresh = near.read_fresh(&key(1), NOW).await.expect("an answer").expect("a record");
+    assert_eq!(&*fresh.payload, b"second");
+    let asked = far.calls(Operation::Read);
+    assert_eq!(payload(&near, 1).await.as_deref(), Some("second"));
+    assert_eq!(far.calls(Operation::Read), asked);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_another_node_ended_is_read_for_no_longer_than_the_ttl() {
     let far = faulty();
@@ -79,7 +98,7 @@ async fn what_another_node_ended_is_read_for_no_longer_than_the_ttl() {
         create(&there, name, record("x", owner)).await;
         assert!(payload(&here, name).await.is_some());
     }
-    there.invalidate(&key(1)).await.expect("an answer");
+    there.invalidate(&key(1), None).await.expect("an answer");
     owners(&there)
         .invalidate_owner(&OwnerKey::from_bytes([7; 32]), &[], NOW)
         .await
@@ -93,7 +112,7 @@ async fn what_another_node_ended_is_read_for_no_longer_than_the_ttl() {
     }
     create(&there, 3, record("x", None)).await;
     assert!(payload(&here, 3).await.is_some());
-    there.invalidate(&key(3)).await.expect("an answer");
+    there.invalidate(&key(3), None).await.expect("an answer");
     tokio::time::advance(Duration::from_millis(1_999)).await;
     assert!(payload(&here, 3).await.is_some());
     tokio::time::advance(Duration::from_millis(1)).await;
@@ -107,7 +126,7 @@ async fn s57_a_stale_copy_never_wins_a_write() {
     create(&here, 1, record("0", None)).await;
     let stale = there.read(&key(1), NOW).await.expect("an answer").expect("a record");
     let update = here.update(&key(1), stale.version, record("1", None), FREE, NOW).await;
-    assert!(matches!(update, Ok(Update::Updated(_))));
+    assert!(matches!(update, Ok(Update::Updated)));
     assert_eq!(payload(&there, 1).await.as_deref(), Some("0"), "a stale copy");
     let lost = there.update(&key(1), stale.version, record("lost", None), FREE, NOW).await;
     assert_eq!(lost.expect("an answer"), Update::Conflict);
@@ -126,11 +145,11 @@ async fn s57_a_hundred_increments_through_two_caches_lose_nothing() {
                 loop {
                     let found = node.read(&key(1), NOW).await.expect("an answer").expect("it");
                     let number: u32 =
-                        String::from_utf8_lossy(&found.record.payload).parse().expect("a number");
+                        String::from_utf8_lossy(&found.payload).parse().expect("a number");
                     tokio::task::yield_now().await;
                     let next = record(&(number + 1).to_string(), None);
                     let update = node.update(&key(1), found.version, next, FREE, NOW).await;
-                    if let Update::Updated(_) = update.expect("an answer") {
+                    if let Update::Updated = update.expect("an answer") {
                         break;
                     }
                 }
@@ -158,7 +177,7 @@ async fn a_read_that_was_under_way_leaves_no_copy_of_what_was_ended() {
         .into_iter()
         .collect();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    near.invalidate(&key(1)).await.expect("an answer");
+    near.invalidate(&key(1), None).await.expect("an answer");
     owners(&near)
         .invalidate_owner(&OwnerKey::from_bytes([7; 32]), &[], NOW)
         .await
@@ -186,8 +205,8 @@ async fn of_two_writes_whose_answers_cross_the_older_leaves_no_copy() {
     far.mend();
     let version = far.read(&key(1), NOW).await.expect("an answer").expect("it").version;
     let second = near.update(&key(1), version, record("2", None), FREE, NOW).await;
-    assert!(matches!(second, Ok(Update::Updated(_))), "{second:?}");
-    assert!(matches!(first.await.expect("no panic"), Ok(Update::Updated(_))));
+    assert!(matches!(second, Ok(Update::Updated)), "{second:?}");
+    assert!(matches!(first.await.expect("no panic"), Ok(Update::Updated)));
     assert_eq!(payload(&near, 1).await.as_deref(), Some("2"));
 }
 
@@ -239,7 +258,7 @@ impl SessionStorage for Telling {
         self.0.create(key, record, guard, now).await
     }
 
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
         self.0.read(key, now).await
     }
 
@@ -263,8 +282,12 @@ impl SessionStorage for Telling {
         self.0.touch(key, last_seen, expires).await
     }
 
-    async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError> {
-        self.0.invalidate(key).await
+    async fn invalidate(
+        &self,
+        key: &StorageKey,
+        mark: Option<Timestamp>,
+    ) -> Result<bool, StorageError> {
+        self.0.invalidate(key, mark).await
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
@@ -291,7 +314,7 @@ async fn what_the_storage_tells_of_is_read_again_and_nothing_else() {
     for name in [1, 2] {
         create(&far, name, record("x", None)).await;
         assert!(payload(&near, name).await.is_some());
-        far.invalidate(&key(name)).await.expect("an answer");
+        far.invalidate(&key(name), None).await.expect("an answer");
     }
     heard(&tell, Change::Record(key(1))).await;
     assert_eq!(payload(&near, 1).await, None);
@@ -315,7 +338,7 @@ async fn what_is_told_while_an_answer_is_on_its_way_makes_it_no_copy() {
             async move { payload(&near, 1).await }
         });
         tokio::time::sleep(Duration::from_millis(50)).await;
-        far.invalidate(&key(1)).await.expect("an answer");
+        far.invalidate(&key(1), None).await.expect("an answer");
         heard(&tell, change).await;
         assert!(read.await.expect("no panic").is_some(), "what was, when it was asked");
         far.0.mend();
@@ -332,7 +355,7 @@ async fn the_sessions_that_a_limit_ends_are_ended_in_the_cache() {
     let guard = OwnerGuard { generation: None, limit };
     let newer = Record { created: NOW.after(TTL), ..record("new", Some(7)) };
     let created = near.create(&key(2), newer, guard, NOW).await;
-    assert!(matches!(created, Ok(Create::Created(_))), "{created:?}");
+    assert!(matches!(created, Ok(Create::Created)), "{created:?}");
     assert_eq!(payload(&near, 1).await, None);
     assert_eq!(payload(&near, 2).await.as_deref(), Some("new"));
 }

@@ -110,20 +110,20 @@ fn table() -> Vec<Row> {
             left(503, "nothing", "ann 1", 1),
             left(200, "nothing", "ann 1", 1),
         ),
-        // A lost answer to a renewal costs the session, never safety: the new
-        // id is nobody's.
+        // What a renewal or a login has written is found out, and its client is given
+        // the token, also with the 503.
         (
             Update,
             "/renew",
             refused(),
-            left(503, "nothing", "absent", 1),
+            left(503, "token", "absent", 1),
             left(200, "token", "absent", 1),
         ),
         (
             Update,
             "/login/bob",
             refused(),
-            left(503, "nothing", "absent", 1),
+            left(503, "token", "absent", 1),
             left(200, "token", "absent", 1),
         ),
         (
@@ -154,12 +154,12 @@ fn table() -> Vec<Row> {
             left(503, "nothing", "absent", 0),
             left(200, "token", "absent", 1),
         ),
-        // The old session has ended; the new one never began, or is nobody's.
+        // The old session has ended; the new one never began, or has ended, too.
         (
             Create,
             "/begin-again",
             left(503, "removal", "absent", 0),
-            left(503, "removal", "absent", 1),
+            left(503, "removal", "absent", 0),
             left(200, "token", "absent", 1),
         ),
         // A login first asks when its owner was last revoked.
@@ -328,7 +328,7 @@ async fn nobody_waits_for_the_refresh_of_an_expiry() {
     let seen = async || {
         let now = Timestamp::from(SystemTime::now());
         let found = storage.read(&key, now).await.expect("an answer").expect("a record");
-        found.record.last_seen
+        found.last_seen
     };
     let before = seen().await;
     tokio::time::sleep(Duration::from_millis(20)).await;

@@ -1,10 +1,12 @@
 //! Keys change as an operator changes them, while users are logged in.
 
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use rocket::figment::Figment;
 use rocket::local::asynchronous::Client;
 use rocket_typed_sessions::Sessions;
+use rocket_typed_sessions::testing::Clock;
 
 use crate::support::*;
 
@@ -28,7 +30,7 @@ impl User {
 }
 
 /// A node as it is deployed with these keys. Records are in a shared directory.
-async fn deploy(place: &str, dir: &std::path::Path, keys: &[&str]) -> Client {
+async fn deploy(place: &str, dir: &Path, keys: &[&str]) -> Client {
     let figment = figment("client").merge(("sessions.secret", keys));
     let figment = match place {
         "client" => figment,
@@ -68,7 +70,7 @@ async fn s32_two_nodes_change_their_key_and_no_user_notices() {
 
 const EVERY: u64 = 60;
 
-fn from_file(path: &std::path::Path) -> Figment {
+fn from_file(path: &Path) -> Figment {
     Figment::from(rocket::Config::default())
         .select("release")
         .merge(("log_level", "off"))
@@ -121,4 +123,156 @@ async fn keys_are_reloaded_from_their_file_open_at_once_and_seal_after_two_inter
     intervals(1).await;
     assert_eq!(text(&node, "/get", &by_old).await, "absent", "a key that is gone opens nothing");
     assert_eq!(text(&node, "/get", &reissued).await, "ann 0");
+}
+
+/// A node that reads its keys from this file now.
+async fn started(file: &Path, clock: &Clock) -> Client {
+    client_with(from_file(file), Sessions::fairing().clock(clock), vec![]).await
+}
+
+/// Which of the two keys seals on this node.
+async fn sealing(node: &Client, clock: &Clock) -> &'static str {
+    let token = logged_in(node, "ann").await;
+    let figment = figment("client").merge(("sessions.secret", OTHER_KEY));
+    let new = client_with(figment, Sessions::fairing().clock(clock), vec![]).await;
+    if text(&new, "/get", &token).await == "ann 0" { "new" } else { "old" }
+}
+
+/// Writes the file as it is at a moved clock's time.
+fn write_at(file: &Path, keys: &[&str], time: SystemTime) {
+    let fresh = file.with_extension("fresh");
+    std::fs::write(&fresh, keys.join("\n")).expect("a file");
+    let written = std::fs::File::options().append(true).open(&fresh).expect("it is there");
+    written.set_modified(time).expect("its time");
+    std::fs::rename(fresh, file).expect("it replaces the other");
+}
+
+fn shown(clock: &Clock) -> SystemTime {
+    clock.now().to_system_time().expect("a time")
+}
+
+/// One node ran before the change, one begins after it, and one is caught in a
+/// loop of restarts.
+#[tokio::test(start_paused = true)]
+async fn s32_throughout_a_rollover_every_node_reads_what_any_node_seals() {
+    const STEP: u64 = 7;
+    let dir = tempfile::tempdir().expect("a folder");
+    let (file, clock) = (dir.path().join("keys"), Clock::new());
+    let pass = async |seconds| {
+        clock.advance(Duration::from_secs(seconds));
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    };
+    write_at(&file, &[KEY], shown(&clock));
+    let before = started(&file, &clock).await;
+    assert_eq!(sealing(&before, &clock).await, "old", "a single key seals at once");
+    pass(40).await;
+    write_at(&file, &[OTHER_KEY, KEY], shown(&clock));
+    let after = started(&file, &clock).await;
+    let mut tokens = Vec::new();
+    for step in 0..40 {
+        let restarted = started(&file, &clock).await;
+        let nodes = [&before, &after, &restarted];
+        for node in nodes {
+            tokens.push(logged_in(node, "ann").await);
+        }
+        for token in &tokens {
+            for (n, node) in nodes.into_iter().enumerate() {
+                assert_eq!(text(node, "/get", token).await, "ann 0", "step {step}, node {n}");
+            }
+        }
+        let expected = if step * STEP < 2 * EVERY { "old" } else { "new" };
+        for node in [&after, &restarted] {
+            assert_eq!(sealing(node, &clock).await, expected, "step {step}");
+        }
+        pass(STEP).await;
+    }
+    for node in [&before, &after] {
+        assert_eq!(sealing(node, &clock).await, "new", "no node keeps the old one");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_change_while_a_node_starts_are_read_when_it_has_started() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (file, clock) = (dir.path().join("keys"), Clock::new());
+    write_at(&file, &[KEY], shown(&clock));
+    let node = build(from_file(&file), Sessions::fairing().clock(&clock), vec![]);
+    let node = node.ignite().await.expect("a valid configuration");
+    write_at(&file, &[OTHER_KEY], shown(&clock));
+    let token = logged_in(&started(&file, &clock).await, "ann").await;
+    intervals(3).await;
+    let node = Client::untracked(node).await.expect("it starts");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(text(&node, "/get", &token).await, "ann 0");
+}
+
+/// The file is as young as the node, and the new key is in the wrong line.
+#[tokio::test(start_paused = true)]
+async fn a_new_key_behind_an_older_one_waits_for_its_turn() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (file, clock) = (dir.path().join("keys"), Clock::new());
+    write_at(&file, &[KEY], shown(&clock));
+    let node = started(&file, &clock).await;
+    write_at(&file, &[KEY, OTHER_KEY], shown(&clock));
+    intervals(1).await;
+    assert_eq!(sealing(&node, &clock).await, "old");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_with_another_time_than_that_of_its_change_holds_no_key_back_for_ever() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (file, clock) = (dir.path().join("keys"), Clock::new());
+    let year = Duration::from_secs(365 * 86_400);
+    for (time, what) in [(shown(&clock) - year, "kept"), (shown(&clock) + year, "in the future")] {
+        write_at(&file, &[OTHER_KEY, KEY], time);
+        let node = started(&file, &clock).await;
+        assert_eq!(sealing(&node, &clock).await, "old", "a time that is {what}");
+        intervals(2).await;
+        assert_eq!(sealing(&node, &clock).await, "new", "a time that is {what}");
+    }
+    // As it is without `key_reload`: the operator goes step by step.
+    let figment = from_file(&file).merge(("sessions.user.key_reload", "never"));
+    let node = client_with(figment, Sessions::fairing().clock(&clock), vec![]).await;
+    assert_eq!(sealing(&node, &clock).await, "new");
+    // And for keys that come from elsewhere, whatever the file.
+    let figment = from_file(&file).merge(("sessions.user.secret", [OTHER_KEY, KEY]));
+    let node = client_with(figment, Sessions::fairing().clock(&clock), vec![]).await;
+    assert_eq!(sealing(&node, &clock).await, "new");
+}
+
+/// By the clocks of the system and of the file system.
+#[tokio::test]
+async fn a_file_that_is_moved_or_linked_into_its_place_is_as_young_as_that() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (file, clock) = (dir.path().join("keys"), Clock::new());
+    let at = |name: &str| dir.path().join(name);
+    let link = |target: &str, name: &str| {
+        let _ = std::fs::remove_file(at("link"));
+        std::os::unix::fs::symlink(target, at("link")).expect("a link");
+        std::fs::rename(at("link"), at(name)).expect("it replaces the other");
+    };
+    let seals = async |file: &Path, expected: &str, when: &str| {
+        clock.set(SystemTime::now().into());
+        let figment = from_file(file).merge(("sessions.user.key_reload", 2));
+        let node = client_with(figment, Sessions::fairing().clock(&clock), vec![]).await;
+        assert_eq!(sealing(&node, &clock).await, expected, "{when}");
+    };
+    // As Kubernetes has it: a link to a link to a folder.
+    for folder in ["one", "two"] {
+        std::fs::create_dir(at(folder)).expect("a folder");
+        std::fs::write(at(folder).join("keys"), [OTHER_KEY, KEY].join("\n")).expect("a file");
+    }
+    std::fs::write(at("prepared"), [OTHER_KEY, KEY].join("\n")).expect("a file");
+    link("one", "current");
+    link("current/keys", "keys");
+    tokio::time::sleep(Duration::from_millis(4100)).await;
+    seals(&file, "new", "everything is old").await;
+    link("two", "current");
+    seals(&file, "old", "the folder's link is new").await;
+    seals(&at("two/keys"), "new", "without the link").await;
+    std::fs::rename(at("prepared"), at("moved")).expect("it is moved");
+    seals(&at("moved"), "old", "moved").await;
+    link("one/keys", "keys");
+    seals(&file, "old", "the file's link is new").await;
+    seals(&at("one/keys"), "new", "without the link").await;
 }

@@ -129,17 +129,18 @@ async fn s41_a_record_of_another_session_type_or_of_an_older_schema_is_no_sessio
         let read = async |key| inner.read(key, now).await.expect("an answer").expect("a record");
         let (of_user, of_admin) = (read(users).await, read(admins).await);
         let write = async |key, version, payload: &[u8]| {
-            let record = Record { payload: payload.into(), ..of_user.record.clone() };
+            let next = self::version();
+            let record = Record { version: next, payload: payload.into(), ..of_user.clone() };
             let update = inner.update(key, version, record, OwnerGuard::default(), now).await;
-            let Ok(Update::Updated(version)) = update else { panic!("{update:?}") };
-            version
+            assert!(matches!(update, Ok(Update::Updated)), "{update:?}");
+            next
         };
-        write(admins, of_admin.version, &of_user.record.payload).await;
-        let version = write(users, of_user.version, &of_admin.record.payload).await;
+        write(admins, of_admin.version, &of_user.payload).await;
+        let version = write(users, of_user.version, &of_admin.payload).await;
         assert_eq!(text(&client, "/admin", &root).await, "none");
         assert_eq!(text(&client, "/get", &user).await, "absent");
 
-        let payload = &of_user.record.payload;
+        let payload = &of_user.payload;
         let value = br#"{"id":"ann","count":0}"#;
         assert!(payload.ends_with(value));
         let mut older = payload[..payload.len() - value.len()].to_vec();

@@ -1,12 +1,13 @@
 //! One small application over every place and transport.
 
 use std::borrow::Cow;
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use rocket::figment::Figment;
 use rocket::http::Status;
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::{Build, Request, Rocket, Route, catch, catchers, get, routes};
-use rocket_typed_sessions::storage::{Memory, OwnerGuard, Record, Timestamp, Update};
+use rocket_typed_sessions::storage::{Memory, OwnerGuard, Record, Timestamp, Update, Version};
 pub use rocket_typed_sessions::testing::storage::{Fault, Faulty, Operation};
 use rocket_typed_sessions::{Session, SessionData, Sessions, SessionsFairing, StorageError};
 use serde::{Deserialize, Serialize};
@@ -154,21 +155,27 @@ pub fn calls(storage: &Faulty) -> usize {
     Operation::ALL.into_iter().map(|operation| storage.calls(operation)).sum()
 }
 
+/// One that no record has had.
+pub fn version() -> Version {
+    Version(RandomState::new().build_hasher().finish())
+}
+
 /// Another request on the record that was created: it counts or ends.
 pub async fn elsewhere(storage: &Faulty, what: &str) {
     let [key] = &storage.created()[..] else { panic!("one record") };
     let storage = storage.inner();
     if what == "end" {
-        assert!(storage.invalidate(key).await.expect("memory answers"));
+        assert!(storage.invalidate(key, None).await.expect("memory answers"));
         return;
     }
     let now = Timestamp::from(std::time::SystemTime::now());
     let stored = storage.read(key, now).await.expect("memory answers").expect("a record");
-    let mut payload = stored.record.payload.to_vec();
+    let mut payload = stored.payload.to_vec();
     assert!(payload.ends_with(b"\"count\":0}"));
     let at = payload.len() - 2;
     payload[at] = b'1';
-    let record = Record { payload: payload.into(), ..stored.record };
-    let update = storage.update(key, stored.version, record, OwnerGuard::default(), now);
-    assert!(matches!(update.await, Ok(Update::Updated(_))));
+    let before = stored.version;
+    let record = Record { version: version(), payload: payload.into(), ..stored };
+    let update = storage.update(key, before, record, OwnerGuard::default(), now);
+    assert!(matches!(update.await, Ok(Update::Updated)));
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rocket::get;
+use rocket_typed_sessions::storage::{OwnerGuard, Record, Timestamp, Update};
 use rocket_typed_sessions::{
     EncodeError, Session, SessionData, SessionTransformer, Sessions, TransformFailed,
 };
@@ -166,6 +167,8 @@ async fn s22_nothing_is_decrypted_or_decoded_before_the_signature_holds() {
         let fairing = Sessions::fairing().transformer("counting", counting.clone());
         let client = client_with(figment, fairing, vec![]).await;
         let token = logged_in(&client, "ann").await;
+        // What is written is read back.
+        counting.0.store(0, Ordering::SeqCst);
         for at in (5..token.len()).step_by(3) {
             let mut forged = token.clone().into_bytes();
             forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
@@ -196,7 +199,7 @@ async fn s20_a_token_is_plain_text_and_no_header_exposes_it() {
     }
 }
 
-/// A session whose payload is nested as deep as it says.
+/// A session whose payload is nested as deep as it says, if it is a number.
 #[derive(Clone, Serialize, Deserialize)]
 struct Deep(serde_json::Value);
 
@@ -204,7 +207,7 @@ impl SessionData for Deep {
     const NAME: &'static str = "deep";
 
     fn encode(&self) -> Result<Vec<u8>, EncodeError> {
-        let depth = self.0.as_u64().and_then(|depth| usize::try_from(depth).ok()).unwrap_or(0);
+        let depth = self.0.as_u64().and_then(|depth| usize::try_from(depth).ok()).unwrap_or(1);
         Ok(["[".repeat(depth), "]".repeat(depth)].concat().into_bytes())
     }
 }
@@ -212,19 +215,31 @@ impl SessionData for Deep {
 #[get("/deep/<depth>")]
 fn deep(session: Session<Deep>, depth: u64) -> &'static str {
     let found = session.get().is_some();
-    session.set(Deep(depth.into()));
+    session.set(Deep(if depth == 0 { serde_json::json!([]) } else { depth.into() }));
     if found { "found" } else { "absent" }
 }
 
 #[tokio::test]
 async fn s55_a_payload_nested_a_hundred_thousand_deep_is_absent_and_harms_nobody() {
-    let figment = figment("memory")
-        .merge(("sessions.deep.storage", "memory"))
+    let fault = faulty();
+    let figment = figment("fault")
+        .merge(("sessions.deep.storage", "fault"))
         .merge(("sessions.deep.max_payload", "1 MiB"));
-    let client = client_with(figment, Sessions::fairing(), rocket::routes![deep]).await;
+    let fairing = Sessions::fairing().storage("fault", fault.clone());
+    let client = client_with(figment, fairing, rocket::routes![deep]).await;
     let response = client.get("/deep/100000").dispatch().await;
-    let token = sent(&response).expect("a token");
-    assert_eq!(text(&client, "/deep/1", &token).await, "absent");
+    assert_eq!(response.status(), Status::InternalServerError, "it would not read back");
+    assert!(fault.created().is_empty());
+    let token = sent(&client.get("/deep/0").dispatch().await).expect("a token");
+    let [key] = &fault.created()[..] else { panic!("one record") };
+    let (storage, now) = (fault.inner(), Timestamp::from(std::time::SystemTime::now()));
+    let stored = storage.read(key, now).await.expect("memory answers").expect("a record");
+    let value = ["[".repeat(100_000), "]".repeat(100_000)].concat();
+    let payload = [stored.payload.strip_suffix(b"[]").expect("Deep"), value.as_bytes()];
+    let record = Record { version: version(), payload: payload.concat().into(), ..stored };
+    let update = storage.update(key, stored.version, record, OwnerGuard::default(), now).await;
+    assert!(matches!(update, Ok(Update::Updated)));
+    assert_eq!(text(&client, "/deep/0", &token).await, "absent");
 }
 
 #[tokio::test]

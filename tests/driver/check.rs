@@ -78,6 +78,8 @@ pub struct Check {
     ids: HashMap<usize, usize>,
     csrf: HashMap<usize, usize>,
     found: Vec<Deviation>,
+    /// The request may drop its changes.
+    pub drops: bool,
     /// How many comparisons were made.
     compared: usize,
     /// Names the run before the first request of the scenario and after it.
@@ -131,6 +133,7 @@ impl Check {
             csrf: HashMap::new(),
             found: Vec::new(),
             compared: 0,
+            drops: false,
             chapter: "",
         }
     }

@@ -21,13 +21,24 @@ pub struct Model {
     pub writes: Option<Fault>,
     /// A `revoke_owner` came in the middle: who begins a session meanwhile is refused.
     pub revoking: bool,
+    /// The answer to a write that was applied is lost.
+    unanswered: bool,
     numbers: usize,
 }
 
 impl Model {
     pub fn new(settings: Settings, choices: Choices) -> Self {
         let (sessions, writes) = (Vec::new(), Some(Fault::None));
-        Self { settings, now: 0, sessions, choices, writes, revoking: false, numbers: 0 }
+        Self {
+            settings,
+            now: 0,
+            sessions,
+            choices,
+            writes,
+            revoking: false,
+            unanswered: false,
+            numbers: 0,
+        }
     }
 
     pub fn names(&mut self) -> Names {
@@ -104,15 +115,25 @@ impl Model {
     fn write(&mut self) -> Result<(), Failure> {
         match self.writes {
             Some(Fault::None) => Ok(()),
+            Some(Fault::LostAnswer) => {
+                self.unanswered = true;
+                Ok(())
+            }
             None if self.choices.choose(2) == 0 => Ok(()),
             _ => Err(Failure::Storage),
         }
     }
 
+    /// A write was applied, and nobody knows.
+    fn lost_answer(&mut self) -> Result<(), Failure> {
+        if std::mem::take(&mut self.unanswered) { Err(Failure::Storage) } else { Ok(()) }
+    }
+
     /// The session is over already. Whether a write is tried all the same, and
     /// fails where writes do, is open.
     fn write_in_vain(&mut self) -> Result<(), Failure> {
-        let fails = self.writes == Some(Fault::Down) && self.choices.choose(2) == 1;
+        let fault = matches!(self.writes, Some(Fault::Down | Fault::LostAnswer));
+        let fails = fault && self.choices.choose(2) == 1;
         if fails { Err(Failure::Storage) } else { Ok(()) }
     }
 
@@ -131,6 +152,7 @@ impl Model {
                 Ok(()) => self.sessions[*session].ended |= !over,
                 failure => all = failure,
             }
+            self.lost_answer()?;
         }
         all
     }
@@ -180,6 +202,10 @@ impl Model {
     pub fn commit(&mut self, view: &mut View, failed: bool) -> Result<(), Failure> {
         let before = view.clone();
         let committed = self.carry_out(view, failed);
+        if committed.is_ok() && self.lost_answer().is_err() {
+            // It is applied, and counts once, whenever the request finds out.
+            return Err(Failure::Storage);
+        }
         if matches!(committed, Err(Failure::Ended)) {
             // Its owner was revoked meanwhile. Tried again, it would outlive that. A
             // session that was this owner's before is over with it.
@@ -187,6 +213,8 @@ impl Model {
             view.found = view.found.filter(|found| Some(found.value.owner) != owner);
             view.is_refused();
         } else if committed.is_err() {
+            // A session that did not begin begins under another id, if it still does.
+            let begins = before.found.is_none() || before.begins_another();
             // Whether an end that was done counts already, is open.
             let ended = before.pending.ended && !view.pending.ended;
             // So is whether the request knows that its session is over, if it saw so.
@@ -196,6 +224,9 @@ impl Model {
             }
             if over && self.choices.choose(2) == 1 {
                 view.loses();
+                view.planned = None;
+            }
+            if begins && view.planned.is_some() && self.choices.choose(2) == 1 {
                 view.planned = None;
             }
         }
@@ -237,6 +268,8 @@ impl Model {
     fn begin(&mut self, view: &mut View, value: Value) -> Result<(), Failure> {
         if self.settings.place.on_server() {
             self.write()?;
+            // Its key is ended, and it is not begun again.
+            self.lost_answer()?;
             self.make_room(value, None)?;
         }
         let names = view.planned.take().unwrap_or_else(|| self.names());
@@ -365,7 +398,10 @@ impl Model {
         }
         let on_server = self.settings.place.on_server();
         let times = Times { seen: self.now, ..found.times };
-        if self.find_again(found).is_none() || on_server && self.write().is_err() {
+        let written = if on_server { self.write() } else { Ok(()) };
+        // Nobody asked for it.
+        self.unanswered = false;
+        if self.find_again(found).is_none() || written.is_err() {
             // Whether a request that changes nothing learns of an end, is open.
             let learns = if on_server { 0 } else { self.choices.choose(3) };
             if learns > 0 {

@@ -31,6 +31,7 @@ impl Check {
             }
         }
         self.chapter = "";
+        self.drops = drops_changes(scenario);
         match self.request(scenario, &record.request, &shown) {
             Err(Stop::Unsure) => return self.after_a_lost_answer(scenario, record, &shown),
             compared => compared?,
@@ -134,7 +135,9 @@ impl Check {
         (view, salt, at): (&mut View, u32, usize),
         shown: &[Show],
     ) -> Result<(), Stop> {
-        if step.fault == Fault::LostAnswer && trace.faulted {
+        // A client session is under its next token when that goes out, not before.
+        let unsure = self.drops || !self.model.settings.place.on_server();
+        if step.fault == Fault::LostAnswer && trace.faulted && unsure {
             return Err(Stop::Unsure);
         }
         if step.call == Call::UpdateNow && view.value.is_none() {
@@ -305,6 +308,20 @@ fn of_others(shown: &[Show]) -> &[Show] {
         [Show::Token(_), ..] => &shown[..1],
         _ => &[],
     }
+}
+
+/// Whether the request may drop its changes: what it then sees of a write whose
+/// answer was lost is open.
+fn drops_changes(scenario: &Scenario) -> bool {
+    let during = scenario.steps.iter().flat_map(|step| &step.during);
+    let mut own = during.chain(&scenario.committing).map(|during| during.what);
+    let kept = matches!(
+        scenario.outcome,
+        Outcome::Ok | Outcome::Redirect | Outcome::NotFound | Outcome::Upgrade
+    );
+    !kept
+        || own.any(|what| what == Meanwhile::Own(Call::Discard))
+        || scenario.steps.iter().any(|step| step.call == Call::Discard)
 }
 
 fn status_of(outcome: Outcome, steps: &[StepTrace]) -> u16 {

@@ -9,7 +9,7 @@ use rocket::futures::stream::BoxStream;
 use rocket_typed_sessions::StorageError;
 use rocket_typed_sessions::storage::{
     Change, Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
-    SessionStorage, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    SessionStorage, StorageKey, Timestamp, Touch, Update, Version,
 };
 
 use crate::scenario::{Edge, Fault};
@@ -92,7 +92,7 @@ impl Hooked {
         let keys = std::mem::take(&mut self.plan.lock().created);
         let inner = self.inner();
         for key in keys {
-            let _ = inner.invalidate(&key).await;
+            let _ = inner.invalidate(&key, None).await;
         }
     }
 
@@ -153,17 +153,16 @@ impl SessionStorage for Hooked {
         self.pass(true, self.inner().create(key, record, guard, now)).await
     }
 
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
         self.pass(false, self.inner().read(key, now)).await
     }
 
-    async fn read_newer(
+    async fn read_fresh(
         &self,
         key: &StorageKey,
-        than: Version,
         now: Timestamp,
-    ) -> Result<Option<Stored>, StorageError> {
-        self.inner().read_newer(key, than, now).await
+    ) -> Result<Option<Record>, StorageError> {
+        self.pass(false, self.inner().read_fresh(key, now)).await
     }
 
     async fn update(
@@ -186,8 +185,17 @@ impl SessionStorage for Hooked {
         self.pass(true, self.inner().touch(key, last_seen, expires)).await
     }
 
-    async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError> {
-        self.pass(true, self.inner().invalidate(key)).await
+    async fn invalidate(
+        &self,
+        key: &StorageKey,
+        mark: Option<Timestamp>,
+    ) -> Result<bool, StorageError> {
+        let inner = self.inner();
+        if !self.plan.lock().created.contains(key) {
+            // Of a run before: a session that could not be begun is ended later.
+            return inner.invalidate(key, mark).await;
+        }
+        self.pass(true, inner.invalidate(key, mark)).await
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
@@ -200,6 +208,10 @@ impl SessionStorage for Hooked {
 
     fn changes(&self) -> Option<BoxStream<'static, Change>> {
         self.inner().changes()
+    }
+
+    fn may_be_behind(&self) -> bool {
+        self.inner().may_be_behind()
     }
 }
 

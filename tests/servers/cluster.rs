@@ -1,15 +1,19 @@
 //! The example `cluster`, as its reader runs it: two processes behind nginx.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::process::free_port;
 
+pub fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("this program");
+    test.ancestors().nth(2).expect("target/<profile>").join("examples/cluster")
+}
+
 #[test]
 fn two_processes_behind_nginx_are_one_application() {
-    let test = std::env::current_exe().expect("this program");
-    let profile = test.ancestors().nth(2).expect("target/<profile>");
     let output = Command::new("examples/cluster/run")
-        .arg(profile.join("examples/cluster"))
+        .arg(program())
         .envs(["NGINX", "NODE1", "NODE2", "REDIS"].map(|name| (name, free_port().to_string())))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()

@@ -46,6 +46,8 @@ async fn a_request_to_redis_costs_what_is_documented() {
     // Every script is known, every connection made.
     let cookie = logged_in(&client, "ann").await;
     text(&client, "/count", &cookie).await;
+    let other = logged_in(&client, "dave").await;
+    text(&client, "/logout", &other).await;
     logged_in(&client, "carol").await;
     text(&client, "/everywhere/carol", "").await;
     let monitor = Monitor::on(&server);
@@ -59,6 +61,10 @@ async fn a_request_to_redis_costs_what_is_documented() {
     assert_eq!(monitor.commands().len(), 0, "nobody");
     text(&client, "/get", "user=forged").await;
     assert_eq!(monitor.commands().len(), 0, "a forgery");
+    let other = logged_in(&client, "dave").await;
+    monitor.commands();
+    text(&client, "/logout", &other).await;
+    assert_eq!(monitor.commands(), ["GET", "EVALSHA", "ZREM", "HDEL"], "nobody waits for two");
     text(&client, "/everywhere/ann", "").await;
     let mut commands = monitor.commands();
     commands.retain(|command| command != "MULTI" && command != "EXEC");
@@ -100,4 +106,6 @@ async fn a_request_to_a_database_costs_what_is_documented() {
     assert_eq!(costs(&client, "/get", "").await, 0, "nobody");
     assert_eq!(costs(&client, "/get", "user=forged").await, 0, "a forgery");
     assert_eq!(costs(&client, "/everywhere/ann", "").await, 3);
+    let cookie = logged_in(&client, "ann").await;
+    assert_eq!(costs(&client, "/logout", &cookie).await, 2, "the mark takes the record's row");
 }

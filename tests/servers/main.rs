@@ -4,11 +4,14 @@
 
 #![allow(clippy::expect_used)]
 
+mod apps;
 mod cached;
 mod cluster;
 mod costs;
 mod nodes;
+mod once;
 mod process;
 mod proxy;
 mod redis;
 mod sql;
+mod values;

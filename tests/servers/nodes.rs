@@ -9,7 +9,7 @@ use rocket::figment::Figment;
 use rocket::futures::future::{join, join_all};
 use rocket::http::{Header, Status};
 use rocket::local::asynchronous::{Client, LocalResponse};
-use rocket::{get, routes};
+use rocket::{Route, get, routes};
 use rocket_typed_sessions::{Session, SessionData, SessionError, Sessions};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
@@ -19,10 +19,10 @@ use crate::proxy::Proxy;
 use crate::redis::{SHORT_OF_A_MASTER, ask, cluster, master_of, redis, replicated, url, urls};
 use crate::sql::{mariadb, mariadb_url, postgres, postgres_url};
 
-const SECRET: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
+pub const SECRET: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
 
 #[derive(Clone, Serialize, Deserialize)]
-struct User {
+pub struct User {
     id: String,
     count: u32,
     filler: String,
@@ -78,6 +78,7 @@ pub fn configured(kind: &str, url: impl Serialize) -> Figment {
         .select("release")
         .merge(("log_level", std::env::var("TEST_LOG").unwrap_or("off".into())))
         .merge(("sessions.secret", SECRET))
+        .merge(("sessions.app", "nodes"))
         .merge(("sessions.user.storage.type", kind))
         .merge(("sessions.user.storage.url", url))
 }
@@ -87,9 +88,14 @@ async fn node(url: &str) -> Client {
 }
 
 pub async fn node_of(figment: Figment) -> Client {
+    node_with(figment, vec![]).await
+}
+
+pub async fn node_with(figment: Figment, more: Vec<Route>) -> Client {
     let rocket = rocket::custom(figment)
         .attach(Sessions::fairing())
-        .mount("/", routes![login, get_it, count, logout, everywhere]);
+        .mount("/", routes![login, get_it, count, logout, everywhere])
+        .mount("/", more);
     Client::untracked(rocket).await.expect("a valid configuration")
 }
 

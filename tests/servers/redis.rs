@@ -1,5 +1,6 @@
 //! Redis: every promise, what it leaves on the server, and what it costs.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -50,8 +51,14 @@ pub fn now() -> Timestamp {
     Timestamp::from(std::time::SystemTime::now())
 }
 
+/// One that no record has had.
+pub fn version() -> Version {
+    Version(RandomState::new().build_hasher().finish())
+}
+
 pub fn record(owner: Option<u8>, seconds: u64) -> Record {
     Record {
+        version: version(),
         payload: b"canary-of-the-payload".as_slice().into(),
         owner: owner.map(|byte| OwnerKey::from_bytes([byte; 32])),
         created: now(),
@@ -105,8 +112,10 @@ async fn s39_every_record_has_a_ttl_and_no_command_searches_or_flushes() {
         let most = i64::try_from(most * 1000).expect("small");
         assert!(left > most - 5000 && left <= most, "{what}: {left} of {most}");
     };
-    let created = storage.create(&key, record(Some(1), 100), FREE, now()).await.expect("an answer");
-    let Create::Created(version) = created else { panic!("{created:?}") };
+    let first = record(Some(1), 100);
+    let version = first.version;
+    let created = storage.create(&key, first, FREE, now()).await.expect("an answer");
+    assert_eq!(created, Create::Created);
     ttl("create", 100);
     storage.read(&key, now()).await.expect("an answer").expect("a record");
     ttl("read", 100);
@@ -139,7 +148,10 @@ async fn s39_every_record_has_a_ttl_and_no_command_searches_or_flushes() {
             .expect("an answer"),
         1
     );
-    assert!(!storage.invalidate(&key).await.expect("an answer"));
+    assert!(!storage.invalidate(&key, None).await.expect("an answer"));
+    let mark = now().after(Duration::from_secs(120));
+    assert!(!storage.invalidate(&key, Some(mark)).await.expect("an answer"));
+    ttl("a mark", 121);
     storage.purge_expired(now(), 1000).await.expect("an answer");
 
     // Whatever is left has a TTL and our prefix.
@@ -332,7 +344,7 @@ async fn s48_a_session_that_moves_does_not_escape_a_revocation() {
             async move {
                 tokio::time::sleep(Duration::from_micros(u64::from(n) * 100)).await;
                 storage.create(&new, record(Some(n), 100), FREE, now()).await.expect("an answer");
-                storage.invalidate(&old).await.expect("an answer")
+                storage.invalidate(&old, None).await.expect("an answer")
             }
         });
         far.owners()
@@ -344,7 +356,7 @@ async fn s48_a_session_that_moves_does_not_escape_a_revocation() {
         let goes_on = storage.read(&new, now()).await.expect("an answer").is_some();
         assert!(!(moved && goes_on), "{n} has escaped");
         moved_on += u32::from(moved);
-        storage.invalidate(&new).await.expect("an answer");
+        storage.invalidate(&new, None).await.expect("an answer");
     }
     assert!(moved_on > 10, "{moved_on} moved in time");
 }
@@ -363,10 +375,11 @@ async fn a_login_whose_answer_is_lost_is_one_login() {
         storage.create(&first, record(Some(lost), 100), guard, now()).await.expect("an answer");
         tokio::time::sleep(Duration::from_millis(100)).await;
         network.lose_answer(lost.into());
-        let created = storage.create(&second, record(Some(lost), 100), guard, now()).await;
-        let Ok(Create::Created(version)) = created else { panic!("{lost}: {created:?}") };
+        let sent = record(Some(lost), 100);
+        let created = storage.create(&second, sent.clone(), guard, now()).await;
+        assert!(matches!(created, Ok(Create::Created)), "{lost}: {created:?}");
         let found = storage.read(&second, now()).await.expect("an answer").expect("a record");
-        assert_eq!(found.version, version);
+        assert_eq!(found, sent);
         let page = storage
             .owners()
             .expect("an index")
@@ -375,6 +388,65 @@ async fn a_login_whose_answer_is_lost_is_one_login() {
             .expect("a page");
         assert_eq!(page.records.len(), 2, "{lost}: none was pushed out");
     }
+}
+
+/// The client of a cluster sends a login again when its answer is lost, as late as
+/// that may be. Whatever has ended it meanwhile, it stays ended.
+#[tokio::test]
+async fn e1_a_login_that_is_sent_again_after_its_end_does_not_come_back() {
+    let server = redis(&[]);
+    let (here, there) = (open(&server, "app").await, open(&server, "app").await);
+    let index = there.owners().expect("an index");
+    let limit = Some(OwnerLimit { max: 1, policy: OwnerLimitPolicy::EndOldest });
+    let mark = Some(now().after(Duration::from_secs(120)));
+    for (n, end) in (1..).zip(["revoke", "end", "end with a mark", "push out"]) {
+        let (key, owner) = (StorageKey::from_bytes([n; 32]), OwnerKey::from_bytes([n; 32]));
+        let sent = record(Some(n), 100);
+        let create = async || here.create(&key, sent.clone(), FREE, now()).await;
+        assert!(matches!(create().await, Ok(Create::Created)), "{end}");
+        match end {
+            "revoke" => assert!(matches!(index.invalidate_owner(&owner, &[], now()).await, Ok(1))),
+            "push out" => {
+                let (next, guard) =
+                    (StorageKey::from_bytes([99; 32]), OwnerGuard { limit, ..FREE });
+                let pushed = there.create(&next, record(Some(n), 100), guard, now()).await;
+                assert!(matches!(pushed, Ok(Create::Created)), "{pushed:?}");
+                assert!(there.invalidate(&next, None).await.expect("an answer"));
+            }
+            _ => {
+                let mark = mark.filter(|_| end == "end with a mark");
+                assert!(there.invalidate(&key, mark).await.expect("an answer"));
+            }
+        }
+        let again = create().await.expect("an answer");
+        // Pushed out, it had begun.
+        let expected = Create::Refused(Refused::Revoked);
+        assert_eq!(again, if end == "push out" { Create::Created } else { expected }, "{end}");
+        assert_eq!(there.read(&key, now()).await.expect("an answer"), None, "{end}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let entries = ask(&server, &format!("EXISTS app:{{{owner}}}:i"));
+        assert_eq!(entries.trim(), ":0", "{end}");
+    }
+}
+
+#[tokio::test]
+async fn on_a_full_server_sessions_can_be_ended() {
+    let server = redis(&[]);
+    let storage = open(&server, "app").await;
+    let [one, other] = [1, 2].map(|n| StorageKey::from_bytes([n; 32]));
+    for key in [&one, &other] {
+        storage.create(key, record(Some(1), 100), FREE, now()).await.expect("an answer");
+    }
+    ask(&server, "CONFIG SET maxmemory 1");
+    let full = storage.create(&one, record(None, 100), FREE, now()).await;
+    assert!(matches!(full, Ok(Create::Exists)), "it need not write: {full:?}");
+    let full = storage.create(&StorageKey::from_bytes([3; 32]), record(None, 9), FREE, now()).await;
+    assert!(full.is_err_and(|cause| cause.to_string().contains("OOM")));
+    let mark = now().after(Duration::from_secs(120));
+    assert!(storage.invalidate(&one, Some(mark)).await.expect("room enough to delete"));
+    let late = storage.create(&one, record(None, 100), FREE, now()).await;
+    assert!(matches!(late, Ok(Create::Refused(Refused::Revoked))), "{late:?}");
+    assert!(storage.invalidate(&other, None).await.expect("room enough to delete"));
 }
 
 #[tokio::test]
@@ -460,8 +532,9 @@ async fn an_owners_index_outlives_a_session_that_is_kept_alive() {
     storage.touch(&key, now(), now().after(days(3))).await.expect("an answer");
     assert!(index() >= 3 * 86_400_000, "a touch");
     let stored = storage.read(&key, now()).await.expect("an answer").expect("a record");
-    let longer = Record { expires: now().after(days(9)), ..stored.record };
-    storage.update(&key, stored.version, longer, FREE, now()).await.expect("an answer");
+    let before = stored.version;
+    let longer = Record { version: version(), expires: now().after(days(9)), ..stored };
+    storage.update(&key, before, longer, FREE, now()).await.expect("an answer");
     assert!(index() >= 9 * 86_400_000, "an update");
 }
 
@@ -566,7 +639,7 @@ async fn sentinels_name_the_next_master() {
     // The next master is listened to as well.
     assert_eq!(changes.next().await, Some(Change::Record(key.clone())));
     while changes.next().await != Some(Change::Any) {}
-    assert!(storage.invalidate(&key).await.expect("an answer"));
+    assert!(storage.invalidate(&key, None).await.expect("an answer"));
     assert_eq!(changes.next().await, Some(Change::Record(key)));
     let unknown = Redis::open_sentinel(&urls, "redis://nobody/", "app").await;
     assert!(matches!(unknown, Err(StorageError::Unavailable(..))), "{unknown:?}");

@@ -14,6 +14,7 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 use crate::process::{Server, as_user, give, run};
+use crate::redis::version;
 
 fn words(command: &[&str]) -> Vec<String> {
     command.iter().map(|word| (*word).to_owned()).collect()
@@ -194,6 +195,7 @@ fn key(byte: u8) -> StorageKey {
 
 fn record(owner: Option<u8>, payload: &[u8]) -> Record {
     Record {
+        version: version(),
         payload: payload.into(),
         owner: owner.map(|byte| OwnerKey::from_bytes([byte; 32])),
         created: NOW,
@@ -241,9 +243,9 @@ async fn s38_values_full_of_sql_come_back_as_they_were_and_what_has_expired_is_u
             let (key, owner) = (StorageKey::from_bytes(name), OwnerKey::from_bytes(name));
             let record = Record { owner: Some(owner.clone()), ..record(None, payload) };
             let created = storage.create(&key, record.clone(), FREE, NOW).await;
-            assert!(matches!(created, Ok(Create::Created(_))), "{engine}: {created:?}");
+            assert!(matches!(created, Ok(Create::Created)), "{engine}: {created:?}");
             let found = storage.read(&key, NOW).await.expect("an answer").expect("a record");
-            assert_eq!(found.record, record, "{engine}");
+            assert_eq!(found, record, "{engine}");
             let page = storage
                 .owners()
                 .expect("an index")
@@ -292,7 +294,7 @@ async fn tables_that_an_administrator_made_need_no_more_rights() {
     let url = postgres_url(&server).replace("app@", "web@");
     let storage = Postgres::open(&url, "sessions").await.expect("no right to create is needed");
     let created = storage.create(&key(1), record(Some(1), b"x"), FREE, NOW).await;
-    assert!(matches!(created, Ok(Create::Created(_))), "{created:?}");
+    assert!(matches!(created, Ok(Create::Created)), "{created:?}");
     let refused = Postgres::open(&url, "others").await.expect_err("no right to make tables");
     assert!(refused.to_string().contains("permission denied"), "{refused}");
 }
@@ -445,6 +447,27 @@ async fn sqlite_writes_ahead_and_its_files_are_its_users_alone() {
 }
 
 #[tokio::test]
+async fn a_mark_keeps_nothing_of_its_session_and_is_purged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("db");
+    let storage = Sqlite::open(&path, "sessions").await.expect("a file");
+    let pool = SqlitePool::connect(&format!("sqlite:{}", path.display())).await.expect("a pool");
+    let mark = NOW.after(Duration::from_secs(120));
+    storage.create(&key(1), record(Some(1), b"canary"), FREE, NOW).await.expect("an answer");
+    for n in 1..3 {
+        storage.invalidate(&key(n), Some(mark)).await.expect("an answer");
+    }
+    let count = async |condition: &str| -> i64 {
+        let sql = format!("SELECT COUNT(*) FROM sessions WHERE {condition}");
+        let count = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&pool);
+        count.await.expect("a number")
+    };
+    assert_eq!(count("owner IS NULL AND payload = x''").await, 2);
+    assert_eq!(storage.purge_expired(mark, 1).await.expect("an answer"), 0, "no session");
+    assert_eq!(count("TRUE").await, 0);
+}
+
+#[tokio::test]
 async fn a_full_sqlite_is_unavailable_keeps_what_it_has_and_recovers() {
     let folder = tempfile::tempdir().expect("a folder");
     let options = SqliteConnectOptions::new()
@@ -453,8 +476,10 @@ async fn a_full_sqlite_is_unavailable_keeps_what_it_has_and_recovers() {
         .pragma("max_page_count", "40");
     let pool = SqlitePool::connect_with(options).await.expect("a pool");
     let storage = Sqlite::with_pool(pool, "sessions").await.expect("a storage");
-    let created = storage.create(&key(0), record(None, b"first"), FREE, NOW).await;
-    let Ok(Create::Created(version)) = created else { panic!("{created:?}") };
+    let first = record(None, b"first");
+    let version = first.version;
+    let created = storage.create(&key(0), first, FREE, NOW).await;
+    assert!(matches!(created, Ok(Create::Created)), "{created:?}");
     let mut kept = Vec::new();
     let failure = loop {
         let next = u8::try_from(kept.len() + 1).expect("full by now");
@@ -468,10 +493,10 @@ async fn a_full_sqlite_is_unavailable_keeps_what_it_has_and_recovers() {
     let larger = storage.update(&key(0), version, record(None, &[7; 9000]), FREE, NOW).await;
     assert!(matches!(larger, Err(StorageError::Unavailable(..))), "{larger:?}");
     let found = storage.read(&key(0), NOW).await.expect("an answer").expect("a record");
-    assert_eq!(&*found.record.payload, b"first");
+    assert_eq!(&*found.payload, b"first");
     for key in kept.iter().map(|n| self::key(*n)) {
-        assert!(storage.invalidate(&key).await.expect("room enough to delete"));
+        assert!(storage.invalidate(&key, Some(NOW)).await.expect("room enough to delete"));
     }
     let larger = storage.update(&key(0), version, record(None, &[7; 9000]), FREE, NOW).await;
-    assert!(matches!(larger, Ok(Update::Updated(_))), "{larger:?}");
+    assert!(matches!(larger, Ok(Update::Updated)), "{larger:?}");
 }

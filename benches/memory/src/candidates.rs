@@ -51,6 +51,7 @@ impl Native {
     pub fn try_create(&self, n: u64, payload: &[u8], expires: u64) -> bool {
         let now = Timestamp::from_millis(now());
         let record = Record {
+            version: Version(1),
             payload: payload.into(),
             owner: None,
             created: now,
@@ -59,7 +60,7 @@ impl Native {
         };
         let key = StorageKey::from_bytes(key(n));
         let created = self.0.create(&key, record, OwnerGuard::default(), now).now_or_never();
-        matches!(created, Some(Ok(Create::Created(_))))
+        matches!(created, Some(Ok(Create::Created)))
     }
 }
 
@@ -92,7 +93,6 @@ impl Candidate for Native {
 pub struct Moka(Cache<[u8; 32], Arc<Entry>>);
 
 pub struct Entry {
-    _version: Version,
     record: Record,
 }
 
@@ -119,13 +119,14 @@ impl Candidate for Moka {
     fn create(&self, n: u64, payload: &[u8], expires: u64) {
         let now = Timestamp::from_millis(now());
         let record = Record {
+            version: Version(1),
             payload: payload.into(),
             owner: None,
             created: now,
             last_seen: now,
             expires: Timestamp::from_millis(expires),
         };
-        self.0.insert(key(n), Arc::new(Entry { _version: Version(1), record }));
+        self.0.insert(key(n), Arc::new(Entry { record }));
     }
 
     fn read(&self, n: u64) -> bool {

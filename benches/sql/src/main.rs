@@ -4,13 +4,13 @@
 //!
 //!     cargo run --release -- postgres://app@127.0.0.1/app
 //!     cargo run --release -- mysql://app:password@127.0.0.1/app
-//!     cargo run --release -- sqlite:/tmp/bench.db
+//!     cargo run --release -- sqlite:bench.db
 
 use std::time::{Duration, Instant};
 
 use rocket_typed_sessions::storage::{
     Create, MySql, OwnerGuard, OwnerKey, Postgres, Record, SessionStorage, Sqlite, StorageKey,
-    Timestamp, Update,
+    Timestamp, Update, Version,
 };
 use sqlx::{MySqlPool, PgPool, SqlitePool};
 
@@ -25,6 +25,7 @@ fn now() -> Timestamp {
 
 fn record() -> Record {
     Record {
+        version: Version(0),
         payload: vec![7; PAYLOAD].into(),
         owner: None,
         created: now(),
@@ -55,11 +56,11 @@ macro_rules! bench {
     ($storage:expr, $pool:expr, $select:literal, $update:literal, $size:literal) => {{
         let (storage, pool) = ($storage, $pool);
         let key = StorageKey::from_bytes(name(0));
-        storage.invalidate(&key).await.expect("an answer");
+        storage.invalidate(&key, None).await.expect("an answer");
         let created = storage.create(&key, record(), FREE, now()).await.expect("an answer");
-        let Create::Created(mut version) = created else { panic!("{created:?}") };
+        assert_eq!(created, Create::Created);
         let (mut selects, mut reads, mut sets, mut updates) = (vec![], vec![], vec![], vec![]);
-        for round in 0..ROUNDS {
+        for round in 0..ROUNDS as u64 {
             let started = Instant::now();
             let query = sqlx::query($select).bind(&key.as_bytes()[..]);
             query.fetch_one(&pool).await.expect("a row");
@@ -76,10 +77,10 @@ macro_rules! bench {
             sets.push(started.elapsed());
 
             let started = Instant::now();
-            let updated = storage.update(&key, version, record(), FREE, now()).await;
+            let next = Record { version: Version(round + 1), ..record() };
+            let updated = storage.update(&key, Version(round), next, FREE, now()).await;
             updates.push(started.elapsed());
-            let Ok(Update::Updated(next)) = updated else { panic!("{updated:?}") };
-            version = next;
+            assert_eq!(updated.expect("an answer"), Update::Updated);
         }
         report("read  ", &mut selects, &mut reads);
         report("update", &mut sets, &mut updates);

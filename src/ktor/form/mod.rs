@@ -30,6 +30,8 @@ use serde_json::{Map, Number, Value};
 
 use writer::Writer;
 
+use crate::error::DecodeError;
+
 use super::encoding::{component_encode, uri_decode, uri_encode};
 
 /// Nested forms and collections in one another; more is an attack.
@@ -72,9 +74,11 @@ pub(crate) fn to_form<T: Serialize>(value: &T, variant: Variant) -> Result<Strin
     }
 }
 
-/// The value of a form; `None` if it is none, or another type's.
-pub(crate) fn from_form<T: DeserializeOwned>(text: &str) -> Option<T> {
-    serde_json::from_value(read_form(text, 0)?).ok()
+/// The value of a form.
+pub(crate) fn from_form<T: DeserializeOwned>(text: &str) -> Result<T, DecodeError> {
+    let value = read_form(text, 0).ok_or_else(|| DecodeError::new("no form of Ktor's"))?;
+    serde_json::from_value(value)
+        .map_err(|cause| DecodeError::caused_by("another type's form", cause))
 }
 
 fn read_form(text: &str, depth: usize) -> Option<Value> {

@@ -182,7 +182,10 @@ fn c7_a_cookie_that_would_end_before_its_session_goes_out_with_every_use_that_co
 #[test]
 fn c15_a_session_that_outlives_every_cookie_is_sent_again_with_a_timeout_of_its_own_too() {
     let policy = Policy { longest_expires_early: true, ..POLICY };
-    let own = Snapshot { times: Times { idle_override: 7200, ..seen(HOUR).times }, ..seen(HOUR) };
+    let own = Snapshot {
+        times: Times { lifetime: OwnLifetime::Idle(7200), ..seen(HOUR).times },
+        ..seen(HOUR)
+    };
     let write = plan(Some(&own), &VALUE, &policy, &IN_TIME);
     assert_eq!(kind(write), "write and send");
     assert_eq!(kind(plan(Some(&fresh()), &VALUE, &policy, &IN_TIME)), "write");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::storage::{OwnerGuard, OwnerKey, Record, StorageKey, Stored, Timestamp};
+use crate::storage::{OwnerGuard, OwnerKey, Record, StorageKey, Timestamp};
 
 const SHARDS: usize = 64;
 
@@ -34,7 +34,7 @@ struct Shard {
 }
 
 struct Copied {
-    stored: Stored,
+    record: Record,
     /// When the storage was asked.
     since: Instant,
 }
@@ -56,15 +56,15 @@ impl Copies {
         &self.shards[usize::from(key.as_bytes()[0]) % SHARDS]
     }
 
-    pub fn get(&self, key: &StorageKey, now: Timestamp) -> Option<Stored> {
+    pub fn get(&self, key: &StorageKey, now: Timestamp) -> Option<Record> {
         let shard = self.shard(key).lock();
         let copied = shard.copies.get(key)?;
-        let good = copied.since.elapsed() < self.ttl && copied.stored.record.is_live(now);
-        let (stored, since) = good.then(|| (copied.stored.clone(), copied.since))?;
+        let good = copied.since.elapsed() < self.ttl && copied.record.is_live(now);
+        let (record, since) = good.then(|| (copied.record.clone(), copied.since))?;
         drop(shard);
-        let Some(owner) = &stored.record.owner else { return Some(stored) };
+        let Some(owner) = &record.owner else { return Some(record) };
         let ended = self.ended.lock().get(owner).copied();
-        ended.is_none_or(|ended| ended < since).then_some(stored)
+        ended.is_none_or(|ended| ended < since).then_some(record)
     }
 
     /// A record has changed, or is gone.
@@ -102,8 +102,8 @@ impl Copies {
         record.owner.as_ref().filter(|_| guard.limit.is_some()).map(|owner| self.ending(owner))
     }
 
-    fn keep(&self, shard: &mut Shard, key: &StorageKey, stored: Stored, since: Instant) {
-        shard.copies.insert(key.clone(), Copied { stored, since });
+    fn keep(&self, shard: &mut Shard, key: &StorageKey, record: Record, since: Instant) {
+        shard.copies.insert(key.clone(), Copied { record, since });
         shard.order.push_back((key.clone(), since));
         while let Some((key, made)) = shard.order.front() {
             if shard.order.len() <= self.capacity && made.elapsed() < self.ttl {
@@ -127,11 +127,11 @@ pub(super) struct Reading<'c> {
 
 impl Reading<'_> {
     /// What the storage has, unless it has changed since.
-    pub fn keep(self, found: Option<Stored>) {
+    pub fn keep(self, found: Option<Record>) {
         let mut shard = self.copies.shard(&self.key).lock();
         if shard.changes == self.changes {
             match found {
-                Some(stored) => self.copies.keep(&mut shard, &self.key, stored, self.since),
+                Some(record) => self.copies.keep(&mut shard, &self.key, record, self.since),
                 None => drop(shard.copies.remove(&self.key)),
             }
         }
@@ -142,12 +142,12 @@ impl Reading<'_> {
 /// waits for it any more), the copy is what was written or is gone.
 pub(super) struct Writing<'c> {
     reading: Reading<'c>,
-    written: Option<Stored>,
+    written: Option<Record>,
 }
 
 impl Writing<'_> {
-    pub fn wrote(mut self, stored: Stored) {
-        self.written = Some(stored);
+    pub fn wrote(mut self, record: Record) {
+        self.written = Some(record);
     }
 }
 
@@ -157,8 +157,8 @@ impl Drop for Writing<'_> {
         let mut shard = copies.shard(key).lock();
         let alone = shard.changes == *changes;
         shard.forget(key);
-        if let Some(stored) = self.written.take().filter(|_| alone) {
-            copies.keep(&mut shard, key, stored, *since);
+        if let Some(record) = self.written.take().filter(|_| alone) {
+            copies.keep(&mut shard, key, record, *since);
         }
     }
 }

@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 
 use super::{
     Change, Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
-    SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version, no_index,
+    SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update, Version, no_index,
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -73,11 +73,15 @@ impl Cached {
         Self(Arc::new(Node { storage, copies, listening }))
     }
 
-    /// The record as the storage has it; keeps a copy, if nothing was written
+    /// What the storage is about to answer; keeps a copy, if nothing was written
     /// meanwhile.
-    async fn fetch(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>> {
+    async fn keep(
+        &self,
+        key: &StorageKey,
+        answer: impl Future<Output = Result<Option<Record>>>,
+    ) -> Result<Option<Record>> {
         let reading = self.0.copies.reading(key);
-        let found = self.0.storage.read(key, now).await?;
+        let found = answer.await?;
         reading.keep(found.clone());
         Ok(found)
     }
@@ -116,26 +120,21 @@ impl SessionStorage for Cached {
         let writing = self.0.copies.writing(key);
         let _ending = self.0.copies.may_end_others(&record, guard);
         let created = self.0.storage.create(key, record.clone(), guard, now).await?;
-        if let Create::Created(version) = created {
-            writing.wrote(Stored { version, record });
+        if created == Create::Created {
+            writing.wrote(record);
         }
         Ok(created)
     }
 
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>> {
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
         match self.0.copies.get(key, now) {
-            Some(stored) => Ok(Some(stored)),
-            None => self.fetch(key, now).await,
+            Some(record) => Ok(Some(record)),
+            None => self.keep(key, self.0.storage.read(key, now)).await,
         }
     }
 
-    async fn read_newer(
-        &self,
-        key: &StorageKey,
-        than: Version,
-        now: Timestamp,
-    ) -> Result<Option<Stored>> {
-        Ok(self.fetch(key, now).await?.filter(|stored| stored.version != than))
+    async fn read_fresh(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
+        self.keep(key, self.0.storage.read_fresh(key, now)).await
     }
 
     async fn update(
@@ -149,8 +148,8 @@ impl SessionStorage for Cached {
         let writing = self.0.copies.writing(key);
         let _ending = self.0.copies.may_end_others(&record, guard);
         let updated = self.0.storage.update(key, expected, record.clone(), guard, now).await?;
-        if let Update::Updated(version) = updated {
-            writing.wrote(Stored { version, record });
+        if updated == Update::Updated {
+            writing.wrote(record);
         }
         Ok(updated)
     }
@@ -165,9 +164,9 @@ impl SessionStorage for Cached {
         self.0.storage.touch(key, last_seen, expires).await
     }
 
-    async fn invalidate(&self, key: &StorageKey) -> Result<bool> {
+    async fn invalidate(&self, key: &StorageKey, mark: Option<Timestamp>) -> Result<bool> {
         let _writing = self.0.copies.writing(key);
-        self.0.storage.invalidate(key).await
+        self.0.storage.invalidate(key, mark).await
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
@@ -176,6 +175,18 @@ impl SessionStorage for Cached {
 
     fn owners(&self) -> Option<&dyn OwnerIndex> {
         self.0.storage.owners().map(|_| self as &dyn OwnerIndex)
+    }
+
+    fn may_be_behind(&self) -> bool {
+        true
+    }
+
+    fn sends_again(&self) -> bool {
+        self.0.storage.sends_again()
+    }
+
+    fn loses_answers(&self) -> bool {
+        self.0.storage.loses_answers()
     }
 
     fn compares_and_swaps(&self) -> bool {

@@ -16,7 +16,7 @@ use super::owners::Joined;
 use super::purge::Sweep;
 use crate::storage::bytes::{self, Entry};
 use crate::storage::{
-    Create, OwnerGuard, Record, StorageError, StorageKey, Stored, Timestamp, Touch, Update,
+    Create, OwnerGuard, Record, Refused, StorageError, StorageKey, Timestamp, Touch, Update,
     Version, random_number,
 };
 
@@ -67,16 +67,15 @@ impl Disk {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Create> {
-        let version = Version::random()?;
         loop {
             let victims = self.surplus(key, record, guard, now)?;
             let locks = self.lock_records(key, &victims)?;
-            if !self.make_way(key, now)? {
-                return Ok(Create::Exists);
+            if let Some(answer) = self.make_way(key, record, now)? {
+                return Ok(answer);
             }
             match self.join(key, record, guard, now, &locks)? {
                 Joined::Yes(victims, owner) => {
-                    let written = self.write(key, version, record);
+                    let written = self.write(key, record);
                     drop(owner);
                     if written.is_err() {
                         // A stale index entry is ignored and purged; this is tidier.
@@ -84,7 +83,7 @@ impl Disk {
                     }
                     written?;
                     self.end(&victims)?;
-                    return Ok(Create::Created(version));
+                    return Ok(Create::Created);
                 }
                 Joined::No(refused) => return Ok(Create::Refused(refused)),
                 Joined::LockMore => {}
@@ -92,20 +91,26 @@ impl Disk {
         }
     }
 
-    /// Removes an expired record for a new one under its key; whether the key is
-    /// free. What cannot be read stays. The caller holds the record's lock.
-    fn make_way(&self, key: &StorageKey, now: Timestamp) -> Result<bool> {
+    /// Removes an expired record for `new` under its key; the answer, if the key is
+    /// not free. What cannot be read stays. The caller holds the record's lock.
+    fn make_way(&self, key: &StorageKey, new: &Record, now: Timestamp) -> Result<Option<Create>> {
         match self.entry(key) {
-            Ok(None) => Ok(true),
-            Ok(Some(entry)) if !entry.stored.record.is_live(now) => self.remove(key).map(|_| true),
-            Ok(Some(_)) | Err(StorageError::Corrupt(_)) => Ok(false),
-            Err(cause) => Err(cause),
+            Ok(Some(Entry { record, .. })) if record.is_live(now) => {
+                let again = record.version == new.version;
+                return Ok(Some(if again { Create::Created } else { Create::Exists }));
+            }
+            Ok(Some(_)) => drop(self.remove(key)?),
+            Ok(None) => {}
+            Err(StorageError::Corrupt(_)) => return Ok(Some(Create::Exists)),
+            Err(cause) => return Err(cause),
         }
+        let marked = self.marked_until(key)?.is_some_and(|until| now < until);
+        Ok(marked.then_some(Create::Refused(Refused::Revoked)))
     }
 
-    pub fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>> {
+    pub fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
         let entry = self.entry(key)?;
-        Ok(entry.map(|entry| entry.stored).filter(|stored| stored.record.is_live(now)))
+        Ok(entry.map(|entry| entry.record).filter(|record| record.is_live(now)))
     }
 
     pub fn update(
@@ -120,15 +125,18 @@ impl Disk {
             // Unlocked first, so that an unknown key touches nothing.
             let Some(before) = self.read(key, now)? else { return Ok(Update::Missing) };
             let mut victims = Vec::new();
-            if before.record.owner != record.owner {
+            if before.owner != record.owner {
                 victims = self.surplus(key, record, guard, now)?;
             }
             let locks = self.lock_records(key, &victims)?;
             let Some(before) = self.read(key, now)? else { return Ok(Update::Missing) };
+            if before.version == record.version {
+                return Ok(Update::Updated);
+            }
             if before.version != expected {
                 return Ok(Update::Conflict);
             }
-            let moves = before.record.owner != record.owner;
+            let moves = before.owner != record.owner;
             let joined = if moves {
                 self.join(key, record, guard, now, &locks)?
             } else {
@@ -136,14 +144,13 @@ impl Disk {
             };
             match joined {
                 Joined::Yes(victims, owner) => {
-                    let version = Version(expected.0.wrapping_add(1));
-                    self.write(key, version, record)?;
+                    self.write(key, record)?;
                     drop(owner);
                     if moves {
-                        self.leave(&before.record, key)?;
+                        self.leave(&before, key)?;
                     }
                     self.end(&victims)?;
-                    return Ok(Update::Updated(version));
+                    return Ok(Update::Updated);
                 }
                 Joined::No(refused) => return Ok(Update::Refused(refused)),
                 Joined::LockMore => {}
@@ -162,7 +169,7 @@ impl Disk {
         }
         let _locks = self.lock_records(key, &[])?;
         let Some(entry) = self.entry(key)? else { return Ok(Touch::Missing) };
-        let record = &entry.stored.record;
+        let record = &entry.record;
         if !record.is_live(last_seen) {
             return Ok(Touch::Missing);
         }
@@ -175,12 +182,17 @@ impl Disk {
         Ok(Touch::Touched)
     }
 
-    pub fn invalidate(&self, key: &StorageKey) -> Result<bool> {
-        if !is_there(&self.record_path(key)) {
+    pub fn invalidate(&self, key: &StorageKey, mark: Option<Timestamp>) -> Result<bool> {
+        if mark.is_none() && !is_there(&self.record_path(key)) {
             return Ok(false);
         }
         let _locks = self.lock_records(key, &[])?;
-        self.remove(key)
+        // The record first: on a full disk that makes room for the mark.
+        let removed = self.remove(key)?;
+        if let Some(until) = mark {
+            self.leave_mark(key, until)?;
+        }
+        Ok(removed)
     }
 
     pub(super) fn entry(&self, key: &StorageKey) -> Result<Option<Entry>> {
@@ -194,19 +206,19 @@ impl Disk {
         }
     }
 
-    fn write(&self, key: &StorageKey, version: Version, record: &Record) -> Result<()> {
+    fn write(&self, key: &StorageKey, record: &Record) -> Result<()> {
         let path = self.record_path(key);
         let write = || {
             let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
             make_dirs(folder)?;
-            replace(folder, &key.to_string(), &bytes::write(key, version, record))
+            replace(folder, &key.to_string(), &bytes::write(key, record))
         };
         write().map_err(|cause| failure("writing a record", cause))
     }
 
     /// Deletes a record and its index entry; the caller holds the record's lock.
     pub(super) fn remove(&self, key: &StorageKey) -> Result<bool> {
-        let record = self.entry(key).ok().flatten().map(|entry| entry.stored.record);
+        let record = self.entry(key).ok().flatten().map(|entry| entry.record);
         let removed = remove_file(&self.record_path(key))?;
         if let Some(record) = record {
             self.leave(&record, key)?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 
-use crate::random::Random;
+use crate::crypto::Random;
 use crate::storage::bytes::LARGEST;
 use crate::storage::{StorageError, StorageKey};
 

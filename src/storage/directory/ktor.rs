@@ -5,7 +5,8 @@
 //! is the serialized value and nothing else: there is no room for a version, an
 //! owner or a beginning. So its time of change is when it was last seen, its
 //! content's hash is its version, and of two servers that write at once the
-//! last one wins.
+//! last one wins. There is no room for the mark of an end either: a `create` that
+//! arrives after the end of what it creates makes the file anew.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -18,8 +19,8 @@ use super::files::{
 };
 use super::threads::Threads;
 use crate::storage::{
-    Create, OwnerGuard, Record, SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch,
-    Update, Version, without_index,
+    Create, OwnerGuard, Record, SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update,
+    Version, without_index,
 };
 use sha2::{Digest, Sha256};
 
@@ -50,6 +51,12 @@ impl KtorDirectory {
         Ok(Self { root: Arc::new(root), idle, threads: Threads::new() })
     }
 
+    /// The version of a file with this content: there is no room for one in it.
+    pub fn version_of(content: &[u8]) -> Version {
+        let hash = Sha256::digest(content);
+        Version(hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
+    }
+
     pub fn file(&self, id: Arc<str>) -> KtorFile {
         KtorFile { folder: self.clone(), id: Some(id) }
     }
@@ -77,11 +84,6 @@ impl KtorDirectory {
     }
 }
 
-fn version_of(content: &[u8]) -> Version {
-    let hash = Sha256::digest(content);
-    Version(hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
-}
-
 /// The file work; blocking.
 struct Work {
     path: PathBuf,
@@ -90,7 +92,7 @@ struct Work {
 }
 
 impl Work {
-    fn read(&self, now: Timestamp) -> Result<Option<Stored>> {
+    fn read(&self, now: Timestamp) -> Result<Option<Record>> {
         let content = match read_file(&self.path) {
             Ok(content) => content,
             Err(cause)
@@ -111,17 +113,17 @@ impl Work {
         let seen = about.map_err(|cause| failure("reading a session of Ktor's", cause))?;
         let seen = Timestamp::from(seen);
         let record = Record {
+            version: KtorDirectory::version_of(&content),
             payload: content.as_slice().into(),
             owner: None,
             created: seen,
             last_seen: seen,
             expires: seen.after(self.idle),
         };
-        let stored = Stored { version: version_of(&content), record };
-        Ok(Some(stored).filter(|stored| stored.record.is_live(now)))
+        Ok(Some(record).filter(|record| record.is_live(now)))
     }
 
-    fn write(&self, record: &Record) -> Result<Version> {
+    fn write(&self, record: &Record) -> Result<()> {
         let write = || {
             let folder = self.path.parent().ok_or(ErrorKind::InvalidInput)?;
             let name = self.path.file_name().ok_or(ErrorKind::InvalidInput)?;
@@ -129,8 +131,7 @@ impl Work {
             replace(folder, &name.to_string_lossy(), &record.payload)
         };
         write().map_err(|cause| failure("writing a session of Ktor's", cause))?;
-        self.set_seen(record.last_seen)?;
-        Ok(version_of(&record.payload))
+        self.set_seen(record.last_seen)
     }
 
     fn set_seen(&self, seen: Timestamp) -> Result<()> {
@@ -179,10 +180,16 @@ impl SessionStorage for KtorFile {
     ) -> Result<Create> {
         without_index(guard)?;
         let create = move |file: &Work| {
-            if file.read(now)?.is_some() {
-                return Ok(Create::Exists);
+            match file.read(now)? {
+                // Equal content alone may be another login's.
+                Some(found)
+                    if (found.version, found.last_seen) == (record.version, record.last_seen) =>
+                {
+                    Ok(Create::Created)
+                }
+                Some(_) => Ok(Create::Exists),
+                None => file.write(&record).map(|()| Create::Created),
             }
-            file.write(&record).map(Create::Created)
         };
         let refused = || {
             StorageError::other(
@@ -193,7 +200,7 @@ impl SessionStorage for KtorFile {
         self.run(create).await?.ok_or_else(refused)
     }
 
-    async fn read(&self, _: &StorageKey, now: Timestamp) -> Result<Option<Stored>> {
+    async fn read(&self, _: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
         Ok(self.run(move |file| file.read(now)).await?.flatten())
     }
 
@@ -208,8 +215,10 @@ impl SessionStorage for KtorFile {
         without_index(guard)?;
         let update = move |file: &Work| match file.read(now)? {
             None => Ok(Update::Missing),
-            Some(found) if found.version != expected => Ok(Update::Conflict),
-            Some(_) => file.write(&record).map(Update::Updated),
+            Some(found) if ![expected, record.version].contains(&found.version) => {
+                Ok(Update::Conflict)
+            }
+            Some(_) => file.write(&record).map(|()| Update::Updated),
         };
         Ok(self.run(update).await?.unwrap_or(Update::Missing))
     }
@@ -218,14 +227,14 @@ impl SessionStorage for KtorFile {
         let touch = move |file: &Work| match file.read(last_seen)? {
             None => Ok(Touch::Missing),
             Some(found) => {
-                file.set_seen(found.record.last_seen.max(last_seen))?;
+                file.set_seen(found.last_seen.max(last_seen))?;
                 Ok(Touch::Touched)
             }
         };
         Ok(self.run(touch).await?.unwrap_or(Touch::Missing))
     }
 
-    async fn invalidate(&self, _: &StorageKey) -> Result<bool> {
+    async fn invalidate(&self, _: &StorageKey, _: Option<Timestamp>) -> Result<bool> {
         Ok(self.run(Work::remove).await?.unwrap_or(false))
     }
 

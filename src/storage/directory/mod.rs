@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <path>/records/ab/cd/<64 hex digits>    the record; see `../bytes.rs`
+//! <path>/records/ab/cd/<64 hex digits>.ended    a mark of its end: until when it stands
 //! <path>/owners/ab/<64 hex digits>/       one empty file for each of the owner's records
 //! <path>/owners/ab/<64 hex digits>/generation
 //! <path>/locks/records.ab, owners.ab      advisory locks, by the first byte of a key
@@ -15,6 +16,7 @@
 mod disk;
 mod files;
 mod ktor;
+mod marks;
 mod owners;
 mod purge;
 mod threads;
@@ -28,7 +30,7 @@ use threads::Threads;
 
 use super::{
     Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record, SessionStorage,
-    StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    StorageError, StorageKey, Timestamp, Touch, Update, Version,
 };
 
 /// A storage in a directory that this machine's processes may share.
@@ -85,7 +87,7 @@ impl SessionStorage for Directory {
         self.run(move |disk| disk.create(&key, &record, guard, now)).await
     }
 
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
         let key = key.clone();
         self.run(move |disk| disk.read(&key, now)).await
     }
@@ -112,9 +114,13 @@ impl SessionStorage for Directory {
         self.run(move |disk| disk.touch(&key, last_seen, expires)).await
     }
 
-    async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError> {
+    async fn invalidate(
+        &self,
+        key: &StorageKey,
+        mark: Option<Timestamp>,
+    ) -> Result<bool, StorageError> {
         let key = key.clone();
-        self.run(move |disk| disk.invalidate(&key)).await
+        self.run(move |disk| disk.invalidate(&key, mark)).await
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {

@@ -15,7 +15,7 @@ use super::files::{
 };
 use crate::storage::{
     Generation, OwnerGuard, OwnerKey, OwnerLimitPolicy, OwnerPage, Record, Refused, StorageError,
-    StorageKey, Stored, Timestamp,
+    StorageKey, Timestamp,
 };
 
 /// The file in an owner's folder that counts the revocations.
@@ -66,9 +66,9 @@ impl Disk {
                 found => found?,
             };
             let Some(found) = found else { continue };
-            if found.stored.record.owner.as_ref() == Some(owner) {
+            if found.record.owner.as_ref() == Some(owner) {
                 self.remove(key)?;
-                ended += usize::from(found.stored.record.is_live(now));
+                ended += usize::from(found.record.is_live(now));
             }
         }
         Ok(ended)
@@ -97,8 +97,8 @@ impl Disk {
         };
         let mut sessions = Vec::new();
         for other in self.owned(owner)?.into_iter().filter(|other| other != key) {
-            if let Some(stored) = self.theirs(owner, &other, now)? {
-                sessions.push((stored.record.created, other));
+            if let Some(found) = self.theirs(owner, &other, now)? {
+                sessions.push((found.created, other));
             }
         }
         sessions.sort_unstable();
@@ -163,9 +163,9 @@ impl Disk {
     }
 
     /// The live record under `key`, if it really is this owner's.
-    fn theirs(&self, owner: &OwnerKey, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>> {
+    fn theirs(&self, owner: &OwnerKey, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
         match self.read(key, now) {
-            Ok(stored) => Ok(stored.filter(|stored| stored.record.owner.as_ref() == Some(owner))),
+            Ok(record) => Ok(record.filter(|record| record.owner.as_ref() == Some(owner))),
             Err(StorageError::Corrupt(_)) => Ok(None),
             Err(cause) => Err(cause),
         }

@@ -67,6 +67,7 @@ impl Disk {
         for path in entries(folder)? {
             examined += 1;
             let Some(key) = path.file_name().and_then(key_of).map(StorageKey::from_bytes) else {
+                self.purge_mark(&path, now)?;
                 remove_if_abandoned(&path);
                 continue;
             };

@@ -12,8 +12,8 @@ use shard::Slot;
 use table::{SHARDS, Table};
 
 use super::{
-    Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record, SessionStorage,
-    StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record, Refused,
+    SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update, Version,
 };
 
 /// A storage in this process's memory, for one process and until it stops.
@@ -30,6 +30,9 @@ use super::{
 /// limits follow from that. Of sessions that began in the same millisecond, any
 /// may go first. An expired record that a short search does not find waits for
 /// the next search or for the purge, which runs once a minute.
+///
+/// The marks that ends leave take up none of the capacity. There are at most 131,072
+/// of them, about 130 bytes each. One more takes the place of one that would go soon.
 ///
 /// Its clones are handles on the same records.
 ///
@@ -66,8 +69,11 @@ impl SessionStorage for Memory {
         if shard.get(key).is_some_and(|slot| !slot.is_live(now)) {
             table.remove(&mut shard, key);
         }
-        let admitted = if shard.get(key).is_some() {
-            Err(Create::Exists)
+        let admitted = if let Some(slot) = shard.get(key) {
+            let again = slot.version() == record.version;
+            Err(if again { Create::Created } else { Create::Exists })
+        } else if shard.marks.stands(key, now) {
+            Err(Create::Refused(Refused::Revoked))
         } else if let Some(owner) = &record.owner {
             let joined = table.owners(owner).join(owner, record.created, key, guard);
             joined.map_err(Create::Refused)
@@ -76,21 +82,20 @@ impl SessionStorage for Memory {
         };
         match admitted {
             Ok(victims) => {
-                let version = table.next_version();
-                shard.insert(key, version, record);
+                shard.insert(key, record);
                 drop(shard);
                 table.end(victims);
-                Ok(Create::Created(version))
+                Ok(Create::Created)
             }
-            Err(refused) => {
+            Err(answer) => {
                 table.unreserve();
-                Ok(refused)
+                Ok(answer)
             }
         }
     }
 
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
-        Ok(self.0.shard(key).present(key, now).map(|slot| slot.stored()))
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
+        Ok(self.0.shard(key).present(key, now).map(|slot| slot.record()))
     }
 
     async fn update(
@@ -107,6 +112,9 @@ impl SessionStorage for Memory {
         let Some(slot) = shard.get(key).filter(|slot| slot.is_live(now)) else {
             return Ok(Update::Missing);
         };
+        if slot.version() == record.version {
+            return Ok(Update::Updated);
+        }
         if slot.version() != expected {
             return Ok(Update::Conflict);
         }
@@ -126,11 +134,10 @@ impl SessionStorage for Memory {
                 owners.reorder(owner, slot.created, record.created, key);
             }
         }
-        let version = table.next_version();
-        shard.write(key, version, record);
+        shard.write(key, record);
         drop(shard);
         table.end(victims);
-        Ok(Update::Updated(version))
+        Ok(Update::Updated)
     }
 
     async fn touch(
@@ -145,8 +152,15 @@ impl SessionStorage for Memory {
         Ok(Touch::Touched)
     }
 
-    async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError> {
+    async fn invalidate(
+        &self,
+        key: &StorageKey,
+        mark: Option<Timestamp>,
+    ) -> Result<bool, StorageError> {
         let mut shard = self.0.shard(key);
+        if let Some(until) = mark {
+            shard.marks.leave(key, until);
+        }
         Ok(self.0.remove(&mut shard, key).is_some())
     }
 
@@ -164,6 +178,11 @@ impl SessionStorage for Memory {
     fn owners(&self) -> Option<&dyn OwnerIndex> {
         Some(self)
     }
+
+    /// Every operation is done when it is first polled.
+    fn loses_answers(&self) -> bool {
+        false
+    }
 }
 
 #[rocket::async_trait]
@@ -179,7 +198,7 @@ impl OwnerIndex for Memory {
         OwnerPage::find(keys, after, limit, |key| {
             let shard = self.0.shard(key);
             let slot = shard.get(key).filter(|slot| slot.is_live(now));
-            Ok(slot.filter(|slot| slot.owner() == Some(owner)).map(Slot::stored))
+            Ok(slot.filter(|slot| slot.owner() == Some(owner)).map(Slot::record))
         })
     }
 

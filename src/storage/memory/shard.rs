@@ -10,10 +10,13 @@ use std::sync::Arc;
 
 use super::outline::Outline;
 use crate::storage::key::FirstBytes;
-use crate::storage::{OwnerKey, Record, StorageKey, Stored, Timestamp, Version};
+use crate::storage::marks::Marks;
+use crate::storage::{OwnerKey, Record, StorageKey, Timestamp, Version};
 
 /// Slots that are allocated at once; growing never copies the others.
 const CHUNK: usize = 64;
+/// Marks of ends that a shard keeps: enough for four ends a second.
+const MARKS: usize = 512;
 const NOWHERE: u32 = u32::MAX;
 /// No record has expired before.
 const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
@@ -38,6 +41,8 @@ struct Link {
 }
 
 pub(super) struct Shard {
+    /// What ended, and until when it must not begin again.
+    pub marks: Marks,
     places: HashMap<StorageKey, u32, FirstBytes>,
     chunks: Vec<Box<[Option<Slot>; CHUNK]>>,
     free: Vec<u32>,
@@ -64,15 +69,15 @@ impl Slot {
         self.owner.as_deref()
     }
 
-    pub fn stored(&self) -> Stored {
-        let record = Record {
+    pub fn record(&self) -> Record {
+        Record {
+            version: self.version,
             payload: Arc::clone(&self.payload),
             owner: self.owner.as_deref().cloned(),
             created: self.created,
             last_seen: self.last_seen,
             expires: self.expires,
-        };
-        Stored { version: self.version, record }
+        }
     }
 
     /// Moves the times forwards, never back.
@@ -81,8 +86,8 @@ impl Slot {
         self.expires = self.expires.max(expires);
     }
 
-    fn write(&mut self, version: Version, record: Record) {
-        self.version = version;
+    fn write(&mut self, record: Record) {
+        self.version = record.version;
         self.payload = record.payload;
         self.owner = record.owner.map(Box::new);
         (self.created, self.last_seen) = (record.created, record.last_seen);
@@ -94,6 +99,7 @@ impl Shard {
     /// An empty shard, which keeps the outline of this number.
     pub fn new(outlines: &Arc<[Outline]>, number: usize) -> Self {
         Self {
+            marks: Marks::new(MARKS),
             places: HashMap::default(),
             chunks: Vec::new(),
             free: Vec::new(),
@@ -125,13 +131,13 @@ impl Shard {
     }
 
     /// Adds a record under a key that is free; its client has yet to come back.
-    pub fn insert(&mut self, key: &StorageKey, version: Version, record: Record) {
+    pub fn insert(&mut self, key: &StorageKey, record: Record) {
         let place = self.free.pop().unwrap_or_else(|| self.grow());
         let link = Link { before: self.youngest.unwrap_or(NOWHERE), after: NOWHERE };
         let expires = record.expires;
         let slot = Slot {
             key: key.clone(),
-            version,
+            version: record.version,
             payload: record.payload,
             owner: record.owner.map(Box::new),
             created: record.created,
@@ -153,11 +159,11 @@ impl Shard {
 
     /// Replaces the record under `key`. That says nothing of its client: the
     /// request that made the record may write it again.
-    pub fn write(&mut self, key: &StorageKey, version: Version, record: Record) {
+    pub fn write(&mut self, key: &StorageKey, record: Record) {
         let Some(place) = self.places.get(key).copied() else { return };
         let Some(slot) = self.slot_mut(place) else { return };
         let expires = record.expires;
-        slot.write(version, record);
+        slot.write(record);
         if self.oldest == Some(place) {
             self.set_oldest(Some(place));
         }

@@ -1,14 +1,14 @@
 //! The records in their shards, and how room is made for more.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
 use super::outline::{Outline, longest_waiting};
 use super::owners::Owners;
 use super::shard::{Shard, Slot};
-use crate::storage::{OwnerGuard, OwnerKey, Record, StorageError, StorageKey, Timestamp, Version};
+use crate::storage::{OwnerGuard, OwnerKey, Record, StorageError, StorageKey, Timestamp};
 
 /// Enough that requests on different records hardly ever meet.
 pub(super) const SHARDS: usize = 256;
@@ -32,8 +32,6 @@ pub(super) struct Table {
     owners: Vec<Mutex<Owners>>,
     capacity: usize,
     records: AtomicUsize,
-    /// The last version given to a record; never used twice.
-    version: AtomicU64,
     /// The shard where the next purge goes on.
     sweep: AtomicUsize,
     /// The shard where the next search for room begins.
@@ -50,7 +48,6 @@ impl Table {
             outlines,
             capacity,
             records: AtomicUsize::new(0),
-            version: AtomicU64::new(0),
             sweep: AtomicUsize::new(0),
             turn: AtomicUsize::new(0),
         }
@@ -63,10 +60,6 @@ impl Table {
 
     pub fn owners(&self, owner: &OwnerKey) -> MutexGuard<'_, Owners> {
         self.owners[usize::from(owner.as_bytes()[31]) % SHARDS].lock()
-    }
-
-    pub fn next_version(&self) -> Version {
-        Version(self.version.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     /// Takes a record out of its shard and its owner's index.
@@ -135,6 +128,7 @@ impl Table {
         for _ in 0..SHARDS {
             let at = self.sweep.load(Ordering::Relaxed);
             let shard = &self.shards[at % SHARDS];
+            shard.lock().marks.sweep(now);
             if self.outlines[at % SHARDS].is_due(now) {
                 seen += shard.lock().slots();
                 removed += self.sweep_all(shard, now, limit - removed);

@@ -1,5 +1,5 @@
 -- Inserts a record; never overwrites a live one. To run it twice does what once does.
--- KEYS: record, marks. ARGV: now, ttl, record, since when reserved or '', seconds that a login may take
+-- KEYS: record, marks if reserved. ARGV: now, ttl, record, since when reserved or '', seconds that a login may take
 local found = redis.call('GETRANGE', KEYS[1], 0, 39)
 if #found == 40 and struct.unpack('>I8', found, 33) > tonumber(ARGV[1]) then
   -- Both are random: the same only if it is this very record, whoever has changed it since.
@@ -7,8 +7,11 @@ if #found == 40 and struct.unpack('>I8', found, 33) > tonumber(ARGV[1]) then
   local reserved = ARGV[4] ~= '' and string.sub(found, 1, 8) == reservation
   return (reserved or string.sub(found, 9, 16) == version) and 'done' or 'exists'
 end
+if #found == 8 and struct.unpack('>I8', found) > tonumber(ARGV[1]) then
+  return 'revoked'
+end
 if ARGV[4] ~= '' then
-  -- A revocation or a limit that found the reservation without its record left a mark.
+  -- A revocation or a limit that found the reservation left a mark.
   local mark = redis.call('HGET', KEYS[2], string.sub(ARGV[3], 1, 8))
   if mark then
     return mark

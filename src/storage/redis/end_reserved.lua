@@ -1,11 +1,13 @@
--- Deletes the record that was written for a reservation; 1 if it lived. If there is none it may
--- be about to be written: the mark stops that.
+-- Deletes the record that was written for a reservation; 1 if it lived. The mark stops it from
+-- being written, for the first time or once more.
 -- KEYS: record, marks. ARGV: now, reservation, mark, how long to keep it
 local found = redis.call('GETRANGE', KEYS[1], 0, 71)
-if string.sub(found, 1, 8) == ARGV[2] then
+local lived = 0
+if #found == 72 and string.sub(found, 1, 8) == ARGV[2] then
+  lived = struct.unpack('>I8', found, 33) > tonumber(ARGV[1]) and 1 or 0
+  -- Deleted first: then a server that is full takes the mark, too.
   redis.call('DEL', KEYS[1])
-  return struct.unpack('>I8', found, 33) > tonumber(ARGV[1]) and 1 or 0
 end
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
-return 0
+return lived

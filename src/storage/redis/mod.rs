@@ -1,23 +1,24 @@
 //! Records in Redis or Valkey, on one server or a cluster.
 //!
 //! ```text
-//! <prefix>:{<key>}:r      the record: see `record.rs`
+//! <prefix>:{<key>}:r      the record, or a mark of its end: see `record.rs`
 //! <prefix>:{<key>}:m      marks for reservations that a revocation or a limit has undone
 //! <prefix>:{<owner>}:i    the owner's entries, by the beginning of their records
 //! <prefix>:{<owner>}:w    those whose records are about to be written, and since when
-//! <prefix>:{<owner>}:g    how often the owner was revoked
+//! <prefix>:{<owner>}:g    the owner's generation: when the owner was last revoked
 //! ```
 //!
 //! A record and its owner lie in different slots of a cluster, so no script
 //! touches both. A login first reserves an entry in the owner's index, then
 //! writes the record, then confirms. So the index is never short of a live
 //! record; an entry without one is not listed. An entry is the record's key and
-//! a random reservation, which the record holds, too: no two logins share one,
-//! so whoever removes an entry can never remove a later one.
+//! a reservation, the version that it was first written for the owner with. The
+//! record holds it, too: no two logins share one, so whoever removes an entry can
+//! never remove a later one.
 //!
 //! A revocation begins a new generation first: whoever has not reserved yet is
-//! refused there; whoever has is in the index, and either has written (the
-//! record is deleted) or finds a mark for the reservation beside the record.
+//! refused there; whoever has is in the index. Its record is deleted, and a mark
+//! for the reservation beside it stops whoever has yet to write, or writes again.
 //!
 //! A limit ends the records of the entries that it pushes out before these leave
 //! the index; whoever breaks off in between leaves one too many, which the next
@@ -44,7 +45,7 @@ use std::time::Duration;
 
 use connection::Connection;
 use owners::{Entry, Reserved};
-use record::{Header, packed, unpacked};
+use record::{Header, MARK_BYTES, packed, unpacked};
 use rocket::futures::future::try_join_all;
 use rocket::futures::stream::BoxStream;
 use script::{Call, Script, Scripts};
@@ -52,7 +53,7 @@ use target::Target;
 
 use super::{
     Change, Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record, Refused,
-    SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version, in_order,
+    SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update, Version, in_order,
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -112,26 +113,28 @@ impl Redis {
         script: &'a Script,
         key: &StorageKey,
         record: &Record,
-        (version, entry): (Version, Option<&Entry>),
+        entry: Option<&Entry>,
         now: Timestamp,
     ) -> Call<'a> {
         let mut call = script.key(self.record(key));
-        call.key(self.marks(key))
-            .arg(now.as_millis())
+        if entry.is_some() {
+            call.key(self.marks(key));
+        }
+        call.arg(now.as_millis())
             .arg(ttl(record.expires, now))
-            .arg(packed(entry.map_or(0, |entry| entry.reservation), version, record))
+            .arg(packed(entry.map_or(0, |entry| entry.reservation), record))
             .arg(entry.map_or("", |entry| &entry.since))
             .arg(LOGIN_SECONDS);
         call
     }
 
     /// The record of a key and the reservation it was written for.
-    async fn find(&self, key: &StorageKey, now: Timestamp) -> Result<Option<(u64, Stored)>> {
+    async fn find(&self, key: &StorageKey, now: Timestamp) -> Result<Option<(u64, Record)>> {
         let mut command = redis::cmd("GET");
         command.arg(self.record(key));
-        let Some(bytes) = self.ask::<Option<Vec<u8>>>(command).await? else { return Ok(None) };
-        let (reservation, stored) = unpacked(&bytes)?;
-        Ok(stored.record.is_live(now).then_some((reservation, stored)))
+        let found = self.ask::<Option<Vec<u8>>>(command).await?;
+        let Some(bytes) = found.filter(|bytes| bytes.len() != MARK_BYTES) else { return Ok(None) };
+        Ok(Some(unpacked(&bytes)?).filter(|(_, record)| record.is_live(now)))
     }
 }
 
@@ -146,31 +149,31 @@ impl SessionStorage for Redis {
     ) -> Result<Create> {
         let entry = match self.reserve(key, &record, guard, now).await? {
             Reserved::Yes(entry) => entry,
-            Reserved::No(refused) => return Ok(Create::Refused(refused)),
+            Reserved::No(refused) => {
+                // Unless it was written before, and has been excepted since.
+                let found = self.find(key, now).await?;
+                let own = found.is_some_and(|(_, found)| found.version == record.version);
+                return Ok(if own { Create::Created } else { Create::Refused(refused) });
+            }
         };
-        let version = Version::random()?;
-        let call = self.written(&self.scripts.create, key, &record, (version, entry.as_ref()), now);
+        let call = self.written(&self.scripts.create, key, &record, entry.as_ref(), now);
         let answer: String = self.run(call).await?;
+        if answer == "done" {
+            self.confirm(entry.as_ref()).await;
+        } else {
+            self.forget(entry.as_ref()).await;
+        }
         match answer.as_str() {
-            "done" => {
-                self.confirm(entry.as_ref()).await;
-                Ok(Create::Created(version))
-            }
-            // It began, and a later login ended it at once.
-            "pushed" => Ok(Create::Created(version)),
-            other => {
-                self.forget(entry.as_ref()).await;
-                match other {
-                    "exists" => Ok(Create::Exists),
-                    "revoked" => Ok(Create::Refused(Refused::Revoked)),
-                    _ => Err(late()),
-                }
-            }
+            // If pushed, it began, and a later login has ended it.
+            "done" | "pushed" => Ok(Create::Created),
+            "exists" => Ok(Create::Exists),
+            "revoked" => Ok(Create::Refused(Refused::Revoked)),
+            _ => Err(late()),
         }
     }
 
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>> {
-        Ok(self.find(key, now).await?.map(|(_, stored)| stored))
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
+        Ok(self.find(key, now).await?.map(|(_, record)| record))
     }
 
     async fn update(
@@ -181,9 +184,8 @@ impl SessionStorage for Redis {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update> {
-        let version = Version::random()?;
         let swap = async |entry: Option<&Entry>| {
-            let mut call = self.written(&self.scripts.update, key, &record, (version, entry), now);
+            let mut call = self.written(&self.scripts.update, key, &record, entry, now);
             call.arg(&expected.0.to_be_bytes());
             self.run::<(String, Vec<u8>)>(call).await
         };
@@ -199,8 +201,6 @@ impl SessionStorage for Redis {
         let (word, before) = (answer.0.as_str(), Header::of(&answer.1));
         match word {
             "done" => self.confirm(entry.as_ref()).await,
-            // It began, and a later login ended it at once.
-            "pushed" => {}
             _ => self.forget(entry.as_ref()).await,
         }
         if let ("done" | "pushed", Some(before)) = (word, before) {
@@ -211,7 +211,8 @@ impl SessionStorage for Redis {
             }
         }
         match word {
-            "done" | "pushed" => Ok(Update::Updated(version)),
+            // If pushed, it became the owner's, and a later login has ended it.
+            "done" | "pushed" => Ok(Update::Updated),
             "conflict" => Ok(Update::Conflict),
             "revoked" => Ok(Update::Refused(Refused::Revoked)),
             "missing" => Ok(Update::Missing),
@@ -237,8 +238,14 @@ impl SessionStorage for Redis {
         Ok(Touch::Touched)
     }
 
-    async fn invalidate(&self, key: &StorageKey) -> Result<bool> {
-        let found: Option<Vec<u8>> = self.run(self.scripts.end.key(self.record(key))).await?;
+    async fn invalidate(&self, key: &StorageKey, mark: Option<Timestamp>) -> Result<bool> {
+        let mut call = self.scripts.end.key(self.record(key));
+        match mark {
+            Some(until) => call.arg(&until.as_millis().to_be_bytes()),
+            None => call.key(self.marks(key)).arg(""),
+        };
+        call.arg(millis(MARK));
+        let found: Option<Vec<u8>> = self.run(call).await?;
         let Some(found) = found else { return Ok(false) };
         self.forget(Header::of(&found).and_then(|header| header.entry(key)).as_ref()).await;
         Ok(true)
@@ -247,6 +254,11 @@ impl SessionStorage for Redis {
     /// Nothing: every record has a TTL.
     async fn purge_expired(&self, _: Timestamp, _: usize) -> Result<usize> {
         Ok(0)
+    }
+
+    /// A cluster's client asks again by itself.
+    fn sends_again(&self) -> bool {
+        matches!(**self.connection.target(), Target::Cluster(_))
     }
 
     fn owners(&self) -> Option<&dyn OwnerIndex> {

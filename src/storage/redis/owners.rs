@@ -6,8 +6,7 @@ use rocket::futures::future::try_join_all;
 use super::record::Header;
 use super::{MARK, Redis, Result, SETTLED_SECONDS, index_ttl, millis};
 use crate::storage::{
-    OwnerGuard, OwnerKey, OwnerLimitPolicy, Record, Refused, StorageError, StorageKey, Stored,
-    Timestamp, random_number,
+    OwnerGuard, OwnerKey, OwnerLimitPolicy, Record, Refused, StorageError, StorageKey, Timestamp,
 };
 
 /// Expiries within the same span of this length need no new TTL of the index,
@@ -61,7 +60,8 @@ impl Redis {
         let Some(owner) = record.owner.clone() else { return Ok(Reserved::Yes(None)) };
         let limit = guard.limit.map_or(0, |limit| limit.max);
         let refuse = guard.limit.is_some_and(|limit| limit.policy == OwnerLimitPolicy::Refuse);
-        let reservation = random_number()?;
+        // As random as the version. A write that is sent again finds its own entry.
+        let reservation = record.version.0;
         let mut entry = Entry { owner, key: key.clone(), reservation, since: String::new() };
         let mut checked = "";
         loop {
@@ -113,11 +113,11 @@ impl Redis {
 
     /// The live record that was written for an entry; not one that moved on to
     /// another owner, nor one that is corrupt.
-    pub(super) async fn find_of(&self, entry: &Entry, now: Timestamp) -> Result<Option<Stored>> {
+    pub(super) async fn find_of(&self, entry: &Entry, now: Timestamp) -> Result<Option<Record>> {
         match self.find(&entry.key, now).await {
             Ok(found) => Ok(found
                 .filter(|(reservation, _)| *reservation == entry.reservation)
-                .map(|(_, stored)| stored)),
+                .map(|(_, record)| record)),
             Err(StorageError::Corrupt(_)) => Ok(None),
             Err(cause) => Err(cause),
         }

@@ -10,10 +10,13 @@
 //! | 32 | 8 | expires |
 //! | 40 | 32 | owner, or zeros |
 //! | 72 | n | payload |
+//!
+//! A mark of its end takes its place: eight bytes, until when it stands.
 
 use super::owners::Entry;
-use crate::storage::{OwnerKey, Record, StorageError, StorageKey, Stored, Timestamp, Version};
+use crate::storage::{OwnerKey, Record, StorageError, StorageKey, Timestamp, Version};
 
+pub(super) const MARK_BYTES: usize = 8;
 const HEADER: usize = 72;
 const NOBODY: [u8; 32] = [0; 32];
 
@@ -52,11 +55,11 @@ impl Header {
     }
 }
 
-pub(super) fn packed(reservation: u64, version: Version, record: &Record) -> Vec<u8> {
+pub(super) fn packed(reservation: u64, record: &Record) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER + record.payload.len());
     for number in [
         reservation,
-        version.0,
+        record.version.0,
         record.created.as_millis(),
         record.last_seen.as_millis(),
         record.expires.as_millis(),
@@ -69,14 +72,15 @@ pub(super) fn packed(reservation: u64, version: Version, record: &Record) -> Vec
 }
 
 /// The record and its reservation.
-pub(super) fn unpacked(bytes: &[u8]) -> Result<(u64, Stored), StorageError> {
+pub(super) fn unpacked(bytes: &[u8]) -> Result<(u64, Record), StorageError> {
     let header = Header::of(bytes).ok_or(StorageError::Corrupt("it is too short"))?;
     let record = Record {
+        version: header.version,
         payload: bytes[HEADER..].into(),
         owner: header.owner,
         created: header.created,
         last_seen: header.last_seen,
         expires: header.expires,
     };
-    Ok((header.reservation, Stored { version: header.version, record }))
+    Ok((header.reservation, record))
 }

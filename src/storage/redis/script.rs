@@ -3,7 +3,7 @@
 use redis::{Cmd, ToRedisArgs};
 use sha1::{Digest, Sha1};
 
-use crate::ktor::hex;
+use crate::crypto::hex;
 
 /// A script, and the hash that servers know it by once they have run it.
 pub(super) struct Script {
@@ -50,7 +50,7 @@ impl Scripts {
 
 impl Script {
     fn new(code: &'static str) -> Self {
-        let hash = hex(&Sha1::digest(code));
+        let hash = hex::encode(&Sha1::digest(code));
         Self { code, hash, repeatable: true }
     }
 

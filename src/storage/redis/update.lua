@@ -1,6 +1,6 @@
 -- Replaces a live record of the expected version, and never inserts; with it the header that was.
 -- To run it twice does what once does, unless somebody else writes in between.
--- KEYS: record, marks. ARGV: now, ttl, record, since when reserved or '', seconds that a login may take, expected version
+-- KEYS: record, marks if reserved. ARGV: now, ttl, record, since when reserved or '', seconds that a login may take, expected version
 local found = redis.call('GETRANGE', KEYS[1], 0, 71)
 if #found < 72 or struct.unpack('>I8', found, 33) <= tonumber(ARGV[1]) then
   return { 'missing', '' }

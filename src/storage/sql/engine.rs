@@ -31,7 +31,9 @@ pub struct Dialect {
     pub same: &'static str,
     /// The larger of two numbers.
     pub larger: &'static str,
-    /// Begins what is done instead of inserting an owner who is there.
+    /// The smaller of two numbers.
+    pub smaller: &'static str,
+    /// Begins what is done instead of inserting a row whose key, `{key}`, is there.
     pub or_update: &'static str,
     pub delete: Delete,
 }
@@ -143,7 +145,8 @@ engine!(
         numbered: true,
         same: "IS NOT DISTINCT FROM",
         larger: "GREATEST",
-        or_update: "ON CONFLICT (owner) DO UPDATE SET",
+        smaller: "LEAST",
+        or_update: "ON CONFLICT ({key}) DO UPDATE SET",
         delete: Delete::ByLockedKeys,
     }
 );
@@ -162,11 +165,12 @@ engine!(
         numbered: false,
         same: "<=>",
         larger: "GREATEST",
+        smaller: "LEAST",
         or_update: "ON DUPLICATE KEY UPDATE",
         delete: Delete::Ordered,
     },
     fn begins_again(cause: &dyn DatabaseError) -> bool {
-        // «Record has changed since last read», of MariaDB's snapshot isolation.
+        // "Record has changed since last read", of MariaDB's snapshot isolation.
         let number = cause.try_downcast_ref().map(sqlx::mysql::MySqlDatabaseError::number);
         cause.code().as_deref() == Some("40001") || number == Some(1020)
     }
@@ -185,7 +189,8 @@ engine!(
         numbered: false,
         same: "IS",
         larger: "MAX",
-        or_update: "ON CONFLICT (owner) DO UPDATE SET",
+        smaller: "MIN",
+        or_update: "ON CONFLICT ({key}) DO UPDATE SET",
         delete: Delete::ByKeys,
     }
 );

@@ -5,7 +5,12 @@
 //! that limits and revocations hold under concurrency; everything else is one
 //! statement. Every value is bound (checklist S38); a table's name is checked
 //! to be a plain identifier.
+//!
+//! A mark of an end takes its record's row: nobody's, without a payload, and with
+//! the negative of the time until which it stands for `expires`. So whatever asks
+//! for what expires later than now passes it over.
 
+mod ends;
 mod engine;
 mod lease;
 mod open;
@@ -14,8 +19,8 @@ mod run;
 mod statements;
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use ends::mark_until;
 pub use engine::Engine;
 use engine::Value;
 use lease::Suspicion;
@@ -24,19 +29,14 @@ use statements::Statements;
 use tokio::sync::Mutex;
 
 use super::{
-    Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record, SessionStorage,
-    StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version,
+    Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record, Refused,
+    SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update, Version,
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
 
 /// How often a transaction begins again that the engine broke off for another.
 const ATTEMPTS: usize = 20;
-/// At most so many batches of owners go with a batch of sessions.
-const OWNER_BATCHES: usize = 10;
-/// An owner's generation needs to outlast the logins under way only.
-const GENERATION: Duration = Duration::from_secs(86_400);
-
 /// A storage in a database; see [`Postgres`], [`MySql`], [`Sqlite`]. Its clones
 /// are handles on the same connections.
 pub struct Sql<E: Engine> {
@@ -94,44 +94,71 @@ pub type MySql = Sql<sqlx::MySql>;
 pub type Sqlite = Sql<sqlx::Sqlite>;
 
 impl<E: Engine> Sql<E> {
-    async fn find(&self, key: &StorageKey, now: Timestamp) -> sqlx::Result<Option<Stored>> {
+    async fn find(&self, key: &StorageKey, now: Timestamp) -> sqlx::Result<Option<Record>> {
         let values = [Value::Bytes(key.as_bytes()), millis(now)];
         let found = self.fetch_records(&self.statements.read, &values).await?;
-        Ok(found.into_iter().next().map(|(_, stored)| stored))
+        Ok(found.into_iter().next().map(|(_, record)| record))
     }
 
     async fn try_create(
         &self,
         key: &StorageKey,
-        (record, version): (&Record, Version),
+        record: &Record,
         guard: OwnerGuard,
         now: Timestamp,
     ) -> sqlx::Result<Create> {
         loop {
             let mut lease = self.lease_to_write().await?;
             let created = match &record.owner {
-                None => self.insert(&mut lease, key, record, version).await,
+                None => self.insert(&mut lease, key, record).await,
                 Some(owner) => {
                     let mut transaction = lease.begin_with(E::DIALECT.begin).await?;
                     let created = match self.join(&mut transaction, owner, key, guard, now).await {
-                        Ok(None) => self.insert(&mut transaction, key, record, version).await,
+                        Ok(None) => self.insert(&mut transaction, key, record).await,
                         Ok(Some(refused)) => Ok(Create::Refused(refused)),
                         Err(cause) => Err(cause),
                     };
-                    let stands = |created: &_| matches!(created, Create::Created(_));
+                    let stands = |created: &Create| *created == Create::Created;
                     finish(transaction, created, stands).await
                 }
             };
             match lease.settle(created) {
+                Ok(Create::Refused(refused)) => {
+                    // Unless it was written before, and has been excepted since.
+                    let own = self.in_the_way(key, record, now).await? == Some(Create::Created);
+                    return Ok(if own { Create::Created } else { Create::Refused(refused) });
+                }
                 Err(sqlx::Error::Database(cause)) if cause.is_unique_violation() => {
-                    let values = [Value::Bytes(key.as_bytes()), millis(now)];
-                    if self.execute_one(&self.statements.delete_expired, &values).await? == 0 {
-                        return Ok(Create::Exists);
+                    if let Some(answer) = self.in_the_way(key, record, now).await? {
+                        return Ok(answer);
                     }
+                    let values = [Value::Bytes(key.as_bytes()), millis(now), mark_until(now)];
+                    self.execute_one(&self.statements.delete_expired, &values).await?;
                 }
                 created => return created,
             }
         }
+    }
+
+    /// Why `record` cannot be written; `None` if nothing is in its way, or something
+    /// that has expired.
+    async fn in_the_way(
+        &self,
+        key: &StorageKey,
+        record: &Record,
+        now: Timestamp,
+    ) -> sqlx::Result<Option<Create>> {
+        let mut lease = self.lease().await?;
+        let key = [Value::Bytes(key.as_bytes())];
+        let found = self.fetch_pair(&mut lease, &self.statements.occupant, &key).await;
+        let Some((version, expires)) = lease.settle(found)? else { return Ok(None) };
+        let lives = Timestamp::from_millis(expires.unsigned_abs()) > now;
+        Ok(match expires {
+            _ if !lives => None,
+            ..0 => Some(Create::Refused(Refused::Revoked)),
+            _ if version == record.version => Some(Create::Created),
+            _ => Some(Create::Exists),
+        })
     }
 
     async fn try_update(
@@ -142,15 +169,15 @@ impl<E: Engine> Sql<E> {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> sqlx::Result<Update> {
-        let (old, version) = ((key, expected), Version(expected.0.wrapping_add(1)));
-        let new = (record, version);
+        let old = (key, expected);
         let mut lease = self.lease_to_write().await?;
-        let swapped = self.swap(&mut lease, &self.statements.update, old, new, now).await;
+        let swapped = self.swap(&mut lease, &self.statements.update, old, record, now).await;
         if lease.settle(swapped)? {
-            return Ok(Update::Updated(version));
+            return Ok(Update::Updated);
         }
-        let answer = |found: Option<Stored>| match found {
+        let answer = |found: Option<Record>| match found {
             None => Some(Update::Missing),
+            Some(found) if found.version == record.version => Some(Update::Updated),
             Some(found) => (found.version != expected).then_some(Update::Conflict),
         };
         if let Some(answer) = answer(self.find(key, now).await?) {
@@ -159,8 +186,8 @@ impl<E: Engine> Sql<E> {
         // It becomes another's.
         let mut lease = self.lease_to_write().await?;
         let mut transaction = lease.begin_with(E::DIALECT.begin).await?;
-        let moved = self.change_owner(&mut transaction, old, new, guard, now).await;
-        let stands = |moved: &_| matches!(moved, Some(Update::Updated(_)));
+        let moved = self.change_owner(&mut transaction, old, record, guard, now).await;
+        let stands = |moved: &Option<Update>| *moved == Some(Update::Updated);
         let moved = finish(transaction, moved, stands).await;
         match lease.settle(moved)? {
             Some(moved) => Ok(moved),
@@ -179,22 +206,6 @@ impl<E: Engine> Sql<E> {
         let ended = self.end_all_of(&mut transaction, owner, except, now).await;
         let ended = finish(transaction, ended, |_| true).await;
         lease.settle(ended)
-    }
-
-    async fn try_purge(&self, now: Timestamp, limit: usize) -> sqlx::Result<u64> {
-        let limit = number(limit);
-        let batch = Value::Number(limit);
-        let purged = self.execute_one(&self.statements.purge, &[millis(now), batch]).await?;
-        let unused =
-            Timestamp::from_millis(now.as_millis().saturating_sub(GENERATION.as_secs() * 1000));
-        for _ in 0..OWNER_BATCHES {
-            let of_owners = &self.statements.purge_owners;
-            let forgotten = self.execute_one(of_owners, &[millis(unused), batch]).await?;
-            if i64::try_from(forgotten).is_ok_and(|forgotten| forgotten < limit) {
-                break;
-            }
-        }
-        Ok(purged)
     }
 }
 
@@ -221,11 +232,10 @@ impl<E: Engine> SessionStorage for Sql<E> {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Create> {
-        let new = (&record, Version::random()?);
-        settled!(self.try_create(key, new, guard, now))
+        settled!(self.try_create(key, &record, guard, now))
     }
 
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>> {
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
         self.find(key, now).await.map_err(failed::<E>)
     }
 
@@ -252,9 +262,8 @@ impl<E: Engine> SessionStorage for Sql<E> {
         Ok(if touched > 0 { Touch::Touched } else { Touch::Missing })
     }
 
-    async fn invalidate(&self, key: &StorageKey) -> Result<bool> {
-        let values = [Value::Bytes(key.as_bytes())];
-        Ok(settled!(self.execute_one(&self.statements.delete, &values))? > 0)
+    async fn invalidate(&self, key: &StorageKey, mark: Option<Timestamp>) -> Result<bool> {
+        settled!(self.try_invalidate(key, mark))
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
@@ -285,8 +294,8 @@ impl<E: Engine> OwnerIndex for Sql<E> {
         ];
         let found = self.fetch_records(&self.statements.list, &values).await;
         let mut page = OwnerPage::default();
-        for (key, stored) in found.map_err(failed::<E>)? {
-            if page.push(limit, key, stored).is_break() {
+        for (key, record) in found.map_err(failed::<E>)? {
+            if page.push(limit, key, record).is_break() {
                 break;
             }
         }

@@ -49,13 +49,11 @@ impl<E: Engine> Sql<E> {
         connection: &mut E::Connection,
         key: &StorageKey,
         record: &Record,
-        version: Version,
     ) -> sqlx::Result<Create> {
-        let done = Create::Created(version);
-        let [version, owner, created, last_seen, expires, payload] = values(record, version);
+        let [version, owner, created, last_seen, expires, payload] = values(record);
         let key = Value::Bytes(key.as_bytes());
         let values = [key, version, owner, created, last_seen, expires, payload];
-        self.execute(connection, &self.statements.insert, &values).await.map(|_| done)
+        self.execute(connection, &self.statements.insert, &values).await.map(|_| Create::Created)
     }
 
     /// Replaces a record that gets another owner; `None` if it has changed.
@@ -63,17 +61,17 @@ impl<E: Engine> Sql<E> {
         &self,
         connection: &mut E::Connection,
         old: (&StorageKey, Version),
-        new: (&Record, Version),
+        record: &Record,
         guard: OwnerGuard,
         now: Timestamp,
     ) -> sqlx::Result<Option<Update>> {
-        if let Some(owner) = &new.0.owner
+        if let Some(owner) = &record.owner
             && let Some(refused) = self.join(connection, owner, old.0, guard, now).await?
         {
             return Ok(Some(Update::Refused(refused)));
         }
-        let swapped = self.swap(connection, &self.statements.replace, old, new, now).await?;
-        Ok(swapped.then_some(Update::Updated(new.1)))
+        let swapped = self.swap(connection, &self.statements.replace, old, record, now).await?;
+        Ok(swapped.then_some(Update::Updated))
     }
 
     /// Begins a new generation of an owner and deletes every record but some;
@@ -103,10 +101,10 @@ impl<E: Engine> Sql<E> {
         connection: &mut E::Connection,
         statement: &Arc<str>,
         (key, expected): (&StorageKey, Version),
-        (record, version): (&Record, Version),
+        record: &Record,
         now: Timestamp,
     ) -> sqlx::Result<bool> {
-        let new = values(record, version);
+        let new = values(record);
         let [_, owner, ..] = new;
         let found = [
             Value::Bytes(key.as_bytes()),
@@ -120,9 +118,9 @@ impl<E: Engine> Sql<E> {
     }
 }
 
-fn values(record: &Record, version: Version) -> [Value<'_>; 6] {
+fn values(record: &Record) -> [Value<'_>; 6] {
     [
-        Value::Number(version.0.cast_signed()),
+        Value::Number(record.version.0.cast_signed()),
         record.owner.as_ref().map_or(Value::Nothing, |owner| Value::Bytes(owner.as_bytes())),
         millis(record.created),
         millis(record.last_seen),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Sql;
 use super::engine::{Engine, Value};
 use super::lease::Lease;
-use crate::storage::{OwnerKey, Record, StorageKey, Stored, Timestamp, Version};
+use crate::storage::{OwnerKey, Record, StorageKey, Timestamp, Version};
 
 impl<E: Engine> Sql<E> {
     pub(super) async fn execute(
@@ -51,11 +51,23 @@ impl<E: Engine> Sql<E> {
         rows.first().map_or(Ok(0), |row| E::number(row, 0))
     }
 
+    /// The version and the expiry that a query finds.
+    pub(super) async fn fetch_pair(
+        &self,
+        connection: &mut E::Connection,
+        sql: &Arc<str>,
+        values: &[Value<'_>],
+    ) -> sqlx::Result<Option<(Version, i64)>> {
+        let rows = E::fetch(connection, Arc::clone(sql), arguments::<E>(values)?).await?;
+        let pair = |row| Ok((version::<E>(row, 0)?, E::number(row, 1)?));
+        rows.first().map(pair).transpose()
+    }
+
     pub(super) async fn fetch_records(
         &self,
         sql: &Arc<str>,
         values: &[Value<'_>],
-    ) -> sqlx::Result<Vec<(StorageKey, Stored)>> {
+    ) -> sqlx::Result<Vec<(StorageKey, Record)>> {
         let mut lease = self.lease().await?;
         let rows = E::fetch(&mut lease, Arc::clone(sql), arguments::<E>(values)?).await;
         lease.settle(rows)?.iter().map(record::<E>).collect()
@@ -71,7 +83,7 @@ fn arguments<E: Engine>(values: &[Value<'_>]) -> sqlx::Result<E::Arguments> {
 }
 
 /// A row of `id, version, owner, created, last_seen, expires, payload`.
-fn record<E: Engine>(row: &E::Row) -> sqlx::Result<(StorageKey, Stored)> {
+fn record<E: Engine>(row: &E::Row) -> sqlx::Result<(StorageKey, Record)> {
     let bytes = |column| E::bytes(row, column);
     let hash = |bytes: Vec<u8>| {
         <[u8; 32]>::try_from(bytes).map_err(|_| sqlx::Error::Decode("no hash of 32 bytes".into()))
@@ -79,13 +91,17 @@ fn record<E: Engine>(row: &E::Row) -> sqlx::Result<(StorageKey, Stored)> {
     let time =
         |column| E::number(row, column).map(|time| Timestamp::from_millis(time.cast_unsigned()));
     let record = Record {
+        version: version::<E>(row, 1)?,
         payload: bytes(6)?.unwrap_or_default().into(),
         owner: bytes(2)?.map(hash).transpose()?.map(OwnerKey::from_bytes),
         created: time(3)?,
         last_seen: time(4)?,
         expires: time(5)?,
     };
-    let version = Version(E::number(row, 1)?.cast_unsigned());
     let key = StorageKey::from_bytes(hash(bytes(0)?.unwrap_or_default())?);
-    Ok((key, Stored { version, record }))
+    Ok((key, record))
+}
+
+fn version<E: Engine>(row: &E::Row, column: usize) -> sqlx::Result<Version> {
+    E::number(row, column).map(|number| Version(number.cast_unsigned()))
 }

@@ -18,7 +18,15 @@ pub(super) struct Statements {
     pub replace: Arc<str>,
     pub touch: Arc<str>,
     pub delete: Arc<str>,
+    /// Makes a record the mark of its end.
+    pub end: Arc<str>,
+    /// Leaves a mark where no record is; the later of two counts.
+    pub mark: Arc<str>,
+    /// The version and the expiry of what is under a key.
+    pub occupant: Arc<str>,
+    /// What has expired, a mark too.
     pub delete_expired: Arc<str>,
+    /// What expires within a span: records, or marks.
     pub purge: Arc<str>,
     pub purge_owners: Arc<str>,
     pub list: Arc<str>,
@@ -36,7 +44,8 @@ pub(super) struct Statements {
 impl Statements {
     pub fn new(dialect: &Dialect, table: &str) -> Self {
         let owners = format!("{table}_owners");
-        let Dialect { same, larger, or_update, .. } = dialect;
+        let Dialect { same, larger, smaller, or_update, .. } = dialect;
+        let [or_update, or_mark] = ["owner", "id"].map(|key| or_update.replace("{key}", key));
         let sql = |text: String| parameters(dialect.numbered, &text);
         let live = "owner = ? AND expires > ?";
         let replace = format!(
@@ -66,9 +75,19 @@ impl Statements {
                 "UPDATE {table} SET last_seen = {larger}(last_seen, ?), expires = {larger}(expires, ?) \
                  WHERE id = ? AND expires > ?"
             )),
-            delete: sql(format!("DELETE FROM {table} WHERE id = ?")),
-            delete_expired: sql(format!("DELETE FROM {table} WHERE id = ? AND expires <= ?")),
-            purge: sql(first(table, "id", "expires <= ? ORDER BY expires", true)),
+            delete: sql(format!("DELETE FROM {table} WHERE id = ? AND expires >= 0")),
+            end: sql(format!(
+                "UPDATE {table} SET owner = NULL, expires = ?, payload = ? WHERE id = ? AND expires >= 0"
+            )),
+            mark: sql(format!(
+                "INSERT INTO {table} ({COLUMNS}) VALUES (?, 0, NULL, 0, 0, ?, ?) \
+                 {or_mark} owner = NULL, expires = {smaller}({table}.expires, ?), payload = ?"
+            )),
+            occupant: sql(format!("SELECT version, expires FROM {table} WHERE id = ?")),
+            delete_expired: sql(format!(
+                "DELETE FROM {table} WHERE id = ? AND expires <= ? AND expires >= ?"
+            )),
+            purge: sql(first(table, "id", "expires >= ? AND expires <= ? ORDER BY expires", true)),
             purge_owners: sql(first(&owners, "owner", "last_used <= ? ORDER BY last_used", true)),
             list: sql(format!(
                 "SELECT {COLUMNS} FROM {table} WHERE {live} AND id > ? ORDER BY id LIMIT ?"

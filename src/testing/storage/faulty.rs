@@ -9,7 +9,7 @@ use rocket::futures::stream::BoxStream;
 
 use crate::storage::{
     Change, Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
-    SessionStorage, StorageError, StorageKey, Stored, Timestamp, Touch, Update, Version, no_index,
+    SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update, Version, no_index,
 };
 
 /// One operation of [`SessionStorage`] or [`OwnerIndex`].
@@ -17,7 +17,7 @@ use crate::storage::{
 pub enum Operation {
     /// [`SessionStorage::create`]
     Create,
-    /// [`SessionStorage::read`]
+    /// [`SessionStorage::read`] and [`SessionStorage::read_fresh`]
     Read,
     /// [`SessionStorage::update`]
     Update,
@@ -169,18 +169,16 @@ impl SessionStorage for Faulty {
         self.pass(Operation::Create, self.0.storage.create(key, record, guard, now)).await
     }
 
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Stored>, StorageError> {
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
         self.pass(Operation::Read, self.0.storage.read(key, now)).await
     }
 
-    async fn read_newer(
+    async fn read_fresh(
         &self,
         key: &StorageKey,
-        than: Version,
         now: Timestamp,
-    ) -> Result<Option<Stored>, StorageError> {
-        // The part of a read that most storages do not have: it counts as none.
-        self.0.storage.read_newer(key, than, now).await
+    ) -> Result<Option<Record>, StorageError> {
+        self.pass(Operation::Read, self.0.storage.read_fresh(key, now)).await
     }
 
     async fn update(
@@ -203,8 +201,12 @@ impl SessionStorage for Faulty {
         self.pass(Operation::Touch, self.0.storage.touch(key, last_seen, expires)).await
     }
 
-    async fn invalidate(&self, key: &StorageKey) -> Result<bool, StorageError> {
-        self.pass(Operation::Invalidate, self.0.storage.invalidate(key)).await
+    async fn invalidate(
+        &self,
+        key: &StorageKey,
+        mark: Option<Timestamp>,
+    ) -> Result<bool, StorageError> {
+        self.pass(Operation::Invalidate, self.0.storage.invalidate(key, mark)).await
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
@@ -217,6 +219,14 @@ impl SessionStorage for Faulty {
 
     fn changes(&self) -> Option<BoxStream<'static, Change>> {
         self.0.storage.changes()
+    }
+
+    fn sends_again(&self) -> bool {
+        self.0.storage.sends_again()
+    }
+
+    fn may_be_behind(&self) -> bool {
+        self.0.storage.may_be_behind()
     }
 
     fn compares_and_swaps(&self) -> bool {

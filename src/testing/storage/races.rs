@@ -49,10 +49,10 @@ async fn increment(it: &Subject) -> Result<(), String> {
         let found = it.found(1).await?;
         // Let the others read the same before this one writes.
         rocket::tokio::task::yield_now().await;
-        let number = String::from_utf8_lossy(&found.record.payload).parse::<u32>();
+        let number = String::from_utf8_lossy(&found.payload).parse::<u32>();
         let number = number.map_err(|_| "a payload came back that nobody wrote")?;
         let next = record((number + 1).to_string());
-        if let Update::Updated(_) = it.update(1, found.version, next).await? {
+        if let Update::Updated = it.update(1, found.version, next).await? {
             return Ok(());
         }
     }
@@ -79,7 +79,7 @@ async fn a_hundred_increments_lose_nothing(it: Subject) -> Check {
         }
     })
     .await?;
-    let last = it.found(1).await?.record.payload;
+    let last = it.found(1).await?.payload;
     holds!(*last == *b"100", "100 increments made {}", String::from_utf8_lossy(&last));
     Ok(())
 }
@@ -90,12 +90,12 @@ async fn concurrent_creates_have_one_winner(it: Subject) -> Check {
             let it = it.clone();
             async move {
                 let made = it.storage.create(&key(round), record(n.to_string()), FREE, NOW).await;
-                Ok(matches!(made.map_err(failed)?, Create::Created(_)).then_some(n))
+                Ok((made.map_err(failed)? == Create::Created).then_some(n))
             }
         });
         let winners: Vec<usize> = created.await?.into_iter().flatten().collect();
         holds!(winners.len() == 1, "{} of 8 `create`s under one key succeeded", winners.len());
-        let found = it.found(round).await?.record.payload;
+        let found = it.found(round).await?.payload;
         holds!(*found == *winners[0].to_string().as_bytes(), "the record is not the winner's");
     }
     Ok(())
@@ -108,12 +108,12 @@ async fn concurrent_updates_have_one_winner(it: Subject) -> Check {
             let it = it.clone();
             async move {
                 let made = it.update(round, version, record(n.to_string())).await?;
-                Ok(matches!(made, Update::Updated(_)).then_some(n))
+                Ok((made == Update::Updated).then_some(n))
             }
         });
         let winners: Vec<usize> = updated.await?.into_iter().flatten().collect();
         holds!(winners.len() == 1, "{} of 8 `update`s with one version succeeded", winners.len());
-        let found = it.found(round).await?.record.payload;
+        let found = it.found(round).await?.payload;
         holds!(*found == *winners[0].to_string().as_bytes(), "the record is not the winner's");
     }
     Ok(())
@@ -165,7 +165,7 @@ async fn touch_loses_no_update(it: Subject) -> Check {
         })
         .await?;
         let found = it.found(round).await?;
-        holds!(*found.record.payload == *b"after", "a `touch` undid an `update`");
+        holds!(*found.payload == *b"after", "a `touch` undid an `update`");
         holds!(found.version != version, "a `touch` brought an old version back");
     }
     Ok(())
@@ -204,7 +204,7 @@ async fn invalidate_owner_beats_every_login(it: Subject) -> Check {
         holds!(listed.is_empty(), "{} login(s) survived", listed.len());
         for n in 0..10 {
             let found = it.read(round * 10 + n).await?;
-            let theirs = found.is_some_and(|found| found.record.owner.is_some());
+            let theirs = found.is_some_and(|found| found.owner.is_some());
             holds!(!theirs, "a login survived outside the index");
         }
     }
@@ -227,7 +227,7 @@ async fn a_limit_holds_under_concurrency(it: Subject) -> Check {
             }
         });
         let made = made.await?;
-        let created = made.iter().filter(|made| matches!(made, Create::Created(_))).count();
+        let created = made.iter().filter(|made| **made == Create::Created).count();
         let expected = if policy == OwnerLimitPolicy::Refuse { 3 } else { 16 };
         holds!(created == expected, "with {policy:?} {created} of 16 began instead of {expected}");
         let listed = it.listed(&owner(round), first..first + 16, NOW).await?;
@@ -261,8 +261,8 @@ async fn a_dropped_operation_is_whole(it: Subject) -> Check {
             join(it.read(polls), it.storage.touch(&key(polls), at(1), at(1).after(LIFE))).await;
         touched.map_err(failed)?;
         let Some(found) = read? else { return Err("a dropped `update` ended the session".into()) };
-        let old = *found.record.payload == *b"owned" && found.record.owner == Some(owner(0));
-        let new = *found.record.payload == *b"next" && found.record.owner == Some(owner(1));
+        let old = *found.payload == *b"owned" && found.owner == Some(owner(0));
+        let new = *found.payload == *b"next" && found.owner == Some(owner(1));
         holds!(old || new, "a dropped `update` left half a record: {found:?}");
         holds!(it.invalidate(polls).await?, "after a dropped `update` the session cannot be ended");
         holds!(it.read(polls).await?.is_none(), "an ended session came back");

@@ -1,13 +1,14 @@
 //! What a case works with: two handles on one backend, and short ways to ask.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use crate::storage::{
     Create, OwnerGuard, OwnerIndex, OwnerKey, Record, SessionStorage, StorageError, StorageKey,
-    Stored, Timestamp, Update, Version,
+    Timestamp, Update, Version,
 };
 
 /// When every case begins.
@@ -37,9 +38,17 @@ pub(super) fn owner(n: u64) -> OwnerKey {
     OwnerKey::from_bytes(Sha256::digest((!n).to_be_bytes()).into())
 }
 
+/// As the core draws them: all over the 64 bits, and none twice.
+fn version() -> Version {
+    static DRAWN: AtomicU64 = AtomicU64::new(0);
+    let hash = Sha256::digest(DRAWN.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    Version(hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
+}
+
 /// A record that begins now.
 pub(super) fn record(payload: impl AsRef<[u8]>) -> Record {
     Record {
+        version: version(),
         payload: payload.as_ref().into(),
         owner: None,
         created: NOW,
@@ -59,19 +68,25 @@ pub(super) fn failed(cause: StorageError) -> String {
 
 impl Subject {
     pub async fn create(&self, n: u64, record: Record) -> Result<Version, String> {
+        let version = record.version;
         match self.storage.create(&key(n), record, FREE, NOW).await.map_err(failed)? {
-            Create::Created(version) => Ok(version),
+            Create::Created => Ok(version),
             other => Err(format!("`create` under a new key was {other:?}")),
         }
     }
 
-    pub async fn read(&self, n: u64) -> Result<Option<Stored>, String> {
+    pub async fn read(&self, n: u64) -> Result<Option<Record>, String> {
         self.storage.read(&key(n), NOW).await.map_err(failed)
     }
 
     /// The record, which must be there.
-    pub async fn found(&self, n: u64) -> Result<Stored, String> {
+    pub async fn found(&self, n: u64) -> Result<Record, String> {
         self.read(n).await?.ok_or_else(|| "a record that was written is not found".to_owned())
+    }
+
+    /// The record as it stands, past every cache.
+    pub async fn fresh(&self, n: u64) -> Result<Option<Record>, String> {
+        self.storage.read_fresh(&key(n), NOW).await.map_err(failed)
     }
 
     pub async fn update(&self, n: u64, at: Version, record: Record) -> Result<Update, String> {
@@ -79,14 +94,16 @@ impl Subject {
     }
 
     pub async fn updated(&self, n: u64, at: Version, record: Record) -> Result<Version, String> {
+        let version = record.version;
         match self.update(n, at, record).await? {
-            Update::Updated(version) => Ok(version),
+            Update::Updated => Ok(version),
             other => Err(format!("`update` with the present version was {other:?}")),
         }
     }
 
+    /// Ends a record and leaves no mark.
     pub async fn invalidate(&self, n: u64) -> Result<bool, String> {
-        self.storage.invalidate(&key(n)).await.map_err(failed)
+        self.storage.invalidate(&key(n), None).await.map_err(failed)
     }
 
     /// The storage's index of owners.

@@ -15,7 +15,8 @@ struct Model(u64, u64, u64, bool);
 
 fn record(created: u64, expires: u64) -> Record {
     let [created, expires] = [created, expires].map(Timestamp::from_millis);
-    Record { payload: [].into(), owner: None, created, last_seen: created, expires }
+    let version = Version(0);
+    Record { version, payload: [].into(), owner: None, created, last_seen: created, expires }
 }
 
 /// The shard against a plain list, over many random steps.
@@ -33,11 +34,11 @@ fn the_table_the_queue_and_the_outline_agree_with_a_plain_model() {
         let known = model.iter().position(|Model(key, ..)| *key == n);
         match (what, known) {
             (0..=5, None) => {
-                shard.insert(&key(n), Version(step), record(step, expires));
+                shard.insert(&key(n), record(step, expires));
                 model.push(Model(n, expires, step, false));
             }
             (6, Some(at)) => {
-                shard.write(&key(n), Version(step), record(step, expires));
+                shard.write(&key(n), record(step, expires));
                 (model[at].1, model[at].2) = (expires, step);
             }
             (7..=9, known) => {
@@ -92,7 +93,7 @@ fn a_round_learns_when_the_first_record_expires() {
     let mut shard = Shard::new(&outlines, 0);
     let at = Timestamp::from_millis;
     for n in 0..100 {
-        shard.insert(&key(n), Version(n), record(0, 1000 + n));
+        shard.insert(&key(n), record(0, 1000 + n));
     }
     assert!(!shard.is_due(at(999)) && shard.is_due(at(1000)));
     for n in 0..100 {
@@ -101,7 +102,7 @@ fn a_round_learns_when_the_first_record_expires() {
     assert!(shard.is_due(at(1500)), "a touch costs no search for the next one");
     assert!(shard.take_expired(at(1500), shard.slots()).0.is_none());
     assert!(!shard.is_due(at(1500)) && shard.is_due(at(2000)), "the round has found it");
-    shard.write(&key(50), Version(1), record(0, 1600));
+    shard.write(&key(50), record(0, 1600));
     assert!(shard.is_due(at(1600)), "an update may shorten a life");
 }
 /// A record that is written behind the walk counts in the round it is written in.
@@ -112,14 +113,14 @@ fn a_round_learns_of_what_is_written_behind_it() {
         let outlines: Arc<[Outline]> = [Outline::default()].into();
         let mut shard = Shard::new(&outlines, 0);
         for n in 0..100 {
-            shard.insert(&key(n), Version(n), record(0, 1000));
+            shard.insert(&key(n), record(0, 1000));
         }
         assert!(shard.take_expired(at(0), 50).0.is_none());
         if insert {
             shard.remove(&key(10));
-            shard.insert(&key(200), Version(1), record(0, 500));
+            shard.insert(&key(200), record(0, 500));
         } else {
-            shard.write(&key(10), Version(1), record(0, 500));
+            shard.write(&key(10), record(0, 500));
         }
         while shard.take_expired(at(0), 1).1 == 0 && shard.cursor != 0 {}
         assert!(!shard.is_due(at(499)) && shard.is_due(at(500)), "insert: {insert}");

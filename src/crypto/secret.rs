@@ -28,7 +28,7 @@ mod tests {
     use std::marker::PhantomData;
 
     use super::*;
-    use crate::config::KeyMaterial;
+    use crate::crypto::keys::KeyMaterial;
 
     /// Whether a type is `Serialize`: the inherent constant wins where it exists.
     struct Probe<T>(PhantomData<T>);

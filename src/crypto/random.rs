@@ -3,7 +3,10 @@
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 
-use crate::error::SessionError;
+/// The system's random generator failed.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the system's random generator failed")]
+pub(crate) struct RandomError;
 
 /// Where ids and IVs come from.
 #[derive(Clone, Default)]
@@ -20,14 +23,14 @@ pub(crate) enum Random {
 
 impl Random {
     /// Fresh random bytes.
-    pub fn bytes<const N: usize>(&self) -> Result<[u8; N], SessionError> {
+    pub fn bytes<const N: usize>(&self) -> Result<[u8; N], RandomError> {
         let mut bytes = [0; N];
         match self {
-            Self::System => SysRng.try_fill_bytes(&mut bytes).map_err(|_| SessionError::Random)?,
+            Self::System => SysRng.try_fill_bytes(&mut bytes).map_err(|_| RandomError)?,
             #[cfg(test)]
-            Self::Broken => return Err(SessionError::Random),
+            Self::Broken => return Err(RandomError),
             #[cfg(test)]
-            Self::Scripted(script) => bytes.fill(script.lock().pop().ok_or(SessionError::Random)?),
+            Self::Scripted(script) => bytes.fill(script.lock().pop().ok_or(RandomError)?),
         }
         Ok(bytes)
     }

@@ -1,0 +1,222 @@
+//! Records: whatever is written reads back, and nothing else reads.
+
+use super::super::trail::Past;
+use super::*;
+use crate::crypto::hex;
+use crate::storage::Version;
+
+fn id(seed: u8) -> SessionId {
+    SessionId::from_bytes(&[seed; 32])
+}
+
+fn time(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn key(seed: u8) -> StorageKey {
+    StorageKey::from_bytes([seed; 32])
+}
+
+const GRACE: Duration = Duration::from_millis(30);
+
+/// Envelopes that differ in every field, and have or lack every optional one.
+fn envelopes() -> Vec<Envelope> {
+    let states = [State::Session, State::Replaced(key(1)), State::Claim(key(2))];
+    let mut all = Vec::new();
+    for has in 0..32_u8 {
+        for state in &states {
+            let has = |bit: u8| has >> bit & 1 == 1;
+            let previous = has(0).then(|| Previous { hash: [4; 32], until: time(5) });
+            all.push(Envelope {
+                secrets: Secrets {
+                    current: [3; 32],
+                    previous,
+                    renewal: has(1).then_some([6; 16]),
+                    renewed: time(7),
+                    rotations: 8,
+                },
+                authenticated: time(9),
+                lifetime: OwnLifetime::Idle(10),
+                trail: Trail((0..all.len() % 17).map(|n| past(n as u64)).collect()),
+                joined: Joined {
+                    owner_generation: has(2).then_some(11),
+                    origin: has(3).then(|| key(12)),
+                },
+                state: state.clone(),
+                client: if has(4) { b"somebody".to_vec() } else { Vec::new() },
+            });
+        }
+    }
+    all
+}
+
+fn past(n: u64) -> Past {
+    Past { version: Version(n << 40 | 1), until: time(n + 1000) }
+}
+
+#[test]
+fn an_envelope_round_trips_and_s41_no_other_sessions_record_reads() {
+    for envelope in envelopes() {
+        let payload = envelope.wrap("cart", b"value");
+        let (read, start) = Envelope::unwrap(&payload, "cart").unwrap();
+        assert_eq!(read, envelope);
+        assert_eq!(&payload[start..], b"value");
+        for name in ["user", "car", "carts", ""] {
+            assert!(Envelope::unwrap(&payload, name).is_none());
+        }
+        for length in 0..start {
+            assert!(Envelope::unwrap(&payload[..length], "cart").is_none(), "cut to {length}");
+        }
+    }
+}
+
+#[test]
+fn what_is_absent_takes_no_byte() {
+    let bare = Envelope::default().wrap("cart", b"");
+    assert_eq!(bare.len(), 4 + 2 + 4 + 32 + 8 + 4 + 8 + 8 + 1);
+}
+
+#[test]
+fn another_version_unknown_flags_and_wrong_counts_are_no_record() {
+    let payload = Envelope::default().wrap("cart", &[0; 600]).to_vec();
+    let trail = payload.len() - 601;
+    let changed = |at: usize, byte: u8| {
+        let mut changed = payload.clone();
+        changed[at] = byte;
+        Envelope::unwrap(&changed, "cart").is_some()
+    };
+    assert!(changed(0, 2));
+    for version in [0, 1, 3, 255] {
+        assert!(!changed(0, version), "version {version}");
+    }
+    // The length of the envelope contradicts every flag that is not written.
+    for flags in 1..=255 {
+        assert!(!changed(3, flags), "flags {flags:02x}");
+    }
+    for count in 1..=255 {
+        assert!(!changed(trail, count), "a trail of {count}");
+    }
+    // One version more than there may be, in an envelope of the right length.
+    let mut long = payload.clone();
+    long[trail] = 17;
+    long[1..3].copy_from_slice(&u16::try_from(trail + 1 + 17 * 16).unwrap().to_be_bytes());
+    assert!(Envelope::unwrap(&long, "cart").is_none());
+    for length in (0..=255).filter(|length| *length != payload[2]) {
+        assert!(!changed(2, length), "an envelope of {length} bytes");
+    }
+    assert!(!changed(1, 1));
+}
+
+#[test]
+fn a_flipped_bit_never_panics_and_changes_at_most_the_field_that_it_is_in() {
+    for envelope in envelopes() {
+        let payload = envelope.wrap("cart", b"value").to_vec();
+        let (_, start) = Envelope::unwrap(&payload, "cart").unwrap();
+        for bit in 0..payload.len() * 8 {
+            let mut flipped = payload.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let Some((read, begins)) = Envelope::unwrap(&flipped, "cart") else { continue };
+            // Version, length, flags and name are fixed by the rest.
+            assert!(bit / 8 >= 10 || flipped[3] ^ payload[3] == REPLACED | CLAIM, "bit {bit}");
+            assert_eq!(begins, start);
+            assert_eq!(read != envelope, bit / 8 < start, "bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn of_several_secrets_the_last_opens_and_the_one_before_only_with_a_grace() {
+    let now = time(5);
+    let renewed = |secrets: &Secrets, seed, grace, rotates| {
+        secrets.renewed(&id(seed), now, Renewal { grace, rotates }, GRACE)
+    };
+    let (current, previous) = (Some(Admitted::Current), Some(Admitted::Previous(time(35))));
+    let first = Secrets::of(&id(1));
+    assert_eq!((first.admit(&id(1)), first.admit(&id(2))), (current, None));
+    let periodic = renewed(&first, 2, true, false);
+    assert_eq!((periodic.admit(&id(2)), periodic.admit(&id(1))), (current, previous));
+    let again = renewed(&periodic, 3, true, true);
+    assert_eq!((again.admit(&id(2)), again.admit(&id(1))), (previous, None));
+    let login = renewed(&again, 4, false, true);
+    assert_eq!((login.admit(&id(4)), login.admit(&id(3))), (current, None));
+    assert_eq!([first, periodic, again, login].map(|secrets| secrets.rotations), [0, 0, 1, 2]);
+}
+
+/// The records of `tests/vectors/native.json`.
+#[derive(serde::Deserialize)]
+struct Vectors {
+    records: Vec<Vector>,
+}
+
+#[derive(serde::Deserialize)]
+struct Vector {
+    session: String,
+    current: String,
+    renewed: u64,
+    csrf_generation: u32,
+    authenticated: u64,
+    lifetime: [u64; 2],
+    trail: Vec<[u64; 2]>,
+    previous: Option<(String, u64)>,
+    renewal: Option<String>,
+    owner_generation: Option<u64>,
+    origin: Option<String>,
+    replaced: Option<String>,
+    claim: Option<String>,
+    client: Option<String>,
+    value: String,
+    record: String,
+}
+
+fn unhex<const N: usize>(text: &str) -> [u8; N] {
+    hex::decode(text).unwrap().try_into().unwrap()
+}
+
+impl Vector {
+    fn envelope(&self) -> Envelope {
+        let key = |text: &String| StorageKey::from_hex(text).unwrap();
+        let [kind, value] = self.lifetime;
+        let state = match (&self.replaced, &self.claim) {
+            (Some(successor), _) => State::Replaced(key(successor)),
+            (_, Some(session)) => State::Claim(key(session)),
+            _ => State::Session,
+        };
+        let previous = self.previous.as_ref();
+        let past =
+            |[version, until]: &[u64; 2]| Past { version: Version(*version), until: time(*until) };
+        Envelope {
+            secrets: Secrets {
+                current: unhex(&self.current),
+                previous: previous
+                    .map(|(hash, until)| Previous { hash: unhex(hash), until: time(*until) }),
+                renewal: self.renewal.as_deref().map(unhex),
+                renewed: time(self.renewed),
+                rotations: self.csrf_generation,
+            },
+            authenticated: time(self.authenticated),
+            lifetime: OwnLifetime::from_bytes((kind << 56 | value).to_be_bytes()).unwrap(),
+            trail: Trail(self.trail.iter().map(past).collect()),
+            joined: Joined {
+                owner_generation: self.owner_generation,
+                origin: self.origin.as_ref().map(key),
+            },
+            state,
+            client: self.client.clone().unwrap_or_default().into_bytes(),
+        }
+    }
+}
+
+#[test]
+fn records_of_an_independent_implementation_read_and_are_written_byte_for_byte() {
+    let Vectors { records } =
+        serde_json::from_str(include_str!("../../../tests/vectors/native.json")).unwrap();
+    assert!(records.len() > 8);
+    for vector in records {
+        let (record, value) = (hex::decode(&vector.record), hex::decode(&vector.value));
+        let (record, value) = (record.unwrap(), value.unwrap());
+        let envelope = vector.envelope();
+        assert_eq!(*envelope.wrap(&vector.session, &value), *record);
+        let (read, start) = Envelope::unwrap(&record, &vector.session).unwrap();
+        assert_eq!((read, &record[start..]), (envelope, &*value));
+    }
+}

@@ -1,0 +1,151 @@
+//! What became of a write whose answer did not come.
+//!
+//! The core draws the version of each write before it asks the storage, and the
+//! record keeps a [trail](super::trail) of the versions that it had. So a read past
+//! every cache tells, however many writes came in between:
+//!
+//! | the record | the write | then |
+//! |---|---|---|
+//! | has the attempt's version, or had it | was applied | the session goes on from it |
+//! | still has the version that was expected | was not, and may still be on its way | the same attempt is sent again, never another |
+//! | had the expected version, and another one next | was not, and cannot be any more | the changes are applied to what is there |
+//! | is gone | counts as not applied | as for every session that ended |
+//! | anything else | cannot be told | an error, never a second application |
+
+use std::sync::Arc;
+
+use super::trail::Trail;
+use super::{Located, Server};
+use crate::definition::Definition;
+use crate::error::SessionError;
+use crate::expiry::Timestamp;
+use crate::request::delivery::Holds;
+use crate::request::tracked::Tracked;
+use crate::storage::{
+    OwnerGuard, Record, SessionStorage, StorageError, StorageKey, Update, Version,
+};
+
+/// How often a write is sent again. More than twice only a storage needs that
+/// contradicts itself.
+const MOST_TRIES: usize = 8;
+
+/// A write, from before it is sent until it is known what became of it.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    /// What it replaces.
+    pub expected: Version,
+    pub record: Record,
+    pub guard: OwnerGuard,
+    /// The session once it is applied.
+    pub written: Arc<Tracked<Located>>,
+    /// What the client is to hold then, if that changes.
+    pub holds: Option<Holds>,
+    /// It gives the session another id.
+    pub renews: bool,
+}
+
+/// What a record says of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Applied,
+    /// The record is still as it was.
+    Open,
+    /// Somebody else has replaced what it was to replace.
+    Overtaken,
+    Gone,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Applied,
+    /// The changes are to be made anew, on what is there.
+    NotApplied,
+    /// It was not applied so far, and was not to be sent again.
+    Open,
+}
+
+impl Attempt {
+    fn key(&self) -> &StorageKey {
+        &self.written.place.key
+    }
+
+    /// Sends it, for the first time or again.
+    pub(super) async fn send(
+        &self,
+        storage: &dyn SessionStorage,
+        now: Timestamp,
+    ) -> Result<Update, StorageError> {
+        storage.update(self.key(), self.expected, self.record.clone(), self.guard, now).await
+    }
+
+    /// What the storage says of it now. `refused` if the answer was a conflict, and not
+    /// one to a write that was sent before.
+    pub(super) async fn look(
+        &self,
+        definition: &Definition,
+        storage: &dyn SessionStorage,
+        refused: bool,
+        now: Timestamp,
+    ) -> Result<(Verdict, Option<Record>), SessionError> {
+        let found = match storage.read_fresh(self.key(), now).await {
+            Err(StorageError::Corrupt(_)) => None,
+            found => found?,
+        };
+        let Some(record) = found else { return Ok((Verdict::Gone, None)) };
+        let trail = Trail::of(&record, definition);
+        let refused = refused && !storage.sends_again() || !storage.loses_answers();
+        let verdict = self.verdict(&trail, record.version, refused);
+        // A storage where the last write wins cannot tell.
+        let verdict = match verdict {
+            None if !storage.compares_and_swaps() => Verdict::Overtaken,
+            verdict => verdict.ok_or_else(unknown)?,
+        };
+        Ok((verdict, Some(record)))
+    }
+
+    /// The table above; none if it cannot be told. It was not applied if it was
+    /// `refused`.
+    fn verdict(&self, trail: &Trail, present: Version, refused: bool) -> Option<Verdict> {
+        if trail.knows(self.record.version, present) {
+            return Some(Verdict::Applied);
+        }
+        if self.expected == present {
+            return Some(Verdict::Open);
+        }
+        (refused || trail.knows(self.expected, present)).then_some(Verdict::Overtaken)
+    }
+}
+
+/// Finds out what became of an attempt. One that may still be on its way is sent
+/// again, if it is to be.
+pub(crate) async fn settle(
+    definition: &Definition,
+    server: &Server,
+    attempt: &Attempt,
+    send_again: bool,
+    now: Timestamp,
+) -> Result<Outcome, SessionError> {
+    let storage = server.storage_of(&attempt.written.place.id);
+    for _ in 0..MOST_TRIES {
+        match attempt.look(definition, &*storage, false, now).await?.0 {
+            Verdict::Applied => return Ok(Outcome::Applied),
+            Verdict::Open if send_again => {}
+            Verdict::Open => return Ok(Outcome::Open),
+            Verdict::Overtaken | Verdict::Gone => return Ok(Outcome::NotApplied),
+        }
+        match attempt.send(&*storage, now).await? {
+            Update::Updated => return Ok(Outcome::Applied),
+            Update::Missing => return Ok(Outcome::NotApplied),
+            Update::Refused(refused) => return Err(refused.into()),
+            Update::Conflict => {}
+        }
+    }
+    Err(SessionError::Conflict)
+}
+
+/// Too many writes came in between to tell whether this one is among them.
+fn unknown() -> SessionError {
+    let why = "whether a write whose answer was lost was applied can no longer be told";
+    StorageError::Unavailable(why.into(), None).into()
+}

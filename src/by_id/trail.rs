@@ -1,0 +1,138 @@
+//! The versions that a record had, from which the core tells what became of a
+//! write whose answer was lost (see [`settle`](super::settle)).
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 1 | how many, at most 16 |
+//! | 16 each | a version, and until when it was current in Unix milliseconds; oldest first |
+
+use std::time::Duration;
+
+use super::Envelope;
+use super::envelope::{take, time};
+use crate::definition::Definition;
+use crate::expiry::Timestamp;
+use crate::storage::{Record, Version};
+
+/// The most versions that a trail holds.
+const LONGEST: usize = 16;
+/// How long a version stays in the trail after it was replaced. A write under way
+/// lasts for a minute at most.
+const KEPT: Duration = Duration::from_secs(120);
+
+/// A version that a record had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Past {
+    pub version: Version,
+    /// When it was replaced.
+    pub until: Timestamp,
+}
+
+/// The versions that a record had, oldest first and without a gap: those that were
+/// current at some time in the two minutes before the latest write, but no more than
+/// 16. The one that was replaced last is always among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trail(pub(super) Vec<Past>);
+
+impl Trail {
+    /// The trail of the record that replaces the one with `version` now.
+    pub fn after(&self, version: Version, now: Timestamp) -> Self {
+        let kept = self.0.iter().skip(self.0.len().saturating_sub(LONGEST - 1));
+        // Cut at its old end only: where clocks differ, a gap in the middle would say
+        // of a version that another one came next.
+        let kept = kept.skip_while(|past| past.until.after(KEPT) < now).copied();
+        Self(kept.chain([Past { version, until: now }]).collect())
+    }
+
+    /// The one in a record; empty if that is no record of this session's.
+    pub(super) fn of(record: &Record, definition: &Definition) -> Self {
+        let opened = Envelope::unwrap(&record.payload, &definition.namespace.session);
+        opened.map_or_else(Self::default, |(envelope, _)| envelope.trail)
+    }
+
+    /// Whether a record that has the version `present` has or had `version`.
+    pub(super) fn knows(&self, version: Version, present: Version) -> bool {
+        version == present || self.0.iter().any(|past| past.version == version)
+    }
+
+    pub fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.push(u8::try_from(self.0.len()).unwrap_or(u8::MAX));
+        for Past { version, until } in &self.0 {
+            bytes.extend_from_slice(&version.0.to_be_bytes());
+            bytes.extend_from_slice(&until.as_millis().to_be_bytes());
+        }
+    }
+
+    pub fn read(rest: &mut &[u8]) -> Option<Self> {
+        let [count] = take(rest)?;
+        if usize::from(count) > LONGEST {
+            return None;
+        }
+        let past = |_| {
+            let version = Version(u64::from_be_bytes(take(rest)?));
+            Some(Past { version, until: time(rest)? })
+        };
+        (0..count).map(past).collect::<Option<_>>().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(number: u64) -> Version {
+        Version(number)
+    }
+
+    fn after(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(1000).after(Duration::from_secs(seconds))
+    }
+
+    /// Those that a record with the version 5 has or had.
+    fn known(trail: &Trail, all: impl Iterator<Item = u64>) -> Vec<u64> {
+        all.filter(|number| trail.knows(version(*number), version(5))).collect()
+    }
+
+    #[test]
+    fn a_trail_holds_what_was_current_in_the_last_two_minutes_in_order() {
+        let mut trail = Trail::default();
+        for (number, seconds) in [(1, 0), (2, 50), (3, 121), (4, 300)] {
+            trail = trail.after(version(number), after(seconds));
+        }
+        // The last one always stays, though it was current for three minutes.
+        assert_eq!(known(&trail, 1..=6), [4, 5]);
+        trail = Trail::default();
+        for (number, seconds) in [(1, 0), (2, 50), (3, 121), (4, 169)] {
+            trail = trail.after(version(number), after(seconds));
+        }
+        assert_eq!(known(&trail, 1..=6), [2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_makes_no_gap() {
+        let mut trail = Trail::default();
+        for (number, seconds) in [(1, 130), (2, 5), (3, 130), (4, 131)] {
+            trail = trail.after(version(number), after(seconds));
+        }
+        assert_eq!(known(&trail, 1..=6), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_trail_holds_sixteen_versions_and_round_trips() {
+        let mut trail = Trail::default();
+        for number in 0..40 {
+            trail = trail.after(version(number), after(0));
+            let mut bytes = Vec::new();
+            trail.write(&mut bytes);
+            bytes.push(7);
+            let mut rest = &bytes[..];
+            assert_eq!(Trail::read(&mut rest), Some(trail.clone()));
+            assert_eq!(rest, [7]);
+            for cut in 0..bytes.len() - 1 {
+                assert_eq!(Trail::read(&mut &bytes[..cut]), None, "cut to {cut}");
+            }
+        }
+        assert_eq!(known(&trail, 6..40), (24..40).collect::<Vec<_>>());
+        assert_eq!(Trail::read(&mut &[17; 300][..]), None);
+    }
+}

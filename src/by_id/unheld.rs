@@ -1,0 +1,92 @@
+//! A record that nobody holds an id of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocket::warn;
+use tokio::runtime::Handle;
+use tokio::time::sleep;
+
+use crate::expiry::Timestamp;
+use crate::request::commit::Changes;
+use crate::storage::{SessionStorage, StorageError, StorageKey, Version};
+
+/// A record that was written, or may have been, and of which nobody holds an id so
+/// far. It is ended when this is dropped, and its id is not given to anybody.
+pub(super) struct Unheld<'a> {
+    changes: &'a dyn Changes,
+    storage: Arc<dyn SessionStorage>,
+    record: Named,
+    kept: bool,
+}
+
+/// What is to be ended.
+#[derive(Clone)]
+struct Named {
+    key: StorageKey,
+    version: Version,
+    mark: Option<Timestamp>,
+    now: Timestamp,
+}
+
+impl Named {
+    async fn end(&self, storage: &dyn SessionStorage) -> Result<bool, StorageError> {
+        // Where ids are used again, there may be another session under the key.
+        if self.mark.is_none() {
+            let found = storage.read_fresh(&self.key, self.now).await?;
+            if found.is_none_or(|found| found.version != self.version) {
+                return Ok(false);
+            }
+        }
+        storage.invalidate(&self.key, self.mark).await
+    }
+}
+
+impl<'a> Unheld<'a> {
+    pub fn new(
+        changes: &'a dyn Changes,
+        storage: Arc<dyn SessionStorage>,
+        (key, version): (StorageKey, Version),
+        mark: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Self {
+        Self { changes, storage, record: Named { key, version, mark, now }, kept: false }
+    }
+
+    /// It stays: its id goes out, or it is not this one's.
+    pub fn keep(mut self) {
+        self.kept = true;
+    }
+
+    /// Ends it now. If that fails, it is tried again later.
+    pub async fn end(mut self) -> Result<bool, StorageError> {
+        let ended = self.record.end(&*self.storage).await?;
+        self.changes.id_is_taken();
+        self.kept = true;
+        Ok(ended)
+    }
+}
+
+impl Drop for Unheld<'_> {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        self.changes.id_is_taken();
+        if let Ok(runtime) = Handle::try_current() {
+            let end = runtime.spawn(end_soon(Arc::clone(&self.storage), self.record.clone()));
+            self.changes.is_ending(end);
+        }
+    }
+}
+
+/// Ends it as soon as the storage answers.
+async fn end_soon(storage: Arc<dyn SessionStorage>, record: Named) {
+    for seconds in [0, 1, 5, 30] {
+        sleep(Duration::from_secs(seconds)).await;
+        if record.end(&*storage).await.is_ok() {
+            return;
+        }
+    }
+    warn!("A session that nobody holds may be left in its storage until it expires.");
+}

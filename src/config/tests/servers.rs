@@ -1,0 +1,87 @@
+//! Servers that other applications may use as well.
+
+use super::*;
+
+/// A storage's line, and whether other applications may use it as well.
+const SHARED: [(&str, bool); 11] = [
+    ("storage = { type = 'redis', url = 'redis://a' }", true),
+    ("storage = { type = 'redis', url = ['redis://a', 'redis://b'] }", true),
+    ("storage = { type = 'redis', url = 'redis://m', sentinels = ['redis://a'] }", true),
+    ("storage = { type = 'postgres', url = 'postgres://a' }", true),
+    ("storage = { type = 'mysql', url = 'mariadb://a' }\ncache = { ttl = 1 }", true),
+    ("revocation = { type = 'mysql', url = 'mysql://a' }", true),
+    ("storage = { type = 'sqlite', path = 'x' }\ncache = { ttl = 1 }", false),
+    ("revocation = { type = 'directory', path = 'x' }", false),
+    ("storage = 'memory'", false),
+    ("storage = 'mine'\ncache = { ttl = 1 }", false),
+    ("storage = 'client'", false),
+];
+
+#[test]
+fn s79_a_server_of_several_applications_needs_app() {
+    let message = |names: &str| {
+        format!(
+            "`sessions.app`: missing. The session(s) {names} use a server that other applications \
+             may use as well: applications without names of their own see and end one another's \
+             sessions there. Write app = \"shop-production\" below [default.sessions] in \
+             Rocket.toml, or set ROCKET_SESSIONS__APP=shop-production"
+        )
+    };
+    for (line, shared) in SHARED {
+        let (missing, none) = (message("`user`"), String::new());
+        let expected = if shared { &missing } else { &none };
+        let toml = format!("[default.sessions.user]\nsecret = '{KEY}'\n{line}\n");
+        let refused = release(&toml).err().unwrap_or_default();
+        assert_eq!(texts(&refused), *expected, "{line}");
+        assert_eq!(debug(&toml).warnings.join("\n"), *expected, "{line}");
+        for named in [
+            format!("[default.sessions]\napp = 'shop'\n{toml}"),
+            format!("[default.sessions]\napp = ''\n{toml}app = 'shop'\n"),
+        ] {
+            let config = release(&named).expect(line);
+            assert_eq!((config.sessions["user"].app.as_str(), config.warnings.len()), ("shop", 0));
+        }
+        let named = [("ROCKET_SESSIONS__APP", "7"), ("ROCKET_PROFILE", "staging")];
+        assert_eq!(read_toml(&toml, &named).expect(line).sessions["user"].app, "7");
+    }
+    let (redis, _) = SHARED[0];
+    let several = format!("[default.sessions.a]\n{redis}\n[default.sessions.b]\n{redis}");
+    let refused = release(&several).expect_err("no name");
+    assert_eq!(texts(&refused), message("`a`, `b`"), "once for all");
+}
+
+/// The tables that the documentation shows; of several storages in one, each.
+fn documented() -> Vec<String> {
+    let mut tables = Vec::new();
+    for document in [
+        include_str!("../../../README.md"),
+        include_str!("../../../docs/operations.md"),
+        include_str!("../../../docs/revocation.md"),
+        include_str!("../../../docs/storages.md"),
+    ] {
+        let blocks =
+            document.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        for block in blocks.filter(|block| block.contains("[default.sessions")) {
+            let lines = block.lines().map(|line| line.trim_start_matches("# "));
+            let (storages, others): (Vec<_>, Vec<_>) =
+                lines.partition(|line| line.starts_with("storage"));
+            let others = others.join("\n");
+            tables.extend(storages.iter().map(|storage| format!("{others}\n{storage}")));
+            tables.extend(storages.is_empty().then_some(others));
+        }
+    }
+    tables
+}
+
+#[test]
+fn what_the_documentation_shows_launches_in_release() {
+    let tables = documented();
+    for kind in ["redis", "postgres", "mysql", "sqlite", "directory"] {
+        assert!(tables.iter().any(|table| table.contains(kind)), "{kind}");
+    }
+    for table in tables {
+        if let Err(problems) = release(&table) {
+            panic!("{table}\n{}", texts(&problems));
+        }
+    }
+}

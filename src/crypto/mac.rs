@@ -1,0 +1,58 @@
+//! HMAC with SHA-1 and SHA-2.
+
+use hmac::{Hmac, KeyInit};
+use sha1::Sha1;
+use sha2::{Sha256, Sha384, Sha512};
+use subtle::ConstantTimeEq;
+
+/// The hash function under the HMAC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MacAlgorithm {
+    /// Ktor's tokens only.
+    HmacSha1,
+    HmacSha256,
+    HmacSha384,
+    HmacSha512,
+}
+
+/// A prepared HMAC key: the hash's state after the key's block.
+#[derive(Clone)]
+pub(crate) enum Mac {
+    Sha1(Hmac<Sha1>),
+    Sha256(Hmac<Sha256>),
+    Sha384(Hmac<Sha384>),
+    Sha512(Hmac<Sha512>),
+}
+
+impl Mac {
+    /// `None` if HMAC does not take the key; it takes any.
+    pub fn new(algorithm: MacAlgorithm, key: &[u8]) -> Option<Self> {
+        Some(match algorithm {
+            MacAlgorithm::HmacSha1 => Self::Sha1(Hmac::new_from_slice(key).ok()?),
+            MacAlgorithm::HmacSha256 => Self::Sha256(Hmac::new_from_slice(key).ok()?),
+            MacAlgorithm::HmacSha384 => Self::Sha384(Hmac::new_from_slice(key).ok()?),
+            MacAlgorithm::HmacSha512 => Self::Sha512(Hmac::new_from_slice(key).ok()?),
+        })
+    }
+
+    /// The whole tag of these bytes, one after the other.
+    pub fn tag(&self, parts: &[&[u8]]) -> Vec<u8> {
+        fn tag(mut mac: impl hmac::Mac, parts: &[&[u8]]) -> Vec<u8> {
+            for part in parts {
+                mac.update(part);
+            }
+            mac.finalize().into_bytes().to_vec()
+        }
+        match self {
+            Self::Sha1(mac) => tag(mac.clone(), parts),
+            Self::Sha256(mac) => tag(mac.clone(), parts),
+            Self::Sha384(mac) => tag(mac.clone(), parts),
+            Self::Sha512(mac) => tag(mac.clone(), parts),
+        }
+    }
+
+    /// Whether `given` is the whole tag; constant time.
+    pub fn verify(&self, parts: &[&[u8]], given: &[u8]) -> bool {
+        self.tag(parts).ct_eq(given).into()
+    }
+}

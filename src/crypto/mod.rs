@@ -1,0 +1,13 @@
+//! The cryptography of every format: secrets, key derivation, random bytes,
+//! MACs and ciphers. Nothing here looks at a module outside.
+
+pub(crate) mod aead;
+pub(crate) mod aes_cbc;
+pub(crate) mod hex;
+pub(crate) mod keys;
+pub(crate) mod mac;
+mod random;
+mod secret;
+
+pub(crate) use random::{Random, RandomError};
+pub(crate) use secret::Secret;

@@ -1,0 +1,80 @@
+//! What one request holds of a write until it knows what became of it.
+
+use std::sync::Arc;
+
+use super::pending::Pending;
+use super::state::{Left, Retired, State};
+use super::tracked::Kind;
+use crate::by_id::Attempt;
+
+/// A write that was sent, and of which nobody knows yet what became. Its changes are
+/// those under way.
+pub(crate) struct Unsettled<T> {
+    pub attempt: Arc<Attempt>,
+    /// The session's value once it is applied.
+    pub value: Option<Arc<T>>,
+}
+
+impl<T> Clone for Unsettled<T> {
+    fn clone(&self) -> Self {
+        Self { attempt: Arc::clone(&self.attempt), value: self.value.clone() }
+    }
+}
+
+impl<T> State<T> {
+    /// The commit failed or was given up, and nobody knows what became of its write.
+    pub fn keep_unsettled(&mut self, unsettled: Unsettled<T>, retired: &mut Retired<T>) {
+        retired.unsettled = self.unsettled.replace(unsettled);
+    }
+
+    /// What became of the last commit's write is to be found out, and whether its
+    /// changes are still asked for. An end makes it moot.
+    pub fn unsettled(&mut self, retired: &mut Retired<T>) -> Option<(Unsettled<T>, bool)> {
+        if self.pending.ended {
+            self.abandon(retired);
+        }
+        let wanted = self.in_flight.as_ref().is_some_and(|(taken, _)| *taken == self.generation);
+        Some((self.unsettled.clone()?, wanted))
+    }
+
+    /// The last commit's write was applied.
+    pub fn was_applied(&mut self, one: &Unsettled<T>, sessions: Kind, retired: &mut Retired<T>) {
+        retired.unsettled = self.unsettled.take();
+        self.take_sessions(sessions, true, retired);
+        if let Some(holds) = one.attempt.holds.clone() {
+            self.client_holds(holds, true);
+        }
+        // An id that the write did not give is still to be given.
+        let planned = self.planned.take().filter(|_| !one.attempt.renews);
+        self.committed(self.taken_in(), Left::Value(one.value.clone()), retired);
+        self.planned = planned;
+    }
+
+    /// The last commit's write was not applied: its changes are pending again, unless
+    /// they were dropped.
+    pub fn was_not_applied(&mut self, retired: &mut Retired<T>) {
+        retired.unsettled = self.unsettled.take();
+        self.put_back(self.taken_in(), retired);
+    }
+
+    /// The storage has refused the last commit's write; see
+    /// [`refused`](Self::refused).
+    pub fn was_refused(&mut self, retired: &mut Retired<T>) {
+        retired.unsettled = self.unsettled.take();
+        self.refused(self.taken_in(), retired);
+    }
+
+    /// Nobody wants to know any more what became of the last commit's write.
+    pub fn abandon(&mut self, retired: &mut Retired<T>) {
+        retired.unsettled = self.unsettled.take();
+        if retired.unsettled.is_some() {
+            retired.in_flight = self.in_flight.take().map(|(_, pending)| pending);
+        }
+    }
+
+    /// The generation in which the changes under way were taken.
+    fn taken_in(&self) -> u64 {
+        let in_flight: Option<&(u64, Arc<Pending<T>>)> = self.in_flight.as_ref();
+        in_flight.map_or(self.generation, |(taken, _)| *taken)
+    }
+}

@@ -1,0 +1,60 @@
+//! Marks of ends: small files beside the records. Whoever reads or writes one holds
+//! the record's lock. Marks are not flushed. A power cut also stops the writes that they
+//! guard against.
+
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::disk::{Disk, Result};
+use super::files::{failure, is_foreign, key_of, make_dirs, open_nofollow, read_file, remove_file};
+use crate::storage::{StorageKey, Timestamp};
+
+/// How the name of a mark's file ends.
+const ENDED: &str = "ended";
+
+impl Disk {
+    /// Until when a mark stands. What is torn or foreign is none.
+    pub(super) fn marked_until(&self, key: &StorageKey) -> Result<Option<Timestamp>> {
+        match read_file(&self.mark_path(key)) {
+            Ok(bytes) => {
+                let until = bytes.first_chunk().copied().map(u64::from_be_bytes);
+                Ok(until.map(Timestamp::from_millis))
+            }
+            Err(cause) if cause.kind() == ErrorKind::NotFound || is_foreign(&cause) => Ok(None),
+            Err(cause) => Err(failure("reading a mark", cause)),
+        }
+    }
+
+    /// The later of two marks counts.
+    pub(super) fn leave_mark(&self, key: &StorageKey, until: Timestamp) -> Result<()> {
+        if self.marked_until(key)?.is_some_and(|before| before >= until) {
+            return Ok(());
+        }
+        let path = self.mark_path(key);
+        let write = || {
+            make_dirs(path.parent().ok_or(ErrorKind::InvalidInput)?)?;
+            let mut options = OpenOptions::new();
+            open_nofollow(options.write(true).create(true).truncate(false).mode(0o600), &path)?
+                .write_all_at(&until.as_millis().to_be_bytes(), 0)
+        };
+        write().map_err(|cause| failure("writing a mark", cause))
+    }
+
+    /// Removes the mark in a file, if it is one and stands no more.
+    pub(super) fn purge_mark(&self, path: &Path, now: Timestamp) -> Result<()> {
+        let key = path.extension().is_some_and(|extension| extension == ENDED);
+        let key = path.file_stem().filter(|_| key).and_then(key_of).map(StorageKey::from_bytes);
+        let Some(key) = key else { return Ok(()) };
+        let _locks = self.lock_records(&key, &[])?;
+        if self.marked_until(&key)?.is_none_or(|until| until <= now) {
+            remove_file(path)?;
+        }
+        Ok(())
+    }
+
+    fn mark_path(&self, key: &StorageKey) -> PathBuf {
+        self.record_path(key).with_extension(ENDED)
+    }
+}

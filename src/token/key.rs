@@ -1,0 +1,47 @@
+//! The prepared keys of one session.
+
+use super::Kind;
+use crate::crypto::aead::{ContentKey, Suite};
+use crate::crypto::keys::{Binding, KeyMaterial, Purpose, Roots};
+use crate::crypto::mac::{Mac, MacAlgorithm};
+
+/// What RFC 7518 calls the HMAC of signed tokens.
+const SIGNATURE_SUITE: &str = "HS256";
+
+/// One entry of a session's list of keys, ready for use.
+pub(super) struct Key {
+    pub id: [u8; 4],
+    pub lock: Lock,
+}
+
+/// What a key protects with.
+pub(super) enum Lock {
+    Encrypt(Box<ContentKey>),
+    /// HMAC-SHA256.
+    Sign(Box<Mac>),
+}
+
+impl Key {
+    /// Derives the keys of tokens of `kind`. `None` cannot happen with lengths
+    /// that HKDF and the suites accept, which are the only ones used here.
+    pub fn derive(
+        material: &KeyMaterial,
+        kind: Kind,
+        suite: Suite,
+        binding: &Binding<'_>,
+    ) -> Option<Self> {
+        let encrypts = kind == Kind::EncryptedPayload;
+        let name = if encrypts { suite.name() } else { SIGNATURE_SUITE };
+        let roots = Roots::new(material);
+        let derive = |purpose, length| roots.derive(purpose, name, kind as u8, binding, length);
+        let lock = if encrypts {
+            let enc = derive(Purpose::Enc, suite.key_len())?;
+            let mac = derive(Purpose::Mac, suite.key_len())?;
+            Lock::Encrypt(Box::new(ContentKey::new(suite, &enc, &mac)?))
+        } else {
+            let sign = derive(Purpose::Sign, 32)?;
+            Lock::Sign(Box::new(Mac::new(MacAlgorithm::HmacSha256, &sign)?))
+        };
+        Some(Self { id: *derive(Purpose::Kid, 4)?.first_chunk()?, lock })
+    }
+}
