@@ -87,6 +87,11 @@ impl<'a, T: SessionData> Work<'a, T> {
         self.ended = match &ended {
             Ok(fate) => Ended::With(*fate),
             Err(SessionError::Ended) => Ended::Refused,
+            Err(SessionError::LimitReached) => {
+                // That was an answer: tried again, it is another login.
+                self.applied.entry.state.lock().guard = None;
+                Ended::Not
+            }
             Err(_) => Ended::Not,
         };
         ended

@@ -24,7 +24,7 @@ async fn c10_every_update_counts_once_in_memory_whatever_became_of_its_answer() 
 async fn c10_every_update_counts_once_in_a_directory_whatever_became_of_its_answer() {
     let folder = tempfile::tempdir().expect("a folder");
     let storage = Directory::open(folder.path()).expect("a directory");
-    shared::every_update_counts_once(storage, &[0, 1, 16, 17]).await;
+    shared::every_update_counts_once(storage, &[0, 1, 16, 17, 40]).await;
 }
 
 #[tokio::test]

@@ -122,9 +122,42 @@ impl Check {
             if let (Some(what), Some(nested)) = (step.before, &step_trace.before) {
                 self.nested((&mut view, trace.salt), (what, nested), shown)?;
             }
+            if self.is_open(scenario, at, step_trace.faulted, &view) {
+                return Err(Stop::Unsure);
+            }
             self.step(&place, step, step_trace, (&mut view, trace.salt, at), shown)?;
         }
         Ok(view)
+    }
+
+    /// Whether a step's write was not answered, and what follows is open: it may be
+    /// sent again by itself before what comes later, or together with it.
+    fn is_open(&self, scenario: &Scenario, at: usize, faulted: bool, view: &View) -> bool {
+        let step = &scenario.steps[at];
+        if !faulted || step.fault == Fault::None {
+            return false;
+        }
+        if !self.model.settings.place.on_server() {
+            // A client session is under its next token when that goes out, not before.
+            return step.fault == Fault::LostAnswer;
+        }
+        let later = &scenario.steps[at + 1..];
+        let plain = |step: &Step| {
+            let again = matches!(step.call, Call::Save | Call::Refresh);
+            again && step.before.is_none() && step.during.is_empty() && step.fault == Fault::None
+        };
+        let kept = step.during.is_empty()
+            && later.iter().all(plain)
+            && scenario.committing.is_empty()
+            && scenario.fault == Fault::None;
+        // A login that is tried again is refused if its owner was revoked in between.
+        let ends = |what: Meanwhile| matches!(what, Meanwhile::Revoke(_));
+        let during = |during: &[During]| during.iter().any(|during| ends(during.what));
+        let revoked = during(&step.during)
+            || later.iter().any(|step| step.before.is_some_and(ends) || during(&step.during))
+            || during(&scenario.committing);
+        let begins = step.fault == Fault::Down && view.found.is_none() && !revoked;
+        !begins && (self.drops || !kept)
     }
 
     fn step(
@@ -135,11 +168,6 @@ impl Check {
         (view, salt, at): (&mut View, u32, usize),
         shown: &[Show],
     ) -> Result<(), Stop> {
-        // A client session is under its next token when that goes out, not before.
-        let unsure = self.drops || !self.model.settings.place.on_server();
-        if step.fault == Fault::LostAnswer && trace.faulted && unsure {
-            return Err(Stop::Unsure);
-        }
         if step.call == Call::UpdateNow && view.value.is_none() {
             // It does nothing, and asks nobody.
             self.equal(place, Aspect::Answer, &Answer::Count(None), &trace.answer)?;

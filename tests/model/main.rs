@@ -103,7 +103,6 @@ mod the_contract_holds {
 }
 
 #[test]
-#[ignore = "takes half a minute"]
 fn the_contract_holds_for_four_updates() {
     holds(four_updates());
 }

@@ -9,8 +9,8 @@ use crate::sql::{mariadb, mariadb_url, postgres, postgres_url};
 #[path = "../shared/exactly_once.rs"]
 mod shared;
 
-/// None, one, as many as can be told, and one more.
-const OTHERS: [u32; 4] = [0, 1, 16, 17];
+/// None, one, as many as can be told, one more, and many.
+const OTHERS: [u32; 5] = [0, 1, 16, 17, 40];
 
 async fn counts_once(storage: impl SessionStorage + Clone) {
     shared::every_update_counts_once(storage.clone(), &OTHERS).await;
