@@ -176,30 +176,22 @@ impl Job<'_> {
             let holds = self.token(&place.id, &times)?;
             let storage = server.storage_of(&place.id);
             let unheld = self.unheld(place);
-            match storage.create(&place.key, record, guard, moment.now).await {
-                Ok(answer) => {
-                    unheld.keep();
-                    match answer {
-                        Create::Created => return Ok((Arc::new(written), holds)),
-                        // It was sent twice, and somebody else has written in between.
-                        Create::Exists if self.is_own(&storage, place).await? => {
-                            return Ok((Arc::new(written), holds));
-                        }
-                        Create::Exists => self.commit.changes.id_is_taken(),
-                        Create::Refused(refused) => return Err(refused.into()),
-                    }
-                }
-                // Nothing was written.
-                Err(cause) if !storage.loses_answers() => {
-                    unheld.keep();
-                    return Err(cause.into());
-                }
+            let answer = storage.create(&place.key, record, guard, moment.now).await;
+            if answer.is_ok() || !storage.loses_answers() {
+                unheld.keep();
+            } else {
                 // Never sent again: its key is ended, and the session begins under
                 // another id, if it still does.
-                Err(cause) => {
-                    let _ = unheld.end().await;
-                    return Err(cause.into());
+                let _ = unheld.end().await;
+            }
+            match answer? {
+                Create::Created => return Ok((Arc::new(written), holds)),
+                // It was sent twice, and somebody else has written in between.
+                Create::Exists if self.is_own(&storage, place).await? => {
+                    return Ok((Arc::new(written), holds));
                 }
+                Create::Exists => self.commit.changes.id_is_taken(),
+                Create::Refused(refused) => return Err(refused.into()),
             }
         }
         if self.tracker.identity.is_some() {

@@ -12,7 +12,7 @@ use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
 use crate::request::plan::Snapshot;
 use crate::request::tracked::{Content, Tracked};
-use crate::storage::{KtorDirectory, OwnerKey, Record, StorageKey, Version};
+use crate::storage::{OwnerKey, Record, StorageKey, Version};
 use crate::token::SessionId;
 
 /// What a record holds, if it is this session's and lives.
@@ -79,7 +79,7 @@ impl Draft {
     ) -> Result<(Record, Tracked<Located>), SessionError> {
         let payload = self.bytes(definition, server, client)?;
         let version = if server.is_file(&self.id) {
-            KtorDirectory::version_of(&payload)
+            Version::of(&payload)
         } else {
             Version(u64::from_be_bytes(core.random.bytes()?))
         };

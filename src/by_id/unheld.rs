@@ -30,15 +30,15 @@ struct Named {
 }
 
 impl Named {
-    async fn end(&self, storage: &dyn SessionStorage) -> Result<bool, StorageError> {
+    async fn end(&self, storage: &dyn SessionStorage) -> Result<(), StorageError> {
         // Where ids are used again, there may be another session under the key.
         if self.mark.is_none() {
             let found = storage.read_fresh(&self.key, self.now).await?;
             if found.is_none_or(|found| found.version != self.version) {
-                return Ok(false);
+                return Ok(());
             }
         }
-        storage.invalidate(&self.key, self.mark).await
+        storage.invalidate(&self.key, self.mark).await.map(drop)
     }
 }
 
@@ -59,11 +59,11 @@ impl<'a> Unheld<'a> {
     }
 
     /// Ends it now. If that fails, it is tried again later.
-    pub async fn end(mut self) -> Result<bool, StorageError> {
-        let ended = self.record.end(&*self.storage).await?;
+    pub async fn end(mut self) -> Result<(), StorageError> {
+        self.record.end(&*self.storage).await?;
         self.changes.id_is_taken();
         self.kept = true;
-        Ok(ended)
+        Ok(())
     }
 }
 

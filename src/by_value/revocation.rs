@@ -5,8 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use super::Sealed;
 use crate::error::SessionError;
 use crate::expiry::Timestamp;
@@ -119,8 +117,7 @@ impl Revocation {
 /// The version of the mark that a session leaves which goes on as this one. It is the
 /// same when the commit is tried again.
 fn successor(session: &Sealed) -> Version {
-    let hash = Sha256::digest(session.token_id);
-    Version(hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
+    Version::of(&session.token_id)
 }
 
 fn record(payload: &[u8], now: Timestamp, expires: Timestamp) -> Result<Record, StorageError> {

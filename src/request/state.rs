@@ -206,12 +206,17 @@ impl<T> State<T> {
         pending
     }
 
+    /// What the commit under way works on, unless it was dropped meanwhile.
+    pub fn under_way(&self) -> Option<&Pending<T>> {
+        let (taken, pending) = self.in_flight.as_ref()?;
+        (*taken == self.generation).then_some(&**pending)
+    }
+
     /// What the next commit and the one under way are asked for, but for what
     /// the value says; and whether the value changes.
     pub fn asked(&self) -> (Asked, bool) {
         let later = self.pending.asked();
-        let wanted = |(generation, _): &&(u64, _)| *generation == self.generation;
-        let Some((_, first)) = self.in_flight.as_ref().filter(wanted) else {
+        let Some(first) = self.under_way() else {
             return (later, self.pending.changes_value());
         };
         let first_asked = first.asked();
@@ -371,9 +376,7 @@ impl<T> State<T> {
 
     /// Whether nothing is pending and the response needs to say nothing more.
     pub fn is_quiet(&self) -> bool {
-        let wanted = |(generation, _): &(u64, _)| *generation == self.generation;
-        let under_way = self.in_flight.as_ref().is_some_and(wanted);
         let settled = self.unsettled.is_none() && self.delivery.is_settled();
-        self.pending.is_empty() && !under_way && settled
+        self.pending.is_empty() && self.under_way().is_none() && settled
     }
 }

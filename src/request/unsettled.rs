@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::pending::Pending;
 use super::state::{Left, Retired, State};
 use super::tracked::Kind;
 use crate::by_id::Attempt;
@@ -33,8 +32,7 @@ impl<T> State<T> {
         if self.pending.ended {
             self.abandon(retired);
         }
-        let wanted = self.in_flight.as_ref().is_some_and(|(taken, _)| *taken == self.generation);
-        Some((self.unsettled.clone()?, wanted))
+        Some((self.unsettled.clone()?, self.under_way().is_some()))
     }
 
     /// The last commit's write was applied.
@@ -74,7 +72,6 @@ impl<T> State<T> {
 
     /// The generation in which the changes under way were taken.
     fn taken_in(&self) -> u64 {
-        let in_flight: Option<&(u64, Arc<Pending<T>>)> = self.in_flight.as_ref();
-        in_flight.map_or(self.generation, |(taken, _)| *taken)
+        self.in_flight.as_ref().map_or(self.generation, |(taken, _)| *taken)
     }
 }

@@ -56,6 +56,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rocket::futures::stream::BoxStream;
+use sha2::{Digest, Sha256};
 
 #[cfg(feature = "redis")]
 pub use self::redis::Redis;
@@ -129,6 +130,12 @@ impl Record {
 pub struct Version(pub u64);
 
 impl Version {
+    /// The one of this content, where there is no room for another.
+    pub(crate) fn of(content: &[u8]) -> Self {
+        let hash = Sha256::digest(content);
+        Self(hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
+    }
+
     /// One that no record has had.
     pub(crate) fn random() -> Result<Self, StorageError> {
         random_number().map(Self)

@@ -22,7 +22,6 @@ use crate::storage::{
     Create, OwnerGuard, Record, SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update,
     Version, without_index,
 };
-use sha2::{Digest, Sha256};
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -49,12 +48,6 @@ impl KtorDirectory {
             failure(&format!("opening the directory {}", root.display()), cause)
         })?;
         Ok(Self { root: Arc::new(root), idle, threads: Threads::new() })
-    }
-
-    /// The version of a file with this content: there is no room for one in it.
-    pub fn version_of(content: &[u8]) -> Version {
-        let hash = Sha256::digest(content);
-        Version(hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
     }
 
     pub fn file(&self, id: Arc<str>) -> KtorFile {
@@ -113,7 +106,7 @@ impl Work {
         let seen = about.map_err(|cause| failure("reading a session of Ktor's", cause))?;
         let seen = Timestamp::from(seen);
         let record = Record {
-            version: KtorDirectory::version_of(&content),
+            version: Version::of(&content),
             payload: content.as_slice().into(),
             owner: None,
             created: seen,
