@@ -38,6 +38,11 @@ mod token;
 mod transformer;
 mod transport;
 
+// Its examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/responses.md")]
+struct Responses;
+
 pub use auth::{Authenticate, Authenticated, RecentlyAuthenticated};
 pub use client::ClientInfo;
 pub use csrf::{

@@ -20,6 +20,7 @@ use crate::error::SessionError;
 use crate::expiry::Timestamp;
 use crate::storage::{OwnerKey, StorageKey};
 use crate::token::SessionId;
+
 /// One session type in one request.
 pub(crate) struct Entry<T: SessionData> {
     pub(super) core: Arc<Core>,
@@ -27,6 +28,8 @@ pub(crate) struct Entry<T: SessionData> {
     pub(super) state: Mutex<State<T>>,
     /// The storage could not say whether there is a session.
     unknown: bool,
+    /// The request presented a session that counts.
+    found: bool,
     pub(super) client: Arc<[u8]>,
     pub(super) identity: Option<Result<SessionId, SessionError>>,
     /// One commit at a time.
@@ -43,6 +46,8 @@ pub(crate) trait Committable: Send + Sync {
     fn definition(&self) -> &Definition;
     /// The storage could not say whether there is a session.
     fn is_unknown(&self) -> bool;
+    /// What caches may keep of the response as it stands.
+    fn caching(&self) -> Caching;
     /// Nothing is to be committed, and nothing to be told.
     fn is_quiet(&self, failed: bool) -> bool;
     /// After a 5xx only `clear` holds. Everything else is encoded and checked.
@@ -64,6 +69,17 @@ pub(crate) trait Committable: Send + Sync {
     fn is_closed(&self) -> bool;
     /// This request has ended the session from outside.
     fn ended_outside(&self, what: &Ended);
+}
+
+/// What caches may keep of a response. Of several sessions the most wary counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Caching {
+    /// Nobody is known by this session: whatever the application says.
+    AsItSays,
+    /// It may show what the session holds: nothing in shared caches.
+    Private,
+    /// It carries a token or a removal, or nobody knows whose it is.
+    NoStore,
 }
 
 /// Which sessions a request has ended from outside.
@@ -99,6 +115,7 @@ impl<T: SessionData> Entry<T> {
         let entry = Self {
             core: Arc::clone(core),
             definition: Arc::clone(definition),
+            found: state.value.is_some(),
             state: Mutex::new(state),
             unknown: failure.is_some(),
             client,
@@ -145,6 +162,16 @@ impl<T: SessionData> Committable for Entry<T> {
 
     fn is_unknown(&self) -> bool {
         self.unknown
+    }
+
+    fn caching(&self) -> Caching {
+        if self.unknown || self.state.lock().told.is_some() {
+            Caching::NoStore
+        } else if self.found {
+            Caching::Private
+        } else {
+            Caching::AsItSays
+        }
     }
 
     fn is_quiet(&self, failed: bool) -> bool {

@@ -4,6 +4,7 @@
 
 mod authentication;
 mod cached;
+mod caching;
 mod closures;
 mod concurrency;
 mod csrf;
