@@ -37,6 +37,7 @@ pub mod testing;
 mod token;
 mod transformer;
 mod transport;
+mod try_session;
 
 // Its examples compile.
 #[cfg(doctest)]
@@ -58,3 +59,4 @@ pub use storage::{SessionStorage, StorageError};
 pub use token::{InvalidSessionId, SessionId};
 pub use transformer::{SessionTransformer, TransformFailed};
 pub use transport::{Outgoing, SessionTransport, SizeLimit};
+pub use try_session::TrySession;

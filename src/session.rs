@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
+use rocket::http::Status;
 use rocket::outcome::Outcome;
 use rocket::request::{FromRequest, Outcome as GuardOutcome, Request};
 use rocket::{Ignite, Rocket, Sentinel, error};
@@ -18,8 +19,8 @@ use crate::csrf::CsrfToken;
 use crate::error::{DecodeError, EncodeError, SessionError};
 use crate::manager::Sessions;
 use crate::request::entry::Entry;
-use crate::request::session_of;
 use crate::request::state::State;
+use crate::request::{RequestSessions, session_of};
 use crate::storage::Timestamp;
 use crate::token::SessionId;
 
@@ -81,10 +82,20 @@ pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'sta
 /// Cheap to clone; every guard for the same `T` in one request shares one
 /// state, loaded once. Changes are committed once, in the response fairing.
 ///
-/// As a guard it fails only when the storage cannot answer, with 503, and
-/// leaves the client's token alone; take `Result<Session<T>, SessionError>` to
-/// deal with that in the handler. A missing, malformed, forged, expired or
-/// unknown token is an absent session.
+/// A missing, malformed, forged, expired or unknown token is an absent session.
+///
+/// | | outcome |
+/// |---|---|
+/// | a session, or none | success |
+/// | the storage cannot answer | error, 503 |
+///
+/// A storage that cannot answer leaves the client's token alone, and is never
+/// taken for an absent session. `Option<Session<T>>`, `Result<Session<T>, _>` and
+/// guards of your own that swallow the error change nothing about that: the
+/// handler runs, its response is replaced by the 503 of the application's
+/// catcher, and what the request changed in sessions is dropped. What else the
+/// handler did has happened, and a client that tries again repeats it. To serve
+/// such a request all the same, take [`TrySession`](crate::TrySession).
 ///
 /// ```
 /// use rocket::{get, routes};
@@ -354,6 +365,10 @@ impl<T: SessionData> Session<T> {
         self.entry.save().await.map(|_| ())
     }
 
+    pub(crate) fn new(entry: Arc<Entry<T>>) -> Self {
+        Self { entry }
+    }
+
     pub(crate) fn entry(&self) -> &Entry<T> {
         &self.entry
     }
@@ -379,13 +394,21 @@ impl<'r, T: SessionData> FromRequest<'r> for Session<T> {
         match session_of::<T>(request).await {
             Ok(entry) => Outcome::Success(Self { entry }),
             Err(cause) => {
-                if let SessionError::Undefined(problem) = &cause {
-                    error!("{problem}");
+                if cause.status() == Status::ServiceUnavailable {
+                    RequestSessions::of(request).guard_failed();
                 }
-                Outcome::Error((cause.status(), cause))
+                Outcome::Error(failed(cause))
             }
         }
     }
+}
+
+/// What a guard answers when there is no session to be had.
+pub(crate) fn failed(cause: SessionError) -> (Status, SessionError) {
+    if let SessionError::Undefined(problem) = &cause {
+        error!("{problem}");
+    }
+    (cause.status(), cause)
 }
 
 impl<T: SessionData> Sentinel for Session<T> {

@@ -23,7 +23,10 @@ use crate::transport::Outgoing;
 
 /// What a replaced response does not keep of the handler's. Everything else
 /// stays: other fairings set it.
-const HANDLERS_HEADERS: [&str; 4] = ["Location", "ETag", "Last-Modified", "Cache-Control"];
+const HANDLERS_HEADERS: [&str; 5] =
+    ["Location", "ETag", "Last-Modified", "Cache-Control", "Set-Cookie"];
+/// All that begin so: an upgrade goes as well.
+const HANDLERS_PREFIXES: [&str; 2] = ["Content-", "Sec-WebSocket-"];
 const RETRY_AFTER_SECONDS: &str = "1";
 
 /// Which of the two response fairings this is.
@@ -77,6 +80,9 @@ fn at_once(
     response: &mut Response<'_>,
     turn: Turn,
 ) -> bool {
+    if hides_failure(sessions, response) {
+        return false;
+    }
     let failed = is_failed(response);
     match turn {
         Turn::Last => {
@@ -113,6 +119,14 @@ async fn commit<'r>(
     turn: Turn,
 ) {
     let entries = &*sessions.entries;
+    let hidden = hides_failure(sessions, response);
+    if hidden {
+        let (before, instead) = (response.status(), Status::ServiceUnavailable);
+        error!(
+            "A guard could not read its session; {before} would hide that and becomes {instead}."
+        );
+        replace(request, response, instead).await;
+    }
     let failed = is_failed(response);
     let saved = AssertUnwindSafe(save_all(entries, failed)).catch_unwind().await;
     let saved =
@@ -135,7 +149,17 @@ async fn commit<'r>(
     if unavailable && entries.all().any(|entry| entry.is_unknown()) {
         response.set_raw_header("Retry-After", RETRY_AFTER_SECONDS);
     }
+    if hidden || saved.is_err() {
+        // The response is another one. What the one before it said still holds.
+        say_again(core, response, entries);
+    }
     tell(core, request, response, entries, saved.is_ok()).await;
+}
+
+/// Whether a guard could not ask the storage who this is, and the response looks
+/// as if all were well. It may be meant for somebody else.
+fn hides_failure(sessions: &RequestSessions, response: &Response<'_>) -> bool {
+    sessions.is_unanswered() && response.status().code < 500
 }
 
 fn is_failed(response: &Response<'_>) -> bool {
@@ -179,10 +203,6 @@ async fn tell<'r>(
     entries: &Entries,
     succeeded: bool,
 ) {
-    if !succeeded {
-        // The response is another one. What the one before it said still holds.
-        say_again(core, response, entries);
-    }
     let mut panicked = false;
     for entry in entries.all() {
         let holds = entry.settle(succeeded);
@@ -238,9 +258,10 @@ async fn replace<'r>(request: &'r Request<'_>, response: &mut Response<'r>, stat
     std::mem::swap(response, &mut caught);
     let before = caught;
     let is_handlers = |name: &str| {
-        let content = name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("Content-"));
-        content
-            || name.eq_ignore_ascii_case("Set-Cookie")
+        let begins = |prefix: &&str| {
+            name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        HANDLERS_PREFIXES.iter().any(begins)
             || HANDLERS_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own))
     };
     let caught: Vec<String> =
@@ -265,7 +286,12 @@ async fn catch<'r>(request: &'r Request<'_>, status: Status) -> Response<'r> {
     let caught =
         std::panic::catch_unwind(AssertUnwindSafe(|| catcher.handler.handle(status, request)));
     let Ok(future) = caught else { return plain() };
-    if let Ok(Ok(response)) = AssertUnwindSafe(future).catch_unwind().await {
+    if let Ok(Ok(mut response)) = AssertUnwindSafe(future).catch_unwind().await {
+        // A failure never looks like success, whatever the catcher makes of it.
+        if response.status().code < 500 {
+            response.set_status(status);
+            response.remove_header("Location");
+        }
         return response;
     }
     error!("The {} catcher failed; the response has no body.", status.code);

@@ -8,7 +8,7 @@ use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
 use rocket_typed_sessions::storage::{SessionStorage, Timestamp};
-use rocket_typed_sessions::{Session, SessionData, SessionError, Sessions};
+use rocket_typed_sessions::{Session, SessionData, SessionError, Sessions, TrySession};
 use serde::{Deserialize, Serialize};
 
 use crate::support::*;
@@ -248,7 +248,7 @@ fn other(other: Session<Other>) -> String {
 }
 
 #[get("/both")]
-fn both(_user: Result<Session<User>, SessionError>, other: Session<Other>) -> String {
+fn both(_user: TrySession<User>, other: Session<Other>) -> String {
     other.get().map_or_else(|| "none".into(), |other| other.0.to_string())
 }
 

@@ -29,4 +29,5 @@ mod rotation;
 mod several;
 mod support;
 mod tokens;
+mod unavailable;
 mod values;
