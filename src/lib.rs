@@ -9,6 +9,7 @@
 //! seals and opens it, *codec* turns values into bytes, and *storage* keeps
 //! records.
 
+mod absence;
 mod auth;
 mod background;
 mod by_id;
@@ -44,6 +45,7 @@ mod try_session;
 #[doc = include_str!("../docs/responses.md")]
 struct Responses;
 
+pub use absence::Absence;
 pub use auth::{Authenticate, Authenticated, RecentlyAuthenticated};
 pub use client::ClientInfo;
 pub use csrf::{

@@ -15,6 +15,7 @@ use rocket::{Ignite, Rocket, Sentinel, error};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::absence::Absence;
 use crate::csrf::CsrfToken;
 use crate::error::{DecodeError, EncodeError, SessionError};
 use crate::manager::Sessions;
@@ -132,6 +133,37 @@ impl<T: SessionData> Session<T> {
     /// The value as this request sees it, its own changes included.
     pub fn get(&self) -> Option<Arc<T>> {
         self.entry.get()
+    }
+
+    /// Why the request has presented no session; `None` if it has. It tells what was
+    /// presented, and stays the same whatever the request does with its session.
+    ///
+    /// It is for the page: "please log in **again**". What this crate sends is the
+    /// same for all three, and nothing is stored to tell them apart.
+    ///
+    /// ```
+    /// use rocket::get;
+    /// use rocket_typed_sessions::{Absence, Session, SessionData};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Clone, Serialize, Deserialize)]
+    /// struct User { id: String }
+    ///
+    /// impl SessionData for User {
+    ///     const NAME: &'static str = "user";
+    /// }
+    ///
+    /// #[get("/login")]
+    /// fn login_page(session: Session<User>) -> &'static str {
+    ///     match session.absence() {
+    ///         None => "You are logged in.",
+    ///         Some(Absence::Ended) => "You have been logged out. Please log in again.",
+    ///         Some(_) => "Please log in.",
+    ///     }
+    /// }
+    /// ```
+    pub fn absence(&self) -> Option<Absence> {
+        self.entry.absence
     }
 
     /// The value; starts a session with what `f` returns if there is none.

@@ -61,7 +61,7 @@ use crate::{Session, SessionData, SessionError};
 pub enum TrySession<T: SessionData> {
     /// There is a session.
     Present(Session<T>),
-    /// There is none. It can be begun.
+    /// There is none, which [`Session::absence`] explains. It can be begun.
     Absent(Session<T>),
     /// The storage cannot answer; the error's [`status`](SessionError::status) is
     /// 503.

@@ -72,6 +72,26 @@ fn id(session: Session<UserSession>) -> String {
     session.id().map(|id| id.to_text()).unwrap_or_default()
 }
 
+#[get("/why")]
+fn why(session: Session<UserSession>) -> String {
+    session.absence().map_or_else(|| "found".into(), |absence| format!("{absence:?}"))
+}
+
+/// An older schema of `UserSession`.
+#[derive(Clone, Serialize, Deserialize)]
+struct Older {
+    name: String,
+}
+
+impl SessionData for Older {
+    const NAME: &'static str = "user_session";
+}
+
+#[get("/older")]
+fn older(session: Session<Older>) {
+    session.set(Older { name: "ann".into() });
+}
+
 /// A debug-profile configuration, as Ktor's own defaults are no secure ones.
 fn figment(lines: &[(&str, Value)]) -> Figment {
     let mut figment = Figment::from(rocket::Config::default())
@@ -84,7 +104,7 @@ fn figment(lines: &[(&str, Value)]) -> Figment {
 }
 
 async fn client(figment: Figment, fairing: SessionsFairing) -> Client {
-    let routes = routes![get_it, set, add, renew, clear, id];
+    let routes = routes![get_it, set, add, renew, clear, id, why];
     let rocket = rocket::custom(figment).attach(fairing).mount("/", routes);
     Client::untracked(rocket).await.expect("a valid configuration")
 }
@@ -551,6 +571,70 @@ async fn ktors_files_migrate_into_the_native_directory_and_are_gone() {
     }
     let sessions = client.rocket().state::<Sessions>().expect("managed").of::<UserSession>();
     assert_eq!(sessions.list("ann").await.expect("a list").len(), 3, "with an owner now");
+}
+
+/// A token of an older version of the application.
+async fn older_token(lines: &[(&str, Value)]) -> String {
+    let rocket = rocket::custom(figment(lines)).attach(Sessions::fairing());
+    let client = Client::untracked(rocket.mount("/", routes![older])).await.expect("a rocket");
+    sent(&client.get("/older").dispatch().await).expect("a token")
+}
+
+#[tokio::test]
+async fn d18_a_handler_can_tell_why_there_is_no_session_of_ktors() {
+    let plain = vec![("format", "ktor".into()), ("protect", "none".into())];
+    // A migration takes over what Ktor has signed.
+    let mut takes_over = signed();
+    takes_over[0] = ("accept", vec!["ktor"].into());
+    takes_over.retain(|(key, _)| *key != "cookie.same_site");
+    takes_over.push(("secret", SECRET.into()));
+    for (how, lines, older) in [
+        ("signed", signed(), "Ended"),
+        ("encrypted", encrypted(), "Ended"),
+        // It may have been written by anybody.
+        ("plain", plain.clone(), "Invalid"),
+    ] {
+        let client = client(figment(&lines), Sessions::fairing()).await;
+        let token = sent(&client.get("/set/ann").dispatch().await).expect("a token");
+        assert_eq!(
+            client.get("/why").dispatch().await.into_string().await.expect("a body"),
+            "NotPresented"
+        );
+        assert_eq!(text(&client, "/why", &token).await, "found", "{how}");
+        assert_eq!(text(&client, "/why", &older_token(&lines).await).await, older, "{how}");
+        for value in ["", "x", "{}", "%zz", &token[1..]] {
+            assert_eq!(text(&client, "/why", value).await, "Invalid", "{how}: {value}");
+        }
+        if how == "signed" {
+            let native = self::client(figment(&takes_over), Sessions::fairing()).await;
+            assert_eq!(text(&native, "/why", &token).await, "found");
+            assert_eq!(text(&native, "/why", &older_token(&lines).await).await, "Ended");
+            assert_eq!(text(&native, "/why", &token[1..]).await, "Invalid");
+        }
+    }
+
+    let dir = tempfile::tempdir().expect("a folder");
+    let client = client(figment(&in_directory(dir.path())), Sessions::fairing()).await;
+    let write = |id: &str, content: &str| {
+        let file = file_of(dir.path(), id);
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
+        std::fs::write(&file, content).expect("a file");
+        signed_id(id)
+    };
+    let live = write("0123456789abcdef", "{\"userId\":\"ann\",\"cart\":[]}");
+    assert_eq!(text(&client, "/why", &live).await, "found");
+    assert_eq!(text(&client, "/why", "0123456789abcdef").await, "Invalid", "not signed");
+    for content in ["{\"name\":\"ann\"}", "{", ""] {
+        let older = write("fedcba9876543210", content);
+        assert_eq!(text(&client, "/why", &older).await, "Ended", "{content:?}");
+    }
+    with(&client, "/clear", &live).await;
+    assert_eq!(text(&client, "/why", &live).await, "Ended");
+
+    let ids = [plain, vec![("storage", "memory".into())]].concat();
+    let client = self::client(figment(&ids), Sessions::fairing()).await;
+    assert_eq!(text(&client, "/why", "0123456789abcdef").await, "Ended", "nobody can tell");
+    assert_eq!(text(&client, "/why", "..").await, "Invalid");
 }
 
 fn own_id(request: &rocket::Request<'_>) -> String {

@@ -173,7 +173,7 @@ pub(crate) async fn load(
             ids.push(opened);
         }
     }
-    let mut found = Found::<Located>::default();
+    let mut found = Found::<Located> { ours: !ids.is_empty(), ..Found::default() };
     for Read { content: id, stale, accepted } in &ids {
         let Some(mut session) = find(definition, server, id, now).await? else {
             // Only a signature tells that the id was ever given out.

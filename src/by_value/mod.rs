@@ -60,6 +60,7 @@ pub(crate) fn load(
         };
         let opened = definition.format().open_payload(value, definition.size.bytes, now, admits);
         let Some(opened) = opened else { continue };
+        found.ours |= definition.format().protects(opened.accepted);
         let (claims, payload) = opened.content;
         let Claims { times, epoch, incarnation, token_id, generation } = claims;
         // Another format's payload never went through this one's transformers.

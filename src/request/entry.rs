@@ -14,12 +14,12 @@ use super::replay;
 use super::state::{Retired, State};
 use super::tracked::Kind;
 use super::{Shared, commit::Fate};
-use crate::SessionData;
 use crate::definition::{Core, Definition, Tracker};
 use crate::error::SessionError;
 use crate::expiry::Timestamp;
 use crate::storage::{OwnerKey, StorageKey};
 use crate::token::SessionId;
+use crate::{Absence, SessionData};
 
 /// One session type in one request.
 pub(crate) struct Entry<T: SessionData> {
@@ -28,8 +28,8 @@ pub(crate) struct Entry<T: SessionData> {
     pub(super) state: Mutex<State<T>>,
     /// The storage could not say whether there is a session.
     unknown: bool,
-    /// The request presented a session that counts.
-    found: bool,
+    /// Why the request has presented no session; none if it has, or if that is unknown.
+    pub absence: Option<Absence>,
     pub(super) client: Arc<[u8]>,
     pub(super) identity: Option<Result<SessionId, SessionError>>,
     /// One commit at a time.
@@ -101,11 +101,11 @@ impl<T: SessionData> Entry<T> {
         let deadline = started + shared.loading.left(timeout);
         let state = load::<T>(request, core, definition, deadline).await;
         shared.loading.spend(timeout, started.elapsed());
-        let (state, failure) = match state {
-            Ok(state) => (state, None),
+        let ((state, absence), failure) = match state {
+            Ok(found) => (found, None),
             Err(cause) => {
                 error!("Session `{}` could not be loaded: {cause}.", T::NAME);
-                (load::nobody(definition, false), Some(cause))
+                ((load::nobody(definition), None), Some(cause))
             }
         };
         let (client, identity) = match &definition.tracker {
@@ -115,9 +115,9 @@ impl<T: SessionData> Entry<T> {
         let entry = Self {
             core: Arc::clone(core),
             definition: Arc::clone(definition),
-            found: state.value.is_some(),
             state: Mutex::new(state),
             unknown: failure.is_some(),
+            absence,
             client,
             identity,
             committing: tokio::sync::Mutex::default(),
@@ -167,7 +167,7 @@ impl<T: SessionData> Committable for Entry<T> {
     fn caching(&self) -> Caching {
         if self.unknown || self.state.lock().told.is_some() {
             Caching::NoStore
-        } else if self.found {
+        } else if self.absence.is_none() {
             Caching::Private
         } else {
             Caching::AsItSays

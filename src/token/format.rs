@@ -68,6 +68,15 @@ impl Format {
         }
     }
 
+    /// The same of a token that was opened, `accepted` or not.
+    pub fn protects(&self, accepted: bool) -> bool {
+        if accepted {
+            self.ktor.as_ref().is_some_and(Ktor::is_protected)
+        } else {
+            self.is_protected()
+        }
+    }
+
     pub fn seal_payload(
         &self,
         claims: &Claims,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used)]
 
+mod absence;
 mod authentication;
 mod cached;
 mod caching;
