@@ -46,10 +46,11 @@ pub use csrf::{
 };
 pub use error::{DecodeError, EncodeError, SessionError};
 pub use event::{SessionEvent, SessionEventKind};
+pub use expiry::Lifetime;
 pub use fairing::SessionsFairing;
 pub use manager::{SessionHandle, SessionInfo, SessionManager, Sessions};
 pub use session::{Session, SessionData};
 pub use storage::{SessionStorage, StorageError};
 pub use token::{InvalidSessionId, SessionId};
 pub use transformer::{SessionTransformer, TransformFailed};
-pub use transport::{Outgoing, SessionTransport, SizeLimit};
+pub use transport::{MaxAge, Outgoing, SessionTransport, SizeLimit};

@@ -19,7 +19,7 @@ use rocket::{Request, Response, get, routes};
 use rocket_typed_sessions::storage::{
     Memory, OwnerGuard, Record, SessionStorage, StorageKey, Timestamp, Update, Version,
 };
-use rocket_typed_sessions::{Outgoing, Session, SessionData, SessionTransport, Sessions};
+use rocket_typed_sessions::{Lifetime, Outgoing, Session, SessionData, SessionTransport, Sessions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -52,7 +52,8 @@ impl SessionData for Guest {
 #[get("/login")]
 fn login(session: Session<User>) {
     session.login(User { id: "alice".into() });
-    session.expires_in(std::time::Duration::from_secs(3600));
+    let hour = Lifetime::Idle(std::time::Duration::from_secs(3600));
+    session.set_lifetime(hour).expect("some time");
 }
 
 #[get("/renew")]
@@ -310,7 +311,7 @@ fn check_record(read: &Value, names: &Value, since: u64) {
     let within = |value: &Value| value.as_u64().is_some_and(|time| (since..=now()).contains(&time));
     let envelope = &read["envelope"];
     assert!(within(&read["created"]) && within(&read["last_seen"]), "{read}");
-    let expires = read["last_seen"].as_u64().map(|seen| seen + 3_600_000);
+    let expires = read["last_seen"].as_u64().map(|seen| seen + 3_960_000);
     assert_eq!(read["expires"].as_u64(), expires);
     assert_eq!((&read["owner"], &envelope["current"]), (&names["owner"], &names["secret"]));
     assert!(within(&envelope["renewed"]) && within(&envelope["authenticated"]), "{read}");

@@ -16,8 +16,8 @@ use rocket::{get, routes};
 use rocket_typed_sessions::storage::Timestamp;
 use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{
-    DecodeError, EncodeError, Session, SessionData, SessionEventKind, SessionId, Sessions,
-    SessionsFairing,
+    DecodeError, EncodeError, Lifetime, Session, SessionData, SessionEventKind, SessionId,
+    Sessions, SessionsFairing,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -84,7 +84,7 @@ fn figment(lines: &[(&str, Value)]) -> Figment {
 }
 
 async fn client(figment: Figment, fairing: SessionsFairing) -> Client {
-    let routes = routes![get_it, set, add, renew, clear, id];
+    let routes = routes![get_it, set, add, renew, clear, id, own_lifetime, touch, poll];
     let rocket = rocket::custom(figment).attach(fairing).mount("/", routes);
     Client::untracked(rocket).await.expect("a valid configuration")
 }
@@ -436,8 +436,55 @@ async fn a_file_nobody_used_is_over_after_the_idle_timeout() {
         clock.advance(Duration::from_secs(3599));
         assert_eq!(text(&client, "/get", &cookie).await, "ann ", "use keeps it alive");
     }
-    clock.advance(Duration::from_secs(3600));
+    // A tenth more: a use that soon after another one leaves the file's time as it is.
+    clock.advance(Duration::from_secs(3960));
     assert_eq!(text(&client, "/get", &cookie).await, "absent");
+}
+
+#[get("/lifetime")]
+fn own_lifetime(session: Session<UserSession>) -> String {
+    let said = session.set_lifetime(Lifetime::BrowserSession);
+    format!("{said:?}, {:?}", session.lifetime())
+}
+
+#[get("/touch")]
+fn touch(session: Session<UserSession>) {
+    session.touch();
+}
+
+#[get("/poll")]
+fn poll(session: Session<UserSession>) -> String {
+    session.skip_touch();
+    get_it(session)
+}
+
+#[tokio::test]
+async fn ktors_format_has_no_room_for_a_lifetime_of_a_sessions_own() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for figment in [figment(&in_directory(dir.path())), figment(&encrypted())] {
+        let client = client(figment, Sessions::fairing()).await;
+        let cookie = sent(&client.get("/set/ann").dispatch().await).expect("a token");
+        let said = text(&client, "/lifetime", &cookie).await;
+        assert!(said.starts_with("Err(Unsupported(") && said.ends_with(", Configured"), "{said}");
+        assert_eq!(text(&client, "/get", &cookie).await, "ann ");
+    }
+}
+
+#[tokio::test]
+async fn a_touch_that_is_asked_for_reaches_ktors_file_and_polling_does_not() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let clock = Clock::new();
+    let lines = and(in_directory(dir.path()), &[("idle_timeout", "1 hour".into())]);
+    let client = client(lines, Sessions::fairing().clock(&clock)).await;
+    let cookie = sent(&client.get("/set/ann").dispatch().await).expect("a token");
+    clock.advance(Duration::from_secs(60));
+    with(&client, "/touch", &cookie).await;
+    for _ in 0..3 {
+        clock.advance(Duration::from_secs(1319));
+        assert_eq!(text(&client, "/poll", &cookie).await, "ann ");
+    }
+    clock.advance(Duration::from_secs(3));
+    assert_eq!(text(&client, "/poll", &cookie).await, "absent");
 }
 
 #[tokio::test]

@@ -56,10 +56,12 @@ pub(crate) async fn commit(
             Box::pin(job.begin(times, next, &mut records)).await
         }
         (Plan::Touch { times, send: false, .. }, _, Some(session)) => {
-            Box::pin(job.touch(&session, times, &mut records)).await;
-            Ok(())
+            Box::pin(job.touch(&session, times, &mut records)).await
         }
-        (_, _, Some(session)) => job.replace(plan, session, &mut records).await,
+        (_, _, Some(session)) => {
+            let (plan, session) = Box::pin(job.as_last_seen(plan, session)).await?;
+            job.replace(plan, session, &mut records).await
+        }
         _ => Ok(()),
     }
 }

@@ -245,10 +245,7 @@ impl Job<'_> {
         let Proposal { plan, next, session, guard, .. } = proposal;
         match plan {
             _ if session.moves(plan) => self.migrate(plan, next, guard, &session, records).await,
-            Plan::Touch { times, .. } => {
-                self.touch(&session, times, records).await;
-                Ok(())
-            }
+            Plan::Touch { times, .. } => self.touch(&session, times, records).await,
             _ => {
                 records.goes_on(session, None);
                 Ok(())

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::KeyMaterial;
-use crate::expiry::Lifetime;
+use crate::expiry::Timeouts;
 use crate::storage::{OwnerLimit, OwnerLimitPolicy};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -58,7 +58,8 @@ pub(super) fn read(
         refuse_with_ktor(&mut table, revocation.is_some(), key_reload.is_some());
     }
     let timeouts = timeouts(&mut table);
-    let max_age = if storage.is_some() { timeouts.1 } else { timeouts.0 };
+    let touch_after = table.duration_or_zero("touch_after");
+    let max_age = max_age(timeouts, touch_after, storage.is_some(), writes_ktor);
     let cookie_table = table.table("cookie").map(Table::rest).map(Dict::from_iter);
     let (transport, wire_name) = match transport.as_str() {
         "cookie" => {
@@ -76,7 +77,7 @@ pub(super) fn read(
             base_name,
         ),
     };
-    let lifetime = lifetime(&mut table, &transport, timeouts);
+    let lifetime = lifetime(&mut table, &transport, timeouts, touch_after);
     let remember_client = remember_client(&mut table, &lifetime, storage.is_some());
     let small = storage.is_none() && !matches!(transport, TransportConfig::Cookie(_));
     let session = SessionConfig {
@@ -111,20 +112,41 @@ fn storage_timeout(table: &mut Table<'_, '_>) -> Duration {
     timeout
 }
 
+/// How long a cookie lasts by default: as long as its session, and that of an id as
+/// long as the session ever could.
+fn max_age(
+    (idle, absolute): (Duration, Duration),
+    touch_after: Option<Duration>,
+    on_server: bool,
+    writes_ktor: bool,
+) -> Duration {
+    match (on_server, writes_ktor) {
+        (true, _) => absolute,
+        // A token of Ktor's has no idle time to keep.
+        (false, true) => idle,
+        (false, false) => {
+            let latest = idle.saturating_add(touch_after.unwrap_or(idle / 10));
+            let part_of_second = u64::from(latest.subsec_nanos() > 0);
+            Duration::from_secs(latest.as_secs() + part_of_second).min(absolute)
+        }
+    }
+}
+
 /// How long sessions live and keep their ids.
 fn lifetime(
     table: &mut Table<'_, '_>,
     transport: &TransportConfig,
     (idle, absolute): (Duration, Duration),
-) -> Lifetime {
+    touch_after: Option<Duration>,
+) -> Timeouts {
     let smaller = match transport {
         TransportConfig::Cookie(cookie) => cookie.max_age.map_or(idle, |age| age.min(idle)),
         _ => idle,
     };
-    let lifetime = Lifetime {
+    let lifetime = Timeouts {
         idle,
         absolute,
-        touch_after: table.duration_or_zero("touch_after").unwrap_or(smaller / 10),
+        touch_after: touch_after.unwrap_or(smaller / 10),
         renewal_grace: table.duration_or_zero("renewal_grace").unwrap_or_default(),
         renew_after: duration_or_never(table, "renew_after"),
     };
@@ -135,7 +157,7 @@ fn lifetime(
 }
 
 /// Reads `remember_client`, and refuses what needs a record where there is none.
-fn remember_client(table: &mut Table<'_, '_>, lifetime: &Lifetime, on_server: bool) -> bool {
+fn remember_client(table: &mut Table<'_, '_>, lifetime: &Timeouts, on_server: bool) -> bool {
     let remember_client = table.flag("remember_client").unwrap_or(false);
     for (key, set) in [
         ("renewal_grace", !lifetime.renewal_grace.is_zero()),

@@ -68,7 +68,8 @@ fn s6_s34_the_defaults_are_secure() {
     let cookie = cookie(session);
     assert!(cookie.secure && cookie.http_only && !cookie.partitioned && cookie.domain.is_none());
     assert_eq!((cookie.path.as_str(), cookie.same_site), ("/", SameSite::Lax));
-    assert_eq!(cookie.max_age, Some(session.lifetime.idle));
+    let promise = session.lifetime.idle + session.lifetime.touch_after;
+    assert_eq!(cookie.max_age, Some(promise));
     assert!(config.warnings.is_empty());
 
     let config = release("[default.sessions.user]\nstorage = \"memory\"").expect("no problem");

@@ -9,7 +9,7 @@ use crate::crypto::Secret;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::KeyMaterial;
 use crate::crypto::mac::MacAlgorithm;
-use crate::expiry::Lifetime;
+use crate::expiry::Timeouts;
 use crate::ktor::{CookieEncoding, Serializer};
 use crate::storage::OwnerLimit;
 
@@ -45,7 +45,7 @@ pub(crate) struct SessionConfig {
     /// Ktor's format is the one that is written.
     pub writes_ktor: bool,
     pub key_reload: Option<KeyReload>,
-    pub lifetime: Lifetime,
+    pub lifetime: Timeouts,
     /// Bytes of encoded payload.
     pub max_payload: usize,
     pub storage_timeout: Duration,

@@ -253,10 +253,10 @@ impl Builder<'_> {
         config: &SessionConfig,
         storage: StorageConfig,
     ) -> Result<Server, ()> {
-        let idle = config.lifetime.idle;
+        let unused = config.lifetime.unused();
         let files = match (&storage, &config.ktor) {
             (StorageConfig::Directory { path }, Some(_)) => {
-                let files = KtorDirectory::open(path.clone(), idle);
+                let files = KtorDirectory::open(path.clone(), unused);
                 Some(files.map_err(|cause| {
                     self.problems.push(format!("`sessions.{name}.storage`: {cause}"));
                 })?)

@@ -162,12 +162,13 @@ impl Commit<'_> {
         plan(snapshot, &asked, &self.definition.policy, &self.moment)
     }
 
-    /// What happens by itself, or a longer life.
+    /// What happens by itself, or a longer life that was not asked for.
     fn is_courtesy(&self, sessions: &Kind) -> bool {
         let next = self.next.as_ref();
         let asked = next.map_or(self.asked, |next| next.asked(sessions.content(), self.asked));
         let plan = plan(sessions.snapshot(), &asked, &self.definition.policy, &self.moment);
-        self.is_unasked() || self.epoch.is_none() && matches!(plan, Plan::Touch { .. })
+        let touches = self.epoch.is_none() && !self.asked.touch;
+        self.is_unasked() || touches && matches!(plan, Plan::Touch { .. })
     }
 
     /// Whether an id that was to be given by itself has been given, though no answer
@@ -191,13 +192,13 @@ impl Commit<'_> {
 
     /// Nobody asked for anything: what happens, happens by itself.
     pub fn is_unasked(&self) -> bool {
-        self.next.is_none() && self.asked == Asked::default()
+        self.next.is_none() && self.asked.is_nothing()
     }
 
     /// The token, for the client to hold.
     pub fn token(&self, token: String, times: &Times) -> Holds {
         let policy = &self.definition.policy;
-        let max_age = policy.lifetime.own_max_age(times, self.moment.now, !policy.by_value);
+        let max_age = policy.lifetime.max_age(times, self.moment.now, !policy.by_value);
         Holds::Token { token, max_age }
     }
 

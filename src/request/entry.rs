@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use super::delivery::Holds;
 use super::load::{self, load};
-use super::plan::{Asked, Moment, Plan, plan};
+use super::pending::Pending;
+use super::plan::{Moment, Plan, plan};
 use super::replay;
 use super::state::{Retired, State};
 use super::tracked::Kind;
@@ -151,7 +152,8 @@ impl<T: SessionData> Committable for Entry<T> {
         let state = self.state.lock();
         state.is_quiet() && {
             let (snapshot, moment) = (state.presented.sessions.snapshot(), self.moment(failed));
-            let by_itself = plan(snapshot, &Asked::default(), &self.definition.policy, &moment);
+            let nothing = state.asked_by(&Pending::default());
+            let by_itself = plan(snapshot, &nothing, &self.definition.policy, &moment);
             by_itself == Plan::Keep || self.tried.load(Ordering::SeqCst)
         }
     }

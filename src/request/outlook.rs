@@ -11,7 +11,7 @@ use super::tracked::Kind;
 use crate::csrf::CsrfToken;
 use crate::definition::Tracker;
 use crate::error::SessionError;
-use crate::expiry::Times;
+use crate::expiry::{OwnLifetime, Times};
 use crate::storage::{OwnerKey, StorageKey};
 use crate::token::SessionId;
 use crate::{SessionData, by_id};
@@ -48,6 +48,16 @@ impl<T: SessionData> Entry<T> {
     pub fn times(&self) -> Option<Times> {
         let (plan, sessions) = self.outlook();
         plan.times(sessions.snapshot())
+    }
+
+    /// The lifetime that the session has after the commit, or that one will have
+    /// which this request begins.
+    pub fn lifetime(&self) -> OwnLifetime {
+        let coming = || {
+            let (asked, _) = self.state.lock().asked();
+            asked.lifetime.or(asked.said).unwrap_or_default()
+        };
+        self.times().map_or_else(coming, |times| times.lifetime)
     }
 
     /// The id that the session has after the commit; none by value.

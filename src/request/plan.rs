@@ -17,15 +17,17 @@
 //! | 7 | one whose id has no part to renew | `renew` | `Move` |
 //! | 8 | one | `renew`, and its id is not the one before a renewal | `Write` under a new id |
 //! | 9 | one with an old id, due for another | that, and it can be told | `Write` under a new id |
-//! | 10 | one | another value, or another idle timeout | `Write` under the same id |
-//! | 11 | one | a token of another epoch; or expiry or key are due, and it can be told | `Touch` |
+//! | 10 | one | another value, or another lifetime | `Write` under the same id |
+//! | 11 | one | `touch`, or a token of another epoch; or expiry or key are due, and it can be told | `Touch` |
 //! | 12 | one | nothing else | `Keep` |
 //!
 //! Rows 6, 9 and 11 happen by themselves, so they never happen after a 5xx or
 //! after the response. Every other plan that needs a token fails with
 //! `TooLate` after the response, before anything is written.
+//!
+//! After `skip_touch` no expiry is due, and nothing moves the time of the last use.
 
-use crate::expiry::{Lifetime, OwnLifetime, Times, Timestamp};
+use crate::expiry::{OwnLifetime, Timeouts, Times, Timestamp};
 
 /// A session as it stands: found by the load, or left by the last commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,10 +72,24 @@ pub(crate) struct Asked {
     pub owned: bool,
     /// `renew`: a new id for the same session.
     pub renew: bool,
-    /// An idle timeout of the session's own, in seconds.
-    pub idle: Option<u32>,
+    /// A lifetime of the session's own, or the configured one again.
+    pub lifetime: Option<OwnLifetime>,
+    /// What the request has said about it before the last commit: it holds for a
+    /// session that this request begins later.
+    pub said: Option<OwnLifetime>,
+    /// `touch`: the session lives longer from now on.
+    pub touch: bool,
+    /// `skip_touch`: this request is no use of the session.
+    pub skips: bool,
     /// The token is to be sealed anew, in another epoch of its owner.
     pub reseal: bool,
+}
+
+impl Asked {
+    /// Whatever happens, happens by itself.
+    pub fn is_nothing(&self) -> bool {
+        Self { said: None, skips: false, ..*self } == Self::default()
+    }
 }
 
 /// What was said about the value.
@@ -91,7 +107,7 @@ pub(crate) enum Value {
 /// What the definition says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
-    pub lifetime: Lifetime,
+    pub lifetime: Timeouts,
     /// The token is the session: whatever changes the one changes the other.
     pub by_value: bool,
     /// The client forgets a token that is sent as configured before the
@@ -103,9 +119,19 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
+    /// Whether the client forgets the token before the session's absolute end.
     fn expires_early(&self, times: &Times) -> bool {
-        let own = times.own_idle().is_some();
-        if own { self.longest_expires_early } else { self.token_expires_early }
+        match times.lifetime {
+            OwnLifetime::Configured => self.token_expires_early,
+            OwnLifetime::Idle(_) | OwnLifetime::Until(_) => self.longest_expires_early,
+            OwnLifetime::BrowserSession => false,
+        }
+    }
+
+    fn touch_due(&self, times: &Times, now: Timestamp) -> bool {
+        // A token that is good until a date gains nothing.
+        let moot = self.by_value && matches!(times.lifetime, OwnLifetime::Until(_));
+        (!moot || self.longest_expires_early) && self.lifetime.touch_due(times, now)
     }
 }
 
@@ -168,9 +194,8 @@ pub(crate) fn plan(
     policy: &Policy,
     moment: &Moment,
 ) -> Plan {
-    let own_lifetime = asked.idle.map(|seconds| OwnLifetime::Idle(seconds.into()));
     let begins = Times {
-        lifetime: own_lifetime.unwrap_or_default(),
+        lifetime: asked.lifetime.or(asked.said).unwrap_or_default(),
         ..Times::begin(moment.now, asked.login || asked.owned)
     };
     let Some(session) = session.filter(|_| !asked.ended) else {
@@ -184,18 +209,19 @@ pub(crate) fn plan(
         return Plan::Login { times: begins };
     }
     let by_itself = !moment.late && !moment.failed;
-    let lifetime = own_lifetime.unwrap_or(session.times.lifetime);
-    let own_idle = lifetime != session.times.lifetime;
-    let changed = asked.value == Value::Changed || own_idle;
-    let touch = policy.lifetime.touch_due(&session.times, moment.now);
+    let lifetime = asked.lifetime.unwrap_or(session.times.lifetime);
+    let another_lifetime = lifetime != session.times.lifetime;
+    let changed = asked.value == Value::Changed || another_lifetime;
+    let due = !asked.skips && policy.touch_due(&session.times, moment.now);
+    let touch = asked.touch || due;
     // Whether the client can be given a token, and whether it needs one.
     let tells = !moment.late && !session.in_grace;
     let refreshed = Times { lifetime, ..session.times.refreshed(moment.now) };
     let early = policy.expires_early(&refreshed);
     let needs = session.stale_key || early;
     // A use that the client is not told of would put off the next cookie.
-    let untold = early && !tells;
-    let times = if untold { Times { seen: session.times.seen, ..refreshed } } else { refreshed };
+    let unseen = asked.skips || early && !tells && !asked.touch;
+    let times = if unseen { Times { seen: session.times.seen, ..refreshed } } else { refreshed };
     if session.accepted && (by_itself || changed || asked.renew) || session.whole_id && asked.renew
     {
         return Plan::Move { times };
@@ -207,13 +233,16 @@ pub(crate) fn plan(
         return Plan::Write { times, renewal, send: true };
     }
     if changed {
-        let send = policy.by_value || tells && needs || own_idle && !session.in_grace;
+        let send = policy.by_value || tells && needs || another_lifetime && !session.in_grace;
         return Plan::Write { times, renewal: None, send };
     }
     let due = touch || session.stale_key && !session.in_grace;
-    if asked.reseal || due && by_itself {
+    if asked.reseal || asked.touch || due && by_itself {
         let times = if touch || policy.by_value { times } else { session.times };
-        return Plan::Touch { times, prolongs: touch, send: policy.by_value || tells && needs };
+        // What was asked for is not done halfway.
+        let asks = asked.touch && early && !session.in_grace;
+        let send = policy.by_value || tells && needs || asks;
+        return Plan::Touch { times, prolongs: touch, send };
     }
     Plan::Keep
 }

@@ -12,7 +12,7 @@ use super::commit::{Changes, Commit, Done, Fate, Next, Present, commit};
 use super::delivery::Holds;
 use super::entry::Entry;
 use super::pending::Pending;
-use super::plan::Moment;
+use super::plan::{Asked, Moment};
 use super::replay::replaying;
 use super::state::Left;
 use super::tracked::Content;
@@ -46,6 +46,8 @@ enum Ended {
 struct Applied<'a, T: SessionData> {
     entry: &'a Entry<T>,
     pending: Arc<Pending<T>>,
+    /// What they ask for, but for what the value says.
+    asked: Asked,
     /// The state's when the changes were taken.
     generation: u64,
     /// The value when they were taken, and its encoded form if that is known.
@@ -65,6 +67,7 @@ impl<'a, T: SessionData> Work<'a, T> {
         let pending = state.take();
         let applied = Applied {
             entry,
+            asked: state.asked_by(&pending),
             pending,
             generation: state.generation,
             taken: state.value.clone(),
@@ -103,7 +106,7 @@ impl<'a, T: SessionData> Work<'a, T> {
         let job = Commit {
             core: &entry.core,
             definition: &entry.definition,
-            asked: pending.asked(),
+            asked: self.applied.asked,
             next,
             changes: &self.applied,
             epoch: pending.epoch,

@@ -10,7 +10,7 @@ use rocket::{Request, Response, State, get, routes};
 use rocket_typed_sessions::storage::{Memory, Timestamp};
 use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{
-    Outgoing, Session, SessionData, SessionError, SessionTransport, Sessions,
+    Lifetime, Outgoing, Session, SessionData, SessionError, SessionTransport, Sessions,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -193,7 +193,8 @@ async fn c15_a_session_longer_than_any_cookie_sends_it_again_before_the_browser_
 #[get("/remember")]
 fn remember(session: Session<User>) {
     session.login(user("ann"));
-    session.expires_in(Duration::from_secs(200 * 86_400));
+    let long = Lifetime::Idle(Duration::from_secs(200 * 86_400));
+    session.set_lifetime(long).expect("some time");
 }
 
 fn with_grace(figment: Figment) -> Figment {

@@ -28,4 +28,5 @@ mod rotation;
 mod several;
 mod support;
 mod tokens;
+mod touch;
 mod values;

@@ -83,12 +83,12 @@ struct Row {
 
 impl Row {
     fn begin(secret: usize, count: u32, now: u64, version: u64) -> Self {
-        let expires = now + IDLE;
+        let expires = now + IDLE + TOUCH_AFTER;
         Self { secret, count, created: now, seen: now, expires, version, previous: None }
     }
 
     fn expiry(&self) -> u64 {
-        (self.seen + IDLE).min(self.created + ABSOLUTE)
+        (self.seen + IDLE + TOUCH_AFTER).min(self.created + ABSOLUTE)
     }
 }
 

@@ -9,7 +9,7 @@ use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
 use rocket_typed_sessions::storage::{Directory, Memory};
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{Session, SessionEventKind, Sessions, StorageError};
+use rocket_typed_sessions::{Lifetime, Session, SessionEventKind, Sessions, StorageError};
 use tokio::sync::Notify;
 
 use crate::concurrency::storages;
@@ -47,7 +47,7 @@ fn set_and_id(session: Session<User>, id: &str) -> String {
 
 #[get("/long/<seconds>")]
 fn long(session: Session<User>, seconds: u64) {
-    session.expires_in(Duration::from_secs(seconds));
+    session.set_lifetime(Lifetime::Idle(Duration::from_secs(seconds))).expect("some time");
 }
 
 fn with_grace(figment: Figment) -> Figment {

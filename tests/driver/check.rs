@@ -40,10 +40,12 @@ pub enum Aspect {
     Csrf,
     Created,
     Expires,
+    Lifetime,
+    MaxAge,
 }
 
 impl Aspect {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Value,
         Self::Answer,
         Self::Status,
@@ -54,11 +56,16 @@ impl Aspect {
         Self::Csrf,
         Self::Created,
         Self::Expires,
+        Self::Lifetime,
+        Self::MaxAge,
     ];
 
     /// A deviation in what is only told does not change what comes after it.
     fn is_told(self) -> bool {
-        matches!(self, Self::Id | Self::Csrf | Self::Created | Self::Expires)
+        matches!(
+            self,
+            Self::Id | Self::Csrf | Self::Created | Self::Expires | Self::Lifetime | Self::MaxAge
+        )
     }
 }
 
@@ -184,7 +191,8 @@ impl Check {
         self.equal(place, Aspect::Created, &millis(told.created), &seen.created)?;
         let [plain, touched] = told.expires.map(millis);
         let expected = if seen.expires == touched { touched } else { plain };
-        self.equal(place, Aspect::Expires, &expected, &seen.expires)
+        self.equal(place, Aspect::Expires, &expected, &seen.expires)?;
+        self.equal(place, Aspect::Lifetime, &told.lifetime, &seen.lifetime)
     }
 
     /// Equal names of the model are one real name; a new one differs from that

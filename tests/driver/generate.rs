@@ -41,13 +41,15 @@ const OTHERS: [Call; 5] =
     [Call::Get, Call::Update, Call::Renew, Call::Login(Owner::Ann), Call::Clear];
 
 /// What the request itself does from another task while it saves or refreshes.
-const OWN: [Call; 6] = [
+const OWN: [Call; 8] = [
     Call::Clear,
     Call::Discard,
     Call::Update,
     Call::Set(Owner::Ann),
     Call::Login(Owner::Ann),
     Call::Renew,
+    Call::SetLifetime(Own::Idle),
+    Call::Touch,
 ];
 
 const OUTCOMES: [Outcome; 8] = [
@@ -164,7 +166,7 @@ fn during(random: &mut Random, own: bool, limited: bool) -> Vec<During> {
 }
 
 /// The settings beside the calls, as numbers: what a pairwise table chooses from.
-const COLUMNS: [usize; 7] = [2, 3, 9, 4, 13, 4, 10];
+const COLUMNS: [usize; 7] = [2, 3, 10, 4, 13, 4, 10];
 
 /// Rows so that every two values of two columns stand together in one of them.
 pub fn pairwise() -> Vec<[usize; 7]> {

@@ -10,7 +10,7 @@
 //! - `DRIVER_KEEP_GOING=1` prints each kind of deviation once, and does not stop
 //!   at the first;
 //! - `DRIVER_IGNORE=created,expires` leaves out what it names: value, answer,
-//!   status, sent, upgrade, records, id, csrf, created, expires.
+//!   status, sent, upgrade, records, id, csrf, created, expires, lifetime, maxage.
 
 #![allow(clippy::expect_used)]
 

@@ -2,7 +2,7 @@
 //! code; where the contract leaves an outcome open, the model makes a choice,
 //! and a run agrees with the contract if it agrees with one of the choices.
 
-use crate::app::{GRACE, IDLE};
+use crate::app::GRACE;
 use crate::choices::Choices;
 use crate::kept::{Kept, Names, Presented, Times, Token};
 use crate::scenario::{Fault, Limit, Place, Settings};
@@ -240,7 +240,7 @@ impl Model {
             view.has_ended();
         }
         let Some(value) = view.value else {
-            view.pending = Pending::default();
+            view.is_done();
             return Ok(());
         };
         let Some(found) = view.found else {
@@ -258,8 +258,7 @@ impl Model {
             return self.log_in(view, &found);
         }
         if !view.writes() {
-            self.touch(view, &found, failed);
-            return Ok(());
+            return self.touch(view, &found, failed);
         }
         self.replace(view, &found)
     }
@@ -273,13 +272,12 @@ impl Model {
             self.make_room(value, None)?;
         }
         let names = view.planned.take().unwrap_or_else(|| self.names());
-        let idle = view.pending.idle.unwrap_or(IDLE);
-        let times = Times { created: self.now, seen: self.now, idle };
+        let times = Times { created: self.now, seen: self.now, lifetime: view.begins_with() };
         self.sessions.push(Kept { value, times, names, previous: None, ended: false, logins: 0 });
         let session = self.sessions.len() - 1;
         view.begun.push(self.presented(session));
         view.has_written(Found { session, names, in_grace: false, value, times });
-        view.sends_token();
+        view.sends_token(self.now, self.settings.place);
         Ok(())
     }
 
@@ -330,14 +328,13 @@ impl Model {
             self.make_room(value, Some(session))?;
         }
         let names = view.planned.take().unwrap_or_else(|| self.names());
-        let idle = view.pending.idle.unwrap_or(IDLE);
-        let times = Times { created: self.now, seen: self.now, idle };
+        let times = Times { created: self.now, seen: self.now, lifetime: view.begins_with() };
         let logins = self.sessions[session].logins + 1;
         let kept = Kept { value, times, names, previous: None, ended: false, logins };
         self.sessions[session] = kept;
         view.goes_on_as(self.presented(session));
         view.has_written(Found { session, names, in_grace: false, value, times });
-        view.sends_token();
+        view.sends_token(self.now, self.settings.place);
         Ok(())
     }
 
@@ -351,9 +348,17 @@ impl Model {
         };
         let value = view.on_top_of(again.value);
         let renews = view.pending.renew && !again.in_grace;
-        let own_idle = view.pending.idle.unwrap_or(again.times.idle);
-        let resends = own_idle != again.times.idle && !again.in_grace;
-        let times = Times { seen: self.now.max(again.times.seen), idle: own_idle, ..again.times };
+        let lifetime = view.pending.lifetime.unwrap_or(again.times.lifetime);
+        let resends = lifetime != again.times.lifetime && !again.in_grace;
+        // Whether a use that another request writes down at the same moment counts, is
+        // open if this one is no use.
+        let overtaken = view.skips && again.times.seen != found.times.seen;
+        let seen = match view.skips {
+            true if overtaken && self.choices.choose(2) == 1 => found.times.seen,
+            true => again.times.seen,
+            false => self.now.max(again.times.seen),
+        };
+        let times = Times { seen, lifetime, ..again.times };
         let on_server = self.settings.place.on_server();
         let mut next = Found { value, times, ..again };
         if on_server || renews && self.can_end() {
@@ -364,9 +369,8 @@ impl Model {
         }
         self.keep(view, &mut next, renews);
         view.has_written(next);
-        // Whether a lifetime of its own alone sends an id again, is open.
-        if renews || !on_server || resends && self.choices.choose(2) == 0 {
-            view.sends_token();
+        if renews || !on_server || resends {
+            view.sends_token(self.now, self.settings.place);
         }
         Ok(())
     }
@@ -390,34 +394,55 @@ impl Model {
         }
     }
 
-    /// Refreshes an expiry that is due. A failure changes nothing.
-    fn touch(&mut self, view: &mut View, found: &Found, failed: bool) {
-        view.pending = Pending::default();
-        if failed || !found.times.touch_due(self.now) {
-            return;
+    /// Refreshes an expiry that is due, or as it was asked for.
+    fn touch(&mut self, view: &mut View, found: &Found, failed: bool) -> Result<(), Failure> {
+        let asked = view.touches();
+        let due = !view.skips && found.times.touch_due(self.now, self.settings.place);
+        if !asked && (failed || !due) {
+            view.is_done();
+            return Ok(());
         }
-        let on_server = self.settings.place.on_server();
-        let times = Times { seen: self.now, ..found.times };
-        let written = if on_server { self.write() } else { Ok(()) };
-        // Nobody asked for it.
-        self.unanswered = false;
-        if self.find_again(found).is_none() || written.is_err() {
-            // Whether a request that changes nothing learns of an end, is open.
-            let learns = if on_server { 0 } else { self.choices.choose(3) };
-            if learns > 0 {
+        let touched = self.touch_once(view, found);
+        if asked {
+            if !touched? {
                 view.is_lost();
-                view.lost = learns == 2;
             }
-            return;
+            return Ok(());
+        }
+        // Nobody asked for it: a failure changes nothing.
+        self.unanswered = false;
+        view.is_done();
+        // Whether a request that changes nothing learns of an end, is open.
+        let on_server = self.settings.place.on_server();
+        let learns = if on_server || touched == Ok(true) { 0 } else { self.choices.choose(3) };
+        if learns > 0 {
+            view.is_lost();
+            view.lost = learns == 2;
+        }
+        Ok(())
+    }
+
+    /// Says whether the session lives. On the server the record counts, whatever its
+    /// id is by now.
+    fn touch_once(&mut self, view: &mut View, found: &Found) -> Result<bool, Failure> {
+        let on_server = self.settings.place.on_server();
+        let kept = self.sessions[found.session];
+        let lives = if on_server { self.is_live(&kept) } else { self.find_again(found).is_some() };
+        if !lives {
+            self.write_in_vain()?;
+            return Ok(false);
         }
         if on_server {
+            self.write()?;
             let kept = &mut self.sessions[found.session].times;
             kept.seen = kept.seen.max(self.now);
         }
+        let times = Times { seen: self.now.max(found.times.seen), ..found.times };
         view.has_written(Found { times, ..*found });
         if !on_server {
-            view.sends_token();
+            view.sends_token(self.now, self.settings.place);
         }
+        Ok(true)
     }
 
     /// `refresh()`: reads again, and the pending changes stay on top.

@@ -1,6 +1,6 @@
 //! What has happened before the request.
 
-use crate::scenario::{Call, Owner, Presented};
+use crate::scenario::{Call, Own, Owner, Presented};
 
 /// One step before the request.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +48,10 @@ pub fn preparation(presented: Presented) -> (Vec<Prepare>, Vec<Show>) {
             (vec![login, Wait(2), login, Wait(2)], vec![Show::Token(0), Show::Token(1)])
         }
         Presented::Forged => (vec![login, Wait(2)], vec![Show::Forged(0)]),
-        Presented::Expired => (vec![login, Wait(101)], first),
+        Presented::Expired => (vec![login, Wait(111)], first),
+        Presented::Remembered => {
+            let remember = Request(Call::SetLifetime(Own::Idle), Some(0));
+            (vec![login, Wait(2), remember, Wait(4)], vec![Show::Token(1)])
+        }
     }
 }

@@ -320,6 +320,7 @@ impl Check {
         self.equal("the response", Aspect::Sent, &view.sends, &kind)?;
         if let (Sent::Token(number), Some(token)) = (response.sent, view.token) {
             self.tokens.insert(number, token);
+            self.equal("the response", Aspect::MaxAge, &view.max_age, &response.max_age)?;
         }
         Ok(())
     }

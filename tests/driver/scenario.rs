@@ -53,10 +53,12 @@ pub enum Presented {
     /// A token of ours with another ending.
     Forged,
     Expired,
+    /// A session with an idle time of its own, a tenth of which is over.
+    Remembered,
 }
 
 impl Presented {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Nothing,
         Self::Valid,
         Self::Stale,
@@ -66,6 +68,7 @@ impl Presented {
         Self::Two,
         Self::Forged,
         Self::Expired,
+        Self::Remembered,
     ];
 }
 
@@ -74,6 +77,15 @@ impl Presented {
 pub enum Owner {
     Ann,
     Bob,
+}
+
+/// A lifetime to give to a session. How long it is, the call's count says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    Configured,
+    Idle,
+    Until,
+    Browser,
 }
 
 /// One call on the session.
@@ -91,11 +103,13 @@ pub enum Call {
     Refresh,
     Renew,
     Save,
-    ExpiresIn,
+    SetLifetime(Own),
+    Touch,
+    SkipTouch,
 }
 
 impl Call {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::GetOrInsert,
         Self::Set(Owner::Ann),
         Self::Set(Owner::Bob),
@@ -108,7 +122,12 @@ impl Call {
         Self::Refresh,
         Self::Renew,
         Self::Save,
-        Self::ExpiresIn,
+        Self::SetLifetime(Own::Configured),
+        Self::SetLifetime(Own::Idle),
+        Self::SetLifetime(Own::Until),
+        Self::SetLifetime(Own::Browser),
+        Self::Touch,
+        Self::SkipTouch,
     ];
 
     /// Whether it asks a storage, so that something can happen in the middle of it.

@@ -1,9 +1,9 @@
 //! What one request sees of its session, and what it wants of it: the part of
 //! the contract that needs no storage.
 
-use crate::app::IDLE;
-use crate::kept::{Names, Presented, Times, Token};
+use crate::kept::{Lifetime, Names, Presented, Times, Token};
 use crate::model::Model;
+use crate::scenario::Place;
 use crate::trace::Value;
 
 /// The session that a request goes on with.
@@ -28,8 +28,10 @@ pub struct Pending {
     pub updates: u32,
     pub login: bool,
     pub renew: bool,
-    /// The seconds of `expires_in`.
-    pub idle: Option<u64>,
+    /// `set_lifetime`.
+    pub lifetime: Option<Lifetime>,
+    /// `touch`.
+    pub touch: bool,
 }
 
 /// What goes to the client at the end.
@@ -58,8 +60,13 @@ pub struct View {
     /// The names of the session that the commit will begin, once asked for.
     pub planned: Option<Names>,
     pub sends: Sends,
-    /// The token to send.
+    /// The token to send, and the `Max-Age` of its cookie.
     pub token: Option<Token>,
+    pub max_age: Option<u64>,
+    /// The lifetime that was said before the last commit.
+    pub said: Option<Lifetime>,
+    /// `skip_touch`.
+    pub skips: bool,
 }
 
 /// What a session tells. Each of two expiries is right while a refresh of it is due.
@@ -69,6 +76,7 @@ pub struct Told {
     pub names: Option<Names>,
     pub created: Option<u64>,
     pub expires: [Option<u64>; 2],
+    pub lifetime: Lifetime,
 }
 
 impl View {
@@ -77,7 +85,22 @@ impl View {
         let (begun, pending) = (Vec::new(), Pending::default());
         let (sends, token) = (Sends::Nothing, None);
         let (planned, lost) = (None, false);
-        Self { carried, found, presented, begun, value, pending, lost, planned, sends, token }
+        let (max_age, said, skips) = (None, None, false);
+        Self {
+            carried,
+            found,
+            presented,
+            begun,
+            value,
+            pending,
+            lost,
+            planned,
+            sends,
+            token,
+            max_age,
+            said,
+            skips,
+        }
     }
 
     /// `set`; a changed owner counts as a login.
@@ -89,11 +112,10 @@ impl View {
         self.value = Some(value);
     }
 
-    /// `login`: another session, with the configured lifetime.
+    /// `login`: another session.
     pub fn login(&mut self, value: Value) {
         self.set(value);
         self.pending.login = true;
-        self.pending.idle = None;
     }
 
     /// `update`, by 1; nothing without a session.
@@ -108,6 +130,7 @@ impl View {
     pub fn clear(&mut self) {
         self.planned = None;
         self.lost = false;
+        self.said = None;
         self.pending = Pending { ended: true, ..Pending::default() };
         self.value = None;
     }
@@ -128,11 +151,21 @@ impl View {
         }
     }
 
-    /// `expires_in`; nothing without a session.
-    pub fn expires_in(&mut self, seconds: u64) {
-        if self.value.is_some() {
-            self.pending.idle = Some(seconds);
-        }
+    /// `touch` or `skip_touch`: the later one counts.
+    pub fn touch(&mut self, touches: bool) {
+        self.pending.touch = touches;
+        self.skips = !touches;
+    }
+
+    /// The lifetime of a session that begins: what the request has said.
+    pub fn begins_with(&self) -> Lifetime {
+        self.pending.lifetime.or(self.said).unwrap_or_default()
+    }
+
+    /// No change is pending any more.
+    pub fn is_done(&mut self) {
+        self.said = self.pending.lifetime.or(self.said);
+        self.pending = Pending::default();
     }
 
     /// After a 5xx: only `clear` holds.
@@ -158,9 +191,14 @@ impl View {
     /// There is something to write to the session that was found.
     pub fn writes(&self) -> bool {
         let Some(found) = self.goes_on() else { return false };
-        let Pending { base, updates, renew, idle, .. } = self.pending;
-        let own_idle = idle.is_some_and(|idle| idle != found.times.idle);
-        base.is_some() || updates > 0 || renew && !found.in_grace || own_idle
+        let Pending { base, updates, renew, lifetime, .. } = self.pending;
+        let another = lifetime.is_some_and(|lifetime| lifetime != found.times.lifetime);
+        base.is_some() || updates > 0 || renew && !found.in_grace || another
+    }
+
+    /// The session is to live longer from now on.
+    pub fn touches(&self) -> bool {
+        self.pending.touch && !self.skips
     }
 
     /// The changes on top of this value, or of their own base.
@@ -189,14 +227,15 @@ impl View {
     pub fn has_written(&mut self, found: Found) {
         self.found = Some(found);
         self.value = Some(found.value);
-        self.pending = Pending::default();
+        self.is_done();
         self.planned = None;
     }
 
-    pub fn sends_token(&mut self) {
+    pub fn sends_token(&mut self, now: u64, place: Place) {
         let Some(Found { session, names, value, times, .. }) = self.found else { return };
         self.sends = Sends::Token;
         self.token = Some(Token { session, names, value, times });
+        self.max_age = times.max_age(now, place);
     }
 
     /// The session is over, or goes on under an id that another request was
@@ -211,13 +250,13 @@ impl View {
     pub fn is_lost(&mut self) {
         self.loses();
         self.value = None;
-        self.pending = Pending::default();
+        self.is_done();
         self.lost = true;
     }
 
     /// The changes are dropped, whatever became of the session that was found.
     pub fn is_refused(&mut self) {
-        self.pending = Pending::default();
+        self.is_done();
         self.planned = None;
         self.value = self.found.map(|found| found.value);
         self.lost = self.found.is_none();
@@ -227,7 +266,8 @@ impl View {
     /// will do.
     pub fn told(&mut self, model: &mut Model) -> Told {
         let Some(value) = self.value else {
-            return Told { value: None, names: None, created: None, expires: [None; 2] };
+            let (created, expires, lifetime) = (None, [None; 2], self.begins_with());
+            return Told { value: None, names: None, created, expires, lifetime };
         };
         let found = self.goes_on();
         let renews = self.pending.renew && found.is_none_or(|found| !found.in_grace);
@@ -238,15 +278,18 @@ impl View {
         let now = model.now;
         let times = match found {
             Some(found) if !self.begins_another() => {
-                let seen = if self.writes() { now.max(found.times.seen) } else { found.times.seen };
-                let idle = self.pending.idle.unwrap_or(found.times.idle);
-                Times { created: found.times.created, seen, idle }
+                let used = !self.skips && (self.writes() || self.touches());
+                let seen = if used { now.max(found.times.seen) } else { found.times.seen };
+                let lifetime = self.pending.lifetime.unwrap_or(found.times.lifetime);
+                Times { created: found.times.created, seen, lifetime }
             }
-            _ => Times { created: now, seen: now, idle: self.pending.idle.unwrap_or(IDLE) },
+            _ => Times { created: now, seen: now, lifetime: self.begins_with() },
         };
-        let seen = if times.touch_due(now) { now } else { times.seen };
+        let due = !self.skips && times.touch_due(now, model.settings.place);
+        let seen = if due { now } else { times.seen };
         let touched = Times { seen, ..times };
         let expires = [Some(times.expires()), Some(touched.expires())];
-        Told { value: Some(value), names: Some(names), created: Some(times.created), expires }
+        let (created, lifetime) = (Some(times.created), times.lifetime);
+        Told { value: Some(value), names: Some(names), created, expires, lifetime }
     }
 }

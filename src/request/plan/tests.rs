@@ -10,7 +10,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
 const POLICY: Policy = Policy {
-    lifetime: Lifetime {
+    lifetime: Timeouts {
         idle: HOUR,
         absolute: Duration::from_secs(86_400),
         touch_after: MINUTE,
@@ -32,7 +32,10 @@ const NOTHING: Asked = Asked {
     login: false,
     owned: false,
     renew: false,
-    idle: None,
+    lifetime: None,
+    said: None,
+    touch: false,
+    skips: false,
     reseal: false,
 };
 const VALUE: Asked = Asked { value: Value::Changed, ..NOTHING };
@@ -40,6 +43,8 @@ const SAME: Asked = Asked { value: Value::Same, ..NOTHING };
 const LOGIN: Asked = Asked { login: true, owned: true, ..VALUE };
 const RENEW: Asked = Asked { renew: true, ..NOTHING };
 const CLEAR: Asked = Asked { ended: true, ..NOTHING };
+const TOUCH: Asked = Asked { touch: true, ..NOTHING };
+const SKIP: Asked = Asked { skips: true, ..NOTHING };
 const RESEAL: Asked = Asked { reseal: true, ..NOTHING };
 
 /// A session that began and was last seen so long ago.
@@ -92,12 +97,14 @@ fn kind(plan: Plan) -> &'static str {
 
 #[test]
 fn the_table_row_by_row() {
-    let idle = Asked { idle: Some(600), ..NOTHING };
+    let idle = Asked { lifetime: Some(OwnLifetime::Idle(600)), ..NOTHING };
+    let configured = Asked { lifetime: Some(OwnLifetime::Configured), ..NOTHING };
     let cleared = Asked { ended: true, ..VALUE };
     let rows: &[(u32, Option<Snapshot>, Asked, Moment, &str)] = &[
         (1, None, NOTHING, IN_TIME, "keep"),
         (1, None, RENEW, IN_TIME, "keep"),
         (1, None, idle, IN_TIME, "keep"),
+        (1, None, TOUCH, IN_TIME, "keep"),
         (2, None, VALUE, IN_TIME, "create"),
         (2, None, LOGIN, IN_TIME, "create"),
         (2, None, VALUE, LATE, "create"),
@@ -129,11 +136,20 @@ fn the_table_row_by_row() {
         (10, Some(due_for_another_id()), VALUE, FAILED, "write"),
         (10, Some(fresh()), VALUE, IN_TIME, "write"),
         (10, Some(fresh()), idle, IN_TIME, "write and send"),
+        (10, Some(in_grace()), idle, IN_TIME, "write"),
+        (12, Some(fresh()), configured, IN_TIME, "keep"),
         (10, Some(in_grace()), VALUE, IN_TIME, "write"),
         (10, Some(stale()), VALUE, IN_TIME, "write and send"),
         (10, Some(stale()), VALUE, LATE, "write"),
         (11, Some(seen(MINUTE)), NOTHING, IN_TIME, "touch"),
         (11, Some(seen(MINUTE)), SAME, IN_TIME, "touch"),
+        (11, Some(fresh()), TOUCH, IN_TIME, "touch"),
+        (11, Some(fresh()), TOUCH, LATE, "touch"),
+        (11, Some(in_grace()), TOUCH, IN_TIME, "touch"),
+        (11, Some(stale()), TOUCH, IN_TIME, "touch and send"),
+        (11, Some(stale()), SKIP, IN_TIME, "send"),
+        (9, Some(due_for_another_id()), SKIP, IN_TIME, "renew quietly"),
+        (12, Some(seen(MINUTE)), SKIP, IN_TIME, "keep"),
         (11, Some(stale()), NOTHING, IN_TIME, "send"),
         (11, Some(fresh()), RESEAL, LATE, "send"),
         (12, Some(seen(MINUTE)), NOTHING, LATE, "keep"),
@@ -156,6 +172,7 @@ fn by_value_whatever_changes_the_session_sends_it() {
         (fresh(), SAME, "keep"),
         (seen(MINUTE), NOTHING, "touch and send"),
         (stale(), NOTHING, "send"),
+        (fresh(), TOUCH, "touch and send"),
     ] {
         let plan = plan(Some(&session), &asked, &policy, &IN_TIME);
         assert_eq!(kind(plan), expected, "{session:?} {asked:?}");
@@ -192,6 +209,84 @@ fn c15_a_session_that_outlives_every_cookie_is_sent_again_with_a_timeout_of_its_
 }
 
 #[test]
+fn d9_a_request_that_is_no_use_moves_no_expiry_whatever_it_writes() {
+    let hour_ago = Snapshot { stale_key: true, ..seen(HOUR) };
+    for by_value in [false, true] {
+        let policy = Policy { by_value, ..POLICY };
+        for (asked, expected) in
+            [(NOTHING, "send"), (VALUE, "write and send"), (RENEW, "renew"), (RESEAL, "send")]
+        {
+            let asked = Asked { skips: true, ..asked };
+            let plan = plan(Some(&hour_ago), &asked, &policy, &IN_TIME);
+            assert_eq!(kind(plan), expected, "{asked:?}");
+            assert_eq!(plan.times(Some(&hour_ago)), Some(hour_ago.times), "{asked:?}");
+        }
+    }
+}
+
+#[test]
+fn d16_a_touch_that_is_asked_for_is_done_or_too_late_and_never_halfway() {
+    let policy = Policy { token_expires_early: true, ..POLICY };
+    let touch = |session: Snapshot, moment| {
+        let plan = plan(Some(&session), &TOUCH, &policy, &moment);
+        assert_eq!(plan.times(None).unwrap().seen, NOW);
+        kind(plan)
+    };
+    assert_eq!(touch(seen(MINUTE), IN_TIME), "touch and send");
+    // The commit refuses a plan that needs a token now.
+    assert_eq!(touch(seen(MINUTE), LATE), "touch and send");
+    // The client of an old id is told nothing.
+    assert_eq!(touch(Snapshot { in_grace: true, ..seen(MINUTE) }, IN_TIME), "touch");
+}
+
+#[test]
+fn d16_a_lifetime_that_was_said_holds_for_what_this_request_begins() {
+    let own = |seconds| Some(OwnLifetime::Idle(seconds));
+    let of = |session: Option<&Snapshot>, asked: Asked| {
+        plan(session, &asked, &POLICY, &IN_TIME).times(session).unwrap().lifetime
+    };
+    let mut remembered = fresh();
+    remembered.times.lifetime = OwnLifetime::Idle(7);
+    for asked in [VALUE, LOGIN, Asked { ended: true, ..VALUE }] {
+        for session in [None, Some(&remembered)] {
+            let goes_on = session.is_some() && asked == VALUE;
+            let kept = OwnLifetime::Idle(if goes_on { 7 } else { 5 });
+            assert_eq!(of(session, Asked { lifetime: own(5), ..asked }), OwnLifetime::Idle(5));
+            assert_eq!(of(session, Asked { said: own(5), ..asked }), kept, "{asked:?}");
+            let both = Asked { said: own(5), lifetime: own(6), ..asked };
+            assert_eq!(of(session, both), OwnLifetime::Idle(6));
+        }
+    }
+    assert_eq!(of(Some(&remembered), LOGIN), OwnLifetime::Configured);
+    assert_eq!(of(Some(&remembered), RENEW), OwnLifetime::Idle(7));
+    let unticked = Asked { lifetime: Some(OwnLifetime::Configured), ..NOTHING };
+    let plan = plan(Some(&remembered), &unticked, &POLICY, &IN_TIME);
+    assert_eq!(kind(plan), "write and send");
+    assert_eq!(plan.times(None).unwrap().lifetime, OwnLifetime::Configured);
+}
+
+#[test]
+fn d16_a_token_that_is_good_until_a_date_is_not_sent_by_a_touch() {
+    let mut session = seen(HOUR);
+    session.times.lifetime = OwnLifetime::Until(NOW.after(HOUR));
+    let touch = |by_value, longest_expires_early| {
+        let policy = Policy { by_value, longest_expires_early, ..POLICY };
+        kind(plan(Some(&session), &NOTHING, &policy, &IN_TIME))
+    };
+    assert_eq!(touch(false, false), "touch", "a list of devices says when it was used");
+    assert_eq!(touch(true, false), "keep");
+    assert_eq!(touch(true, true), "touch and send", "no cookie lasts as long as that");
+}
+
+#[test]
+fn d16_a_cookie_without_max_age_is_not_sent_to_last_longer() {
+    let policy = Policy { token_expires_early: true, longest_expires_early: true, ..POLICY };
+    let mut session = seen(HOUR);
+    session.times.lifetime = OwnLifetime::BrowserSession;
+    assert_eq!(kind(plan(Some(&session), &NOTHING, &policy, &IN_TIME)), "touch");
+}
+
+#[test]
 fn a_session_that_goes_on_keeps_its_beginning_and_one_that_begins_has_the_present() {
     let session = seen(MINUTE);
     let begin = session.times.created;
@@ -216,14 +311,16 @@ fn all(mut check: impl FnMut(Option<Snapshot>, Asked, Moment, Plan)) {
             renewal_due: flag(found, 5),
             ..base
         });
-        for bits in 0..1 << 7 {
+        for bits in 0..1 << 9 {
             for value in [Value::Untouched, Value::Same, Value::Changed] {
                 let asked = Asked {
                     ended: flag(bits, 0),
                     // A login comes with a value.
                     login: flag(bits, 1) && value != Value::Untouched,
                     renew: flag(bits, 2),
-                    idle: flag(bits, 3).then_some(60),
+                    lifetime: flag(bits, 3).then_some(OwnLifetime::Idle(60)),
+                    touch: flag(bits, 7),
+                    skips: flag(bits, 8) && !flag(bits, 7),
                     reseal: flag(bits, 4),
                     value,
                     ..NOTHING
@@ -248,7 +345,7 @@ fn an_end_is_terminal_and_only_a_value_after_it_begins_another() {
 #[test]
 fn nothing_happens_by_itself_after_a_5xx_or_after_the_response() {
     all(|session, asked, moment, plan| {
-        if asked == NOTHING && (moment.late || moment.failed) {
+        if asked.is_nothing() && (moment.late || moment.failed) {
             assert_eq!(plan, Plan::Keep, "{session:?}");
         }
     });
