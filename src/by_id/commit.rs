@@ -89,7 +89,7 @@ impl Job<'_> {
             records.unwanted();
             return Ok(());
         }
-        let id = self.commit.changes.id(None)?;
+        let id = self.commit.changes.id()?;
         if self.commit.asked.ended {
             self.end_presented(records).await?;
             records.ended();
@@ -158,7 +158,7 @@ impl Job<'_> {
         let server = &self.tracker.server;
         let mut first = Some(id);
         for _ in 0..ID_ATTEMPTS {
-            let id = first.take().map_or_else(|| self.commit.changes.id(None), Ok)?;
+            let id = first.take().map_or_else(|| self.commit.changes.id(), Ok)?;
             let draft = Draft {
                 key: definition.namespace.record(&id.locator()),
                 secrets: Secrets::of(&id),

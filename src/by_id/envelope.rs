@@ -32,7 +32,6 @@ use subtle::ConstantTimeEq;
 
 use super::trail::Trail;
 use crate::expiry::{OwnLifetime, Timestamp};
-use crate::request::plan::Renewal;
 use crate::storage::StorageKey;
 use crate::token::SessionId;
 
@@ -88,12 +87,11 @@ impl Secrets {
         &self,
         id: &SessionId,
         now: Timestamp,
-        renewal: Renewal,
-        grace: Duration,
+        rotations: u32,
+        grace: Option<Duration>,
     ) -> Self {
-        let previous =
-            renewal.grace.then(|| Previous { hash: self.current, until: now.after(grace) });
-        let rotations = self.rotations.wrapping_add(renewal.rotates.into());
+        let previous = |grace| Previous { hash: self.current, until: now.after(grace) };
+        let previous = grace.map(previous);
         Self { current: id.secret_hash(), previous, renewal: None, renewed: now, rotations }
     }
 

@@ -26,7 +26,7 @@ impl Job<'_> {
             return Ok(());
         };
         // Until the old one has ended, nobody knows the new one.
-        let id = self.commit.changes.id(None)?;
+        let id = self.commit.changes.id()?;
         let (new, holds) = self.create(id, times, &value, guard).await?;
         let unheld = self.unheld(&new.place);
         let Located { id, key, .. } = &session.place;

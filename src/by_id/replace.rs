@@ -189,10 +189,11 @@ impl Job<'_> {
         let (id, secrets, in_grace) = match renewal {
             None => (id.clone(), secrets.clone(), session.snapshot.in_grace),
             Some(renewal) => {
-                let id = commit.changes.id(Some(id))?;
+                let rotations = secrets.rotations.wrapping_add(renewal.rotates.into());
+                let (id, rotations) = commit.changes.renewed(id, rotations)?;
                 let grace = commit.definition.policy.lifetime.renewal_grace;
-                let secrets = secrets.renewed(&id, commit.moment.now, renewal, grace);
-                (id, secrets, false)
+                let grace = Some(grace).filter(|_| renewal.grace);
+                (id.clone(), secrets.renewed(&id, commit.moment.now, rotations, grace), false)
             }
         };
         let draft = Draft {
@@ -275,7 +276,7 @@ impl Job<'_> {
         }
         let plan = commit.plan::<Located>(None, Some(&next));
         if let Some(times) = plan.times(None) {
-            let id = commit.changes.id(None)?;
+            let id = commit.changes.id()?;
             let (session, holds) = self.create(id, times, &next, guard).await?;
             records.goes_on(session, Some(holds));
             commit.report(Event::Created);

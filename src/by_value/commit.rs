@@ -104,7 +104,7 @@ impl Job<'_> {
         before: Option<&Tracked<Sealed>>,
     ) -> Result<Sealed, SessionError> {
         let commit = self.commit;
-        let fresh = || commit.changes.id(None).map(|id| id.secret());
+        let fresh = || commit.changes.id().map(|id| id.secret());
         match (plan, before.map(|before| &before.place)) {
             (Plan::Touch { .. } | Plan::Write { renewal: None, .. }, Some(before)) => {
                 let epoch = commit.epoch.unwrap_or(before.epoch);

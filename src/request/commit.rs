@@ -48,9 +48,12 @@ pub(crate) trait Changes: Send + Sync {
     /// Whether they are still asked for: nobody has dropped them meanwhile.
     fn are_wanted(&self) -> bool;
 
-    /// The id to give: another secret of `renewed`, or a fresh one. It is the one
-    /// that was told to whoever asked.
-    fn id(&self, renewed: Option<&SessionId>) -> Result<SessionId, SessionError>;
+    /// The fresh id to give. It is the one that was told to whoever asked.
+    fn id(&self) -> Result<SessionId, SessionError>;
+
+    /// The same for another secret of `id`, and the CSRF generation under it, which is
+    /// `rotations` or a later one.
+    fn renewed(&self, id: &SessionId, rotations: u32) -> Result<(SessionId, u32), SessionError>;
 
     /// Under which conditions the session may become this owner's, if that was asked
     /// for these changes before.

@@ -22,9 +22,8 @@ impl<T: SessionData> Entry<T> {
         let (mut asked, changes, value, committed, sessions, encoded) = {
             let state = self.state.lock();
             let (asked, changes) = state.asked();
-            let (value, committed) = (state.value.clone(), state.committed.clone());
-            let sessions = state.presented.sessions.clone();
-            (asked, changes, value, committed, sessions, state.encoded())
+            let (sessions, committed) = state.before_pending();
+            (asked, changes, state.value.clone(), committed, sessions, state.encoded())
         };
         // User code runs outside the lock.
         if let Some(value) = value.filter(|_| changes) {
@@ -80,14 +79,12 @@ impl<T: SessionData> Entry<T> {
         let (plan, sessions) = self.outlook();
         match (&plan, &sessions) {
             (Plan::End, _) => Ok(None),
-            (Plan::Create { .. } | Plan::Move { .. }, _) => {
-                self.planned(None).map(|id| Some((id, 0)))
-            }
+            (Plan::Create { .. } | Plan::Move { .. }, _) => self.planned(None).map(Some),
             (_, Kind::ByValue(_, sessions)) => {
                 let Some(session) = &sessions.one else { return Ok(None) };
                 match plan {
                     Plan::Login { .. } | Plan::Write { renewal: Some(_), .. } => {
-                        self.planned(None).map(|id| Some((id, 0)))
+                        self.planned(None).map(Some)
                     }
                     _ => Ok(Some((SessionId::of_token(session.place.token_id), 0))),
                 }
@@ -97,40 +94,51 @@ impl<T: SessionData> Entry<T> {
                 let by_id::Located { id, secrets, .. } = &session.place;
                 let rotates = match plan {
                     Plan::Login { .. } if session.is_unlike() => {
-                        return self.planned(None).map(|id| Some((id, 0)));
+                        return self.planned(None).map(Some);
                     }
                     Plan::Login { .. } => true,
                     Plan::Write { renewal: Some(renewal), .. } => renewal.rotates,
                     _ => return Ok(Some((id.clone(), secrets.rotations))),
                 };
                 let rotations = secrets.rotations.wrapping_add(rotates.into());
-                self.planned(Some(id)).map(|id| Some((id, rotations)))
+                self.planned(Some((id, rotations))).map(Some)
             }
         }
     }
 
-    /// The id that the commit will give, drawn when somebody first asks: another
-    /// secret of `renewed`, or a fresh one.
-    pub(super) fn planned(&self, renewed: Option<&SessionId>) -> Result<SessionId, SessionError> {
+    /// The id that the commit will give, and the CSRF generation under it, drawn when
+    /// somebody first asks: another secret of `renewed`, or a fresh id.
+    pub(super) fn planned(
+        &self,
+        renewed: Option<(&SessionId, u32)>,
+    ) -> Result<(SessionId, u32), SessionError> {
         let mut state = self.state.lock();
         match (&state.planned, renewed) {
-            (Some(Planned::Fresh(id)), None) => return Ok(id.clone()),
-            (Some(Planned::Renewed(id)), Some(of)) if id.locator() == of.locator() => {
-                return Ok(id.clone());
+            (Some(Planned::Fresh(id)), None) => return Ok((id.clone(), 0)),
+            (Some(Planned::Renewed(id, rotations)), Some((of, least)))
+                if id.locator() == of.locator() && *rotations >= least =>
+            {
+                return Ok((id.clone(), *rotations));
             }
             _ => {}
         }
+        let renewed = renewed.map(|(id, least)| {
+            // A write that may have been applied counts, though its changes were dropped.
+            let unsettled = state.unsettled.as_ref().map(|one| &one.attempt.written.place);
+            let after = unsettled.map_or(0, |place| place.secrets.rotations.wrapping_add(1));
+            (id, least.max(after))
+        });
         let random = &self.core.random;
-        let id = match (renewed, &self.identity) {
-            (Some(id), _) => id.renewed(random)?,
-            (None, Some(identity)) => identity.clone()?,
-            (None, None) => self.definition.random_id(random)?,
+        let (id, rotations) = match (renewed, &self.identity) {
+            (Some((id, rotations)), _) => (id.renewed(random)?, rotations),
+            (None, Some(identity)) => (identity.clone()?, 0),
+            (None, None) => (self.definition.random_id(random)?, 0),
         };
         state.planned = Some(match renewed {
-            Some(_) => Planned::Renewed(id.clone()),
+            Some(_) => Planned::Renewed(id.clone(), rotations),
             None => Planned::Fresh(id.clone()),
         });
-        Ok(id)
+        Ok((id, rotations))
     }
 
     /// The session's owner, and its record's key on the server, as committed.

@@ -79,8 +79,14 @@ impl<T: SessionData> Entry<T> {
             }
             Err(cause) => {
                 match cause {
-                    SessionError::Ended => self.change(State::was_refused),
-                    SessionError::LimitReached => self.change(State::was_not_applied),
+                    SessionError::Ended => {
+                        self.change(State::was_refused);
+                        // A later login stands for itself.
+                        if self.state.lock().pending.login {
+                            return Ok(true);
+                        }
+                    }
+                    SessionError::LimitReached => self.change(State::reached_limit),
                     _ => {}
                 }
                 return Err(cause);

@@ -20,8 +20,9 @@ use crate::token::SessionId;
 pub(crate) enum Planned {
     /// Of a session that begins or moves.
     Fresh(SessionId),
-    /// Of the session that is there, under another secret.
-    Renewed(SessionId),
+    /// Of the session that is there, under another secret, and its CSRF generation
+    /// then.
+    Renewed(SessionId, u32),
 }
 
 /// What a commit or a read left of the session's value.
@@ -216,7 +217,8 @@ impl<T> State<T> {
     /// the value says; and whether the value changes.
     pub fn asked(&self) -> (Asked, bool) {
         let later = self.pending.asked();
-        let Some(first) = self.under_way() else {
+        // What was sent is as good as done.
+        let Some(first) = self.under_way().filter(|_| self.unsettled.is_none()) else {
             return (later, self.pending.changes_value());
         };
         let first_asked = first.asked();

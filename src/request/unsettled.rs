@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::state::{Left, Retired, State};
+use super::state::{Left, Planned, Retired, State};
 use super::tracked::Kind;
 use crate::by_id::Attempt;
 
@@ -23,7 +23,26 @@ impl<T> Clone for Unsettled<T> {
 impl<T> State<T> {
     /// The commit failed or was given up, and nobody knows what became of its write.
     pub fn keep_unsettled(&mut self, unsettled: Unsettled<T>, retired: &mut Retired<T>) {
+        if unsettled.attempt.renews {
+            // That id belongs to the write. A later change has another one.
+            self.planned = None;
+        }
         retired.unsettled = self.unsettled.replace(unsettled);
+    }
+
+    /// The session that later changes apply to, and its value: as the write leaves it
+    /// of which nobody knows yet what became, if its changes are still asked for.
+    /// It is sent again before them.
+    pub fn before_pending(&self) -> (Kind, Option<Arc<T>>) {
+        let mut sessions = self.presented.sessions.clone();
+        let unsettled = self.unsettled.as_ref().filter(|_| self.under_way().is_some());
+        match (&mut sessions, unsettled) {
+            (Kind::ById(_, all), Some(Unsettled { attempt, value })) => {
+                all.one = Some(Arc::clone(&attempt.written));
+                (sessions, value.clone())
+            }
+            _ => (sessions, self.committed.clone()),
+        }
     }
 
     /// What became of the last commit's write is to be found out, and whether its
@@ -42,8 +61,7 @@ impl<T> State<T> {
         if let Some(holds) = one.attempt.holds.clone() {
             self.client_holds(holds, true);
         }
-        // An id that the write did not give is still to be given.
-        let planned = self.planned.take().filter(|_| !one.attempt.renews);
+        let planned = self.planned.take();
         self.committed(self.taken_in(), Left::Value(one.value.clone()), retired);
         self.planned = planned;
     }
@@ -51,15 +69,30 @@ impl<T> State<T> {
     /// The last commit's write was not applied: its changes are pending again, unless
     /// they were dropped.
     pub fn was_not_applied(&mut self, retired: &mut Retired<T>) {
-        retired.unsettled = self.unsettled.take();
+        let unsettled = self.unsettled.take();
+        let renewed = unsettled.as_ref().filter(|one| one.attempt.renews && self.planned.is_none());
+        if let Some(Unsettled { attempt, .. }) = renewed {
+            let place = &attempt.written.place;
+            self.planned = Some(Planned::Renewed(place.id.clone(), place.secrets.rotations));
+        }
+        retired.unsettled = unsettled;
         self.put_back(self.taken_in(), retired);
+    }
+
+    /// There is no room for the session that the last commit's write was to bring. That
+    /// was an answer: tried again, it is another login.
+    pub fn reached_limit(&mut self, retired: &mut Retired<T>) {
+        self.guard = None;
+        self.was_not_applied(retired);
     }
 
     /// The storage has refused the last commit's write; see
     /// [`refused`](Self::refused).
     pub fn was_refused(&mut self, retired: &mut Retired<T>) {
         retired.unsettled = self.unsettled.take();
+        let planned = self.planned.take().filter(|_| self.pending.login);
         self.refused(self.taken_in(), retired);
+        self.planned = planned;
     }
 
     /// Nobody wants to know any more what became of the last commit's write.

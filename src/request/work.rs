@@ -184,8 +184,12 @@ impl<T: SessionData> Changes for Applied<'_, T> {
         self.entry.state.lock().generation == self.generation
     }
 
-    fn id(&self, renewed: Option<&SessionId>) -> Result<SessionId, SessionError> {
-        self.entry.planned(renewed)
+    fn id(&self) -> Result<SessionId, SessionError> {
+        self.entry.planned(None).map(|(id, _)| id)
+    }
+
+    fn renewed(&self, id: &SessionId, rotations: u32) -> Result<(SessionId, u32), SessionError> {
+        self.entry.planned(Some((id, rotations)))
     }
 
     fn guard(&self, owner: &OwnerKey) -> Option<OwnerGuard> {

@@ -48,6 +48,14 @@ impl Model {
         if view.lost { Err(Failure::Ended) } else { Ok(()) }
     }
 
+    /// Not everything was saved: only an end holds. What became of a write is still
+    /// found out where the client must be told.
+    fn give_up(&mut self, view: &mut View) {
+        view.unsettled = view.unsettled.filter(|write| write.sends);
+        view.drop_changes();
+        let _ = self.settle(view, true);
+    }
+
     /// The end of a request: what a 5xx drops, and the commit.
     pub fn finish(&mut self, view: &mut View, failed: bool) -> Result<(), Failure> {
         if failed {
@@ -55,6 +63,9 @@ impl Model {
         }
         let sends = view.sends;
         let committed = self.commit(view, failed);
+        if committed.is_err() {
+            self.give_up(view);
+        }
         let was_lost = view.lost && view.found.is_none();
         if was_lost && sends != Sends::Nothing && self.choices.choose(2) == 1 {
             // Whether a token that an earlier save earned goes out, is open.

@@ -22,6 +22,8 @@ pub struct Kept {
     pub ended: bool,
     /// How many logins went on in its record.
     pub logins: u32,
+    /// How often it was written.
+    pub writes: u32,
 }
 
 /// A session, as a request met it.

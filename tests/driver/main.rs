@@ -29,6 +29,7 @@ mod scenario;
 mod shrink;
 mod storage;
 mod trace;
+mod unsettled;
 mod view;
 mod world;
 mod worlds;

@@ -5,9 +5,9 @@
 use crate::app::{GRACE, IDLE};
 use crate::choices::Choices;
 use crate::kept::{Kept, Names, Presented, Times, Token};
-use crate::scenario::{Fault, Limit, Place, Settings};
+use crate::scenario::{Fault, Limit, Owner, Place, Settings};
 use crate::trace::{Failure, Value};
-use crate::view::{Found, Pending, View};
+use crate::view::{Found, Pending, Unsettled, View};
 
 /// All sessions, as one storage and all clients together know them.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Model {
     pub writes: Option<Fault>,
     /// A `revoke_owner` came in the middle: who begins a session meanwhile is refused.
     pub revoking: bool,
+    /// How often `revoke_owner` came.
+    revocations: u32,
     /// The answer to a write that was applied is lost.
     unanswered: bool,
     numbers: usize,
@@ -36,6 +38,7 @@ impl Model {
             choices,
             writes,
             revoking: false,
+            revocations: 0,
             unanswered: false,
             numbers: 0,
         }
@@ -56,7 +59,7 @@ impl Model {
         self.sessions.iter().filter(|kept| self.is_live(kept)).count()
     }
 
-    fn is_live(&self, kept: &Kept) -> bool {
+    pub fn is_live(&self, kept: &Kept) -> bool {
         !kept.ended && self.now < kept.times.expires()
     }
 
@@ -79,11 +82,13 @@ impl Model {
         if self.settings.place.on_server() {
             let in_grace = self.admits(&kept, names.id).filter(|_| self.is_live(&kept))?;
             let names = Names { csrf: kept.names.csrf, ..names };
-            return Some(Found { session, names, in_grace, value: kept.value, times: kept.times });
+            let Kept { value, times, writes, .. } = kept;
+            return Some(Found { session, names, in_grace, value, times, writes });
         }
         let over = kept.ended || self.now >= token.times.expires();
         let Token { value, times, .. } = *token;
-        (!over).then_some(Found { session, names, in_grace: false, value, times })
+        let (in_grace, writes) = (false, kept.writes);
+        (!over).then_some(Found { session, names, in_grace, value, times, writes })
     }
 
     /// What a request presents. Several tokens of one session are one session;
@@ -106,13 +111,13 @@ impl Model {
     }
 
     /// The session as it stands now, if it does.
-    fn find_again(&self, found: &Found) -> Option<Found> {
+    pub fn find_again(&self, found: &Found) -> Option<Found> {
         let Found { session, names, value, times, .. } = *found;
         self.find(&Token { session, names, value, times })
     }
 
     /// One write of the storage.
-    fn write(&mut self) -> Result<(), Failure> {
+    pub fn write(&mut self) -> Result<(), Failure> {
         match self.writes {
             Some(Fault::None) => Ok(()),
             Some(Fault::LostAnswer) => {
@@ -125,7 +130,7 @@ impl Model {
     }
 
     /// A write was applied, and nobody knows.
-    fn lost_answer(&mut self) -> Result<(), Failure> {
+    pub fn lost_answer(&mut self) -> Result<(), Failure> {
         if std::mem::take(&mut self.unanswered) { Err(Failure::Storage) } else { Ok(()) }
     }
 
@@ -143,7 +148,13 @@ impl Model {
             return Ok(());
         }
         let mut all = Ok(());
-        for Presented { session, logins, .. } in sessions {
+        // In which order they end shows where an answer is lost.
+        let first = match self.writes {
+            Some(Fault::LostAnswer) if !sessions.is_empty() => self.choices.choose(sessions.len()),
+            _ => 0,
+        };
+        for Presented { session, logins, .. } in sessions[first..].iter().chain(&sessions[..first])
+        {
             let kept = self.sessions[*session];
             // Whether an end reaches a login that went on from it meanwhile, is open.
             let replaced = kept.logins != *logins && self.choices.choose(2) == 1;
@@ -167,18 +178,41 @@ impl Model {
     }
 
     /// `revoke_owner`.
-    pub fn revoke(&mut self, owner: crate::scenario::Owner) {
+    pub fn revoke(&mut self, owner: Owner) {
         if self.can_end() {
+            self.revocations += 1;
             let all = self.sessions.iter_mut().filter(|kept| kept.value.owner == owner);
             all.for_each(|kept| kept.ended = true);
         }
     }
 
-    /// `max_sessions_per_owner`, before one more session of this owner.
-    fn make_room(&mut self, value: Value, except: Option<usize>) -> Result<(), Failure> {
-        if self.revoking {
+    /// How often the owner had been revoked when this was first tried.
+    fn guard(&self, view: &mut View, owner: Owner) -> u32 {
+        let guard = view.guard.filter(|(of, _)| *of == owner);
+        view.guard.insert(guard.unwrap_or((owner, self.revocations))).1
+    }
+
+    /// One more session of this owner: not if that was revoked since it was first
+    /// tried, and within `max_sessions_per_owner`. `at` is the session if it is there.
+    pub fn joins(
+        &mut self,
+        view: &mut View,
+        value: Value,
+        at: Option<usize>,
+    ) -> Result<(), Failure> {
+        let revocations = self.guard(view, value.owner);
+        let revoked = value.owner == Owner::Ann && revocations != self.revocations;
+        if self.revoking || revoked {
             return Err(Failure::Ended);
         }
+        match at {
+            Some(at) if self.sessions[at].value.owner == value.owner => Ok(()),
+            _ => self.make_room(value, at),
+        }
+    }
+
+    /// `max_sessions_per_owner`, before one more session of this owner.
+    fn make_room(&mut self, value: Value, except: Option<usize>) -> Result<(), Failure> {
         loop {
             let all = self.sessions.iter().enumerate().filter(|(at, kept)| {
                 self.is_live(kept) && kept.value.owner == value.owner && Some(*at) != except
@@ -200,8 +234,15 @@ impl Model {
     /// Carries out what a request asks for. Its changes stay pending if that
     /// fails, unless the session is over.
     pub fn commit(&mut self, view: &mut View, failed: bool) -> Result<(), Failure> {
+        if let Some(failure) = view.failure.take() {
+            return Err(failure);
+        }
+        self.settle(view, false)?;
         let before = view.clone();
         let committed = self.carry_out(view, failed);
+        if view.unsettled.is_some() {
+            return committed;
+        }
         if committed.is_ok() && self.lost_answer().is_err() {
             // It is applied, and counts once, whenever the request finds out.
             return Err(Failure::Storage);
@@ -220,7 +261,9 @@ impl Model {
             // So is whether the request knows that its session is over, if it saw so.
             let over = !ended && before.found.is_some() && view.found.is_none();
             if !ended || self.choices.choose(2) == 0 {
-                *view = before;
+                // A limit that was reached was an answer: tried again, it is another login.
+                let guard = view.guard.filter(|_| committed != Err(Failure::LimitReached));
+                *view = View { guard, ..before };
             }
             if over && self.choices.choose(2) == 1 {
                 view.loses();
@@ -243,6 +286,9 @@ impl Model {
             view.pending = Pending::default();
             return Ok(());
         };
+        if view.found.is_none() || view.begins_another() {
+            self.guard(view, value.owner);
+        }
         let Some(found) = view.found else {
             let all = [&view.presented[..], &view.begun].concat();
             // Whether it ends the one session that a `refresh` found to be over
@@ -268,17 +314,19 @@ impl Model {
     fn begin(&mut self, view: &mut View, value: Value) -> Result<(), Failure> {
         if self.settings.place.on_server() {
             self.write()?;
+            let joins = self.joins(view, value, None);
             // Its key is ended, and it is not begun again.
             self.lost_answer()?;
-            self.make_room(value, None)?;
+            joins?;
         }
         let names = view.planned.take().unwrap_or_else(|| self.names());
         let idle = view.pending.idle.unwrap_or(IDLE);
         let times = Times { created: self.now, seen: self.now, idle };
-        self.sessions.push(Kept { value, times, names, previous: None, ended: false, logins: 0 });
+        let kept = Kept { value, times, names, previous: None, ended: false, logins: 0, writes: 1 };
+        self.sessions.push(kept);
         let session = self.sessions.len() - 1;
         view.begun.push(self.presented(session));
-        view.has_written(Found { session, names, in_grace: false, value, times });
+        view.has_written(Found { session, names, in_grace: false, value, times, writes: 1 });
         view.sends_token();
         Ok(())
     }
@@ -295,99 +343,123 @@ impl Model {
             self.end(&others)?;
             self.end_lost(&lost)?;
         }
-        let value = view.on_top_of(found.value);
-        view.value = Some(value);
         let again = self.find_again(found);
         if again.is_none_or(|again| again.names != found.names || again.in_grace != found.in_grace)
         {
             // Nobody could know the names that this login gives.
             view.planned = None;
         }
+        if self.settings.place.on_server() && (again.is_some() || self.tries_in_vain()) {
+            return self.begin_in_place(view, found);
+        }
+        let value = view.on_top_of(found.value);
+        view.value = Some(value);
         if again.is_none() {
-            self.write_in_vain()?;
+            if !self.settings.place.on_server() {
+                self.write_in_vain()?;
+            }
             view.loses();
             return self.begin(view, value);
-        }
-        if self.settings.place.on_server() {
-            return self.begin_in_place(view, value, found.session);
         }
         self.end(&[self.presented(found.session)])?;
         self.begin(view, value)
     }
 
     /// Another session begins in the record of the former one, whose ids open nothing.
-    fn begin_in_place(
-        &mut self,
-        view: &mut View,
-        value: Value,
-        session: usize,
-    ) -> Result<(), Failure> {
-        self.write()?;
-        if self.revoking {
-            return Err(Failure::Ended);
-        }
-        if self.sessions[session].value.owner != value.owner {
-            self.make_room(value, Some(session))?;
-        }
-        let names = view.planned.take().unwrap_or_else(|| self.names());
+    fn begin_in_place(&mut self, view: &mut View, found: &Found) -> Result<(), Failure> {
+        let value = view.on_top_of(found.value);
+        let names = view.planned.unwrap_or_else(|| self.names());
         let idle = view.pending.idle.unwrap_or(IDLE);
         let times = Times { created: self.now, seen: self.now, idle };
-        let logins = self.sessions[session].logins + 1;
-        let kept = Kept { value, times, names, previous: None, ended: false, logins };
-        self.sessions[session] = kept;
-        view.goes_on_as(self.presented(session));
-        view.has_written(Found { session, names, in_grace: false, value, times });
-        view.sends_token();
-        Ok(())
+        let logins = self.sessions[found.session].logins + 1;
+        let (previous, ended, writes) = (None, false, 0);
+        let after = Kept { value, times, names, previous, ended, logins, writes };
+        let write = Self::write_of(view, Found { in_grace: false, ..*found }, after, true);
+        self.replaced(view, found, write)
+    }
+
+    /// The session is over already. Whether a write is tried all the same, and fails
+    /// where writes do, is open.
+    fn tries_in_vain(&mut self) -> bool {
+        let fault = matches!(self.writes, Some(Fault::Down | Fault::LostAnswer));
+        fault && self.choices.choose(2) == 1
     }
 
     /// A change of the session that was found, on top of what it holds now. If
     /// it is over, the change is dropped.
     fn replace(&mut self, view: &mut View, found: &Found) -> Result<(), Failure> {
-        let Some(again) = self.find_again(found) else {
+        let again = self.find_again(found);
+        if again.is_none() && !(self.settings.place.on_server() && self.tries_in_vain()) {
             self.write_in_vain()?;
             view.is_lost();
             return Ok(());
-        };
+        }
+        // What is written if nobody else wrote, or on top of it.
+        let unanswered = matches!(self.writes, Some(Fault::Down | Fault::LostAnswer));
+        let again = again.filter(|_| !unanswered).unwrap_or(*found);
         let value = view.on_top_of(again.value);
         let renews = view.pending.renew && !again.in_grace;
         let own_idle = view.pending.idle.unwrap_or(again.times.idle);
+        let Pending { base, updates, .. } = view.pending;
+        if base.is_none() && updates == 0 && !renews && own_idle == again.times.idle {
+            // Somebody else has renewed it.
+            view.found = Some(again);
+            self.touch(view, &again, false);
+            return Ok(());
+        }
         let resends = own_idle != again.times.idle && !again.in_grace;
         let times = Times { seen: self.now.max(again.times.seen), idle: own_idle, ..again.times };
-        let on_server = self.settings.place.on_server();
-        let mut next = Found { value, times, ..again };
-        if on_server || renews && self.can_end() {
-            self.write()?;
+        let kept = self.sessions[found.session];
+        let names = match view.planned.filter(|_| renews) {
+            Some(names) => names,
+            None if renews => self.names(),
+            None => again.names,
+        };
+        if !self.settings.place.on_server() {
+            if renews && self.can_end() {
+                self.write()?;
+            }
+            return self.seal(view, Found { value, times, names, ..again }, renews);
         }
-        if renews {
-            next.names = view.planned.take().unwrap_or_else(|| self.names());
-        }
-        self.keep(view, &mut next, renews);
-        view.has_written(next);
+        let previous = renews.then_some((kept.names.id, self.now)).or(kept.previous);
+        let after =
+            Kept { value, times, previous, names: if renews { names } else { kept.names }, ..kept };
         // Whether a lifetime of its own alone sends an id again, is open.
-        if renews || !on_server || resends && self.choices.choose(2) == 0 {
+        let sends = renews || resends && self.choices.choose(2) == 0;
+        let write = Self::write_of(view, again, after, sends);
+        self.replaced(view, found, write)
+    }
+
+    fn replaced(
+        &mut self,
+        view: &mut View,
+        found: &Found,
+        write: Unsettled,
+    ) -> Result<(), Failure> {
+        self.swap(view, *found, write)?;
+        view.goes_on_as(self.presented(write.found.session));
+        view.has_written(write.found);
+        if write.sends {
             view.sends_token();
         }
         Ok(())
     }
 
-    /// Writes a session's next state down.
-    fn keep(&mut self, view: &mut View, next: &mut Found, renews: bool) {
+    /// Seals a client session's next token. After a renewal another one stands for it.
+    fn seal(&mut self, view: &mut View, mut next: Found, renews: bool) -> Result<(), Failure> {
         let ends_old = self.can_end();
-        let kept = &mut self.sessions[next.session];
-        let Found { value, times, names, .. } = *next;
-        if self.settings.place.on_server() {
-            let previous = renews.then_some((kept.names.id, self.now)).or(kept.previous);
-            let names = if renews { names } else { kept.names };
-            *kept = Kept { value, times, names, previous, ..*kept };
-        } else if renews {
-            // With client storage another token stands for it.
+        let Found { value, times, names, .. } = next;
+        if renews {
+            let kept = &mut self.sessions[next.session];
             kept.ended = ends_old;
-            let kept = Kept { value, times, names, previous: None, ended: false, logins: 0 };
+            let kept = Kept { value, times, names, previous: None, ended: false, ..*kept };
             self.sessions.push(kept);
             next.session = self.sessions.len() - 1;
             view.begun.push(self.presented(next.session));
         }
+        view.has_written(next);
+        view.sends_token();
+        Ok(())
     }
 
     /// Refreshes an expiry that is due. A failure changes nothing.
@@ -422,6 +494,9 @@ impl Model {
 
     /// `refresh()`: reads again, and the pending changes stay on top.
     pub fn refresh(&mut self, view: &mut View) {
+        if self.settle(view, true) == Ok(false) {
+            return;
+        }
         let Some(found) = view.found else { return };
         let again = self.find_again(&found);
         if view.pending.ended {

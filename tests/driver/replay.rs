@@ -122,7 +122,7 @@ impl Check {
             if let (Some(what), Some(nested)) = (step.before, &step_trace.before) {
                 self.nested((&mut view, trace.salt), (what, nested), shown)?;
             }
-            if self.is_open(scenario, at, step_trace.faulted, &view) {
+            if self.is_open(scenario, at, step_trace.faulted) {
                 return Err(Stop::Unsure);
             }
             self.step(&place, step, step_trace, (&mut view, trace.salt, at), shown)?;
@@ -132,32 +132,13 @@ impl Check {
 
     /// Whether a step's write was not answered, and what follows is open: it may be
     /// sent again by itself before what comes later, or together with it.
-    fn is_open(&self, scenario: &Scenario, at: usize, faulted: bool, view: &View) -> bool {
+    fn is_open(&self, scenario: &Scenario, at: usize, faulted: bool) -> bool {
         let step = &scenario.steps[at];
         if !faulted || step.fault == Fault::None {
             return false;
         }
-        if !self.model.settings.place.on_server() {
-            // A client session is under its next token when that goes out, not before.
-            return step.fault == Fault::LostAnswer;
-        }
-        let later = &scenario.steps[at + 1..];
-        let plain = |step: &Step| {
-            let again = matches!(step.call, Call::Save | Call::Refresh);
-            again && step.before.is_none() && step.during.is_empty() && step.fault == Fault::None
-        };
-        let kept = step.during.is_empty()
-            && later.iter().all(plain)
-            && scenario.committing.is_empty()
-            && scenario.fault == Fault::None;
-        // A login that is tried again is refused if its owner was revoked in between.
-        let ends = |what: Meanwhile| matches!(what, Meanwhile::Revoke(_));
-        let during = |during: &[During]| during.iter().any(|during| ends(during.what));
-        let revoked = during(&step.during)
-            || later.iter().any(|step| step.before.is_some_and(ends) || during(&step.during))
-            || during(&scenario.committing);
-        let begins = step.fault == Fault::Down && view.found.is_none() && !revoked;
-        !begins && (self.drops || !kept)
+        // A client session is under its next token when that goes out, not before.
+        !self.model.settings.place.on_server() && step.fault == Fault::LostAnswer
     }
 
     fn step(
@@ -210,12 +191,13 @@ impl Check {
         for happened in own.0 {
             self.nested((view, salt), *happened, shown)?;
         }
-        let revokes = others.1.iter().any(|(what, _)| matches!(what, Meanwhile::Revoke(_)));
+        let (own, others) = self.between((view, salt), (own.1, others.1), shown)?;
+        let revokes = others.iter().any(|(what, _)| matches!(what, Meanwhile::Revoke(_)));
         self.model.revoking = revokes && self.model.choices.choose(2) == 1;
         effect(self, view);
         self.model.revoking = false;
         self.model.writes = Some(Fault::None);
-        for happened in own.1.iter().chain(others.1) {
+        for happened in own.iter().chain(others) {
             // A request under way ends before or after what else comes then.
             let ends = self.model.choices.choose(under_way.len() + 1);
             for (scenario, trace, view) in under_way.drain(..ends) {
@@ -230,6 +212,27 @@ impl Check {
             self.end(&scenario, trace, view, shown)?;
         }
         Ok(())
+    }
+
+    /// What happens after a write that was not answered is sent again, and before what
+    /// comes next. Gives what is left to happen.
+    fn between<'a, 'b>(
+        &mut self,
+        (view, salt): Caller<'_>,
+        (own, others): (&'a [Happened<'b>], &'a [Happened<'b>]),
+        shown: &[Show],
+    ) -> Result<(&'a [Happened<'b>], &'a [Happened<'b>]), Stop> {
+        let in_two = view.unsettled.is_some() && !(own.is_empty() && others.is_empty());
+        if !in_two || self.model.choices.choose(2) == 0 {
+            return Ok((own, others));
+        }
+        view.failure = self.model.settle(view, false).err();
+        let own = own.split_at(self.model.choices.choose(own.len() + 1));
+        let others = others.split_at(self.model.choices.choose(others.len() + 1));
+        for happened in own.0.iter().chain(others.0) {
+            self.nested((view, salt), *happened, shown)?;
+        }
+        Ok((own.1, others.1))
     }
 
     /// A request that began before an operation of another one, or before another
@@ -282,7 +285,8 @@ impl Check {
         mut view: View,
         shown: &[Show],
     ) -> Result<(), Stop> {
-        if scenario.fault == Fault::LostAnswer && trace.faulted {
+        let on_server = self.model.settings.place.on_server();
+        if scenario.fault == Fault::LostAnswer && trace.faulted && !on_server {
             return Err(Stop::Unsure);
         }
         if scenario.outcome == Outcome::Dropped {

@@ -2,9 +2,10 @@
 //! the contract that needs no storage.
 
 use crate::app::IDLE;
-use crate::kept::{Names, Presented, Times, Token};
+use crate::kept::{Kept, Names, Presented, Times, Token};
 use crate::model::Model;
-use crate::trace::Value;
+use crate::scenario::Owner;
+use crate::trace::{Failure, Value};
 
 /// The session that a request goes on with.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +16,28 @@ pub struct Found {
     pub in_grace: bool,
     pub value: Value,
     pub times: Times,
+    /// How often the session had been written.
+    pub writes: u32,
+}
+
+/// A write that was sent and not answered. It is sent again by itself, as it was,
+/// before what is asked for later.
+#[derive(Clone, Copy, Debug)]
+pub struct Unsettled {
+    /// What it carries out.
+    pub pending: Pending,
+    /// The session after it.
+    pub after: Kept,
+    pub found: Found,
+    /// The client is to hold another token then.
+    pub sends: bool,
+    /// Under another id.
+    pub renews: bool,
+    pub applied: bool,
+    /// Whose it makes the session; see [`View::guard`].
+    pub guard: Option<(Owner, u32)>,
+    /// Its changes are still asked for.
+    pub wanted: bool,
 }
 
 /// Changes that are not committed.
@@ -30,6 +53,25 @@ pub struct Pending {
     pub renew: bool,
     /// The seconds of `expires_in`.
     pub idle: Option<u64>,
+}
+
+impl Pending {
+    /// These, then the later ones.
+    pub fn followed_by(self, later: Self) -> Self {
+        let (base, updates) = match later.base {
+            Some(_) => (later.base, later.updates),
+            None => (self.base, self.updates + later.updates),
+        };
+        Self {
+            ended: self.ended,
+            base,
+            updates,
+            login: self.login || later.login,
+            renew: self.renew || later.renew,
+            // A login begins with the configured timeout.
+            idle: later.idle.or(self.idle.filter(|_| !later.login)),
+        }
+    }
 }
 
 /// What goes to the client at the end.
@@ -60,6 +102,13 @@ pub struct View {
     pub sends: Sends,
     /// The token to send.
     pub token: Option<Token>,
+    /// Before the next commit.
+    pub unsettled: Option<Unsettled>,
+    /// Whose the pending changes make the session, and how often that owner had been
+    /// revoked when it was first tried. Later revocations hold against it.
+    pub guard: Option<(Owner, u32)>,
+    /// Of the commit under way.
+    pub failure: Option<Failure>,
 }
 
 /// What a session tells. Each of two expiries is right while a refresh of it is due.
@@ -76,13 +125,28 @@ impl View {
         let value = found.map(|found| found.value);
         let (begun, pending) = (Vec::new(), Pending::default());
         let (sends, token) = (Sends::Nothing, None);
-        let (planned, lost) = (None, false);
-        Self { carried, found, presented, begun, value, pending, lost, planned, sends, token }
+        let (planned, lost, unsettled, guard) = (None, false, None, None);
+        Self {
+            carried,
+            found,
+            presented,
+            begun,
+            value,
+            pending,
+            lost,
+            planned,
+            sends,
+            token,
+            unsettled,
+            guard,
+            failure: None,
+        }
     }
 
     /// `set`; a changed owner counts as a login.
     pub fn set(&mut self, value: Value) {
         self.planned = None;
+        self.guard = None;
         self.lost = false;
         self.pending.base = Some(value);
         self.pending.updates = 0;
@@ -106,18 +170,23 @@ impl View {
 
     /// `clear`: whatever was asked for before is moot.
     pub fn clear(&mut self) {
-        self.planned = None;
-        self.lost = false;
+        self.drop_pending();
         self.pending = Pending { ended: true, ..Pending::default() };
         self.value = None;
     }
 
     /// `discard`: back to what was found or last committed.
     pub fn discard(&mut self) {
-        self.planned = None;
-        self.lost = false;
-        self.pending = Pending::default();
+        self.drop_pending();
         self.value = self.found.map(|found| found.value);
+    }
+
+    fn drop_pending(&mut self) {
+        (self.planned, self.guard, self.lost) = (None, None, false);
+        self.pending = Pending::default();
+        if let Some(unsettled) = &mut self.unsettled {
+            unsettled.wanted = false;
+        }
     }
 
     /// `renew`; nothing without a session.
@@ -144,9 +213,12 @@ impl View {
         }
     }
 
-    /// The session that goes on, unless `clear` ends it.
+    /// The session that goes on, unless `clear` ends it. What was sent is as good as
+    /// done.
     fn goes_on(&self) -> Option<Found> {
-        self.found.filter(|_| !self.pending.ended)
+        let unsettled = self.unsettled.filter(|unsettled| unsettled.wanted);
+        let found = unsettled.map(|unsettled| unsettled.found).or(self.found);
+        found.filter(|_| !self.pending.ended)
     }
 
     /// The changes begin another session over the one that was found.
@@ -190,7 +262,7 @@ impl View {
         self.found = Some(found);
         self.value = Some(found.value);
         self.pending = Pending::default();
-        self.planned = None;
+        (self.planned, self.guard) = (None, None);
     }
 
     pub fn sends_token(&mut self) {
@@ -218,7 +290,7 @@ impl View {
     /// The changes are dropped, whatever became of the session that was found.
     pub fn is_refused(&mut self) {
         self.pending = Pending::default();
-        self.planned = None;
+        (self.planned, self.guard) = (None, None);
         self.value = self.found.map(|found| found.value);
         self.lost = self.found.is_none();
     }

@@ -127,8 +127,9 @@ fn a_flipped_bit_never_panics_and_changes_at_most_the_field_that_it_is_in() {
 #[test]
 fn of_several_secrets_the_last_opens_and_the_one_before_only_with_a_grace() {
     let now = time(5);
-    let renewed = |secrets: &Secrets, seed, grace, rotates| {
-        secrets.renewed(&id(seed), now, Renewal { grace, rotates }, GRACE)
+    let renewed = |secrets: &Secrets, seed, grace: bool, rotates: bool| {
+        let rotations = secrets.rotations + u32::from(rotates);
+        secrets.renewed(&id(seed), now, rotations, grace.then_some(GRACE))
     };
     let (current, previous) = (Some(Admitted::Current), Some(Admitted::Previous(time(35))));
     let first = Secrets::of(&id(1));

@@ -1,0 +1,133 @@
+//! A write that was not answered: what the request goes on with, and what becomes
+//! of the write.
+
+use crate::kept::Kept;
+use crate::model::Model;
+use crate::scenario::Fault;
+use crate::trace::Failure;
+use crate::view::{Found, Pending, Unsettled, View};
+
+impl Model {
+    /// Writes the session's record, over what the request knows of it.
+    pub fn swap(&mut self, view: &mut View, found: Found, write: Unsettled) -> Result<(), Failure> {
+        let unanswered = matches!(self.writes, Some(Fault::Down | Fault::LostAnswer));
+        if !unanswered {
+            self.write()?;
+            return self.apply(view, &write);
+        }
+        let mut write = write;
+        let reaches = self.writes == Some(Fault::LostAnswer) && self.is_open(&write);
+        let knows = self.find_again(&found).is_some();
+        write.applied = reaches && knows && self.apply(view, &write).is_ok();
+        if write.renews {
+            // That id is the write's.
+            view.planned = None;
+        }
+        view.pending = Pending::default();
+        view.unsettled = Some(write);
+        Err(Failure::Storage)
+    }
+
+    /// The record is as it was when the write was first sent.
+    fn is_open(&self, write: &Unsettled) -> bool {
+        let kept = &self.sessions[write.found.session];
+        self.is_live(kept) && kept.writes + 1 == write.after.writes
+    }
+
+    fn apply(&mut self, view: &mut View, write: &Unsettled) -> Result<(), Failure> {
+        let session = write.found.session;
+        if write.after.logins != self.sessions[session].logins {
+            self.joins(view, write.found.value, Some(session))?;
+        }
+        self.sessions[session] = write.after;
+        Ok(())
+    }
+
+    /// Finds out what became of the last write, if nobody knows. Says whether it is
+    /// known then: one that may still arrive is sent again, unless the request only
+    /// reads.
+    pub fn settle(&mut self, view: &mut View, reads: bool) -> Result<bool, Failure> {
+        if view.pending.ended {
+            view.unsettled = None;
+        }
+        let Some(write) = view.unsettled else { return Ok(true) };
+        let is_live = self.is_live(&self.sessions[write.found.session]);
+        if write.applied && is_live {
+            self.was_applied(view, write);
+        } else if !self.is_open(&write) || !write.wanted {
+            was_not_applied(view, write);
+        } else if reads {
+            return Ok(false);
+        } else {
+            self.send_again(view, write)?;
+        }
+        Ok(true)
+    }
+
+    fn send_again(&mut self, view: &mut View, mut write: Unsettled) -> Result<(), Failure> {
+        if self.writes == Some(Fault::Down) {
+            return Err(Failure::Storage);
+        }
+        let later = std::mem::replace(&mut view.guard, write.guard);
+        let applied = self.write().and_then(|()| self.apply(view, &write));
+        view.guard = later;
+        if self.lost_answer().is_err() {
+            write.applied = applied.is_ok();
+            view.unsettled = Some(write);
+            return Err(Failure::Storage);
+        }
+        match applied {
+            Ok(()) => self.was_applied(view, write),
+            Err(Failure::Ended) => {
+                view.unsettled = None;
+                if view.pending.login {
+                    return Ok(());
+                }
+                view.is_refused();
+            }
+            Err(Failure::LimitReached) => {
+                was_not_applied(view, write);
+                view.guard = None;
+            }
+            Err(_) => {}
+        }
+        applied
+    }
+
+    fn was_applied(&mut self, view: &mut View, write: Unsettled) {
+        view.unsettled = None;
+        view.goes_on_as(self.presented(write.found.session));
+        view.found = Some(write.found);
+        view.value = Some(view.on_top_of(write.found.value));
+        if write.sends {
+            view.sends_token();
+        }
+        view.guard = None;
+    }
+
+    /// The session with these changes to it, as a write that was not applied so far.
+    pub fn write_of(view: &View, found: Found, after: Kept, sends: bool) -> Unsettled {
+        let writes = found.writes + 1;
+        let Kept { value, times, .. } = after;
+        let names = if sends { after.names } else { found.names };
+        let renews = names != found.names;
+        let found = Found { names, value, times, writes, ..found };
+        let after = Kept { writes, ..after };
+        let (pending, guard) = (view.pending, view.guard);
+        let (applied, wanted) = (false, true);
+        Unsettled { pending, after, found, sends, renews, applied, guard, wanted }
+    }
+}
+
+/// The changes are pending again, unless they were dropped.
+fn was_not_applied(view: &mut View, write: Unsettled) {
+    view.unsettled = None;
+    if !write.wanted {
+        return;
+    }
+    let later = view.pending;
+    view.pending = write.pending.followed_by(later);
+    if write.renews && view.planned.is_none() && !later.renew && !later.login {
+        view.planned = Some(write.found.names);
+    }
+}
