@@ -129,8 +129,8 @@ impl Plain {
         found.is_some_and(|found| self.has(Bug::KeepsTheExpired) || self.lives(found, now))
     }
 
-    fn without_index(&self, guard: OwnerGuard) -> Result<(), StorageError> {
-        if self.has(Bug::NoIndex) && guard != OwnerGuard::default() {
+    fn without_index(&self, guard: &OwnerGuard) -> Result<(), StorageError> {
+        if self.has(Bug::NoIndex) && guard.needs_index() {
             return Err(StorageError::Other("there is no index of owners".into(), None));
         }
         Ok(())
@@ -141,7 +141,7 @@ impl Plain {
         &self,
         state: &State,
         record: &Record,
-        guard: OwnerGuard,
+        guard: &OwnerGuard,
         now: Timestamp,
     ) -> Result<Vec<StorageKey>, Refused> {
         let Some(owner) = &record.owner else { return Ok(Vec::new()) };
@@ -160,6 +160,7 @@ impl Plain {
             self.has(Bug::LimitCountsTheExpired)
                 || state.records.get(key).is_some_and(|stored| self.lives(stored, now))
         });
+        theirs.retain(|key| guard.replaces.as_ref() != Some(*key));
         theirs.sort_by_key(|key| state.records[*key].created);
         if self.has(Bug::LimitEndsTheNewest) {
             theirs.reverse();
@@ -231,7 +232,7 @@ impl SessionStorage for Plain {
         now: Timestamp,
     ) -> Result<Create, StorageError> {
         let key = self.key(key);
-        self.without_index(guard)?;
+        self.without_index(&guard)?;
         if self.has(Bug::CreatesOutsideTheCheck) {
             if self.stands(&self.state(), &key, now) {
                 return Ok(Create::Exists);
@@ -241,13 +242,13 @@ impl SessionStorage for Plain {
         let outside = [Bug::ChecksTheGenerationOutsideTheWrite, Bug::ChecksTheLimitOutsideTheWrite];
         let early = outside.contains(&self.bug).then(|| {
             let state = self.state();
-            let mut guard = guard;
+            let mut guard = guard.clone();
             if self.has(Bug::ChecksTheLimitOutsideTheWrite) {
                 guard.generation = None;
             } else {
                 guard.limit = None;
             }
-            self.admit(&state, &record, guard, now)
+            self.admit(&state, &record, &guard, now)
         });
         if early.is_some() {
             for _ in 0..3 {
@@ -278,7 +279,7 @@ impl SessionStorage for Plain {
         if self.has(Bug::ChecksTheLimitOutsideTheWrite) {
             guard.limit = None;
         }
-        let late = self.admit(&state, &record, guard, now);
+        let late = self.admit(&state, &record, &guard, now);
         let admitted = match (early, late) {
             (Some(Err(refused)), _) => Err(refused),
             (Some(Ok(victims)), Ok(_)) if self.has(Bug::ChecksTheLimitOutsideTheWrite) => {
@@ -330,7 +331,7 @@ impl SessionStorage for Plain {
         now: Timestamp,
     ) -> Result<Update, StorageError> {
         let key = self.key(key);
-        self.without_index(guard)?;
+        self.without_index(&guard)?;
         let mut compared = false;
         if self.has(Bug::ComparesOutsideTheWrite) {
             let version = self.state().records.get(&key).map(|stored| stored.version);
@@ -381,7 +382,7 @@ impl SessionStorage for Plain {
             if self.has(Bug::LimitIgnoresMoves) {
                 guard.limit = None;
             }
-            match self.admit(&state, &record, guard, now) {
+            match self.admit(&state, &record, &guard, now) {
                 Ok(victims) => {
                     for victim in victims {
                         self.remove(&mut state, &victim);

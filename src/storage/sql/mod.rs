@@ -104,7 +104,7 @@ impl<E: Engine> Sql<E> {
         &self,
         key: &StorageKey,
         record: &Record,
-        guard: OwnerGuard,
+        guard: &OwnerGuard,
         now: Timestamp,
     ) -> sqlx::Result<Create> {
         loop {
@@ -166,7 +166,7 @@ impl<E: Engine> Sql<E> {
         key: &StorageKey,
         expected: Version,
         record: &Record,
-        guard: OwnerGuard,
+        guard: &OwnerGuard,
         now: Timestamp,
     ) -> sqlx::Result<Update> {
         let old = (key, expected);
@@ -232,7 +232,7 @@ impl<E: Engine> SessionStorage for Sql<E> {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Create> {
-        settled!(self.try_create(key, &record, guard, now))
+        settled!(self.try_create(key, &record, &guard, now))
     }
 
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
@@ -247,7 +247,7 @@ impl<E: Engine> SessionStorage for Sql<E> {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update> {
-        settled!(self.try_update(key, expected, &record, guard, now))
+        settled!(self.try_update(key, expected, &record, &guard, now))
     }
 
     async fn touch(

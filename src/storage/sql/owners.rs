@@ -17,10 +17,12 @@ impl<E: Engine> Sql<E> {
         connection: &mut E::Connection,
         owner: &OwnerKey,
         key: &StorageKey,
-        guard: OwnerGuard,
+        guard: &OwnerGuard,
         now: Timestamp,
     ) -> sqlx::Result<Option<Refused>> {
-        let (owner, key) = (Value::Bytes(owner.as_bytes()), Value::Bytes(key.as_bytes()));
+        let replaced = guard.replaces.as_ref().unwrap_or(key);
+        let [key, replaced] = [key, replaced].map(|key| Value::Bytes(key.as_bytes()));
+        let owner = Value::Bytes(owner.as_bytes());
         let now = millis(now);
         self.execute(connection, &self.statements.join, &[owner, now, now]).await?;
         if let Some(begun) = guard.generation {
@@ -31,13 +33,13 @@ impl<E: Engine> Sql<E> {
         }
         if let Some(limit) = guard.limit {
             let count = &self.statements.count_others;
-            let others = self.fetch_number(connection, count, &[owner, now, key]).await?;
+            let others = self.fetch_number(connection, count, &[owner, now, key, replaced]).await?;
             let surplus = others.saturating_add(1).saturating_sub(number(limit.max));
             if surplus > 0 {
                 if limit.policy == OwnerLimitPolicy::Refuse {
                     return Ok(Some(Refused::LimitReached));
                 }
-                let oldest = &[owner, now, key, Value::Number(surplus)];
+                let oldest = &[owner, now, key, replaced, Value::Number(surplus)];
                 self.execute(connection, &self.statements.end_oldest, oldest).await?;
             }
         }
@@ -62,7 +64,7 @@ impl<E: Engine> Sql<E> {
         connection: &mut E::Connection,
         old: (&StorageKey, Version),
         record: &Record,
-        guard: OwnerGuard,
+        guard: &OwnerGuard,
         now: Timestamp,
     ) -> sqlx::Result<Option<Update>> {
         if let Some(owner) = &record.owner

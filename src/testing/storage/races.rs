@@ -177,7 +177,7 @@ async fn invalidate_owner_beats_every_login(it: Subject) -> Check {
         let guard = OwnerGuard { generation: Some(generation), ..FREE };
         let version = it.create(round * 10 + 9, record("nobody's")).await?;
         together(8, |n| {
-            let it = it.clone();
+            let (it, guard) = (it.clone(), guard.clone());
             async move {
                 let number = round * 10 + n as u64;
                 match n {
@@ -218,7 +218,7 @@ async fn a_limit_holds_under_concurrency(it: Subject) -> Check {
         let guard = OwnerGuard { limit: Some(OwnerLimit { max: 3, policy }), ..FREE };
         let first = round * 100;
         let made = together(16, |n| {
-            let it = it.clone();
+            let (it, guard) = (it.clone(), guard.clone());
             async move {
                 let n = n as u64;
                 let record = Record { created: at(n), ..owned_by(round) };

@@ -16,7 +16,7 @@ pub(super) const NOW: Timestamp = Timestamp::from_millis(1_900_000_000_000);
 /// How long a record lives unless a case says otherwise.
 pub(super) const LIFE: Duration = Duration::from_secs(3600);
 /// No conditions.
-pub(super) const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None };
+pub(super) const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None, replaces: None };
 
 /// Two handles on one backend.
 #[derive(Clone)]
