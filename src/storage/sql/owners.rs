@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::engine::{Engine, Value};
 use super::{Sql, millis, number};
 use crate::storage::{
-    Create, OwnerGuard, OwnerKey, OwnerLimitPolicy, Record, Refused, StorageKey, Timestamp, Update,
-    Version,
+    Create, OwnerGuard, OwnerKey, OwnerLimitPolicy, Predecessor, Record, Refused, StorageKey,
+    Successor, Timestamp, Update, Version,
 };
 
 impl<E: Engine> Sql<E> {
@@ -44,6 +44,31 @@ impl<E: Engine> Sql<E> {
             }
         }
         Ok(None)
+    }
+
+    /// Creates the one record, if its owner's guard allows it, and replaces the other, if
+    /// that stands as expected; the second answer says whether it did.
+    pub(super) async fn begin(
+        &self,
+        connection: &mut E::Connection,
+        new: &Successor<'_>,
+        old: Option<&Predecessor<'_>>,
+        now: Timestamp,
+    ) -> sqlx::Result<(Create, bool)> {
+        let Successor { key, record, guard } = new;
+        if let Some(owner) = &record.owner
+            && let Some(refused) = self.join(connection, owner, key, guard, now).await?
+        {
+            return Ok((Create::Refused(refused), false));
+        }
+        let created = self.insert(connection, key, record).await?;
+        // What becomes an owner's needs that owner's lock.
+        let Some(old) = old.filter(|old| old.record.owner.is_none()) else {
+            return Ok((created, false));
+        };
+        let (replace, place) = (&self.statements.replace, (old.key, old.expected));
+        let replaced = self.swap(connection, replace, place, &old.record, now).await?;
+        Ok((created, replaced))
     }
 
     pub(super) async fn insert(
