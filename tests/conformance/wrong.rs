@@ -80,6 +80,7 @@ pub enum Bug {
     ReplacesTheDead,
     NoIndex,
     NoIndexAndNoGuard,
+    NoIndexAndNothingReplaced,
     PrivateHandles,
 }
 
@@ -140,7 +141,8 @@ impl Plain {
     }
 
     fn without_index(&self, guard: &OwnerGuard) -> Result<(), StorageError> {
-        if self.has(Bug::NoIndex) && guard.needs_index() {
+        let nothing = self.has(Bug::NoIndexAndNothingReplaced) && *guard != OwnerGuard::default();
+        if nothing || self.has(Bug::NoIndex) && guard.needs_index() {
             return Err(StorageError::Other("there is no index of owners".into(), None));
         }
         Ok(())
@@ -564,7 +566,8 @@ impl SessionStorage for Plain {
     }
 
     fn owners(&self) -> Option<&dyn OwnerIndex> {
-        let none = [Bug::NoIndex, Bug::NoIndexAndNoGuard].contains(&self.bug);
+        let none = [Bug::NoIndex, Bug::NoIndexAndNoGuard, Bug::NoIndexAndNothingReplaced]
+            .contains(&self.bug);
         (!none).then_some(self)
     }
 }
@@ -708,6 +711,7 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "a_create_sent_again_counts_once",
             "a_create_after_the_end_of_its_owners_is_refused",
             "a_replaced_session_leaves_the_index",
+            "the_index_follows_what_a_login_leaves",
             "a_replaced_session_does_not_count",
             "a_limit_holds_for_concurrent_logins",
         ],
@@ -839,6 +843,7 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "a_create_after_the_end_of_its_owners_is_refused",
             "a_refused_login_replaces_nothing",
             "a_replaced_session_leaves_the_index",
+            "the_index_follows_what_a_login_leaves",
             "a_replaced_session_does_not_count",
             "only_a_live_session_of_the_owner_is_replaced",
             "a_limit_holds_under_concurrency",
@@ -884,6 +889,7 @@ pub const BUGS: &[(Bug, &[&str])] = &[
         &[
             "the_index_follows_the_owner",
             "a_replaced_session_leaves_the_index",
+            "the_index_follows_what_a_login_leaves",
             "a_limit_holds_for_concurrent_logins",
         ],
     ),
@@ -970,6 +976,7 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "a_login_stays_whatever_became_of_the_session",
             "of_concurrent_logins_one_replaces",
             "a_replaced_session_leaves_the_index",
+            "the_index_follows_what_a_login_leaves",
             "a_limit_holds_for_concurrent_logins",
         ],
     ),
@@ -991,7 +998,11 @@ pub const BUGS: &[(Bug, &[&str])] = &[
     ),
     (
         Bug::TheReplacedStayInTheIndex,
-        &["a_replaced_session_leaves_the_index", "a_limit_holds_for_concurrent_logins"],
+        &[
+            "a_replaced_session_leaves_the_index",
+            "the_index_follows_what_a_login_leaves",
+            "a_limit_holds_for_concurrent_logins",
+        ],
     ),
     (Bug::CountsTheReplaced, &["a_replaced_session_does_not_count"]),
     (Bug::PushesOutTheReplaced, &["a_replaced_session_does_not_count"]),
@@ -1001,5 +1012,6 @@ pub const BUGS: &[(Bug, &[&str])] = &[
     ),
     (Bug::ReplacesTheDead, &["only_a_live_session_of_the_owner_is_replaced"]),
     (Bug::NoIndexAndNoGuard, &["a_guard_needs_an_index"]),
+    (Bug::NoIndexAndNothingReplaced, &["a_guard_needs_an_index"]),
     (Bug::PrivateHandles, &["two_handles_agree", "a_hundred_increments_lose_nothing"]),
 ];

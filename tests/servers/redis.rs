@@ -538,6 +538,12 @@ async fn on_a_full_server_sessions_can_be_ended() {
     assert!(matches!(full, Ok(Create::Exists)), "it need not write: {full:?}");
     let full = storage.create(&StorageKey::from_bytes([3; 32]), record(None, 9), FREE, now()).await;
     assert!(full.is_err_and(|cause| cause.to_string().contains("OOM")));
+    let [third, owner] = [StorageKey::from_bytes([3; 32]), StorageKey::from_bytes([9; 32])];
+    let login = storage.create(&third, record(Some(9), 100), FREE, now()).await;
+    assert!(login.is_err_and(|cause| cause.to_string().contains("OOM")));
+    let left =
+        ask(&server, &format!("EXISTS app:{{{third}}}:r app:{{{owner}}}:i app:{{{owner}}}:w"));
+    assert_eq!(left.trim(), ":0", "a login that finds no room leaves nothing");
     let mark = now().after(Duration::from_secs(120));
     assert!(storage.invalidate(&one, Some(mark)).await.expect("room enough to delete"));
     let late = storage.create(&one, record(None, 100), FREE, now()).await;

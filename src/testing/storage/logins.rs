@@ -19,6 +19,7 @@ cases! {
     OWNER_CASES;
     a_refused_login_replaces_nothing: "if the guard refuses the successor, `succeed` writes nothing",
     a_replaced_session_leaves_the_index: "a record that `succeed` replaces leaves its owner's index and no longer counts",
+    the_index_follows_what_a_login_leaves: "if what `succeed` leaves of the predecessor has an owner, it is in that index",
     a_replaced_session_does_not_count: "a session that the guard replaces does not count against the limit, and does not end for it",
     only_a_live_session_of_the_owner_is_replaced: "a guard that replaces what is no live record of the owner is as one that replaces nothing",
 }
@@ -160,6 +161,17 @@ async fn a_replaced_session_leaves_the_index(it: Subject) -> Check {
         let ended = it.index()?.invalidate_owner(&owner(0), &[], NOW).await.map_err(failed)?;
         holds!(ended == 2, "of the login and another one, {ended} ended");
         holds!(it.read(old).await?.is_some(), "what says that it was replaced ended with them");
+    }
+    Ok(())
+}
+
+async fn the_index_follows_what_a_login_leaves(it: Subject) -> Check {
+    let expected = it.create(0, owned_by(0)).await?;
+    let login = it.succeed((1, owned_by(0), FREE), (0, expected, owned_by(1)), NOW).await?;
+    holds!(login == CREATED, "a login that leaves the predecessor to another was {login:?}");
+    for (n, listed) in [(0, 1), (1, 0)] {
+        let found = it.listed(&owner(n), 0..2, NOW).await?;
+        holds!(found == [listed], "owner {n} has {found:?} instead of {listed}");
     }
     Ok(())
 }
