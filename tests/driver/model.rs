@@ -419,7 +419,8 @@ impl Model {
             if renews && self.can_end() {
                 self.write()?;
             }
-            return self.seal(view, Found { value, times, names, ..again }, renews);
+            self.seal(view, Found { names, value, times, ..again }, renews);
+            return Ok(());
         }
         let previous = renews.then_some((kept.names.id, self.now)).or(kept.previous);
         let after =
@@ -446,7 +447,7 @@ impl Model {
     }
 
     /// Seals a client session's next token. After a renewal another one stands for it.
-    fn seal(&mut self, view: &mut View, mut next: Found, renews: bool) -> Result<(), Failure> {
+    fn seal(&mut self, view: &mut View, mut next: Found, renews: bool) {
         let ends_old = self.can_end();
         let Found { value, times, names, .. } = next;
         if renews {
@@ -459,7 +460,6 @@ impl Model {
         }
         view.has_written(next);
         view.sends_token();
-        Ok(())
     }
 
     /// Refreshes an expiry that is due. A failure changes nothing.
