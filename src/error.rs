@@ -39,7 +39,8 @@ pub enum SessionError {
     /// the policy is to refuse another.
     #[error("the owner has as many sessions as allowed")]
     LimitReached,
-    /// The response has been sent, and a token would have to reach the client.
+    /// The response has been sent, and a token would have to reach the client. A
+    /// session that was begun or renewed all the same is ended.
     #[error("the response has been sent; the session's new token can no longer reach the client")]
     TooLate,
     /// The value could not be encoded, or would not read back as it was, or user

@@ -203,10 +203,7 @@ impl Job<'_> {
 
     /// A record that nobody holds an id of until its token is on its way.
     pub(super) fn unheld(&self, place: &Located) -> Unheld<'_> {
-        let storage = self.tracker.server.storage_of(&place.id);
-        let now = self.commit.moment.now;
-        let record = (place.key.clone(), place.version);
-        Unheld::new(self.commit.changes, storage, record, self.tracker.mark(now), now)
+        Unheld::new(self.commit.changes, self.tracker, place, self.commit.moment.now)
     }
 
     /// Whether the record under this key was created as the one at this place.

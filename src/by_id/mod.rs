@@ -24,6 +24,7 @@ pub(crate) use record::Draft;
 use rocket::{Request, error};
 pub(crate) use settle::{Attempt, Outcome, settle};
 pub(crate) use trail::Trail;
+pub(crate) use unheld::end_unheld;
 
 use crate::client::ClientInfo;
 use crate::definition::Definition;

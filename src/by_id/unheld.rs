@@ -7,6 +7,7 @@ use rocket::warn;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
+use super::{ById, Located};
 use crate::expiry::Timestamp;
 use crate::request::commit::Changes;
 use crate::storage::{SessionStorage, StorageError, StorageKey, Version};
@@ -43,14 +44,11 @@ impl Named {
 }
 
 impl<'a> Unheld<'a> {
-    pub fn new(
-        changes: &'a dyn Changes,
-        storage: Arc<dyn SessionStorage>,
-        (key, version): (StorageKey, Version),
-        mark: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Self {
-        Self { changes, storage, record: Named { key, version, mark, now }, kept: false }
+    /// The record at `place`, which a `create` may still be on its way to.
+    pub fn new(changes: &'a dyn Changes, tracker: &ById, place: &Located, now: Timestamp) -> Self {
+        let (key, version) = (place.key.clone(), place.version);
+        let record = Named { key, version, mark: tracker.mark(now), now };
+        Self { changes, storage: tracker.server.storage_of(&place.id), record, kept: false }
     }
 
     /// It stays: its id goes out, or it is not this one's.
@@ -78,6 +76,27 @@ impl Drop for Unheld<'_> {
             self.changes.is_ending(end);
         }
     }
+}
+
+/// A session was written and its id goes to nobody any more. It is ended, unless
+/// `before` has the same id, and so somebody holds it. Says whether it is.
+pub(crate) fn end_unheld(
+    changes: &dyn Changes,
+    tracker: &ById,
+    before: Option<&Located>,
+    place: &Located,
+    now: Timestamp,
+) -> bool {
+    if before.is_some_and(|before| before.id == place.id) {
+        return false;
+    }
+    let mut unheld = Unheld::new(changes, tracker, place, now);
+    if before.is_some_and(|before| before.key == place.key) {
+        // Whoever has the id before may have logged in over it since. That stays.
+        unheld.record.mark = None;
+    }
+    drop(unheld);
+    true
 }
 
 /// Ends it as soon as the storage answers.

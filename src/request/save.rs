@@ -49,6 +49,7 @@ impl<T: SessionData> Entry<T> {
         let fate = work.run(self.moment(failed), deadline).await?;
         // Nobody waited for this commit any more when the response went out.
         if self.is_closed() && work.gives_token() {
+            work.came_too_late();
             return Err(SessionError::TooLate);
         }
         // Changes that the request has dropped itself are not lost.

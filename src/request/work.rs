@@ -15,10 +15,12 @@ use super::pending::Pending;
 use super::plan::Moment;
 use super::replay::replaying;
 use super::state::Left;
-use super::tracked::Content;
+use super::tracked::{Content, Kind};
 use super::unsettled::Unsettled;
 use crate::SessionData;
+use crate::by_id::end_unheld;
 use crate::error::SessionError;
+use crate::event::SessionEventKind as Event;
 use crate::storage::{OwnerGuard, OwnerKey};
 use crate::token::SessionId;
 
@@ -119,6 +121,24 @@ impl<'a, T: SessionData> Work<'a, T> {
     /// Whether a token must reach the client.
     pub fn gives_token(&self) -> bool {
         matches!(self.done.holds, Some(Holds::Token { .. }))
+    }
+
+    /// The token that this has earned reaches nobody any more. A session that nothing
+    /// else opens ends.
+    pub fn came_too_late(&mut self) {
+        let (entry, now) = (self.applied.entry, self.applied.entry.now());
+        let before = entry.state.lock().presented.sessions.clone();
+        let (Kind::ById(tracker, after), Kind::ById(_, before)) = (&mut self.done.sessions, before)
+        else {
+            return;
+        };
+        let before = before.one.as_ref().map(|one| &one.place);
+        let Some(written) = &after.one else { return };
+        if end_unheld(&self.applied, tracker, before, &written.place, now) {
+            entry.core.emit(Event::Ended, &entry.definition);
+            (after.one, self.done.holds) = (None, None);
+            self.ended = Ended::With(Fate::Ended);
+        }
     }
 
     /// Whether nobody has dropped the changes meanwhile.

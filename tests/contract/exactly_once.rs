@@ -1,12 +1,17 @@
 //! Every update counts once, on the storages of this process; `tests/servers` has
 //! the others.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
-use rocket_typed_sessions::storage::{Directory, Memory};
+use rocket_typed_sessions::storage::{
+    Create, Directory, Memory, OwnerGuard, Record, SessionStorage, StorageKey, Timestamp, Touch,
+    Update, Version,
+};
 use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{Session, SessionError, Sessions, StorageError};
 
@@ -209,4 +214,101 @@ async fn a_login_that_nobody_waited_for_takes_no_place_under_a_limit() {
     assert_eq!(response.status(), Status::Ok);
     let token = sent(&response).expect("a token");
     assert_eq!(text(&client, "/get", &token).await, "ann 0");
+}
+
+/// A storage that contradicts itself so many times: it has the version that a write
+/// expects, and refuses the write for its version.
+#[derive(Clone)]
+struct Contradicts {
+    storage: Faulty,
+    left: Arc<AtomicUsize>,
+    refused: Arc<AtomicUsize>,
+}
+
+#[rocket::async_trait]
+impl SessionStorage for Contradicts {
+    async fn create(
+        &self,
+        key: &StorageKey,
+        record: Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Create, StorageError> {
+        self.storage.create(key, record, guard, now).await
+    }
+
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
+        self.storage.read(key, now).await
+    }
+
+    async fn update(
+        &self,
+        key: &StorageKey,
+        expected: Version,
+        record: Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Update, StorageError> {
+        let less = |left: usize| left.checked_sub(1);
+        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_err() {
+            return self.storage.update(key, expected, record, guard, now).await;
+        }
+        self.refused.fetch_add(1, Ordering::SeqCst);
+        rocket::tokio::time::sleep(Duration::from_millis(1)).await;
+        Ok(Update::Conflict)
+    }
+
+    async fn touch(
+        &self,
+        key: &StorageKey,
+        last_seen: Timestamp,
+        expires: Timestamp,
+    ) -> Result<Touch, StorageError> {
+        self.storage.touch(key, last_seen, expires).await
+    }
+
+    async fn invalidate(
+        &self,
+        key: &StorageKey,
+        mark: Option<Timestamp>,
+    ) -> Result<bool, StorageError> {
+        self.storage.invalidate(key, mark).await
+    }
+
+    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
+        self.storage.purge_expired(now, limit).await
+    }
+}
+
+#[get("/contradicted/<times>")]
+async fn contradicted(
+    session: Session<User>,
+    storage: &State<Contradicts>,
+    times: usize,
+) -> String {
+    session.update(|user| user.count += 1);
+    storage.storage.set(Operation::Update, down());
+    let lost = session.save().await;
+    assert!(matches!(lost, Err(SessionError::Storage(_))), "{lost:?}");
+    storage.storage.mend();
+    storage.left.store(times, Ordering::SeqCst);
+    let saved = session.save().await;
+    storage.left.store(0, Ordering::SeqCst);
+    format!("{saved:?}, {}", storage.refused.load(Ordering::SeqCst))
+}
+
+#[tokio::test]
+async fn a_lost_write_is_sent_again_to_a_storage_that_contradicts_itself_but_not_for_ever() {
+    for (times, expected) in [(2, "Ok(()), 2"), (7, "Ok(()), 7"), (1000, "Err(Conflict), 8")] {
+        let storage =
+            Contradicts { storage: faulty(), left: Arc::default(), refused: Arc::default() };
+        let fairing = Sessions::fairing().storage("contradicts", storage.clone());
+        let rocket = build(figment("contradicts"), fairing, routes![contradicted]);
+        let client = Client::untracked(rocket.manage(storage)).await.expect("a rocket");
+        let token = logged_in(&client, "ann").await;
+        let uri = format!("/contradicted/{times}");
+        assert_eq!(text(&client, &uri, &token).await, expected, "{times}");
+        // What the request was told is not the end: the response saves once more.
+        assert_eq!(text(&client, "/get", &token).await, "ann 1", "{times}");
+    }
 }

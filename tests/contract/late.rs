@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rocket::figment::Figment;
+use rocket::futures::future::poll_immediate;
+use rocket::http::Status;
 use rocket::response::stream::{Event, EventStream, TextStream};
 use rocket::{State, get, routes};
 use rocket_typed_sessions::storage::Timestamp;
@@ -154,5 +157,90 @@ async fn refresh_shows_own_changes_on_what_others_wrote_and_revives_nothing() {
         let left = fault.inner().purge_expired(end_of_time, 10).await.expect("memory answers");
         let lives = meanwhile == "count" || before == "login";
         assert_eq!(left, usize::from(lives), "{uri}: records left");
+    }
+}
+
+/// Begins to save, and goes on with that after the response.
+#[get("/parked/<what>")]
+async fn parked(session: Session<User>, what: &str, storage: &State<Faulty>, found: &State<Found>) {
+    match what {
+        "begin" => session.set(user("ann")),
+        "login" => session.login(user("bob")),
+        "count" => drop(session.update(|user| user.count += 1)),
+        _ => session.renew(),
+    }
+    for operation in [Operation::Create, Operation::Update] {
+        storage.set(operation, Fault::SlowAnswer(Duration::from_millis(50)));
+    }
+    let mut save = Box::pin(async move { session.save().await });
+    assert!(poll_immediate(&mut save).await.is_none(), "the answer is on its way");
+    storage.mend();
+    let found = Arc::clone(&found.0);
+    rocket::tokio::spawn(async move {
+        found.1.notified().await;
+        let saved = save.await;
+        found.0.lock().await.push(format!("{saved:?}"));
+        found.1.notify_one();
+    });
+}
+
+/// What a save says that goes on after the response, and what the id before reads then.
+async fn park(figment: Figment, what: &str, meanwhile: Option<&str>) -> (String, String) {
+    let (storage, found) = (faulty(), Found::default());
+    let fairing = Sessions::fairing().storage("fault", storage.clone());
+    let figment = figment.merge(("sessions.user.storage_timeout", "100 ms"));
+    let rocket = build(figment, fairing, routes![parked]);
+    let rocket = rocket.manage(storage.clone()).manage(found.clone());
+    let client = rocket::local::asynchronous::Client::untracked(rocket).await.expect("a rocket");
+    let mut token = if what == "begin" { String::new() } else { logged_in(&client, "ann").await };
+    let response = with_cookie(&client, &format!("/parked/{what}"), &token).await;
+    assert_eq!((response.status(), sent(&response)), (Status::ServiceUnavailable, None), "{what}");
+    if let Some(uri) = meanwhile {
+        token = sent(&with_cookie(&client, uri, &token).await).expect("a token");
+    }
+    found.0.1.notify_one();
+    found.0.1.notified().await;
+    let saved = found.0.0.lock().await.concat();
+    // What nobody holds is ended soon, and nothing else.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let reads = text(&client, "/get", &token).await;
+    let expected = usize::from(reads != "absent");
+    let mut live = usize::MAX;
+    for _ in 0..50 {
+        live = live_records(&storage).await;
+        if live == expected {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(live, expected, "{what}, {meanwhile:?}: records that are left");
+    (saved, reads)
+}
+
+#[tokio::test]
+async fn a_save_that_goes_on_after_the_response_is_too_late_for_a_token_and_leaves_nothing() {
+    let native = || figment("fault");
+    let ktor = || {
+        let figment = figment("fault").merge(("sessions.user.format", "ktor"));
+        let figment = figment.merge(("sessions.user.protect", "sign"));
+        figment.merge(("sessions.user.sign_key", KEY))
+    };
+    let grace = || native().merge(("sessions.user.renewal_grace", "1 minute"));
+    let early = || native().merge(("sessions.user.cookie.max_age", "1 hour"));
+    for (figment, what, meanwhile, expected) in [
+        (native(), "begin", None, ("Err(TooLate)", "absent")),
+        (native(), "login", None, ("Err(TooLate)", "absent")),
+        (native(), "renew", None, ("Err(TooLate)", "absent")),
+        (ktor(), "begin", None, ("Err(TooLate)", "absent")),
+        (ktor(), "login", None, ("Err(TooLate)", "absent")),
+        (ktor(), "renew", None, ("Err(TooLate)", "absent")),
+        // What somebody else has begun over it since is theirs.
+        (grace(), "renew", Some("/login/bob"), ("Err(TooLate)", "bob 0")),
+        // The client holds the session, and misses a longer life of its cookie.
+        (early(), "count", None, ("Err(TooLate)", "ann 1")),
+        (native(), "count", None, ("Ok(())", "ann 1")),
+    ] {
+        let (saved, reads) = park(figment, what, meanwhile).await;
+        assert_eq!((saved.as_str(), reads.as_str()), expected, "{what}, {meanwhile:?}");
     }
 }

@@ -19,6 +19,7 @@ mod launch;
 mod lifetime;
 mod minting;
 mod model;
+mod moves;
 mod once;
 mod parts;
 mod renewal;

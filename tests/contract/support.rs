@@ -1,6 +1,7 @@
 //! One small application over every place and transport.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use rocket::figment::Figment;
@@ -153,6 +154,15 @@ pub fn break_writes(storage: &Faulty, fault: &Fault) {
 /// How often the storage was called for anything.
 pub fn calls(storage: &Faulty) -> usize {
     Operation::ALL.into_iter().map(|operation| storage.calls(operation)).sum()
+}
+
+/// How many of the records that were created are alive.
+pub async fn live_records(storage: &Faulty) -> usize {
+    let (mut live, now) = (0, Timestamp::from(std::time::SystemTime::now()));
+    for key in storage.created().into_iter().collect::<BTreeSet<_>>() {
+        live += usize::from(storage.inner().read(&key, now).await.expect("it answers").is_some());
+    }
+    live
 }
 
 /// One that no record has had.
