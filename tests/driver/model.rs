@@ -318,6 +318,10 @@ impl Model {
             // Its key is ended, and it is not begun again.
             self.lost_answer()?;
             joins?;
+            if self.writes.is_none() && self.choices.choose(2) == 1 {
+                // Dropped before its answer came.
+                return Err(Failure::Storage);
+            }
         }
         let names = view.planned.take().unwrap_or_else(|| self.names());
         let idle = view.pending.idle.unwrap_or(IDLE);
