@@ -17,7 +17,7 @@ use rocket_typed_sessions::storage::{
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_900_000_000_000);
-const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None };
+const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None, replaces: None };
 /// What a child process is to do, and where.
 const JOB: &str = "DIRECTORY_TEST_JOB";
 const PLACE: &str = "DIRECTORY_TEST_PLACE";

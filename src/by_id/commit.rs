@@ -110,7 +110,7 @@ impl Job<'_> {
             return Ok(guard);
         }
         let guard = self.tracker.guard(Some(owner)).await?;
-        self.commit.changes.keep_guard(owner.clone(), guard);
+        self.commit.changes.keep_guard(owner.clone(), guard.clone());
         Ok(guard)
     }
 
@@ -176,7 +176,7 @@ impl Job<'_> {
             let holds = self.token(&place.id, &times)?;
             let storage = server.storage_of(&place.id);
             let unheld = self.unheld(place);
-            let answer = storage.create(&place.key, record, guard, moment.now).await;
+            let answer = storage.create(&place.key, record, guard.clone(), moment.now).await;
             if answer.is_ok() || !storage.loses_answers() {
                 unheld.keep();
             } else {

@@ -153,7 +153,7 @@ impl ById {
             None => Ok(OwnerGuard::default()),
             Some((owner, owners)) => {
                 let generation = Some(owners.generation(owner).await?);
-                Ok(OwnerGuard { generation, limit: self.owner_limit })
+                Ok(OwnerGuard { generation, limit: self.owner_limit, replaces: None })
             }
         }
     }

@@ -42,7 +42,7 @@ enum Again {
     /// The attempt was applied all the same: it was sent twice.
     Applied,
     /// The changes on what the other request wrote.
-    Replay(Proposal),
+    Replay(Box<Proposal>),
     /// The session is over, or the client's id is not its id any more.
     Gone,
 }
@@ -107,7 +107,7 @@ impl Job<'_> {
                     records.settled();
                     return Ok(());
                 }
-                Again::Replay(proposal) => proposal,
+                Again::Replay(proposal) => *proposal,
                 Again::Gone => break,
             };
             records.settled();
@@ -170,7 +170,7 @@ impl Job<'_> {
         let joins = joined(plan, &session, Some(&next));
         let guard = self.guard(joins.as_ref()).await?;
         let (session, next) = (Arc::new(session), Some(next));
-        Ok(Again::Replay(Proposal { plan, next, session, joins, guard }))
+        Ok(Again::Replay(Box::new(Proposal { plan, next, session, joins, guard })))
     }
 
     /// The write that the proposal needs; none if the record stays or is not the one
@@ -214,7 +214,7 @@ impl Job<'_> {
         Ok(Some(Arc::new(Attempt {
             expected: *version,
             record,
-            guard: *guard,
+            guard: guard.clone(),
             written: Arc::new(written),
             holds,
             renews: renewal.is_some(),

@@ -215,7 +215,7 @@ impl<T: SessionData> Changes for Applied<'_, T> {
     fn guard(&self, owner: &OwnerKey) -> Option<OwnerGuard> {
         let state = self.entry.state.lock();
         let (of, guard) = state.guard.as_ref()?;
-        (of == owner).then_some(*guard)
+        (of == owner).then(|| guard.clone())
     }
 
     fn keep_guard(&self, owner: OwnerKey, guard: OwnerGuard) {

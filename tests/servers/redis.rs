@@ -67,7 +67,7 @@ pub fn record(owner: Option<u8>, seconds: u64) -> Record {
     }
 }
 
-pub const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None };
+pub const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None, replaces: None };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn redis_keeps_every_promise() {
@@ -297,7 +297,7 @@ async fn whatever_is_broken_off_a_revocation_finds_every_session() {
     let storage = open(&server, "app").await;
     let owner = OwnerKey::from_bytes([1; 32]);
     let limit = Some(OwnerLimit { max: 2, policy: OwnerLimitPolicy::EndOldest });
-    let guard = OwnerGuard { generation: None, limit };
+    let guard = OwnerGuard { limit, ..FREE };
     let key = |n: u32| {
         let mut name = [7; 32];
         name[..4].copy_from_slice(&n.to_be_bytes());
@@ -305,7 +305,7 @@ async fn whatever_is_broken_off_a_revocation_finds_every_session() {
     };
     for n in 0..600 {
         let key = key(n);
-        let login = storage.create(&key, record(Some(1), 100), guard, now());
+        let login = storage.create(&key, record(Some(1), 100), guard.clone(), now());
         let patience = if n % 100 == 99 { 5_000_000 } else { u64::from(n) * 3 };
         let _ = tokio::time::timeout(Duration::from_micros(patience), login).await;
     }
@@ -368,15 +368,18 @@ async fn a_login_whose_answer_is_lost_is_one_login() {
     let network = Proxy::to(server.port).await;
     let storage = Redis::open([url(network.port)], "app").await.expect("a connection");
     let limit = Some(OwnerLimit { max: 2, policy: OwnerLimitPolicy::EndOldest });
-    let guard = OwnerGuard { generation: None, limit };
+    let guard = OwnerGuard { limit, ..FREE };
     for lost in 1..=2 {
         let owner = OwnerKey::from_bytes([lost; 32]);
         let [first, second] = [1, 2].map(|n| StorageKey::from_bytes([lost * 16 + n; 32]));
-        storage.create(&first, record(Some(lost), 100), guard, now()).await.expect("an answer");
+        storage
+            .create(&first, record(Some(lost), 100), guard.clone(), now())
+            .await
+            .expect("an answer");
         tokio::time::sleep(Duration::from_millis(100)).await;
         network.lose_answer(lost.into());
         let sent = record(Some(lost), 100);
-        let created = storage.create(&second, sent.clone(), guard, now()).await;
+        let created = storage.create(&second, sent.clone(), guard.clone(), now()).await;
         assert!(matches!(created, Ok(Create::Created)), "{lost}: {created:?}");
         let found = storage.read(&second, now()).await.expect("an answer").expect("a record");
         assert_eq!(found, sent);
@@ -409,7 +412,7 @@ async fn e1_a_login_that_is_sent_again_after_its_end_does_not_come_back() {
             "push out" => {
                 let (next, guard) =
                     (StorageKey::from_bytes([99; 32]), OwnerGuard { limit, ..FREE });
-                let pushed = there.create(&next, record(Some(n), 100), guard, now()).await;
+                let pushed = there.create(&next, record(Some(n), 100), guard.clone(), now()).await;
                 assert!(matches!(pushed, Ok(Create::Created)), "{pushed:?}");
                 assert!(there.invalidate(&next, None).await.expect("an answer"));
             }
@@ -495,9 +498,9 @@ async fn a_generation_that_was_forgotten_does_not_come_again() {
         .invalidate_owner(&owner, &[], now())
         .await
         .expect("an answer");
-    let guard = OwnerGuard { generation, limit: None };
+    let guard = OwnerGuard { generation, ..FREE };
     let key = StorageKey::from_bytes([7; 32]);
-    let created = storage.create(&key, record(Some(1), 100), guard, now()).await;
+    let created = storage.create(&key, record(Some(1), 100), guard.clone(), now()).await;
     assert_eq!(created.expect("an answer"), Create::Refused(Refused::Revoked));
 }
 

@@ -147,7 +147,7 @@ impl SessionStorage for Redis {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Create> {
-        let entry = match self.reserve(key, &record, guard, now).await? {
+        let entry = match self.reserve(key, &record, &guard, now).await? {
             Reserved::Yes(entry) => entry,
             Reserved::No(refused) => {
                 // Unless it was written before, and has been excepted since.
@@ -192,7 +192,7 @@ impl SessionStorage for Redis {
         let mut entry = None;
         let mut answer = swap(None).await?;
         if answer.0 == "moves" {
-            entry = match self.reserve(key, &record, guard, now).await? {
+            entry = match self.reserve(key, &record, &guard, now).await? {
                 Reserved::Yes(entry) => entry,
                 Reserved::No(refused) => return Ok(Update::Refused(refused)),
             };

@@ -54,7 +54,7 @@ impl Redis {
         &self,
         key: &StorageKey,
         record: &Record,
-        guard: OwnerGuard,
+        guard: &OwnerGuard,
         now: Timestamp,
     ) -> Result<Reserved> {
         let Some(owner) = record.owner.clone() else { return Ok(Reserved::Yes(None)) };
@@ -74,7 +74,8 @@ impl Redis {
                 .arg(if refuse { "refuse" } else { "end" })
                 .arg(index_ttl(record.expires, now))
                 .arg(checked)
-                .arg(SETTLED_SECONDS);
+                .arg(SETTLED_SECONDS)
+                .arg(guard.replaces.as_ref().map_or(&[][..], |replaced| replaced.as_bytes()));
             let (word, since, victims, suspects): (String, _, Vec<Vec<u8>>, Vec<Vec<u8>>) =
                 self.run(call).await?;
             match word.as_str() {

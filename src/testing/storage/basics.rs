@@ -209,7 +209,7 @@ async fn a_guard_needs_an_index(it: Subject) -> Check {
         OwnerGuard { generation: Some(Generation(u64::MAX)), ..FREE },
     ];
     for (n, guard) in (0..).zip(guards) {
-        let created = it.storage.create(&key(n), owned_by(0), guard, NOW).await;
+        let created = it.storage.create(&key(n), owned_by(0), guard.clone(), NOW).await;
         holds!(created.is_err(), "without an index, a guarded `create` was {created:?}");
         holds!(it.read(n).await?.is_none(), "a refused `create` left a record");
         let version = it.create(n, owned_by(0)).await?;
