@@ -65,6 +65,11 @@ fn show(session: Session<User>) -> String {
     session.get().map_or("nobody".into(), |user| user.id.clone())
 }
 
+#[get("/csrf")]
+fn csrf(session: Session<User>) -> String {
+    session.csrf_token().expect("a key").expect("a session").to_string()
+}
+
 #[get("/guest")]
 fn show_guest(session: Session<Guest>) -> String {
     session.get().map_or("nobody".into(), |guest| guest.id.clone())
@@ -144,7 +149,7 @@ impl Definition {
         }
         let fairing =
             Sessions::fairing().transport("custom", Custom).storage("shared", memory.clone());
-        let routes = routes![login, renew, show, show_guest];
+        let routes = routes![login, renew, show, show_guest, csrf];
         let rocket = rocket::custom(figment).attach(fairing).mount("/", routes);
         Client::untracked(rocket).await.expect("a valid configuration")
     }
@@ -303,6 +308,51 @@ async fn an_independent_reader_opens_every_kind_of_token() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn s68_an_independent_reader_verifies_csrf_tokens_under_the_first_key() {
+    let _alone = ALONE.lock().await;
+    let mut reader = Reader::start();
+    for mut definition in definitions() {
+        // Where nothing is protected, it is for CSRF tokens alone.
+        if definition.protect == "none" {
+            definition.keys = vec![("secret", KEY)];
+        }
+        let client = definition.start(&Memory::new(10)).await;
+        let first = token(&client, "/login", "").await;
+        check_csrf(&definition, &mut reader, &client, &first, 0).await;
+        let next = token(&client, "/renew", &first).await;
+        // A client session has another id instead.
+        let generation = u32::from(definition.on_server());
+        check_csrf(&definition, &mut reader, &client, &next, generation).await;
+    }
+}
+
+/// Checks the CSRF token of a session against what the reader computes.
+async fn check_csrf(
+    definition: &Definition,
+    reader: &mut Reader,
+    client: &Client,
+    token: &str,
+    generation: u32,
+) {
+    let csrf = sees(client, "/csrf", token).await;
+    let field = if definition.on_server() { "locator" } else { "session_id" };
+    let id = definition.read(reader, token)[field].clone();
+    let keys: serde_json::Map<_, _> =
+        definition.keys.iter().map(|(name, key)| ((*name).into(), hex(key).into())).collect();
+    let kind = definition.kind();
+    let mut ask = |csrf: &str, generation: u32| {
+        reader.ask(&json!({
+            "ask": "csrf", "app": definition.app, "name": "user", "kind": kind,
+            "transport": definition.transport, "suite": definition.suite, "keys": [keys],
+            "id": id, "generation": generation, "token": csrf,
+        }))
+    };
+    assert_eq!(ask(&csrf, generation), 0, "kind {kind}");
+    assert_eq!(ask(&csrf, generation + 1), Value::Null, "kind {kind}");
+    assert_eq!(ask(&"A".repeat(43), generation), Value::Null, "kind {kind}");
 }
 
 /// Checks a record in a storage, as the reader found it, against its token.

@@ -10,7 +10,7 @@ use super::names::{self, is_reserved, is_token};
 use super::table::Table;
 use super::{
     Context, CookieConfig, KeyReload, KtorConfig, Protect, SessionConfig, TransportConfig, cookie,
-    keys, storage,
+    csrf, keys, storage,
 };
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::KeyMaterial;
@@ -50,10 +50,11 @@ pub(super) fn read(
     }
     let ktor_use = ktor::use_of(&mut table);
     let mut ktor = ktor(&mut table, ktor_use, protect, transport == "cookie");
+    let fits = (suite, storage.is_some());
     let keys =
-        keys::of_session(&mut table, name, protect, suite, secrets, (ktor.as_mut(), ktor_use));
+        keys::of_session(&mut table, name, protect, fits, secrets, (ktor.as_mut(), ktor_use));
     let writes_ktor = ktor_use == KtorUse::Written;
-    let key_reload = key_reload(&mut table, &keys);
+    let key_reload = key_reload(&mut table, keys.all());
     if writes_ktor {
         refuse_with_ktor(&mut table, revocation.is_some(), key_reload.is_some());
     }
@@ -87,7 +88,9 @@ pub(super) fn read(
         owner_limit,
         revocation,
         protect,
-        keys,
+        keys: keys.tokens,
+        csrf_keys: keys.csrf,
+        csrf: csrf::read(&mut table),
         suite,
         ktor,
         writes_ktor,

@@ -9,6 +9,7 @@ use crate::crypto::Secret;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::KeyMaterial;
 use crate::crypto::mac::MacAlgorithm;
+use crate::csrf::Rules;
 use crate::expiry::Lifetime;
 use crate::ktor::{CookieEncoding, Serializer};
 use crate::storage::OwnerLimit;
@@ -39,6 +40,10 @@ pub(crate) struct SessionConfig {
     pub protect: Protect,
     /// The first seals, all open; empty exactly when `protect` is `None`.
     pub keys: Vec<KeyMaterial>,
+    /// What the keys of CSRF tokens are derived from where `keys` is empty; without
+    /// any there are no tokens.
+    pub csrf_keys: Vec<KeyMaterial>,
+    pub csrf: Rules,
     pub suite: Suite,
     /// Ktor's format, written or accepted.
     pub ktor: Option<KtorConfig>,

@@ -65,12 +65,14 @@ impl<T: SessionData> Entry<T> {
     pub fn csrf_token(&self) -> Result<Option<CsrfToken<T>>, SessionError> {
         let by_value = matches!(self.definition.tracker, Tracker::ByValue(_));
         if by_value && self.definition.format().writes_ktor() {
-            let why = "Ktor's format has no secret of a session that a CSRF token could hang on";
+            let why = "Ktor's format has no id of a session that a CSRF token could hang on";
             return Err(SessionError::Unsupported(why));
         }
+        let format = self.definition.format();
+        let keys = format.csrf()?;
         let Some((id, rotations)) = self.coming_id()? else { return Ok(None) };
-        let secret = if by_value { id.secret() } else { id.locator() };
-        CsrfToken::new(&secret, rotations, &self.core.random).map(Some)
+        let name = if by_value { id.secret() } else { id.locator() };
+        CsrfToken::new(keys, &name, rotations, &self.core.random).map(Some)
     }
 
     /// The id that the session has after the commit, and how often it was
