@@ -203,12 +203,15 @@ async fn token_of<T: SessionData>(
 /// The rules for a request that its headers do not say another origin sent.
 fn rules<T: SessionData>(request: &Request<'_>) -> Result<Arc<Rules>, CsrfGuardError> {
     let sessions = request.rocket().state::<Sessions>();
-    let sessions = sessions.ok_or_else(|| {
-        SessionError::Undefined("the `Sessions` fairing is not attached".into())
-    })?;
+    let sessions = sessions
+        .ok_or_else(|| SessionError::Undefined("the `Sessions` fairing is not attached".into()))?;
     let definition = sessions.core().definition::<T>().map_err(SessionError::Undefined)?;
     let rules = Arc::clone(&definition.csrf);
-    if origin::admits(request, &rules.trusted) { Ok(rules) } else { Err(CsrfGuardError::CrossOrigin) }
+    if origin::admits(request, &rules.trusted) {
+        Ok(rules)
+    } else {
+        Err(CsrfGuardError::CrossOrigin)
+    }
 }
 
 /// Whether the request, with what its form says, carries the session's token. The

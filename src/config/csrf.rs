@@ -46,13 +46,15 @@ fn header(table: &mut Table<'_, '_>) -> String {
         let message = format!("{header:?} is a header with a meaning of its own; choose another");
         table.problem("header", message);
     } else if header.contains('_') {
-        table.warning("header", "nginx drops headers with `_` in their names by default; write `-`");
+        table
+            .warning("header", "nginx drops headers with `_` in their names by default; write `-`");
     }
     header
 }
 
 fn trusted(table: &mut Table<'_, '_>) -> Vec<Origin> {
-    const EXPECTED: &str = "expected a list of origins, scheme://host[:port]: [\"https://pay.example\"]";
+    const EXPECTED: &str =
+        "expected a list of origins, scheme://host[:port]: [\"https://pay.example\"]";
     let values = match table.value("trusted_origins") {
         None => return Vec::new(),
         Some(Value::Array(_, values)) => values,

@@ -74,9 +74,8 @@ impl<'r, T: SessionData, F: FromForm<'r>> FromData<'r> for CsrfForm<T, F> {
     type Error = CsrfFormError<'r>;
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> DataOutcome<'r, Self> {
-        let refuse = |cause: CsrfGuardError| {
-            Outcome::Error((cause.status(), CsrfFormError::Token(cause)))
-        };
+        let refuse =
+            |cause: CsrfGuardError| Outcome::Error((cause.status(), CsrfFormError::Token(cause)));
         // What another origin sent is not even read.
         let rules = match rules::<T>(request) {
             Ok(rules) => rules,

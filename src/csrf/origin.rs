@@ -139,7 +139,9 @@ fn host_of(request: &Request<'_>) -> Option<Authority> {
     match (Sent::of(request, "Host"), asked) {
         (Sent::Never, asked) => asked?,
         (Sent::Once(line), None) => Authority::parse(line),
-        (Sent::Once(line), Some(asked)) => Authority::parse(line).filter(|line| Some(line) == asked.as_ref()),
+        (Sent::Once(line), Some(asked)) => {
+            Authority::parse(line).filter(|line| Some(line) == asked.as_ref())
+        }
         (Sent::Often, _) => None,
     }
 }
@@ -224,7 +226,8 @@ mod tests {
             assert_eq!(Origin::parse(text), None, "{text}");
         }
         // Whatever it is cut to: an origin or none, and no panic.
-        for text in ["https://[2001:db8::1]:8443", "https://pay.éxample：443", "\u{0}://\u{10ffff}"] {
+        for text in ["https://[2001:db8::1]:8443", "https://pay.éxample：443", "\u{0}://\u{10ffff}"]
+        {
             for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
                 let _ = (Origin::parse(&text[..at]), Origin::parse(&text[at..]));
             }

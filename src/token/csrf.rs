@@ -154,10 +154,9 @@ mod tests {
         assert!(vectors.len() > 40);
         for vector in vectors {
             let id = hex::decode(&vector.id).unwrap();
-            let tags = vector.keys(&[vector.material()]).tags(
-                id.first_chunk().unwrap(),
-                vector.generation,
-            );
+            let tags = vector
+                .keys(&[vector.material()])
+                .tags(id.first_chunk().unwrap(), vector.generation);
             let tags: Vec<_> = tags.iter().map(|tag| hex::encode(tag)).collect();
             assert_eq!(tags, [vector.tag], "kind {} {}", vector.kind, vector.transport);
         }

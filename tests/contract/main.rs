@@ -7,6 +7,8 @@ mod cached;
 mod closures;
 mod concurrency;
 mod csrf;
+mod csrf_key;
+mod csrf_requests;
 mod delivery;
 mod devices;
 mod ends;
