@@ -47,7 +47,7 @@ pub enum SessionError {
     /// code panicked while it was saved.
     #[error("the session could not be encoded: {0}")]
     Encode(#[source] EncodeError),
-    /// The session's storage cannot do this.
+    /// The session's storage or configuration cannot do this.
     #[error("not supported: {0}")]
     Unsupported(&'static str),
     /// The session type has no usable definition in this application.

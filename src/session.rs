@@ -343,6 +343,9 @@ impl<T: SessionData> Session<T> {
     /// The session's CSRF token, for a form; `None` without a session. See
     /// [`CsrfToken`]. A session that this request starts, as a login page does
     /// for its form, has one too.
+    ///
+    /// [`SessionError::Unsupported`] where the session has no key to make it with;
+    /// its text says what to write.
     pub fn csrf_token(&self) -> Result<Option<CsrfToken<T>>, SessionError> {
         self.entry.csrf_token()
     }

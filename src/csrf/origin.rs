@@ -90,25 +90,25 @@ fn parse_port(port: &str) -> Option<u16> {
 
 /// A header of a request.
 enum Sent<'r> {
-    Never,
+    Absent,
     Once(&'r str),
-    Often,
+    Several,
 }
 
 impl<'r> Sent<'r> {
     fn of(request: &'r Request<'_>, name: &str) -> Self {
         let mut values = request.headers().get(name);
         match (values.next(), values.next()) {
-            (None, _) => Self::Never,
+            (None, _) => Self::Absent,
             (Some(value), None) => Self::Once(value),
-            (Some(_), Some(_)) => Self::Often,
+            (Some(_), Some(_)) => Self::Several,
         }
     }
 
     fn origin(&self) -> Option<Origin> {
         match self {
             Self::Once(value) => Origin::parse(value),
-            Self::Never | Self::Often => None,
+            Self::Absent | Self::Several => None,
         }
     }
 }
@@ -122,9 +122,9 @@ pub(super) fn admits(request: &Request<'_>, trusted: &[Origin]) -> bool {
     let origin = Sent::of(request, "Origin");
     let is_trusted = || origin.origin().is_some_and(|origin| trusted.contains(&origin));
     match (Sent::of(request, "Sec-Fetch-Site"), &origin) {
-        (Sent::Once("same-origin" | "none"), _) | (Sent::Never, Sent::Never) => true,
-        (Sent::Never, _) => is_own(request, &origin) || is_trusted(),
-        (Sent::Once(_) | Sent::Often, _) => is_trusted(),
+        (Sent::Once("same-origin" | "none"), _) | (Sent::Absent, Sent::Absent) => true,
+        (Sent::Absent, _) => is_own(request, &origin) || is_trusted(),
+        (Sent::Once(_) | Sent::Several, _) => is_trusted(),
     }
 }
 
@@ -137,12 +137,12 @@ fn is_own(request: &Request<'_>, origin: &Sent<'_>) -> bool {
 fn host_of(request: &Request<'_>) -> Option<Authority> {
     let asked = request.host().map(|host| Authority::parse(&host.to_string()));
     match (Sent::of(request, "Host"), asked) {
-        (Sent::Never, asked) => asked?,
+        (Sent::Absent, asked) => asked?,
         (Sent::Once(line), None) => Authority::parse(line),
         (Sent::Once(line), Some(asked)) => {
             Authority::parse(line).filter(|line| Some(line) == asked.as_ref())
         }
-        (Sent::Often, _) => None,
+        (Sent::Several, _) => None,
     }
 }
 

@@ -308,21 +308,21 @@ async fn the_first_token_that_is_there_and_not_empty_counts() {
 
 /// A multipart form of these parts: the lines before the content, and the content.
 fn multipart(parts: &[(&str, &str)]) -> String {
-    let mut body = String::new();
-    for (head, content) in parts {
-        body += &format!("--X\r\nContent-Disposition: form-data; {head}\r\n\r\n{content}\r\n");
-    }
-    body + "--X--\r\n"
+    let part = |(head, content): &(&str, &str)| {
+        format!("--X\r\nContent-Disposition: form-data; {head}\r\n\r\n{content}\r\n")
+    };
+    parts.iter().map(part).chain(["--X--\r\n".to_owned()]).collect()
 }
+
+const PLAIN: &str = "name=\"csrf_token\"";
+const TYPED: &str = "name=\"csrf_token\"\r\nContent-Type: text/plain; charset=utf-8";
+const FILE: &str = "name=\"csrf_token\"; filename=\"x\"";
 
 #[tokio::test]
 async fn a_token_in_a_multipart_part_is_read_with_and_without_a_type() {
     let small = figment("memory").merge(("limits.data-form", 2000));
     let app = App::new(small).await;
     let csrf = &*app.csrf;
-    const PLAIN: &str = "name=\"csrf_token\"";
-    const TYPED: &str = "name=\"csrf_token\"\r\nContent-Type: text/plain; charset=utf-8";
-    const FILE: &str = "name=\"csrf_token\"; filename=\"x\"";
     let send = async |parts: &[(&str, &str)], header: Option<&str>| {
         let fields = [("name=\"amount\"", "7"), ("name=\"to\"", "bob")];
         let body = multipart(&[parts, &fields].concat());
