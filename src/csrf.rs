@@ -62,8 +62,8 @@ pub(crate) struct Rules {
 ///
 /// It needs a key of the server. Where the session has none (`protect = "none"`,
 /// Ktor's unsigned ids), the guards refuse launch unless its table has a `secret`,
-/// and [`Session::csrf_token`] is [`SessionError::Unsupported`]. So it is for
-/// sessions that the client carries in Ktor's format, which have no id.
+/// and [`Session::csrf_token`] is [`SessionError::Unsupported`]. Sessions that the
+/// client carries in Ktor's format have no id to make it from: `Unsupported` too.
 ///
 /// As a guard it forwards with 403 where there is no session. For a form that
 /// is shown before anybody has logged in, start a session first and ask it:
@@ -296,7 +296,7 @@ impl<'r, T: SessionData> FromRequest<'r> for CsrfHeader<T> {
     }
 }
 
-/// Whether nobody could make a token for these sessions, but with a `secret`.
+/// Whether a `secret` is all that a token for these sessions lacks.
 fn lacks_key(definition: &Definition) -> bool {
     let format = definition.format();
     let has_no_id = matches!(definition.tracker, Tracker::ByValue(_)) && format.writes_ktor();
