@@ -18,7 +18,9 @@ use rocket::http::Status;
 use rocket::response::Redirect;
 use rocket::response::content::{RawHtml, RawJson};
 use rocket::{FromForm, catch, catchers, get, launch, post, routes, uri};
-use rocket_typed_sessions::{Authenticate, Authenticated, Session, SessionData, Sessions};
+use rocket_typed_sessions::{
+    Authenticate, Authenticated, Lifetime, Session, SessionData, Sessions,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -69,9 +71,9 @@ fn login(
         return Err((Status::Unauthorized, form()));
     }
     session.login(Login { name: credentials.name.to_owned() });
-    if credentials.remember {
-        session.expires_in(Duration::from_secs(30 * 86_400));
-    }
+    let month = Lifetime::Idle(Duration::from_secs(30 * 86_400));
+    let lifetime = if credentials.remember { month } else { Lifetime::BrowserSession };
+    session.set_lifetime(lifetime).map_err(|cause| (cause.status(), form()))?;
     Ok(Redirect::to(uri!(account)))
 }
 

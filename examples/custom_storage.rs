@@ -47,13 +47,20 @@ impl Rows {
 
     /// Checks the guard of a record that its owner does not have yet, and ends
     /// those that the limit pushes out.
-    fn admit(&mut self, record: &Record, guard: OwnerGuard, now: Timestamp) -> Result<(), Refused> {
+    fn admit(
+        &mut self,
+        record: &Record,
+        guard: &OwnerGuard,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
         let Some(owner) = &record.owner else { return Ok(()) };
         if guard.generation.is_some_and(|generation| generation < self.generation(owner)) {
             return Err(Refused::Revoked);
         }
         let Some(limit) = guard.limit else { return Ok(()) };
         let live = self.of(owner).filter(|(_, record)| record.is_live(now));
+        // The core ends the one that this one replaces.
+        let live = live.filter(|(key, _)| guard.replaces.as_ref() != Some(*key));
         let mut by_age: Vec<_> = live.map(|(key, record)| (record.created, key.clone())).collect();
         by_age.sort();
         let surplus = (by_age.len() + 1).saturating_sub(limit.max);
@@ -88,7 +95,7 @@ impl SessionStorage for Table {
         if rows.marks.get(key).is_some_and(|until| now < *until) {
             return Ok(Create::Refused(Refused::Revoked));
         }
-        Ok(match rows.admit(&record, guard, now) {
+        Ok(match rows.admit(&record, &guard, now) {
             Ok(()) => {
                 rows.records.insert(key.clone(), record);
                 Create::Created
@@ -118,7 +125,7 @@ impl SessionStorage for Table {
             return Ok(Update::Conflict);
         }
         let moves = before.owner != record.owner;
-        let admitted = if moves { rows.admit(&record, guard, now) } else { Ok(()) };
+        let admitted = if moves { rows.admit(&record, &guard, now) } else { Ok(()) };
         Ok(match admitted {
             Ok(()) => {
                 rows.records.insert(key.clone(), record);

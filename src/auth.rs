@@ -51,6 +51,10 @@ pub trait Authenticate: SessionData {
 /// | no session, or not valid | forward, 401 |
 /// | the storage cannot answer | error, 503 |
 ///
+/// `Option<Authenticated<T>>` is `None` where nobody has logged in. While the
+/// storage cannot answer, nobody knows that: the response is 503, as for
+/// [`Session`].
+///
 /// ```
 /// use rocket::{get, response::Redirect, routes};
 /// use rocket_typed_sessions::{Authenticate, Authenticated, SessionData, Sessions};

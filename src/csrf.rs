@@ -1,40 +1,57 @@
 //! Tokens against cross-site request forgery, tied to a session.
 //!
-//! The token is an HMAC under a part of the session's id that is kept nowhere
-//! but with the client, so nothing is stored for it. It changes with the id,
-//! but for periodic renewals, which would break forms that stand open. Every
-//! page shows it under another mask, so that a compressed page gives nothing
-//! away (BREACH).
+//! The token is an HMAC of the session's name and its CSRF generation under a key
+//! of the server, so nothing is stored for it, and nothing that a client holds
+//! lets anybody compute it. It is made under the key that seals and verified
+//! under every key of the list. It changes with the id, but for periodic
+//! renewals, which would break forms that stand open. Every page shows it under
+//! another mask, so that a compressed page gives nothing away (BREACH).
+
+mod form;
+mod origin;
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::Deref;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
-use rocket::data::{Data, FromData, Outcome as DataOutcome};
-use rocket::form::{DataField, Errors, Form, FromForm, Options, ValueField};
 use rocket::http::Status;
 use rocket::outcome::Outcome;
 use rocket::request::{FromRequest, Outcome as GuardOutcome, Request};
 use rocket::response::{Responder, Result as ResponseResult};
-use rocket::{Ignite, Rocket, Sentinel};
+use rocket::{Ignite, Rocket, Sentinel, error};
 use serde::{Serialize, Serializer};
-use sha2::Sha256;
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 use crate::crypto::Random;
+use crate::definition::{Definition, Tracker};
 use crate::error::SessionError;
+use crate::manager::Sessions;
+use crate::token::{CsrfKeys, NO_CSRF_KEY};
 use crate::{Session, SessionData};
 
-/// The form field that [`CsrfForm`] reads.
+pub use form::{CsrfForm, CsrfFormError};
+pub(crate) use origin::Origin;
+
+/// The form field that [`CsrfForm`] reads, unless the session's table names
+/// another: `csrf = { field = "…" }`.
 pub const CSRF_FIELD: &str = "csrf_token";
-/// The header that [`CsrfHeader`] and [`CsrfForm`] read.
+/// The header that [`CsrfHeader`] and [`CsrfForm`] read, unless the session's
+/// table names another: `csrf = { header = "…" }`.
 pub const CSRF_HEADER: &str = "X-CSRF-Token";
 
 /// Bytes of the HMAC that a token carries.
-const LENGTH: usize = 16;
+const LENGTH: usize = CsrfKeys::TAG;
+
+/// What a session's `csrf` table says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub field: Arc<str>,
+    pub header: String,
+    /// Origins beside the request's own host.
+    pub trusted: Vec<Origin>,
+}
 
 /// The CSRF token of the request's session of type `T`: put it into forms as
 /// the field [`CSRF_FIELD`], or let scripts send it as [`CSRF_HEADER`].
@@ -43,8 +60,10 @@ const LENGTH: usize = 16;
 /// another form for every guard. It holds as long as the session's id, periodic
 /// renewals left aside: `renew` and `login` make it worthless.
 ///
-/// Sessions that the client carries in Ktor's format have no secret to derive it
-/// from: [`SessionError::Unsupported`].
+/// It needs a key of the server. Where the session has none (`protect = "none"`,
+/// Ktor's unsigned ids), the guards refuse launch unless its table has a `secret`,
+/// and [`Session::csrf_token`] is [`SessionError::Unsupported`]. Sessions that the
+/// client carries in Ktor's format have no id to make it from: `Unsupported` too.
 ///
 /// As a guard it forwards with 403 where there is no session. For a form that
 /// is shown before anybody has logged in, start a session first and ask it:
@@ -78,7 +97,8 @@ const LENGTH: usize = 16;
 /// }
 /// ```
 pub struct CsrfToken<T: SessionData> {
-    expected: [u8; LENGTH],
+    /// Under each key of the list; the text was made from the first.
+    tags: Vec<[u8; LENGTH]>,
     text: String,
     data: PhantomData<fn() -> T>,
 }
@@ -90,19 +110,16 @@ pub struct CsrfError;
 
 impl<T: SessionData> CsrfToken<T> {
     pub(crate) fn new(
-        secret: &[u8; 16],
-        rotations: u32,
+        keys: &CsrfKeys,
+        name: &[u8; 16],
+        generation: u32,
         random: &Random,
     ) -> Result<Self, SessionError> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret).map_err(|_| SessionError::Random)?;
-        mac.update(b"rsess1/csrf/");
-        mac.update(&rotations.to_be_bytes());
-        mac.update(T::NAME.as_bytes());
-        let mut expected = [0; LENGTH];
-        expected.copy_from_slice(&mac.finalize().into_bytes()[..LENGTH]);
+        let tags = keys.tags(name, generation);
+        let tag = tags.first().ok_or(SessionError::Unsupported(NO_CSRF_KEY))?;
         let mask: [u8; LENGTH] = random.bytes()?;
-        let text = URL_SAFE_NO_PAD.encode([mask, xor(mask, expected)].concat());
-        Ok(Self { expected, text, data: PhantomData })
+        let text = URL_SAFE_NO_PAD.encode([mask, xor(mask, *tag)].concat());
+        Ok(Self { tags, text, data: PhantomData })
     }
 
     /// Whether a form or script sent this session's token; constant time.
@@ -114,8 +131,10 @@ impl<T: SessionData> CsrfToken<T> {
             .ok_or(CsrfError)?;
         let (mask, masked) = decoded.split_first_chunk().ok_or(CsrfError)?;
         let masked: &[u8; LENGTH] = masked.try_into().map_err(|_| CsrfError)?;
-        let same: bool = xor(*mask, *masked).ct_eq(&self.expected).into();
-        if same { Ok(()) } else { Err(CsrfError) }
+        let tag = xor(*mask, *masked);
+        let any = |same: Choice, own: &[u8; LENGTH]| same | tag.ct_eq(own);
+        let same = self.tags.iter().fold(Choice::from(0), any);
+        if same.into() { Ok(()) } else { Err(CsrfError) }
     }
 }
 
@@ -154,6 +173,9 @@ pub enum CsrfGuardError {
     /// No session, no token, or another one's: 403.
     #[error(transparent)]
     Refused(#[from] CsrfError),
+    /// A page of another origin sent the request: 403.
+    #[error("a page of another origin sent the request")]
+    CrossOrigin,
     /// The session could not be loaded: 503, or its random mask not drawn: 500.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -162,7 +184,7 @@ pub enum CsrfGuardError {
 impl CsrfGuardError {
     fn status(&self) -> Status {
         match self {
-            Self::Refused(_) => Status::Forbidden,
+            Self::Refused(_) | Self::CrossOrigin => Status::Forbidden,
             Self::Session(cause) => cause.status(),
         }
     }
@@ -178,12 +200,29 @@ async fn token_of<T: SessionData>(
     }
 }
 
-/// Whether the request, with what its form says, carries the session's token.
+/// The rules for a request that its headers do not say another origin sent.
+fn rules<T: SessionData>(request: &Request<'_>) -> Result<Arc<Rules>, CsrfGuardError> {
+    let sessions = request.rocket().state::<Sessions>();
+    let sessions = sessions
+        .ok_or_else(|| SessionError::Undefined("the `Sessions` fairing is not attached".into()))?;
+    let definition = sessions.core().definition::<T>().map_err(SessionError::Undefined)?;
+    let rules = Arc::clone(&definition.csrf);
+    if origin::admits(request, &rules.trusted) {
+        Ok(rules)
+    } else {
+        Err(CsrfGuardError::CrossOrigin)
+    }
+}
+
+/// Whether the request, with what its form says, carries the session's token. The
+/// first that is not empty counts.
 async fn check<T: SessionData>(
     request: &Request<'_>,
+    rules: &Rules,
     field: Option<&str>,
 ) -> Result<(), CsrfGuardError> {
-    let submitted = field.or_else(|| request.headers().get_one(CSRF_HEADER)).ok_or(CsrfError)?;
+    let header = || request.headers().get(&rules.header).find(|value| !value.is_empty());
+    let submitted = field.or_else(header).ok_or(CsrfError)?;
     let token = token_of::<T>(request).await?.ok_or(CsrfError)?;
     Ok(token.verify(submitted)?)
 }
@@ -203,6 +242,18 @@ impl<'r, T: SessionData> FromRequest<'r> for CsrfToken<T> {
 
 /// A request that carries its session's CSRF token as [`CSRF_HEADER`], as
 /// scripts send it. Every other request is refused with 403.
+///
+/// So is one whose headers say that a page of another origin sent it, whatever
+/// token it carries. `GET`, `HEAD`, `OPTIONS` and `TRACE` are not looked at so.
+///
+/// | `Sec-Fetch-Site` | `Origin` | |
+/// |---|---|---|
+/// | `same-origin`, `none` | any | the token decides |
+/// | anything else | in `csrf.trusted_origins` | the token decides |
+/// | anything else | any other, or none | 403 |
+/// | absent | the request's host, or in `csrf.trusted_origins` | the token decides |
+/// | absent | any other | 403 |
+/// | absent | absent | the token decides |
 ///
 /// ```
 /// use rocket::{delete, http::Status};
@@ -234,136 +285,51 @@ impl<'r, T: SessionData> FromRequest<'r> for CsrfHeader<T> {
     type Error = CsrfGuardError;
 
     async fn from_request(request: &'r Request<'_>) -> GuardOutcome<Self, CsrfGuardError> {
-        match check::<T>(request, None).await {
+        let checked = match rules::<T>(request) {
+            Ok(rules) => check::<T>(request, &rules, None).await,
+            Err(cause) => Err(cause),
+        };
+        match checked {
             Ok(()) => Outcome::Success(Self(PhantomData)),
             Err(cause) => Outcome::Error((cause.status(), cause)),
         }
     }
 }
 
-/// A form that carries its session's CSRF token in the field [`CSRF_FIELD`], or
-/// else as [`CSRF_HEADER`]; derefs to `F`. Every other request is refused with
-/// 403. `F` itself never sees the field, so that it may be
-/// [`Strict`](rocket::form::Strict).
-///
-/// | | outcome |
-/// |---|---|
-/// | the session's token | as [`Form`] |
-/// | no token, another's, no session | error, 403 |
-/// | the storage cannot answer | error, 503 |
-pub struct CsrfForm<T: SessionData, F> {
-    form: F,
-    data: PhantomData<fn() -> T>,
+/// Whether a `secret` is all that a token for these sessions lacks.
+fn lacks_key(definition: &Definition) -> bool {
+    let format = definition.format();
+    let has_no_id = matches!(definition.tracker, Tracker::ByValue(_)) && format.writes_ktor();
+    !has_no_id && format.csrf().is_err()
 }
 
-impl<T: SessionData, F> CsrfForm<T, F> {
-    /// The form.
-    pub fn into_inner(self) -> F {
-        self.form
+/// As for [`Session`], and where there is no key to make tokens with.
+fn abort<T: SessionData>(rocket: &Rocket<Ignite>) -> bool {
+    if Session::<T>::abort(rocket) {
+        return true;
     }
+    let sessions = rocket.state::<Sessions>();
+    let definition = sessions.and_then(|sessions| sessions.core().definition::<T>().ok());
+    let lacks = definition.is_some_and(|definition| lacks_key(definition));
+    if lacks {
+        error!("A route has a CSRF guard of `sessions.{}`: {NO_CSRF_KEY}.", T::NAME);
+    }
+    lacks
 }
 
-impl<T: SessionData, F> Deref for CsrfForm<T, F> {
-    type Target = F;
-
-    fn deref(&self) -> &F {
-        &self.form
-    }
-}
-
-impl<T: SessionData, F: fmt::Debug> fmt::Debug for CsrfForm<T, F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.form.fmt(f)
-    }
-}
-
-/// Why a [`CsrfForm`] was not read.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum CsrfFormError<'r> {
-    /// The token, or the session that it belongs to.
-    Token(CsrfGuardError),
-    /// The form, as [`Form`] says.
-    Form(Errors<'r>),
-}
-
-#[rocket::async_trait]
-impl<'r, T: SessionData, F: FromForm<'r>> FromData<'r> for CsrfForm<T, F> {
-    type Error = CsrfFormError<'r>;
-
-    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> DataOutcome<'r, Self> {
-        match Form::<WithToken<'r, F>>::from_data(request, data).await {
-            Outcome::Success(form) => {
-                let WithToken { token, form } = form.into_inner();
-                if let Err(cause) = check::<T>(request, token).await {
-                    return Outcome::Error((cause.status(), CsrfFormError::Token(cause)));
-                }
-                match form {
-                    Ok(form) => Outcome::Success(Self { form, data: PhantomData }),
-                    Err(errors) => Outcome::Error((errors.status(), CsrfFormError::Form(errors))),
-                }
-            }
-            Outcome::Error((status, errors)) => {
-                Outcome::Error((status, CsrfFormError::Form(errors)))
-            }
-            Outcome::Forward(forward) => Outcome::Forward(forward),
-        }
-    }
-}
-
-/// A form and the token beside it. The form's own errors wait until the token
-/// has been judged.
-struct WithToken<'r, F> {
-    token: Option<&'r str>,
-    form: Result<F, Errors<'r>>,
-}
-
-struct Context<'r, F: FromForm<'r>> {
-    token: Option<&'r str>,
-    form: F::Context,
-}
-
-#[rocket::async_trait]
-impl<'r, F: FromForm<'r>> FromForm<'r> for WithToken<'r, F> {
-    type Context = Context<'r, F>;
-
-    fn init(options: Options) -> Self::Context {
-        Context { token: None, form: F::init(options) }
-    }
-
-    fn push_value(context: &mut Self::Context, field: ValueField<'r>) {
-        if field.name == CSRF_FIELD {
-            context.token = Some(field.value);
-        } else {
-            F::push_value(&mut context.form, field);
-        }
-    }
-
-    async fn push_data(context: &mut Self::Context, field: DataField<'r, '_>) {
-        F::push_data(&mut context.form, field).await;
-    }
-
-    fn push_error(context: &mut Self::Context, error: rocket::form::Error<'r>) {
-        F::push_error(&mut context.form, error);
-    }
-
-    fn finalize(context: Self::Context) -> Result<Self, Errors<'r>> {
-        Ok(Self { token: context.token, form: F::finalize(context.form) })
-    }
-}
-
-macro_rules! abort_as_session {
+macro_rules! abort_without_key {
     ($($guard:ty, [$($bounds:tt)*];)*) => {$(
         impl<T: SessionData, $($bounds)*> Sentinel for $guard {
-            /// As for [`Session`].
+            /// Refuses launch as [`Session`] does, and where the session has no key
+            /// to make tokens with.
             fn abort(rocket: &Rocket<Ignite>) -> bool {
-                Session::<T>::abort(rocket)
+                abort::<T>(rocket)
             }
         }
     )*};
 }
 
-abort_as_session! {
+abort_without_key! {
     CsrfToken<T>, [];
     CsrfHeader<T>, [];
     CsrfForm<T, F>, [F];

@@ -17,6 +17,7 @@ use crate::by_id::ById;
 use crate::by_value::ByValue;
 use crate::codec::Codec;
 use crate::crypto::Random;
+use crate::csrf::Rules;
 use crate::error::SessionError;
 use crate::event::{SessionEvent, SessionEventKind};
 use crate::expiry::Clock;
@@ -82,6 +83,7 @@ pub(crate) struct Definition {
     pub tracker: Tracker,
     pub policy: Policy,
     pub storage_timeout: Duration,
+    pub csrf: Arc<Rules>,
     pub claimed: OnceLock<(TypeId, &'static str)>,
 }
 

@@ -47,7 +47,12 @@ pub enum SessionError {
     /// code panicked while it was saved.
     #[error("the session could not be encoded: {0}")]
     Encode(#[source] EncodeError),
-    /// The session's storage cannot do this.
+    /// [`Lifetime`](crate::Lifetime) of no time: an idle time of zero, or a date that
+    /// is over. Nothing was changed. It is 500, since the application has made it:
+    /// check what comes from a user first.
+    #[error("the session's lifetime has no time in it: {0}")]
+    Lifetime(&'static str),
+    /// The session's storage or configuration cannot do this.
     #[error("not supported: {0}")]
     Unsupported(&'static str),
     /// The session type has no usable definition in this application.

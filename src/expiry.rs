@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::error::SessionError;
+use crate::transport::MaxAge;
+
 /// Milliseconds since the Unix epoch. Arithmetic saturates and never panics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
@@ -56,9 +59,27 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// How long one session lives; see [`Session::set_lifetime`](crate::Session::set_lifetime).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lifetime {
+    /// As the session's table in Rocket.toml says.
+    #[default]
+    Configured,
+    /// So long since its last use, instead of `idle_timeout`: "remember me". It is
+    /// kept in whole seconds; a part of one counts as a whole.
+    Idle(Duration),
+    /// Until this time, used or not, instead of `idle_timeout`. It is kept in whole
+    /// milliseconds; a part of one is dropped.
+    Until(SystemTime),
+    /// As configured, and no longer than the browser is open: its cookie has no
+    /// `Max-Age`.
+    BrowserSession,
+}
+
 /// How long sessions of one definition live, as configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Lifetime {
+pub(crate) struct Timeouts {
     /// Since last use.
     pub idle: Duration,
     /// Since creation.
@@ -79,14 +100,49 @@ pub(crate) enum OwnLifetime {
     Configured,
     /// Seconds since last use.
     Idle(u64),
-    /// Nothing writes this yet; it is kept as it was read.
     Until(Timestamp),
-    /// Nothing writes this yet; it is kept as it was read.
     BrowserSession,
+}
+
+/// Stands for a time that this platform cannot represent: the end of the year 9999.
+const FAR: Duration = Duration::from_secs(253_402_300_799);
+
+impl From<OwnLifetime> for Lifetime {
+    fn from(lifetime: OwnLifetime) -> Self {
+        match lifetime {
+            OwnLifetime::Configured => Self::Configured,
+            OwnLifetime::Idle(seconds) => Self::Idle(Duration::from_secs(seconds)),
+            OwnLifetime::Until(time) => {
+                Self::Until(time.to_system_time().unwrap_or(UNIX_EPOCH + FAR))
+            }
+            OwnLifetime::BrowserSession => Self::BrowserSession,
+        }
+    }
 }
 
 impl OwnLifetime {
     const MAX_VALUE: u64 = (1 << 56) - 1;
+
+    /// What the application said at `now`. It must leave the session some time.
+    pub fn of(lifetime: Lifetime, now: Timestamp) -> Result<Self, SessionError> {
+        match lifetime {
+            Lifetime::Configured => Ok(Self::Configured),
+            Lifetime::BrowserSession => Ok(Self::BrowserSession),
+            Lifetime::Idle(idle) if idle.is_zero() => {
+                Err(SessionError::Lifetime("an idle time of zero"))
+            }
+            Lifetime::Idle(idle) => Ok(Self::Idle(whole_seconds(idle).min(Self::MAX_VALUE))),
+            Lifetime::Until(time) => {
+                let until = Timestamp::from(time).min(Timestamp(Self::MAX_VALUE));
+                let is_over = until <= now;
+                if is_over {
+                    Err(SessionError::Lifetime("it is over already"))
+                } else {
+                    Ok(Self::Until(until))
+                }
+            }
+        }
+    }
 
     pub fn to_bytes(self) -> [u8; 8] {
         let (kind, value) = match self {
@@ -129,14 +185,6 @@ impl Times {
         Self { created: now, seen: now, authenticated, lifetime: OwnLifetime::Configured }
     }
 
-    /// The session's own idle time, if it has one.
-    pub fn own_idle(&self) -> Option<Duration> {
-        match self.lifetime {
-            OwnLifetime::Idle(seconds) => Some(Duration::from_secs(seconds)),
-            _ => None,
-        }
-    }
-
     /// The same session, seen now. A clock that jumped back moves nothing back.
     #[must_use]
     pub fn refreshed(self, now: Timestamp) -> Self {
@@ -144,20 +192,59 @@ impl Times {
     }
 }
 
-impl Lifetime {
-    /// When a session with these times ends.
+impl Timeouts {
+    /// From when on a session with these times is over. An idle time counts from the
+    /// last use that was written down. Later uses are up to one interval younger, so
+    /// that interval is added.
     pub fn expires(&self, times: &Times) -> Timestamp {
-        let idle = times.own_idle().unwrap_or(self.idle);
-        times.seen.after(idle).min(times.created.after(self.absolute))
+        let end = match times.lifetime {
+            OwnLifetime::Until(time) => time,
+            OwnLifetime::Idle(seconds) => {
+                times.seen.after(Duration::from_secs(seconds)).after(self.interval(times))
+            }
+            OwnLifetime::Configured | OwnLifetime::BrowserSession => {
+                times.seen.after(self.unused())
+            }
+        };
+        end.min(self.ends(times))
     }
 
-    /// How long a client must keep the token of a session with an idle time of
-    /// its own: until the absolute end for an id, which touches need not send
-    /// again, else for that idle time. `None` leaves it to the configuration.
-    pub fn own_max_age(&self, times: &Times, now: Timestamp, is_id: bool) -> Option<Duration> {
-        let idle = times.own_idle()?;
-        let rest = times.created.after(self.absolute).since(now);
-        Some(if is_id { rest } else { idle.min(rest) })
+    /// How long a session with the configured lifetime lives after the last use that
+    /// was written down.
+    pub fn unused(&self) -> Duration {
+        self.idle.saturating_add(self.touch_after)
+    }
+
+    /// The absolute end.
+    fn ends(&self, times: &Times) -> Timestamp {
+        times.created.after(self.absolute)
+    }
+
+    /// How much younger than `seen` the last use may be. A session with an idle time
+    /// of its own is refreshed after a tenth of it, or sooner.
+    fn interval(&self, times: &Times) -> Duration {
+        match times.lifetime {
+            OwnLifetime::Idle(seconds) => (Duration::from_secs(seconds) / 10).min(self.touch_after),
+            _ => self.touch_after,
+        }
+    }
+
+    /// How long a client must keep the token of a session with these times. An id is
+    /// good until the absolute end, since touches need not send it again.
+    pub fn max_age(&self, times: &Times, now: Timestamp, is_id: bool) -> MaxAge {
+        match times.lifetime {
+            OwnLifetime::Configured => MaxAge::Configured,
+            OwnLifetime::BrowserSession => MaxAge::Session,
+            OwnLifetime::Idle(_) if is_id => MaxAge::Of(self.ends(times).since(now)),
+            OwnLifetime::Until(_) => MaxAge::Of(self.expires(times).since(now)),
+            // A part of a second less would break the promise.
+            OwnLifetime::Idle(_) => {
+                let rest = self.expires(times).since(now);
+                MaxAge::Of(
+                    Duration::from_secs(whole_seconds(rest)).min(self.ends(times).since(now)),
+                )
+            }
+        }
     }
 
     /// Whether a session with these times lives at `now` (checklist S42–S45):
@@ -185,10 +272,13 @@ impl Lifetime {
 
     /// Whether an otherwise unchanged session is due for a refreshed expiry.
     pub fn touch_due(&self, times: &Times, now: Timestamp) -> bool {
-        // A session that has less time than others is refreshed sooner.
-        let own = times.own_idle().map_or(self.touch_after, |idle| idle / 10);
-        now.since(times.seen) >= self.touch_after.min(own) && now > times.seen
+        now.since(times.seen) >= self.interval(times) && now > times.seen
     }
+}
+
+/// A part of a second counts as a whole.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
 }
 
 /// Where the core's time comes from.
@@ -221,10 +311,11 @@ mod tests {
     use super::*;
 
     const DAY: Duration = Duration::from_secs(86_400);
-    const LIFETIME: Lifetime = Lifetime {
+    const HOUR: u64 = 3_600_000;
+    const LIFETIME: Timeouts = Timeouts {
         idle: DAY,
         absolute: Duration::from_secs(3 * 86_400),
-        touch_after: DAY,
+        touch_after: Duration::from_secs(3600),
         renewal_grace: Duration::from_secs(30),
         renew_after: Some(Duration::from_secs(3600)),
     };
@@ -240,9 +331,105 @@ mod tests {
 
     #[test]
     fn s42_idle_ends_a_session_at_the_exact_millisecond() {
-        let day = 86_400_000;
-        assert!(LIFETIME.admits(&times(1000, 1000), Timestamp(1000 + day - 1)));
-        assert!(!LIFETIME.admits(&times(1000, 1000), Timestamp(1000 + day)));
+        // A use up to an hour after the last touch is not written down.
+        let end = 1000 + 25 * HOUR;
+        assert!(LIFETIME.admits(&times(1000, 1000), Timestamp(end - 1)));
+        assert!(!LIFETIME.admits(&times(1000, 1000), Timestamp(end)));
+        let exact = Timeouts { touch_after: Duration::ZERO, ..LIFETIME };
+        assert!(exact.admits(&times(1000, 1000), Timestamp(1000 + 24 * HOUR - 1)));
+        assert!(!exact.admits(&times(1000, 1000), Timestamp(1000 + 24 * HOUR)));
+    }
+
+    /// The promise of `idle_timeout`, at every moment of a use.
+    #[test]
+    fn s42_a_session_lives_for_its_idle_time_after_every_use_and_no_longer_than_an_interval_more() {
+        for (lifetime, idle, interval) in [
+            (OwnLifetime::Configured, 24 * HOUR, HOUR),
+            (OwnLifetime::BrowserSession, 24 * HOUR, HOUR),
+            (OwnLifetime::Idle(40 * 3600), 40 * HOUR, HOUR),
+            (OwnLifetime::Idle(60), 60_000, 6_000),
+            (OwnLifetime::Idle(1), 1_000, 100),
+        ] {
+            let times = Times { lifetime, ..times(5, 5) };
+            for since in (0..=interval).step_by(100) {
+                let used = Timestamp(5 + since);
+                let due = LIFETIME.touch_due(&times, used);
+                assert_eq!(due, since >= interval, "{lifetime:?} {since}");
+                let after = if due { times.refreshed(used) } else { times };
+                let end = LIFETIME.expires(&after);
+                assert!(end >= Timestamp(used.0 + idle), "{lifetime:?} {since}");
+                assert!(end <= Timestamp(used.0 + idle + interval), "{lifetime:?} {since}");
+            }
+        }
+    }
+
+    #[test]
+    fn s43_a_date_takes_the_place_of_the_idle_time_and_not_of_the_absolute_end() {
+        let until = |end| Times { lifetime: OwnLifetime::Until(Timestamp(end)), ..times(0, 0) };
+        for (end, expected) in [(1, 1), (71 * HOUR, 71 * HOUR), (u64::MAX, 72 * HOUR)] {
+            let times = until(end);
+            assert_eq!(LIFETIME.expires(&times), Timestamp(expected));
+            assert_eq!(LIFETIME.expires(&times.refreshed(Timestamp(HOUR))), Timestamp(expected));
+            assert!(LIFETIME.admits(&times, Timestamp(expected - 1)));
+            assert!(!LIFETIME.admits(&times, Timestamp(expected)));
+        }
+    }
+
+    #[test]
+    fn a_token_is_kept_until_its_session_ends_and_no_longer() {
+        use OwnLifetime::{BrowserSession, Configured, Idle, Until};
+        let now = 10 * HOUR;
+        let age = |lifetime, is_id| {
+            LIFETIME.max_age(&Times { lifetime, ..times(HOUR, now) }, Timestamp(now), is_id)
+        };
+        let millis = |millis| MaxAge::Of(Duration::from_millis(millis));
+        for (lifetime, id, token) in [
+            (Configured, MaxAge::Configured, MaxAge::Configured),
+            (BrowserSession, MaxAge::Session, MaxAge::Session),
+            (Idle(36_000), millis(63 * HOUR), millis(11 * HOUR)),
+            // Two and a half seconds of it are a tenth.
+            (Idle(25), millis(63 * HOUR), millis(28_000)),
+            (Idle(600 * 3600), millis(63 * HOUR), millis(63 * HOUR)),
+            (Until(Timestamp(now + 1500)), millis(1500), millis(1500)),
+            (Until(Timestamp(1000 * HOUR)), millis(63 * HOUR), millis(63 * HOUR)),
+        ] {
+            assert_eq!(age(lifetime, true), id, "{lifetime:?}");
+            assert_eq!(age(lifetime, false), token, "{lifetime:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_application_says_is_kept_and_what_leaves_no_time_is_refused() {
+        let now = Timestamp(1_000_000);
+        let at = |millis| UNIX_EPOCH + Duration::from_millis(millis);
+        let of = |lifetime| OwnLifetime::of(lifetime, now).ok();
+        for (lifetime, expected) in [
+            (Lifetime::Configured, OwnLifetime::Configured),
+            (Lifetime::BrowserSession, OwnLifetime::BrowserSession),
+            (Lifetime::Idle(Duration::from_nanos(1)), OwnLifetime::Idle(1)),
+            (Lifetime::Idle(Duration::from_millis(1001)), OwnLifetime::Idle(2)),
+            (Lifetime::Idle(Duration::MAX), OwnLifetime::Idle(OwnLifetime::MAX_VALUE)),
+            (Lifetime::Until(at(1_000_001)), OwnLifetime::Until(Timestamp(1_000_001))),
+        ] {
+            assert_eq!(of(lifetime), Some(expected), "{lifetime:?}");
+            assert_eq!(OwnLifetime::from_bytes(expected.to_bytes()), Some(expected));
+        }
+        let over = at(1_000_000) + Duration::from_micros(999);
+        for lifetime in [
+            Lifetime::Idle(Duration::ZERO),
+            Lifetime::Until(over),
+            Lifetime::Until(UNIX_EPOCH - Duration::from_secs(1)),
+        ] {
+            assert_eq!(of(lifetime), None, "{lifetime:?}");
+        }
+        for lifetime in [
+            Lifetime::Configured,
+            Lifetime::Idle(Duration::from_secs(1)),
+            Lifetime::Until(at(2_000_000)),
+            Lifetime::BrowserSession,
+        ] {
+            assert_eq!(of(lifetime).map(Lifetime::from), Some(lifetime));
+        }
     }
 
     #[test]
@@ -268,7 +455,7 @@ mod tests {
         assert!(LIFETIME.admits(&times(1_060_000, 1_060_000), now));
         let login = Times { authenticated: Timestamp(u64::MAX), ..times(900_000, 900_000) };
         assert!(!LIFETIME.admits(&login, now));
-        let forever = Lifetime { idle: Duration::MAX, absolute: Duration::MAX, ..LIFETIME };
+        let forever = Timeouts { idle: Duration::MAX, absolute: Duration::MAX, ..LIFETIME };
         assert!(forever.admits(&times(0, 0), Timestamp(u64::MAX - 1)));
     }
 

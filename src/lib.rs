@@ -9,6 +9,7 @@
 //! seals and opens it, *codec* turns values into bytes, and *storage* keeps
 //! records.
 
+mod absence;
 mod auth;
 mod background;
 mod by_id;
@@ -37,7 +38,14 @@ pub mod testing;
 mod token;
 mod transformer;
 mod transport;
+mod try_session;
 
+// Its examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/responses.md")]
+struct Responses;
+
+pub use absence::Absence;
 pub use auth::{Authenticate, Authenticated, RecentlyAuthenticated};
 pub use client::ClientInfo;
 pub use csrf::{
@@ -46,10 +54,12 @@ pub use csrf::{
 };
 pub use error::{DecodeError, EncodeError, SessionError};
 pub use event::{SessionEvent, SessionEventKind};
+pub use expiry::Lifetime;
 pub use fairing::SessionsFairing;
 pub use manager::{SessionHandle, SessionInfo, SessionManager, Sessions};
 pub use session::{Session, SessionData};
 pub use storage::{SessionStorage, StorageError};
 pub use token::{InvalidSessionId, SessionId};
 pub use transformer::{SessionTransformer, TransformFailed};
-pub use transport::{Outgoing, SessionTransport, SizeLimit};
+pub use transport::{MaxAge, Outgoing, SessionTransport, SizeLimit};
+pub use try_session::TrySession;

@@ -233,10 +233,12 @@ impl<T: SessionData> SessionManager<'_, T> {
         let storage = tracker.server.storage_of(id);
         let now = self.core.clock.now();
         let ended = async {
+            let found = storage.read_fresh(&key, now).await?;
             // Of ids that are not signed, anybody can name one that is nobody's.
-            let known =
-                definition.format().is_protected() || storage.read(&key, now).await?.is_some();
-            Ok(known && tracker.end(&*storage, &key, now).await?)
+            let known = definition.format().is_protected() || found.is_some();
+            // What a login has replaced is over already, and goes on saying so.
+            let replaced = found.is_some_and(|record| by_id::is_replaced(definition, &record));
+            Ok(known && !replaced && tracker.end(&*storage, &key, now).await?)
         };
         let ended = self.within(definition, ended).await?;
         if ended {

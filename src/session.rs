@@ -8,18 +8,21 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
+use rocket::http::Status;
 use rocket::outcome::Outcome;
 use rocket::request::{FromRequest, Outcome as GuardOutcome, Request};
 use rocket::{Ignite, Rocket, Sentinel, error};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::absence::Absence;
 use crate::csrf::CsrfToken;
 use crate::error::{DecodeError, EncodeError, SessionError};
+use crate::expiry::{Lifetime, OwnLifetime};
 use crate::manager::Sessions;
 use crate::request::entry::Entry;
-use crate::request::session_of;
 use crate::request::state::State;
+use crate::request::{RequestSessions, session_of};
 use crate::storage::Timestamp;
 use crate::token::SessionId;
 
@@ -81,10 +84,20 @@ pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'sta
 /// Cheap to clone; every guard for the same `T` in one request shares one
 /// state, loaded once. Changes are committed once, in the response fairing.
 ///
-/// As a guard it fails only when the storage cannot answer, with 503, and
-/// leaves the client's token alone; take `Result<Session<T>, SessionError>` to
-/// deal with that in the handler. A missing, malformed, forged, expired or
-/// unknown token is an absent session.
+/// A missing, malformed, forged, expired or unknown token is an absent session.
+///
+/// | | outcome |
+/// |---|---|
+/// | a session, or none | success |
+/// | the storage cannot answer | error, 503 |
+///
+/// A storage that cannot answer leaves the client's token alone, and is never
+/// taken for an absent session. `Option<Session<T>>`, `Result<Session<T>, _>` and
+/// guards of your own that swallow the error change nothing about that: the
+/// handler runs, its response is replaced by the 503 of the application's
+/// catcher, and what the request changed in sessions is dropped. What else the
+/// handler did has happened, and a client that tries again repeats it. To serve
+/// such a request all the same, take [`TrySession`](crate::TrySession).
 ///
 /// ```
 /// use rocket::{get, routes};
@@ -121,6 +134,37 @@ impl<T: SessionData> Session<T> {
     /// The value as this request sees it, its own changes included.
     pub fn get(&self) -> Option<Arc<T>> {
         self.entry.get()
+    }
+
+    /// Why the request has presented no session; `None` if it has. It tells what was
+    /// presented, and stays the same whatever the request does with its session.
+    ///
+    /// It is for the page: "please log in **again**". What this crate sends is the
+    /// same for all three, and nothing is stored to tell them apart.
+    ///
+    /// ```
+    /// use rocket::get;
+    /// use rocket_typed_sessions::{Absence, Session, SessionData};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Clone, Serialize, Deserialize)]
+    /// struct User { id: String }
+    ///
+    /// impl SessionData for User {
+    ///     const NAME: &'static str = "user";
+    /// }
+    ///
+    /// #[get("/login")]
+    /// fn login_page(session: Session<User>) -> &'static str {
+    ///     match session.absence() {
+    ///         None => "You are logged in.",
+    ///         Some(Absence::Ended) => "You have been logged out. Please log in again.",
+    ///         Some(_) => "Please log in.",
+    ///     }
+    /// }
+    /// ```
+    pub fn absence(&self) -> Option<Absence> {
+        self.entry.absence
     }
 
     /// The value; starts a session with what `f` returns if there is none.
@@ -235,13 +279,105 @@ impl<T: SessionData> Session<T> {
         self.entry.refresh().await
     }
 
-    /// Gives the session an idle time of its own instead of the configured one,
-    /// in whole seconds, at least one: "remember me". The absolute timeout still
-    /// holds. A cookie then lasts as long as the session, whatever its
-    /// configured `max_age`. A login begins with the configured time again.
+    /// Gives the session a lifetime of its own, or the configured one again. See
+    /// [`Lifetime`], and `docs/lifetimes.md` for more examples.
+    ///
+    /// It holds for the session that is there, and for one that this request begins:
+    /// it may be said before the first value, and before or after a
+    /// [`login`](Self::login). `clear`, `discard` and a 5xx take it back like any
+    /// other change. A [`renew`](Self::renew) keeps it. A login of a later request
+    /// begins with [`Lifetime::Configured`].
+    ///
+    /// No lifetime is longer than `absolute_timeout`. A cookie lasts as long as its
+    /// session, whatever `max_age` is configured. That of an id lasts until the
+    /// absolute end, if the session has an idle time of its own.
+    ///
+    /// [`SessionError::Lifetime`] for an idle time of zero and a date that is over,
+    /// and [`SessionError::Unsupported`] with Ktor's format, which has no room for it.
+    /// Both change nothing.
+    ///
+    /// "Remember me", as a box that can be ticked and unticked again:
     ///
     /// ```
     /// use rocket::post;
+    /// use rocket_typed_sessions::{Lifetime, Session, SessionData, SessionError};
+    /// use serde::{Deserialize, Serialize};
+    /// use std::time::Duration;
+    ///
+    /// #[derive(Clone, Serialize, Deserialize)]
+    /// struct User { id: String }
+    ///
+    /// impl SessionData for User {
+    ///     const NAME: &'static str = "user";
+    /// }
+    ///
+    /// #[post("/remember?<tick>")]
+    /// fn remember(session: Session<User>, tick: bool) -> Result<(), SessionError> {
+    ///     session.set_lifetime(if tick {
+    ///         Lifetime::Idle(Duration::from_secs(30 * 86_400))
+    ///     } else {
+    ///         Lifetime::BrowserSession
+    ///     })
+    /// }
+    /// ```
+    ///
+    /// A session until midnight, UTC:
+    ///
+    /// ```
+    /// use rocket::time::{OffsetDateTime, Time};
+    /// use rocket::post;
+    /// use rocket_typed_sessions::{Lifetime, Session, SessionData, SessionError};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Clone, Serialize, Deserialize)]
+    /// struct Till { number: u32 }
+    ///
+    /// impl SessionData for Till {
+    ///     const NAME: &'static str = "till";
+    /// }
+    ///
+    /// #[post("/open/<number>")]
+    /// fn open(session: Session<Till>, number: u32) -> Result<(), SessionError> {
+    ///     let today = OffsetDateTime::now_utc().replace_time(Time::MIDNIGHT);
+    ///     let midnight = today + rocket::time::Duration::DAY;
+    ///     session.set_lifetime(Lifetime::Until(midnight.into()))?;
+    ///     session.login(Till { number });
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn set_lifetime(&self, lifetime: Lifetime) -> Result<(), SessionError> {
+        if self.entry.definition.format().writes_ktor() {
+            let why = "Ktor's format has no room for a session's own lifetime";
+            return Err(SessionError::Unsupported(why));
+        }
+        let lifetime = OwnLifetime::of(lifetime, self.entry.now())?;
+        self.entry.ask(|state, _| state.pending.lifetime = Some(lifetime));
+        Ok(())
+    }
+
+    /// The session's lifetime, as this request will leave it. Without a session, that
+    /// of one that this request may still begin.
+    pub fn lifetime(&self) -> Lifetime {
+        self.entry.lifetime().into()
+    }
+
+    /// Counts as a use of the session now: it lives for its idle time again, whatever
+    /// `touch_after` is configured. A session that lasts until a date ends then all
+    /// the same.
+    ///
+    /// Every use of a session does so by itself, but at most every `touch_after`, and
+    /// not after the response. Long streams call this and [`save`](Self::save).
+    ///
+    /// Unlike a touch that comes by itself, this one may fail: `save` says so, and a
+    /// request without a `save` is answered with 503. [`SessionError::TooLate`] if the
+    /// response has been sent and the cookie would have to be sent again: with client
+    /// storage, or with a `max_age` that is shorter than `absolute_timeout`.
+    ///
+    /// After [`skip_touch`](Self::skip_touch) it takes that back: the later one counts.
+    ///
+    /// ```
+    /// use rocket::get;
+    /// use rocket::response::stream::{Event, EventStream};
     /// use rocket_typed_sessions::{Session, SessionData};
     /// use serde::{Deserialize, Serialize};
     /// use std::time::Duration;
@@ -253,29 +389,102 @@ impl<T: SessionData> Session<T> {
     ///     const NAME: &'static str = "user";
     /// }
     ///
-    /// #[post("/login?<remember>")]
-    /// fn login(session: Session<User>, remember: bool) {
-    ///     session.login(User { id: "ann".into() });
-    ///     if remember {
-    ///         session.expires_in(Duration::from_secs(30 * 86_400));
+    /// /// Whoever watches is not logged out. Ends when the session does.
+    /// #[get("/live")]
+    /// fn live(session: Session<User>) -> EventStream![] {
+    ///     EventStream! {
+    ///         let mut minutes = rocket::tokio::time::interval(Duration::from_secs(60));
+    ///         loop {
+    ///             minutes.tick().await;
+    ///             session.touch();
+    ///             if session.save().await.is_err() {
+    ///                 break session.discard();
+    ///             }
+    ///             yield Event::data("still here");
+    ///         }
     ///     }
     /// }
     /// ```
-    pub fn expires_in(&self, idle: Duration) {
-        let seconds = u32::try_from(idle.as_secs()).unwrap_or(u32::MAX).max(1);
-        self.entry.ask(|state, _| {
-            if state.value.is_some() {
-                state.pending.idle = Some(seconds);
-            }
-        });
+    pub fn touch(&self) {
+        self.entry.ask(|state, _| state.touch(true));
+    }
+
+    /// This request is no use of the session: it does not prolong it, and the time
+    /// when it was last used stays as it was. Polling, health pages and background
+    /// refresh then do not keep a forgotten browser logged in.
+    ///
+    /// What the request changes is saved all the same. It may be said at any time of
+    /// the request, and holds until its end. [`touch`](Self::touch) takes it back: the
+    /// later one counts. A session that the request begins is new, and lives for its
+    /// whole idle time.
+    ///
+    /// With client storage the last response to reach the client wins. So where this
+    /// request changes the session, and another one uses it meanwhile, that use may not
+    /// count.
+    ///
+    /// ```
+    /// use rocket::get;
+    /// use rocket_typed_sessions::{Session, SessionData};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Clone, Serialize, Deserialize)]
+    /// struct User { id: String, unread: u32 }
+    ///
+    /// impl SessionData for User {
+    ///     const NAME: &'static str = "user";
+    /// }
+    ///
+    /// /// The page asks for this every ten seconds.
+    /// #[get("/unread")]
+    /// fn unread(session: Session<User>) -> Option<String> {
+    ///     session.skip_touch();
+    ///     session.get().map(|user| user.unread.to_string())
+    /// }
+    /// ```
+    pub fn skip_touch(&self) {
+        self.entry.ask(|state, _| state.touch(false));
     }
 
     /// A new id for the same session: same data, same beginning. The old id is
-    /// worth nothing once this request is committed (checklist S5), or with
-    /// `renewal_grace` a little later: meanwhile it reads, its changes are
-    /// saved, and its `clear` ends the session, but it is not renewed again.
+    /// worth nothing once this request is committed (checklist S5), and so is every
+    /// CSRF token from before.
     pub fn renew(&self) {
         self.entry.ask(|state, _| state.pending.renew = true);
+    }
+
+    /// The session's user has just proven once more who they are: with a password
+    /// before a payment, for example. [`authenticated_at`](Self::authenticated_at) is
+    /// the present, and the session has a new id at once. Its data, its beginning, its
+    /// lifetime and its CSRF tokens stay, so that forms in other tabs can still be sent.
+    /// It commits as [`update`](Self::update) does: without a session it does nothing.
+    ///
+    /// With client storage there is no id; the token is sent again.
+    ///
+    /// ```
+    /// use rocket::{form::Form, http::Status, post};
+    /// # use rocket::form::FromForm;
+    /// # use rocket_typed_sessions::{Session, SessionData};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Clone, Serialize, Deserialize)]
+    /// # struct User { id: String }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// # #[derive(FromForm)]
+    /// # struct Proof { password: String }
+    /// # fn is_right(_: &str, _: &str) -> bool { true }
+    ///
+    /// #[post("/confirm", data = "<proof>")]
+    /// fn confirm(session: Session<User>, proof: Form<Proof>) -> Status {
+    ///     match session.get() {
+    ///         Some(user) if is_right(&user.id, &proof.password) => {
+    ///             session.reauthenticate();
+    ///             Status::NoContent
+    ///         }
+    ///         _ => Status::Forbidden,
+    ///     }
+    /// }
+    /// ```
+    pub fn reauthenticate(&self) {
+        self.entry.ask(|state, _| state.pending.reauthenticate = true);
     }
 
     /// The session's id. For server storage, valid right after `set` and
@@ -343,6 +552,9 @@ impl<T: SessionData> Session<T> {
     /// The session's CSRF token, for a form; `None` without a session. See
     /// [`CsrfToken`]. A session that this request starts, as a login page does
     /// for its form, has one too.
+    ///
+    /// [`SessionError::Unsupported`] where the session has no key to make it with;
+    /// its text says what to write.
     pub fn csrf_token(&self) -> Result<Option<CsrfToken<T>>, SessionError> {
         self.entry.csrf_token()
     }
@@ -352,6 +564,10 @@ impl<T: SessionData> Session<T> {
     /// [`SessionError::Ended`]: the changes of a session that is over are dropped.
     pub async fn save(&self) -> Result<(), SessionError> {
         self.entry.save().await.map(|_| ())
+    }
+
+    pub(crate) fn new(entry: Arc<Entry<T>>) -> Self {
+        Self { entry }
     }
 
     pub(crate) fn entry(&self) -> &Entry<T> {
@@ -379,13 +595,21 @@ impl<'r, T: SessionData> FromRequest<'r> for Session<T> {
         match session_of::<T>(request).await {
             Ok(entry) => Outcome::Success(Self { entry }),
             Err(cause) => {
-                if let SessionError::Undefined(problem) = &cause {
-                    error!("{problem}");
+                if cause.status() == Status::ServiceUnavailable {
+                    RequestSessions::of(request).guard_failed();
                 }
-                Outcome::Error((cause.status(), cause))
+                Outcome::Error(failed(cause))
             }
         }
     }
+}
+
+/// What a guard answers when there is no session to be had.
+pub(crate) fn failed(cause: SessionError) -> (Status, SessionError) {
+    if let SessionError::Undefined(problem) = &cause {
+        error!("{problem}");
+    }
+    (cause.status(), cause)
 }
 
 impl<T: SessionData> Sentinel for Session<T> {

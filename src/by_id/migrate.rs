@@ -3,12 +3,10 @@
 
 use super::Located;
 use super::commit::{Job, Records};
+use super::replace::Proposal;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
-use crate::request::commit::Next;
 use crate::request::plan::Plan;
-use crate::request::tracked::Tracked;
-use crate::storage::OwnerGuard;
 
 impl Job<'_> {
     /// Writes the session under a new id, then ends it under the old one. If
@@ -16,19 +14,20 @@ impl Job<'_> {
     /// what the request changed is dropped.
     pub(super) async fn migrate(
         &self,
-        plan: Plan,
-        next: Option<Next>,
-        guard: OwnerGuard,
-        session: &Tracked<Located>,
+        proposal: Proposal,
         records: &mut Records<'_>,
     ) -> Result<(), SessionError> {
+        let Proposal { plan, next, session, guard } = proposal;
         let (Some(times), Some(value)) = (plan.times(Some(&session.snapshot)), next) else {
             return Ok(());
         };
         // Until the old one has ended, nobody knows the new one.
         let id = self.commit.changes.id()?;
-        let (new, holds) = self.create(id, times, &value, guard).await?;
+        let ((new, holds), _) = self.create(id, times, &value, guard, None).await?;
         let unheld = self.unheld(&new.place);
+        if self.commit.asked.login {
+            self.end_others(records).await?;
+        }
         let Located { id, key, .. } = &session.place;
         let ended = self.end(id, key).await;
         if let Ok(ended) = ended

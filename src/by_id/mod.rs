@@ -2,6 +2,7 @@
 
 mod commit;
 mod envelope;
+mod login;
 mod migrate;
 mod record;
 mod replace;
@@ -17,10 +18,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use commit::commit;
-use envelope::Admitted;
+use envelope::{Admitted, State};
 pub(crate) use envelope::{Envelope, Joined, Secrets};
 use parking_lot::Mutex;
 pub(crate) use record::Draft;
+use record::Opened;
 use rocket::{Request, error};
 pub(crate) use settle::{Attempt, Outcome, settle};
 pub(crate) use trail::Trail;
@@ -32,7 +34,7 @@ use crate::error::{EncodeError, SessionError};
 use crate::expiry::{Times, Timestamp};
 use crate::request::load::Found;
 use crate::request::plan::Snapshot;
-use crate::request::tracked::{Content, Tracked};
+use crate::request::tracked::{Content, Replaced, Tracked};
 use crate::storage::{
     KeyedLocks, KtorDirectory, OwnerGuard, OwnerKey, OwnerLimit, Record, SessionStorage,
     StorageError, StorageKey, Version,
@@ -153,7 +155,7 @@ impl ById {
             None => Ok(OwnerGuard::default()),
             Some((owner, owners)) => {
                 let generation = Some(owners.generation(owner).await?);
-                Ok(OwnerGuard { generation, limit: self.owner_limit })
+                Ok(OwnerGuard { generation, limit: self.owner_limit, replaces: None })
             }
         }
     }
@@ -174,18 +176,25 @@ pub(crate) async fn load(
             ids.push(opened);
         }
     }
-    let mut found = Found::<Located>::default();
+    let mut found = Found::<Located> { ours: !ids.is_empty(), ..Found::default() };
     for Read { content: id, stale, accepted } in &ids {
-        let Some(mut session) = find(definition, server, id, now).await? else {
-            // Only a signature tells that the id was ever given out.
-            found.over |= format.is_protected();
-            continue;
+        let mut session = match find(definition, server, id, now).await? {
+            Stands::Session(session) => *session,
+            Stands::Replaced(replaced) => {
+                found.replaced.get_or_insert(replaced);
+                continue;
+            }
+            Stands::Nobody => {
+                // Only a signature tells that the id was ever given out.
+                found.over |= format.is_protected();
+                continue;
+            }
         };
         session.snapshot.stale_key = *stale;
         session.snapshot.accepted = *accepted;
         let same = |other: &&mut Tracked<Located>| other.place.key == session.place.key;
         match found.sessions.iter_mut().find(same) {
-            Some(other) if other.snapshot.in_grace => *other = session,
+            Some(other) if other.snapshot.in_grace || other.snapshot.untold => *other = session,
             Some(_) => {}
             None => found.sessions.push(session),
         }
@@ -193,13 +202,27 @@ pub(crate) async fn load(
     Ok(found)
 }
 
-/// The live session that `id` names, if its secret is still the right one.
+/// What an id stands for.
+pub(crate) enum Stands {
+    /// No session, or its secret is not the right one any more.
+    Nobody,
+    Replaced(Replaced),
+    Session(Box<Tracked<Located>>),
+}
+
+impl From<Option<Stands>> for Stands {
+    fn from(found: Option<Self>) -> Self {
+        found.unwrap_or(Self::Nobody)
+    }
+}
+
+/// What `id` stands for now.
 pub(crate) async fn find(
     definition: &Definition,
     server: &Server,
     id: &SessionId,
     now: Timestamp,
-) -> Result<Option<Tracked<Located>>, SessionError> {
+) -> Result<Stands, SessionError> {
     let key = definition.namespace.record(&id.locator());
     let storage = server.storage_of(id);
     let session = |record: Record| session(definition, server, id, key.clone(), record, now);
@@ -215,7 +238,7 @@ pub(crate) async fn find(
         Ok(storage.read_fresh(&key, now).await?.and_then(session))
     };
     match found.await {
-        Ok(found) => Ok(found),
+        Ok(found) => Ok(found.into()),
         // One bad record must not fail its client's every request.
         Err(StorageError::Corrupt(what)) => {
             if server.report_once(&key) {
@@ -224,7 +247,7 @@ pub(crate) async fn find(
                     definition.namespace.session
                 );
             }
-            Ok(None)
+            Ok(Stands::Nobody)
         }
         Err(cause) => Err(cause.into()),
     }
@@ -237,7 +260,7 @@ fn session(
     key: StorageKey,
     record: Record,
     now: Timestamp,
-) -> Option<Tracked<Located>> {
+) -> Option<Stands> {
     let lifetime = &definition.policy.lifetime;
     let (version, owner) = (record.version, record.owner.clone());
     if server.is_file(id) {
@@ -246,24 +269,48 @@ fn session(
         let place = Located { id: id.clone(), key, version, owner, secrets, trail, joined };
         let snapshot = Snapshot { whole_id: true, ..Snapshot::written(times) };
         let content = Content::Shared(record.payload, 0);
-        return lifetime.admits(&times, now).then_some(Tracked { snapshot, content, place });
+        let lives = lifetime.admits(&times, now);
+        return lives.then(|| Stands::Session(Box::new(Tracked { snapshot, content, place })));
     }
-    let (envelope, times, content) = record::open(definition, server, &key, record, now)?;
-    let Envelope { secrets, trail, joined, .. } = envelope;
-    let in_grace = match secrets.admit(id)? {
-        Admitted::Current => false,
-        Admitted::Previous(until) if lifetime.in_grace(secrets.renewed, until, now) => true,
+    let Opened { envelope, times, content } =
+        record::open_any(definition, server, &key, record, now)?;
+    let Envelope { secrets, trail, joined, state, .. } = envelope;
+    let nobody = |forms, successor| Some(Stands::Replaced(Replaced { forms, successor }));
+    let (mut next, mut in_grace) = (None, false);
+    match secrets.admit(id)? {
+        Admitted::Current => {}
+        Admitted::BeforeRenewal(id) => next = Some(id),
+        Admitted::Previous(until) if lifetime.in_grace(secrets.renewed, until, now) => {
+            in_grace = true;
+        }
+        // An answer with the present id may be on its way.
+        Admitted::Previous(until) if now < until.after(MARK) => {
+            return nobody((id.of_forms(), 0), None);
+        }
         Admitted::Previous(_) => return None,
-    };
+    }
+    if let State::Replaced(successor) = state {
+        return nobody((id.clone(), secrets.rotations), Some(successor));
+    }
     let whole_id = id.as_ktor().is_some();
+    let due = lifetime.renewal_due(&times, secrets.renewed, now);
     let snapshot = Snapshot {
         in_grace,
         whole_id,
-        renewal_due: !in_grace && !whole_id && lifetime.renewal_due(&times, secrets.renewed, now),
+        renewal_due: due && !in_grace && !whole_id && !secrets.is_open(),
+        untold: next.is_some(),
+        completes: secrets.is_open() && next.is_none(),
         ..Snapshot::written(times)
     };
-    let place = Located { id: id.clone(), key, version, owner, secrets, trail, joined };
-    Some(Tracked { snapshot, content, place })
+    let id = next.unwrap_or_else(|| id.clone());
+    let place = Located { id, key, version, owner, secrets, trail, joined };
+    Some(Stands::Session(Box::new(Tracked { snapshot, content, place })))
+}
+
+/// Whether a record says that a login has replaced its session.
+pub(crate) fn is_replaced(definition: &Definition, record: &Record) -> bool {
+    let opened = Envelope::unwrap(&record.payload, &definition.namespace.session);
+    opened.is_some_and(|(envelope, _)| matches!(envelope.state, State::Replaced(_)))
 }
 
 /// One of an owner's sessions.
@@ -291,7 +338,7 @@ pub(crate) async fn list(
         let page = owners.list(owner, after.as_ref(), PAGE, now).await?;
         for (key, record) in page.records {
             let opened = record::open(definition, server, &key, record, now);
-            if let Some((envelope, times, content)) = opened {
+            if let Some(Opened { envelope, times, content }) = opened {
                 found.push(Listed { key, times, content, client: envelope.client });
             }
         }

@@ -6,7 +6,7 @@ use rocket::warn;
 
 use super::envelope::{Envelope, Joined, State};
 use super::trail::Trail;
-use super::{Located, Secrets, Server};
+use super::{Located, MARK, Secrets, Server};
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
@@ -15,14 +15,33 @@ use crate::request::tracked::{Content, Tracked};
 use crate::storage::{OwnerKey, Record, StorageKey, Version};
 use crate::token::SessionId;
 
-/// What a record holds, if it is this session's and lives.
+/// What a record holds, if it is this session's.
+pub(super) struct Opened {
+    pub envelope: Envelope,
+    pub times: Times,
+    pub content: Content,
+}
+
+/// The live session in a record.
 pub(super) fn open(
     definition: &Definition,
     server: &Server,
     key: &StorageKey,
     record: Record,
     now: Timestamp,
-) -> Option<(Envelope, Times, Content)> {
+) -> Option<Opened> {
+    let opened = open_any(definition, server, key, record, now)?;
+    (opened.envelope.state == State::Session).then_some(opened)
+}
+
+/// The same, or what a login has left of one, which lasts for two minutes.
+pub(super) fn open_any(
+    definition: &Definition,
+    server: &Server,
+    key: &StorageKey,
+    record: Record,
+    now: Timestamp,
+) -> Option<Opened> {
     let name = &definition.namespace.session;
     let Some((envelope, start)) = Envelope::unwrap(&record.payload, name) else {
         if server.report_once(key) {
@@ -32,25 +51,54 @@ pub(super) fn open(
         }
         return None;
     };
-    // It is over, or never was one.
-    if envelope.state != State::Session {
-        return None;
-    }
     let times = Times {
         created: record.created,
         seen: record.last_seen,
         authenticated: envelope.authenticated,
         lifetime: envelope.lifetime,
     };
-    if !definition.policy.lifetime.admits(&times, now) {
+    let lives = match envelope.state {
+        State::Session => definition.policy.lifetime.admits(&times, now),
+        // Whoever touches the record does not prolong that.
+        State::Replaced(_) => now < record.created.after(MARK),
+        State::Claim(_) => false,
+    };
+    if !lives {
         return None;
     }
-    let content = if definition.codec.transformers.is_empty() {
+    let is_session = envelope.state == State::Session;
+    let content = if !is_session || definition.codec.transformers.is_empty() {
         Content::Shared(record.payload, start)
     } else {
         definition.codec.content(record.payload[start..].to_vec())?
     };
-    Some((envelope, times, content))
+    Some(Opened { envelope, times, content })
+}
+
+/// What a login leaves of a session whose record becomes another's: it opens nothing,
+/// has no value and no owner, and names its successor.
+pub(super) fn replaced(
+    core: &Core,
+    definition: &Definition,
+    place: &Located,
+    trail: Trail,
+    successor: &StorageKey,
+    now: Timestamp,
+) -> Result<Record, SessionError> {
+    let envelope = Envelope {
+        secrets: place.secrets.clone(),
+        trail,
+        state: State::Replaced(successor.clone()),
+        ..Envelope::default()
+    };
+    Ok(Record {
+        version: Version(u64::from_be_bytes(core.random.bytes()?)),
+        payload: envelope.wrap(&definition.namespace.session, &[]),
+        owner: None,
+        created: now,
+        last_seen: now,
+        expires: now.after(MARK),
+    })
 }
 
 /// A record about to be written, with what the core must know of it afterwards.

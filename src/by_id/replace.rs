@@ -11,30 +11,27 @@ use tokio::time::Instant;
 use super::commit::{Job, Records};
 use super::settle::{Attempt, Verdict};
 use super::trail::Trail;
-use super::{Draft, Located};
+use super::{Draft, Located, Stands};
+use crate::background::in_background;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
-use crate::request::commit::Next;
+use crate::request::commit::{Next, Present};
 use crate::request::load::within;
-use crate::request::plan::{Plan, Renewal};
-use crate::request::tracked::Tracked;
+use crate::request::plan::{Plan, Standing};
+use crate::request::tracked::{Replaced, Tracked};
 use crate::storage::{KeyedGuard, OwnerGuard, OwnerKey, StorageError, StorageKey, Update, Version};
 use crate::token::SessionId;
 
-/// What a login makes of a session's secrets: whoever had the old id stays out.
-const LOGIN: Renewal = Renewal { grace: false, rotates: true };
-
 /// What is to be written, and over what.
-struct Proposal {
-    plan: Plan,
+pub(super) struct Proposal {
+    pub plan: Plan,
     /// The value; none to leave it as it is.
-    next: Option<Next>,
-    session: Arc<Tracked<Located>>,
-    /// The owner whose the session becomes, and was not before.
-    joins: Option<OwnerKey>,
-    /// Under which conditions it may. Taken before anything is written: a login
-    /// under way when its owner is revoked leaves nothing alive.
-    guard: OwnerGuard,
+    pub next: Option<Next>,
+    pub session: Arc<Tracked<Located>>,
+    /// Under which conditions it may become its owner's, if it was not before. Taken
+    /// before anything is written: a login under way when its owner is revoked leaves
+    /// nothing alive.
+    pub guard: OwnerGuard,
 }
 
 /// What comes after a conflict.
@@ -42,7 +39,9 @@ enum Again {
     /// The attempt was applied all the same: it was sent twice.
     Applied,
     /// The changes on what the other request wrote.
-    Replay(Proposal),
+    Replay(Box<Proposal>),
+    /// A login has replaced the session.
+    Replaced(Replaced),
     /// The session is over, or the client's id is not its id any more.
     Gone,
 }
@@ -54,8 +53,7 @@ impl Job<'_> {
         session: Arc<Tracked<Located>>,
         records: &mut Records<'_>,
     ) -> Result<(), SessionError> {
-        let mut proposal = self.first(plan, &session)?;
-        proposal.guard = self.guard(proposal.joins.as_ref()).await?;
+        let mut proposal = self.first(plan, &session).await?;
         let _queue = self.queue(&session.place.key).await;
         // From here on it is one write: what ends and what goes on go together.
         if !self.commit.changes.are_wanted() {
@@ -63,13 +61,15 @@ impl Job<'_> {
             return Ok(());
         }
         let mut attempt = self.attempt(&proposal)?;
-        if self.commit.asked.login {
-            self.end_others(records).await?;
-        }
         let storage = self.tracker.server.storage_of(&session.place.id);
         loop {
             let Some(sent) = attempt else {
-                return Box::pin(self.otherwise(proposal, records)).await;
+                let Some(instead) = Box::pin(self.otherwise(proposal, records)).await? else {
+                    return Ok(());
+                };
+                proposal = instead;
+                attempt = self.attempt(&proposal)?;
+                continue;
             };
             // Kept before it is sent, should no answer come.
             records.attempts(&sent);
@@ -107,7 +107,11 @@ impl Job<'_> {
                     records.settled();
                     return Ok(());
                 }
-                Again::Replay(proposal) => proposal,
+                Again::Replay(proposal) => *proposal,
+                Again::Replaced(replaced) => {
+                    records.sessions.is_replaced(replaced);
+                    break;
+                }
                 Again::Gone => break,
             };
             records.settled();
@@ -124,6 +128,29 @@ impl Job<'_> {
         Box::pin(self.gone(proposal.guard, records)).await
     }
 
+    /// The id before the last renewal is over after a while. Nobody waits for that, and
+    /// a failure is none: the next request that shows the new id tries it again.
+    pub(super) async fn complete(
+        &self,
+        plan: Plan,
+        session: Arc<Tracked<Located>>,
+        records: &mut Records<'_>,
+    ) -> Result<(), SessionError> {
+        let storage = self.tracker.server.storage_of(&session.place.id);
+        let guard = OwnerGuard::default();
+        let attempt = self.attempt(&Proposal { plan, next: None, session, guard })?;
+        let Some(attempt) = attempt else { return Ok(()) };
+        let (sent, now) = (Arc::clone(&attempt), self.commit.moment.now);
+        let write = Box::pin(async move { sent.send(&*storage, now).await });
+        // The clock must not move in the middle of it.
+        let waits = self.commit.core.clock.is_moved();
+        let written = if waits { Some(write.await) } else { in_background(write).await };
+        if let Some(Ok(Update::Updated)) = written {
+            self.applied(&attempt, records);
+        }
+        Ok(())
+    }
+
     /// Waits for the other commits of this record in this process, so that they do
     /// not conflict. One that never goes on is not waited for: comparing and
     /// swapping is enough.
@@ -132,16 +159,29 @@ impl Job<'_> {
         within(Instant::now() + left / 2, pin!(self.tracker.server.locks.lock(key))).await
     }
 
-    /// The first proposal, before it is known under which conditions.
-    fn first(&self, plan: Plan, session: &Arc<Tracked<Located>>) -> Result<Proposal, SessionError> {
+    /// The first proposal.
+    async fn first(
+        &self,
+        plan: Plan,
+        session: &Arc<Tracked<Located>>,
+    ) -> Result<Proposal, SessionError> {
         let mut next = self.commit.next.clone();
         if next.is_none() && session.moves(plan) {
             // Of a session in another format nobody knows yet whose it is.
             next = self.commit.changes.on(Some((&session.content, None)))?;
         }
-        let joins = joined(plan, session, next.as_ref());
-        let (session, guard) = (Arc::clone(session), OwnerGuard::default());
-        Ok(Proposal { plan, next, session, joins, guard })
+        self.proposal(plan, next, Arc::clone(session)).await
+    }
+
+    pub(super) async fn proposal(
+        &self,
+        plan: Plan,
+        next: Option<Next>,
+        session: Arc<Tracked<Located>>,
+    ) -> Result<Proposal, SessionError> {
+        let joins = joined(plan, &session, next.as_ref());
+        let guard = self.guard(joins.as_ref()).await?;
+        Ok(Proposal { plan, next, session, guard })
     }
 
     /// What comes after a conflict.
@@ -160,17 +200,20 @@ impl Job<'_> {
             (_, None) => return Ok(Again::Gone),
         };
         let key = sent.written.place.key.clone();
-        let session = super::session(definition, server, presented, key, record, now);
-        let Some(mut session) = session else { return Ok(Again::Gone) };
+        let mut session = match super::session(definition, server, presented, key, record, now) {
+            Some(Stands::Session(session)) => session.shown_as(&before.session),
+            Some(Stands::Replaced(replaced)) => return Ok(Again::Replaced(replaced)),
+            _ => return Ok(Again::Gone),
+        };
         session.snapshot.stale_key = before.session.snapshot.stale_key;
-        let present = (&session.content, session.place.owner.as_ref());
-        let Some(next) = commit.changes.on(Some(present))? else { return Ok(Again::Gone) };
-        let plan = commit.plan(Some(&session), Some(&next));
+        let Some(next) = commit.changes.on(Some(session.present()))? else {
+            return Ok(Again::Gone);
+        };
+        let standing = Standing::Session(&session.snapshot);
+        let plan = commit.plan_for(standing, Some(&session.content), Some(&next));
         // On what the other wrote, the changes may make it somebody else's.
-        let joins = joined(plan, &session, Some(&next));
-        let guard = self.guard(joins.as_ref()).await?;
-        let (session, next) = (Arc::new(session), Some(next));
-        Ok(Again::Replay(Proposal { plan, next, session, joins, guard }))
+        let proposal = self.proposal(plan, Some(next), Arc::from(session)).await?;
+        Ok(Again::Replay(Box::new(proposal)))
     }
 
     /// The write that the proposal needs; none if the record stays or is not the one
@@ -180,20 +223,27 @@ impl Job<'_> {
         let (times, renewal) = match *plan {
             Plan::Write { times, renewal, .. } => (times, renewal),
             // A token goes out only if it is still the session's.
-            Plan::Touch { times, send: true, .. } => (times, None),
-            Plan::Login { times } if !session.is_unlike() => (times, Some(LOGIN)),
+            Plan::Touch { times, send: true, .. } | Plan::Complete { times } => (times, None),
             _ => return Ok(None),
         };
         let (commit, server) = (self.commit, &self.tracker.server);
         let Located { id, key, version, owner, secrets, trail, joined } = &session.place;
+        let (now, snapshot) = (commit.moment.now, &session.snapshot);
         let (id, secrets, in_grace) = match renewal {
-            None => (id.clone(), secrets.clone(), session.snapshot.in_grace),
+            None if snapshot.completes => {
+                let grace = commit.definition.policy.lifetime.renewal_grace;
+                (id.clone(), secrets.completed(now, grace), false)
+            }
+            None => (id.clone(), secrets.clone(), snapshot.in_grace),
             Some(renewal) => {
                 let rotations = secrets.rotations.wrapping_add(renewal.rotates.into());
-                let (id, rotations) = commit.changes.renewed(id, rotations)?;
-                let grace = commit.definition.policy.lifetime.renewal_grace;
-                let grace = Some(grace).filter(|_| renewal.grace);
-                (id.clone(), secrets.renewed(&id, commit.moment.now, rotations, grace), false)
+                let (next, rotations) = commit.changes.renewed(id, rotations)?;
+                let secrets = if renewal.at_once {
+                    secrets.renewed(&next, now, rotations)
+                } else {
+                    secrets.renewing(id, &next, now)
+                };
+                (next, secrets, false)
             }
         };
         let draft = Draft {
@@ -214,7 +264,7 @@ impl Job<'_> {
         Ok(Some(Arc::new(Attempt {
             expected: *version,
             record,
-            guard: *guard,
+            guard: guard.clone(),
             written: Arc::new(written),
             holds,
             renews: renewal.is_some(),
@@ -222,7 +272,7 @@ impl Job<'_> {
     }
 
     /// Where no answer is lost, nobody needs a trail.
-    fn trail_after(&self, trail: &Trail, version: Version, id: &SessionId) -> Trail {
+    pub(super) fn trail_after(&self, trail: &Trail, version: Version, id: &SessionId) -> Trail {
         if !self.tracker.server.storage_of(id).loses_answers() {
             return Trail::default();
         }
@@ -236,25 +286,23 @@ impl Job<'_> {
         records.goes_on(Arc::clone(&sent.written), sent.holds.clone());
     }
 
-    /// There is nothing to swap: the session goes on under another name, or
-    /// somebody else wrote the same.
+    /// There is nothing to swap: another session begins, this one goes on under another
+    /// name, or somebody else wrote the same. Gives what is to be swapped instead.
     async fn otherwise(
         &self,
         proposal: Proposal,
         records: &mut Records<'_>,
-    ) -> Result<(), SessionError> {
-        let Proposal { plan, next, session, guard, .. } = proposal;
-        match plan {
-            _ if session.moves(plan) => self.migrate(plan, next, guard, &session, records).await,
-            Plan::Touch { times, .. } => {
-                self.touch(&session, times, records).await;
-                Ok(())
-            }
-            _ => {
-                records.goes_on(session, None);
-                Ok(())
-            }
+    ) -> Result<Option<Proposal>, SessionError> {
+        if proposal.session.moves(proposal.plan) {
+            self.migrate(proposal, records).await?;
+            return Ok(None);
         }
+        match proposal.plan {
+            Plan::Login { .. } => return self.log_in(proposal, records).await,
+            Plan::Touch { times, .. } => self.touch(&proposal.session, times, records).await?,
+            _ => records.goes_on(proposal.session, None),
+        }
+        Ok(None)
     }
 
     /// The session ended, or went on under another secret, meanwhile. A login
@@ -274,14 +322,14 @@ impl Job<'_> {
         if commit.moment.late {
             return Err(SessionError::TooLate);
         }
-        let plan = commit.plan::<Located>(None, Some(&next));
-        if let Some(times) = plan.times(None) {
-            let id = commit.changes.id()?;
-            let (session, holds) = self.create(id, times, &next, guard).await?;
-            records.goes_on(session, Some(holds));
-            commit.report(Event::Created);
+        let plan = commit.plan_for(Standing::Nobody, None, Some(&next));
+        match plan.times(None) {
+            Some(times) => {
+                let id = commit.changes.id()?;
+                self.create_alone(id, times, &next, guard, records).await
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -289,6 +337,23 @@ impl Tracked<Located> {
     /// The session has no id of which a part can be replaced.
     pub fn is_unlike(&self) -> bool {
         self.snapshot.accepted || self.snapshot.whole_id
+    }
+
+    /// As the client has shown it that `before` was found for: this one was found again
+    /// under the next id of a renewal, which the client does not have yet.
+    pub fn shown_as(mut self: Box<Self>, before: &Self) -> Box<Self> {
+        let unaware = before.place.secrets.is_open() && !before.snapshot.completes;
+        if unaware && before.place.id == self.place.id {
+            let is_open = std::mem::take(&mut self.snapshot.completes);
+            self.snapshot.untold = is_open;
+            self.snapshot.in_grace = !is_open;
+        }
+        self
+    }
+
+    /// What changes apply to.
+    pub fn present(&self) -> Present<'_> {
+        (&self.content, self.place.owner.as_ref())
     }
 
     /// Whether the plan gives the session another name in the storage.

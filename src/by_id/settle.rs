@@ -76,7 +76,9 @@ impl Attempt {
         storage: &dyn SessionStorage,
         now: Timestamp,
     ) -> Result<Update, StorageError> {
-        storage.update(self.key(), self.expected, self.record.clone(), self.guard, now).await
+        storage
+            .update(self.key(), self.expected, self.record.clone(), self.guard.clone(), now)
+            .await
     }
 
     /// What the storage says of it now. `refused` if the answer was a conflict, and not

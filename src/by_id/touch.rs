@@ -1,4 +1,4 @@
-//! The refresh of a session's expiry.
+//! The refresh of a session's expiry, and what keeps other writes from undoing it.
 
 use std::sync::Arc;
 
@@ -11,27 +11,96 @@ use crate::background::in_background;
 use crate::error::SessionError;
 use crate::expiry::Times;
 use crate::request::load::too_late;
-use crate::request::plan::Snapshot;
+use crate::request::plan::{Plan, Snapshot, Standing};
 use crate::request::tracked::Tracked;
-use crate::storage::Touch;
+use crate::storage::{StorageError, Touch};
+
+/// What became of a touch.
+enum Touched {
+    /// It is done, or is on its way.
+    Yes,
+    /// The session is over.
+    Gone,
+    /// It failed, and nobody asked for it.
+    Unknown,
+}
 
 impl Job<'_> {
-    /// Refreshes the expiry. A failure is a warning: nothing that the client
-    /// asked for is lost. Nobody waits for it.
+    /// Refreshes the expiry.
     pub(super) async fn touch(
         &self,
         session: &Tracked<Located>,
         times: Times,
         records: &mut Records<'_>,
-    ) {
-        let refreshed = Box::pin(self.refresh(&session.place, times));
+    ) -> Result<(), SessionError> {
+        let touched = if self.commit.asked.touch {
+            self.touch_as_asked(&session.place, times).await?
+        } else {
+            self.touch_by_itself(&session.place, times).await
+        };
+        match touched {
+            Touched::Yes => {
+                let snapshot = Snapshot { times, ..session.snapshot };
+                records.goes_on(Arc::new(Tracked { snapshot, ..session.clone() }), None);
+            }
+            Touched::Gone => records.drop_changes(self.commit),
+            Touched::Unknown => {}
+        }
+        Ok(())
+    }
+
+    /// The application has asked for it, and is told what becomes of it.
+    async fn touch_as_asked(&self, at: &Located, times: Times) -> Result<Touched, SessionError> {
+        let storage = self.tracker.server.storage_of(&at.id);
+        let expires = self.commit.definition.policy.lifetime.expires(&times);
+        match storage.touch(&at.key, times.seen, expires).await {
+            Ok(Touch::Touched) => Ok(Touched::Yes),
+            // A record that cannot be read back is none.
+            Ok(Touch::Missing) | Err(StorageError::Corrupt(_)) => Ok(Touched::Gone),
+            Err(cause) => Err(cause.into()),
+        }
+    }
+
+    /// A failure is a warning: nothing that the client asked for is lost. Nobody
+    /// waits for it.
+    async fn touch_by_itself(&self, at: &Located, times: Times) -> Touched {
+        let refreshed = Box::pin(self.refresh(at, times));
         // The clock must not move in the middle of it.
         let waits = self.commit.core.clock.is_moved();
         let refreshed = if waits { Some(refreshed.await) } else { in_background(refreshed).await };
-        if refreshed != Some(false) {
-            let snapshot = Snapshot { times, ..session.snapshot };
-            records.goes_on(Arc::new(Tracked { snapshot, ..session.clone() }), None);
+        if refreshed == Some(false) { Touched::Unknown } else { Touched::Yes }
+    }
+
+    /// A write that does not move the time of the last use brings the one that it
+    /// found. Another request may have moved it since, which changes no version. Where
+    /// that may be, the record is read again, and the plan made anew. A use that is
+    /// written down between this read and the write is still lost.
+    pub(super) async fn as_last_seen(
+        &self,
+        plan: Plan,
+        session: Arc<Tracked<Located>>,
+    ) -> Result<(Plan, Arc<Tracked<Located>>), SessionError> {
+        let (commit, found) = (self.commit, session.snapshot.times);
+        let stays = plan.times(None).is_some_and(|times| times.seen == found.seen);
+        // Until a touch is due, what is lost is within the interval that is added to
+        // every expiry.
+        let (now, lifetime) = (commit.moment.now, &commit.definition.policy.lifetime);
+        if !stays || !lifetime.touch_due(&found, now) {
+            return Ok((plan, session));
         }
+        let storage = self.tracker.server.storage_of(&session.place.id);
+        let record = match storage.read_fresh(&session.place.key, now).await {
+            Err(StorageError::Corrupt(_)) => None,
+            record => record?,
+        };
+        let Some(record) = record.filter(|record| record.version == session.place.version) else {
+            return Ok((plan, session));
+        };
+        let times = Times { seen: found.seen.max(record.last_seen), ..found };
+        let snapshot = Snapshot { times, ..session.snapshot };
+        let session = Arc::new(Tracked { snapshot, ..Tracked::clone(&session) });
+        let (standing, content) = (Standing::Session(&session.snapshot), Some(&session.content));
+        Ok((commit.plan_for(standing, content, commit.next.as_ref()), session))
     }
 
     /// Whether the storage has taken the new times.

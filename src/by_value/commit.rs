@@ -20,13 +20,13 @@ pub(crate) async fn commit(
     mut tokens: Tokens<'_>,
 ) -> Result<(), SessionError> {
     let (next, before) = (commit.next.as_ref(), tokens.sessions.one.as_deref());
-    let plan = commit.plan(before, next);
+    let plan = commit.plan(tokens.sessions, next);
     let content = next.map(|next| &next.content);
     let content = content.or(before.map(|session| &session.content)).cloned();
     let job = Job { commit, tracker };
     match (plan, content) {
         (Plan::End, _) => job.end(&mut tokens).await,
-        (Plan::Keep, _) | (_, None) => Ok(()),
+        (Plan::Keep | Plan::Drop, _) | (_, None) => Ok(()),
         _ if commit.moment.late => Err(SessionError::TooLate),
         (_, Some(content)) => job.seal(plan, content, &mut tokens).await,
     }
@@ -40,7 +40,7 @@ struct Job<'a> {
 impl Job<'_> {
     /// `clear`, and nothing that begins another session.
     async fn end(&self, tokens: &mut Tokens<'_>) -> Result<(), SessionError> {
-        let Sessions { one, others, lost } = &*tokens.sessions;
+        let Sessions { one, others, lost, .. } = &*tokens.sessions;
         let any = one.is_some() || !others.is_empty();
         // The client goes on with its token, and nobody remembers that it is over.
         if any && self.commit.moment.late && self.tracker.revocation.is_none() {

@@ -60,6 +60,7 @@ pub(crate) fn load(
         };
         let opened = definition.format().open_payload(value, definition.size.bytes, now, admits);
         let Some(opened) = opened else { continue };
+        found.ours |= definition.format().protects(opened.accepted);
         let (claims, payload) = opened.content;
         let Claims { times, epoch, incarnation, token_id, generation } = claims;
         // Another format's payload never went through this one's transformers.
@@ -76,6 +77,8 @@ pub(crate) fn load(
             in_grace: false,
             whole_id: false,
             renewal_due: false,
+            untold: false,
+            completes: false,
         };
         let place = Sealed { token_id, epoch, incarnation, generation, owner: None };
         let tracked = Tracked { snapshot, content, place };

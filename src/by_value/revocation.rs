@@ -21,7 +21,7 @@ const MARGIN: Duration = Duration::from_secs(30 * 86_400);
 /// begin anew below; so it stays.
 const EPOCH_LIFE: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-const GUARD: OwnerGuard = OwnerGuard { generation: None, limit: None };
+const GUARD: OwnerGuard = OwnerGuard { generation: None, limit: None, replaces: None };
 
 /// What a definition remembers of ended client sessions.
 pub(crate) struct Revocation {

@@ -36,9 +36,37 @@ struct Kind {
 
 const SECRET: Kind = Kind { key: "secret", file: "secret_file", least: 32 };
 
+/// The table's keys for each kind of key.
+const SECRET_KEYS: [&str; 2] = ["secret", "secret_file"];
+const SIGN_KEYS: [&str; 2] = ["sign_key", "sign_key_file"];
+const ENCRYPT_KEYS: [&str; 2] = ["encrypt_key", "encrypt_key_file"];
+
 /// The root table's secrets, from which sessions without keys of their own derive theirs.
 pub(super) fn root(table: &mut Table<'_, '_>) -> Vec<Zeroizing<Vec<u8>>> {
     read(table, &SECRET)
+}
+
+/// The keys of one session's tokens and, where these are not protected by native
+/// keys, those that its CSRF tokens take.
+#[derive(Default)]
+pub(super) struct Keys {
+    pub tokens: Vec<KeyMaterial>,
+    pub csrf: Vec<KeyMaterial>,
+}
+
+impl Keys {
+    fn of_tokens(tokens: Vec<KeyMaterial>) -> Self {
+        Self { tokens, csrf: Vec::new() }
+    }
+
+    fn of_csrf(csrf: Vec<KeyMaterial>) -> Self {
+        Self { tokens: Vec::new(), csrf }
+    }
+
+    /// Those that are read again when their files change.
+    pub fn all(&self) -> &[KeyMaterial] {
+        if self.tokens.is_empty() { &self.csrf } else { &self.tokens }
+    }
 }
 
 /// The keys of one session. Ktor's are `sign_key` and `encrypt_key` as they
@@ -48,10 +76,10 @@ pub(super) fn of_session(
     table: &mut Table<'_, '_>,
     name: &str,
     protect: Protect,
-    suite: Suite,
+    (suite, on_server): (Suite, bool),
     root: &[Zeroizing<Vec<u8>>],
     (ktor, ktor_use): (Option<&mut KtorConfig>, KtorUse),
-) -> Vec<KeyMaterial> {
+) -> Keys {
     let secrets = read(table, &SECRET);
     let beside = ktor_use == KtorUse::Accepted && !(secrets.is_empty() && root.is_empty());
     let raw = ktor_use == KtorUse::Written || beside;
@@ -62,44 +90,66 @@ pub(super) fn of_session(
         Kind { key: "encrypt_key", file: "encrypt_key_file", least: least(suite.key_len()) };
     let encrypt = read(table, &encrypt);
     if let Some(ktor) = ktor {
-        let own = |keys: &[Zeroizing<Vec<u8>>]| {
+        let copies = |keys: &[Zeroizing<Vec<u8>>]| {
             keys.iter().map(|key| Secret::new(key.to_vec())).collect()
         };
         if raw && sign.iter().any(|key| key.len() < 32) {
             table.warning("sign_key", "a key of less than 32 bytes, as Ktor's documentation shows them, can be guessed sooner than a session ends; take a longer one in both services");
         }
-        ktor.keys = super::ktor::keys(table, ktor, own(&sign), own(&encrypt));
+        ktor.keys = super::ktor::keys(table, ktor, copies(&sign), copies(&encrypt));
         if ktor_use == KtorUse::Written {
-            if table.has("secret") || table.has("secret_file") {
+            let unsigned_id = ktor.transform.is_empty() && on_server;
+            if unsigned_id {
+                return Keys::of_csrf(secret_or_root(secrets, root));
+            }
+            if given(table, SECRET_KEYS) {
                 table.problem("secret", "Ktor's format uses `sign_key` and `encrypt_key`, the keys of the Ktor service; remove it");
             }
-            return Vec::new();
+            return Keys::of_csrf(own(sign, KeyMaterial::Sign));
         }
     }
     if beside {
-        let secrets = if secrets.is_empty() { root.to_vec() } else { secrets };
-        let material = |key: Zeroizing<Vec<u8>>| KeyMaterial::Secret(Secret::new(key.to_vec()));
-        return secrets.into_iter().map(material).collect();
+        let secrets = secret_or_root(secrets, root);
+        let unprotected = protect == Protect::None;
+        return if unprotected { Keys::of_csrf(secrets) } else { Keys::of_tokens(secrets) };
     }
-    let own =
-        |keys: Vec<Zeroizing<Vec<u8>>>, make: fn(Secret) -> KeyMaterial| -> Vec<KeyMaterial> {
-            keys.into_iter().map(|key| make(Secret::new(key.to_vec()))).collect()
-        };
-    let given = |table: &Table<'_, '_>, key: &str, file: &str| table.has(key) || table.has(file);
-    let (has_secret, has_sign, has_encrypt) = (
-        given(table, "secret", "secret_file"),
-        given(table, "sign_key", "sign_key_file"),
-        given(table, "encrypt_key", "encrypt_key_file"),
-    );
     if protect == Protect::None {
-        if has_secret || has_sign || has_encrypt {
+        if given(table, SIGN_KEYS) || given(table, ENCRYPT_KEYS) {
             table.problem(
                 "protect",
-                "\"none\" uses no key; remove the keys, or write \"sign\" or \"encrypt\"",
+                "\"none\" uses no key, but a `secret` for CSRF tokens; remove the other keys, or write \"sign\" or \"encrypt\"",
             );
         }
-        return Vec::new();
+        return Keys::of_csrf(secret_or_root(secrets, root));
     }
+    Keys::of_tokens(of_tokens(table, name, protect, root, [secrets, sign, encrypt]))
+}
+
+fn given(table: &Table<'_, '_>, keys: [&str; 2]) -> bool {
+    keys.iter().any(|key| table.has(key))
+}
+/// A session's own secrets, or else the root's.
+fn secret_or_root(
+    secrets: Vec<Zeroizing<Vec<u8>>>,
+    root: &[Zeroizing<Vec<u8>>],
+) -> Vec<KeyMaterial> {
+    own(if secrets.is_empty() { root.to_vec() } else { secrets }, KeyMaterial::Secret)
+}
+
+fn own(keys: Vec<Zeroizing<Vec<u8>>>, make: fn(Secret) -> KeyMaterial) -> Vec<KeyMaterial> {
+    keys.into_iter().map(|key| make(Secret::new(key.to_vec()))).collect()
+}
+
+/// The keys of a session's native tokens, which are protected.
+fn of_tokens(
+    table: &mut Table<'_, '_>,
+    name: &str,
+    protect: Protect,
+    root: &[Zeroizing<Vec<u8>>],
+    [secrets, sign, encrypt]: [Vec<Zeroizing<Vec<u8>>>; 3],
+) -> Vec<KeyMaterial> {
+    let [has_secret, has_sign, has_encrypt] =
+        [SECRET_KEYS, SIGN_KEYS, ENCRYPT_KEYS].map(|keys| given(table, keys));
     if has_secret && (has_sign || has_encrypt) {
         table.problem("secret", "stands beside `sign_key` or `encrypt_key`; keep one or the other");
         return Vec::new();

@@ -4,6 +4,7 @@
 //! instead. No message shows a key's value.
 
 mod cookie;
+mod csrf;
 mod environment;
 mod keys;
 mod ktor;
@@ -140,6 +141,7 @@ fn root(context: &mut Context<'_>) -> Config {
         }
     }
     names::refuse_duplicates(context, &sessions);
+    csrf::refuse_headers_of_sessions(context, &sessions);
     names::require_app(context, &sessions);
     Config { sessions, warnings: Vec::new() }
 }

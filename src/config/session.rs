@@ -10,11 +10,11 @@ use super::names::{self, is_reserved, is_token};
 use super::table::Table;
 use super::{
     Context, CookieConfig, KeyReload, KtorConfig, Protect, SessionConfig, TransportConfig, cookie,
-    keys, storage,
+    csrf, keys, storage,
 };
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::KeyMaterial;
-use crate::expiry::Lifetime;
+use crate::expiry::Timeouts;
 use crate::storage::{OwnerLimit, OwnerLimitPolicy};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -50,15 +50,17 @@ pub(super) fn read(
     }
     let ktor_use = ktor::use_of(&mut table);
     let mut ktor = ktor(&mut table, ktor_use, protect, transport == "cookie");
+    let fits = (suite, storage.is_some());
     let keys =
-        keys::of_session(&mut table, name, protect, suite, secrets, (ktor.as_mut(), ktor_use));
+        keys::of_session(&mut table, name, protect, fits, secrets, (ktor.as_mut(), ktor_use));
     let writes_ktor = ktor_use == KtorUse::Written;
-    let key_reload = key_reload(&mut table, &keys);
+    let key_reload = key_reload(&mut table, keys.all());
     if writes_ktor {
         refuse_with_ktor(&mut table, revocation.is_some(), key_reload.is_some());
     }
     let timeouts = timeouts(&mut table);
-    let max_age = if storage.is_some() { timeouts.1 } else { timeouts.0 };
+    let touch_after = table.duration_or_zero("touch_after");
+    let max_age = max_age(timeouts, touch_after, storage.is_some(), writes_ktor);
     let cookie_table = table.table("cookie").map(Table::rest).map(Dict::from_iter);
     let (transport, wire_name) = match transport.as_str() {
         "cookie" => {
@@ -76,7 +78,7 @@ pub(super) fn read(
             base_name,
         ),
     };
-    let lifetime = lifetime(&mut table, &transport, timeouts);
+    let lifetime = lifetime(&mut table, &transport, timeouts, touch_after);
     let remember_client = remember_client(&mut table, &lifetime, storage.is_some());
     let small = storage.is_none() && !matches!(transport, TransportConfig::Cookie(_));
     let session = SessionConfig {
@@ -87,7 +89,9 @@ pub(super) fn read(
         owner_limit,
         revocation,
         protect,
-        keys,
+        keys: keys.tokens,
+        csrf_keys: keys.csrf,
+        csrf: csrf::read(&mut table),
         suite,
         ktor,
         writes_ktor,
@@ -111,31 +115,58 @@ fn storage_timeout(table: &mut Table<'_, '_>) -> Duration {
     timeout
 }
 
+/// How long a cookie lasts by default: as long as its session, and that of an id as
+/// long as the session ever could.
+fn max_age(
+    (idle, absolute): (Duration, Duration),
+    touch_after: Option<Duration>,
+    on_server: bool,
+    writes_ktor: bool,
+) -> Duration {
+    match (on_server, writes_ktor) {
+        (true, _) => absolute,
+        // A token of Ktor's has no idle time to keep.
+        (false, true) => idle,
+        (false, false) => {
+            let latest = idle.saturating_add(touch_after.unwrap_or(idle / 10));
+            let part_of_second = u64::from(latest.subsec_nanos() > 0);
+            Duration::from_secs(latest.as_secs() + part_of_second).min(absolute)
+        }
+    }
+}
+
 /// How long sessions live and keep their ids.
 fn lifetime(
     table: &mut Table<'_, '_>,
     transport: &TransportConfig,
     (idle, absolute): (Duration, Duration),
-) -> Lifetime {
+    touch_after: Option<Duration>,
+) -> Timeouts {
     let smaller = match transport {
         TransportConfig::Cookie(cookie) => cookie.max_age.map_or(idle, |age| age.min(idle)),
         _ => idle,
     };
-    let lifetime = Lifetime {
+    let lifetime = Timeouts {
         idle,
         absolute,
-        touch_after: table.duration_or_zero("touch_after").unwrap_or(smaller / 10),
-        renewal_grace: table.duration_or_zero("renewal_grace").unwrap_or_default(),
+        touch_after: touch_after.unwrap_or(smaller / 10),
+        renewal_grace: Duration::ZERO,
         renew_after: duration_or_never(table, "renew_after"),
     };
-    if lifetime.renew_after.is_some() && lifetime.renewal_grace.is_zero() {
-        table.warning("renew_after", "requests sent in parallel to a renewal will find no session; write `renewal_grace = \"30 seconds\"`");
+    let grace = table.duration_or_zero("renewal_grace");
+    if grace.is_some() && lifetime.renew_after.is_none() {
+        table.warning("renewal_grace", "has no effect without `renew_after`; remove it");
     }
-    lifetime
+    let default = if lifetime.renew_after.is_some() { RENEWAL_GRACE } else { Duration::ZERO };
+    Timeouts { renewal_grace: grace.unwrap_or(default), ..lifetime }
 }
 
+/// How long the id before a periodic renewal opens a session after the new one was first
+/// shown.
+const RENEWAL_GRACE: Duration = Duration::from_secs(60);
+
 /// Reads `remember_client`, and refuses what needs a record where there is none.
-fn remember_client(table: &mut Table<'_, '_>, lifetime: &Lifetime, on_server: bool) -> bool {
+fn remember_client(table: &mut Table<'_, '_>, lifetime: &Timeouts, on_server: bool) -> bool {
     let remember_client = table.flag("remember_client").unwrap_or(false);
     for (key, set) in [
         ("renewal_grace", !lifetime.renewal_grace.is_zero()),

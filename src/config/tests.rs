@@ -10,6 +10,7 @@ use figment::Jail;
 use super::*;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::KeyMaterial;
+use crate::csrf::{CSRF_FIELD, CSRF_HEADER, Origin};
 
 #[cfg(all(feature = "redis", feature = "postgres", feature = "mysql", feature = "sqlite"))]
 mod servers;
@@ -61,6 +62,8 @@ fn s6_s34_the_defaults_are_secure() {
     let session = &config.sessions["user"];
     assert_eq!((session.protect, session.suite), (Protect::Encrypt, Suite::A128CbcHs256));
     assert!(session.storage.is_none() && session.wire_name == "user");
+    assert_eq!((&*session.csrf.field, &*session.csrf.header), (CSRF_FIELD, CSRF_HEADER));
+    assert!(session.csrf.trusted.is_empty() && session.csrf_keys.is_empty());
     assert_eq!(session.lifetime.idle, Duration::from_secs(7 * 86_400));
     assert_eq!(session.lifetime.absolute, Duration::from_secs(30 * 86_400));
     assert_eq!(session.lifetime.touch_after, session.lifetime.idle / 10);
@@ -68,7 +71,8 @@ fn s6_s34_the_defaults_are_secure() {
     let cookie = cookie(session);
     assert!(cookie.secure && cookie.http_only && !cookie.partitioned && cookie.domain.is_none());
     assert_eq!((cookie.path.as_str(), cookie.same_site), ("/", SameSite::Lax));
-    assert_eq!(cookie.max_age, Some(session.lifetime.idle));
+    let promise = session.lifetime.idle + session.lifetime.touch_after;
+    assert_eq!(cookie.max_age, Some(promise));
     assert!(config.warnings.is_empty());
 
     let config = release("[default.sessions.user]\nstorage = \"memory\"").expect("no problem");
@@ -131,6 +135,7 @@ fn every_key_is_read() {
         revocation = "none"
         key_reload = "never"
         allow_insecure = false
+        csrf = { field = "_csrf", header = "X-XSRF-Token", trusted_origins = ["https://Pay.example:443"] }
         [default.sessions.user.cookie]
         path = "/shop"
         domain = "example.com"
@@ -153,6 +158,8 @@ fn every_key_is_read() {
     let user = &config.sessions["user"];
     assert_eq!((user.app.as_str(), user.wire_name.as_str()), ("shop", "__Secure-u"));
     assert_eq!((user.suite, user.max_payload), (Suite::A256CbcHs512, 2048));
+    assert_eq!((&*user.csrf.field, &*user.csrf.header), ("_csrf", "X-XSRF-Token"));
+    assert_eq!(user.csrf.trusted, [Origin::parse("https://pay.example").expect("an origin")]);
     assert_eq!(user.lifetime.absolute, Duration::from_secs(28_800));
     assert_eq!((user.lifetime.touch_after, user.transform.len()), (Duration::ZERO, 1));
     let cookie = cookie(user);
@@ -232,6 +239,60 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("storage = { type = 'memory', path = 'x' }", "storage.path", "unknown key"),
     ("protect = 'hash'", "protect", "\"encrypt\", \"sign\", \"none\""),
     ("protect = 'none'", "protect", "allow_insecure = true"),
+    (
+        "protect = 'none'\nallow_insecure = true\nsign_key = 'hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978'",
+        "protect",
+        "a `secret` for CSRF tokens",
+    ),
+    ("protect = 'none'\nallow_insecure = true\nsecret = 'short'", "secret", "openssl rand"),
+    (
+        "format = 'ktor'\nsign_key = 'hex:a1b2c3d4'\nencrypt_key = 'hex:a1b2c3d4e5f60718293a4b5c6d7e8f90'\nsecret = 'hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978'",
+        "secret",
+        "the keys of the Ktor service",
+    ),
+    (
+        "format = 'ktor'\nprotect = 'none'\nallow_insecure = true\nsecret = 'hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978'",
+        "secret",
+        "remove it",
+    ),
+    ("csrf = true", "csrf", "expected a table"),
+    ("csrf = 'csrf_token'", "csrf", "expected a table"),
+    ("csrf = { fields = 'x' }", "csrf.fields", "did you mean `field`?"),
+    ("csrf = { field = '' }", "csrf.field", "csrf_token"),
+    ("csrf = { field = true }", "csrf.field", "a text in quotes"),
+    ("csrf = { field = \"a\\nb\" }", "csrf.field", "csrf_token"),
+    ("csrf = { field = '_method' }", "csrf.field", "choose another"),
+    ("csrf = { header = '' }", "csrf.header", "cannot be a header's name"),
+    ("csrf = { header = 'X CSRF' }", "csrf.header", "cannot be a header's name"),
+    ("csrf = { header = [] }", "csrf.header", "a text in quotes"),
+    ("csrf = { header = 'Cookie' }", "csrf.header", "meaning of its own"),
+    ("csrf = { header = 'oRIGIN' }", "csrf.header", "meaning of its own"),
+    ("csrf = { header = 'Sec-Fetch-Site' }", "csrf.header", "meaning of its own"),
+    (
+        "transport = 'header'\nname = 'X-User'\ncsrf = { header = 'x-user' }",
+        "csrf.header",
+        "carries `sessions.user`",
+    ),
+    (
+        "csrf = { trusted_origins = 'https://pay.example' }",
+        "csrf.trusted_origins",
+        "[\"https://pay.example\"]",
+    ),
+    ("csrf = { trusted_origins = [7] }", "csrf.trusted_origins", "[\"https://pay.example\"]"),
+    ("csrf = { trusted_origins = [''] }", "csrf.trusted_origins", "scheme://host[:port]"),
+    ("csrf = { trusted_origins = ['*'] }", "csrf.trusted_origins", "scheme://host[:port]"),
+    ("csrf = { trusted_origins = ['null'] }", "csrf.trusted_origins", "scheme://host[:port]"),
+    (
+        "csrf = { trusted_origins = ['pay.example'] }",
+        "csrf.trusted_origins",
+        "scheme://host[:port]",
+    ),
+    (
+        "csrf = { trusted_origins = ['https://a.example', 'https://pay.example/'] }",
+        "csrf.trusted_origins",
+        "\"https://pay.example/\" is no origin",
+    ),
+    ("csrf = { trusted_origins = ['https://bücher.example'] }", "csrf.trusted_origins", "xn--"),
     ("protect = 'encrypt'\nstorage = 'memory'", "protect", "write \"sign\""),
     ("suite = 'A128GCM'", "suite", "\"A256CBC-HS512\""),
     ("format = 'kotlin'", "format", "\"ktor\""),
@@ -362,6 +423,8 @@ fn the_environment_beats_the_file_and_deeper_keys_beat_shallower_ones() {
             ("ROCKET_SESSIONS__USER__STORAGE", "memory"),
             ("ROCKET_SESSIONS__USER__STORAGE__CAPACITY", "5"),
             ("ROCKET_SESSIONS__USER__COOKIE__PATH", "/x"),
+            ("ROCKET_SESSIONS__USER__CSRF__FIELD", "1234"),
+            ("ROCKET_SESSIONS__USER__CSRF__TRUSTED_ORIGINS", "[\"https://pay.example\"]"),
         ],
     );
     let config = config.expect("no problem");
@@ -369,6 +432,52 @@ fn the_environment_beats_the_file_and_deeper_keys_beat_shallower_ones() {
     assert_eq!((user.lifetime.idle, user.wire_name.as_str()), (Duration::from_secs(3), "file"));
     assert_eq!(user.storage, Some(StorageConfig::Memory { capacity: 5 }));
     assert_eq!(cookie(user).path, "/x");
+    assert_eq!((&*user.csrf.field, &*user.csrf.header), ("1234", CSRF_HEADER));
+    assert_eq!(user.csrf.trusted, [Origin::parse("https://pay.example").expect("an origin")]);
+}
+
+#[test]
+fn where_tokens_have_no_native_key_their_csrf_tokens_have_their_own_if_any() {
+    let open = "protect = 'none'\nallow_insecure = true";
+    let signed =
+        "sign_key = ['hex:a1b2c3d4', 'hex:a1b2c3d5']\nprotect = 'sign'\nstorage = 'memory'";
+    let signed = format!("format = 'ktor'\n{signed}");
+    let unsigned = format!("format = 'ktor'\nstorage = 'memory'\n{open}");
+    let accepts = format!("accept = ['ktor']\n{open}");
+    let of = |lines: &str, with_root: bool| {
+        let toml = format!("[default.sessions.user]\n{lines}");
+        let root = with_root.then_some(("ROCKET_SESSIONS__SECRET", KEY));
+        let variables: Vec<_> = [("ROCKET_PROFILE", "release")].into_iter().chain(root).collect();
+        let config = read_toml(&toml, &variables).map_err(|problems| texts(&problems));
+        let mut config = config.unwrap_or_else(|problems| panic!("{lines}: {problems}"));
+        let session = config.sessions.remove("user").expect("the session");
+        assert!(session.keys.is_empty(), "{lines}");
+        session.csrf_keys
+    };
+    let own = format!("\nsecret = ['{KEY}', '{KEY}ff']");
+    for lines in [open, &unsigned] {
+        assert!(of(lines, false).is_empty(), "{lines}");
+        assert!(matches!(of(lines, true)[..], [KeyMaterial::Secret(_)]), "{lines}");
+        let both = of(&format!("{lines}{own}"), true);
+        assert!(matches!(both[..], [KeyMaterial::Secret(_), KeyMaterial::Secret(_)]), "{lines}");
+    }
+    assert!(matches!(of(&accepts, true)[..], [KeyMaterial::Secret(_)]));
+    for with_root in [false, true] {
+        let signs = of(&signed, with_root);
+        assert!(matches!(signs[..], [KeyMaterial::Sign(_), KeyMaterial::Sign(_)]), "{signs:?}");
+    }
+}
+
+#[test]
+fn a_csrf_header_that_proxies_drop_is_named_and_one_that_carries_another_session_refused() {
+    let config = release("[default.sessions.user]\ncsrf = { header = 'X_CSRF' }").expect("fine");
+    assert!(config.warnings[0].contains("`sessions.user.csrf.header`: nginx drops"));
+    let other = "[default.sessions.api]\ntransport = 'header'\nname = 'X-CSRF-token'\n[default.sessions.user]";
+    let problems = texts(&release(other).expect_err("wrong"));
+    assert!(
+        problems.contains("`sessions.user.csrf.header`")
+            && problems.contains("`sessions.api.csrf.header`")
+    );
 }
 
 #[test]

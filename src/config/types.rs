@@ -9,7 +9,8 @@ use crate::crypto::Secret;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::KeyMaterial;
 use crate::crypto::mac::MacAlgorithm;
-use crate::expiry::Lifetime;
+use crate::csrf::Rules;
+use crate::expiry::Timeouts;
 use crate::ktor::{CookieEncoding, Serializer};
 use crate::storage::OwnerLimit;
 
@@ -39,13 +40,17 @@ pub(crate) struct SessionConfig {
     pub protect: Protect,
     /// The first seals, all open; empty exactly when `protect` is `None`.
     pub keys: Vec<KeyMaterial>,
+    /// What the keys of CSRF tokens are derived from where `keys` is empty; without
+    /// any there are no tokens.
+    pub csrf_keys: Vec<KeyMaterial>,
+    pub csrf: Rules,
     pub suite: Suite,
     /// Ktor's format, written or accepted.
     pub ktor: Option<KtorConfig>,
     /// Ktor's format is the one that is written.
     pub writes_ktor: bool,
     pub key_reload: Option<KeyReload>,
-    pub lifetime: Lifetime,
+    pub lifetime: Timeouts,
     /// Bytes of encoded payload.
     pub max_payload: usize,
     pub storage_timeout: Duration,

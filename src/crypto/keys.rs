@@ -30,6 +30,7 @@ pub(crate) enum Purpose {
     Mac,
     Sign,
     Kid,
+    Csrf,
 }
 
 impl Purpose {
@@ -39,6 +40,7 @@ impl Purpose {
             Self::Mac => "mac",
             Self::Sign => "sign",
             Self::Kid => "kid",
+            Self::Csrf => "csrf",
         }
     }
 }
@@ -121,7 +123,7 @@ impl Roots {
         let root = match purpose {
             Purpose::Enc => &self.enc,
             Purpose::Kid => &self.kid,
-            Purpose::Mac | Purpose::Sign => &self.mac,
+            Purpose::Mac | Purpose::Sign | Purpose::Csrf => &self.mac,
         };
         let mut key = Zeroizing::new(vec![0; length]);
         root.expand(&binding.info(purpose, suite, kind), &mut key).ok()?;
@@ -140,7 +142,8 @@ mod tests {
     use super::*;
     use crate::crypto::hex;
 
-    const PURPOSES: [Purpose; 4] = [Purpose::Enc, Purpose::Mac, Purpose::Sign, Purpose::Kid];
+    const PURPOSES: [Purpose; 5] =
+        [Purpose::Enc, Purpose::Mac, Purpose::Sign, Purpose::Kid, Purpose::Csrf];
 
     #[test]
     fn s27_hkdf_is_rfc_5869() {
@@ -223,7 +226,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(keys.len(), 4 * 3 * 4 * 5);
+        assert_eq!(keys.len(), PURPOSES.len() * 3 * 4 * 5);
     }
 
     #[test]
@@ -239,7 +242,7 @@ mod tests {
             let of = [&one, &other].map(|roots| *key(roots, purpose) == *key(&both, purpose));
             let expected = match purpose {
                 Purpose::Enc => [true, false],
-                Purpose::Mac | Purpose::Sign => [false, true],
+                Purpose::Mac | Purpose::Sign | Purpose::Csrf => [false, true],
                 Purpose::Kid => [false, false],
             };
             assert_eq!(of, expected, "{purpose:?}");

@@ -5,6 +5,18 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq;
 
+/// HMAC-SHA256 of these bytes, one after the other.
+pub(crate) fn hmac_sha256(key: &[u8; 16], parts: &[&[u8]]) -> [u8; 32] {
+    // A key that is shorter than the hash's block is filled up with zeros (RFC 2104).
+    let mut block = [0; 64];
+    block[..16].copy_from_slice(key);
+    let mut mac = Hmac::<Sha256>::new(&block.into());
+    for part in parts {
+        hmac::Mac::update(&mut mac, part);
+    }
+    hmac::Mac::finalize(mac).into_bytes().into()
+}
+
 /// The hash function under the HMAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MacAlgorithm {

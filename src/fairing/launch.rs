@@ -24,7 +24,7 @@ use crate::ktor::{Cipher, Ktor, Serializer, Transform};
 use crate::namespace::Namespace;
 use crate::request::plan::Policy;
 use crate::storage::{Cached, Directory, KtorDirectory, Memory, SessionStorage, StorageError};
-use crate::token::{Format, Kind, Sealer};
+use crate::token::{CsrfKeys, Format, Kind, Sealer};
 use crate::transport::{CookieTransport, HeaderTransport, LONGEST_COOKIE, SessionTransport};
 
 /// Everything the requests will need, or every problem found.
@@ -86,23 +86,30 @@ pub(super) fn registered(fairing: &SessionsFairing) -> Registered {
 
 /// What seals and opens a session's tokens, with every key prepared.
 pub(super) fn format(app: &str, name: &str, config: &SessionConfig) -> Result<Format, String> {
-    let ktor = config.ktor.as_ref().map(ktor).transpose()?;
-    if let Some(ktor) = ktor.filter(|_| config.writes_ktor) {
-        return Ok(Format::ktor(ktor));
-    }
     let transport = match &config.transport {
         TransportConfig::Cookie(_) => TransportBinding::Cookie,
         TransportConfig::Header => TransportBinding::Header,
         TransportConfig::Custom(transport) => TransportBinding::Custom(transport),
     };
     let binding = Binding { app, session: name, transport };
+    let csrf_keys = if config.keys.is_empty() { &config.csrf_keys } else { &config.keys };
+    let ktor = config.ktor.as_ref().map(ktor).transpose()?;
+    if config.writes_ktor
+        && let Some(ktor) = ktor
+    {
+        let csrf = CsrfKeys::ktor(&binding, csrf_keys).ok_or(UNDERIVABLE)?;
+        return Ok(Format::ktor(ktor, csrf));
+    }
     let kind = match config.storage {
         Some(_) => Kind::id(config.protect),
         None => Kind::payload(config.protect),
     };
     let native = Sealer::new(&binding, kind, config.suite, &config.keys)?;
-    Ok(Format::native(native, config.ktor.as_ref().map(self::ktor).transpose()?))
+    let csrf = CsrfKeys::native(&binding, kind, config.suite, csrf_keys).ok_or(UNDERIVABLE)?;
+    Ok(Format::native(native, ktor, csrf))
 }
+
+const UNDERIVABLE: &str = "the keys of CSRF tokens cannot be derived";
 
 /// Ktor's transformers, a chain for each entry of the list of keys.
 fn ktor(config: &KtorConfig) -> Result<Ktor, String> {
@@ -181,6 +188,7 @@ impl Builder<'_> {
             policy: policy(&config, &tracker),
             tracker,
             storage_timeout: config.storage_timeout,
+            csrf: Arc::new(config.csrf),
             namespace,
             claimed: OnceLock::new(),
         })
@@ -228,6 +236,11 @@ impl Builder<'_> {
                     "has no index of owners",
                 ),
                 (
+                    "renew_after",
+                    config.lifetime.renew_after.is_some() && !storage.compares_and_swaps(),
+                    "cannot tell which of two renewals was first",
+                ),
+                (
                     "renewal_grace",
                     grace && !storage.compares_and_swaps(),
                     "cannot tell which of two renewals was first",
@@ -253,10 +266,10 @@ impl Builder<'_> {
         config: &SessionConfig,
         storage: StorageConfig,
     ) -> Result<Server, ()> {
-        let idle = config.lifetime.idle;
+        let unused = config.lifetime.unused();
         let files = match (&storage, &config.ktor) {
             (StorageConfig::Directory { path }, Some(_)) => {
-                let files = KtorDirectory::open(path.clone(), idle);
+                let files = KtorDirectory::open(path.clone(), unused);
                 Some(files.map_err(|cause| {
                     self.problems.push(format!("`sessions.{name}.storage`: {cause}"));
                 })?)

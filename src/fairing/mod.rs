@@ -1,5 +1,6 @@
 //! [`SessionsFairing`]: launch, response, shutdown.
 
+mod caching;
 mod launch;
 mod open;
 mod reload;

@@ -9,20 +9,24 @@ use std::task::{Context, Poll};
 use rocket::catcher::Catcher;
 use rocket::futures::FutureExt;
 use rocket::futures::future::BoxFuture;
-use rocket::http::{Header, Status};
+use rocket::http::Status;
 use rocket::{Request, Response, error};
 
+use super::caching;
 use crate::definition::{Core, Definition};
 use crate::error::{EncodeError, SessionError};
 use crate::manager::Sessions;
 use crate::request::delivery::Holds;
-use crate::request::entry::Committable;
+use crate::request::entry::{Caching, Committable};
 use crate::request::{Budgets, Entries, RequestSessions, hooks};
 use crate::transport::Outgoing;
 
 /// What a replaced response does not keep of the handler's. Everything else
 /// stays: other fairings set it.
-const HANDLERS_HEADERS: [&str; 4] = ["Location", "ETag", "Last-Modified", "Cache-Control"];
+const HANDLERS_HEADERS: [&str; 5] =
+    ["Location", "ETag", "Last-Modified", "Cache-Control", "Set-Cookie"];
+/// All that begin so: an upgrade goes as well.
+const HANDLERS_PREFIXES: [&str; 2] = ["Content-", "Sec-WebSocket-"];
 const RETRY_AFTER_SECONDS: &str = "1";
 
 /// Which of the two response fairings this is.
@@ -76,9 +80,16 @@ fn at_once(
     response: &mut Response<'_>,
     turn: Turn,
 ) -> bool {
+    if hides_failure(sessions, response) {
+        return false;
+    }
     let failed = is_failed(response);
     match turn {
-        Turn::Last => sessions.close_if_quiet(failed),
+        Turn::Last => {
+            // Another fairing may have said something else of caches.
+            sessions.close_if_quiet(failed)
+                && caching::limit(response, &sessions.entries.lock(), Caching::AsItSays)
+        }
         Turn::First => {
             let entries = sessions.entries.lock();
             let quiet =
@@ -89,11 +100,10 @@ fn at_once(
             for entry in entries.iter() {
                 hooks::tell(request, response, entry.definition(), None);
             }
-            let definitions = entries.iter().map(|entry| entry.definition());
-            let private = keep_private(response, definitions, false);
+            let all_known = caching::limit(response, &entries, Caching::AsItSays);
             drop(entries);
             sessions.entries.mark_seen();
-            private
+            all_known
         }
     }
 }
@@ -109,6 +119,14 @@ async fn commit<'r>(
     turn: Turn,
 ) {
     let entries = &*sessions.entries;
+    let hidden = hides_failure(sessions, response);
+    if hidden {
+        let (before, instead) = (response.status(), Status::ServiceUnavailable);
+        error!(
+            "A guard could not read its session; {before} would hide that and becomes {instead}."
+        );
+        replace(request, response, instead).await;
+    }
     let failed = is_failed(response);
     let saved = AssertUnwindSafe(save_all(entries, failed)).catch_unwind().await;
     let saved =
@@ -131,7 +149,17 @@ async fn commit<'r>(
     if unavailable && entries.all().any(|entry| entry.is_unknown()) {
         response.set_raw_header("Retry-After", RETRY_AFTER_SECONDS);
     }
+    if hidden || saved.is_err() {
+        // The response is another one. What the one before it said still holds.
+        say_again(core, response, entries);
+    }
     tell(core, request, response, entries, saved.is_ok()).await;
+}
+
+/// Whether a guard could not ask the storage who this is, and the response looks
+/// as if all were well. It may be meant for somebody else.
+fn hides_failure(sessions: &RequestSessions, response: &Response<'_>) -> bool {
+    sessions.is_unanswered() && response.status().code < 500
 }
 
 fn is_failed(response: &Response<'_>) -> bool {
@@ -175,16 +203,11 @@ async fn tell<'r>(
     entries: &Entries,
     succeeded: bool,
 ) {
-    if !succeeded {
-        // The response is another one. What the one before it said still holds.
-        say_again(core, response, entries);
-    }
-    let (mut emitted, mut panicked) = (false, false);
+    let mut panicked = false;
     for entry in entries.all() {
         let holds = entry.settle(succeeded);
         hooks::tell(request, response, entry.definition(), holds.as_ref());
         let Some(holds) = holds else { continue };
-        emitted = true;
         if send(core, response, entry.definition(), &holds) {
             entry.told(holds);
         } else {
@@ -196,10 +219,10 @@ async fn tell<'r>(
         replace(request, response, Status::InternalServerError).await;
         say_again(core, response, entries);
     }
-    let list = entries.lock();
-    let definitions = list.iter().map(|entry| entry.definition());
-    if !keep_private(response, definitions, emitted) || panicked {
-        response.set_raw_header("Cache-Control", "no-store");
+    // A failure is this request's alone.
+    let least = if succeeded && !panicked { Caching::AsItSays } else { Caching::NoStore };
+    if !caching::limit(response, &entries.lock(), least) {
+        caching::no_store(response);
     }
 }
 
@@ -227,63 +250,6 @@ fn send(core: &Core, response: &mut Response<'_>, definition: &Definition, holds
     sent.is_ok()
 }
 
-/// A response that depends on a session belongs in no shared cache (checklist
-/// S15). Says whether every transport could tell on what it depends.
-fn keep_private<'d>(
-    response: &mut Response<'_>,
-    definitions: impl Iterator<Item = &'d Definition>,
-    emitted: bool,
-) -> bool {
-    // One walk finds out whether anything is said about it so far.
-    let is = |header: &Header<'_>, name: &str| header.name().as_str().eq_ignore_ascii_case(name);
-    let (mut varies, mut cached) = (false, false);
-    for header in response.headers().iter() {
-        varies |= is(&header, "Vary");
-        cached |= is(&header, "Cache-Control");
-    }
-    let mut all_known = true;
-    for definition in definitions {
-        let (transport, wire_name) = (&definition.transport, &definition.wire_name);
-        let name = std::panic::catch_unwind(AssertUnwindSafe(|| transport.vary(wire_name)));
-        all_known &= name.is_ok();
-        match name {
-            Ok(Some(name)) if varies => vary_too(response, name),
-            Ok(Some(name)) => response.set_raw_header("Vary", name.to_owned()),
-            _ => continue,
-        };
-        varies = true;
-    }
-    if !cached || !is_private(response, emitted) {
-        response.set_raw_header("Cache-Control", "no-store");
-    }
-    all_known
-}
-
-/// Adds a request header to those that the response depends on.
-fn vary_too(response: &mut Response<'_>, name: &str) -> bool {
-    let fields: Vec<_> = response.headers().get("Vary").flat_map(|v| v.split(',')).collect();
-    let known = |field: &&str| *field == "*" || field.eq_ignore_ascii_case(name);
-    let fields = fields.into_iter().map(str::trim).filter(|field| !field.is_empty());
-    if !fields.clone().any(|field| known(&field)) {
-        let merged = fields.chain([name]).collect::<Vec<_>>().join(", ");
-        response.set_raw_header("Vary", merged);
-    }
-    true
-}
-
-/// Whether what the application says of caches keeps the response out of shared
-/// ones.
-fn is_private(response: &Response<'_>, emitted: bool) -> bool {
-    let says = |directive: &str| {
-        let values = response.headers().get("Cache-Control");
-        values.flat_map(|value| value.split(',')).any(|part| {
-            let name = part.split('=').next().unwrap_or_default();
-            name.trim().eq_ignore_ascii_case(directive)
-        })
-    };
-    (says("no-store") || says("private")) && !(emitted && says("public"))
-}
-
 /// Makes the response what Rocket would have made of `status`, but for the
 /// headers that other fairings have set. It is a new one: an upgrade of the
 /// connection goes with the old.
@@ -292,9 +258,10 @@ async fn replace<'r>(request: &'r Request<'_>, response: &mut Response<'r>, stat
     std::mem::swap(response, &mut caught);
     let before = caught;
     let is_handlers = |name: &str| {
-        let content = name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("Content-"));
-        content
-            || name.eq_ignore_ascii_case("Set-Cookie")
+        let begins = |prefix: &&str| {
+            name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        HANDLERS_PREFIXES.iter().any(begins)
             || HANDLERS_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own))
     };
     let caught: Vec<String> =
@@ -319,7 +286,12 @@ async fn catch<'r>(request: &'r Request<'_>, status: Status) -> Response<'r> {
     let caught =
         std::panic::catch_unwind(AssertUnwindSafe(|| catcher.handler.handle(status, request)));
     let Ok(future) = caught else { return plain() };
-    if let Ok(Ok(response)) = AssertUnwindSafe(future).catch_unwind().await {
+    if let Ok(Ok(mut response)) = AssertUnwindSafe(future).catch_unwind().await {
+        // A failure never looks like success, whatever the catcher makes of it.
+        if response.status().code < 500 {
+            response.set_status(status);
+            response.remove_header("Location");
+        }
         return response;
     }
     error!("The {} catcher failed; the response has no body.", status.code);

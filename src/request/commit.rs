@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::delivery::Holds;
 use super::load::{too_late, within};
-use super::plan::{Asked, Moment, Plan, Snapshot, Value, plan};
+use super::plan::{Asked, Moment, Plan, Standing, Value, plan};
 use super::tracked::{Content, Kind, Sessions, Tracked};
 use crate::by_id::{Attempt, Outcome};
 use crate::definition::{Core, Definition};
@@ -157,20 +157,28 @@ pub(crate) async fn commit(commit: &Commit<'_>, done: &mut Done) -> Result<(), S
 }
 
 impl Commit<'_> {
-    /// What to do with `session`, of which `next` is to be the value.
-    pub fn plan<P>(&self, session: Option<&Tracked<P>>, next: Option<&Next>) -> Plan {
-        let snapshot: Option<&Snapshot> = session.map(|session| &session.snapshot);
-        let content = session.map(|session| &session.content);
-        let asked = next.map_or(self.asked, |next| next.asked(content, self.asked));
-        plan(snapshot, &asked, &self.definition.policy, &self.moment)
+    /// What to do, if `next` is to be the session's value.
+    pub fn plan<P>(&self, sessions: &Sessions<P>, next: Option<&Next>) -> Plan {
+        let content = sessions.one.as_deref().map(|session| &session.content);
+        self.plan_for(sessions.standing(), content, next)
     }
 
-    /// What happens by itself, or a longer life.
+    /// What to do with a session that holds `content`.
+    pub fn plan_for(
+        &self,
+        standing: Standing<'_>,
+        content: Option<&Content>,
+        next: Option<&Next>,
+    ) -> Plan {
+        let asked = next.map_or(self.asked, |next| next.asked(content, self.asked));
+        plan(standing, &asked, &self.definition.policy, &self.moment)
+    }
+
+    /// What happens by itself, or a longer life that was not asked for.
     fn is_courtesy(&self, sessions: &Kind) -> bool {
-        let next = self.next.as_ref();
-        let asked = next.map_or(self.asked, |next| next.asked(sessions.content(), self.asked));
-        let plan = plan(sessions.snapshot(), &asked, &self.definition.policy, &self.moment);
-        self.is_unasked() || self.epoch.is_none() && matches!(plan, Plan::Touch { .. })
+        let plan = self.plan_for(sessions.standing(), sessions.content(), self.next.as_ref());
+        let touches = self.epoch.is_none() && !self.asked.touch;
+        self.is_unasked() || touches && matches!(plan, Plan::Touch { .. })
     }
 
     /// Whether an id that was to be given by itself has been given, though no answer
@@ -194,13 +202,13 @@ impl Commit<'_> {
 
     /// Nobody asked for anything: what happens, happens by itself.
     pub fn is_unasked(&self) -> bool {
-        self.next.is_none() && self.asked == Asked::default()
+        self.next.is_none() && self.asked.is_nothing()
     }
 
     /// The token, for the client to hold.
     pub fn token(&self, token: String, times: &Times) -> Holds {
         let policy = &self.definition.policy;
-        let max_age = policy.lifetime.own_max_age(times, self.moment.now, !policy.by_value);
+        let max_age = policy.lifetime.max_age(times, self.moment.now, !policy.by_value);
         Holds::Token { token, max_age }
     }
 
@@ -221,7 +229,7 @@ impl Next {
         let same = content.is_some_and(|content| content.bytes() == self.content.bytes());
         Asked {
             value: if same { Value::Same } else { Value::Changed },
-            login: asked.login || self.owner_changes,
+            owner_changes: self.owner_changes,
             owned: self.owned,
             ..asked
         }
@@ -251,6 +259,7 @@ impl<P> Progress<'_, P> {
     /// stays as it is if `holds` says nothing.
     pub fn goes_on(&mut self, session: Arc<Tracked<P>>, holds: Option<Holds>) {
         self.settled();
+        self.sessions.replaced = None;
         self.sessions.one = Some(session);
         *self.fate = Fate::Committed;
         if holds.is_some() {

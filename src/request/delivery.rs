@@ -1,14 +1,14 @@
 //! What the client is to hold in the end.
 
-use std::time::Duration;
+use crate::transport::MaxAge;
 
 /// What the client is to hold of the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Holds {
     Token {
         token: String,
-        /// How long the client must keep it, if not as configured.
-        max_age: Option<Duration>,
+        /// How long the client is to keep it.
+        max_age: MaxAge,
     },
     /// No token.
     Nothing,

@@ -9,17 +9,19 @@ use tokio::time::Instant;
 
 use super::delivery::Holds;
 use super::load::{self, load};
-use super::plan::{Asked, Moment, Plan, plan};
+use super::pending::Pending;
+use super::plan::{Moment, Plan, plan};
 use super::replay;
 use super::state::{Retired, State};
 use super::tracked::Kind;
 use super::{Shared, commit::Fate};
-use crate::SessionData;
 use crate::definition::{Core, Definition, Tracker};
 use crate::error::SessionError;
 use crate::expiry::Timestamp;
 use crate::storage::{OwnerKey, StorageKey};
 use crate::token::SessionId;
+use crate::{Absence, SessionData};
+
 /// One session type in one request.
 pub(crate) struct Entry<T: SessionData> {
     pub(super) core: Arc<Core>,
@@ -27,6 +29,8 @@ pub(crate) struct Entry<T: SessionData> {
     pub(super) state: Mutex<State<T>>,
     /// The storage could not say whether there is a session.
     unknown: bool,
+    /// Why the request has presented no session; none if it has, or if that is unknown.
+    pub absence: Option<Absence>,
     pub(super) client: Arc<[u8]>,
     pub(super) identity: Option<Result<SessionId, SessionError>>,
     /// One commit at a time.
@@ -43,6 +47,8 @@ pub(crate) trait Committable: Send + Sync {
     fn definition(&self) -> &Definition;
     /// The storage could not say whether there is a session.
     fn is_unknown(&self) -> bool;
+    /// What caches may keep of the response as it stands.
+    fn caching(&self) -> Caching;
     /// Nothing is to be committed, and nothing to be told.
     fn is_quiet(&self, failed: bool) -> bool;
     /// After a 5xx only `clear` holds. Everything else is encoded and checked.
@@ -66,6 +72,17 @@ pub(crate) trait Committable: Send + Sync {
     fn ended_outside(&self, what: &Ended);
 }
 
+/// What caches may keep of a response. Of several sessions the most wary counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Caching {
+    /// Nobody is known by this session: whatever the application says.
+    AsItSays,
+    /// It may show what the session holds: nothing in shared caches.
+    Private,
+    /// It carries a token or a removal, or nobody knows whose it is.
+    NoStore,
+}
+
 /// Which sessions a request has ended from outside.
 pub(crate) enum Ended {
     Record(StorageKey),
@@ -85,11 +102,11 @@ impl<T: SessionData> Entry<T> {
         let deadline = started + shared.loading.left(timeout);
         let state = load::<T>(request, core, definition, deadline).await;
         shared.loading.spend(timeout, started.elapsed());
-        let (state, failure) = match state {
-            Ok(state) => (state, None),
+        let ((state, absence), failure) = match state {
+            Ok(found) => (found, None),
             Err(cause) => {
                 error!("Session `{}` could not be loaded: {cause}.", T::NAME);
-                (load::nobody(definition, false), Some(cause))
+                ((load::nobody(definition), None), Some(cause))
             }
         };
         let (client, identity) = match &definition.tracker {
@@ -101,6 +118,7 @@ impl<T: SessionData> Entry<T> {
             definition: Arc::clone(definition),
             state: Mutex::new(state),
             unknown: failure.is_some(),
+            absence,
             client,
             identity,
             committing: tokio::sync::Mutex::default(),
@@ -147,11 +165,23 @@ impl<T: SessionData> Committable for Entry<T> {
         self.unknown
     }
 
+    fn caching(&self) -> Caching {
+        let state = self.state.lock();
+        if self.unknown || state.told.is_some() {
+            Caching::NoStore
+        } else if self.absence.is_none() || state.presented.sessions.replaced().is_some() {
+            Caching::Private
+        } else {
+            Caching::AsItSays
+        }
+    }
+
     fn is_quiet(&self, failed: bool) -> bool {
         let state = self.state.lock();
         state.is_quiet() && {
-            let (snapshot, moment) = (state.presented.sessions.snapshot(), self.moment(failed));
-            let by_itself = plan(snapshot, &Asked::default(), &self.definition.policy, &moment);
+            let (standing, moment) = (state.presented.sessions.standing(), self.moment(failed));
+            let nothing = state.asked_by(&Pending::default());
+            let by_itself = plan(standing, &nothing, &self.definition.policy, &moment);
             by_itself == Plan::Keep || self.tried.load(Ordering::SeqCst)
         }
     }

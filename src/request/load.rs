@@ -10,14 +10,14 @@ use rocket::{Request, warn};
 use tokio::time::{Instant, timeout_at};
 
 use super::state::State;
-use super::tracked::{Kind, Presented, Sessions, Tracked};
+use super::tracked::{Kind, Presented, Replaced, Sessions, Tracked};
 use crate::by_value::{Revocation, Sealed};
 use crate::definition::{Core, Definition, Tracker};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Timestamp;
 use crate::storage::StorageError;
-use crate::{SessionData, by_id, by_value};
+use crate::{Absence, SessionData, by_id, by_value};
 
 /// More values of one session than this are no session (checklist S10).
 const MAX_VALUES: usize = 4;
@@ -28,28 +28,32 @@ pub(crate) struct Found<P> {
     pub sessions: Vec<Tracked<P>>,
     /// Another token was genuine, but its session is over.
     pub over: bool,
+    /// Another one stands for a session that a login has replaced.
+    pub replaced: Option<Replaced>,
+    /// A token was ours, or an id without protection, whatever it stands for.
+    pub ours: bool,
 }
 
 impl<P> Default for Found<P> {
     fn default() -> Self {
-        Self { sessions: Vec::new(), over: false }
+        Self { sessions: Vec::new(), over: false, replaced: None, ours: false }
     }
 }
 
 /// Finds the session that a request presents. A missing, malformed, forged,
-/// expired or unknown token is an absent session. Only a storage that cannot
-/// answer is an error.
+/// expired or unknown token is an absent session, with the reason. Only a storage
+/// that cannot answer is an error.
 pub(crate) async fn load<T: SessionData>(
     request: &Request<'_>,
     core: &Core,
     definition: &Definition,
     deadline: Instant,
-) -> Result<State<T>, SessionError> {
+) -> Result<(State<T>, Option<Absence>), SessionError> {
     let values = definition.transport.receive(request, &definition.wire_name);
     let values = super::hooks::received(request, core, definition, values).await?;
     let find = pin!(find::<T>(core, definition, &values));
     let found = match values.len() {
-        0 => return Ok(nobody(definition, false)),
+        0 => return Ok((nobody(definition), Some(Absence::NotPresented))),
         1..=MAX_VALUES => within(deadline, find).await.unwrap_or_else(|| Err(too_late()))?,
         _ => Presentation::several(definition),
     };
@@ -60,7 +64,7 @@ pub(crate) async fn load<T: SessionData>(
             core.emit(Event::KtorAccepted, definition);
         }
         let presented = Presented { any: true, sessions: found.sessions };
-        return Ok(State::new(presented, Some(Arc::new(value))));
+        return Ok((State::new(presented, Some(Arc::new(value))), None));
     }
     if found.several {
         warn!(
@@ -68,16 +72,19 @@ pub(crate) async fn load<T: SessionData>(
             definition.namespace.session
         );
     }
-    core.emit(if found.over { Event::Expired } else { Event::Rejected }, definition);
+    if found.sessions.replaced().is_none() {
+        core.emit(if found.over { Event::Expired } else { Event::Rejected }, definition);
+    }
+    let absence = if found.ended { Absence::Ended } else { Absence::Invalid };
     let mut sessions = found.sessions;
     sessions.set_aside();
-    Ok(State::new(Presented { any: true, sessions }, None))
+    Ok((State::new(Presented { any: true, sessions }, None), Some(absence)))
 }
 
 /// A request without a session, or with one that could not be loaded.
-pub(crate) fn nobody<T>(definition: &Definition, presented: bool) -> State<T> {
+pub(crate) fn nobody<T>(definition: &Definition) -> State<T> {
     let sessions = definition.tracker.nothing();
-    State::new(Presented { any: presented, sessions }, None)
+    State::new(Presented { any: false, sessions }, None)
 }
 
 /// What a request's tokens stand for, as far as one session can be used.
@@ -87,11 +94,14 @@ pub(crate) struct Presentation {
     several: bool,
     /// A token was genuine, and no session lives.
     over: bool,
+    /// If there is no session to use, there was one.
+    ended: bool,
 }
 
 impl Presentation {
     fn several(definition: &Definition) -> Self {
-        Self { sessions: definition.tracker.nothing(), several: true, over: false }
+        let sessions = definition.tracker.nothing();
+        Self { sessions, several: true, over: false, ended: false }
     }
 }
 
@@ -142,10 +152,13 @@ async fn leave_out_ended<T: SessionData>(
 fn presentation<P>(found: Found<P>, kind: impl FnOnce(Sessions<P>) -> Kind) -> Presentation {
     let over = found.over && found.sessions.is_empty();
     let several = found.sessions.len() > 1;
+    let ended = found.ours || found.over || several;
+    // Beside a live session it counts for nothing.
+    let replaced = found.replaced.filter(|_| found.sessions.is_empty()).map(Arc::new);
     let mut found = found.sessions.into_iter().map(Arc::new);
     let one = if several { None } else { found.next() };
-    let sessions = Sessions { one, others: found.collect(), lost: Vec::new() };
-    Presentation { sessions: kind(sessions), several, over }
+    let sessions = Sessions { one, others: found.collect(), lost: Vec::new(), replaced };
+    Presentation { sessions: kind(sessions), several, over, ended }
 }
 
 /// What an accepted format holds, as this definition would write it.

@@ -55,6 +55,8 @@ pub(crate) struct RequestSessions {
     shared: Shared,
     /// Set while the response fairings must look for this request's sessions.
     awaited: Mutex<Option<Arc<Core>>>,
+    /// A guard has failed because a storage could not answer.
+    unanswered: AtomicBool,
 }
 
 /// The sessions of one request, in the order of their first use.
@@ -113,6 +115,17 @@ impl RequestSessions {
             core.awaited.fetch_add(1, Ordering::SeqCst);
             *awaited = Some(Arc::clone(core));
         }
+    }
+
+    /// A guard fails because a storage could not answer. Whoever swallows that must
+    /// not take the client for nobody.
+    pub fn guard_failed(&self) {
+        self.unanswered.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether a guard has failed because a storage could not answer.
+    pub fn is_unanswered(&self) -> bool {
+        self.unanswered.load(Ordering::SeqCst)
     }
 
     /// The response is on its way. What is under way still reaches it.

@@ -11,7 +11,7 @@ use super::tracked::Kind;
 use crate::csrf::CsrfToken;
 use crate::definition::Tracker;
 use crate::error::SessionError;
-use crate::expiry::Times;
+use crate::expiry::{OwnLifetime, Times};
 use crate::storage::{OwnerKey, StorageKey};
 use crate::token::SessionId;
 use crate::{SessionData, by_id};
@@ -34,19 +34,29 @@ impl<T: SessionData> Entry<T> {
             let owner = value.owner();
             asked = Asked {
                 value: if same { Value::Same } else { Value::Changed },
-                login: asked.login || committed.is_some_and(|before| before.owner() != owner),
+                owner_changes: committed.is_some_and(|before| before.owner() != owner),
                 owned: owner.is_some(),
                 ..asked
             };
         }
         let moment = self.moment(false);
-        (plan(sessions.snapshot(), &asked, &self.definition.policy, &moment), sessions)
+        (plan(sessions.standing(), &asked, &self.definition.policy, &moment), sessions)
     }
 
     /// The times that the session has after the commit.
     pub fn times(&self) -> Option<Times> {
         let (plan, sessions) = self.outlook();
         plan.times(sessions.snapshot())
+    }
+
+    /// The lifetime that the session has after the commit, or that one will have
+    /// which this request begins.
+    pub fn lifetime(&self) -> OwnLifetime {
+        let coming = || {
+            let (asked, _) = self.state.lock().asked();
+            asked.lifetime.or(asked.said).unwrap_or_default()
+        };
+        self.times().map_or_else(coming, |times| times.lifetime)
     }
 
     /// The id that the session has after the commit; none by value.
@@ -65,12 +75,21 @@ impl<T: SessionData> Entry<T> {
     pub fn csrf_token(&self) -> Result<Option<CsrfToken<T>>, SessionError> {
         let by_value = matches!(self.definition.tracker, Tracker::ByValue(_));
         if by_value && self.definition.format().writes_ktor() {
-            let why = "Ktor's format has no secret of a session that a CSRF token could hang on";
+            let why = "Ktor's format has no id of a session that a CSRF token could hang on";
             return Err(SessionError::Unsupported(why));
         }
-        let Some((id, rotations)) = self.coming_id()? else { return Ok(None) };
-        let secret = if by_value { id.secret() } else { id.locator() };
-        CsrfToken::new(&secret, rotations, &self.core.random).map(Some)
+        let format = self.definition.format();
+        let keys = format.csrf()?;
+        let coming = self.coming_id()?.or_else(|| self.replaced_id());
+        let Some((id, rotations)) = coming else { return Ok(None) };
+        let name = if by_value { id.secret() } else { id.locator() };
+        CsrfToken::new(keys, &name, rotations, &self.core.random).map(Some)
+    }
+
+    /// The id of the session that a login has replaced, for forms from before it.
+    fn replaced_id(&self) -> Option<(SessionId, u32)> {
+        let state = self.state.lock();
+        Some(state.presented.sessions.replaced()?.forms.clone())
     }
 
     /// The id that the session has after the commit, and how often it was
@@ -79,13 +98,13 @@ impl<T: SessionData> Entry<T> {
         let (plan, sessions) = self.outlook();
         match (&plan, &sessions) {
             (Plan::End, _) => Ok(None),
-            (Plan::Create { .. } | Plan::Move { .. }, _) => self.planned(None).map(Some),
+            (Plan::Create { .. } | Plan::Login { .. } | Plan::Move { .. }, _) => {
+                self.planned(None).map(Some)
+            }
             (_, Kind::ByValue(_, sessions)) => {
                 let Some(session) = &sessions.one else { return Ok(None) };
                 match plan {
-                    Plan::Login { .. } | Plan::Write { renewal: Some(_), .. } => {
-                        self.planned(None).map(Some)
-                    }
+                    Plan::Write { renewal: Some(_), .. } => self.planned(None).map(Some),
                     _ => Ok(Some((SessionId::of_token(session.place.token_id), 0))),
                 }
             }
@@ -93,10 +112,6 @@ impl<T: SessionData> Entry<T> {
                 let Some(session) = &sessions.one else { return Ok(None) };
                 let by_id::Located { id, secrets, .. } = &session.place;
                 let rotates = match plan {
-                    Plan::Login { .. } if session.is_unlike() => {
-                        return self.planned(None).map(Some);
-                    }
-                    Plan::Login { .. } => true,
                     Plan::Write { renewal: Some(renewal), .. } => renewal.rotates,
                     _ => return Ok(Some((id.clone(), secrets.rotations))),
                 };

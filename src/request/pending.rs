@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::plan::Asked;
 use crate::SessionData;
+use crate::expiry::OwnLifetime;
 
 /// The application's closure, to be called again when the commit meets a
 /// concurrent write. The lock makes it `Sync`. Nobody ever waits for it.
@@ -142,8 +143,12 @@ pub(crate) struct Pending<T> {
     pub login: bool,
     /// `renew`: a fresh id for the same session.
     pub renew: bool,
-    /// An idle timeout of the session's own, in seconds.
-    pub idle: Option<u32>,
+    /// `reauthenticate`: the user has just logged in once more.
+    pub reauthenticate: bool,
+    /// `set_lifetime`.
+    pub lifetime: Option<OwnLifetime>,
+    /// `touch`: a longer life from now on.
+    pub touch: bool,
     /// `revoke_others`: seal the token anew, in this epoch of its owner.
     pub epoch: Option<u64>,
 }
@@ -155,7 +160,9 @@ impl<T> Default for Pending<T> {
             values: Values::default(),
             login: false,
             renew: false,
-            idle: None,
+            reauthenticate: false,
+            lifetime: None,
+            touch: false,
             epoch: None,
         }
     }
@@ -169,8 +176,9 @@ impl<T> Clone for Pending<T> {
 
 impl<T> Pending<T> {
     pub fn is_empty(&self) -> bool {
-        let changes = self.changes_value() || self.idle.is_some();
-        !self.ended && !changes && !self.login && !self.renew && self.epoch.is_none()
+        let changes = self.changes_value() || self.lifetime.is_some() || self.touch;
+        let renews = self.renew || self.reauthenticate;
+        !self.ended && !changes && !self.login && !renews && self.epoch.is_none()
     }
 
     /// Whether the value is another than the session's, or may be.
@@ -185,10 +193,11 @@ impl<T> Pending<T> {
             return later;
         }
         self.values = self.values.followed_by(later.values);
-        // A login begins with the configured timeout.
-        self.idle = later.idle.or(self.idle.filter(|_| !later.login));
+        self.lifetime = later.lifetime.or(self.lifetime);
+        self.touch |= later.touch;
         self.login |= later.login;
         self.renew |= later.renew;
+        self.reauthenticate |= later.reauthenticate;
         self.epoch = later.epoch.or(self.epoch);
         self
     }
@@ -199,7 +208,9 @@ impl<T> Pending<T> {
             ended: self.ended,
             login: self.login,
             renew: self.renew,
-            idle: self.idle,
+            reauthenticate: self.reauthenticate,
+            lifetime: self.lifetime,
+            touch: self.touch,
             reseal: self.epoch.is_some(),
             ..Asked::default()
         }

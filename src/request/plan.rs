@@ -9,23 +9,28 @@
 //! | | session | asked for | plan |
 //! |---|---|---|---|
 //! | 1 | none | nothing that begins one | `Keep` |
-//! | 2 | none | a value | `Create` |
-//! | 3 | any | `clear` | `End` |
-//! | 4 | any | `clear`, then a value | `Create`, which ends the others first |
-//! | 5 | one | a login, or a value of another owner | `Login` |
-//! | 6 | one in an accepted format | anything, or it can be told its new token | `Move` |
-//! | 7 | one whose id has no part to renew | `renew` | `Move` |
-//! | 8 | one | `renew`, and its id is not the one before a renewal | `Write` under a new id |
-//! | 9 | one with an old id, due for another | that, and it can be told | `Write` under a new id |
-//! | 10 | one | another value, or another idle timeout | `Write` under the same id |
-//! | 11 | one | a token of another epoch; or expiry or key are due, and it can be told | `Touch` |
-//! | 12 | one | nothing else | `Keep` |
+//! | 2 | replaced | a value, but for a login | `Drop` |
+//! | 3 | none, or replaced | a value | `Create` |
+//! | 4 | replaced | `clear` | `Keep` |
+//! | 5 | any | `clear` | `End` |
+//! | 6 | any | `clear`, then a value | `Create`, which ends the others first |
+//! | 7 | one | a login, or a value of another owner | `Login` |
+//! | 8 | one in an accepted format | anything, or it can be told its new token | `Move` |
+//! | 9 | one whose id has no part to renew | `renew` | `Move` |
+//! | 10 | one | `renew` or `reauthenticate`, and its id is not the one before a renewal | `Write` under a new id |
+//! | 11 | one with an old id, due for another | that, and it can be told | `Write` under a new id |
+//! | 12 | one | another value, or another lifetime | `Write` under the same id |
+//! | 13 | one whose next id is shown for the first time | nothing that sends it a token | `Complete` |
+//! | 14 | one | `touch`, or a token of another epoch; or expiry, key or the next id are due, and it can be told | `Touch` |
+//! | 15 | one | nothing else | `Keep` |
 //!
-//! Rows 6, 9 and 11 happen by themselves, so they never happen after a 5xx or
+//! Rows 8, 11, 13 and 14 happen by themselves, so they never happen after a 5xx or
 //! after the response. Every other plan that needs a token fails with
 //! `TooLate` after the response, before anything is written.
+//!
+//! After `skip_touch` no expiry is due, and nothing moves the time of the last use.
 
-use crate::expiry::{Lifetime, OwnLifetime, Times, Timestamp};
+use crate::expiry::{OwnLifetime, Timeouts, Times, Timestamp};
 
 /// A session as it stands: found by the load, or left by the last commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +47,11 @@ pub(crate) struct Snapshot {
     pub whole_id: bool,
     /// The session has had its id for long enough.
     pub renewal_due: bool,
+    /// A renewal is open: the client has shown the id before, and goes on under the
+    /// next one, which it is to be sent.
+    pub untold: bool,
+    /// A renewal is open, and the client has shown the next id.
+    pub completes: bool,
 }
 
 impl Snapshot {
@@ -54,6 +64,27 @@ impl Snapshot {
             in_grace: false,
             whole_id: false,
             renewal_due: false,
+            untold: false,
+            completes: false,
+        }
+    }
+}
+
+/// The session that a request goes on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing<'a> {
+    Nobody,
+    /// A login of another request has replaced it, or a renewal its id: an answer is on
+    /// its way that must not be overwritten.
+    Replaced,
+    Session(&'a Snapshot),
+}
+
+impl<'a> Standing<'a> {
+    pub fn session(self) -> Option<&'a Snapshot> {
+        match self {
+            Self::Session(session) => Some(session),
+            Self::Nobody | Self::Replaced => None,
         }
     }
 }
@@ -64,16 +95,34 @@ pub(crate) struct Asked {
     /// `clear`: every session that the request presented ends.
     pub ended: bool,
     pub value: Value,
-    /// A login, or a value of another owner than the session's.
+    /// `login`.
     pub login: bool,
+    /// The value belongs to another owner than the session, or to none any more.
+    pub owner_changes: bool,
     /// The value has an owner.
     pub owned: bool,
     /// `renew`: a new id for the same session.
     pub renew: bool,
-    /// An idle timeout of the session's own, in seconds.
-    pub idle: Option<u32>,
+    /// `reauthenticate`: the same, and the user has just logged in.
+    pub reauthenticate: bool,
+    /// A lifetime of the session's own, or the configured one again.
+    pub lifetime: Option<OwnLifetime>,
+    /// What the request has said about it before the last commit: it holds for a
+    /// session that this request begins later.
+    pub said: Option<OwnLifetime>,
+    /// `touch`: the session lives longer from now on.
+    pub touch: bool,
+    /// `skip_touch`: this request is no use of the session.
+    pub skips: bool,
     /// The token is to be sealed anew, in another epoch of its owner.
     pub reseal: bool,
+}
+
+impl Asked {
+    /// Whatever happens, happens by itself.
+    pub fn is_nothing(&self) -> bool {
+        Self { said: None, skips: false, ..*self } == Self::default()
+    }
 }
 
 /// What was said about the value.
@@ -91,7 +140,7 @@ pub(crate) enum Value {
 /// What the definition says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
-    pub lifetime: Lifetime,
+    pub lifetime: Timeouts,
     /// The token is the session: whatever changes the one changes the other.
     pub by_value: bool,
     /// The client forgets a token that is sent as configured before the
@@ -103,9 +152,19 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
+    /// Whether the client forgets the token before the session's absolute end.
     fn expires_early(&self, times: &Times) -> bool {
-        let own = times.own_idle().is_some();
-        if own { self.longest_expires_early } else { self.token_expires_early }
+        match times.lifetime {
+            OwnLifetime::Configured => self.token_expires_early,
+            OwnLifetime::Idle(_) | OwnLifetime::Until(_) => self.longest_expires_early,
+            OwnLifetime::BrowserSession => false,
+        }
+    }
+
+    fn touch_due(&self, times: &Times, now: Timestamp) -> bool {
+        // A token that is good until a date gains nothing.
+        let moot = self.by_value && matches!(times.lifetime, OwnLifetime::Until(_));
+        (!moot || self.longest_expires_early) && self.lifetime.touch_due(times, now)
     }
 }
 
@@ -124,6 +183,8 @@ pub(crate) struct Moment {
 pub(crate) enum Plan {
     /// The session stays as it is, or there is none.
     Keep,
+    /// The session is over, and begins nothing. The changes are dropped.
+    Drop,
     /// The session stays as it is and lives longer, or its token is sealed anew.
     Touch {
         times: Times,
@@ -137,6 +198,9 @@ pub(crate) enum Plan {
     /// A session begins in the place of the one that was found, and whoever has
     /// an id of that one is out.
     Login { times: Times },
+    /// The client has shown the next id of an open renewal: the one before is over
+    /// after a while.
+    Complete { times: Times },
     /// The session goes on.
     Write {
         times: Times,
@@ -155,65 +219,80 @@ pub(crate) enum Plan {
 /// How an id is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Renewal {
-    /// The id before opens the session for a while.
-    pub grace: bool,
+    /// The id before is over. Otherwise it opens the session until the next one is
+    /// first shown, and for a while after that.
+    pub at_once: bool,
     /// CSRF tokens lose their worth.
     pub rotates: bool,
 }
 
 /// The table above.
 pub(crate) fn plan(
-    session: Option<&Snapshot>,
+    standing: Standing<'_>,
     asked: &Asked,
     policy: &Policy,
     moment: &Moment,
 ) -> Plan {
-    let own_lifetime = asked.idle.map(|seconds| OwnLifetime::Idle(seconds.into()));
     let begins = Times {
-        lifetime: own_lifetime.unwrap_or_default(),
+        lifetime: asked.lifetime.or(asked.said).unwrap_or_default(),
         ..Times::begin(moment.now, asked.login || asked.owned)
     };
-    let Some(session) = session.filter(|_| !asked.ended) else {
+    let replaced = standing == Standing::Replaced;
+    let Some(session) = standing.session().filter(|_| !asked.ended) else {
         return match (asked.ended, asked.value) {
             (false, Value::Untouched) => Plan::Keep,
+            (true, Value::Untouched) if replaced => Plan::Keep,
             (true, Value::Untouched) => Plan::End,
+            _ if replaced && !asked.login => Plan::Drop,
             (_, Value::Same | Value::Changed) => Plan::Create { times: begins },
         };
     };
-    if asked.login {
+    if asked.login || asked.owner_changes {
         return Plan::Login { times: begins };
     }
     let by_itself = !moment.late && !moment.failed;
-    let lifetime = own_lifetime.unwrap_or(session.times.lifetime);
-    let own_idle = lifetime != session.times.lifetime;
-    let changed = asked.value == Value::Changed || own_idle;
-    let touch = policy.lifetime.touch_due(&session.times, moment.now);
+    let lifetime = asked.lifetime.unwrap_or(session.times.lifetime);
+    let another_lifetime = lifetime != session.times.lifetime;
+    let changed = asked.value == Value::Changed || another_lifetime || asked.reauthenticate;
+    let due = !asked.skips && policy.touch_due(&session.times, moment.now);
+    let touch = asked.touch || due;
     // Whether the client can be given a token, and whether it needs one.
     let tells = !moment.late && !session.in_grace;
     let refreshed = Times { lifetime, ..session.times.refreshed(moment.now) };
     let early = policy.expires_early(&refreshed);
-    let needs = session.stale_key || early;
+    let resend = session.stale_key || session.untold;
+    let needs = resend || early;
     // A use that the client is not told of would put off the next cookie.
-    let untold = early && !tells;
-    let times = if untold { Times { seen: session.times.seen, ..refreshed } } else { refreshed };
-    if session.accepted && (by_itself || changed || asked.renew) || session.whole_id && asked.renew
-    {
+    let unseen = asked.skips || early && !tells && !asked.touch;
+    let mut times =
+        if unseen { Times { seen: session.times.seen, ..refreshed } } else { refreshed };
+    if asked.reauthenticate {
+        times.authenticated = moment.now;
+    }
+    let at_once = asked.renew || asked.reauthenticate && !policy.by_value;
+    if session.accepted && (by_itself || changed || at_once) || session.whole_id && at_once {
         return Plan::Move { times };
     }
     let periodic = session.renewal_due && by_itself;
-    if (asked.renew || periodic) && !session.in_grace {
-        let grace = !policy.lifetime.renewal_grace.is_zero();
-        let renewal = Some(Renewal { grace, rotates: asked.renew });
+    if (at_once || periodic) && !session.in_grace {
+        let renewal = Some(Renewal { at_once, rotates: asked.renew });
         return Plan::Write { times, renewal, send: true };
     }
     if changed {
-        let send = policy.by_value || tells && needs || own_idle && !session.in_grace;
+        let send = policy.by_value || tells && needs || another_lifetime && !session.in_grace;
         return Plan::Write { times, renewal: None, send };
     }
-    let due = touch || session.stale_key && !session.in_grace;
-    if asked.reseal || due && by_itself {
+    let due = touch || resend && !session.in_grace;
+    let resends = asked.reseal || asked.touch || tells && needs && due;
+    if session.completes && by_itself && !resends {
+        return Plan::Complete { times: if touch { times } else { session.times } };
+    }
+    if asked.reseal || asked.touch || due && by_itself {
         let times = if touch || policy.by_value { times } else { session.times };
-        return Plan::Touch { times, prolongs: touch, send: policy.by_value || tells && needs };
+        // What was asked for is not done halfway.
+        let asks = asked.touch && early && !session.in_grace;
+        let send = policy.by_value || tells && needs || asks;
+        return Plan::Touch { times, prolongs: touch, send };
     }
     Plan::Keep
 }
@@ -226,9 +305,10 @@ impl Plan {
             Self::Touch { times, .. }
             | Self::Create { times }
             | Self::Login { times }
+            | Self::Complete { times }
             | Self::Write { times, .. }
             | Self::Move { times } => Some(*times),
-            Self::End => None,
+            Self::End | Self::Drop => None,
         }
     }
 
@@ -237,7 +317,7 @@ impl Plan {
         match self {
             Self::Create { .. } | Self::Login { .. } | Self::Move { .. } => true,
             Self::Touch { send, .. } | Self::Write { send, .. } => *send,
-            Self::Keep | Self::End => false,
+            Self::Keep | Self::Drop | Self::Complete { .. } | Self::End => false,
         }
     }
 }

@@ -11,12 +11,20 @@ use super::entry::{Committable, Entry};
 use super::load::{self, too_late, within};
 use super::replay::{is_replaying, replaying};
 use super::state::{Left, State};
-use super::tracked::{Kind, Tracked};
+use super::tracked::{Kind, Replaced, Tracked};
 use super::work::Work;
 use crate::SessionData;
-use crate::by_id::{self, Outcome};
+use crate::by_id::{self, Outcome, Stands};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
+
+/// What a session stands for when it is read again.
+enum Again<T> {
+    Session(Kind, Arc<T>),
+    /// A login of another request has replaced it.
+    Replaced(Replaced),
+    Gone,
+}
 
 impl<T: SessionData> Entry<T> {
     /// Commits now. The changes stay pending if that fails. Says whether they were
@@ -139,8 +147,11 @@ impl<T: SessionData> Entry<T> {
         let found = within(deadline, again).await.unwrap_or_else(|| Err(too_late()))?;
         let begins = self.begins_another();
         let dropped = self.change(|state, retired| {
-            let Some((sessions, value)) = found else {
-                state.presented.sessions.lose();
+            let Again::Session(sessions, value) = found else {
+                match found {
+                    Again::Replaced(replaced) => state.presented.sessions.is_replaced(replaced),
+                    _ => state.presented.sessions.lose(),
+                }
                 let moot = !state.pending.is_empty() && !begins && !state.pending.ended;
                 let left = if begins { Left::Value(None) } else { Left::Dropped };
                 let lost = state.lost;
@@ -161,35 +172,41 @@ impl<T: SessionData> Entry<T> {
     }
 
     /// The sessions with the request's own as it stands now, if it still does.
-    async fn again(&self, mut sessions: Kind) -> Result<Option<(Kind, Arc<T>)>, SessionError> {
+    async fn again(&self, mut sessions: Kind) -> Result<Again<T>, SessionError> {
         let (definition, now) = (&self.definition, self.now());
         match &mut sessions {
             Kind::ById(tracker, all) => {
-                let Some(before) = all.one.take() else { return Ok(None) };
+                let Some(before) = all.one.take() else { return Ok(Again::Gone) };
                 let found = by_id::find(definition, &tracker.server, &before.place.id, now).await?;
-                let Some(mut found) = found else { return Ok(None) };
+                let mut found = match found {
+                    Stands::Session(found) => *found.shown_as(&before),
+                    Stands::Replaced(replaced) => return Ok(Again::Replaced(replaced)),
+                    Stands::Nobody => return Ok(Again::Gone),
+                };
                 found.snapshot.stale_key = before.snapshot.stale_key;
                 found.snapshot.accepted = before.snapshot.accepted;
-                let Some(found) = load::convert::<T, _>(definition, found) else { return Ok(None) };
+                let Some(found) = load::convert::<T, _>(definition, found) else {
+                    return Ok(Again::Gone);
+                };
                 let Some(value) = definition.codec.decode::<T>(&found.content) else {
-                    return Ok(None);
+                    return Ok(Again::Gone);
                 };
                 all.one = Some(Arc::new(found));
-                Ok(Some((sessions, Arc::new(value))))
+                Ok(Again::Session(sessions, Arc::new(value)))
             }
             Kind::ByValue(tracker, all) => {
                 let lifetime = &definition.policy.lifetime;
                 let lives = |one: &Arc<Tracked<_>>| lifetime.admits(&one.snapshot.times, now);
                 if !all.one.as_ref().is_some_and(lives) {
-                    return Ok(None);
+                    return Ok(Again::Gone);
                 }
                 if let (Some(revocation), Some(one)) = (&tracker.revocation, &all.one)
                     && revocation.covers(&one.place, None, now).await?
                 {
-                    return Ok(None);
+                    return Ok(Again::Gone);
                 }
                 let committed = self.state.lock().committed.clone();
-                Ok(committed.map(|value| (sessions, value)))
+                Ok(committed.map_or(Again::Gone, |value| Again::Session(sessions, value)))
             }
         }
     }

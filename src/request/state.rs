@@ -12,6 +12,7 @@ use super::pending::{Base, Change, Pending};
 use super::plan::Asked;
 use super::tracked::{Content, Kind, Presented};
 use super::unsettled::Unsettled;
+use crate::expiry::OwnLifetime;
 use crate::storage::{OwnerGuard, OwnerKey, StorageKey};
 use crate::token::SessionId;
 
@@ -87,6 +88,11 @@ pub(crate) struct State<T> {
     pub guard: Option<(OwnerKey, OwnerGuard)>,
     /// The end of a session that this request could not begin.
     pub ending: Option<JoinHandle<()>>,
+    /// The lifetime that this request has said before the last commit. It holds for a
+    /// session that it begins later.
+    said: Option<OwnLifetime>,
+    /// `skip_touch`: this request is no use of the session.
+    skips: bool,
     /// Moves when changes are dropped, so that a commit under way can tell.
     pub generation: u64,
     /// Moves with every change of `value`.
@@ -118,6 +124,8 @@ impl<T> State<T> {
             unsettled: None,
             guard: None,
             ending: None,
+            said: None,
+            skips: false,
             generation: 0,
             revision: 0,
             stale: false,
@@ -142,10 +150,7 @@ impl<T> State<T> {
                 base
             }
         });
-        if login {
-            self.pending.login = true;
-            self.pending.idle = None;
-        }
+        self.pending.login |= login;
         self.show(Some(value), retired);
     }
 
@@ -168,6 +173,7 @@ impl<T> State<T> {
 
     pub fn clear(&mut self, retired: &mut Retired<T>) {
         self.drop_pending(retired);
+        self.said = None;
         self.pending.ended = true;
         self.show(None, retired);
     }
@@ -213,20 +219,37 @@ impl<T> State<T> {
         (*taken == self.generation).then_some(&**pending)
     }
 
+    /// `touch`, or `skip_touch`. The later one counts.
+    pub fn touch(&mut self, touches: bool) {
+        self.pending.touch |= touches;
+        self.skips = !touches;
+    }
+
+    /// What these changes ask for, but for what the value says.
+    pub fn asked_by(&self, pending: &Pending<T>) -> Asked {
+        let asked = pending.asked();
+        Asked { said: self.said, skips: self.skips, touch: asked.touch && !self.skips, ..asked }
+    }
+
     /// What the next commit and the one under way are asked for, but for what
     /// the value says; and whether the value changes.
     pub fn asked(&self) -> (Asked, bool) {
-        let later = self.pending.asked();
-        // What was sent is as good as done.
-        let Some(first) = self.under_way().filter(|_| self.unsettled.is_none()) else {
+        let later = self.asked_by(&self.pending);
+        let first = self.under_way();
+        // What was sent is as good as done, and as good as said.
+        let said = first.and_then(|first| first.lifetime).or(self.said);
+        let Some(first) = first.filter(|_| self.unsettled.is_none()) else {
+            let later = Asked { said, ..later };
             return (later, self.pending.changes_value());
         };
-        let first_asked = first.asked();
+        let first_asked = self.asked_by(first);
         let asked = Asked {
             ended: later.ended || first_asked.ended,
             login: later.login || first_asked.login,
             renew: later.renew || first_asked.renew,
-            idle: later.idle.or(first_asked.idle.filter(|_| !later.login)),
+            reauthenticate: later.reauthenticate || first_asked.reauthenticate,
+            lifetime: later.lifetime.or(first_asked.lifetime),
+            touch: later.touch || first_asked.touch,
             reseal: later.reseal || first_asked.reseal,
             ..later
         };
@@ -261,6 +284,11 @@ impl<T> State<T> {
     pub fn committed(&mut self, generation: u64, left: Left<T>, retired: &mut Retired<T>) {
         let left = if self.is_over() { Left::Value(None) } else { left };
         retired.in_flight = self.in_flight.take().map(|(_, pending)| pending);
+        // What came before a `clear` is not said any more.
+        if !self.pending.ended {
+            let said = retired.in_flight.as_ref().and_then(|pending| pending.lifetime);
+            self.said = said.or(self.said);
+        }
         (self.planned, self.guard) = (None, None);
         self.found(left, retired);
         // What the request has dropped itself is not lost.
@@ -290,6 +318,7 @@ impl<T> State<T> {
         retired.committed = std::mem::replace(&mut self.committed, committed);
         let moot = dropped && !self.pending.login && !self.pending.ended;
         if moot {
+            self.said = self.pending.lifetime.or(self.said);
             retired.pending = Some(std::mem::take(&mut self.pending));
         }
         if self.pending.is_empty() {

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::plan::Snapshot;
+use super::plan::{Snapshot, Standing};
 use crate::by_id::{ById, Located};
 use crate::by_value::{ByValue, Sealed};
 use crate::storage::{OwnerKey, StorageKey};
+use crate::token::SessionId;
 
 /// A session as it was found, or left by the last commit. `P` is its place:
 /// where a later write goes.
@@ -29,17 +30,36 @@ pub(crate) struct Sessions<P> {
     /// that other requests were given. `clear` ends them. A login does not: of two
     /// logins that meet, neither ends the other.
     pub lost: Vec<Arc<Tracked<P>>>,
+    /// In the place of a session, what a login has left of it.
+    pub replaced: Option<Arc<Replaced>>,
+}
+
+/// A session that a login of another request has replaced, or an id that a renewal
+/// has. It is nobody, and begins nothing but a login: an answer on its way must not
+/// overwrite the newer cookie.
+#[derive(Clone, Debug)]
+pub(crate) struct Replaced {
+    /// On which forms hang that are shown or sent with the id from before: on the session
+    /// as it was before a login, or after a renewal on that id alone.
+    pub forms: (SessionId, u32),
+    /// The record of the login's session.
+    pub successor: Option<StorageKey>,
 }
 
 impl<P> Default for Sessions<P> {
     fn default() -> Self {
-        Self { one: None, others: Vec::new(), lost: Vec::new() }
+        Self { one: None, others: Vec::new(), lost: Vec::new(), replaced: None }
     }
 }
 
 impl<P> Clone for Sessions<P> {
     fn clone(&self) -> Self {
-        Self { one: self.one.clone(), others: self.others.clone(), lost: self.lost.clone() }
+        Self {
+            one: self.one.clone(),
+            others: self.others.clone(),
+            lost: self.lost.clone(),
+            replaced: self.replaced.clone(),
+        }
     }
 }
 
@@ -52,6 +72,21 @@ impl<P> Sessions<P> {
     /// The session cannot be used.
     pub fn set_aside(&mut self) {
         self.others.extend(self.one.take());
+    }
+
+    /// Another request's login has replaced the session.
+    pub fn is_replaced(&mut self, replaced: Replaced) {
+        self.one = None;
+        self.replaced = Some(Arc::new(replaced));
+    }
+
+    /// The session that goes on, or what stands in its place.
+    pub fn standing(&self) -> Standing<'_> {
+        match (&self.one, &self.replaced) {
+            (Some(one), _) => Standing::Session(&one.snapshot),
+            (None, Some(_)) => Standing::Replaced,
+            (None, None) => Standing::Nobody,
+        }
     }
 }
 
@@ -71,9 +106,22 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.standing().session()
+    }
+
+    /// See [`Sessions::standing`].
+    pub fn standing(&self) -> Standing<'_> {
         match self {
-            Self::ByValue(_, sessions) => sessions.one.as_deref().map(|one| &one.snapshot),
-            Self::ById(_, sessions) => sessions.one.as_deref().map(|one| &one.snapshot),
+            Self::ByValue(_, sessions) => sessions.standing(),
+            Self::ById(_, sessions) => sessions.standing(),
+        }
+    }
+
+    /// See [`Sessions::replaced`].
+    pub fn replaced(&self) -> Option<&Replaced> {
+        match self {
+            Self::ByValue(_, sessions) => sessions.replaced.as_deref(),
+            Self::ById(_, sessions) => sessions.replaced.as_deref(),
         }
     }
 
@@ -113,6 +161,14 @@ impl Kind {
         match self {
             Self::ByValue(_, sessions) => sessions.lose(),
             Self::ById(_, sessions) => sessions.lose(),
+        }
+    }
+
+    /// See [`Sessions::is_replaced`].
+    pub fn is_replaced(&mut self, replaced: Replaced) {
+        match self {
+            Self::ByValue(_, sessions) => sessions.is_replaced(replaced),
+            Self::ById(_, sessions) => sessions.is_replaced(replaced),
         }
     }
 

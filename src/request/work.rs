@@ -12,7 +12,7 @@ use super::commit::{Changes, Commit, Done, Fate, Next, Present, commit};
 use super::delivery::Holds;
 use super::entry::Entry;
 use super::pending::Pending;
-use super::plan::Moment;
+use super::plan::{Asked, Moment};
 use super::replay::replaying;
 use super::state::Left;
 use super::tracked::{Content, Kind};
@@ -48,6 +48,8 @@ enum Ended {
 struct Applied<'a, T: SessionData> {
     entry: &'a Entry<T>,
     pending: Arc<Pending<T>>,
+    /// What they ask for, but for what the value says.
+    asked: Asked,
     /// The state's when the changes were taken.
     generation: u64,
     /// The value when they were taken, and its encoded form if that is known.
@@ -67,6 +69,7 @@ impl<'a, T: SessionData> Work<'a, T> {
         let pending = state.take();
         let applied = Applied {
             entry,
+            asked: state.asked_by(&pending),
             pending,
             generation: state.generation,
             taken: state.value.clone(),
@@ -105,7 +108,7 @@ impl<'a, T: SessionData> Work<'a, T> {
         let job = Commit {
             core: &entry.core,
             definition: &entry.definition,
-            asked: pending.asked(),
+            asked: self.applied.asked,
             next,
             changes: &self.applied,
             epoch: pending.epoch,
@@ -215,7 +218,7 @@ impl<T: SessionData> Changes for Applied<'_, T> {
     fn guard(&self, owner: &OwnerKey) -> Option<OwnerGuard> {
         let state = self.entry.state.lock();
         let (of, guard) = state.guard.as_ref()?;
-        (of == owner).then_some(*guard)
+        (of == owner).then(|| guard.clone())
     }
 
     fn keep_guard(&self, owner: OwnerKey, guard: OwnerGuard) {

@@ -13,6 +13,7 @@
 //! | [`create`](SessionStorage::create) | It inserts only. It never overwrites a live record. It succeeds over an expired record that nobody purged. One that arrives after the end of what it creates is refused. |
 //! | [`read`](SessionStorage::read) | It finds live records only. It creates nothing. |
 //! | [`update`](SessionStorage::update) | It replaces a live record of the expected [`Version`] only. It never inserts, so nothing that ended comes back. |
+//! | [`succeed`](SessionStorage::succeed) | It creates one record as `create` does, then replaces another as `update` does. If nothing was created, it replaces nothing. |
 //! | [`touch`](SessionStorage::touch) | It changes neither version nor payload. It never shortens a life and never revives a record. |
 //! | [`invalidate`](SessionStorage::invalidate) | It is idempotent. It beats every write that started before it. |
 //! | [`purge_expired`](SessionStorage::purge_expired) | It removes expired records only, and no more than it is asked for. |
@@ -25,7 +26,7 @@
 //! | [`list`](OwnerIndex::list) | It gives every live record of the owner and no other. |
 //! | [`invalidate_owner`](OwnerIndex::invalidate_owner) | It ends every record of the owner but the excepted ones, and counts those that lived. No guarded write that started before it leaves a live record of the owner. |
 //! | [`generation`](OwnerIndex::generation) | An [`OwnerGuard`] with a generation from before an `invalidate_owner` is refused. |
-//! | an [`OwnerLimit`] in a guard | The limit holds however many sessions begin at once. Expired records do not count. |
+//! | an [`OwnerLimit`] in a guard | The limit holds however many sessions begin at once. Expired records do not count, nor does the one that the guard says is [replaced](OwnerGuard::replaces). |
 //!
 //! Absence and conflict are outcomes. A [`StorageError`] means that the storage
 //! could not answer. The conformance kit tries every promise on any storage: see
@@ -174,6 +175,41 @@ pub enum Update {
     Refused(Refused),
 }
 
+/// The record that a login begins; see [`SessionStorage::succeed`].
+#[derive(Clone, Debug)]
+pub struct Successor<'a> {
+    /// Where it is created.
+    pub key: &'a StorageKey,
+    /// What is created.
+    pub record: Record,
+    /// Its conditions. [`replaces`](OwnerGuard::replaces) names the predecessor, or
+    /// the record that has taken the predecessor's place already.
+    pub guard: OwnerGuard,
+}
+
+/// The record that a login replaces; see [`SessionStorage::succeed`].
+#[derive(Clone, Debug)]
+pub struct Predecessor<'a> {
+    /// Where it is.
+    pub key: &'a StorageKey,
+    /// Its present version.
+    pub expected: Version,
+    /// What stands there from now on: it says that a login has replaced the session,
+    /// and is nobody's.
+    pub record: Record,
+}
+
+/// Outcome of [`SessionStorage::succeed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Succeed {
+    /// The successor is stored. This became of the predecessor.
+    Created(Update),
+    /// Another live record has the successor's key. Nothing was written.
+    Exists,
+    /// The successor's guard refused it. Nothing was written.
+    Refused(Refused),
+}
+
 /// Outcome of [`SessionStorage::touch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Touch {
@@ -274,6 +310,32 @@ pub trait SessionStorage: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Update, StorageError>;
 
+    /// The two writes of a login: creates the successor, then replaces the predecessor.
+    /// They are a [`create`](Self::create), and an [`update`](Self::update) without a
+    /// guard. If the successor is not created, the predecessor stays as it is. If the
+    /// predecessor has changed or is gone, the successor stays all the same.
+    ///
+    /// Each of the two happens wholly or not at all. If the answer is an error, or the
+    /// future is dropped, the first may have happened without the second. If the same
+    /// two are sent again, the answer is the same. The default is for storages that
+    /// save nothing by doing both at once.
+    async fn succeed(
+        &self,
+        new: Successor<'_>,
+        old: Predecessor<'_>,
+        now: Timestamp,
+    ) -> Result<Succeed, StorageError> {
+        Ok(match self.create(new.key, new.record, new.guard, now).await? {
+            Create::Created => {
+                let guard = OwnerGuard::default();
+                let updated = self.update(old.key, old.expected, old.record, guard, now).await?;
+                Succeed::Created(updated)
+            }
+            Create::Exists => Succeed::Exists,
+            Create::Refused(refused) => Succeed::Refused(refused),
+        })
+    }
+
     /// Moves `last_seen` and `expires` of a live record forwards, each to the later
     /// of the stored and the given time. It changes nothing else. `last_seen` is
     /// the present.
@@ -303,7 +365,8 @@ pub trait SessionStorage: Send + Sync + 'static {
     /// The index of owners. The default is none.
     ///
     /// A storage without an index stores a record that has an owner as any other.
-    /// It answers a guard other than the default with [`StorageError::Other`].
+    /// It answers a guard that [needs an index](OwnerGuard::needs_index) with
+    /// [`StorageError::Other`].
     fn owners(&self) -> Option<&dyn OwnerIndex> {
         None
     }

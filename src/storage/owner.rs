@@ -64,12 +64,24 @@ pub enum OwnerLimitPolicy {
 /// Conditions under which a record may become its owner's. They are checked in the
 /// same step as the write. They apply only to a write that brings the owner a record
 /// that it did not have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnerGuard {
     /// Refuse with `Revoked` if the owner was invalidated after this point.
     pub generation: Option<Generation>,
     /// The most live records the owner may have.
     pub limit: Option<OwnerLimit>,
+    /// A record of the owner in whose place the guarded one comes. It does not count
+    /// against the limit, and the limit does not push it out: the core ends it right
+    /// after. A key that is not a live record of this owner changes nothing.
+    pub replaces: Option<StorageKey>,
+}
+
+impl OwnerGuard {
+    /// Whether only a storage with an index of owners can keep it. There is nothing to
+    /// keep of `replaces` where there is no limit.
+    pub fn needs_index(&self) -> bool {
+        self.generation.is_some() || self.limit.is_some()
+    }
 }
 
 /// Why an [`OwnerGuard`] did not let a record become its owner's. Nothing was written.
@@ -170,8 +182,8 @@ pub(crate) fn in_order<T>(
 }
 
 /// What a storage without an index answers to a guard.
-pub(crate) fn without_index(guard: OwnerGuard) -> Result<(), StorageError> {
-    if guard == OwnerGuard::default() { Ok(()) } else { Err(no_index()) }
+pub(crate) fn without_index(guard: &OwnerGuard) -> Result<(), StorageError> {
+    if guard.needs_index() { Err(no_index()) } else { Ok(()) }
 }
 
 pub(crate) fn no_index() -> StorageError {

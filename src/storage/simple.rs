@@ -117,7 +117,7 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Create, StorageError> {
-        without_index(guard)?;
+        without_index(&guard)?;
         let _alone = self.0.locks.lock(key).await;
         if let Some(found) = self.live(key, now).await? {
             let again = found.version == record.version;
@@ -142,7 +142,7 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update, StorageError> {
-        without_index(guard)?;
+        without_index(&guard)?;
         let _alone = self.0.locks.lock(key).await;
         let Some(before) = self.live(key, now).await? else { return Ok(Update::Missing) };
         if before.version == record.version {

@@ -327,11 +327,11 @@ async fn a_file_of_ktors_that_has_expired_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let idle = std::time::Duration::from_secs(100);
     let file = KtorDirectory::open(dir.path().into(), idle).unwrap().file("ann".into());
-    let guard = OwnerGuard::default();
+    let free = OwnerGuard::default;
     let create = async |payload: &[u8], now| {
         let version = Version::of(payload);
         let record = Record { version, created: now, last_seen: now, ..record(payload, None) };
-        file.create(&key(1), record, guard, now).await.unwrap()
+        file.create(&key(1), record, free(), now).await.unwrap()
     };
     assert!(matches!(create(b"first", NOW).await, Create::Created));
     assert_eq!(create(b"second", at(99)).await, Create::Exists);
@@ -344,16 +344,23 @@ async fn a_file_of_ktors_that_has_expired_is_replaced() {
     let next =
         Record { version: Version::of(b"fourth"), last_seen: at(110), ..record(b"fourth", None) };
     for _ in 0..2 {
-        let updated = file.update(&key(1), found.version, next.clone(), guard, at(110)).await;
+        let updated = file.update(&key(1), found.version, next.clone(), free(), at(110)).await;
         assert_eq!(updated.unwrap(), Update::Updated);
     }
     let other = record(b"fifth", None);
-    let stale = file.update(&key(1), found.version, other, guard, at(110)).await;
+    let stale = file.update(&key(1), found.version, other, free(), at(110)).await;
     assert_eq!(stale.unwrap(), Update::Conflict);
     assert!(file.owners().is_none() && !file.compares_and_swaps());
     let limit = Some(OwnerLimit { max: 1, policy: OwnerLimitPolicy::Refuse });
-    let guarded = OwnerGuard { limit, ..guard };
+    let guarded = OwnerGuard { limit, ..free() };
     assert!(file.create(&key(1), record(b"", None), guarded, at(300)).await.is_err());
+    // Two sessions are two files.
+    let (old, new) = (key(1), key(2));
+    let successor = Successor { key: &new, record: record(b"new", None), guard: free() };
+    let replaced = record(b"replaced", None);
+    let predecessor = Predecessor { key: &old, expected: next.version, record: replaced };
+    assert!(file.succeed(successor, predecessor, at(110)).await.is_err());
+    assert_eq!(file.read(&old, at(110)).await.unwrap().unwrap().payload, next.payload);
 }
 
 fn walk(path: &std::path::Path) -> Vec<std::path::PathBuf> {

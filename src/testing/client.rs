@@ -15,7 +15,7 @@ use crate::expiry::Times;
 use crate::request::load::find;
 use crate::request::tracked::{Content, Tracked};
 use crate::storage::{Create, OwnerKey, Refused, Timestamp};
-use crate::transport::Outgoing;
+use crate::transport::{MaxAge, Outgoing};
 use crate::{SessionData, Sessions};
 
 /// A request of Rocket's local client that carries a session, as if its user
@@ -209,7 +209,8 @@ fn held(
         return Some(token.to_owned());
     }
     let mut example = Response::new();
-    let outgoing = Outgoing { token: CANARY, now: Timestamp::ZERO, max_age: None };
+    let max_age = MaxAge::Configured;
+    let outgoing = Outgoing { token: CANARY, now: Timestamp::ZERO, max_age };
     definition.transport.send(&mut example, &definition.wire_name, outgoing);
     for header in example.headers().iter() {
         let Some((before, _)) = header.value().split_once(CANARY) else { continue };

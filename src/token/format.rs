@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Claims, Opened, Sealer, SessionId};
+use super::{Claims, CsrfKeys, Opened, Sealer, SessionId};
 use crate::crypto::Random;
 use crate::error::{EncodeError, SessionError};
 use crate::expiry::{Times, Timestamp};
@@ -13,7 +13,12 @@ use crate::ktor::Ktor;
 pub(crate) struct Format {
     native: Option<Sealer>,
     ktor: Option<Ktor>,
+    csrf: CsrfKeys,
 }
+
+/// What to do where a session needs a CSRF token and has no key for it.
+pub(crate) const NO_CSRF_KEY: &str = "a CSRF token needs a key of the server, and this session has none; \
+     write `secret = \"…\"` into its table (`openssl rand -base64 32` makes one)";
 
 /// An opened token of either format.
 pub(crate) struct Read<T> {
@@ -31,12 +36,18 @@ impl<T> From<Opened<T>> for Read<T> {
 }
 
 impl Format {
-    pub fn native(sealer: Sealer, accepts: Option<Ktor>) -> Self {
-        Self { native: Some(sealer), ktor: accepts }
+    pub fn native(sealer: Sealer, accepts: Option<Ktor>, csrf: CsrfKeys) -> Self {
+        Self { native: Some(sealer), ktor: accepts, csrf }
     }
 
-    pub fn ktor(ktor: Ktor) -> Self {
-        Self { native: None, ktor: Some(ktor) }
+    pub fn ktor(ktor: Ktor, csrf: CsrfKeys) -> Self {
+        Self { native: None, ktor: Some(ktor), csrf }
+    }
+
+    /// The keys of CSRF tokens.
+    pub fn csrf(&self) -> Result<&CsrfKeys, SessionError> {
+        let keys = Some(&self.csrf).filter(|keys| !keys.is_empty());
+        keys.ok_or(SessionError::Unsupported(NO_CSRF_KEY))
     }
 
     /// Whether Ktor's format is the one that is written.
@@ -49,15 +60,18 @@ impl Format {
         self.ktor.as_ref()
     }
 
-    /// The native keys, for their reload.
+    /// The native keys, for their reload. Where nothing is sealed, they are those of
+    /// CSRF tokens alone.
     pub fn key_ids(&self) -> (Vec<[u8; 4]>, usize) {
-        self.native.as_ref().map_or_else(Default::default, Sealer::key_ids)
+        let sealer = self.native.as_ref().filter(|native| native.is_protected());
+        sealer.map_or_else(|| self.csrf.key_ids(), Sealer::key_ids)
     }
 
     /// Seals with another key than the first.
     #[must_use]
     pub fn sealing_with(self, sealing: usize) -> Self {
-        Self { native: self.native.map(|native| native.sealing_with(sealing)), ..self }
+        let native = self.native.map(|native| native.sealing_with(sealing));
+        Self { native, csrf: self.csrf.making_with(sealing), ..self }
     }
 
     /// Whether a token cannot be made by everybody.
@@ -65,6 +79,15 @@ impl Format {
         match (&self.native, &self.ktor) {
             (Some(native), _) => native.is_protected(),
             (None, ktor) => ktor.as_ref().is_some_and(Ktor::is_protected),
+        }
+    }
+
+    /// The same of a token that was opened, `accepted` or not.
+    pub fn protects(&self, accepted: bool) -> bool {
+        if accepted {
+            self.ktor.as_ref().is_some_and(Ktor::is_protected)
+        } else {
+            self.is_protected()
         }
     }
 

@@ -91,6 +91,19 @@ impl SessionId {
         }
     }
 
+    /// What forms of this id alone hang on, and of no other id of the session.
+    pub(crate) fn of_forms(&self) -> Self {
+        Self::from_bytes(&self.secret_hash())
+    }
+
+    /// The same record under this secret; Ktor's ids have none.
+    pub(crate) fn with_secret(&self, secret: [u8; 16]) -> Self {
+        match &self.0 {
+            Form::Native { locator, .. } => Self(Form::Native { locator: *locator, secret }),
+            Form::Ktor(_) => self.clone(),
+        }
+    }
+
     pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Self {
         let (mut locator, mut secret) = ([0; 16], [0; 16]);
         locator.copy_from_slice(&bytes[..16]);

@@ -6,7 +6,12 @@ use crate::crypto::keys::{Binding, KeyMaterial, Purpose, Roots};
 use crate::crypto::mac::{Mac, MacAlgorithm};
 
 /// What RFC 7518 calls the HMAC of signed tokens.
-const SIGNATURE_SUITE: &str = "HS256";
+pub(super) const SIGNATURE_SUITE: &str = "HS256";
+
+/// The suite that keys of tokens of `kind` are derived for.
+pub(super) const fn suite_name(kind: Kind, suite: Suite) -> &'static str {
+    if matches!(kind, Kind::EncryptedPayload) { suite.name() } else { SIGNATURE_SUITE }
+}
 
 /// One entry of a session's list of keys, ready for use.
 pub(super) struct Key {
@@ -31,7 +36,7 @@ impl Key {
         binding: &Binding<'_>,
     ) -> Option<Self> {
         let encrypts = kind == Kind::EncryptedPayload;
-        let name = if encrypts { suite.name() } else { SIGNATURE_SUITE };
+        let name = suite_name(kind, suite);
         let roots = Roots::new(material);
         let derive = |purpose, length| roots.derive(purpose, name, kind as u8, binding, length);
         let lock = if encrypts {

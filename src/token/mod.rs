@@ -5,6 +5,7 @@
 //! constant time → times → decryption. Nothing is decrypted or deserialised
 //! before the MAC holds (checklist S22–S31).
 
+mod csrf;
 mod format;
 mod id;
 mod key;
@@ -12,7 +13,8 @@ mod key;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-pub(crate) use format::{Format, Read};
+pub(crate) use csrf::CsrfKeys;
+pub(crate) use format::{Format, NO_CSRF_KEY, Read};
 pub use id::{InvalidSessionId, SessionId};
 use key::{Key, Lock};
 

@@ -12,7 +12,7 @@ use rocket::time::OffsetDateTime;
 use rocket::time::format_description::well_known::Rfc2822;
 use rocket::{Request, Response};
 
-use super::{Outgoing, SessionTransport, SizeLimit};
+use super::{MaxAge, Outgoing, SessionTransport, SizeLimit};
 use crate::config::{CookieConfig, SameSite};
 use crate::expiry::Timestamp;
 use crate::ktor::CookieEncoding;
@@ -81,7 +81,11 @@ impl SessionTransport for CookieTransport {
     }
 
     fn send(&self, response: &mut Response<'_>, name: &str, outgoing: Outgoing<'_>) {
-        let max_age = outgoing.max_age.map(seconds).or(self.max_age);
+        let max_age = match outgoing.max_age {
+            MaxAge::Configured => self.max_age,
+            MaxAge::Of(age) => Some(seconds(age)),
+            MaxAge::Session => None,
+        };
         let lifetime = max_age.map_or_else(String::new, |seconds| {
             let expires = http_date(outgoing.now.after(Duration::from_secs(seconds)));
             format!("; Max-Age={seconds}; Expires={expires}")

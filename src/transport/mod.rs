@@ -21,9 +21,22 @@ pub struct Outgoing<'a> {
     pub token: &'a str,
     /// The present.
     pub now: Timestamp,
-    /// How long the client must keep the token, if not as configured: the
-    /// session has a lifetime of its own.
-    pub max_age: Option<Duration>,
+    /// How long the client is to keep the token.
+    pub max_age: MaxAge,
+}
+
+/// How long a client keeps a token. Unless it is as configured, the session has a
+/// [`Lifetime`](crate::Lifetime) of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MaxAge {
+    /// As long as the transport is configured to.
+    #[default]
+    Configured,
+    /// So long from now on.
+    Of(Duration),
+    /// As long as the browser is open.
+    Session,
 }
 
 /// How tokens reach the server and the client.

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use rocket::async_trait;
 use rocket_typed_sessions::storage::{
-    Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerLimitPolicy, OwnerPage, Record,
-    Refused, SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update, Version,
+    Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerLimitPolicy, OwnerPage, Predecessor,
+    Record, Refused, SessionStorage, StorageError, StorageKey, Succeed, Successor, Timestamp,
+    Touch, Update, Version,
 };
 use tokio::task::yield_now;
 
@@ -68,8 +69,18 @@ pub enum Bug {
     ChecksTheLimitOutsideTheWrite,
     CreatesOutsideTheCheck,
     WritesInTwoSteps,
+    ReplacesDespiteARefusal,
+    NeverReplaces,
+    ALoginNeedsItsPredecessor,
+    ALoginReplacesAnyVersion,
+    TheReplacedStayInTheIndex,
+    CountsTheReplaced,
+    PushesOutTheReplaced,
+    ReplacesWhoever,
+    ReplacesTheDead,
     NoIndex,
     NoIndexAndNoGuard,
+    NoIndexAndNothingReplaced,
     PrivateHandles,
 }
 
@@ -129,8 +140,9 @@ impl Plain {
         found.is_some_and(|found| self.has(Bug::KeepsTheExpired) || self.lives(found, now))
     }
 
-    fn without_index(&self, guard: OwnerGuard) -> Result<(), StorageError> {
-        if self.has(Bug::NoIndex) && guard != OwnerGuard::default() {
+    fn without_index(&self, guard: &OwnerGuard) -> Result<(), StorageError> {
+        let nothing = self.has(Bug::NoIndexAndNothingReplaced) && *guard != OwnerGuard::default();
+        if nothing || self.has(Bug::NoIndex) && guard.needs_index() {
             return Err(StorageError::Other("there is no index of owners".into(), None));
         }
         Ok(())
@@ -141,7 +153,7 @@ impl Plain {
         &self,
         state: &State,
         record: &Record,
-        guard: OwnerGuard,
+        guard: &OwnerGuard,
         now: Timestamp,
     ) -> Result<Vec<StorageKey>, Refused> {
         let Some(owner) = &record.owner else { return Ok(Vec::new()) };
@@ -160,15 +172,36 @@ impl Plain {
             self.has(Bug::LimitCountsTheExpired)
                 || state.records.get(key).is_some_and(|stored| self.lives(stored, now))
         });
+        let replaced = |key: &StorageKey| guard.replaces.as_ref() == Some(key);
+        let theirs_too = theirs.len();
+        if !self.has(Bug::CountsTheReplaced) {
+            theirs.retain(|key| !replaced(key));
+        }
+        let mut count = theirs.len();
+        if self.has(Bug::PushesOutTheReplaced) && count < theirs_too {
+            theirs.extend(&guard.replaces);
+        }
+        if self.replaces_too_much(state, guard, now) && count == theirs_too {
+            count = count.saturating_sub(1);
+        }
         theirs.sort_by_key(|key| state.records[*key].created);
         if self.has(Bug::LimitEndsTheNewest) {
             theirs.reverse();
         }
-        let surplus = (theirs.len() + 1).saturating_sub(limit.max);
+        let surplus = (count + 1).saturating_sub(limit.max);
         if surplus > 0 && limit.policy == OwnerLimitPolicy::Refuse {
             return Err(Refused::LimitReached);
         }
         Ok(theirs.into_iter().take(surplus).cloned().collect())
+    }
+
+    /// Whether it passes one over for a record that is not the owner's, or does not live.
+    fn replaces_too_much(&self, state: &State, guard: &OwnerGuard, now: Timestamp) -> bool {
+        let Some(key) = &guard.replaces else { return false };
+        match state.records.get(key) {
+            Some(stored) if self.lives(stored, now) => self.has(Bug::ReplacesWhoever),
+            _ => self.has(Bug::ReplacesTheDead),
+        }
     }
 
     fn put(&self, state: &mut State, key: &StorageKey, mut record: Record) {
@@ -231,7 +264,7 @@ impl SessionStorage for Plain {
         now: Timestamp,
     ) -> Result<Create, StorageError> {
         let key = self.key(key);
-        self.without_index(guard)?;
+        self.without_index(&guard)?;
         if self.has(Bug::CreatesOutsideTheCheck) {
             if self.stands(&self.state(), &key, now) {
                 return Ok(Create::Exists);
@@ -241,13 +274,13 @@ impl SessionStorage for Plain {
         let outside = [Bug::ChecksTheGenerationOutsideTheWrite, Bug::ChecksTheLimitOutsideTheWrite];
         let early = outside.contains(&self.bug).then(|| {
             let state = self.state();
-            let mut guard = guard;
+            let mut guard = guard.clone();
             if self.has(Bug::ChecksTheLimitOutsideTheWrite) {
                 guard.generation = None;
             } else {
                 guard.limit = None;
             }
-            self.admit(&state, &record, guard, now)
+            self.admit(&state, &record, &guard, now)
         });
         if early.is_some() {
             for _ in 0..3 {
@@ -278,7 +311,7 @@ impl SessionStorage for Plain {
         if self.has(Bug::ChecksTheLimitOutsideTheWrite) {
             guard.limit = None;
         }
-        let late = self.admit(&state, &record, guard, now);
+        let late = self.admit(&state, &record, &guard, now);
         let admitted = match (early, late) {
             (Some(Err(refused)), _) => Err(refused),
             (Some(Ok(victims)), Ok(_)) if self.has(Bug::ChecksTheLimitOutsideTheWrite) => {
@@ -330,7 +363,7 @@ impl SessionStorage for Plain {
         now: Timestamp,
     ) -> Result<Update, StorageError> {
         let key = self.key(key);
-        self.without_index(guard)?;
+        self.without_index(&guard)?;
         let mut compared = false;
         if self.has(Bug::ComparesOutsideTheWrite) {
             let version = self.state().records.get(&key).map(|stored| stored.version);
@@ -381,7 +414,7 @@ impl SessionStorage for Plain {
             if self.has(Bug::LimitIgnoresMoves) {
                 guard.limit = None;
             }
-            match self.admit(&state, &record, guard, now) {
+            match self.admit(&state, &record, &guard, now) {
                 Ok(victims) => {
                     for victim in victims {
                         self.remove(&mut state, &victim);
@@ -399,6 +432,41 @@ impl SessionStorage for Plain {
         }
         self.put(&mut state, &key, record);
         Ok(Update::Updated)
+    }
+
+    async fn succeed(
+        &self,
+        new: Successor<'_>,
+        old: Predecessor<'_>,
+        now: Timestamp,
+    ) -> Result<Succeed, StorageError> {
+        let mut expected = old.expected;
+        if self.has(Bug::ALoginReplacesAnyVersion) {
+            let present = self.state().records.get(&self.key(old.key)).map(|stored| stored.version);
+            expected = present.unwrap_or(expected);
+        }
+        let before = self.read(old.key, now).await?;
+        let created = self.create(new.key, new.record, new.guard, now).await?;
+        let refused = created != Create::Created;
+        let mut updated = Update::Updated;
+        if !self.has(Bug::NeverReplaces) && (!refused || self.has(Bug::ReplacesDespiteARefusal)) {
+            let guard = OwnerGuard::default();
+            updated = self.update(old.key, expected, old.record, guard, now).await?;
+        }
+        let mut state = self.state();
+        if updated != Update::Updated && self.has(Bug::ALoginNeedsItsPredecessor) {
+            self.remove(&mut state, &self.key(new.key));
+        }
+        if let Some(owner) = before.and_then(|before| before.owner)
+            && self.has(Bug::TheReplacedStayInTheIndex)
+        {
+            state.index.entry(owner).or_default().insert(old.key.clone());
+        }
+        Ok(match created {
+            Create::Created => Succeed::Created(updated),
+            Create::Exists => Succeed::Exists,
+            Create::Refused(refused) => Succeed::Refused(refused),
+        })
     }
 
     async fn touch(
@@ -498,7 +566,8 @@ impl SessionStorage for Plain {
     }
 
     fn owners(&self) -> Option<&dyn OwnerIndex> {
-        let none = [Bug::NoIndex, Bug::NoIndexAndNoGuard].contains(&self.bug);
+        let none = [Bug::NoIndex, Bug::NoIndexAndNoGuard, Bug::NoIndexAndNothingReplaced]
+            .contains(&self.bug);
         (!none).then_some(self)
     }
 }
@@ -557,7 +626,12 @@ impl OwnerIndex for Plain {
 pub const BUGS: &[(Bug, &[&str])] = &[
     (
         Bug::CreateOverwrites,
-        &["create_inserts_only", "two_handles_agree", "concurrent_creates_have_one_winner"],
+        &[
+            "create_inserts_only",
+            "two_handles_agree",
+            "a_login_that_is_not_created_replaces_nothing",
+            "concurrent_creates_have_one_winner",
+        ],
     ),
     (Bug::KeepsTheExpired, &["create_replaces_the_expired"]),
     (Bug::CreateForgetsTheIndex, &["create_replaces_the_expired"]),
@@ -568,6 +642,7 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "update_after_invalidate_is_missing",
             "an_expired_record_takes_no_update",
             "a_mark_is_no_record",
+            "a_login_stays_whatever_became_of_the_session",
             "invalidate_beats_every_update",
         ],
     ),
@@ -578,13 +653,21 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "a_conflict_leaves_the_record",
             "two_handles_agree",
             "create_replaces_the_expired",
+            "a_login_stays_whatever_became_of_the_session",
             "a_hundred_increments_lose_nothing",
             "concurrent_updates_have_one_winner",
+            "of_concurrent_logins_one_replaces",
+            "a_limit_holds_for_concurrent_logins",
         ],
     ),
     (
         Bug::ComparesOutsideTheWrite,
-        &["a_hundred_increments_lose_nothing", "concurrent_updates_have_one_winner"],
+        &[
+            "a_hundred_increments_lose_nothing",
+            "concurrent_updates_have_one_winner",
+            "of_concurrent_logins_one_replaces",
+            "a_limit_holds_for_concurrent_logins",
+        ],
     ),
     (
         Bug::WritesDespiteAConflict,
@@ -592,8 +675,10 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "update_compares_the_version",
             "a_conflict_leaves_the_record",
             "two_handles_agree",
+            "a_login_stays_whatever_became_of_the_session",
             "a_hundred_increments_lose_nothing",
             "concurrent_updates_have_one_winner",
+            "of_concurrent_logins_one_replaces",
         ],
     ),
     (
@@ -611,7 +696,11 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "create_replaces_the_expired",
             "update_may_shorten_a_life",
             "a_mark_ends",
+            "a_login_writes_both",
+            "a_login_sent_again_is_one_login",
+            "a_login_stays_whatever_became_of_the_session",
             "concurrent_updates_have_one_winner",
+            "of_concurrent_logins_one_replaces",
             "touch_loses_no_update",
             "the_index_follows_the_owner",
             "list_leaves_out_the_expired",
@@ -621,19 +710,30 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "a_limit_holds_for_moves",
             "a_create_sent_again_counts_once",
             "a_create_after_the_end_of_its_owners_is_refused",
+            "a_replaced_session_leaves_the_index",
+            "the_index_follows_what_a_login_leaves",
+            "a_replaced_session_does_not_count",
+            "a_limit_holds_for_concurrent_logins",
         ],
     ),
     (
         Bug::DeniesItsOwnCreate,
         &[
             "a_create_sent_again_is_created",
+            "a_login_sent_again_is_one_login",
             "a_create_sent_again_counts_once",
             "a_create_after_the_end_of_its_owners_is_refused",
         ],
     ),
     (Bug::WritesItsOwnCreateAgain, &["a_create_sent_again_is_created"]),
-    (Bug::DeniesItsOwnUpdate, &["an_update_sent_again_is_updated"]),
-    (Bug::WritesItsOwnUpdateAgain, &["an_update_sent_again_is_updated"]),
+    (
+        Bug::DeniesItsOwnUpdate,
+        &["an_update_sent_again_is_updated", "a_login_sent_again_is_one_login"],
+    ),
+    (
+        Bug::WritesItsOwnUpdateAgain,
+        &["an_update_sent_again_is_updated", "a_login_sent_again_is_one_login"],
+    ),
     (
         Bug::KeepsNoMark,
         &[
@@ -642,6 +742,7 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "the_later_mark_counts",
             "a_mark_is_no_record",
             "a_mark_is_purged_in_time",
+            "a_login_that_is_not_created_replaces_nothing",
         ],
     ),
     (
@@ -650,6 +751,7 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "a_create_after_an_unknown_end_is_refused",
             "the_later_mark_counts",
             "a_mark_is_purged_in_time",
+            "a_login_that_is_not_created_replaces_nothing",
         ],
     ),
     (Bug::KeepsMarksForEver, &["a_mark_ends", "the_later_mark_counts", "a_mark_is_purged_in_time"]),
@@ -668,7 +770,10 @@ pub const BUGS: &[(Bug, &[&str])] = &[
     (Bug::ReadsMarks, &["a_create_after_the_end_is_refused", "a_mark_is_no_record"]),
     (Bug::CountsMarksInAPurge, &["a_mark_is_purged_in_time"]),
     (Bug::PurgesStandingMarks, &["a_mark_is_purged_in_time"]),
-    (Bug::TouchDoesNothing, &["touch_moves_the_times", "purge_keeps_the_living"]),
+    (
+        Bug::TouchDoesNothing,
+        &["touch_moves_the_times", "purge_keeps_the_living", "a_login_sent_again_is_one_login"],
+    ),
     (
         Bug::TouchRevives,
         &["touch_never_revives", "a_mark_is_no_record", "invalidate_beats_every_update"],
@@ -680,6 +785,7 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "a_create_sent_again_is_created",
             "an_update_sent_again_is_updated",
             "touch_leaves_version_and_payload",
+            "a_login_sent_again_is_one_login",
             "touch_loses_no_update",
         ],
     ),
@@ -692,12 +798,17 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "create_replaces_the_expired",
             "an_expired_record_takes_no_update",
             "update_may_shorten_a_life",
+            "a_login_stays_whatever_became_of_the_session",
             "list_leaves_out_the_expired",
             "invalidate_owner_counts_the_living",
             "a_limit_counts_the_living",
+            "only_a_live_session_of_the_owner_is_replaced",
         ],
     ),
-    (Bug::UpdatesTheExpired, &["an_expired_record_takes_no_update"]),
+    (
+        Bug::UpdatesTheExpired,
+        &["an_expired_record_takes_no_update", "a_login_stays_whatever_became_of_the_session"],
+    ),
     (
         Bug::NeverShortens,
         &[
@@ -730,7 +841,13 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "owners_are_apart",
             "a_create_sent_again_counts_once",
             "a_create_after_the_end_of_its_owners_is_refused",
+            "a_refused_login_replaces_nothing",
+            "a_replaced_session_leaves_the_index",
+            "the_index_follows_what_a_login_leaves",
+            "a_replaced_session_does_not_count",
+            "only_a_live_session_of_the_owner_is_replaced",
             "a_limit_holds_under_concurrency",
+            "a_limit_holds_for_concurrent_logins",
         ],
     ),
     (Bug::CutsPayloads, &["what_was_written_is_read_back"]),
@@ -756,6 +873,7 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "the_index_has_no_ghosts",
             "an_invalidated_owner_refuses_older_writes",
             "a_limit_refuses",
+            "only_a_live_session_of_the_owner_is_replaced",
         ],
     ),
     (
@@ -766,7 +884,15 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "a_mark_is_no_record",
         ],
     ),
-    (Bug::UpdateForgetsTheIndex, &["the_index_follows_the_owner"]),
+    (
+        Bug::UpdateForgetsTheIndex,
+        &[
+            "the_index_follows_the_owner",
+            "a_replaced_session_leaves_the_index",
+            "the_index_follows_what_a_login_leaves",
+            "a_limit_holds_for_concurrent_logins",
+        ],
+    ),
     (
         Bug::InvalidateForgetsTheIndex,
         &[
@@ -775,9 +901,13 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "invalidate_beats_every_update",
             "a_dropped_operation_is_whole",
             "the_index_has_no_ghosts",
+            "only_a_live_session_of_the_owner_is_replaced",
         ],
     ),
-    (Bug::ListsTheExpired, &["list_leaves_out_the_expired"]),
+    (
+        Bug::ListsTheExpired,
+        &["list_leaves_out_the_expired", "only_a_live_session_of_the_owner_is_replaced"],
+    ),
     (Bug::InvalidateOwnerCountsTheExpired, &["invalidate_owner_counts_the_living"]),
     (Bug::ListForgetsPages, &["list_goes_by_pages"]),
     (
@@ -791,6 +921,7 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "an_invalidated_owner_refuses_older_writes",
             "an_invalidated_owner_refuses_older_moves",
             "a_create_after_the_end_of_its_owners_is_refused",
+            "a_refused_login_replaces_nothing",
             "invalidate_owner_beats_every_login",
         ],
     ),
@@ -801,23 +932,86 @@ pub const BUGS: &[(Bug, &[&str])] = &[
             "a_limit_ends_the_oldest",
             "a_limit_refuses",
             "a_limit_holds_for_moves",
+            "a_refused_login_replaces_nothing",
+            "a_replaced_session_does_not_count",
+            "only_a_live_session_of_the_owner_is_replaced",
             "a_limit_holds_under_concurrency",
+            "a_limit_holds_for_concurrent_logins",
         ],
     ),
-    (Bug::LimitEndsTheNewest, &["a_limit_ends_the_oldest", "a_limit_holds_for_moves"]),
+    (
+        Bug::LimitEndsTheNewest,
+        &[
+            "a_limit_ends_the_oldest",
+            "a_limit_holds_for_moves",
+            "a_replaced_session_does_not_count",
+        ],
+    ),
     (Bug::LimitCountsTheExpired, &["a_limit_counts_the_living"]),
-    (Bug::LimitIgnoresMoves, &["a_limit_holds_for_moves"]),
-    (Bug::ChecksTheLimitOutsideTheWrite, &["a_limit_holds_under_concurrency"]),
+    (Bug::LimitIgnoresMoves, &["a_limit_holds_for_moves", "a_replaced_session_does_not_count"]),
+    (
+        Bug::ChecksTheLimitOutsideTheWrite,
+        &["a_limit_holds_under_concurrency", "a_limit_holds_for_concurrent_logins"],
+    ),
     (
         Bug::CreatesOutsideTheCheck,
         &[
             "a_create_sent_again_is_created",
+            "a_login_sent_again_is_one_login",
             "concurrent_creates_have_one_winner",
             "a_create_sent_again_counts_once",
             "a_create_after_the_end_of_its_owners_is_refused",
         ],
     ),
     (Bug::WritesInTwoSteps, &["a_dropped_operation_is_whole"]),
+    (
+        Bug::ReplacesDespiteARefusal,
+        &["a_login_that_is_not_created_replaces_nothing", "a_refused_login_replaces_nothing"],
+    ),
+    (
+        Bug::NeverReplaces,
+        &[
+            "a_login_writes_both",
+            "a_login_sent_again_is_one_login",
+            "a_login_stays_whatever_became_of_the_session",
+            "of_concurrent_logins_one_replaces",
+            "a_replaced_session_leaves_the_index",
+            "the_index_follows_what_a_login_leaves",
+            "a_limit_holds_for_concurrent_logins",
+        ],
+    ),
+    (
+        Bug::ALoginNeedsItsPredecessor,
+        &[
+            "a_login_stays_whatever_became_of_the_session",
+            "of_concurrent_logins_one_replaces",
+            "a_limit_holds_for_concurrent_logins",
+        ],
+    ),
+    (
+        Bug::ALoginReplacesAnyVersion,
+        &[
+            "a_login_stays_whatever_became_of_the_session",
+            "of_concurrent_logins_one_replaces",
+            "a_limit_holds_for_concurrent_logins",
+        ],
+    ),
+    (
+        Bug::TheReplacedStayInTheIndex,
+        &[
+            "a_replaced_session_leaves_the_index",
+            "the_index_follows_what_a_login_leaves",
+            "a_limit_holds_for_concurrent_logins",
+        ],
+    ),
+    (Bug::CountsTheReplaced, &["a_replaced_session_does_not_count"]),
+    (Bug::PushesOutTheReplaced, &["a_replaced_session_does_not_count"]),
+    (
+        Bug::ReplacesWhoever,
+        &["only_a_live_session_of_the_owner_is_replaced", "a_limit_holds_for_concurrent_logins"],
+    ),
+    (Bug::ReplacesTheDead, &["only_a_live_session_of_the_owner_is_replaced"]),
     (Bug::NoIndexAndNoGuard, &["a_guard_needs_an_index"]),
+    (Bug::NoIndexAndNothingReplaced, &["a_guard_needs_an_index"]),
     (Bug::PrivateHandles, &["two_handles_agree", "a_hundred_increments_lose_nothing"]),
 ];

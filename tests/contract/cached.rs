@@ -7,7 +7,8 @@ use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
 use rocket_typed_sessions::storage::{
     Cached, Change, Create, Memory, OwnerGuard, OwnerIndex, OwnerKey, OwnerLimit, OwnerLimitPolicy,
-    Record, SessionStorage, StorageKey, Timestamp, Touch, Update, Version,
+    Predecessor, Record, SessionStorage, StorageKey, Succeed, Successor, Timestamp, Touch, Update,
+    Version,
 };
 use rocket_typed_sessions::{SessionError, Sessions, StorageError};
 use tokio::sync::broadcast::{Sender, channel};
@@ -16,7 +17,7 @@ use crate::support::*;
 
 const NOW: Timestamp = Timestamp::from_millis(1_900_000_000_000);
 const TTL: Duration = Duration::from_secs(2);
-const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None };
+const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None, replaces: None };
 
 fn key(byte: u8) -> StorageKey {
     StorageKey::from_bytes([byte; 32])
@@ -352,12 +353,53 @@ async fn the_sessions_that_a_limit_ends_are_ended_in_the_cache() {
     let [near, _] = nodes(&far);
     create(&near, 1, record("old", Some(7))).await;
     let limit = Some(OwnerLimit { max: 1, policy: OwnerLimitPolicy::EndOldest });
-    let guard = OwnerGuard { generation: None, limit };
+    let guard = OwnerGuard { limit, ..FREE };
     let newer = Record { created: NOW.after(TTL), ..record("new", Some(7)) };
     let created = near.create(&key(2), newer, guard, NOW).await;
     assert!(matches!(created, Ok(Create::Created)), "{created:?}");
     assert_eq!(payload(&near, 1).await, None);
     assert_eq!(payload(&near, 2).await.as_deref(), Some("new"));
+}
+
+/// The two writes of a login, from 1 to 2.
+async fn succeed(storage: &dyn SessionStorage, expected: Version) -> Result<Succeed, StorageError> {
+    let (old, new) = (key(1), key(2));
+    let successor = Successor { key: &new, record: record("new", Some(7)), guard: FREE };
+    let predecessor = Predecessor { key: &old, expected, record: record("replaced", None) };
+    storage.succeed(successor, predecessor, NOW).await
+}
+
+#[tokio::test]
+async fn a_login_leaves_no_copy_of_what_it_replaced() {
+    let far = faulty();
+    let [near, _] = nodes(&far);
+    create(&near, 1, record("old", None)).await;
+    let version = near.read(&key(1), NOW).await.expect("an answer").expect("it").version;
+    let succeeded = succeed(&near, version).await;
+    assert!(matches!(succeeded, Ok(Succeed::Created(Update::Updated))), "{succeeded:?}");
+    assert_eq!(payload(&near, 1).await.as_deref(), Some("replaced"));
+    let asked = far.calls(Operation::Read);
+    assert_eq!(payload(&near, 2).await.as_deref(), Some("new"));
+    assert_eq!(far.calls(Operation::Read), asked, "what was written is a copy");
+}
+
+#[tokio::test]
+async fn a_login_whose_answer_is_lost_leaves_no_copy() {
+    for operation in [Operation::Create, Operation::Update] {
+        let far = faulty();
+        let [near, _] = nodes(&far);
+        create(&near, 1, record("old", None)).await;
+        let version = near.read(&key(1), NOW).await.expect("an answer").expect("it").version;
+        let down = StorageError::Unavailable("down".into(), None);
+        far.set(operation, Fault::FailsAfterwards(down));
+        assert!(succeed(&near, version).await.is_err());
+        far.mend();
+        let expected = if operation == Operation::Create { "old" } else { "replaced" };
+        let asked = far.calls(Operation::Read);
+        assert_eq!(payload(&near, 1).await.as_deref(), Some(expected));
+        assert_eq!(payload(&near, 2).await.as_deref(), Some("new"));
+        assert_eq!(far.calls(Operation::Read), asked + 2, "with {operation:?}");
+    }
 }
 
 #[tokio::test]
@@ -398,12 +440,12 @@ async fn nobody_is_logged_out_because_another_node_has_given_them_a_new_id() {
     let anonymous = sent(&here.get("/set/guest").dispatch().await).expect("a token");
     assert_eq!(text(&here, "/get", &anonymous).await, "guest 0");
     assert_eq!(text(&there, "/get", &anonymous).await, "guest 0");
-    // The login gives the same record a new id, which `there` has an old copy of.
-    let login = sent(&with_cookie(&here, "/login/ann", &anonymous).await).expect("a new id");
-    assert_ne!(login, anonymous);
-    assert_eq!(text(&there, "/get", &login).await, "ann 0");
+    // `renew` gives the same record a new id, which `there` has an old copy of.
+    let renewed = sent(&with_cookie(&here, "/renew", &anonymous).await).expect("a new id");
+    assert_ne!(renewed, anonymous);
+    assert_eq!(text(&there, "/get", &renewed).await, "guest 0");
     let asked = far.calls(Operation::Read);
-    assert_eq!(text(&there, "/get", &login).await, "ann 0");
+    assert_eq!(text(&there, "/get", &renewed).await, "guest 0");
     assert_eq!(far.calls(Operation::Read), asked, "the newer record is the copy now");
     assert_eq!(text(&there, "/get", &anonymous).await, "absent", "the old id is over");
 }

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
-use rocket_typed_sessions::{Session, SessionData, SessionError, Sessions};
+use rocket_typed_sessions::{Lifetime, Session, SessionData, SessionError, Sessions};
 use serde::{Deserialize, Serialize};
 
 use crate::support::*;
@@ -173,7 +173,8 @@ impl Drop for Watch {
         if let Some(session) = &self.0 {
             session.get();
             session.id();
-            session.expires_in(Duration::from_secs(3600));
+            let _ = session.set_lifetime(Lifetime::BrowserSession);
+            session.touch();
         }
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{Route, State, get, routes};
-use rocket_typed_sessions::storage::Timestamp;
 use rocket_typed_sessions::{Session, SessionError, SessionId, Sessions};
 
 use crate::support::*;
@@ -79,11 +78,6 @@ async fn with_storage(storage: &Faulty, routes: Vec<Route>) -> Client {
 }
 
 /// The records that are left in a storage.
-async fn records(storage: &Faulty) -> usize {
-    let end_of_time = Timestamp::from_millis(u64::MAX);
-    storage.inner().purge_expired(end_of_time, 100).await.expect("memory answers")
-}
-
 #[tokio::test]
 async fn c2_clear_while_a_save_meets_a_conflict_ends_the_session() {
     let storage = faulty();
@@ -94,7 +88,7 @@ async fn c2_clear_while_a_save_meets_a_conflict_ends_the_session() {
     assert_eq!(response.into_string().await.as_deref(), Some("Ok(()), absent"));
     storage.mend();
     assert_eq!(text(&client, "/get", &token).await, "absent");
-    assert_eq!(records(&storage).await, 0);
+    assert_eq!(live_records(&storage).await, 0);
 }
 
 #[tokio::test]
@@ -126,7 +120,7 @@ async fn c4_clear_and_login_end_every_session_presented_however_often_the_reques
             assert_eq!(text(&client, "/get", &token).await, "absent", "{calls}");
         }
         let lives = calls.ends_with("login");
-        assert_eq!(records(&storage).await, usize::from(lives), "{calls}");
+        assert_eq!(live_records(&storage).await, usize::from(lives), "{calls}");
     }
 }
 
@@ -228,7 +222,7 @@ async fn a_logout_holds_after_a_5xx_although_its_save_was_dropped_under_way() {
     assert_eq!(response.status(), Status::InternalServerError);
     assert_eq!(sent(&response).as_deref(), Some("user="));
     assert_eq!(text(&client, "/get", &token).await, "absent");
-    assert_eq!(records(&storage).await, 0);
+    assert_eq!(live_records(&storage).await, 0);
 }
 
 #[get("/update-ended")]

@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use rocket::http::Status;
+use rocket::local::asynchronous::Client;
 use rocket::response::Redirect;
-use rocket::{get, routes};
+use rocket::{State, catch, catchers, get, routes};
 use rocket_typed_sessions::storage::{Directory, Memory, OwnerGuard, Record, Timestamp, Update};
-use rocket_typed_sessions::{Session, SessionError, Sessions};
+use rocket_typed_sessions::{Session, SessionError, Sessions, TrySession};
+
+use tokio::sync::Notify;
 
 use crate::support::*;
 
@@ -47,11 +50,11 @@ async fn save(session: Session<User>) -> Result<String, SessionError> {
 }
 
 #[get("/deal")]
-fn deal(session: Result<Session<User>, SessionError>) -> &'static str {
-    if session.is_ok() { "fine" } else { "no storage" }
+fn deal(session: TrySession<User>) -> &'static str {
+    if let TrySession::Unavailable(_) = session { "no storage" } else { "fine" }
 }
 
-async fn with_faults() -> (rocket::local::asynchronous::Client, Faulty) {
+async fn with_faults() -> (Client, Faulty) {
     let fault = faulty();
     let fairing = Sessions::fairing().storage("faulty", fault.clone());
     let figment = figment("faulty").merge(("sessions.user.storage_timeout", "300 ms"));
@@ -158,6 +161,64 @@ async fn s12_the_limit_counts_every_byte_of_the_cookie() {
     // kept free for sessions with a lifetime of their own.
     assert!((4091..=4096).contains(&longest), "{longest}");
     assert!(refused > 10);
+}
+
+/// Waits until the test has logged its user out.
+#[get("/update-now/<what>")]
+async fn update_now(
+    session: Session<User>,
+    what: &str,
+    logout: &State<Logout>,
+) -> Result<String, SessionError> {
+    logout.asked.notify_one();
+    logout.done.notified().await;
+    if what == "save" {
+        session.update(|user| user.count += 1);
+        session.save().await?;
+    }
+    let count = session.update_now(|user| {
+        user.count += 1;
+        user.count
+    });
+    Ok(format!("{:?}", count.await?))
+}
+
+#[derive(Default)]
+struct Logout {
+    asked: Notify,
+    done: Notify,
+}
+
+#[catch(401)]
+fn unauthorized() -> &'static str {
+    "please log in again"
+}
+
+#[tokio::test]
+async fn a14_an_update_of_a_session_that_was_logged_out_meanwhile_is_401() {
+    let memory = figment("memory");
+    let revocable = figment("client").merge(("sessions.user.revocation", "memory"));
+    for (place, figment) in [("memory", memory), ("client", revocable)] {
+        let rocket = build(figment, Sessions::fairing(), routes![update_now])
+            .manage(Logout::default())
+            .register("/", catchers![unauthorized]);
+        let client = Client::untracked(rocket).await.expect("a rocket");
+        let logout: &Logout = client.rocket().state().expect("it is managed");
+        for what in ["save", "now"] {
+            let token = logged_in(&client, "ann").await;
+            let end = async {
+                logout.asked.notified().await;
+                with_cookie(&client, "/clear", &token).await;
+                logout.done.notify_one();
+            };
+            let uri = format!("/update-now/{what}");
+            let (response, ()) = tokio::join!(with_cookie(&client, &uri, &token), end);
+            assert_eq!(response.status(), Status::Unauthorized, "{place} {what}");
+            assert_eq!(sent(&response), None, "{place} {what}");
+            let body = response.into_string().await;
+            assert_eq!(body.as_deref(), Some("please log in again"), "{place} {what}");
+        }
+    }
 }
 
 #[tokio::test]

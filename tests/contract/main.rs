@@ -2,11 +2,15 @@
 
 #![allow(clippy::expect_used)]
 
+mod absence;
 mod authentication;
 mod cached;
+mod caching;
 mod closures;
 mod concurrency;
 mod csrf;
+mod csrf_key;
+mod csrf_requests;
 mod delivery;
 mod devices;
 mod ends;
@@ -17,6 +21,7 @@ mod guard;
 mod late;
 mod launch;
 mod lifetime;
+mod logins;
 mod minting;
 mod model;
 mod moves;
@@ -29,4 +34,6 @@ mod rotation;
 mod several;
 mod support;
 mod tokens;
+mod touch;
+mod unavailable;
 mod values;

@@ -26,6 +26,8 @@ use crate::support::*;
 const IDLE: u64 = 100;
 const ABSOLUTE: u64 = 250;
 const TOUCH_AFTER: u64 = 10;
+/// How long a record says that a login replaced its session, or a renewal its id.
+const REPLACED: u64 = 120;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Change {
@@ -76,19 +78,25 @@ struct Row {
     created: u64,
     seen: u64,
     expires: u64,
-    version: u64,
     /// The secret before the last renewal, and when that was.
     previous: Option<(usize, u64)>,
+    /// When a login replaced it.
+    replaced: Option<u64>,
 }
 
 impl Row {
-    fn begin(secret: usize, count: u32, now: u64, version: u64) -> Self {
-        let expires = now + IDLE;
-        Self { secret, count, created: now, seen: now, expires, version, previous: None }
+    fn begin(secret: usize, count: u32, now: u64) -> Self {
+        let expires = now + IDLE + TOUCH_AFTER;
+        let (previous, replaced) = (None, None);
+        Self { secret, count, created: now, seen: now, expires, previous, replaced }
+    }
+
+    fn lives(&self, now: u64) -> bool {
+        self.replaced.is_none() && now < self.expires
     }
 
     fn expiry(&self) -> u64 {
-        (self.seen + IDLE).min(self.created + ABSOLUTE)
+        (self.seen + IDLE + TOUCH_AFTER).min(self.created + ABSOLUTE)
     }
 }
 
@@ -98,8 +106,15 @@ struct Found {
     record: usize,
     row: Row,
     token: usize,
-    /// By the secret before the last renewal.
-    in_grace: bool,
+}
+
+/// What a request's token stood for, if for no session.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Presented {
+    Nothing,
+    /// A session that a login replaced.
+    Replaced,
+    Anything,
 }
 
 #[derive(Debug, PartialEq)]
@@ -113,30 +128,35 @@ enum Sent {
 #[derive(Default)]
 struct Model {
     now: u64,
-    /// Seconds of `renewal_grace`.
-    grace: u64,
     rows: Vec<Option<Row>>,
     /// The record of each token given out.
     tokens: Vec<usize>,
-    versions: u64,
 }
 
 impl Model {
     fn load(&self, token: Option<usize>) -> Option<Found> {
         let token = token?;
         let record = self.tokens[token];
-        let row = self.rows[record].filter(|row| self.now < row.expires)?;
-        let in_grace = self.admits(&row, token)?;
-        Some(Found { record, row, token, in_grace })
+        let row = self.rows[record].filter(|row| row.lives(self.now))?;
+        (row.secret == token).then_some(Found { record, row, token })
     }
 
-    /// Whether a token opens a record, and if by the secret before the last.
-    fn admits(&self, row: &Row, token: usize) -> Option<bool> {
-        let previous = row.previous.filter(|(_, renewed)| self.now - renewed < self.grace);
-        match previous {
-            _ if row.secret == token => Some(false),
-            Some((previous, _)) if previous == token => Some(true),
-            _ => None,
+    /// Whether a token stands for a session that a login replaced lately, or for the id
+    /// before a renewal.
+    fn is_replaced(&self, token: Option<usize>) -> bool {
+        let Some(token) = token else { return false };
+        let Some(row) = self.rows[self.tokens[token]] else { return false };
+        let lately = |at: u64| self.now - at < REPLACED;
+        let replaced = row.replaced.is_some_and(lately);
+        let renewed = row.previous.is_some_and(|(secret, at)| secret == token && lately(at));
+        (replaced || row.lives(self.now)) && renewed || replaced && row.secret == token
+    }
+
+    fn presented(&self, token: Option<usize>) -> Presented {
+        match token {
+            None => Presented::Nothing,
+            Some(_) if self.is_replaced(token) => Presented::Replaced,
+            Some(_) => Presented::Anything,
         }
     }
 
@@ -145,26 +165,16 @@ impl Model {
         self.tokens.len()
     }
 
-    fn version(&mut self) -> u64 {
-        self.versions += 1;
-        self.versions
-    }
-
     fn create(&mut self, count: u32) -> Sent {
-        let version = self.version();
-        self.rows.push(Some(Row::begin(self.next_token(), count, self.now, version)));
+        self.rows.push(Some(Row::begin(self.next_token(), count, self.now)));
         self.tokens.push(self.rows.len() - 1);
         Sent::Token
     }
 
-    /// The record as the request may write it now: it lives, and nobody wrote
-    /// it meanwhile, or whoever did left the request's id in force.
-    fn present(&self, found: Found) -> Option<(Row, bool)> {
-        let row = self.rows[found.record].filter(|row| self.now < row.expires)?;
-        if row.version == found.row.version {
-            return Some((row, found.in_grace));
-        }
-        self.admits(&row, found.token).map(|in_grace| (row, in_grace))
+    /// The record as the request may write it now: it lives, under the request's id.
+    fn present(&self, found: Found) -> Option<Row> {
+        let row = self.rows[found.record].filter(|row| row.lives(self.now))?;
+        (row.secret == found.token).then_some(row)
     }
 
     /// Unchanged content is not written; the expiry may be due.
@@ -173,7 +183,7 @@ impl Model {
         let due = now - seen.seen >= TOUCH_AFTER;
         if let Some(row) = &mut self.rows[record]
             && due
-            && now < row.expires
+            && row.lives(now)
         {
             let touched = Row { seen: now, ..seen };
             row.seen = row.seen.max(now);
@@ -182,55 +192,56 @@ impl Model {
         Sent::Nothing
     }
 
-    fn commit(&mut self, change: Change, found: Option<Found>, presented: bool) -> Sent {
+    /// A login begins a session of its own, and replaces the one that is there,
+    /// whatever id that has by now.
+    fn login(&mut self, over: usize, count: u32) -> Sent {
+        let now = self.now;
+        if let Some(row) = self.rows[over].as_mut().filter(|row| row.lives(now)) {
+            row.replaced = Some(now);
+        }
+        self.create(count)
+    }
+
+    fn commit(&mut self, change: Change, found: Option<Found>, presented: Presented) -> Sent {
         let now = self.now;
         let Some(found) = found else {
             return match change {
-                Change::Set(count) | Change::Login(count) => self.create(count),
-                Change::Clear if presented => Sent::Removal,
+                Change::Login(count) => self.create(count),
+                _ if presented == Presented::Replaced => Sent::Nothing,
+                Change::Set(count) => self.create(count),
+                Change::Clear if presented == Presented::Anything => Sent::Removal,
                 _ => Sent::Nothing,
             };
         };
         let value = |before: u32| match change {
             Change::Count | Change::CountAndRenew => before + 1,
-            Change::Set(count) | Change::Login(count) => count,
+            Change::Set(count) => count,
             _ => before,
         };
-        // Who has the old id of a renewed session does not renew it again.
-        let fresh = |in_grace: bool| match change {
-            Change::Login(_) => true,
-            Change::Renew | Change::CountAndRenew => !in_grace,
-            _ => false,
-        };
+        let renews = matches!(change, Change::Renew | Change::CountAndRenew);
         if change == Change::Clear {
             self.rows[found.record] = None;
             return Sent::Removal;
         }
-        if !fresh(found.in_grace) && value(found.row.count) == found.row.count {
+        if let Change::Login(count) = change {
+            return self.login(found.record, count);
+        }
+        if !renews && value(found.row.count) == found.row.count {
             return self.touch(found.record, found.row);
         }
-        let Some((row, in_grace)) = self.present(found) else {
-            return match change {
-                Change::Login(count) => self.create(count),
-                _ => Sent::Nothing,
-            };
-        };
-        let (count, fresh_id) = (value(row.count), fresh(in_grace));
-        if !fresh_id && count == row.count {
+        let Some(row) = self.present(found) else { return Sent::Nothing };
+        let count = value(row.count);
+        if !renews && count == row.count {
             return self.touch(found.record, row);
         }
-        let version = self.version();
-        let mut next = Row { count, seen: now.max(row.seen), version, ..row };
-        if fresh_id && self.grace > 0 {
+        let mut next = Row { count, seen: now.max(row.seen), ..row };
+        if renews {
             next.previous = Some((row.secret, now));
         }
-        if let Change::Login(_) = change {
-            next = Row::begin(0, count, now, version);
-        }
-        next.secret = if fresh_id { self.next_token() } else { row.secret };
+        next.secret = if renews { self.next_token() } else { row.secret };
         next.expires = next.expiry();
         self.rows[found.record] = Some(next);
-        if fresh_id {
+        if renews {
             self.tokens.push(found.record);
             Sent::Token
         } else {
@@ -280,7 +291,7 @@ async fn perform(
 struct Request {
     change: Change,
     found: Option<Found>,
-    presented: bool,
+    presented: Presented,
     go_on: oneshot::Sender<()>,
     /// The token that it was given, and what it saw of its session.
     response: JoinHandle<(Option<String>, String)>,
@@ -297,18 +308,17 @@ struct World {
 }
 
 impl World {
-    async fn new(figment: Figment, grace: u64) -> Self {
+    async fn new(figment: Figment) -> Self {
         let clock = Clock::new();
         let gates = Arc::<Gates>::default();
         let figment = figment
             .merge(("sessions.user.idle_timeout", IDLE))
             .merge(("sessions.user.absolute_timeout", ABSOLUTE))
-            .merge(("sessions.user.touch_after", TOUCH_AFTER))
-            .merge(("sessions.user.renewal_grace", grace));
+            .merge(("sessions.user.touch_after", TOUCH_AFTER));
         let fairing = Sessions::fairing().clock(&clock);
         let rocket = build(figment, fairing, routes![perform]).manage(Arc::clone(&gates));
         let client = Arc::new(Client::untracked(rocket).await.expect("a rocket"));
-        let model = Model { grace, ..Model::default() };
+        let model = Model::default();
         let (tokens, under_way) = (Vec::new(), Vec::new());
         Self { client, clock, gates, model, tokens, under_way, requests: 0 }
     }
@@ -333,7 +343,7 @@ impl World {
             (sent(&response), response.into_string().await.unwrap_or_default())
         });
         has_started.await.expect("the handler runs");
-        let (found, presented) = (self.model.load(token), token.is_some());
+        let (found, presented) = (self.model.load(token), self.model.presented(token));
         self.under_way.push(Request { change, found, presented, go_on, response });
     }
 
@@ -395,13 +405,12 @@ proptest! {
     #[test]
     fn s57_s58_overlapping_requests_agree_with_the_sequential_model(
         steps in proptest::collection::vec(step(), 2..128),
-        grace in prop::sample::select(vec![0, 30]),
     ) {
         let dir = tempfile::tempdir().expect("a folder");
         for figment in storages(dir.path()) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(async {
-                let mut world = World::new(figment, grace).await;
+                let mut world = World::new(figment).await;
                 // There is something to race for from the start.
                 world.start(Change::Login(0), None).await;
                 world.finish(0).await;

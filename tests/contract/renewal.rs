@@ -9,7 +9,7 @@ use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
 use rocket_typed_sessions::storage::{Directory, Memory};
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{Session, SessionEventKind, Sessions, StorageError};
+use rocket_typed_sessions::{Lifetime, Session, SessionEventKind, Sessions, StorageError};
 use tokio::sync::Notify;
 
 use crate::concurrency::storages;
@@ -47,16 +47,22 @@ fn set_and_id(session: Session<User>, id: &str) -> String {
 
 #[get("/long/<seconds>")]
 fn long(session: Session<User>, seconds: u64) {
-    session.expires_in(Duration::from_secs(seconds));
+    session.set_lifetime(Lifetime::Idle(Duration::from_secs(seconds))).expect("some time");
 }
 
-fn with_grace(figment: Figment) -> Figment {
+/// Renews after an hour.
+const HOUR: Duration = Duration::from_secs(3600);
+/// So long the id before a renewal says that an answer with the next one is on its way.
+const MARK: Duration = Duration::from_secs(120);
+
+fn periodic(figment: Figment) -> Figment {
+    let figment = figment.merge(("sessions.user.renew_after", "1 hour"));
     figment.merge(("sessions.user.renewal_grace", 30))
 }
 
 async fn application(figment: Figment) -> (Client, Clock, Gate) {
     let (clock, gate) = (Clock::new(), Gate::default());
-    let routes = routes![slow, id, set_and_id, long];
+    let routes = routes![slow, id, set_and_id, long, twice];
     let rocket = build(figment, Sessions::fairing().clock(&clock), routes).manage(gate.clone());
     (Client::untracked(rocket).await.expect("a valid configuration"), clock, gate)
 }
@@ -65,28 +71,134 @@ async fn renewed(client: &Client, token: &str) -> String {
     sent(&with_cookie(client, "/renew", token).await).expect("a token")
 }
 
+/// A session whose renewal is open: its present id, and the next one.
+async fn renewing(client: &Client, clock: &Clock) -> (String, String) {
+    let old = logged_in(client, "ann").await;
+    clock.advance(HOUR);
+    let next = sent(&with_cookie(client, "/get", &old).await).expect("the next id");
+    (old, next)
+}
+
+/// What shows an id that a renewal has replaced a moment ago.
+async fn is_nobody_for_now(client: &Client, old: &str) {
+    for uri in ["/get", "/count", "/renew", "/set/ann", "/clear"] {
+        let response = with_cookie(client, uri, old).await;
+        assert_eq!((response.status(), sent(&response)), (Status::Ok, None), "{uri}");
+    }
+    assert_eq!(text(client, "/get", old).await, "absent");
+}
+
 #[tokio::test]
-async fn s67_a_renewed_id_reads_and_writes_for_the_grace_and_not_a_moment_longer() {
+async fn d22_who_loses_the_answer_with_the_next_id_is_sent_it_again_for_as_long_as_it_takes() {
     let dir = tempfile::tempdir().expect("a folder");
     for figment in storages(dir.path()) {
-        let (client, clock, _) = application(with_grace(figment)).await;
+        let (client, clock, _) = application(periodic(figment)).await;
+        let (old, next) = renewing(&client, &clock).await;
+        for count in 1..4 {
+            let response = with_cookie(&client, "/count", &old).await;
+            assert_eq!(sent(&response).as_deref(), Some(&*next), "the same one");
+            assert_eq!(response.into_string().await, Some(format!("ann {count}")));
+            clock.advance(HOUR);
+        }
+        assert_eq!(sent(&with_cookie(&client, "/get", &old).await).as_deref(), Some(&*next));
+        assert_eq!(text(&client, "/id", &old).await, text(&client, "/id", &next).await);
+    }
+}
+
+#[get("/twice/<what>")]
+async fn twice(session: Session<User>, what: &str, gate: &State<Gate>) -> String {
+    gate.0.0.notify_one();
+    gate.0.1.notified().await;
+    match what {
+        "refresh" => drop(session.refresh().await.expect("it is there")),
+        _ => session.save().await.expect("it is there"),
+    }
+    session.update(|user| user.count += 1);
+    session.save().await.expect("it is there");
+    session.update(|user| user.count += 1);
+    show(&session)
+}
+
+/// Nothing that a request does which was not shown the next id makes it count.
+#[tokio::test]
+async fn d22_no_write_over_another_one_completes_a_renewal_that_was_not_received() {
+    for what in ["refresh", "save"] {
+        for renews in [false, true] {
+            let (client, clock, gate) = application(periodic(figment("memory"))).await;
+            let old = logged_in(&client, "ann").await;
+            clock.advance(HOUR);
+            let client = Arc::new(client);
+            if !renews {
+                with_cookie(&client, "/get", &old).await;
+            }
+            let request = tokio::spawn({
+                let (client, old) = (Arc::clone(&client), old.clone());
+                async move { sent(&with_cookie(&client, &format!("/twice/{what}"), &old).await) }
+            });
+            gate.0.0.notified().await;
+            // Another one writes meanwhile. Its answer and the other's are lost.
+            with_cookie(&client, "/count", &old).await;
+            gate.0.1.notify_one();
+            let next = request.await.expect("no panic").expect("the next id");
+            clock.advance(HOUR);
+            let response = with_cookie(&client, "/get", &old).await;
+            assert_eq!(sent(&response), Some(next), "{what}, {renews}");
+            assert_eq!(response.into_string().await.as_deref(), Some("ann 3"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn s67_d22_the_grace_of_an_id_begins_when_the_next_one_is_first_shown() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for figment in storages(dir.path()) {
+        for uri in ["/get", "/count"] {
+            let (client, clock, _) = application(periodic(figment.clone())).await;
+            let (old, next) = renewing(&client, &clock).await;
+            clock.advance(Duration::from_secs(3000));
+            let response = with_cookie(&client, uri, &next).await;
+            assert_eq!((response.status(), sent(&response)), (Status::Ok, None));
+            let before = response.into_string().await.expect("a body");
+
+            // It reads and writes for the grace, and is not told anything.
+            assert_eq!(text(&client, "/get", &old).await, before);
+            let response = with_cookie(&client, "/count", &old).await;
+            assert_eq!((response.status(), sent(&response)), (Status::Ok, None));
+            assert_eq!(sent(&with_cookie(&client, "/renew", &old).await), None);
+            assert_eq!(sent(&with_cookie(&client, "/long/600", &old).await), None);
+            let now = text(&client, "/get", &next).await;
+            assert_ne!(now, before, "one record");
+
+            clock.advance(GRACE.checked_sub(Duration::from_millis(1)).expect("longer"));
+            assert_eq!(text(&client, "/get", &old).await, now);
+            clock.advance(Duration::from_millis(1));
+            is_nobody_for_now(&client, &old).await;
+            assert_eq!(text(&client, "/get", &next).await, now);
+        }
+    }
+}
+
+#[tokio::test]
+async fn d22_a_renewal_that_is_asked_for_takes_effect_at_once() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for figment in storages(dir.path()) {
+        let (client, clock, _) = application(periodic(figment)).await;
         let old = logged_in(&client, "ann").await;
         let new = renewed(&client, &old).await;
-
-        let response = with_cookie(&client, "/count", &old).await;
-        assert_eq!(sent(&response), None, "nothing is sent for it");
-        assert_eq!(response.into_string().await.as_deref(), Some("ann 1"));
-        assert_eq!(text(&client, "/count", &new).await, "ann 2", "one record");
-
-        assert_eq!(sent(&with_cookie(&client, "/renew", &old).await), None, "no second renewal");
-        assert_eq!(sent(&with_cookie(&client, "/long/600", &old).await), None);
-        assert_eq!(text(&client, "/get", &new).await, "ann 2", "the present id lives on");
-
-        clock.advance(GRACE.checked_sub(Duration::from_millis(1)).expect("longer"));
-        assert_eq!(text(&client, "/get", &old).await, "ann 2");
+        is_nobody_for_now(&client, &old).await;
+        // But for a login: it has a session of its own.
+        let login = sent(&with_cookie(&client, "/login/bob", &old).await).expect("a token");
+        assert_eq!(text(&client, "/get", &login).await, "bob 0");
+        assert_eq!(text(&client, "/count", &new).await, "ann 1", "the present id lives on");
+        // Beside the present id it counts for nothing.
+        assert_eq!(text(&client, "/get", &format!("{old}; {new}")).await, "ann 1");
+        clock.advance(MARK.checked_sub(Duration::from_millis(1)).expect("longer"));
+        is_nobody_for_now(&client, &old).await;
         clock.advance(Duration::from_millis(1));
-        assert_eq!(text(&client, "/get", &old).await, "absent");
-        assert_eq!(text(&client, "/get", &new).await, "ann 2");
+        let response = with_cookie(&client, "/clear", &old).await;
+        assert_eq!(sent(&response).as_deref(), Some("user="), "nobody, as any other");
+        assert!(sent(&with_cookie(&client, "/set/eve", &old).await).is_some());
+        assert_eq!(text(&client, "/get", &new).await, "ann 1");
     }
 }
 
@@ -94,32 +206,39 @@ async fn s67_a_renewed_id_reads_and_writes_for_the_grace_and_not_a_moment_longer
 async fn the_old_id_can_log_out_and_log_in_but_opens_nothing_after_a_login() {
     let dir = tempfile::tempdir().expect("a folder");
     for figment in storages(dir.path()) {
-        let (client, _, _) = application(with_grace(figment)).await;
-        let old = logged_in(&client, "ann").await;
-        let new = renewed(&client, &old).await;
-        with_cookie(&client, "/clear", &old).await;
-        assert_eq!(text(&client, "/get", &new).await, "absent", "the session is over for both");
+        for shown in [false, true] {
+            let (client, clock, _) = application(periodic(figment.clone())).await;
+            let (old, next) = renewing(&client, &clock).await;
+            if shown {
+                text(&client, "/get", &next).await;
+            }
+            with_cookie(&client, "/clear", &old).await;
+            assert_eq!(text(&client, "/get", &next).await, "absent", "over for both");
 
-        let old = logged_in(&client, "ann").await;
-        let new = renewed(&client, &old).await;
-        let login = sent(&with_cookie(&client, "/login/bob", &old).await).expect("a token");
-        for gone in [&old, &new] {
-            assert_eq!(text(&client, "/get", gone).await, "absent", "never after a login");
+            let (old, next) = renewing(&client, &clock).await;
+            if shown {
+                text(&client, "/get", &next).await;
+            }
+            let login = sent(&with_cookie(&client, "/login/bob", &old).await).expect("a token");
+            for gone in [&old, &next] {
+                assert_eq!(text(&client, "/get", gone).await, "absent", "never after a login");
+            }
+            assert_eq!(text(&client, "/get", &login).await, "bob 0");
+            // So does a value of another owner, without the word.
+            let set = sent(&with_cookie(&client, "/set/eve", &login).await).expect("a token");
+            assert_eq!(text(&client, "/get", &login).await, "absent");
+            assert_eq!(text(&client, "/get", &set).await, "eve 0");
         }
-        assert_eq!(text(&client, "/get", &login).await, "bob 0");
-        // So does a value of another owner, without the word.
-        let set = sent(&with_cookie(&client, "/set/eve", &login).await).expect("a token");
-        assert_eq!(text(&client, "/get", &login).await, "absent");
-        assert_eq!(text(&client, "/get", &set).await, "eve 0");
     }
 }
 
 #[tokio::test]
-async fn only_the_id_before_the_last_renewal_has_a_grace() {
-    let (client, _, _) = application(with_grace(figment("memory"))).await;
-    let first = logged_in(&client, "ann").await;
-    let second = renewed(&client, &first).await;
-    let third = renewed(&client, &second).await;
+async fn only_the_id_before_the_last_renewal_opens_anything() {
+    let (client, clock, _) = application(periodic(figment("memory"))).await;
+    let (first, second) = renewing(&client, &clock).await;
+    text(&client, "/get", &second).await;
+    clock.advance(HOUR);
+    let third = sent(&with_cookie(&client, "/get", &second).await).expect("the next id");
     let answers = [("absent", &first), ("ann 0", &second), ("ann 0", &third)];
     for (expected, token) in answers {
         assert_eq!(text(&client, "/get", token).await, expected);
@@ -127,10 +246,11 @@ async fn only_the_id_before_the_last_renewal_has_a_grace() {
 }
 
 #[tokio::test]
-async fn a_request_under_way_during_a_renewal_loses_nothing_with_a_grace() {
-    for (what, answer, counted) in [("count", "ann 1", "ann 1"), ("renew", "ann 0", "ann 0")] {
-        let (client, _, gate) = application(with_grace(figment("memory"))).await;
+async fn a_request_under_way_during_a_renewal_loses_nothing() {
+    for what in ["count", "renew"] {
+        let (client, clock, gate) = application(periodic(figment("memory"))).await;
         let old = logged_in(&client, "ann").await;
+        clock.advance(Duration::from_secs(3599));
         let client = Arc::new(client);
         let request = tokio::spawn({
             let (client, old) = (Arc::clone(&client), old.clone());
@@ -140,17 +260,20 @@ async fn a_request_under_way_during_a_renewal_loses_nothing_with_a_grace() {
             }
         });
         gate.0.0.notified().await;
-        let new = renewed(&client, &old).await;
+        clock.advance(Duration::from_secs(1));
+        let next = sent(&with_cookie(&client, "/get", &old).await).expect("the next id");
         gate.0.1.notify_one();
-        let (token, status, body) = request.await.expect("no panic");
-        assert_eq!((token, status, body.as_deref()), (None, Status::Ok, Some(answer)), "{what}");
-        assert_eq!(text(&client, "/get", &new).await, counted, "{what}");
+        let (token, status, _) = request.await.expect("no panic");
+        let token = token.expect("the next id, or the one after it");
+        assert_eq!((token == next, status), (what == "count", Status::Ok), "{what}");
+        let counted = if what == "count" { "ann 1" } else { "ann 0" };
+        assert_eq!(text(&client, "/get", &token).await, counted, "{what}");
     }
 }
 
 #[tokio::test]
 async fn an_id_that_is_asked_for_is_the_one_that_the_commit_gives() {
-    let (client, _, _) = application(with_grace(figment("memory"))).await;
+    let (client, _, _) = application(figment("memory")).await;
     let first = client.get("/set-id/ann").dispatch().await;
     let token = sent(&first).expect("a token");
     let id = first.into_string().await.expect("an id");
@@ -165,8 +288,7 @@ async fn an_id_that_is_asked_for_is_the_one_that_the_commit_gives() {
 async fn an_id_is_renewed_by_itself_when_it_is_old_enough() {
     let dir = tempfile::tempdir().expect("a folder");
     for figment in storages(dir.path()) {
-        let figment = with_grace(figment).merge(("sessions.user.renew_after", "1 hour"));
-        let (client, clock, gate) = application(figment).await;
+        let (client, clock, gate) = application(periodic(figment)).await;
         let client = Arc::new(client);
         let mut token = logged_in(&client, "ann").await;
         for what in ["/get", "/count"] {
@@ -175,6 +297,7 @@ async fn an_id_is_renewed_by_itself_when_it_is_old_enough() {
             clock.advance(Duration::from_secs(31));
             let new = sent(&with_cookie(&client, "/get", &token).await).expect("a new id");
             assert_ne!(new, token);
+            assert_eq!(sent(&with_cookie(&client, "/get", &new).await), None);
             assert_eq!(sent(&with_cookie(&client, "/get", &token).await), None, "in its grace");
             clock.advance(GRACE);
             assert_eq!(text(&client, "/get", &token).await, "absent");
@@ -183,7 +306,7 @@ async fn an_id_is_renewed_by_itself_when_it_is_old_enough() {
         assert_eq!(text(&client, "/get", &token).await, "ann 1");
 
         // Of two requests at once, one renews, and the other does not mind.
-        clock.advance(Duration::from_secs(3600));
+        clock.advance(HOUR);
         let slow = tokio::spawn({
             let (client, token) = (Arc::clone(&client), token.clone());
             async move {
@@ -207,9 +330,7 @@ async fn a_periodic_renewal_that_fails_fails_nobodys_request() {
         Fault::FailsAfterwards(StorageError::Unavailable("lost".into(), None)),
     ] {
         let (storage, clock) = (Faulty::new(Memory::new(10)), Clock::new());
-        let figment = with_grace(figment("faulty"))
-            .merge(("sessions.user.renew_after", "1 hour"))
-            .merge(("sessions.user.storage_timeout", 1));
+        let figment = periodic(figment("faulty")).merge(("sessions.user.storage_timeout", 1));
         let fairing = Sessions::fairing().clock(&clock).storage("faulty", storage.clone());
         let client = client_with(figment, fairing, vec![]).await;
         let token = logged_in(&client, "ann").await;
@@ -258,9 +379,8 @@ async fn s67_a_renewal_that_breaks_off_never_leaves_two_ids_alive() {
     let lost = || Fault::FailsAfterwards(StorageError::Unavailable("lost".into(), None));
     for fault in [down(), lost(), Fault::Hangs] {
         for storage in [Faulty::new(Memory::new(10)), Faulty::new(directory())] {
-            let clock = Clock::new();
-            let figment = with_grace(figment("faulty")).merge(("sessions.user.storage_timeout", 1));
-            let fairing = Sessions::fairing().clock(&clock).storage("faulty", storage.clone());
+            let figment = figment("faulty").merge(("sessions.user.storage_timeout", 1));
+            let fairing = Sessions::fairing().storage("faulty", storage.clone());
             let client = client_with(figment, fairing, routes![renew_to]).await;
             let old = logged_in(&client, "ann").await;
             storage.set(Operation::Update, fault.clone());
@@ -271,8 +391,6 @@ async fn s67_a_renewal_that_breaks_off_never_leaves_two_ids_alive() {
             let new = sent(&response);
             assert_eq!(new.is_some(), renewed, "{fault:?}: a token of what was written");
             storage.mend();
-            assert_eq!(text(&client, "/get", &old).await, "ann 0", "{fault:?}: within the grace");
-            clock.advance(GRACE);
             let old_lives = text(&client, "/get", &old).await == "ann 0";
             assert_eq!(old_lives, !renewed, "{fault:?}");
         }

@@ -1,62 +1,11 @@
-//! What becomes of the response: privacy headers, and the replacement when a
-//! session cannot be saved.
+//! The response that replaces another when a session cannot be saved.
 
 use rocket::http::{Header, Status};
-use rocket::response::Responder;
-use rocket::{Request, Response, catch, catchers, get, routes};
+use rocket::{Request, catch, catchers, get, routes};
 use rocket_typed_sessions::{Session, Sessions};
 
+use crate::caching::With;
 use crate::support::*;
-
-/// A response with the headers that a test wants.
-struct With(&'static [(&'static str, &'static str)]);
-
-impl<'r> Responder<'r, 'static> for With {
-    fn respond_to(self, _: &'r Request<'_>) -> rocket::response::Result<'static> {
-        let mut response = Response::build();
-        for (name, value) in self.0 {
-            response.header_adjoin(Header::new(*name, *value));
-        }
-        response.sized_body(4, std::io::Cursor::new("body")).ok()
-    }
-}
-
-const HEADERS: [&[(&str, &str)]; 6] = [
-    &[("Vary", "Accept"), ("Vary", "Origin"), ("Cache-Control", "public, max-age=60")],
-    &[("Vary", "cookie, Accept"), ("Cache-Control", "private")],
-    &[("Vary", "*"), ("Cache-Control", "no-store")],
-    &[("Cache-Control", "public, private")],
-    &[("Cache-Control", "max-age=60")],
-    &[],
-];
-
-#[get("/with/<which>/<count>")]
-fn with(session: Session<User>, which: usize, count: bool) -> With {
-    if count {
-        session.update(|user| user.count += 1);
-    }
-    With(HEADERS[which])
-}
-
-#[tokio::test]
-async fn s15_vary_is_merged_and_cache_control_made_private() {
-    let client = client_with(figment("client"), Sessions::fairing(), routes![with]).await;
-    let token = logged_in(&client, "ann").await;
-    for (which, vary, read, written) in [
-        (0, "Accept, Origin, Cookie", "no-store", "no-store"),
-        (1, "cookie, Accept", "private", "private"),
-        (2, "*", "no-store", "no-store"),
-        (3, "Cookie", "public, private", "no-store"),
-        (4, "Cookie", "no-store", "no-store"),
-        (5, "Cookie", "no-store", "no-store"),
-    ] {
-        for (count, cached) in [(false, read), (true, written)] {
-            let response = with_cookie(&client, &format!("/with/{which}/{count}"), &token).await;
-            let all = |name| response.headers().get(name).collect::<Vec<_>>();
-            assert_eq!((all("Vary"), all("Cache-Control")), (vec![vary], vec![cached]), "{which}");
-        }
-    }
-}
 
 #[get("/deep/route?<too_large>")]
 fn deep(session: Session<User>, too_large: Option<usize>) -> With {

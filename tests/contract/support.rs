@@ -156,11 +156,12 @@ pub fn calls(storage: &Faulty) -> usize {
     Operation::ALL.into_iter().map(|operation| storage.calls(operation)).sum()
 }
 
-/// How many of the records that were created are alive.
+/// How many of the records that were created are alive and somebody's.
 pub async fn live_records(storage: &Faulty) -> usize {
     let (mut live, now) = (0, Timestamp::from(std::time::SystemTime::now()));
     for key in storage.created().into_iter().collect::<BTreeSet<_>>() {
-        live += usize::from(storage.inner().read(&key, now).await.expect("it answers").is_some());
+        let record = storage.inner().read(&key, now).await.expect("it answers");
+        live += usize::from(record.is_some_and(|record| record.owner.is_some()));
     }
     live
 }

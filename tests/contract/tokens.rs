@@ -135,7 +135,7 @@ async fn s44_the_present_configuration_governs_old_tokens() {
         .merge(("sessions.user.storage.path", dir.path().to_string_lossy()));
     for figment in [figment("client"), directory] {
         let token = logged_in(&client(figment.clone()).await, "ann").await;
-        tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
         let strict = client(figment.clone().merge(("sessions.user.idle_timeout", 1))).await;
         assert_eq!(text(&strict, "/get", &token).await, "absent");
         assert_eq!(text(&client(figment).await, "/get", &token).await, "ann 0");

@@ -16,10 +16,10 @@ use rocket::local::asynchronous::Client;
 use rocket::response::{Redirect, Responder, Response, Result as ResponseResult};
 use rocket::{Request, State, get, routes};
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{Session, SessionData, SessionError, Sessions};
+use rocket_typed_sessions::{Lifetime, Session, SessionData, SessionError, Sessions};
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{Call, Fault, Limit, Outcome, Place, Settings, Step};
+use crate::scenario::{Call, Fault, Limit, Outcome, Own, Place, Settings, Step};
 use crate::storage::Hooked;
 use crate::trace::{Answer, Failure, StepTrace, Value};
 use crate::world::{Run, World, is_watched, value_of};
@@ -28,7 +28,8 @@ use crate::world::{Run, World, is_watched, value_of};
 pub const IDLE: u64 = 100;
 pub const ABSOLUTE: u64 = 250;
 pub const TOUCH_AFTER: u64 = 10;
-pub const GRACE: u64 = 30;
+/// So long a session says that a login has replaced it.
+pub const REPLACED: u64 = 120;
 
 /// The header that tells a test that the response would upgrade.
 pub const UPGRADES: &str = "X-Upgrades";
@@ -45,7 +46,7 @@ impl SessionData for User {
     const NAME: &'static str = "user";
 
     fn owner(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(&self.id))
+        (!self.id.is_empty()).then_some(Cow::Borrowed(&self.id))
     }
 }
 
@@ -66,8 +67,6 @@ pub fn figment(settings: Settings) -> Figment {
             .merge(("sessions.user.revocation", "hooked")),
         Place::Memory | Place::Directory => figment.merge(("sessions.user.storage", "hooked")),
     };
-    let grace = if settings.grace { GRACE } else { 0 };
-    let figment = figment.merge(("sessions.user.renewal_grace", grace));
     let policy = match settings.limit {
         Limit::None => return figment,
         Limit::EndOldest => "end-oldest",
@@ -191,9 +190,21 @@ pub fn count_of(salt: u32, at: usize) -> u32 {
     salt + 10 * u32::try_from(at + 1).expect("few calls")
 }
 
-/// The seconds that the call with this count says to `expires_in`.
-pub fn idle_of(count: u32) -> u64 {
-    40 + u64::from(count % 1000) / 10
+/// The seconds of the lifetime that the call with this count gives. A tenth of them
+/// is whole.
+pub fn seconds_of(count: u32) -> u64 {
+    20 + 10 * (u64::from(count % 1000) / 10 % 14)
+}
+
+/// The lifetime that this call gives.
+fn lifetime_of(own: Own, count: u32, clock: &Clock) -> Lifetime {
+    let seconds = Duration::from_secs(seconds_of(count));
+    match own {
+        Own::Configured => Lifetime::Configured,
+        Own::Idle => Lifetime::Idle(seconds),
+        Own::Until => Lifetime::Until(clock.now().after(seconds).to_system_time().expect("a time")),
+        Own::Browser => Lifetime::BrowserSession,
+    }
 }
 
 fn failure_of(cause: &SessionError) -> Failure {
@@ -240,7 +251,12 @@ pub fn plain_call(world: &World, session: &Session<User>, call: Call, count: u32
         Call::Clear => session.clear(),
         Call::Discard => session.discard(),
         Call::Renew => session.renew(),
-        Call::ExpiresIn => session.expires_in(Duration::from_secs(idle_of(count))),
+        Call::SetLifetime(own) => {
+            let lifetime = lifetime_of(own, count, &world.clock);
+            session.set_lifetime(lifetime).expect("some time");
+        }
+        Call::Touch => session.touch(),
+        Call::SkipTouch => session.skip_touch(),
         Call::Get | Call::UpdateNow | Call::Refresh | Call::Save => {}
     }
     Answer::Nothing

@@ -1,7 +1,8 @@
 //! The calls of the contract on the model, and the end of a request.
 
+use crate::kept::Lifetime;
 use crate::model::Model;
-use crate::scenario::{Call, Owner};
+use crate::scenario::{Call, Own, Owner};
 use crate::trace::{Answer, Failure, Value};
 use crate::view::{Sends, View};
 
@@ -27,7 +28,17 @@ impl Model {
             Call::Clear => view.clear(),
             Call::Discard => view.discard(),
             Call::Renew => view.renew(),
-            Call::ExpiresIn => view.expires_in(crate::app::idle_of(count)),
+            Call::SetLifetime(own) => {
+                let seconds = crate::app::seconds_of(count);
+                view.pending.lifetime = Some(match own {
+                    Own::Configured => Lifetime::Configured,
+                    Own::Idle => Lifetime::Idle(seconds),
+                    Own::Until => Lifetime::Until(self.now + seconds),
+                    Own::Browser => Lifetime::Browser,
+                });
+            }
+            Call::Touch => view.touch(true),
+            Call::SkipTouch => view.touch(false),
             Call::Refresh => {
                 self.refresh(view);
                 return Answer::Value(view.value);

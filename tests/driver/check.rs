@@ -40,10 +40,12 @@ pub enum Aspect {
     Csrf,
     Created,
     Expires,
+    Lifetime,
+    MaxAge,
 }
 
 impl Aspect {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Value,
         Self::Answer,
         Self::Status,
@@ -54,11 +56,16 @@ impl Aspect {
         Self::Csrf,
         Self::Created,
         Self::Expires,
+        Self::Lifetime,
+        Self::MaxAge,
     ];
 
     /// A deviation in what is only told does not change what comes after it.
     fn is_told(self) -> bool {
-        matches!(self, Self::Id | Self::Csrf | Self::Created | Self::Expires)
+        matches!(
+            self,
+            Self::Id | Self::Csrf | Self::Created | Self::Expires | Self::Lifetime | Self::MaxAge
+        )
     }
 }
 
@@ -175,16 +182,17 @@ impl Check {
         let told = view.told(&mut self.model);
         self.equal(place, Aspect::Value, &told.value, &seen.value)?;
         let on_server = self.model.settings.place.on_server();
-        let id = told.names.filter(|_| on_server).map(|names| names.id);
-        let csrf = told.names.map(|names| names.csrf);
+        let id = told.id.filter(|_| on_server);
         let found = view.found.map(|found| found.names);
+        let forms = found.map(|names| names.csrf).or(view.replaced.map(|one| one.csrf));
         self.named(place, Aspect::Id, (id, seen.id), found.map(|names| names.id))?;
-        self.named(place, Aspect::Csrf, (csrf, seen.csrf), found.map(|names| names.csrf))?;
+        self.named(place, Aspect::Csrf, (told.csrf, seen.csrf), forms)?;
         let millis = |time: Option<u64>| time.map(|seconds| seconds * 1000);
         self.equal(place, Aspect::Created, &millis(told.created), &seen.created)?;
         let [plain, touched] = told.expires.map(millis);
         let expected = if seen.expires == touched { touched } else { plain };
-        self.equal(place, Aspect::Expires, &expected, &seen.expires)
+        self.equal(place, Aspect::Expires, &expected, &seen.expires)?;
+        self.equal(place, Aspect::Lifetime, &told.lifetime, &seen.lifetime)
     }
 
     /// Equal names of the model are one real name; a new one differs from that

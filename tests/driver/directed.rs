@@ -28,7 +28,7 @@ impl SessionData for Cart {
 }
 
 fn table(place: Place) -> Figment {
-    figment(Settings { place, grace: false, limit: Limit::None })
+    figment(Settings { place, limit: Limit::None })
 }
 
 fn ann(count: u32) -> User {

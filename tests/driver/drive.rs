@@ -16,11 +16,11 @@ use crate::worlds::Worlds;
 /// Random sequences for each storage, unless `DRIVER_SEQUENCES` says how many.
 const SEQUENCES: u64 = 2000;
 /// With so many random sequences, those of three calls run under all settings.
-const MANY: u64 = 100_000;
+const MANY: u64 = 500_000;
 /// The seeds below are sequences of three calls; from here on, chosen ones.
-const FIRST_CHOSEN: u64 = 900_000;
+const FIRST_CHOSEN: u64 = 9_000_000;
 /// The seeds from here on are random sequences.
-const FIRST_RANDOM: u64 = 1_000_000;
+const FIRST_RANDOM: u64 = 10_000_000;
 /// At most so many kinds of deviations are made smaller and printed.
 const KINDS: usize = 200;
 

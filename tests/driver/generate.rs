@@ -41,13 +41,15 @@ const OTHERS: [Call; 5] =
     [Call::Get, Call::Update, Call::Renew, Call::Login(Owner::Ann), Call::Clear];
 
 /// What the request itself does from another task while it saves or refreshes.
-const OWN: [Call; 6] = [
+const OWN: [Call; 8] = [
     Call::Clear,
     Call::Discard,
     Call::Update,
     Call::Set(Owner::Ann),
     Call::Login(Owner::Ann),
     Call::Renew,
+    Call::SetLifetime(Own::Idle),
+    Call::Touch,
 ];
 
 const OUTCOMES: [Outcome; 8] = [
@@ -65,11 +67,8 @@ const OUTCOMES: [Outcome; 8] = [
 pub fn random(place: Place, seed: u64) -> Scenario {
     let mut random = Random::new(seed);
     let on_server = place.on_server();
-    let settings = Settings {
-        place,
-        grace: on_server && random.one_in(2),
-        limit: if on_server { random.one(&LIMITS) } else { Limit::None },
-    };
+    let settings =
+        Settings { place, limit: if on_server { random.one(&LIMITS) } else { Limit::None } };
     let presented = random.one(&Presented::ALL);
     let calls: Vec<_> = (0..=random.below(12)).map(|_| random.one(&Call::ALL)).collect();
     let mut scenario = Scenario::plain(settings, presented, &calls);
@@ -77,14 +76,13 @@ pub fn random(place: Place, seed: u64) -> Scenario {
     // Half of the scenarios have nothing happening in the middle of an operation.
     let disturbed = busy && random.one_in(2);
     let mut may_wait = true;
-    let limited = settings.limit != Limit::None;
     for step in &mut scenario.steps {
         step.spawned = random.one_in(6);
         if random.one_in(8) {
             step.before = Some(meanwhile(&mut random, &mut may_wait));
         }
         if disturbed && step.call.waits() {
-            step.during = during(&mut random, step.call != Call::UpdateNow, limited);
+            step.during = during(&mut random, step.call != Call::UpdateNow);
         }
     }
     end_somehow(&mut random, &mut scenario, disturbed);
@@ -93,15 +91,15 @@ pub fn random(place: Place, seed: u64) -> Scenario {
 
 /// What happens around the calls.
 fn end_somehow(random: &mut Random, scenario: &mut Scenario, disturbed: bool) {
-    let limited = scenario.settings.limit != Limit::None;
     scenario.outcome = random.one(&OUTCOMES);
     // Two records are not read at one moment.
-    let one_record = !matches!(scenario.presented, Presented::Two | Presented::OldAndNew);
+    let two = [Presented::Two, Presented::OldAndNew, Presented::ReplacedAndNew];
+    let one_record = !two.contains(&scenario.presented);
     if disturbed && one_record && random.one_in(3) {
-        scenario.loading = during(random, false, limited);
+        scenario.loading = during(random, false);
     }
     if disturbed && random.one_in(3) {
-        scenario.committing = during(random, false, limited);
+        scenario.committing = during(random, false);
     } else if disturbed && random.one_in(8) {
         scenario.outcome = Outcome::DroppedAt(random.below(3), random.one(&EDGES));
     }
@@ -111,7 +109,11 @@ fn end_somehow(random: &mut Random, scenario: &mut Scenario, disturbed: bool) {
 }
 
 fn add_fault(random: &mut Random, scenario: &mut Scenario) {
-    let fault = random.one(&[Fault::Down, Fault::Down, Fault::LostAnswer]);
+    let on_server = scenario.settings.place.on_server();
+    let later = on_server && random.one_in(3);
+    let faults =
+        if later { [Fault::DownLater, Fault::LostLater] } else { [Fault::Down, Fault::LostAnswer] };
+    let fault = random.one(&faults);
     let waits = scenario.steps.iter_mut().filter(|step| step.call.waits());
     let mut waits: Vec<_> = waits.collect();
     match random.below(waits.len() + 1) {
@@ -140,7 +142,7 @@ fn request_on(random: &mut Random, node: Node) -> Meanwhile {
     }
 }
 
-fn during(random: &mut Random, own: bool, limited: bool) -> Vec<During> {
+fn during(random: &mut Random, own: bool) -> Vec<During> {
     let count = random.below(3);
     let at = |random: &mut Random, what| {
         let (operation, edge) = (random.below(4), random.one(&EDGES));
@@ -156,18 +158,15 @@ fn during(random: &mut Random, own: bool, limited: bool) -> Vec<During> {
         let what = Meanwhile::Own(random.one(&OWN));
         all.push(at(random, what));
     }
-    // A login between the two writes of a commit may take its place under a limit.
-    let login = |what| matches!(what, Meanwhile::Request(_, Call::Login(_)));
-    all.retain(|during| !limited || !login(during.what));
     all.sort_by_key(|during| (during.operation, during.edge == Edge::After));
     all
 }
 
 /// The settings beside the calls, as numbers: what a pairwise table chooses from.
-const COLUMNS: [usize; 7] = [2, 3, 9, 4, 13, 4, 10];
+const COLUMNS: [usize; 6] = [3, 16, 4, 13, 4, 11];
 
 /// Rows so that every two values of two columns stand together in one of them.
-pub fn pairwise() -> Vec<[usize; 7]> {
+pub fn pairwise() -> Vec<[usize; 6]> {
     let mut random = Random::new(7);
     let mut open: Vec<(usize, usize, usize, usize)> = Vec::new();
     for (one, values) in COLUMNS.into_iter().enumerate() {
@@ -186,7 +185,7 @@ pub fn pairwise() -> Vec<[usize; 7]> {
             (row[one], row[other]) = (a, b);
             row
         });
-        let covers = |row: &[usize; 7], (one, a, other, b): &(usize, usize, usize, usize)| {
+        let covers = |row: &[usize; 6], (one, a, other, b): &(usize, usize, usize, usize)| {
             row[*one] == *a && row[*other] == *b
         };
         let best = best.max_by_key(|row| open.iter().filter(|pair| covers(row, pair)).count());
@@ -201,7 +200,7 @@ pub fn pairwise() -> Vec<[usize; 7]> {
 pub const THREES: usize = Call::ALL.len().pow(3);
 
 /// The sequence of three calls of this number, under one row of settings.
-pub fn three(place: Place, number: usize, row: [usize; 7]) -> Scenario {
+pub fn three(place: Place, number: usize, row: [usize; 6]) -> Scenario {
     let kinds = Call::ALL.len();
     let calls = [number / kinds / kinds, number / kinds % kinds, number % kinds];
     of_row(place, calls.map(|at| Call::ALL[at]), row)
@@ -209,8 +208,23 @@ pub fn three(place: Place, number: usize, row: [usize; 7]) -> Scenario {
 
 /// Scenarios that are rare among the random ones.
 pub fn chosen(place: Place) -> Vec<Scenario> {
-    let settings = Settings { place, grace: false, limit: Limit::None };
-    // C2: `clear` while a save of the same request meets a conflict.
+    if !place.on_server() {
+        return Vec::new();
+    }
+    let mut all = vec![conflicting_clear(place)];
+    for limit in LIMITS {
+        let settings = Settings { place, limit };
+        all.extend(beside_a_login(settings));
+        all.extend(after_a_login(settings));
+        all.extend(two_logins(settings));
+        all.extend(refused_logins(settings));
+    }
+    all
+}
+
+/// C2: `clear` while a save of the same request meets a conflict.
+fn conflicting_clear(place: Place) -> Scenario {
+    let settings = Settings { place, limit: Limit::None };
     let other = Meanwhile::Request(Node::Other, Call::Update);
     let own = Meanwhile::Own(Call::Clear);
     let mut conflict = Scenario::plain(settings, Presented::Valid, &[Call::Update, Call::Save]);
@@ -218,17 +232,80 @@ pub fn chosen(place: Place) -> Vec<Scenario> {
         During { operation: 0, edge: Edge::Before, what: other },
         During { operation: 0, edge: Edge::After, what: own },
     ];
-    if place.on_server() { vec![conflict] } else { Vec::new() }
+    conflict
 }
 
-fn of_row(place: Place, calls: [Call; 3], row: [usize; 7]) -> Scenario {
-    let [grace, limit, presented, spawned, meanwhile, when, outcome] = row;
-    let on_server = place.on_server();
-    let settings = Settings {
-        place,
-        grace: on_server && grace == 1,
-        limit: if on_server { LIMITS[limit] } else { Limit::None },
+const LOGIN: Meanwhile = Meanwhile::Request(Node::Other, Call::Login(Owner::Ann));
+
+/// T2: a request that found the session before a login does something after it.
+fn beside_a_login(settings: Settings) -> Vec<Scenario> {
+    let mut all = Vec::new();
+    for presented in [Presented::Visitor, Presented::Valid] {
+        for call in Call::ALL {
+            let mut scenario = Scenario::plain(settings, presented, &[call, Call::Save, call]);
+            scenario.steps[0].before = Some(LOGIN);
+            all.push(scenario);
+        }
+    }
+    all
+}
+
+/// A2: a request with the token from before a login.
+fn after_a_login(settings: Settings) -> Vec<Scenario> {
+    let mut all = Vec::new();
+    let replaced = [Presented::Replaced, Presented::ReplacedLogin, Presented::ReplacedAndNew];
+    for presented in replaced {
+        for call in Call::ALL {
+            all.push(Scenario::plain(settings, presented, &[call]));
+            let refused = Scenario::plain(settings, presented, &[call, Call::Save]);
+            all.push(Scenario { outcome: Outcome::Question, ..refused });
+        }
+    }
+    all
+}
+
+/// Two logins over one session, in any order, and one whose writes fail.
+fn two_logins(settings: Settings) -> Vec<Scenario> {
+    let mut all = Vec::new();
+    let over = |presented| {
+        Scenario::plain(settings, presented, &[Call::Login(Owner::Ann), Call::Save, Call::Save])
     };
+    for presented in [Presented::Visitor, Presented::Valid, Presented::Replaced, Presented::Two] {
+        for (operation, edge) in (0..5).flat_map(|at| EDGES.map(|edge| (at, edge))) {
+            let mut scenario = over(presented);
+            scenario.steps[1].during = vec![During { operation, edge, what: LOGIN }];
+            all.push(scenario);
+        }
+        for fault in [Fault::Down, Fault::LostAnswer, Fault::DownLater, Fault::LostLater] {
+            let mut scenario = over(presented);
+            scenario.steps[1].fault = fault;
+            all.push(scenario);
+        }
+    }
+    all
+}
+
+/// Logins whose owner is revoked before their session begins.
+fn refused_logins(settings: Settings) -> Vec<Scenario> {
+    let mut all = Vec::new();
+    let what = Meanwhile::Revoke(Node::Other);
+    for presented in [Presented::Valid, Presented::Visitor, Presented::Replaced] {
+        for first in [Call::Clear, Call::Update] {
+            let calls = [first, Call::Login(Owner::Ann), Call::Save];
+            for operation in 0..3 {
+                let mut scenario = Scenario::plain(settings, presented, &calls);
+                scenario.steps[2].during = vec![During { operation, edge: Edge::Before, what }];
+                all.push(scenario);
+            }
+        }
+    }
+    all
+}
+
+fn of_row(place: Place, calls: [Call; 3], row: [usize; 6]) -> Scenario {
+    let [limit, presented, spawned, meanwhile, when, outcome] = row;
+    let on_server = place.on_server();
+    let settings = Settings { place, limit: if on_server { LIMITS[limit] } else { Limit::None } };
     let mut scenario = Scenario::plain(settings, Presented::ALL[presented], &calls);
     if spawned > 0 {
         scenario.steps[spawned - 1].spawned = true;
@@ -245,6 +322,8 @@ fn of_row(place: Place, calls: [Call; 3], row: [usize; 7]) -> Scenario {
     match outcome {
         8 => scenario.fault = Fault::Down,
         9 => scenario.outcome = Outcome::DroppedAt(0, Edge::After),
+        10 if on_server => scenario.fault = Fault::DownLater,
+        10 => {}
         at => scenario.outcome = OUTCOMES[at],
     }
     scenario
@@ -253,9 +332,7 @@ fn of_row(place: Place, calls: [Call; 3], row: [usize; 7]) -> Scenario {
 /// Lets something happen between the calls, or in the middle of them and of the commit.
 fn happen(scenario: &mut Scenario, what: Meanwhile, when: usize) {
     let at = |operation, edge| vec![During { operation, edge, what }];
-    let limited = scenario.settings.limit != Limit::None;
-    let login = matches!(what, Meanwhile::Request(_, Call::Login(_)));
-    let busy = scenario.settings.place != Place::Client && !(limited && login);
+    let busy = scenario.settings.place != Place::Client;
     match when {
         0 => scenario.steps[0].before = Some(what),
         1 => scenario.steps[2].before = Some(what),

@@ -1,6 +1,7 @@
 //! What the model keeps of a session, and what its client holds.
 
 use crate::app::{ABSOLUTE, IDLE, TOUCH_AFTER};
+use crate::scenario::Place;
 use crate::trace::Value;
 
 /// What a session is known by: `id()`, and what `csrf_token()` hangs on.
@@ -20,19 +21,41 @@ pub struct Kept {
     /// The id before the last renewal, and when that was.
     pub previous: Option<(usize, u64)>,
     pub ended: bool,
-    /// How many logins went on in its record.
-    pub logins: u32,
+    /// The login that replaced it, if one did.
+    pub replaced: Option<Login>,
     /// How often it was written.
     pub writes: u32,
+}
+
+/// A login over a session: when it was, and the session that it began.
+#[derive(Clone, Copy, Debug)]
+pub struct Login {
+    pub at: u64,
+    pub successor: usize,
 }
 
 /// A session, as a request met it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Presented {
     pub session: usize,
-    pub logins: u32,
     /// The request has found it to be over.
     pub lost: bool,
+}
+
+impl Presented {
+    pub fn new(session: usize) -> Self {
+        Self { session, lost: false }
+    }
+}
+
+/// In seconds, and a date since the run began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lifetime {
+    #[default]
+    Configured,
+    Idle(u64),
+    Until(u64),
+    Browser,
 }
 
 /// In seconds since the run began.
@@ -40,20 +63,48 @@ pub struct Presented {
 pub struct Times {
     pub created: u64,
     pub seen: u64,
-    /// The idle timeout; its own if `expires_in` gave it one.
-    pub idle: u64,
+    pub lifetime: Lifetime,
 }
 
 impl Times {
-    pub fn expires(&self) -> u64 {
-        (self.seen + self.idle).min(self.created + ABSOLUTE)
+    /// So long after its last use a session may be due for a refresh: after
+    /// `touch_after`, or sooner after a tenth of an idle time of its own.
+    fn interval(&self) -> u64 {
+        match self.lifetime {
+            Lifetime::Idle(idle) => TOUCH_AFTER.min(idle / 10),
+            _ => TOUCH_AFTER,
+        }
     }
 
-    /// Whether the expiry is due for a refresh: after `touch_after`, or sooner
-    /// after a tenth of an idle time of its own.
-    pub fn touch_due(&self, now: u64) -> bool {
-        let age = now - self.seen;
-        age >= TOUCH_AFTER || self.idle != IDLE && age * 10 >= self.idle
+    /// The idle time counts from the last use, which may be an interval younger than
+    /// what is written down.
+    pub fn expires(&self) -> u64 {
+        let end = match self.lifetime {
+            Lifetime::Configured | Lifetime::Browser => self.seen + IDLE + self.interval(),
+            Lifetime::Idle(idle) => self.seen + idle + self.interval(),
+            Lifetime::Until(end) => end,
+        };
+        end.min(self.created + ABSOLUTE)
+    }
+
+    /// Whether the expiry is due for a refresh. The client's token for a session until
+    /// a date has none.
+    pub fn touch_due(&self, now: u64, place: Place) -> bool {
+        let dated = matches!(self.lifetime, Lifetime::Until(_)) && !place.on_server();
+        !dated && now - self.seen >= self.interval()
+    }
+
+    /// The `Max-Age` of its cookie: at least a second.
+    pub fn max_age(&self, now: u64, place: Place) -> Option<u64> {
+        let id = place.on_server();
+        Some(match self.lifetime {
+            Lifetime::Browser => return None,
+            Lifetime::Configured if id => ABSOLUTE,
+            Lifetime::Configured => IDLE + TOUCH_AFTER,
+            // An id is not sent again by a refresh.
+            Lifetime::Idle(_) if id => self.created + ABSOLUTE - now,
+            Lifetime::Idle(_) | Lifetime::Until(_) => self.expires().saturating_sub(now).max(1),
+        })
     }
 }
 

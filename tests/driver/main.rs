@@ -1,16 +1,16 @@
 //! The driver: sequences of calls on a session, with everything that can happen
 //! around them, against a model of the contract.
 //!
-//! Read `model.rs`, `view.rs` and `kept.rs` for the contract, `scenario.rs` for what is tried.
+//! Read `model.rs`, `logins.rs`, `view.rs` and `kept.rs` for the contract, `scenario.rs` for what is tried.
 //!
 //! - `DRIVER_SEQUENCES=200000` runs so many random sequences for each storage (use
-//!   a release build), and from 100000 on the sequences of three calls under every
+//!   a release build), and from 500000 on the sequences of three calls under every
 //!   row of settings;
 //! - `DRIVER_SEED=…` runs one sequence again, whatever its kind;
 //! - `DRIVER_KEEP_GOING=1` prints each kind of deviation once, and does not stop
 //!   at the first;
 //! - `DRIVER_IGNORE=created,expires` leaves out what it names: value, answer,
-//!   status, sent, upgrade, records, id, csrf, created, expires.
+//!   status, sent, upgrade, records, id, csrf, created, expires, lifetime, maxage.
 
 #![allow(clippy::expect_used)]
 
@@ -22,6 +22,7 @@ mod directed;
 mod drive;
 mod generate;
 mod kept;
+mod logins;
 mod model;
 mod preparation;
 mod replay;

@@ -2,12 +2,16 @@
 //! code; where the contract leaves an outcome open, the model makes a choice,
 //! and a run agrees with the contract if it agrees with one of the choices.
 
-use crate::app::{GRACE, IDLE};
+use crate::app::REPLACED;
 use crate::choices::Choices;
-use crate::kept::{Kept, Names, Presented, Times, Token};
-use crate::scenario::{Fault, Limit, Owner, Place, Settings};
-use crate::trace::{Failure, Value};
-use crate::view::{Found, Pending, Unsettled, View};
+use crate::kept::{Kept, Login, Names, Presented, Times, Token};
+use crate::logins::Rest;
+use crate::scenario::{Fault, Owner, Place, Settings};
+use crate::trace::Failure;
+use crate::view::{Found, Pending, Replaced, View};
+
+/// Beyond the numbers of sessions: what forms of a renewed id hang on.
+const FORMS: usize = 1_000_000;
 
 /// All sessions, as one storage and all clients together know them.
 #[derive(Debug)]
@@ -21,8 +25,16 @@ pub struct Model {
     pub writes: Option<Fault>,
     /// A `revoke_owner` came in the middle: who begins a session meanwhile is refused.
     pub revoking: bool,
+    /// It comes in the middle, and may come between the halves of a login.
+    pub revokes: bool,
+    /// Something comes in the middle that may tell the halves of a login.
+    pub tells: bool,
+    /// The request has dropped its changes in the middle.
+    pub dropping: bool,
+    /// What is left to do of logins.
+    pub rest: Vec<Rest>,
     /// How often `revoke_owner` came.
-    revocations: u32,
+    pub revocations: u32,
     /// The answer to a write that was applied is lost.
     unanswered: bool,
     numbers: usize,
@@ -38,6 +50,10 @@ impl Model {
             choices,
             writes,
             revoking: false,
+            revokes: false,
+            tells: false,
+            dropping: false,
+            rest: Vec::new(),
             revocations: 0,
             unanswered: false,
             numbers: 0,
@@ -54,25 +70,19 @@ impl Model {
         self.settings.place != Place::Client
     }
 
-    /// Sessions whose records are in the storage.
-    pub fn live(&self) -> usize {
-        self.sessions.iter().filter(|kept| self.is_live(kept)).count()
+    /// How many records are in the storage.
+    pub fn records(&self) -> usize {
+        self.sessions.iter().filter(|kept| self.is_kept(kept)).count()
     }
 
     pub fn is_live(&self, kept: &Kept) -> bool {
-        !kept.ended && self.now < kept.times.expires()
+        kept.replaced.is_none() && self.is_kept(kept)
     }
 
-    /// Whether this id still opens the session, and if it is the one before the last.
-    fn admits(&self, kept: &Kept, id: usize) -> Option<bool> {
-        let previous = kept.previous.filter(|(_, renewed)| {
-            self.settings.grace && self.now - renewed < GRACE // seconds
-        });
-        match previous {
-            _ if kept.names.id == id => Some(false),
-            Some((previous, _)) if previous == id => Some(true),
-            _ => None,
-        }
+    /// Its record is there, and may say that a login has replaced it.
+    pub fn is_kept(&self, kept: &Kept) -> bool {
+        let until = kept.replaced.map(|login| login.at + REPLACED);
+        !kept.ended && self.now < until.unwrap_or(kept.times.expires())
     }
 
     /// The session as a request finds it by its token.
@@ -80,34 +90,52 @@ impl Model {
         let kept = self.sessions[token.session];
         let Token { session, names, .. } = *token;
         if self.settings.place.on_server() {
-            let in_grace = self.admits(&kept, names.id).filter(|_| self.is_live(&kept))?;
-            let names = Names { csrf: kept.names.csrf, ..names };
+            let opens = kept.names.id == names.id && self.is_live(&kept);
             let Kept { value, times, writes, .. } = kept;
-            return Some(Found { session, names, in_grace, value, times, writes });
+            let names = Names { csrf: kept.names.csrf, ..names };
+            return opens.then_some(Found { session, names, value, times, writes });
         }
         let over = kept.ended || self.now >= token.times.expires();
         let Token { value, times, .. } = *token;
-        let (in_grace, writes) = (false, kept.writes);
-        (!over).then_some(Found { session, names, in_grace, value, times, writes })
+        let writes = kept.writes;
+        (!over).then_some(Found { session, names, value, times, writes })
+    }
+
+    /// What this id stands for, if a login has replaced its session, or a renewal the id.
+    fn replaced(&self, session: usize, id: usize) -> Option<Replaced> {
+        let kept = self.sessions[session];
+        if !self.is_kept(&kept) {
+            return None;
+        }
+        let lately = |(before, at): (usize, u64)| before == id && self.now - at < REPLACED;
+        match kept.replaced {
+            Some(Login { successor, .. }) if kept.names.id == id => {
+                Some(Replaced { csrf: kept.names.csrf, successor: Some(successor) })
+            }
+            _ if kept.previous.is_some_and(lately) => {
+                Some(Replaced { csrf: FORMS + id, successor: None })
+            }
+            _ => None,
+        }
     }
 
     /// What a request presents. Several tokens of one session are one session;
-    /// of several sessions none is used.
+    /// of several sessions none is used. One that a login has replaced counts for
+    /// nothing beside them.
     pub fn load(&self, carried: bool, tokens: &[Token]) -> View {
         let mut all: Vec<Found> = Vec::new();
         for found in tokens.iter().filter_map(|token| self.find(token)) {
             match all.iter_mut().find(|other| other.session == found.session) {
-                Some(same) if same.in_grace || same.times.seen < found.times.seen => *same = found,
+                Some(same) if same.times.seen < found.times.seen => *same = found,
                 Some(_) => {}
                 None => all.push(found),
             }
         }
-        let presented = all.iter().map(|found| self.presented(found.session)).collect();
-        View::new(carried, all.pop().filter(|_| all.is_empty()), presented)
-    }
-
-    pub fn presented(&self, session: usize) -> Presented {
-        Presented { session, logins: self.sessions[session].logins, lost: false }
+        let mut replaced = tokens.iter().filter_map(|at| self.replaced(at.session, at.names.id));
+        let replaced = replaced.next().filter(|_| all.is_empty());
+        let presented = all.iter().map(|found| Presented::new(found.session)).collect();
+        let view = View::new(carried, all.pop().filter(|_| all.is_empty()), presented);
+        View { replaced, ..view }
     }
 
     /// The session as it stands now, if it does.
@@ -119,6 +147,10 @@ impl Model {
     /// One write of the storage.
     pub fn write(&mut self) -> Result<(), Failure> {
         match self.writes {
+            Some(first) if first.later() != first => {
+                self.writes = Some(first.later());
+                Ok(())
+            }
             Some(Fault::None) => Ok(()),
             Some(Fault::LostAnswer) => {
                 self.unanswered = true;
@@ -136,31 +168,35 @@ impl Model {
 
     /// The session is over already. Whether a write is tried all the same, and
     /// fails where writes do, is open.
-    fn write_in_vain(&mut self) -> Result<(), Failure> {
+    pub fn write_in_vain(&mut self) -> Result<(), Failure> {
+        if self.writes.is_some_and(|first| first.later() != first) {
+            return if self.choices.choose(2) == 1 { self.write() } else { Ok(()) };
+        }
         let fault = matches!(self.writes, Some(Fault::Down | Fault::LostAnswer));
         let fails = fault && self.choices.choose(2) == 1;
         if fails { Err(Failure::Storage) } else { Ok(()) }
     }
 
     /// Ends sessions for everybody.
-    fn end(&mut self, sessions: &[Presented]) -> Result<(), Failure> {
+    pub fn end(&mut self, sessions: &[Presented]) -> Result<(), Failure> {
         if !self.can_end() {
             return Ok(());
         }
         let mut all = Ok(());
         // In which order they end shows where an answer is lost.
         let first = match self.writes {
-            Some(Fault::LostAnswer) if !sessions.is_empty() => self.choices.choose(sessions.len()),
+            Some(Fault::LostAnswer | Fault::LostLater | Fault::DownLater)
+                if !sessions.is_empty() =>
+            {
+                self.choices.choose(sessions.len())
+            }
             _ => 0,
         };
-        for Presented { session, logins, .. } in sessions[first..].iter().chain(&sessions[..first])
-        {
-            let kept = self.sessions[*session];
-            // Whether an end reaches a login that went on from it meanwhile, is open.
-            let replaced = kept.logins != *logins && self.choices.choose(2) == 1;
-            let over = replaced || !self.is_live(&kept);
+        for Presented { session, .. } in sessions[first..].iter().chain(&sessions[..first]) {
+            let over = !self.is_kept(&self.sessions[*session]);
             match if over { self.write_in_vain() } else { self.write() } {
                 Ok(()) => self.sessions[*session].ended |= !over,
+                Err(failure) if self.writes.is_some() => return Err(failure),
                 failure => all = failure,
             }
             self.lost_answer()?;
@@ -168,67 +204,20 @@ impl Model {
         all
     }
 
-    /// A login meets sessions that the request has lost: they may go on under ids
-    /// that other requests were given. Whether it ends them is open.
-    fn end_lost(&mut self, lost: &[Presented]) -> Result<(), Failure> {
-        if lost.is_empty() || self.choices.choose(2) == 1 {
-            return Ok(());
-        }
-        self.end(lost)
-    }
-
     /// `revoke_owner`.
     pub fn revoke(&mut self, owner: Owner) {
         if self.can_end() {
             self.revocations += 1;
-            let all = self.sessions.iter_mut().filter(|kept| kept.value.owner == owner);
+            let all = self.sessions.iter_mut().filter(|kept| kept.replaced.is_none());
+            let all = all.filter(|kept| kept.value.owner == owner);
             all.for_each(|kept| kept.ended = true);
         }
     }
 
     /// How often the owner had been revoked when this was first tried.
-    fn guard(&self, view: &mut View, owner: Owner) -> u32 {
+    pub fn guard(&self, view: &mut View, owner: Owner) -> u32 {
         let guard = view.guard.filter(|(of, _)| *of == owner);
         view.guard.insert(guard.unwrap_or((owner, self.revocations))).1
-    }
-
-    /// One more session of this owner: not if that was revoked since it was first
-    /// tried, and within `max_sessions_per_owner`. `at` is the session if it is there.
-    pub fn joins(
-        &mut self,
-        view: &mut View,
-        value: Value,
-        at: Option<usize>,
-    ) -> Result<(), Failure> {
-        let revocations = self.guard(view, value.owner);
-        let revoked = value.owner == Owner::Ann && revocations != self.revocations;
-        if self.revoking || revoked {
-            return Err(Failure::Ended);
-        }
-        match at {
-            Some(at) if self.sessions[at].value.owner == value.owner => Ok(()),
-            _ => self.make_room(value, at),
-        }
-    }
-
-    /// `max_sessions_per_owner`, before one more session of this owner.
-    fn make_room(&mut self, value: Value, except: Option<usize>) -> Result<(), Failure> {
-        loop {
-            let all = self.sessions.iter().enumerate().filter(|(at, kept)| {
-                self.is_live(kept) && kept.value.owner == value.owner && Some(*at) != except
-            });
-            let mut others: Vec<_> = all.map(|(at, kept)| (kept.times.created, at)).collect();
-            match self.settings.limit {
-                _ if others.len() < 2 => return Ok(()),
-                Limit::None => return Ok(()),
-                Limit::Refuse => return Err(Failure::LimitReached),
-                Limit::EndOldest => {}
-            }
-            others.sort_unstable();
-            let oldest = others.iter().filter(|other| other.0 == others[0].0).count();
-            let (_, oldest) = others[self.choices.choose(oldest)];
-            self.sessions[oldest].ended = true;
-        }
     }
 
     /// Carries out what a request asks for. Its changes stay pending if that
@@ -238,6 +227,7 @@ impl Model {
             return Err(failure);
         }
         self.settle(view, false)?;
+        self.finds_out(view);
         let before = view.clone();
         let committed = self.carry_out(view, failed);
         if view.unsettled.is_some() {
@@ -255,7 +245,8 @@ impl Model {
             view.is_refused();
         } else if committed.is_err() {
             // A session that did not begin begins under another id, if it still does.
-            let begins = before.found.is_none() || before.begins_another();
+            let ends = before.found.is_none() || before.pending.ended;
+            let begins = ends || before.begins_another();
             // Whether an end that was done counts already, is open.
             let ended = before.pending.ended && !view.pending.ended;
             // So is whether the request knows that its session is over, if it saw so.
@@ -276,110 +267,43 @@ impl Model {
         committed
     }
 
+    /// Changes that the request drops in the middle may have been tried before.
+    fn finds_out(&mut self, view: &mut View) {
+        let Some(found) = view.found.filter(|_| self.dropping) else { return };
+        let replaced = self.replaced(found.session, found.names.id);
+        let Some(replaced) = replaced.filter(|_| self.choices.choose(2) == 1) else { return };
+        view.stands_replaced(replaced);
+        if view.pending == Pending::default() {
+            view.value = None;
+        }
+    }
+
     fn carry_out(&mut self, view: &mut View, failed: bool) -> Result<(), Failure> {
+        if view.pending.ended && view.replaced.is_some() {
+            // A login has done that.
+            view.pending.ended = false;
+        }
         if view.pending.ended {
             let all = [&view.presented[..], &view.begun].concat();
             self.end(&all)?;
             view.has_ended();
         }
         let Some(value) = view.value else {
-            view.pending = Pending::default();
+            view.is_done();
             return Ok(());
         };
-        if view.found.is_none() || view.begins_another() {
+        if view.begins_nothing() {
+            view.drops();
+            return Ok(());
+        }
+        let Some(found) = view.found.filter(|_| !view.begins_another()) else {
             self.guard(view, value.owner);
-        }
-        let Some(found) = view.found else {
-            let all = [&view.presented[..], &view.begun].concat();
-            // Whether it ends the one session that a `refresh` found to be over
-            // under this id, should it go on under another, is open.
-            let (lost, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|met| met.lost);
-            if view.pending.login {
-                self.end(&others)?;
-                self.end_lost(&lost)?;
-            }
-            return self.begin(view, value);
+            return self.begin_another(view, value);
         };
-        if view.begins_another() {
-            return self.log_in(view, &found);
-        }
         if !view.writes() {
-            self.touch(view, &found, failed);
-            return Ok(());
+            return self.touch(view, &found, failed);
         }
         self.replace(view, &found)
-    }
-
-    /// Another session begins.
-    fn begin(&mut self, view: &mut View, value: Value) -> Result<(), Failure> {
-        if self.settings.place.on_server() {
-            self.write()?;
-            let joins = self.joins(view, value, None);
-            // Its key is ended, and it is not begun again.
-            self.lost_answer()?;
-            joins?;
-            if self.writes.is_none() && self.choices.choose(2) == 1 {
-                // Dropped before its answer came.
-                return Err(Failure::Storage);
-            }
-        }
-        let names = view.planned.take().unwrap_or_else(|| self.names());
-        let idle = view.pending.idle.unwrap_or(IDLE);
-        let times = Times { created: self.now, seen: self.now, idle };
-        let kept = Kept { value, times, names, previous: None, ended: false, logins: 0, writes: 1 };
-        self.sessions.push(kept);
-        let session = self.sessions.len() - 1;
-        view.begun.push(self.presented(session));
-        view.has_written(Found { session, names, in_grace: false, value, times, writes: 1 });
-        view.sends_token();
-        Ok(())
-    }
-
-    /// A login, or a changed owner: begins anew, whatever became of the former
-    /// session, which ends.
-    fn log_in(&mut self, view: &mut View, found: &Found) -> Result<(), Failure> {
-        let others = [&view.presented[..], &view.begun].concat();
-        let others = others.into_iter().filter(|other| other.session != found.session);
-        let (lost, others): (Vec<_>, Vec<_>) = others.partition(|met| met.lost);
-        // A changed owner counts as a login; whether it ends the other sessions
-        // that were presented, too, is open.
-        if view.pending.login || !others.is_empty() && self.choices.choose(2) == 0 {
-            self.end(&others)?;
-            self.end_lost(&lost)?;
-        }
-        let again = self.find_again(found);
-        if again.is_none_or(|again| again.names != found.names || again.in_grace != found.in_grace)
-        {
-            // Nobody could know the names that this login gives.
-            view.planned = None;
-        }
-        if self.settings.place.on_server() && (again.is_some() || self.tries_in_vain()) {
-            return self.begin_in_place(view, found);
-        }
-        let value = view.on_top_of(found.value);
-        view.value = Some(value);
-        if again.is_none() {
-            if !self.settings.place.on_server() {
-                self.write_in_vain()?;
-            }
-            view.loses();
-            return self.begin(view, value);
-        }
-        self.end(&[self.presented(found.session)])?;
-        self.begin(view, value)
-    }
-
-    /// Another session begins in the record of the former one, whose ids open nothing.
-    fn begin_in_place(&mut self, view: &mut View, found: &Found) -> Result<(), Failure> {
-        let value = view.on_top_of(found.value);
-        let names = view.planned.unwrap_or_else(|| self.names());
-        let idle = view.pending.idle.unwrap_or(IDLE);
-        let times = Times { created: self.now, seen: self.now, idle };
-        let logins = self.sessions[found.session].logins + 1;
-        let (previous, ended, writes) = (None, false, 0);
-        let after = Kept { value, times, names, previous, ended, logins, writes };
-        let write = Self::write_of(view, Found { in_grace: false, ..*found }, after, true);
-        self.replaced(view, found, write)
     }
 
     /// The session is over already. Whether a write is tried all the same, and fails
@@ -392,27 +316,53 @@ impl Model {
     /// A change of the session that was found, on top of what it holds now. If
     /// it is over, the change is dropped.
     fn replace(&mut self, view: &mut View, found: &Found) -> Result<(), Failure> {
-        let again = self.find_again(found);
+        let mut again = self.find_again(found);
+        let on_server = self.settings.place.on_server();
+        let expired = again.is_none() && !on_server && !self.sessions[found.session].ended;
+        if expired && self.choices.choose(2) == 1 {
+            // Whether a request goes on with what it has let expire itself, is open.
+            again = Some(*found);
+        }
         if again.is_none() && !(self.settings.place.on_server() && self.tries_in_vain()) {
             self.write_in_vain()?;
-            view.is_lost();
+            match self.replaced(found.session, found.names.id) {
+                Some(replaced) => view.stands_replaced(replaced),
+                None => view.loses(),
+            }
+            view.drops();
             return Ok(());
         }
         // What is written if nobody else wrote, or on top of it.
         let unanswered = matches!(self.writes, Some(Fault::Down | Fault::LostAnswer));
+        let again_seen = again.map_or(0, |again| again.times.seen);
         let again = again.filter(|_| !unanswered).unwrap_or(*found);
-        let value = view.on_top_of(again.value);
-        let renews = view.pending.renew && !again.in_grace;
-        let own_idle = view.pending.idle.unwrap_or(again.times.idle);
-        let Pending { base, updates, .. } = view.pending;
-        if base.is_none() && updates == 0 && !renews && own_idle == again.times.idle {
-            // Somebody else has renewed it.
-            view.found = Some(again);
-            self.touch(view, &again, false);
-            return Ok(());
+        if again.writes != found.writes {
+            // The first try met a conflict, and was the first write.
+            self.writes = self.writes.map(Fault::later);
         }
-        let resends = own_idle != again.times.idle && !again.in_grace;
-        let times = Times { seen: self.now.max(again.times.seen), idle: own_idle, ..again.times };
+        // So may the next one, whose answer is lost.
+        let lost = again.writes != found.writes && self.writes == Some(Fault::LostAnswer);
+        let overtaken_again = lost && self.choices.choose(2) == 1;
+        let value = view.on_top_of(again.value);
+        let renews = view.pending.renew;
+        let lifetime = view.pending.lifetime.unwrap_or(again.times.lifetime);
+        let Pending { base, updates, .. } = view.pending;
+        if base.is_none() && updates == 0 && !renews && lifetime == again.times.lifetime {
+            // Somebody else has renewed it.
+            (view.found, view.value) = (Some(again), Some(value));
+            return self.touch(view, &again, false);
+        }
+        let resends = lifetime != again.times.lifetime;
+        // Whether a use that another request writes down at the same moment counts, is
+        // open if this one is no use.
+        let present = again_seen.max(again.times.seen);
+        let overtaken = view.skips && present != found.times.seen;
+        let seen = match view.skips {
+            true if overtaken && self.choices.choose(2) == 1 => found.times.seen,
+            true => present,
+            false => self.now.max(again.times.seen),
+        };
+        let times = Times { seen, lifetime, ..again.times };
         let kept = self.sessions[found.session];
         let names = match view.planned.filter(|_| renews) {
             Some(names) => names,
@@ -429,23 +379,14 @@ impl Model {
         let previous = renews.then_some((kept.names.id, self.now)).or(kept.previous);
         let after =
             Kept { value, times, previous, names: if renews { names } else { kept.names }, ..kept };
-        // Whether a lifetime of its own alone sends an id again, is open.
-        let sends = renews || resends && self.choices.choose(2) == 0;
-        let write = Self::write_of(view, again, after, sends);
-        self.replaced(view, found, write)
-    }
-
-    fn replaced(
-        &mut self,
-        view: &mut View,
-        found: &Found,
-        write: Unsettled,
-    ) -> Result<(), Failure> {
+        let sends = renews || resends;
+        let mut write = self.write_of(view, Found { names, ..again }, after, sends);
+        write.renews = renews;
+        write.overtaken = overtaken_again;
         self.swap(view, *found, write)?;
-        view.goes_on_as(self.presented(write.found.session));
         view.has_written(write.found);
         if write.sends {
-            view.sends_token();
+            view.sends_token(self.now, self.settings.place);
         }
         Ok(())
     }
@@ -460,40 +401,64 @@ impl Model {
             let kept = Kept { value, times, names, previous: None, ended: false, ..*kept };
             self.sessions.push(kept);
             next.session = self.sessions.len() - 1;
-            view.begun.push(self.presented(next.session));
+            view.begun.push(Presented::new(next.session));
         }
         view.has_written(next);
-        view.sends_token();
+        view.sends_token(self.now, self.settings.place);
     }
 
-    /// Refreshes an expiry that is due. A failure changes nothing.
-    fn touch(&mut self, view: &mut View, found: &Found, failed: bool) {
-        view.pending = Pending::default();
-        if failed || !found.times.touch_due(self.now) {
-            return;
+    /// Refreshes an expiry that is due, or as it was asked for.
+    fn touch(&mut self, view: &mut View, found: &Found, failed: bool) -> Result<(), Failure> {
+        let asked = view.touches();
+        let due = !view.skips && found.times.touch_due(self.now, self.settings.place);
+        if !asked && (failed || !due) {
+            view.is_done();
+            return Ok(());
         }
-        let on_server = self.settings.place.on_server();
-        let times = Times { seen: self.now, ..found.times };
-        let written = if on_server { self.write() } else { Ok(()) };
-        // Nobody asked for it.
-        self.unanswered = false;
-        if self.find_again(found).is_none() || written.is_err() {
-            // Whether a request that changes nothing learns of an end, is open.
-            let learns = if on_server { 0 } else { self.choices.choose(3) };
-            if learns > 0 {
+        let touched = self.touch_once(view, found);
+        if self.unanswered && !asked {
+            view.found = Some(*found);
+        }
+        if asked {
+            if !touched? {
                 view.is_lost();
-                view.lost = learns == 2;
             }
-            return;
+            return Ok(());
+        }
+        // Nobody asked for it: a failure changes nothing.
+        self.unanswered = false;
+        view.is_done();
+        // Whether a request that changes nothing learns of an end, is open.
+        let on_server = self.settings.place.on_server();
+        let learns = if on_server || touched == Ok(true) { 0 } else { self.choices.choose(3) };
+        if learns > 0 {
+            view.is_lost();
+            view.lost = learns == 2;
+        }
+        Ok(())
+    }
+
+    /// Says whether the session lives. On the server the record counts, whatever its
+    /// id is by now.
+    fn touch_once(&mut self, view: &mut View, found: &Found) -> Result<bool, Failure> {
+        let on_server = self.settings.place.on_server();
+        let kept = self.sessions[found.session];
+        let lives = if on_server { self.is_kept(&kept) } else { self.find_again(found).is_some() };
+        if !lives {
+            self.write_in_vain()?;
+            return Ok(false);
         }
         if on_server {
+            self.write()?;
             let kept = &mut self.sessions[found.session].times;
             kept.seen = kept.seen.max(self.now);
         }
+        let times = Times { seen: self.now.max(found.times.seen), ..found.times };
         view.has_written(Found { times, ..*found });
         if !on_server {
-            view.sends_token();
+            view.sends_token(self.now, self.settings.place);
         }
+        Ok(true)
     }
 
     /// `refresh()`: reads again, and the pending changes stay on top.
@@ -507,26 +472,38 @@ impl Model {
             // Nothing to see now; whether it reads shows in a `discard` later.
             if self.choices.choose(2) == 0 {
                 view.found = again;
+                let replaced = self.replaced(found.session, found.names.id);
+                if let Some(replaced) = replaced.filter(|_| again.is_none()) {
+                    view.stands_replaced(replaced);
+                }
             }
             return;
         }
         match again {
             Some(again) => {
-                if again.names != found.names || again.in_grace != found.in_grace {
+                if again.names != found.names {
                     view.planned = None;
                 }
                 view.value = Some(view.on_top_of(again.value));
                 view.found = Some(again);
             }
-            None if view.begins_another() => {
-                view.loses();
-                view.planned = None;
-            }
-            None if view.pending == Pending::default() => {
-                view.loses();
-                view.value = None;
-            }
-            None => view.is_lost(),
+            None => self.is_gone(view, &found),
+        }
+    }
+
+    /// A `refresh` does not find the session any more.
+    fn is_gone(&self, view: &mut View, found: &Found) {
+        let begins = view.begins_another();
+        match self.replaced(found.session, found.names.id) {
+            Some(replaced) => view.stands_replaced(replaced),
+            None => view.loses(),
+        }
+        if begins {
+            view.planned = None;
+        } else if view.pending == Pending::default() {
+            view.value = None;
+        } else {
+            view.drops();
         }
     }
 }

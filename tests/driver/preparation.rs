@@ -1,6 +1,6 @@
 //! What has happened before the request.
 
-use crate::scenario::{Call, Owner, Presented};
+use crate::scenario::{Call, Own, Owner, Presented};
 
 /// One step before the request.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,8 @@ pub fn preparation(presented: Presented) -> (Vec<Prepare>, Vec<Show>) {
     use Prepare::{Request, Wait};
     let login = Request(Call::Login(Owner::Ann), None);
     let renew = Request(Call::Renew, Some(0));
+    let visit = Request(Call::Set(Owner::Nobody), None);
+    let login_over = |over| Request(Call::Login(Owner::Ann), Some(over));
     let first = vec![Show::Token(0)];
     match presented {
         Presented::Nothing => (vec![], vec![]),
@@ -48,6 +50,20 @@ pub fn preparation(presented: Presented) -> (Vec<Prepare>, Vec<Show>) {
             (vec![login, Wait(2), login, Wait(2)], vec![Show::Token(0), Show::Token(1)])
         }
         Presented::Forged => (vec![login, Wait(2)], vec![Show::Forged(0)]),
-        Presented::Expired => (vec![login, Wait(101)], first),
+        Presented::Expired => (vec![login, Wait(111)], first),
+        Presented::Remembered => {
+            let remember = Request(Call::SetLifetime(Own::Idle), Some(0));
+            (vec![login, Wait(2), remember, Wait(4)], vec![Show::Token(1)])
+        }
+        Presented::Visitor => (vec![visit, Wait(2)], first),
+        Presented::Replaced => (vec![visit, Wait(2), login_over(0), Wait(2)], first),
+        Presented::ReplacedLogin => (vec![login, Wait(2), login_over(0), Wait(2)], first),
+        Presented::ReplacedRenewed => {
+            (vec![login, Wait(2), renew, Wait(2), login_over(1), Wait(2)], first)
+        }
+        Presented::ReplacedAndNew => {
+            (vec![visit, Wait(2), login_over(0), Wait(2)], vec![Show::Token(0), Show::Token(1)])
+        }
+        Presented::ReplacedLongAgo => (vec![login, Wait(2), login_over(0), Wait(120)], first),
     }
 }

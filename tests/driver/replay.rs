@@ -10,6 +10,9 @@ use crate::view::{Sends, View};
 
 /// A request's state, and its salt.
 type Caller<'a> = (&'a mut View, u32);
+/// What the request drops its changes with.
+const DROPS: [Meanwhile; 2] = [Meanwhile::Own(Call::Clear), Meanwhile::Own(Call::Discard)];
+
 /// Something that was to happen and did.
 type Happened<'a> = (Meanwhile, &'a Nested);
 
@@ -61,8 +64,8 @@ impl Check {
         }
         self.chapter = "";
         if scenario.settings.place.on_server() {
-            let live = self.model.live();
-            self.equal("what is left", Aspect::Records, &live, &record.records)?;
+            let records = self.model.records();
+            self.equal("what is left", Aspect::Records, &records, &record.records)?;
         }
         Ok(())
     }
@@ -178,11 +181,28 @@ impl Check {
     ) -> Result<(), Stop> {
         let is_own = |(what, _): &Happened<'_>| matches!(what, Meanwhile::Own(_));
         let (own, others): (Vec<_>, Vec<_>) = happened.iter().copied().partition(is_own);
+        let drops = |(what, _): &Happened<'_>| DROPS.contains(what);
+        let dropping = own.iter().any(drops);
         // Its own calls and those of others are each in order.
         let own = own.split_at(self.model.choices.choose(own.len() + 1));
         let others = others.split_at(others.len() - self.model.choices.choose(others.len() + 1));
+        let revokes = others.0.iter().any(|(what, _)| matches!(what, Meanwhile::Revoke(_)));
+        if let Some(value) = view.value
+            && revokes
+            && others.0.len() > 1
+            && self.model.choices.choose(2) == 1
+        {
+            // It has asked for the owner before.
+            self.model.guard(view, value.owner);
+        }
         let mut under_way = Vec::new();
+        let logs_in =
+            |(what, _): &Happened<'_>| matches!(what, Meanwhile::Request(_, Call::Login(_)));
+        let limited = self.model.settings.limit != Limit::None;
         for happened in others.0 {
+            if limited && logs_in(happened) {
+                self.model.ends_first(view);
+            }
             match self.spans(*happened, shown)? {
                 Some(request) => under_way.push(request),
                 None => self.nested((view, salt), *happened, shown)?,
@@ -194,10 +214,17 @@ impl Check {
         let (own, others) = self.between((view, salt), (own.1, others.1), shown)?;
         let revokes = others.iter().any(|(what, _)| matches!(what, Meanwhile::Revoke(_)));
         self.model.revoking = revokes && self.model.choices.choose(2) == 1;
+        let tells = revokes || limited && others.iter().any(logs_in);
+        (self.model.tells, self.model.revokes) = (tells, revokes);
+        self.model.dropping = dropping && !own.iter().any(drops);
         effect(self, view);
-        self.model.revoking = false;
+        (self.model.revoking, self.model.revokes) = (false, false);
+        (self.model.tells, self.model.dropping) = (false, false);
         self.model.writes = Some(Fault::None);
         for happened in own.iter().chain(others) {
+            if tells && self.model.may_complete() {
+                self.model.completes();
+            }
             // A request under way ends before or after what else comes then.
             let ends = self.model.choices.choose(under_way.len() + 1);
             for (scenario, trace, view) in under_way.drain(..ends) {
@@ -210,6 +237,9 @@ impl Check {
         }
         for (scenario, trace, view) in under_way {
             self.end(&scenario, trace, view, shown)?;
+        }
+        if tells {
+            self.model.completes();
         }
         Ok(())
     }
@@ -249,7 +279,13 @@ impl Check {
             return Ok(None);
         }
         let scenario = Scenario::other(self.model.settings, call);
-        let view = self.begin(&scenario, trace, of_others(shown))?;
+        let mut view = self.begin(&scenario, trace, of_others(shown))?;
+        if let Call::Login(owner) = call
+            && self.model.choices.choose(2) == 1
+        {
+            // What it waits for comes after it has asked for its owner.
+            self.model.guard(&mut view, owner);
+        }
         Ok(Some((scenario, trace, view)))
     }
 
@@ -270,6 +306,10 @@ impl Check {
             (Meanwhile::Request(..), Nested::Done) => {}
             (Meanwhile::Revoke(_), _) => self.model.revoke(Owner::Ann),
             (Meanwhile::Wait(seconds), _) => self.model.now += seconds,
+            // Whether a value that is set while changes are dropped is dropped with them,
+            // is open. The request is told.
+            (Meanwhile::Own(Call::Set(_)), _) if view.lost && self.model.choices.choose(2) == 1 => {
+            }
             (Meanwhile::Own(call), _) => {
                 self.model.call(view, call, salt + 900);
             }
@@ -324,6 +364,7 @@ impl Check {
         self.equal("the response", Aspect::Sent, &view.sends, &kind)?;
         if let (Sent::Token(number), Some(token)) = (response.sent, view.token) {
             self.tokens.insert(number, token);
+            self.equal("the response", Aspect::MaxAge, &view.max_age, &response.max_age)?;
         }
         Ok(())
     }

@@ -30,8 +30,6 @@ pub enum Limit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
     pub place: Place,
-    /// `renewal_grace = 30` seconds.
-    pub grace: bool,
     pub limit: Limit,
 }
 
@@ -44,7 +42,7 @@ pub enum Presented {
     Stale,
     /// The token from before a renewal a moment ago.
     Renewed,
-    /// The token from before a renewal; a grace would be over.
+    /// The token from before a renewal a while ago; a refresh of the expiry is due.
     RenewedLongAgo,
     /// Both tokens of a session that was renewed a moment ago.
     OldAndNew,
@@ -53,10 +51,24 @@ pub enum Presented {
     /// A token of ours with another ending.
     Forged,
     Expired,
+    /// A session with an idle time of its own, a tenth of which is over.
+    Remembered,
+    /// A visitor's session.
+    Visitor,
+    /// The token from before a login over a visitor's session.
+    Replaced,
+    /// The same from before a login over a login.
+    ReplacedLogin,
+    /// The same after a renewal, and a login over that.
+    ReplacedRenewed,
+    /// The token from before a login, and the login's.
+    ReplacedAndNew,
+    /// The token from before a login two minutes ago.
+    ReplacedLongAgo,
 }
 
 impl Presented {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 16] = [
         Self::Nothing,
         Self::Valid,
         Self::Stale,
@@ -66,6 +78,13 @@ impl Presented {
         Self::Two,
         Self::Forged,
         Self::Expired,
+        Self::Remembered,
+        Self::Visitor,
+        Self::Replaced,
+        Self::ReplacedLogin,
+        Self::ReplacedRenewed,
+        Self::ReplacedAndNew,
+        Self::ReplacedLongAgo,
     ];
 }
 
@@ -74,6 +93,17 @@ impl Presented {
 pub enum Owner {
     Ann,
     Bob,
+    /// A session of a visitor's, who has not logged in.
+    Nobody,
+}
+
+/// A lifetime to give to a session. How long it is, the call's count says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    Configured,
+    Idle,
+    Until,
+    Browser,
 }
 
 /// One call on the session.
@@ -91,14 +121,17 @@ pub enum Call {
     Refresh,
     Renew,
     Save,
-    ExpiresIn,
+    SetLifetime(Own),
+    Touch,
+    SkipTouch,
 }
 
 impl Call {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 19] = [
         Self::GetOrInsert,
         Self::Set(Owner::Ann),
         Self::Set(Owner::Bob),
+        Self::Set(Owner::Nobody),
         Self::Login(Owner::Ann),
         Self::Login(Owner::Bob),
         Self::Update,
@@ -108,7 +141,12 @@ impl Call {
         Self::Refresh,
         Self::Renew,
         Self::Save,
-        Self::ExpiresIn,
+        Self::SetLifetime(Own::Configured),
+        Self::SetLifetime(Own::Idle),
+        Self::SetLifetime(Own::Until),
+        Self::SetLifetime(Own::Browser),
+        Self::Touch,
+        Self::SkipTouch,
     ];
 
     /// Whether it asks a storage, so that something can happen in the middle of it.
@@ -161,6 +199,21 @@ pub enum Fault {
     Down,
     /// They are done, and fail then.
     LostAnswer,
+    /// The first one is done, then the storage is [down](Self::Down).
+    DownLater,
+    /// The first one is done. Then it is as with [lost answers](Self::LostAnswer).
+    LostLater,
+}
+
+impl Fault {
+    /// After the first write.
+    pub fn later(self) -> Self {
+        match self {
+            Self::DownLater => Self::Down,
+            Self::LostLater => Self::LostAnswer,
+            fault => fault,
+        }
+    }
 }
 
 /// A call and what happens around it.
@@ -258,8 +311,8 @@ impl fmt::Display for Step {
 
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { place, grace, limit } = self.settings;
-        writeln!(f, "  settings: {place:?}, grace {grace}, limit {limit:?}")?;
+        let Settings { place, limit } = self.settings;
+        writeln!(f, "  settings: {place:?}, limit {limit:?}")?;
         write!(f, "  presented: {:?}", self.presented)?;
         list(f, &self.loading)?;
         for (number, step) in self.steps.iter().enumerate() {

@@ -56,7 +56,6 @@ fn smaller(scenario: &Scenario) -> Vec<Scenario> {
     push(&|scenario| scenario.fault = Fault::None);
     push(&|scenario| scenario.outcome = Outcome::Ok);
     push(&|scenario| scenario.settings.limit = Limit::None);
-    push(&|scenario| scenario.settings.grace = false);
     push(&|scenario| scenario.presented = Presented::Nothing);
     if scenario.presented != Presented::Nothing {
         push(&|scenario| scenario.presented = Presented::Valid);

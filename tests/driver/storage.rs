@@ -108,6 +108,14 @@ impl Hooked {
         due.map(|armed| armed.action).collect()
     }
 
+    /// What becomes of this operation.
+    fn fault(&self, writes: bool) -> Option<Fault> {
+        let fault = &mut self.plan.lock().fault;
+        let first = fault.filter(|_| writes)?;
+        *fault = Some(first.later());
+        (first.later() == first).then_some(first)
+    }
+
     async fn pass<R>(
         &self,
         writes: bool,
@@ -119,7 +127,7 @@ impl Hooked {
         for action in self.due(Edge::Before) {
             action.await;
         }
-        let fault = self.plan.lock().fault.filter(|_| writes);
+        let fault = self.fault(writes);
         let answer = match fault {
             Some(Fault::Down) => Err(down()),
             Some(Fault::LostAnswer) => work.await.and(Err(down())),

@@ -1,5 +1,6 @@
 //! What a run showed.
 
+use crate::kept::Lifetime;
 use crate::scenario::Owner;
 
 /// A value of the session.
@@ -18,6 +19,7 @@ pub struct Seen {
     pub csrf: Option<usize>,
     pub created: Option<u64>,
     pub expires: Option<u64>,
+    pub lifetime: Lifetime,
 }
 
 /// What a call returned.
@@ -52,6 +54,8 @@ pub enum Sent {
 pub struct Response {
     pub status: u16,
     pub sent: Sent,
+    /// Of the token's cookie.
+    pub max_age: Option<u64>,
     pub upgrades: bool,
 }
 

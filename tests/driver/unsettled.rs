@@ -13,12 +13,17 @@ impl Model {
         let unanswered = matches!(self.writes, Some(Fault::Down | Fault::LostAnswer));
         if !unanswered {
             self.write()?;
-            return self.apply(view, &write);
+            self.apply(&write);
+            return Ok(());
         }
         let mut write = write;
-        let reaches = self.writes == Some(Fault::LostAnswer) && self.is_open(&write);
+        let reaches = self.writes == Some(Fault::LostAnswer) && !write.overtaken;
+        let reaches = reaches && self.is_open(&write);
         let knows = self.find_again(&found).is_some();
-        write.applied = reaches && knows && self.apply(view, &write).is_ok();
+        write.applied = reaches && knows;
+        if write.applied {
+            self.apply(&write);
+        }
         if write.renews {
             // That id is the write's.
             view.planned = None;
@@ -34,13 +39,8 @@ impl Model {
         self.is_live(kept) && kept.writes + 1 == write.after.writes
     }
 
-    fn apply(&mut self, view: &mut View, write: &Unsettled) -> Result<(), Failure> {
-        let session = write.found.session;
-        if write.after.logins != self.sessions[session].logins {
-            self.joins(view, write.found.value, Some(session))?;
-        }
-        self.sessions[session] = write.after;
-        Ok(())
+    fn apply(&mut self, write: &Unsettled) {
+        self.sessions[write.found.session] = write.after;
     }
 
     /// Finds out what became of the last write, if nobody knows. Says whether it is
@@ -51,8 +51,7 @@ impl Model {
             view.unsettled = None;
         }
         let Some(write) = view.unsettled else { return Ok(true) };
-        let is_live = self.is_live(&self.sessions[write.found.session]);
-        if write.applied && is_live {
+        if write.applied && self.is_kept(&self.sessions[write.found.session]) {
             self.was_applied(view, write);
         } else if !self.is_open(&write) || !write.wanted {
             was_not_applied(view, write);
@@ -68,54 +67,37 @@ impl Model {
         if self.writes == Some(Fault::Down) {
             return Err(Failure::Storage);
         }
-        let later = std::mem::replace(&mut view.guard, write.guard);
-        let applied = self.write().and_then(|()| self.apply(view, &write));
-        view.guard = later;
+        self.write()?;
+        self.apply(&write);
+        write.applied = true;
         if self.lost_answer().is_err() {
-            write.applied = applied.is_ok();
             view.unsettled = Some(write);
             return Err(Failure::Storage);
         }
-        match applied {
-            Ok(()) => self.was_applied(view, write),
-            Err(Failure::Ended) => {
-                view.unsettled = None;
-                if view.pending.login {
-                    return Ok(());
-                }
-                view.is_refused();
-            }
-            Err(Failure::LimitReached) => {
-                was_not_applied(view, write);
-                view.guard = None;
-            }
-            Err(_) => {}
-        }
-        applied
+        self.was_applied(view, write);
+        Ok(())
     }
 
     fn was_applied(&mut self, view: &mut View, write: Unsettled) {
         view.unsettled = None;
-        view.goes_on_as(self.presented(write.found.session));
+        view.said = write.pending.lifetime.or(view.said);
         view.found = Some(write.found);
         view.value = Some(view.on_top_of(write.found.value));
         if write.sends {
-            view.sends_token();
+            view.sends_token(write.at, self.settings.place);
         }
         view.guard = None;
     }
 
     /// The session with these changes to it, as a write that was not applied so far.
-    pub fn write_of(view: &View, found: Found, after: Kept, sends: bool) -> Unsettled {
+    pub fn write_of(&self, view: &View, found: Found, after: Kept, sends: bool) -> Unsettled {
         let writes = found.writes + 1;
         let Kept { value, times, .. } = after;
-        let names = if sends { after.names } else { found.names };
-        let renews = names != found.names;
-        let found = Found { names, value, times, writes, ..found };
+        let found = Found { value, times, writes, ..found };
         let after = Kept { writes, ..after };
-        let (pending, guard) = (view.pending, view.guard);
-        let (applied, wanted) = (false, true);
-        Unsettled { pending, after, found, sends, renews, applied, guard, wanted }
+        let (pending, at, wanted) = (view.pending, self.now, true);
+        let (renews, applied, overtaken) = (false, false, false);
+        Unsettled { pending, at, after, found, sends, renews, applied, overtaken, wanted }
     }
 }
 

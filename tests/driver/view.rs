@@ -1,10 +1,9 @@
 //! What one request sees of its session, and what it wants of it: the part of
 //! the contract that needs no storage.
 
-use crate::app::IDLE;
-use crate::kept::{Kept, Names, Presented, Times, Token};
+use crate::kept::{Kept, Lifetime, Names, Presented, Times, Token};
 use crate::model::Model;
-use crate::scenario::Owner;
+use crate::scenario::{Owner, Place};
 use crate::trace::{Failure, Value};
 
 /// The session that a request goes on with.
@@ -12,12 +11,19 @@ use crate::trace::{Failure, Value};
 pub struct Found {
     pub session: usize,
     pub names: Names,
-    /// By the id from before a renewal.
-    pub in_grace: bool,
     pub value: Value,
     pub times: Times,
     /// How often the session had been written.
     pub writes: u32,
+}
+
+/// What is left of a session that a login of another request has replaced, or of an id
+/// that a renewal has. It is nobody, and begins nothing but a login.
+#[derive(Clone, Copy, Debug)]
+pub struct Replaced {
+    pub csrf: usize,
+    /// The login's session.
+    pub successor: Option<usize>,
 }
 
 /// A write that was sent and not answered. It is sent again by itself, as it was,
@@ -26,6 +32,8 @@ pub struct Found {
 pub struct Unsettled {
     /// What it carries out.
     pub pending: Pending,
+    /// When it was first sent.
+    pub at: u64,
     /// The session after it.
     pub after: Kept,
     pub found: Found,
@@ -34,8 +42,8 @@ pub struct Unsettled {
     /// Under another id.
     pub renews: bool,
     pub applied: bool,
-    /// Whose it makes the session; see [`View::guard`].
-    pub guard: Option<(Owner, u32)>,
+    /// It came too late.
+    pub overtaken: bool,
     /// Its changes are still asked for.
     pub wanted: bool,
 }
@@ -51,8 +59,10 @@ pub struct Pending {
     pub updates: u32,
     pub login: bool,
     pub renew: bool,
-    /// The seconds of `expires_in`.
-    pub idle: Option<u64>,
+    /// `set_lifetime`.
+    pub lifetime: Option<Lifetime>,
+    /// `touch`.
+    pub touch: bool,
 }
 
 impl Pending {
@@ -68,8 +78,8 @@ impl Pending {
             updates,
             login: self.login || later.login,
             renew: self.renew || later.renew,
-            // A login begins with the configured timeout.
-            idle: later.idle.or(self.idle.filter(|_| !later.login)),
+            lifetime: later.lifetime.or(self.lifetime),
+            touch: self.touch || later.touch,
         }
     }
 }
@@ -89,6 +99,8 @@ pub struct View {
     /// The transport carried any value, valid or not.
     pub carried: bool,
     pub found: Option<Found>,
+    /// In the place of a session, what a login has left of it.
+    pub replaced: Option<Replaced>,
     /// Every valid session that was presented.
     pub presented: Vec<Presented>,
     /// Every session that this request began and saved.
@@ -100,7 +112,7 @@ pub struct View {
     /// The names of the session that the commit will begin, once asked for.
     pub planned: Option<Names>,
     pub sends: Sends,
-    /// The token to send.
+    /// The token to send, and the `Max-Age` of its cookie.
     pub token: Option<Token>,
     /// Before the next commit.
     pub unsettled: Option<Unsettled>,
@@ -109,15 +121,22 @@ pub struct View {
     pub guard: Option<(Owner, u32)>,
     /// Of the commit under way.
     pub failure: Option<Failure>,
+    pub max_age: Option<u64>,
+    /// The lifetime that was said before the last commit.
+    pub said: Option<Lifetime>,
+    /// `skip_touch`.
+    pub skips: bool,
 }
 
 /// What a session tells. Each of two expiries is right while a refresh of it is due.
 #[derive(Clone, Copy, Debug)]
 pub struct Told {
     pub value: Option<Value>,
-    pub names: Option<Names>,
+    pub id: Option<usize>,
+    pub csrf: Option<usize>,
     pub created: Option<u64>,
     pub expires: [Option<u64>; 2],
+    pub lifetime: Lifetime,
 }
 
 impl View {
@@ -126,9 +145,11 @@ impl View {
         let (begun, pending) = (Vec::new(), Pending::default());
         let (sends, token) = (Sends::Nothing, None);
         let (planned, lost, unsettled, guard) = (None, false, None, None);
+        let (max_age, said, skips) = (None, None, false);
         Self {
             carried,
             found,
+            replaced: None,
             presented,
             begun,
             value,
@@ -140,6 +161,9 @@ impl View {
             unsettled,
             guard,
             failure: None,
+            max_age,
+            said,
+            skips,
         }
     }
 
@@ -153,11 +177,10 @@ impl View {
         self.value = Some(value);
     }
 
-    /// `login`: another session, with the configured lifetime.
+    /// `login`: another session.
     pub fn login(&mut self, value: Value) {
         self.set(value);
         self.pending.login = true;
-        self.pending.idle = None;
     }
 
     /// `update`, by 1; nothing without a session.
@@ -171,6 +194,7 @@ impl View {
     /// `clear`: whatever was asked for before is moot.
     pub fn clear(&mut self) {
         self.drop_pending();
+        self.said = None;
         self.pending = Pending { ended: true, ..Pending::default() };
         self.value = None;
     }
@@ -197,11 +221,24 @@ impl View {
         }
     }
 
-    /// `expires_in`; nothing without a session.
-    pub fn expires_in(&mut self, seconds: u64) {
-        if self.value.is_some() {
-            self.pending.idle = Some(seconds);
-        }
+    /// `touch` or `skip_touch`: the later one counts.
+    pub fn touch(&mut self, touches: bool) {
+        self.pending.touch = touches;
+        self.skips = !touches;
+    }
+
+    /// The lifetime of a session that begins: what the request has said. What was sent
+    /// is as good as said.
+    pub fn begins_with(&self) -> Lifetime {
+        let sent = self.unsettled.filter(|sent| sent.wanted && !self.pending.ended);
+        let sent = sent.and_then(|sent| sent.pending.lifetime);
+        self.pending.lifetime.or(sent).or(self.said).unwrap_or_default()
+    }
+
+    /// No change is pending any more.
+    pub fn is_done(&mut self) {
+        self.said = self.pending.lifetime.or(self.said);
+        self.pending = Pending::default();
     }
 
     /// After a 5xx: only `clear` holds.
@@ -230,9 +267,14 @@ impl View {
     /// There is something to write to the session that was found.
     pub fn writes(&self) -> bool {
         let Some(found) = self.goes_on() else { return false };
-        let Pending { base, updates, renew, idle, .. } = self.pending;
-        let own_idle = idle.is_some_and(|idle| idle != found.times.idle);
-        base.is_some() || updates > 0 || renew && !found.in_grace || own_idle
+        let Pending { base, updates, renew, lifetime, .. } = self.pending;
+        let another = lifetime.is_some_and(|lifetime| lifetime != found.times.lifetime);
+        base.is_some() || updates > 0 || renew || another
+    }
+
+    /// The session is to live longer from now on.
+    pub fn touches(&self) -> bool {
+        self.pending.touch && !self.skips
     }
 
     /// The changes on top of this value, or of their own base.
@@ -252,23 +294,38 @@ impl View {
         self.sends = if self.carried { Sends::Removal } else { Sends::Nothing };
     }
 
-    /// A login of this request went on in the record of a session that it met.
-    pub fn goes_on_as(&mut self, session: Presented) {
-        let all = self.presented.iter_mut().chain(&mut self.begun);
-        all.filter(|met| met.session == session.session).for_each(|met| *met = session);
+    /// A login has replaced this session. Nothing ends it any more.
+    pub fn forget(&mut self, session: usize) {
+        self.presented.retain(|met| met.session != session);
+        self.begun.retain(|met| met.session != session);
+    }
+
+    /// Another request's login has replaced the session that was found.
+    pub fn stands_replaced(&mut self, replaced: Replaced) {
+        if let Some(found) = self.found.take() {
+            self.forget(found.session);
+        }
+        self.replaced = Some(replaced);
+    }
+
+    /// What is pending begins nothing, since a login has replaced the session.
+    pub fn begins_nothing(&self) -> bool {
+        self.replaced.is_some() && !self.pending.login
     }
 
     pub fn has_written(&mut self, found: Found) {
         self.found = Some(found);
+        self.replaced = None;
         self.value = Some(found.value);
-        self.pending = Pending::default();
+        self.is_done();
         (self.planned, self.guard) = (None, None);
     }
 
-    pub fn sends_token(&mut self) {
+    pub fn sends_token(&mut self, now: u64, place: Place) {
         let Some(Found { session, names, value, times, .. }) = self.found else { return };
         self.sends = Sends::Token;
         self.token = Some(Token { session, names, value, times });
+        self.max_age = times.max_age(now, place);
     }
 
     /// The session is over, or goes on under an id that another request was
@@ -282,14 +339,19 @@ impl View {
     /// The session is over, and the changes to it are dropped.
     pub fn is_lost(&mut self) {
         self.loses();
+        self.drops();
+    }
+
+    /// There is no session, and the changes are dropped.
+    pub fn drops(&mut self) {
         self.value = None;
-        self.pending = Pending::default();
+        self.is_done();
         self.lost = true;
     }
 
     /// The changes are dropped, whatever became of the session that was found.
     pub fn is_refused(&mut self) {
-        self.pending = Pending::default();
+        self.is_done();
         (self.planned, self.guard) = (None, None);
         self.value = self.found.map(|found| found.value);
         self.lost = self.found.is_none();
@@ -298,11 +360,14 @@ impl View {
     /// `get`, `id`, `csrf_token`, `created_at` and `expires_at`: what the commit
     /// will do.
     pub fn told(&mut self, model: &mut Model) -> Told {
-        let Some(value) = self.value else {
-            return Told { value: None, names: None, created: None, expires: [None; 2] };
+        let replaced = self.begins_nothing() || self.value.is_none();
+        let Some(value) = self.value.filter(|_| !replaced) else {
+            let (created, expires, lifetime) = (None, [None; 2], self.begins_with());
+            let csrf = self.replaced.map(|replaced| replaced.csrf);
+            return Told { value: self.value, id: None, csrf, created, expires, lifetime };
         };
         let found = self.goes_on();
-        let renews = self.pending.renew && found.is_none_or(|found| !found.in_grace);
+        let renews = self.pending.renew;
         let names = match found {
             Some(found) if !self.begins_another() && !renews => found.names,
             _ => *self.planned.get_or_insert_with(|| model.names()),
@@ -310,15 +375,19 @@ impl View {
         let now = model.now;
         let times = match found {
             Some(found) if !self.begins_another() => {
-                let seen = if self.writes() { now.max(found.times.seen) } else { found.times.seen };
-                let idle = self.pending.idle.unwrap_or(found.times.idle);
-                Times { created: found.times.created, seen, idle }
+                let used = !self.skips && (self.writes() || self.touches());
+                let seen = if used { now.max(found.times.seen) } else { found.times.seen };
+                let lifetime = self.pending.lifetime.unwrap_or(found.times.lifetime);
+                Times { created: found.times.created, seen, lifetime }
             }
-            _ => Times { created: now, seen: now, idle: self.pending.idle.unwrap_or(IDLE) },
+            _ => Times { created: now, seen: now, lifetime: self.begins_with() },
         };
-        let seen = if times.touch_due(now) { now } else { times.seen };
+        let due = !self.skips && times.touch_due(now, model.settings.place);
+        let seen = if due { now } else { times.seen };
         let touched = Times { seen, ..times };
         let expires = [Some(times.expires()), Some(touched.expires())];
-        Told { value: Some(value), names: Some(names), created: Some(times.created), expires }
+        let (created, lifetime) = (Some(times.created), times.lifetime);
+        let Names { id, csrf } = names;
+        Told { value: Some(value), id: Some(id), csrf: Some(csrf), created, expires, lifetime }
     }
 }

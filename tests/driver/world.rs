@@ -8,10 +8,11 @@ use rocket::futures::future::BoxFuture;
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket_typed_sessions::storage::{Directory, Memory, Timestamp};
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{CsrfToken, Session, SessionError, SessionId, Sessions};
+use rocket_typed_sessions::{CsrfToken, Lifetime, Session, SessionError, SessionId, Sessions};
 use tokio::sync::{Notify, oneshot};
 
 use crate::app::{self, Stage, User};
+use crate::kept;
 use crate::preparation::{Prepare, Show, preparation};
 use crate::scenario::*;
 use crate::storage::{Armed, Hooked};
@@ -92,7 +93,10 @@ impl World {
     }
 
     pub fn name_of(&self, owner: Owner) -> String {
-        format!("{owner:?} {}", self.book.lock().run)
+        match owner {
+            Owner::Nobody => String::new(),
+            owner => format!("{owner:?} {}", self.book.lock().run),
+        }
     }
 
     pub fn user(&self, Value { owner, count }: Value) -> User {
@@ -221,7 +225,11 @@ impl World {
 
     fn response(&self, response: &LocalResponse<'_>) -> Response {
         let mut cookies = response.headers().get("Set-Cookie");
-        let sent = match cookies.next().and_then(|cookie| cookie.split(';').next()) {
+        let cookie = cookies.next();
+        let age = cookie.into_iter().flat_map(|cookie| cookie.split("; "));
+        let mut age = age.filter_map(|attribute| attribute.strip_prefix("Max-Age="));
+        let max_age = age.next().map(|age| age.parse().expect("seconds"));
+        let sent = match cookie.and_then(|cookie| cookie.split(';').next()) {
             None => Sent::Nothing,
             Some("user=") => Sent::Removal,
             Some(cookie) => {
@@ -233,7 +241,7 @@ impl World {
         };
         assert!(cookies.next().is_none(), "one cookie");
         let upgrades = response.headers().contains(app::UPGRADES);
-        Response { status: response.status().code, sent, upgrades }
+        Response { status: response.status().code, sent, max_age, upgrades }
     }
 
     pub fn seen(&self, session: &Session<User>) -> Seen {
@@ -247,12 +255,23 @@ impl World {
         });
         let time = |time: SystemTime| Timestamp::from(time).as_millis().saturating_sub(START);
         let (created, expires) = (session.created_at().map(time), session.expires_at().map(time));
-        Seen { value, id, csrf, created, expires }
+        let lifetime = match session.lifetime() {
+            Lifetime::Configured => kept::Lifetime::Configured,
+            Lifetime::Idle(idle) => kept::Lifetime::Idle(idle.as_secs()),
+            Lifetime::Until(end) => kept::Lifetime::Until(time(end) / 1000),
+            Lifetime::BrowserSession => kept::Lifetime::Browser,
+            other => panic!("{other:?}"),
+        };
+        Seen { value, id, csrf, created, expires, lifetime }
     }
 }
 
 pub fn value_of(user: &User) -> Value {
-    let owner = if user.id.starts_with("Ann") { Owner::Ann } else { Owner::Bob };
+    let owner = match user.id.split(' ').next() {
+        Some("Ann") => Owner::Ann,
+        Some("Bob") => Owner::Bob,
+        _ => Owner::Nobody,
+    };
     Value { owner, count: user.count }
 }
 

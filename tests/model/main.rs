@@ -1,8 +1,9 @@
 //! A model of the storage protocol, checked in every order of its steps.
 //!
 //! `worlds.rs` says what runs, `rules.rs` what can be left out, `properties.rs` what
-//! is promised. See `docs/model.md`.
+//! is promised. `logins` is a model of what clients hold meanwhile. See `docs/model.md`.
 
+mod logins;
 mod properties;
 mod request;
 mod rules;
@@ -11,6 +12,8 @@ mod storage;
 mod world;
 mod worlds;
 
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::time::Instant;
 
 use properties::*;
@@ -19,8 +22,16 @@ use stateright::{Checker, Model};
 use world::World;
 use worlds::*;
 
+/// A state that the checker takes.
+trait Checked: Clone + Debug + Hash + PartialEq + Send + Sync + 'static {}
+
+impl<S: Clone + Debug + Hash + PartialEq + Send + Sync + 'static> Checked for S {}
+
 /// Every promise holds in every state that can be reached, and every witness is seen.
-fn holds(world: World) {
+fn holds<M>(world: M)
+where
+    M: Model<State: Checked, Action: Clone + Debug + PartialEq> + Send + Sync + 'static,
+{
     let start = Instant::now();
     let checker = world.checker().spawn_bfs().join();
     let (states, depth) = (checker.unique_state_count(), checker.max_depth());
@@ -29,16 +40,19 @@ fn holds(world: World) {
 }
 
 /// Some run breaks the promise. Prints a shortest one.
-fn breaks(claim: Claim, world: &World) {
+fn breaks<M>(name: &'static str, world: &M)
+where
+    M: Model<State: Checked, Action: Clone + Debug + PartialEq> + Clone + Send + Sync + 'static,
+{
     let start = Instant::now();
     // The checker reports the last run that it meets. At the first depth at which
     // it meets any, all are shortest.
     let run = (2..20).find_map(|depth| {
         let checker = world.clone().checker().target_max_depth(depth).spawn_bfs().join();
-        checker.discovery(claim.name).map(stateright::Path::into_actions)
+        checker.discovery(name).map(stateright::Path::into_actions)
     });
-    let run = run.unwrap_or_else(|| panic!("nothing breaks «{}»", claim.name));
-    println!("broken in {} steps, {:?}: {}", run.len(), start.elapsed(), claim.name);
+    let run = run.unwrap_or_else(|| panic!("nothing breaks «{name}»"));
+    println!("broken in {} steps, {:?}: {name}", run.len(), start.elapsed());
     for action in run {
         println!("- {action:?}");
     }
@@ -65,7 +79,7 @@ macro_rules! needed {
         #[test]
         fn $rule() {
             let world = World { rules: Rules { $rule: false, ..Rules::CONTRACT }, ..$world };
-            $(breaks($claim, &world);)+
+            $(breaks($claim.name, &world);)+
         }
     )*};
 }
@@ -76,7 +90,7 @@ macro_rules! lacks {
         #[test]
         fn $rule() {
             let world = World { also: &[$claim], ..$world };
-            breaks($claim, &world);
+            breaks($claim.name, &world);
             holds(World { rules: Rules { $rule: true, ..Rules::CONTRACT }, ..world });
         }
     )*};
@@ -140,7 +154,7 @@ mod each_rule_is_needed {
         let rules = Rules { resent_create_is_known: false, ..Rules::CONTRACT };
         holds(World { rules, ..logins() });
         let rules = Rules { exists_is_settled: false, ..rules };
-        breaks(RESENT_CREATE, &World { rules, ..logins() });
+        breaks(RESENT_CREATE.name, &World { rules, ..logins() });
     }
 
     /// Settling is enough where a storage does not know a resent update.
@@ -149,14 +163,14 @@ mod each_rule_is_needed {
         let rules = Rules { resent_update_is_known: false, ..Rules::CONTRACT };
         holds(World { rules, ..updates() });
         let rules = Rules { conflict_is_settled: false, ..rules };
-        breaks(AT_MOST_ONCE, &World { rules, ..updates() });
+        breaks(AT_MOST_ONCE.name, &World { rules, ..updates() });
     }
 
     /// Nor can it be settled where there is no trail: there it is believed.
     #[test]
     fn conflict_is_believed_in_process() {
         let rules = Rules { conflict_is_settled: true, ..Rules::IN_PROCESS };
-        breaks(WITHIN_IS_KNOWN, &World { rules, ..in_process() });
+        breaks(WITHIN_IS_KNOWN.name, &World { rules, ..in_process() });
     }
 
     /// A create that is sent again brings the generation of its beginning.
@@ -164,7 +178,7 @@ mod each_rule_is_needed {
     fn generation_read_once() {
         let rules =
             Rules { create_never_resent: false, generation_read_once: false, ..Rules::CONTRACT };
-        breaks(REVOKED, &World { rules, ..logins() });
+        breaks(REVOKED.name, &World { rules, ..logins() });
     }
 
     /// Without these a save fails that could succeed, and nothing worse.

@@ -5,11 +5,15 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use rocket::local::asynchronous::Client;
+use rocket_typed_sessions::storage::{
+    MySql, OwnerGuard, OwnerLimit, OwnerLimitPolicy, Predecessor, Redis, SessionStorage,
+    StorageKey, Succeed, Successor, Update,
+};
 use sqlx::Row;
 
 use crate::nodes::{figment, logged_in, node_of, text};
 use crate::process::Server;
-use crate::redis::{redis, url};
+use crate::redis::{FREE, now, record, redis, url, url_of_steps};
 use crate::sql::{mariadb, mariadb_url};
 
 /// Everything that clients send to Redis.
@@ -56,7 +60,7 @@ async fn a_request_to_redis_costs_what_is_documented() {
     text(&client, "/count", &cookie).await;
     assert_eq!(monitor.commands(), ["GET", "EVALSHA"]);
     logged_in(&client, "ann").await;
-    assert_eq!(monitor.commands(), ["GET", "EVALSHA", "EVALSHA", "HDEL"]);
+    assert_eq!(monitor.commands(), ["GET", "EVALSHA"]);
     text(&client, "/get", "").await;
     assert_eq!(monitor.commands().len(), 0, "nobody");
     text(&client, "/get", "user=forged").await;
@@ -77,6 +81,74 @@ async fn a_request_to_redis_costs_what_is_documented() {
     monitor.commands();
     text(&client, "/get", &cookie).await;
     assert_eq!(monitor.commands(), ["GET", "EVALSHA"], "a touch");
+}
+
+/// What the core asks of a storage for a login over the session 1 of an owner; with it the
+/// session 2 begins.
+async fn login_over_a_session(storage: &dyn SessionStorage) {
+    let [old, new] = [1, 2].map(|n| StorageKey::from_bytes([n; 32]));
+    let before = storage.read(&old, now()).await.expect("an answer").expect("a session");
+    let begun = record(Some(1), 100);
+    let owner = begun.owner.clone().expect("an owner");
+    let index = storage.owners().expect("an index");
+    let generation = Some(index.generation(&owner).await.expect("an answer"));
+    let limit = Some(OwnerLimit { max: 1, policy: OwnerLimitPolicy::Refuse });
+    let guard = OwnerGuard { generation, limit, replaces: Some(old.clone()) };
+    let successor = Successor { key: &new, record: begun, guard };
+    let replaced = record(None, 100);
+    let predecessor = Predecessor { key: &old, expected: before.version, record: replaced };
+    let login = storage.succeed(successor, predecessor, now()).await;
+    assert!(matches!(login, Ok(Succeed::Created(Update::Updated))), "{login:?}");
+}
+
+async fn session(storage: &dyn SessionStorage) {
+    let [old, new] = [1, 2].map(|n| StorageKey::from_bytes([n; 32]));
+    for key in [&old, &new] {
+        storage.invalidate(key, None).await.expect("an answer");
+    }
+    storage.create(&old, record(Some(1), 100), FREE, now()).await.expect("an answer");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_login_over_a_session_costs_what_is_documented() {
+    let server = redis(&[]);
+    let steps = url_of_steps(&server, server.port);
+    let [at_once, by_steps]: [&[&str]; 2] = [
+        &["GET", "GET", "EVALSHA"],
+        &["GET", "GET", "EVALSHA", "EVALSHA", "HDEL", "EVALSHA", "ZREM", "HDEL"],
+    ];
+    for (url, commands) in [(url(server.port), at_once), (steps, by_steps)] {
+        let storage = Redis::open([url], "app").await.expect("a connection");
+        // Every script is known.
+        session(&storage).await;
+        login_over_a_session(&storage).await;
+        session(&storage).await;
+        let monitor = Monitor::on(&server);
+        login_over_a_session(&storage).await;
+        let mut seen = monitor.commands();
+        seen.retain(|command| command != "MULTI" && command != "EXEC");
+        // Nobody waits for `HDEL` and `ZREM`.
+        assert_eq!(seen, commands);
+    }
+    let server = mariadb(&[]);
+    let pool = sqlx::MySqlPool::connect(&mariadb_url(&server)).await.expect("a connection");
+    let storage = MySql::open(&mariadb_url(&server), "sessions").await.expect("a connection");
+    session(&storage).await;
+    let status = async || {
+        let mut figures = [0; 3];
+        for (figure, name) in figures.iter_mut().zip(["stmt_execute", "begin", "commit"]) {
+            let sql = format!("SHOW GLOBAL STATUS LIKE 'Com_{name}'");
+            let asked = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
+            let row = asked.fetch_one(&pool).await.expect("the figure");
+            *figure = row.get::<String, _>(1).parse::<u32>().expect("a number");
+        }
+        figures
+    };
+    let before = status().await;
+    login_over_a_session(&storage).await;
+    let after = status().await;
+    let cost = [0, 1, 2].map(|n| after[n] - before[n]);
+    assert_eq!(cost, [7, 1, 1], "two SELECTs, and five in a transaction");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

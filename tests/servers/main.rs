@@ -1,13 +1,15 @@
 //! The storages on real servers: private instances on free ports, started and
-//! killed by these tests. A server that is missing fails them; `scripts/test`
-//! installs what is needed.
+//! killed by these tests. Logins in a real browser. A server or browser that is
+//! missing fails them; `scripts/test` installs what is needed.
 
 #![allow(clippy::expect_used)]
 
 mod apps;
+mod browser;
 mod cached;
 mod cluster;
 mod costs;
+mod logins;
 mod nodes;
 mod once;
 mod process;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use rocket::futures::StreamExt;
 use rocket_typed_sessions::StorageError;
 use rocket_typed_sessions::storage::{
-    Change, Create, OwnerGuard, OwnerKey, OwnerLimit, OwnerLimitPolicy, Record, Redis, Refused,
-    SessionStorage, StorageKey, Timestamp, Touch, Update, Version,
+    Change, Create, OwnerGuard, OwnerKey, OwnerLimit, OwnerLimitPolicy, Predecessor, Record, Redis,
+    Refused, SessionStorage, StorageKey, Succeed, Successor, Timestamp, Touch, Update, Version,
 };
 use rocket_typed_sessions::testing::storage::conformance;
 
@@ -35,6 +35,20 @@ pub fn url(port: u16) -> String {
 
 async fn open(server: &Server, prefix: &str) -> Redis {
     Redis::open([url(server.port)], prefix).await.expect("a connection")
+}
+
+/// The same, where the server does not say whether it has all slots: each step of a login
+/// is one of its own, as in a cluster.
+pub fn url_of_steps(server: &Server, port: u16) -> String {
+    ask(server, "ACL SETUSER steps on >steps ~* &* +@all -info");
+    format!("redis://steps:steps@127.0.0.1:{port}/")
+}
+
+/// On an empty server, a storage that logs in at once, or step by step.
+async fn opened(at_once: bool, server: &Server, port: u16) -> Redis {
+    ask(server, "FLUSHALL");
+    let url = if at_once { url(port) } else { url_of_steps(server, port) };
+    Redis::open([url], "app").await.expect("a connection")
 }
 
 /// One command in Redis's own plain form; its answer as it comes.
@@ -67,12 +81,19 @@ pub fn record(owner: Option<u8>, seconds: u64) -> Record {
     }
 }
 
-pub const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None };
+pub const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None, replaces: None };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn redis_keeps_every_promise() {
     let server = redis(&[]);
     conformance(async |name| open(&server, name).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn redis_keeps_every_promise_step_by_step() {
+    let server = redis(&[]);
+    let url = url_of_steps(&server, server.port);
+    conformance(async |name| Redis::open([&url], name).await.expect("a connection")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -294,35 +315,50 @@ async fn a_server_that_has_forgotten_the_scripts_learns_them_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_is_broken_off_a_revocation_finds_every_session() {
     let server = redis(&[]);
-    let storage = open(&server, "app").await;
-    let owner = OwnerKey::from_bytes([1; 32]);
     let limit = Some(OwnerLimit { max: 2, policy: OwnerLimitPolicy::EndOldest });
-    let guard = OwnerGuard { generation: None, limit };
     let key = |n: u32| {
         let mut name = [7; 32];
         name[..4].copy_from_slice(&n.to_be_bytes());
         StorageKey::from_bytes(name)
     };
-    for n in 0..600 {
-        let key = key(n);
-        let login = storage.create(&key, record(Some(1), 100), guard, now());
-        let patience = if n % 100 == 99 { 5_000_000 } else { u64::from(n) * 3 };
-        let _ = tokio::time::timeout(Duration::from_micros(patience), login).await;
-    }
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let mut live = 0;
-    for n in 0..600 {
-        live += u32::from(storage.read(&key(n), now()).await.expect("an answer").is_some());
-    }
-    assert!(live > 0, "some were whole");
-    storage
-        .owners()
-        .expect("an index")
-        .invalidate_owner(&owner, &[], now())
-        .await
-        .expect("an answer");
-    for n in 0..600 {
-        assert_eq!(storage.read(&key(n), now()).await.expect("an answer"), None, "{n} of {live}");
+    for at_once in [true, false] {
+        let storage = opened(at_once, &server, server.port).await;
+        let owner = OwnerKey::from_bytes([1; 32]);
+        let mut before = Version(0);
+        for n in 0..600_u32 {
+            let (new, old) = (key(n), key(n.saturating_sub(1)));
+            let begun = record(Some(1), 100);
+            let expected = std::mem::replace(&mut before, begun.version);
+            let guard = OwnerGuard { limit, replaces: Some(old.clone()), ..FREE };
+            let patience = if n % 100 == 99 { 5_000_000 } else { u64::from(n) * 3 };
+            let patience = Duration::from_micros(patience);
+            // Every other one takes the place of the one before.
+            if n % 2 == 1 {
+                let new = Successor { key: &new, record: begun, guard };
+                let replaced = record(None, 100);
+                let old = Predecessor { key: &old, expected, record: replaced };
+                let _ = tokio::time::timeout(patience, storage.succeed(new, old, now())).await;
+            } else {
+                let guard = OwnerGuard { replaces: None, ..guard };
+                let login = storage.create(&new, begun, guard, now());
+                let _ = tokio::time::timeout(patience, login).await;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let theirs = async |n| {
+            let found = storage.read(&key(n), now()).await.expect("an answer");
+            found.is_some_and(|found| found.owner.is_some())
+        };
+        let mut live = 0;
+        for n in 0..600 {
+            live += u32::from(theirs(n).await);
+        }
+        assert!(live > 0, "some were whole");
+        let index = storage.owners().expect("an index");
+        index.invalidate_owner(&owner, &[], now()).await.expect("an answer");
+        for n in 0..600 {
+            assert!(!theirs(n).await, "{n} of {live}");
+        }
     }
 }
 
@@ -331,34 +367,40 @@ async fn whatever_is_broken_off_a_revocation_finds_every_session() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s48_a_session_that_moves_does_not_escape_a_revocation() {
     let server = redis(&[]);
-    let storage = open(&server, "app").await;
     let network = Proxy::far_from(server.port, Duration::from_millis(2)).await;
     let far = Redis::open([url(network.port)], "app").await.expect("a connection");
-    let mut moved_on = 0;
-    for n in 0..100_u8 {
-        let owner = OwnerKey::from_bytes([n; 32]);
-        let (old, new) = (StorageKey::from_bytes([n; 32]), StorageKey::from_bytes([n ^ 255; 32]));
-        storage.create(&old, record(Some(n), 100), FREE, now()).await.expect("an answer");
-        let moving = tokio::spawn({
-            let (storage, old, new) = (storage.clone(), old.clone(), new.clone());
-            async move {
-                tokio::time::sleep(Duration::from_micros(u64::from(n) * 100)).await;
-                storage.create(&new, record(Some(n), 100), FREE, now()).await.expect("an answer");
-                storage.invalidate(&old, None).await.expect("an answer")
-            }
-        });
-        far.owners()
-            .expect("an index")
-            .invalidate_owner(&owner, &[], now())
-            .await
-            .expect("an answer");
-        let moved = moving.await.expect("no panic");
-        let goes_on = storage.read(&new, now()).await.expect("an answer").is_some();
-        assert!(!(moved && goes_on), "{n} has escaped");
-        moved_on += u32::from(moved);
-        storage.invalidate(&new, None).await.expect("an answer");
+    for at_once in [true, false] {
+        let storage = opened(at_once, &server, server.port).await;
+        let mut moved_on = 0;
+        for n in 0..100_u8 {
+            let owner = OwnerKey::from_bytes([n; 32]);
+            let (old, new) =
+                (StorageKey::from_bytes([n; 32]), StorageKey::from_bytes([n ^ 255; 32]));
+            storage.create(&old, record(Some(n), 100), FREE, now()).await.expect("an answer");
+            let moving = tokio::spawn({
+                let (storage, old, new) = (storage.clone(), old.clone(), new.clone());
+                async move {
+                    tokio::time::sleep(Duration::from_micros(u64::from(n) * 100)).await;
+                    storage
+                        .create(&new, record(Some(n), 100), FREE, now())
+                        .await
+                        .expect("an answer");
+                    storage.invalidate(&old, None).await.expect("an answer")
+                }
+            });
+            far.owners()
+                .expect("an index")
+                .invalidate_owner(&owner, &[], now())
+                .await
+                .expect("an answer");
+            let moved = moving.await.expect("no panic");
+            let goes_on = storage.read(&new, now()).await.expect("an answer").is_some();
+            assert!(!(moved && goes_on), "{n} has escaped");
+            moved_on += u32::from(moved);
+            storage.invalidate(&new, None).await.expect("an answer");
+        }
+        assert!(moved_on > 10, "{moved_on} moved in time");
     }
-    assert!(moved_on > 10, "{moved_on} moved in time");
 }
 
 /// The server does what it is asked, and its answer is lost.
@@ -366,27 +408,76 @@ async fn s48_a_session_that_moves_does_not_escape_a_revocation() {
 async fn a_login_whose_answer_is_lost_is_one_login() {
     let server = redis(&[]);
     let network = Proxy::to(server.port).await;
-    let storage = Redis::open([url(network.port)], "app").await.expect("a connection");
     let limit = Some(OwnerLimit { max: 2, policy: OwnerLimitPolicy::EndOldest });
-    let guard = OwnerGuard { generation: None, limit };
-    for lost in 1..=2 {
-        let owner = OwnerKey::from_bytes([lost; 32]);
-        let [first, second] = [1, 2].map(|n| StorageKey::from_bytes([lost * 16 + n; 32]));
-        storage.create(&first, record(Some(lost), 100), guard, now()).await.expect("an answer");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        network.lose_answer(lost.into());
-        let sent = record(Some(lost), 100);
-        let created = storage.create(&second, sent.clone(), guard, now()).await;
-        assert!(matches!(created, Ok(Create::Created)), "{lost}: {created:?}");
-        let found = storage.read(&second, now()).await.expect("an answer").expect("a record");
-        assert_eq!(found, sent);
-        let page = storage
-            .owners()
-            .expect("an index")
-            .list(&owner, None, 10, now())
-            .await
-            .expect("a page");
-        assert_eq!(page.records.len(), 2, "{lost}: none was pushed out");
+    let guard = OwnerGuard { limit, ..FREE };
+    for at_once in [true, false] {
+        let storage = opened(at_once, &server, network.port).await;
+        for lost in 1..=2 {
+            let owner = OwnerKey::from_bytes([lost; 32]);
+            let [first, second] = [1, 2].map(|n| StorageKey::from_bytes([lost * 16 + n; 32]));
+            let begun = record(Some(lost), 100);
+            storage.create(&first, begun, guard.clone(), now()).await.expect("an answer");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            network.lose_answer(lost.into());
+            let sent = record(Some(lost), 100);
+            let created = storage.create(&second, sent.clone(), guard.clone(), now()).await;
+            assert!(
+                matches!(created, Ok(Create::Created)),
+                "at once: {at_once}, {lost}: {created:?}"
+            );
+            let found = storage.read(&second, now()).await.expect("an answer").expect("a record");
+            assert_eq!(found, sent);
+            let index = storage.owners().expect("an index");
+            let page = index.list(&owner, None, 10, now()).await.expect("a page");
+            assert_eq!(page.records.len(), 2, "at once: {at_once}, {lost}: none was pushed out");
+        }
+    }
+}
+
+/// The core sends it again, or looks at what has become of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_login_over_a_session_whose_answer_is_lost_may_be_sent_again() {
+    let server = redis(&[]);
+    let network = Proxy::to(server.port).await;
+    for at_once in [true, false] {
+        let storage = opened(at_once, &server, network.port).await;
+        for lost in 1..=4 {
+            let owner = OwnerKey::from_bytes([lost; 32]);
+            let [old, new] = [1, 2].map(|n| StorageKey::from_bytes([lost * 16 + n; 32]));
+            let (before, begun) = (record(Some(lost), 100), record(Some(lost), 100));
+            let (expected, replaced) = (before.version, record(None, 100));
+            storage.create(&old, before, FREE, now()).await.expect("an answer");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let limit = Some(OwnerLimit { max: 1, policy: OwnerLimitPolicy::Refuse });
+            let guard = OwnerGuard { limit, replaces: Some(old.clone()), ..FREE };
+            let send = async || {
+                let new = Successor { key: &new, record: begun.clone(), guard: guard.clone() };
+                let old = Predecessor { key: &old, expected, record: replaced.clone() };
+                storage.succeed(new, old, now()).await
+            };
+            network.lose_answer(lost.into());
+            let mut answer = send().await;
+            if answer.is_err() {
+                answer = send().await;
+            }
+            let replaced_it = Succeed::Created(Update::Updated);
+            assert!(answer.is_ok_and(|answer| answer == replaced_it), "at once: {at_once}, {lost}");
+            network.lose_answer(i64::MAX);
+            let found = storage.read(&new, now()).await.expect("an answer");
+            assert_eq!(found, Some(begun.clone()), "at once: {at_once}, {lost}");
+            let found = storage.read(&old, now()).await.expect("an answer");
+            assert_eq!(found, Some(replaced.clone()), "at once: {at_once}, {lost}");
+            let index = storage.owners().expect("an index");
+            let page = index.list(&owner, None, 10, now()).await.expect("a page");
+            assert_eq!(page.records, [(new, begun)], "at once: {at_once}, {lost}");
+            if at_once {
+                let left = ["ZCARD", "HLEN"].map(|command| {
+                    let what = if command == "ZCARD" { 'i' } else { 'w' };
+                    ask(&server, &format!("{command} app:{{{owner}}}:{what}"))
+                });
+                assert_eq!(left, [":1\r\n", ":0\r\n"], "{lost}");
+            }
+        }
     }
 }
 
@@ -395,37 +486,42 @@ async fn a_login_whose_answer_is_lost_is_one_login() {
 #[tokio::test]
 async fn e1_a_login_that_is_sent_again_after_its_end_does_not_come_back() {
     let server = redis(&[]);
-    let (here, there) = (open(&server, "app").await, open(&server, "app").await);
-    let index = there.owners().expect("an index");
     let limit = Some(OwnerLimit { max: 1, policy: OwnerLimitPolicy::EndOldest });
     let mark = Some(now().after(Duration::from_secs(120)));
-    for (n, end) in (1..).zip(["revoke", "end", "end with a mark", "push out"]) {
-        let (key, owner) = (StorageKey::from_bytes([n; 32]), OwnerKey::from_bytes([n; 32]));
-        let sent = record(Some(n), 100);
-        let create = async || here.create(&key, sent.clone(), FREE, now()).await;
-        assert!(matches!(create().await, Ok(Create::Created)), "{end}");
-        match end {
-            "revoke" => assert!(matches!(index.invalidate_owner(&owner, &[], now()).await, Ok(1))),
-            "push out" => {
-                let (next, guard) =
-                    (StorageKey::from_bytes([99; 32]), OwnerGuard { limit, ..FREE });
-                let pushed = there.create(&next, record(Some(n), 100), guard, now()).await;
-                assert!(matches!(pushed, Ok(Create::Created)), "{pushed:?}");
-                assert!(there.invalidate(&next, None).await.expect("an answer"));
+    for at_once in [true, false] {
+        let here = opened(at_once, &server, server.port).await;
+        let there = open(&server, "app").await;
+        let index = there.owners().expect("an index");
+        for (n, end) in (1..).zip(["revoke", "end", "end with a mark", "push out"]) {
+            let (key, owner) = (StorageKey::from_bytes([n; 32]), OwnerKey::from_bytes([n; 32]));
+            let sent = record(Some(n), 100);
+            let create = async || here.create(&key, sent.clone(), FREE, now()).await;
+            assert!(matches!(create().await, Ok(Create::Created)), "{end}");
+            match end {
+                "revoke" => {
+                    assert!(matches!(index.invalidate_owner(&owner, &[], now()).await, Ok(1)));
+                }
+                "push out" => {
+                    let (next, guard) =
+                        (StorageKey::from_bytes([99; 32]), OwnerGuard { limit, ..FREE });
+                    let pushed = there.create(&next, record(Some(n), 100), guard, now()).await;
+                    assert!(matches!(pushed, Ok(Create::Created)), "{pushed:?}");
+                    assert!(there.invalidate(&next, None).await.expect("an answer"));
+                }
+                _ => {
+                    let mark = mark.filter(|_| end == "end with a mark");
+                    assert!(there.invalidate(&key, mark).await.expect("an answer"));
+                }
             }
-            _ => {
-                let mark = mark.filter(|_| end == "end with a mark");
-                assert!(there.invalidate(&key, mark).await.expect("an answer"));
-            }
+            let again = create().await.expect("an answer");
+            // Pushed out, it had begun.
+            let expected = Create::Refused(Refused::Revoked);
+            assert_eq!(again, if end == "push out" { Create::Created } else { expected }, "{end}");
+            assert_eq!(there.read(&key, now()).await.expect("an answer"), None, "{end}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let entries = ask(&server, &format!("EXISTS app:{{{owner}}}:i"));
+            assert_eq!(entries.trim(), ":0", "{end}");
         }
-        let again = create().await.expect("an answer");
-        // Pushed out, it had begun.
-        let expected = Create::Refused(Refused::Revoked);
-        assert_eq!(again, if end == "push out" { Create::Created } else { expected }, "{end}");
-        assert_eq!(there.read(&key, now()).await.expect("an answer"), None, "{end}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let entries = ask(&server, &format!("EXISTS app:{{{owner}}}:i"));
-        assert_eq!(entries.trim(), ":0", "{end}");
     }
 }
 
@@ -442,6 +538,12 @@ async fn on_a_full_server_sessions_can_be_ended() {
     assert!(matches!(full, Ok(Create::Exists)), "it need not write: {full:?}");
     let full = storage.create(&StorageKey::from_bytes([3; 32]), record(None, 9), FREE, now()).await;
     assert!(full.is_err_and(|cause| cause.to_string().contains("OOM")));
+    let [third, owner] = [StorageKey::from_bytes([3; 32]), StorageKey::from_bytes([9; 32])];
+    let login = storage.create(&third, record(Some(9), 100), FREE, now()).await;
+    assert!(login.is_err_and(|cause| cause.to_string().contains("OOM")));
+    let left =
+        ask(&server, &format!("EXISTS app:{{{third}}}:r app:{{{owner}}}:i app:{{{owner}}}:w"));
+    assert_eq!(left.trim(), ":0", "a login that finds no room leaves nothing");
     let mark = now().after(Duration::from_secs(120));
     assert!(storage.invalidate(&one, Some(mark)).await.expect("room enough to delete"));
     let late = storage.create(&one, record(None, 100), FREE, now()).await;
@@ -495,7 +597,7 @@ async fn a_generation_that_was_forgotten_does_not_come_again() {
         .invalidate_owner(&owner, &[], now())
         .await
         .expect("an answer");
-    let guard = OwnerGuard { generation, limit: None };
+    let guard = OwnerGuard { generation, ..FREE };
     let key = StorageKey::from_bytes([7; 32]);
     let created = storage.create(&key, record(Some(1), 100), guard, now()).await;
     assert_eq!(created.expect("an answer"), Create::Refused(Refused::Revoked));

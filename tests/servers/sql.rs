@@ -186,7 +186,7 @@ fn table(name: &str) -> String {
     format!("{start}_{hash:x}")
 }
 
-const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None };
+const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None, replaces: None };
 const NOW: Timestamp = Timestamp::from_millis(1_900_000_000_000);
 
 fn key(byte: u8) -> StorageKey {
@@ -417,7 +417,7 @@ async fn owners_who_were_not_seen_for_a_day_are_purged() {
             .invalidate_owner(&owner, &[], hours(25))
             .await
             .expect("an answer");
-        let guard = OwnerGuard { generation: Some(generation), limit: None };
+        let guard = OwnerGuard { generation: Some(generation), ..FREE };
         let created = storage.create(&key(1), record(Some(1), b"x"), guard, hours(25)).await;
         assert_eq!(created.expect("an answer"), Create::Refused(Refused::Revoked), "{engine}");
     }

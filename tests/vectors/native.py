@@ -1,4 +1,4 @@
-"""Makes native.json: keys, tokens and records of the native formats.
+"""Makes native.json: keys, tokens, CSRF tokens and records of the native formats.
 
     python3 native.py > native.json
 
@@ -14,7 +14,7 @@ import json
 import struct
 
 VERSION = 2
-PURPOSES = ["enc", "mac", "sign", "kid"]
+PURPOSES = ["enc", "mac", "sign", "kid", "csrf"]
 SUITES = {
     "A128CBC-HS256": (16, hashlib.sha256),
     "A192CBC-HS384": (24, hashlib.sha384),
@@ -161,6 +161,14 @@ def seal(case):
     return base64.urlsafe_b64encode(token).rstrip(b"=").decode()
 
 
+def csrf(case):
+    """The tag of a CSRF token, and the token under one mask."""
+    message = bytes.fromhex(case["id"]) + struct.pack(">I", case["generation"])
+    tag = hmac.digest(derive(case, "csrf", 32), message, "sha256")[:16]
+    masked = bytes(a ^ b for a, b in zip(IV, tag))
+    return tag.hex(), base64.urlsafe_b64encode(IV + masked).rstrip(b"=").decode()
+
+
 def record(case):
     flags, optional = 0, b""
 
@@ -227,6 +235,30 @@ def tokens():
         yield case | {"token": seal(case)}
 
 
+def csrf_cases():
+    generations = itertools.cycle([0, 1, 0xFFFFFFFF])
+    ids = itertools.cycle(["00" * 16, ID[:16].hex(), "ff" * 16, "0f" * 16])
+    for transport in ("cookie", "header", "bearer"):
+        for app in ("", "shop-production"):
+            # Kind 0 stands for Ktor's format.
+            for kind in range(6):
+                bound = {"transport": transport, "app": app, "kind": kind, "keys": {"secret": LONG}}
+                yield BASE | bound | {"id": next(ids), "generation": next(generations)}
+    rest = BASE | {"id": "0f" * 16, "generation": 7}
+    for suite in SUITES:
+        for keys in ({"encrypt_key": LONG}, {"encrypt_key": LONG, "sign_key": OTHER}):
+            yield rest | {"kind": 1, "suite": suite, "keys": keys}
+    for kind in (0, 2, 3):
+        yield rest | {"kind": kind, "keys": {"sign_key": OTHER}}
+    yield rest | {"kind": 0, "keys": {"sign_key": "a1b2c3d4e5f60718293a"}}
+
+
+def csrf_tokens():
+    for case in csrf_cases():
+        tag, token = csrf(case)
+        yield case | {"key": derive(case, "csrf", 32).hex(), "tag": tag, "token": token}
+
+
 def keys():
     for case in token_cases():
         if case["kind"] < 4 and "payload" not in case:
@@ -263,4 +295,16 @@ def records():
         yield case | {"record": record(case)}
 
 
-print(json.dumps({"keys": list(keys()), "tokens": list(tokens()), "records": list(records())}, indent=1))
+def masks():
+    """Secrets of open renewals."""
+    for number in range(3):
+        before = bytes((byte + 7 * number) % 256 for byte in ID)
+        locator, secret = before[:16], before[16:]
+        following = hashlib.sha256(b"next %d" % number).digest()[:16]
+        mask = hmac.new(secret, b"renew" + locator, hashlib.sha256).digest()
+        masked = bytes(one ^ other for one, other in zip(following, mask))
+        yield {"id": before.hex(), "next": following.hex(), "masked": masked.hex()}
+
+
+made = {"keys": keys(), "tokens": tokens(), "csrf": csrf_tokens(), "records": records(), "masks": masks()}
+print(json.dumps({name: list(cases) for name, cases in made.items()}, indent=1))

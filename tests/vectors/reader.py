@@ -1,4 +1,4 @@
-"""Reads native tokens and records, as docs/formats.md describes them.
+"""Reads native tokens, CSRF tokens and records, as docs/formats.md describes them.
 
 Each line of standard input asks one question in JSON; each line of standard
 output answers it, null for what is refused. It needs Python's standard library
@@ -207,6 +207,18 @@ def read_token(ask):
 # Names, records and their places.
 
 
+def read_csrf(ask):
+    """Which of the keys made the token, if one did."""
+    data = unbase64(ask["token"], 43)
+    check(len(data) == 32)
+    content = bytes.fromhex(ask["id"]) + ask["generation"].to_bytes(4, "big")
+    for number, keys in enumerate(ask["keys"]):
+        whole = hmac.new(derive(ask, keys, "csrf", 32), content, "sha256").digest()
+        if xor(data[:16], data[16:]) == whole[:16]:
+            return number
+    raise Refused
+
+
 def read_names(ask):
     space = lp(ask["app"].encode()) + lp(ask["name"].encode())
     name = lambda what: hashlib.sha256(space + what).hexdigest()
@@ -279,7 +291,7 @@ def read_sqlite(ask):
     return record | {"envelope": read_envelope(payload, ask["name"])}
 
 
-READERS = {"token": read_token, "names": read_names, "record": read_record}
+READERS = {"token": read_token, "csrf": read_csrf, "names": read_names, "record": read_record}
 READERS |= {"directory": read_directory, "sqlite": read_sqlite}
 
 for line in sys.stdin:

@@ -17,7 +17,7 @@ use sqlx::{MySqlPool, PgPool, SqlitePool};
 const ROUNDS: usize = 3_000;
 const PAYLOAD: usize = 500;
 const SESSIONS: u64 = 20_000;
-const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None };
+const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None, replaces: None };
 
 fn now() -> Timestamp {
     Timestamp::from(std::time::SystemTime::now())

@@ -125,22 +125,52 @@ fn a_flipped_bit_never_panics_and_changes_at_most_the_field_that_it_is_in() {
 }
 
 #[test]
-fn of_several_secrets_the_last_opens_and_the_one_before_only_with_a_grace() {
-    let now = time(5);
-    let renewed = |secrets: &Secrets, seed, grace: bool, rotates: bool| {
-        let rotations = secrets.rotations + u32::from(rotates);
-        secrets.renewed(&id(seed), now, rotations, grace.then_some(GRACE))
-    };
-    let (current, previous) = (Some(Admitted::Current), Some(Admitted::Previous(time(35))));
+fn a_renewal_at_once_leaves_the_secret_before_nothing() {
     let first = Secrets::of(&id(1));
-    assert_eq!((first.admit(&id(1)), first.admit(&id(2))), (current, None));
-    let periodic = renewed(&first, 2, true, false);
-    assert_eq!((periodic.admit(&id(2)), periodic.admit(&id(1))), (current, previous));
-    let again = renewed(&periodic, 3, true, true);
-    assert_eq!((again.admit(&id(2)), again.admit(&id(1))), (previous, None));
-    let login = renewed(&again, 4, false, true);
-    assert_eq!((login.admit(&id(4)), login.admit(&id(3))), (current, None));
-    assert_eq!([first, periodic, again, login].map(|secrets| secrets.rotations), [0, 0, 1, 2]);
+    assert_eq!((first.admit(&id(1)), first.admit(&id(2))), (Some(Admitted::Current), None));
+    let renewed = first.renewed(&id(2), time(5), 1);
+    assert_eq!(renewed.admit(&id(2)), Some(Admitted::Current));
+    assert_eq!(renewed.admit(&id(1)), Some(Admitted::Previous(time(5))));
+    let again = renewed.renewed(&id(3), time(6), 2);
+    assert_eq!(again.admit(&id(2)), Some(Admitted::Previous(time(6))));
+    assert_eq!((again.admit(&id(1)), again.rotations), (None, 2));
+}
+
+#[test]
+fn d22_who_shows_the_secret_before_is_given_the_next_until_that_is_shown() {
+    let (old, next) = (id(1), id(1).with_secret([9; 16]));
+    let first = Secrets { rotations: 3, ..Secrets::of(&old) };
+    let open = first.renewing(&old, &next, time(5));
+    assert!(open.is_open() && !first.is_open());
+    assert_eq!(open.admit(&next), Some(Admitted::Current));
+    assert_eq!(open.admit(&old), Some(Admitted::BeforeRenewal(next.clone())));
+    assert_eq!((open.admit(&id(2)), open.rotations), (None, 3));
+    // Neither the record alone nor the old id alone gives the next secret away.
+    let mask = open.renewal.unwrap();
+    assert!(mask != next.secret() && mask != old.secret());
+    let other = id(2).with_secret(old.secret());
+    assert_ne!(masked(&other, mask), next.secret(), "the locator is in the mask");
+    let done = open.completed(time(8), GRACE);
+    assert_eq!(done.admit(&next), Some(Admitted::Current));
+    assert_eq!(done.admit(&old), Some(Admitted::Previous(time(38))));
+    assert!(!done.is_open() && done.renewed == time(8));
+}
+
+#[test]
+fn d22_a_secret_is_masked_as_an_independent_implementation_does_it() {
+    #[derive(serde::Deserialize)]
+    struct Vectors {
+        masks: Vec<std::collections::HashMap<String, String>>,
+    }
+    let Vectors { masks } =
+        serde_json::from_str(include_str!("../../../tests/vectors/native.json")).unwrap();
+    assert_eq!(masks.len(), 3);
+    for vector in masks {
+        let bytes = |name: &str| hex::decode(&vector[name]).unwrap();
+        let before = SessionId::from_bytes(bytes("id")[..].try_into().unwrap());
+        let next: [u8; 16] = bytes("next")[..].try_into().unwrap();
+        assert_eq!(masked(&before, next), bytes("masked")[..]);
+    }
 }
 
 /// The records of `tests/vectors/native.json`.

@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use super::*;
 
+/// The plan for this session, or for none.
+fn plan(session: Option<&Snapshot>, asked: &Asked, policy: &Policy, moment: &Moment) -> Plan {
+    super::plan(session.map_or(Standing::Nobody, Standing::Session), asked, policy, moment)
+}
+
 const NOW: Timestamp = Timestamp::from_millis(100_000_000);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
 const POLICY: Policy = Policy {
-    lifetime: Lifetime {
+    lifetime: Timeouts {
         idle: HOUR,
         absolute: Duration::from_secs(86_400),
         touch_after: MINUTE,
@@ -30,16 +35,24 @@ const NOTHING: Asked = Asked {
     ended: false,
     value: Value::Untouched,
     login: false,
+    owner_changes: false,
     owned: false,
     renew: false,
-    idle: None,
+    reauthenticate: false,
+    lifetime: None,
+    said: None,
+    touch: false,
+    skips: false,
     reseal: false,
 };
 const VALUE: Asked = Asked { value: Value::Changed, ..NOTHING };
 const SAME: Asked = Asked { value: Value::Same, ..NOTHING };
 const LOGIN: Asked = Asked { login: true, owned: true, ..VALUE };
 const RENEW: Asked = Asked { renew: true, ..NOTHING };
+const REAUTHENTICATE: Asked = Asked { reauthenticate: true, ..NOTHING };
 const CLEAR: Asked = Asked { ended: true, ..NOTHING };
+const TOUCH: Asked = Asked { touch: true, ..NOTHING };
+const SKIP: Asked = Asked { skips: true, ..NOTHING };
 const RESEAL: Asked = Asked { reseal: true, ..NOTHING };
 
 /// A session that began and was last seen so long ago.
@@ -68,6 +81,14 @@ fn in_grace() -> Snapshot {
     Snapshot { in_grace: true, ..fresh() }
 }
 
+fn untold() -> Snapshot {
+    Snapshot { untold: true, ..fresh() }
+}
+
+fn completes() -> Snapshot {
+    Snapshot { completes: true, ..fresh() }
+}
+
 fn due_for_another_id() -> Snapshot {
     Snapshot { renewal_due: true, ..fresh() }
 }
@@ -76,6 +97,7 @@ fn due_for_another_id() -> Snapshot {
 fn kind(plan: Plan) -> &'static str {
     match plan {
         Plan::Keep => "keep",
+        Plan::Drop => "drop",
         Plan::Touch { prolongs: true, send: false, .. } => "touch",
         Plan::Touch { prolongs: true, send: true, .. } => "touch and send",
         Plan::Touch { prolongs: false, .. } => "send",
@@ -84,7 +106,9 @@ fn kind(plan: Plan) -> &'static str {
         Plan::Write { renewal: None, send: false, .. } => "write",
         Plan::Write { renewal: None, send: true, .. } => "write and send",
         Plan::Write { renewal: Some(Renewal { rotates: true, .. }), .. } => "renew",
-        Plan::Write { renewal: Some(Renewal { rotates: false, .. }), .. } => "renew quietly",
+        Plan::Write { renewal: Some(Renewal { at_once: true, .. }), .. } => "renew quietly at once",
+        Plan::Write { renewal: Some(Renewal { at_once: false, .. }), .. } => "renew quietly",
+        Plan::Complete { .. } => "complete",
         Plan::Move { .. } => "move",
         Plan::End => "end",
     }
@@ -92,55 +116,83 @@ fn kind(plan: Plan) -> &'static str {
 
 #[test]
 fn the_table_row_by_row() {
-    let idle = Asked { idle: Some(600), ..NOTHING };
+    let idle = Asked { lifetime: Some(OwnLifetime::Idle(600)), ..NOTHING };
+    let configured = Asked { lifetime: Some(OwnLifetime::Configured), ..NOTHING };
     let cleared = Asked { ended: true, ..VALUE };
     let rows: &[(u32, Option<Snapshot>, Asked, Moment, &str)] = &[
         (1, None, NOTHING, IN_TIME, "keep"),
         (1, None, RENEW, IN_TIME, "keep"),
         (1, None, idle, IN_TIME, "keep"),
-        (2, None, VALUE, IN_TIME, "create"),
-        (2, None, LOGIN, IN_TIME, "create"),
-        (2, None, VALUE, LATE, "create"),
-        (3, None, CLEAR, IN_TIME, "end"),
-        (3, Some(fresh()), CLEAR, IN_TIME, "end"),
-        (3, Some(accepted()), CLEAR, FAILED, "end"),
-        (3, Some(in_grace()), CLEAR, LATE, "end"),
-        (4, Some(fresh()), cleared, IN_TIME, "create"),
-        (4, None, cleared, IN_TIME, "create"),
-        (5, Some(fresh()), LOGIN, IN_TIME, "login"),
-        (5, Some(in_grace()), LOGIN, IN_TIME, "login"),
-        (5, Some(accepted()), LOGIN, IN_TIME, "login"),
-        (6, Some(accepted()), NOTHING, IN_TIME, "move"),
-        (6, Some(accepted()), VALUE, IN_TIME, "move"),
-        (6, Some(accepted()), VALUE, LATE, "move"),
-        (6, Some(accepted()), RENEW, FAILED, "move"),
-        (12, Some(accepted()), NOTHING, LATE, "keep"),
-        (12, Some(accepted()), NOTHING, FAILED, "keep"),
-        (7, Some(whole()), RENEW, IN_TIME, "move"),
-        (10, Some(whole()), VALUE, IN_TIME, "write"),
-        (8, Some(fresh()), RENEW, IN_TIME, "renew"),
-        (8, Some(due_for_another_id()), RENEW, IN_TIME, "renew"),
-        (8, Some(fresh()), RENEW, LATE, "renew"),
-        (12, Some(in_grace()), RENEW, IN_TIME, "keep"),
-        (9, Some(due_for_another_id()), NOTHING, IN_TIME, "renew quietly"),
-        (9, Some(due_for_another_id()), VALUE, IN_TIME, "renew quietly"),
-        (12, Some(due_for_another_id()), NOTHING, LATE, "keep"),
-        (12, Some(due_for_another_id()), NOTHING, FAILED, "keep"),
-        (10, Some(due_for_another_id()), VALUE, FAILED, "write"),
-        (10, Some(fresh()), VALUE, IN_TIME, "write"),
-        (10, Some(fresh()), idle, IN_TIME, "write and send"),
-        (10, Some(in_grace()), VALUE, IN_TIME, "write"),
-        (10, Some(stale()), VALUE, IN_TIME, "write and send"),
-        (10, Some(stale()), VALUE, LATE, "write"),
-        (11, Some(seen(MINUTE)), NOTHING, IN_TIME, "touch"),
-        (11, Some(seen(MINUTE)), SAME, IN_TIME, "touch"),
-        (11, Some(stale()), NOTHING, IN_TIME, "send"),
-        (11, Some(fresh()), RESEAL, LATE, "send"),
-        (12, Some(seen(MINUTE)), NOTHING, LATE, "keep"),
-        (12, Some(seen(MINUTE)), NOTHING, FAILED, "keep"),
-        (12, Some(stale()), NOTHING, LATE, "keep"),
-        (12, Some(fresh()), NOTHING, IN_TIME, "keep"),
-        (12, Some(fresh()), SAME, IN_TIME, "keep"),
+        (1, None, TOUCH, IN_TIME, "keep"),
+        (3, None, VALUE, IN_TIME, "create"),
+        (3, None, LOGIN, IN_TIME, "create"),
+        (3, None, VALUE, LATE, "create"),
+        (5, None, CLEAR, IN_TIME, "end"),
+        (5, Some(fresh()), CLEAR, IN_TIME, "end"),
+        (5, Some(accepted()), CLEAR, FAILED, "end"),
+        (5, Some(in_grace()), CLEAR, LATE, "end"),
+        (6, Some(fresh()), cleared, IN_TIME, "create"),
+        (6, None, cleared, IN_TIME, "create"),
+        (7, Some(fresh()), LOGIN, IN_TIME, "login"),
+        (7, Some(fresh()), Asked { owner_changes: true, ..VALUE }, IN_TIME, "login"),
+        (7, Some(in_grace()), LOGIN, IN_TIME, "login"),
+        (7, Some(accepted()), LOGIN, IN_TIME, "login"),
+        (8, Some(accepted()), NOTHING, IN_TIME, "move"),
+        (8, Some(accepted()), VALUE, IN_TIME, "move"),
+        (8, Some(accepted()), VALUE, LATE, "move"),
+        (8, Some(accepted()), RENEW, FAILED, "move"),
+        (15, Some(accepted()), NOTHING, LATE, "keep"),
+        (15, Some(accepted()), NOTHING, FAILED, "keep"),
+        (9, Some(whole()), RENEW, IN_TIME, "move"),
+        (12, Some(whole()), VALUE, IN_TIME, "write"),
+        (10, Some(fresh()), RENEW, IN_TIME, "renew"),
+        (10, Some(due_for_another_id()), RENEW, IN_TIME, "renew"),
+        (10, Some(fresh()), RENEW, LATE, "renew"),
+        (15, Some(in_grace()), RENEW, IN_TIME, "keep"),
+        (11, Some(due_for_another_id()), NOTHING, IN_TIME, "renew quietly"),
+        (11, Some(due_for_another_id()), VALUE, IN_TIME, "renew quietly"),
+        (15, Some(due_for_another_id()), NOTHING, LATE, "keep"),
+        (15, Some(due_for_another_id()), NOTHING, FAILED, "keep"),
+        (12, Some(due_for_another_id()), VALUE, FAILED, "write"),
+        (12, Some(fresh()), VALUE, IN_TIME, "write"),
+        (12, Some(fresh()), idle, IN_TIME, "write and send"),
+        (12, Some(in_grace()), idle, IN_TIME, "write"),
+        (15, Some(fresh()), configured, IN_TIME, "keep"),
+        (12, Some(in_grace()), VALUE, IN_TIME, "write"),
+        (12, Some(stale()), VALUE, IN_TIME, "write and send"),
+        (12, Some(stale()), VALUE, LATE, "write"),
+        (14, Some(seen(MINUTE)), NOTHING, IN_TIME, "touch"),
+        (14, Some(seen(MINUTE)), SAME, IN_TIME, "touch"),
+        (10, Some(fresh()), REAUTHENTICATE, IN_TIME, "renew quietly at once"),
+        (12, Some(in_grace()), REAUTHENTICATE, IN_TIME, "write"),
+        (9, Some(whole()), REAUTHENTICATE, IN_TIME, "move"),
+        (13, Some(completes()), NOTHING, IN_TIME, "complete"),
+        (13, Some(completes()), SAME, IN_TIME, "complete"),
+        (15, Some(completes()), NOTHING, LATE, "keep"),
+        (15, Some(completes()), NOTHING, FAILED, "keep"),
+        (12, Some(completes()), VALUE, IN_TIME, "write"),
+        (10, Some(completes()), RENEW, IN_TIME, "renew"),
+        (14, Some(completes()), TOUCH, IN_TIME, "touch"),
+        (14, Some(untold()), NOTHING, IN_TIME, "send"),
+        (15, Some(untold()), NOTHING, LATE, "keep"),
+        (15, Some(untold()), NOTHING, FAILED, "keep"),
+        (12, Some(untold()), VALUE, IN_TIME, "write and send"),
+        (12, Some(untold()), VALUE, LATE, "write"),
+        (10, Some(untold()), RENEW, IN_TIME, "renew"),
+        (14, Some(fresh()), TOUCH, IN_TIME, "touch"),
+        (14, Some(fresh()), TOUCH, LATE, "touch"),
+        (14, Some(in_grace()), TOUCH, IN_TIME, "touch"),
+        (14, Some(stale()), TOUCH, IN_TIME, "touch and send"),
+        (14, Some(stale()), SKIP, IN_TIME, "send"),
+        (11, Some(due_for_another_id()), SKIP, IN_TIME, "renew quietly"),
+        (15, Some(seen(MINUTE)), SKIP, IN_TIME, "keep"),
+        (14, Some(stale()), NOTHING, IN_TIME, "send"),
+        (14, Some(fresh()), RESEAL, LATE, "send"),
+        (15, Some(seen(MINUTE)), NOTHING, LATE, "keep"),
+        (15, Some(seen(MINUTE)), NOTHING, FAILED, "keep"),
+        (15, Some(stale()), NOTHING, LATE, "keep"),
+        (15, Some(fresh()), NOTHING, IN_TIME, "keep"),
+        (15, Some(fresh()), SAME, IN_TIME, "keep"),
     ];
     for (row, session, asked, moment, expected) in rows {
         let plan = plan(session.as_ref(), asked, &POLICY, moment);
@@ -156,6 +208,7 @@ fn by_value_whatever_changes_the_session_sends_it() {
         (fresh(), SAME, "keep"),
         (seen(MINUTE), NOTHING, "touch and send"),
         (stale(), NOTHING, "send"),
+        (fresh(), TOUCH, "touch and send"),
     ] {
         let plan = plan(Some(&session), &asked, &policy, &IN_TIME);
         assert_eq!(kind(plan), expected, "{session:?} {asked:?}");
@@ -192,6 +245,84 @@ fn c15_a_session_that_outlives_every_cookie_is_sent_again_with_a_timeout_of_its_
 }
 
 #[test]
+fn d9_a_request_that_is_no_use_moves_no_expiry_whatever_it_writes() {
+    let hour_ago = Snapshot { stale_key: true, ..seen(HOUR) };
+    for by_value in [false, true] {
+        let policy = Policy { by_value, ..POLICY };
+        for (asked, expected) in
+            [(NOTHING, "send"), (VALUE, "write and send"), (RENEW, "renew"), (RESEAL, "send")]
+        {
+            let asked = Asked { skips: true, ..asked };
+            let plan = plan(Some(&hour_ago), &asked, &policy, &IN_TIME);
+            assert_eq!(kind(plan), expected, "{asked:?}");
+            assert_eq!(plan.times(Some(&hour_ago)), Some(hour_ago.times), "{asked:?}");
+        }
+    }
+}
+
+#[test]
+fn d16_a_touch_that_is_asked_for_is_done_or_too_late_and_never_halfway() {
+    let policy = Policy { token_expires_early: true, ..POLICY };
+    let touch = |session: Snapshot, moment| {
+        let plan = plan(Some(&session), &TOUCH, &policy, &moment);
+        assert_eq!(plan.times(None).unwrap().seen, NOW);
+        kind(plan)
+    };
+    assert_eq!(touch(seen(MINUTE), IN_TIME), "touch and send");
+    // The commit refuses a plan that needs a token now.
+    assert_eq!(touch(seen(MINUTE), LATE), "touch and send");
+    // The client of an old id is told nothing.
+    assert_eq!(touch(Snapshot { in_grace: true, ..seen(MINUTE) }, IN_TIME), "touch");
+}
+
+#[test]
+fn d16_a_lifetime_that_was_said_holds_for_what_this_request_begins() {
+    let own = |seconds| Some(OwnLifetime::Idle(seconds));
+    let of = |session: Option<&Snapshot>, asked: Asked| {
+        plan(session, &asked, &POLICY, &IN_TIME).times(session).unwrap().lifetime
+    };
+    let mut remembered = fresh();
+    remembered.times.lifetime = OwnLifetime::Idle(7);
+    for asked in [VALUE, LOGIN, Asked { ended: true, ..VALUE }] {
+        for session in [None, Some(&remembered)] {
+            let goes_on = session.is_some() && asked == VALUE;
+            let kept = OwnLifetime::Idle(if goes_on { 7 } else { 5 });
+            assert_eq!(of(session, Asked { lifetime: own(5), ..asked }), OwnLifetime::Idle(5));
+            assert_eq!(of(session, Asked { said: own(5), ..asked }), kept, "{asked:?}");
+            let both = Asked { said: own(5), lifetime: own(6), ..asked };
+            assert_eq!(of(session, both), OwnLifetime::Idle(6));
+        }
+    }
+    assert_eq!(of(Some(&remembered), LOGIN), OwnLifetime::Configured);
+    assert_eq!(of(Some(&remembered), RENEW), OwnLifetime::Idle(7));
+    let unticked = Asked { lifetime: Some(OwnLifetime::Configured), ..NOTHING };
+    let plan = plan(Some(&remembered), &unticked, &POLICY, &IN_TIME);
+    assert_eq!(kind(plan), "write and send");
+    assert_eq!(plan.times(None).unwrap().lifetime, OwnLifetime::Configured);
+}
+
+#[test]
+fn d16_a_token_that_is_good_until_a_date_is_not_sent_by_a_touch() {
+    let mut session = seen(HOUR);
+    session.times.lifetime = OwnLifetime::Until(NOW.after(HOUR));
+    let touch = |by_value, longest_expires_early| {
+        let policy = Policy { by_value, longest_expires_early, ..POLICY };
+        kind(plan(Some(&session), &NOTHING, &policy, &IN_TIME))
+    };
+    assert_eq!(touch(false, false), "touch", "a list of devices says when it was used");
+    assert_eq!(touch(true, false), "keep");
+    assert_eq!(touch(true, true), "touch and send", "no cookie lasts as long as that");
+}
+
+#[test]
+fn d16_a_cookie_without_max_age_is_not_sent_to_last_longer() {
+    let policy = Policy { token_expires_early: true, longest_expires_early: true, ..POLICY };
+    let mut session = seen(HOUR);
+    session.times.lifetime = OwnLifetime::BrowserSession;
+    assert_eq!(kind(plan(Some(&session), &NOTHING, &policy, &IN_TIME)), "touch");
+}
+
+#[test]
 fn a_session_that_goes_on_keeps_its_beginning_and_one_that_begins_has_the_present() {
     let session = seen(MINUTE);
     let begin = session.times.created;
@@ -202,6 +333,33 @@ fn a_session_that_goes_on_keeps_its_beginning_and_one_that_begins_has_the_presen
         assert_eq!(plan.times(Some(&session)).unwrap().created, created, "{asked:?}");
     }
     assert_eq!(plan(Some(&session), &CLEAR, &POLICY, &IN_TIME).times(Some(&session)), None);
+}
+
+#[test]
+fn a_session_that_a_login_replaced_begins_nothing_but_a_login() {
+    let cleared = Asked { ended: true, ..VALUE };
+    let owned = Asked { owned: true, ..VALUE };
+    for (row, asked, expected) in [
+        (1, NOTHING, "keep"),
+        (1, RENEW, "keep"),
+        (2, VALUE, "drop"),
+        (2, owned, "drop"),
+        (2, cleared, "drop"),
+        (3, LOGIN, "create"),
+        (4, CLEAR, "keep"),
+        (6, Asked { ended: true, ..LOGIN }, "create"),
+    ] {
+        let plan = super::plan(Standing::Replaced, &asked, &POLICY, &IN_TIME);
+        assert_eq!(kind(plan), expected, "row {row}: {asked:?}");
+    }
+}
+
+#[test]
+fn who_belongs_to_nobody_any_more_has_not_logged_in() {
+    let login = |asked| plan(Some(&fresh()), &asked, &POLICY, &IN_TIME).times(None).unwrap();
+    let leaves = Asked { owner_changes: true, ..VALUE };
+    assert_eq!(login(leaves).authenticated, Timestamp::ZERO);
+    assert_eq!(login(Asked { owned: true, ..leaves }).authenticated, NOW);
 }
 
 /// Every combination of what can be found and asked for.
@@ -216,14 +374,16 @@ fn all(mut check: impl FnMut(Option<Snapshot>, Asked, Moment, Plan)) {
             renewal_due: flag(found, 5),
             ..base
         });
-        for bits in 0..1 << 7 {
+        for bits in 0..1 << 9 {
             for value in [Value::Untouched, Value::Same, Value::Changed] {
                 let asked = Asked {
                     ended: flag(bits, 0),
                     // A login comes with a value.
                     login: flag(bits, 1) && value != Value::Untouched,
                     renew: flag(bits, 2),
-                    idle: flag(bits, 3).then_some(60),
+                    lifetime: flag(bits, 3).then_some(OwnLifetime::Idle(60)),
+                    touch: flag(bits, 7),
+                    skips: flag(bits, 8) && !flag(bits, 7),
                     reseal: flag(bits, 4),
                     value,
                     ..NOTHING
@@ -248,7 +408,7 @@ fn an_end_is_terminal_and_only_a_value_after_it_begins_another() {
 #[test]
 fn nothing_happens_by_itself_after_a_5xx_or_after_the_response() {
     all(|session, asked, moment, plan| {
-        if asked == NOTHING && (moment.late || moment.failed) {
+        if asked.is_nothing() && (moment.late || moment.failed) {
             assert_eq!(plan, Plan::Keep, "{session:?}");
         }
     });

@@ -98,7 +98,7 @@ impl Copies {
     }
 
     /// A write that makes room among an owner's sessions ends some of them.
-    pub fn may_end_others(&self, record: &Record, guard: OwnerGuard) -> Option<Ending<'_>> {
+    pub fn may_end_others(&self, record: &Record, guard: &OwnerGuard) -> Option<Ending<'_>> {
         record.owner.as_ref().filter(|_| guard.limit.is_some()).map(|owner| self.ending(owner))
     }
 

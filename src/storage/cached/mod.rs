@@ -18,8 +18,9 @@ use rocket::tokio::task::JoinHandle;
 use tokio::runtime::Handle;
 
 use super::{
-    Change, Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
-    SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update, Version, no_index,
+    Change, Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Predecessor, Record,
+    SessionStorage, StorageError, StorageKey, Succeed, Successor, Timestamp, Touch, Update,
+    Version, no_index,
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -118,7 +119,7 @@ impl SessionStorage for Cached {
         now: Timestamp,
     ) -> Result<Create> {
         let writing = self.0.copies.writing(key);
-        let _ending = self.0.copies.may_end_others(&record, guard);
+        let _ending = self.0.copies.may_end_others(&record, &guard);
         let created = self.0.storage.create(key, record.clone(), guard, now).await?;
         if created == Create::Created {
             writing.wrote(record);
@@ -146,12 +147,29 @@ impl SessionStorage for Cached {
         now: Timestamp,
     ) -> Result<Update> {
         let writing = self.0.copies.writing(key);
-        let _ending = self.0.copies.may_end_others(&record, guard);
+        let _ending = self.0.copies.may_end_others(&record, &guard);
         let updated = self.0.storage.update(key, expected, record.clone(), guard, now).await?;
         if updated == Update::Updated {
             writing.wrote(record);
         }
         Ok(updated)
+    }
+
+    async fn succeed(
+        &self,
+        new: Successor<'_>,
+        old: Predecessor<'_>,
+        now: Timestamp,
+    ) -> Result<Succeed> {
+        let writing = self.0.copies.writing(new.key);
+        let _replacing = self.0.copies.writing(old.key);
+        let _ending = self.0.copies.may_end_others(&new.record, &new.guard);
+        let record = new.record.clone();
+        let succeeded = self.0.storage.succeed(new, old, now).await?;
+        if matches!(succeeded, Succeed::Created(_)) {
+            writing.wrote(record);
+        }
+        Ok(succeeded)
     }
 
     async fn touch(

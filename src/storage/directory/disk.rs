@@ -64,7 +64,7 @@ impl Disk {
         &self,
         key: &StorageKey,
         record: &Record,
-        guard: OwnerGuard,
+        guard: &OwnerGuard,
         now: Timestamp,
     ) -> Result<Create> {
         loop {
@@ -118,7 +118,7 @@ impl Disk {
         key: &StorageKey,
         expected: Version,
         record: &Record,
-        guard: OwnerGuard,
+        guard: &OwnerGuard,
         now: Timestamp,
     ) -> Result<Update> {
         loop {

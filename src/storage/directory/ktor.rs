@@ -19,8 +19,8 @@ use super::files::{
 };
 use super::threads::Threads;
 use crate::storage::{
-    Create, OwnerGuard, Record, SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update,
-    Version, without_index,
+    Create, OwnerGuard, Predecessor, Record, SessionStorage, StorageError, StorageKey, Succeed,
+    Successor, Timestamp, Touch, Update, Version, without_index,
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -171,7 +171,7 @@ impl SessionStorage for KtorFile {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Create> {
-        without_index(guard)?;
+        without_index(&guard)?;
         let create = move |file: &Work| {
             match file.read(now)? {
                 // Equal content alone may be another login's.
@@ -205,7 +205,7 @@ impl SessionStorage for KtorFile {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update> {
-        without_index(guard)?;
+        without_index(&guard)?;
         let update = move |file: &Work| match file.read(now)? {
             None => Ok(Update::Missing),
             Some(found) if ![expected, record.version].contains(&found.version) => {
@@ -214,6 +214,11 @@ impl SessionStorage for KtorFile {
             Some(_) => file.write(&record).map(|()| Update::Updated),
         };
         Ok(self.run(update).await?.unwrap_or(Update::Missing))
+    }
+
+    /// Two sessions are two files, so they are two storages.
+    async fn succeed(&self, _: Successor<'_>, _: Predecessor<'_>, _: Timestamp) -> Result<Succeed> {
+        Err(StorageError::Other("one file of Ktor's is one session".into(), None))
     }
 
     async fn touch(&self, _: &StorageKey, last_seen: Timestamp, _: Timestamp) -> Result<Touch> {

@@ -84,7 +84,7 @@ impl SessionStorage for Directory {
         now: Timestamp,
     ) -> Result<Create, StorageError> {
         let key = key.clone();
-        self.run(move |disk| disk.create(&key, &record, guard, now)).await
+        self.run(move |disk| disk.create(&key, &record, &guard, now)).await
     }
 
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
@@ -101,7 +101,7 @@ impl SessionStorage for Directory {
         now: Timestamp,
     ) -> Result<Update, StorageError> {
         let key = key.clone();
-        self.run(move |disk| disk.update(&key, expected, &record, guard, now)).await
+        self.run(move |disk| disk.update(&key, expected, &record, &guard, now)).await
     }
 
     async fn touch(

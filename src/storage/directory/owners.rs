@@ -89,14 +89,17 @@ impl Disk {
         &self,
         key: &StorageKey,
         record: &Record,
-        guard: OwnerGuard,
+        guard: &OwnerGuard,
         now: Timestamp,
     ) -> Result<Vec<StorageKey>> {
         let (Some(owner), Some(limit)) = (&record.owner, guard.limit) else {
             return Ok(Vec::new());
         };
         let mut sessions = Vec::new();
-        for other in self.owned(owner)?.into_iter().filter(|other| other != key) {
+        for other in self.owned(owner)? {
+            if other == *key || guard.replaces.as_ref() == Some(&other) {
+                continue;
+            }
             if let Some(found) = self.theirs(owner, &other, now)? {
                 sessions.push((found.created, other));
             }
@@ -112,7 +115,7 @@ impl Disk {
         &self,
         key: &StorageKey,
         record: &Record,
-        guard: OwnerGuard,
+        guard: &OwnerGuard,
         now: Timestamp,
         locks: &Locks,
     ) -> Result<Joined> {

@@ -62,7 +62,7 @@ impl SessionStorage for Memory {
         now: Timestamp,
     ) -> Result<Create, StorageError> {
         let table = &*self.0;
-        table.purge_owner(&record, guard, now);
+        table.purge_owner(&record, &guard, now);
         table.reserve(now)?;
         let mut shard = table.shard(key);
         table.tidy(&mut shard, now);
@@ -75,7 +75,7 @@ impl SessionStorage for Memory {
         } else if shard.marks.stands(key, now) {
             Err(Create::Refused(Refused::Revoked))
         } else if let Some(owner) = &record.owner {
-            let joined = table.owners(owner).join(owner, record.created, key, guard);
+            let joined = table.owners(owner).join(owner, record.created, key, &guard);
             joined.map_err(Create::Refused)
         } else {
             Ok(Vec::new())
@@ -107,7 +107,7 @@ impl SessionStorage for Memory {
         now: Timestamp,
     ) -> Result<Update, StorageError> {
         let table = &*self.0;
-        table.purge_owner(&record, guard, now);
+        table.purge_owner(&record, &guard, now);
         let mut shard = table.shard(key);
         let Some(slot) = shard.get(key).filter(|slot| slot.is_live(now)) else {
             return Ok(Update::Missing);
@@ -121,7 +121,7 @@ impl SessionStorage for Memory {
         let moves = slot.owner() != record.owner.as_ref();
         let mut victims = Vec::new();
         if let Some(owner) = record.owner.as_ref().filter(|_| moves) {
-            match table.owners(owner).join(owner, record.created, key, guard) {
+            match table.owners(owner).join(owner, record.created, key, &guard) {
                 Ok(pushed_out) => victims = pushed_out,
                 Err(refused) => return Ok(Update::Refused(refused)),
             }

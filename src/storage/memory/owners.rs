@@ -28,13 +28,6 @@ enum Sessions {
 }
 
 impl Sessions {
-    fn len(&self) -> usize {
-        match self {
-            Self::One(..) => 1,
-            Self::Many(sessions) => sessions.len(),
-        }
-    }
-
     /// The keys, the oldest first.
     fn keys(&self) -> Vec<StorageKey> {
         match self {
@@ -53,7 +46,7 @@ impl Owners {
         owner: &OwnerKey,
         created: Timestamp,
         key: &StorageKey,
-        guard: OwnerGuard,
+        guard: &OwnerGuard,
     ) -> Result<Vec<StorageKey>, Refused> {
         let revoked = self.revoked.get(owner).copied().unwrap_or(self.floor);
         if guard.generation.is_some_and(|generation| generation.0 < revoked) {
@@ -61,11 +54,12 @@ impl Owners {
         }
         let mut victims = Vec::new();
         if let Some(limit) = guard.limit {
-            let surplus = (self.count(owner) + 1).saturating_sub(limit.max.max(1));
+            victims = self.keys(owner);
+            victims.retain(|other| guard.replaces.as_ref() != Some(other));
+            let surplus = (victims.len() + 1).saturating_sub(limit.max.max(1));
             if surplus > 0 && limit.policy == OwnerLimitPolicy::Refuse {
                 return Err(Refused::LimitReached);
             }
-            victims = self.keys(owner);
             victims.truncate(surplus);
         }
         let joined = match self.sessions.remove(owner) {
@@ -132,9 +126,5 @@ impl Owners {
     /// An owner's records, the oldest first.
     pub fn keys(&self, owner: &OwnerKey) -> Vec<StorageKey> {
         self.sessions.get(owner).map(Sessions::keys).unwrap_or_default()
-    }
-
-    fn count(&self, owner: &OwnerKey) -> usize {
-        self.sessions.get(owner).map_or(0, Sessions::len)
     }
 }

@@ -204,7 +204,7 @@ impl Table {
     }
 
     /// Removes an owner's expired records, so that a limit counts the living.
-    pub fn purge_owner(&self, record: &Record, guard: OwnerGuard, now: Timestamp) {
+    pub fn purge_owner(&self, record: &Record, guard: &OwnerGuard, now: Timestamp) {
         let Some(owner) = record.owner.as_ref().filter(|_| guard.limit.is_some()) else { return };
         let keys = self.owners(owner).keys(owner);
         for key in keys {

@@ -9,12 +9,16 @@
 //! ```
 //!
 //! A record and its owner lie in different slots of a cluster, so no script
-//! touches both. A login first reserves an entry in the owner's index, then
+//! touches both there. A login first reserves an entry in the owner's index, then
 //! writes the record, then confirms. So the index is never short of a live
 //! record; an entry without one is not listed. An entry is the record's key and
 //! a reservation, the version that it was first written for the owner with. The
 //! record holds it, too: no two logins share one, so whoever removes an entry can
 //! never remove a later one.
+//!
+//! Where one server has all slots, and says so, one script does these three steps,
+//! and what it does to the session that the login replaces. Only if others have to
+//! make room first, the steps are taken one by one. What follows holds for both.
 //!
 //! A revocation begins a new generation first: whoever has not reserved yet is
 //! refused there; whoever has is in the index. Its record is deleted, and a mark
@@ -33,6 +37,7 @@
 mod ask;
 mod changes;
 mod connection;
+mod login;
 mod open;
 mod owners;
 mod record;
@@ -52,8 +57,9 @@ use script::{Call, Script, Scripts};
 use target::Target;
 
 use super::{
-    Change, Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record, Refused,
-    SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update, Version, in_order,
+    Change, Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Predecessor, Record,
+    Refused, SessionStorage, StorageError, StorageKey, Succeed, Successor, Timestamp, Touch,
+    Update, Version, in_order,
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -91,6 +97,8 @@ pub struct Redis {
     connection: Connection,
     prefix: Arc<str>,
     scripts: Arc<Scripts>,
+    /// One has all slots, and says so.
+    one_server: bool,
     warning: Option<String>,
 }
 
@@ -128,6 +136,22 @@ impl Redis {
         call
     }
 
+    /// What is left to do for the owners' indexes after an `update`.
+    async fn keep_books(
+        &self,
+        (key, record): (&StorageKey, &Record),
+        word: &str,
+        before: &[u8],
+        now: Timestamp,
+    ) {
+        let ("done" | "pushed", Some(before)) = (word, Header::of(before)) else { return };
+        if before.owner == record.owner {
+            self.keep_index(&before, record.expires, now).await;
+        } else {
+            self.forget(before.entry(key).as_ref()).await;
+        }
+    }
+
     /// The record of a key and the reservation it was written for.
     async fn find(&self, key: &StorageKey, now: Timestamp) -> Result<Option<(u64, Record)>> {
         let mut command = redis::cmd("GET");
@@ -147,29 +171,11 @@ impl SessionStorage for Redis {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Create> {
-        let entry = match self.reserve(key, &record, guard, now).await? {
-            Reserved::Yes(entry) => entry,
-            Reserved::No(refused) => {
-                // Unless it was written before, and has been excepted since.
-                let found = self.find(key, now).await?;
-                let own = found.is_some_and(|(_, found)| found.version == record.version);
-                return Ok(if own { Create::Created } else { Create::Refused(refused) });
-            }
-        };
-        let call = self.written(&self.scripts.create, key, &record, entry.as_ref(), now);
-        let answer: String = self.run(call).await?;
-        if answer == "done" {
-            self.confirm(entry.as_ref()).await;
-        } else {
-            self.forget(entry.as_ref()).await;
+        let new = Successor { key, record, guard };
+        if self.one_server && new.record.owner.is_some() {
+            return Ok(self.create_at_once(&new, None, now).await?.0);
         }
-        match answer.as_str() {
-            // If pushed, it began, and a later login has ended it.
-            "done" | "pushed" => Ok(Create::Created),
-            "exists" => Ok(Create::Exists),
-            "revoked" => Ok(Create::Refused(Refused::Revoked)),
-            _ => Err(late()),
-        }
+        self.create_apart(&new, false, now).await
     }
 
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
@@ -192,32 +198,40 @@ impl SessionStorage for Redis {
         let mut entry = None;
         let mut answer = swap(None).await?;
         if answer.0 == "moves" {
-            entry = match self.reserve(key, &record, guard, now).await? {
+            entry = match self.reserve(key, &record, &guard, false, now).await? {
                 Reserved::Yes(entry) => entry,
                 Reserved::No(refused) => return Ok(Update::Refused(refused)),
             };
             answer = swap(entry.as_ref()).await?;
         }
-        let (word, before) = (answer.0.as_str(), Header::of(&answer.1));
-        match word {
+        match answer.0.as_str() {
             "done" => self.confirm(entry.as_ref()).await,
             _ => self.forget(entry.as_ref()).await,
         }
-        if let ("done" | "pushed", Some(before)) = (word, before) {
-            if before.owner == record.owner {
-                self.keep_index(&before, record.expires, now).await;
-            } else {
-                self.forget(before.entry(key).as_ref()).await;
+        self.keep_books((key, &record), &answer.0, &answer.1, now).await;
+        updated(&answer.0)
+    }
+
+    async fn succeed(
+        &self,
+        new: Successor<'_>,
+        old: Predecessor<'_>,
+        now: Timestamp,
+    ) -> Result<Succeed> {
+        let (created, replaced) = if self.one_server {
+            self.create_at_once(&new, Some(&old), now).await?
+        } else {
+            (self.create_apart(&new, false, now).await?, None)
+        };
+        Ok(match (created, replaced) {
+            (Create::Created, Some(replaced)) => Succeed::Created(replaced),
+            (Create::Created, None) => {
+                let (Predecessor { key, expected, record }, free) = (old, OwnerGuard::default());
+                Succeed::Created(self.update(key, expected, record, free, now).await?)
             }
-        }
-        match word {
-            // If pushed, it became the owner's, and a later login has ended it.
-            "done" | "pushed" => Ok(Update::Updated),
-            "conflict" => Ok(Update::Conflict),
-            "revoked" => Ok(Update::Refused(Refused::Revoked)),
-            "missing" => Ok(Update::Missing),
-            _ => Err(late()),
-        }
+            (Create::Exists, _) => Succeed::Exists,
+            (Create::Refused(refused), _) => Succeed::Refused(refused),
+        })
     }
 
     async fn touch(
@@ -334,6 +348,29 @@ impl OwnerIndex for Redis {
 impl std::fmt::Debug for Redis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Redis").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+/// What the script `create` says.
+fn created(word: &str) -> Result<Create> {
+    match word {
+        // If pushed, it began, and a later login has ended it.
+        "done" | "pushed" => Ok(Create::Created),
+        "exists" => Ok(Create::Exists),
+        "revoked" => Ok(Create::Refused(Refused::Revoked)),
+        _ => Err(late()),
+    }
+}
+
+/// What the script `update` says.
+fn updated(word: &str) -> Result<Update> {
+    match word {
+        // If pushed, it became the owner's, and a later login has ended it.
+        "done" | "pushed" => Ok(Update::Updated),
+        "conflict" => Ok(Update::Conflict),
+        "revoked" => Ok(Update::Refused(Refused::Revoked)),
+        "missing" => Ok(Update::Missing),
+        _ => Err(late()),
     }
 }
 

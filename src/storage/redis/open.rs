@@ -69,6 +69,7 @@ impl Redis {
             connection: Connection::new(target),
             prefix: prefix.into(),
             scripts: Arc::new(Scripts::new()),
+            one_server: false,
             warning: None,
         }
     }
@@ -85,6 +86,7 @@ impl Redis {
             storage = Self::with(Target::Cluster(vec![node.clone()]), storage.prefix.to_string());
             let _: Value = storage.ask(redis::cmd("PING")).await?;
         }
+        storage.one_server = matches!(&*about, [one] if one.is("cluster_enabled", "0"));
         storage.warning = warning_of(&about)?;
         Ok(storage)
     }

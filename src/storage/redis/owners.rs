@@ -4,6 +4,7 @@ use redis::Pipeline;
 use rocket::futures::future::try_join_all;
 
 use super::record::Header;
+use super::script::Call;
 use super::{MARK, Redis, Result, SETTLED_SECONDS, index_ttl, millis};
 use crate::storage::{
     OwnerGuard, OwnerKey, OwnerLimitPolicy, Record, Refused, StorageError, StorageKey, Timestamp,
@@ -31,6 +32,14 @@ impl Entry {
         member
     }
 
+    /// The one that a record gets; none without an owner.
+    pub fn new(key: &StorageKey, record: &Record) -> Option<Self> {
+        let owner = record.owner.clone()?;
+        // As random as the version. A write that is sent again finds its own entry.
+        let reservation = record.version.0;
+        Some(Self { owner, key: key.clone(), reservation, since: String::new() })
+    }
+
     pub fn all(owner: &OwnerKey, members: &[Vec<u8>]) -> Vec<Self> {
         let entry = |member: &Vec<u8>| {
             let (key, reservation) = member.split_first_chunk()?;
@@ -42,6 +51,28 @@ impl Entry {
     }
 }
 
+/// What `reserve` has for arguments.
+pub(super) fn reservation(
+    call: &mut Call<'_>,
+    entry: &Entry,
+    record: &Record,
+    guard: &OwnerGuard,
+    checked: bool,
+    now: Timestamp,
+) {
+    let OwnerGuard { generation, limit, replaces } = guard;
+    let refuse = limit.is_some_and(|limit| limit.policy == OwnerLimitPolicy::Refuse);
+    call.arg(&entry.member()[..])
+        .arg(record.created.as_millis())
+        .arg(generation.map_or(String::new(), |generation| generation.0.to_string()))
+        .arg(limit.map_or(0, |limit| limit.max))
+        .arg(if refuse { "refuse" } else { "end" })
+        .arg(index_ttl(record.expires, now))
+        .arg(if checked { "checked" } else { "" })
+        .arg(SETTLED_SECONDS)
+        .arg(replaces.as_ref().map_or(&[][..], |replaced| replaced.as_bytes()));
+}
+
 pub(super) enum Reserved {
     /// None for a record without an owner.
     Yes(Option<Entry>),
@@ -49,56 +80,63 @@ pub(super) enum Reserved {
 }
 
 impl Redis {
-    /// Makes room for a record in its owner's index.
+    /// Makes room for a record in its owner's index. `full` says that the index has been
+    /// found full.
     pub(super) async fn reserve(
         &self,
         key: &StorageKey,
         record: &Record,
-        guard: OwnerGuard,
+        guard: &OwnerGuard,
+        mut full: bool,
         now: Timestamp,
     ) -> Result<Reserved> {
-        let Some(owner) = record.owner.clone() else { return Ok(Reserved::Yes(None)) };
-        let limit = guard.limit.map_or(0, |limit| limit.max);
-        let refuse = guard.limit.is_some_and(|limit| limit.policy == OwnerLimitPolicy::Refuse);
-        // As random as the version. A write that is sent again finds its own entry.
-        let reservation = record.version.0;
-        let mut entry = Entry { owner, key: key.clone(), reservation, since: String::new() };
-        let mut checked = "";
+        let Some(mut entry) = Entry::new(key, record) else { return Ok(Reserved::Yes(None)) };
         loop {
-            let mut call = self.scripts.reserve.key(self.of_owner(&entry.owner, 'i'));
-            call.key(self.of_owner(&entry.owner, 'w')).key(self.of_owner(&entry.owner, 'g'));
-            call.arg(&entry.member()[..])
-                .arg(record.created.as_millis())
-                .arg(guard.generation.map_or(String::new(), |generation| generation.0.to_string()))
-                .arg(limit)
-                .arg(if refuse { "refuse" } else { "end" })
-                .arg(index_ttl(record.expires, now))
-                .arg(checked)
-                .arg(SETTLED_SECONDS);
+            if full {
+                self.forget_settled(&entry.owner, now).await?;
+            }
+            let mut call = self.scripts.reserve.call();
+            self.owners_keys(&mut call, &entry.owner);
+            reservation(&mut call, &entry, record, guard, full, now);
             let (word, since, victims, suspects): (String, _, Vec<Vec<u8>>, Vec<Vec<u8>>) =
                 self.run(call).await?;
             match word.as_str() {
                 "revoked" => return Ok(Reserved::No(Refused::Revoked)),
                 "limit" => return Ok(Reserved::No(Refused::LimitReached)),
-                "full" => {
-                    let mut call = self.scripts.settled.key(self.of_owner(&entry.owner, 'i'));
-                    call.key(self.of_owner(&entry.owner, 'w')).arg(SETTLED_SECONDS);
-                    let entries = Entry::all(&entry.owner, &self.run::<Vec<Vec<u8>>>(call).await?);
-                    self.forget_dead(entries, now).await?;
-                    checked = "checked";
-                }
+                "full" => full = true,
                 _ => {
                     let victims = Entry::all(&entry.owner, &victims);
                     let ended = victims.iter().map(|entry| self.end_reserved(entry, "pushed", now));
                     try_join_all(ended).await?;
                     self.forget(&victims).await;
-                    // No login fails because of them.
-                    let _ = self.forget_dead(Entry::all(&entry.owner, &suspects), now).await;
+                    self.look_at(&entry.owner, &suspects, now).await;
                     entry.since = since;
                     return Ok(Reserved::Yes(Some(entry)));
                 }
             }
         }
+    }
+
+    /// What `reserve` has for keys.
+    pub(super) fn owners_keys(&self, call: &mut Call<'_>, owner: &OwnerKey) {
+        for what in ['i', 'w', 'g'] {
+            call.key(self.of_owner(owner, what));
+        }
+    }
+
+    /// Removes some entries of a long index if their records do not live. No login
+    /// fails because of them.
+    pub(super) async fn look_at(&self, owner: &OwnerKey, suspects: &[Vec<u8>], now: Timestamp) {
+        let _ = self.forget_dead(Entry::all(owner, suspects), now).await;
+    }
+
+    /// Removes the entries whose records do not live, of those that have been written,
+    /// or never will be.
+    async fn forget_settled(&self, owner: &OwnerKey, now: Timestamp) -> Result<()> {
+        let mut call = self.scripts.settled.key(self.of_owner(owner, 'i'));
+        call.key(self.of_owner(owner, 'w')).arg(SETTLED_SECONDS);
+        let entries = Entry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
+        self.forget_dead(entries, now).await
     }
 
     /// Removes those entries of an owner whose records do not live. They have been

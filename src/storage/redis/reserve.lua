@@ -3,14 +3,25 @@
 -- what once does.
 -- KEYS: index, pending, generation.
 -- ARGV: entry, created, generation or '', limit, 'end' or 'refuse', ttl, 'checked' or '',
---       seconds after which a login has failed
+--       seconds after which a login has failed, key of the record that it replaces or ''
 if ARGV[3] ~= '' and tonumber(redis.call('GET', KEYS[3]) or 0) > tonumber(ARGV[3]) then
   return { 'revoked', '', {}, {} }
 end
 local own = redis.call('ZSCORE', KEYS[1], ARGV[1]) and 1 or 0
 local surplus = redis.call('ZCARD', KEYS[1]) - own - tonumber(ARGV[4]) + 1
+local limited = tonumber(ARGV[4]) > 0
+local replaced = 0
+if limited and surplus > 0 and ARGV[9] ~= '' then
+  -- Whatever stands here for a key, it has one record at most.
+  for _, entry in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+    if string.sub(entry, 1, 32) == ARGV[9] and entry ~= ARGV[1] then
+      replaced = replaced + 1
+    end
+  end
+  surplus = surplus - replaced
+end
 local victims = {}
-if tonumber(ARGV[4]) > 0 and surplus > 0 then
+if limited and surplus > 0 then
   if ARGV[7] == '' then
     -- The caller first finds out which of them still live.
     return { 'full', '', {}, {} }
@@ -20,8 +31,9 @@ if tonumber(ARGV[4]) > 0 and surplus > 0 then
   end
   if ARGV[5] == 'end' then
     -- They stay in the index until they have been ended, so that nobody overlooks them.
-    for _, entry in ipairs(redis.call('ZRANGE', KEYS[1], 0, surplus - 1 + own)) do
-      if entry ~= ARGV[1] and #victims < surplus then
+    for _, entry in ipairs(redis.call('ZRANGE', KEYS[1], 0, surplus - 1 + own + replaced)) do
+      local stays = entry == ARGV[1] or string.sub(entry, 1, 32) == ARGV[9]
+      if not stays and #victims < surplus then
         victims[#victims + 1] = entry
       end
     end
@@ -36,7 +48,7 @@ for _, key in ipairs({ KEYS[1], KEYS[2] }) do
   end
 end
 local suspects = {}
-if tonumber(ARGV[4]) == 0 and redis.call('ZCARD', KEYS[1]) > 16 then
+if not limited and redis.call('ZCARD', KEYS[1]) > 16 then
   for _, entry in ipairs(redis.call('ZRANDMEMBER', KEYS[1], 3)) do
     local pending = redis.call('HGET', KEYS[2], entry)
     if not pending or since - pending > tonumber(ARGV[8]) then

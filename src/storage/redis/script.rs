@@ -6,8 +6,9 @@ use sha1::{Digest, Sha1};
 use crate::crypto::hex;
 
 /// A script, and the hash that servers know it by once they have run it.
+#[derive(Clone)]
 pub(super) struct Script {
-    code: &'static str,
+    code: String,
     hash: String,
     /// To run it twice does what once does, whatever happens in between.
     repeatable: bool,
@@ -30,32 +31,57 @@ pub(super) struct Scripts {
     pub reserve: Script,
     pub settled: Script,
     pub revoke: Script,
+    pub login: Script,
+    /// The same, over a session.
+    pub succeed: Script,
 }
 
 impl Scripts {
     pub fn new() -> Self {
+        let [create, update, reserve] =
+            [include_str!("create.lua"), include_str!("update.lua"), include_str!("reserve.lua")];
+        let login = Script::new(&format!(
+            "{}{}{}{}",
+            function("reserve", reserve),
+            function("create", create),
+            function("update", update),
+            include_str!("login.lua"),
+        ));
         Self {
-            create: Script::new(include_str!("create.lua")),
-            update: Script { repeatable: false, ..Script::new(include_str!("update.lua")) },
+            create: Script::new(create),
+            update: Script { repeatable: false, ..Script::new(update) },
             touch: Script::new(include_str!("touch.lua")),
             // It would say that nothing was there.
             end: Script { repeatable: false, ..Script::new(include_str!("end.lua")) },
             end_reserved: Script::new(include_str!("end_reserved.lua")),
-            reserve: Script::new(include_str!("reserve.lua")),
+            reserve: Script::new(reserve),
             settled: Script::new(include_str!("settled.lua")),
             revoke: Script::new(include_str!("revoke.lua")),
+            succeed: Script { repeatable: false, ..login.clone() },
+            login,
         }
     }
 }
 
+/// A script as a function, for another one.
+fn function(name: &str, code: &str) -> String {
+    format!("local function {name}(KEYS, ARGV)\n{code}end\n")
+}
+
 impl Script {
-    fn new(code: &'static str) -> Self {
+    fn new(code: &str) -> Self {
         let hash = hex::encode(&Sha1::digest(code));
-        Self { code, hash, repeatable: true }
+        Self { code: code.to_owned(), hash, repeatable: true }
+    }
+
+    pub fn call(&self) -> Call<'_> {
+        Call { script: self, keys: Vec::new(), arguments: Vec::new() }
     }
 
     pub fn key(&self, key: String) -> Call<'_> {
-        Call { script: self, keys: vec![key], arguments: Vec::new() }
+        let mut call = self.call();
+        call.key(key);
+        call
     }
 }
 
@@ -81,7 +107,7 @@ impl Call<'_> {
 
     /// For one that has not, and will know it from then on.
     pub fn by_code(&self) -> Cmd {
-        self.command("EVAL", self.script.code)
+        self.command("EVAL", &self.script.code)
     }
 
     fn command(&self, name: &str, script: &str) -> Cmd {

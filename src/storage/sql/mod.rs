@@ -29,8 +29,9 @@ use statements::Statements;
 use tokio::sync::Mutex;
 
 use super::{
-    Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record, Refused,
-    SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update, Version,
+    Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Predecessor, Record, Refused,
+    SessionStorage, StorageError, StorageKey, Succeed, Successor, Timestamp, Touch, Update,
+    Version,
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -100,44 +101,61 @@ impl<E: Engine> Sql<E> {
         Ok(found.into_iter().next().map(|(_, record)| record))
     }
 
+    /// Creates the one record. If the other stands as expected, it is replaced in the
+    /// same transaction; the second answer says whether it was.
     async fn try_create(
         &self,
-        key: &StorageKey,
-        record: &Record,
-        guard: OwnerGuard,
+        new: &Successor<'_>,
+        old: Option<&Predecessor<'_>>,
         now: Timestamp,
-    ) -> sqlx::Result<Create> {
+    ) -> sqlx::Result<(Create, bool)> {
+        let Successor { key, record, .. } = new;
         loop {
             let mut lease = self.lease_to_write().await?;
-            let created = match &record.owner {
-                None => self.insert(&mut lease, key, record).await,
-                Some(owner) => {
-                    let mut transaction = lease.begin_with(E::DIALECT.begin).await?;
-                    let created = match self.join(&mut transaction, owner, key, guard, now).await {
-                        Ok(None) => self.insert(&mut transaction, key, record).await,
-                        Ok(Some(refused)) => Ok(Create::Refused(refused)),
-                        Err(cause) => Err(cause),
-                    };
-                    let stands = |created: &Create| *created == Create::Created;
-                    finish(transaction, created, stands).await
-                }
+            let begun = if record.owner.is_none() && old.is_none() {
+                self.insert(&mut lease, key, record).await.map(|created| (created, false))
+            } else {
+                let mut transaction = lease.begin_with(E::DIALECT.begin).await?;
+                let begun = self.begin(&mut transaction, new, old, now).await;
+                let stands = |(created, _): &(Create, bool)| *created == Create::Created;
+                finish(transaction, begun, stands).await
             };
-            match lease.settle(created) {
-                Ok(Create::Refused(refused)) => {
+            match lease.settle(begun) {
+                Ok((Create::Refused(refused), _)) => {
                     // Unless it was written before, and has been excepted since.
                     let own = self.in_the_way(key, record, now).await? == Some(Create::Created);
-                    return Ok(if own { Create::Created } else { Create::Refused(refused) });
+                    let answer = if own { Create::Created } else { Create::Refused(refused) };
+                    return Ok((answer, false));
                 }
                 Err(sqlx::Error::Database(cause)) if cause.is_unique_violation() => {
                     if let Some(answer) = self.in_the_way(key, record, now).await? {
-                        return Ok(answer);
+                        return Ok((answer, false));
                     }
                     let values = [Value::Bytes(key.as_bytes()), millis(now), mark_until(now)];
                     self.execute_one(&self.statements.delete_expired, &values).await?;
                 }
-                created => return created,
+                begun => return begun,
             }
         }
+    }
+
+    async fn try_succeed(
+        &self,
+        new: &Successor<'_>,
+        old: &Predecessor<'_>,
+        now: Timestamp,
+    ) -> sqlx::Result<Succeed> {
+        let (created, replaced) = self.try_create(new, Some(old), now).await?;
+        Ok(match created {
+            Create::Created if replaced => Succeed::Created(Update::Updated),
+            // It was sent before, or what it takes the place of has changed.
+            Create::Created => {
+                let (Predecessor { key, expected, record }, free) = (old, OwnerGuard::default());
+                Succeed::Created(self.try_update(key, *expected, record, &free, now).await?)
+            }
+            Create::Exists => Succeed::Exists,
+            Create::Refused(refused) => Succeed::Refused(refused),
+        })
     }
 
     /// Why `record` cannot be written; `None` if nothing is in its way, or something
@@ -166,7 +184,7 @@ impl<E: Engine> Sql<E> {
         key: &StorageKey,
         expected: Version,
         record: &Record,
-        guard: OwnerGuard,
+        guard: &OwnerGuard,
         now: Timestamp,
     ) -> sqlx::Result<Update> {
         let old = (key, expected);
@@ -232,7 +250,8 @@ impl<E: Engine> SessionStorage for Sql<E> {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Create> {
-        settled!(self.try_create(key, &record, guard, now))
+        let new = Successor { key, record, guard };
+        settled!(self.try_create(&new, None, now)).map(|(created, _)| created)
     }
 
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
@@ -247,7 +266,16 @@ impl<E: Engine> SessionStorage for Sql<E> {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update> {
-        settled!(self.try_update(key, expected, &record, guard, now))
+        settled!(self.try_update(key, expected, &record, &guard, now))
+    }
+
+    async fn succeed(
+        &self,
+        new: Successor<'_>,
+        old: Predecessor<'_>,
+        now: Timestamp,
+    ) -> Result<Succeed> {
+        settled!(self.try_succeed(&new, &old, now))
     }
 
     async fn touch(

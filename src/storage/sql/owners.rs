@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::engine::{Engine, Value};
 use super::{Sql, millis, number};
 use crate::storage::{
-    Create, OwnerGuard, OwnerKey, OwnerLimitPolicy, Record, Refused, StorageKey, Timestamp, Update,
-    Version,
+    Create, OwnerGuard, OwnerKey, OwnerLimitPolicy, Predecessor, Record, Refused, StorageKey,
+    Successor, Timestamp, Update, Version,
 };
 
 impl<E: Engine> Sql<E> {
@@ -17,10 +17,12 @@ impl<E: Engine> Sql<E> {
         connection: &mut E::Connection,
         owner: &OwnerKey,
         key: &StorageKey,
-        guard: OwnerGuard,
+        guard: &OwnerGuard,
         now: Timestamp,
     ) -> sqlx::Result<Option<Refused>> {
-        let (owner, key) = (Value::Bytes(owner.as_bytes()), Value::Bytes(key.as_bytes()));
+        let replaced = guard.replaces.as_ref().unwrap_or(key);
+        let [key, replaced] = [key, replaced].map(|key| Value::Bytes(key.as_bytes()));
+        let owner = Value::Bytes(owner.as_bytes());
         let now = millis(now);
         self.execute(connection, &self.statements.join, &[owner, now, now]).await?;
         if let Some(begun) = guard.generation {
@@ -31,17 +33,42 @@ impl<E: Engine> Sql<E> {
         }
         if let Some(limit) = guard.limit {
             let count = &self.statements.count_others;
-            let others = self.fetch_number(connection, count, &[owner, now, key]).await?;
+            let others = self.fetch_number(connection, count, &[owner, now, key, replaced]).await?;
             let surplus = others.saturating_add(1).saturating_sub(number(limit.max));
             if surplus > 0 {
                 if limit.policy == OwnerLimitPolicy::Refuse {
                     return Ok(Some(Refused::LimitReached));
                 }
-                let oldest = &[owner, now, key, Value::Number(surplus)];
+                let oldest = &[owner, now, key, replaced, Value::Number(surplus)];
                 self.execute(connection, &self.statements.end_oldest, oldest).await?;
             }
         }
         Ok(None)
+    }
+
+    /// Creates the one record, if its owner's guard allows it, and replaces the other, if
+    /// that stands as expected; the second answer says whether it did.
+    pub(super) async fn begin(
+        &self,
+        connection: &mut E::Connection,
+        new: &Successor<'_>,
+        old: Option<&Predecessor<'_>>,
+        now: Timestamp,
+    ) -> sqlx::Result<(Create, bool)> {
+        let Successor { key, record, guard } = new;
+        if let Some(owner) = &record.owner
+            && let Some(refused) = self.join(connection, owner, key, guard, now).await?
+        {
+            return Ok((Create::Refused(refused), false));
+        }
+        let created = self.insert(connection, key, record).await?;
+        // What becomes an owner's needs that owner's lock.
+        let Some(old) = old.filter(|old| old.record.owner.is_none()) else {
+            return Ok((created, false));
+        };
+        let (replace, place) = (&self.statements.replace, (old.key, old.expected));
+        let replaced = self.swap(connection, replace, place, &old.record, now).await?;
+        Ok((created, replaced))
     }
 
     pub(super) async fn insert(
@@ -62,7 +89,7 @@ impl<E: Engine> Sql<E> {
         connection: &mut E::Connection,
         old: (&StorageKey, Version),
         record: &Record,
-        guard: OwnerGuard,
+        guard: &OwnerGuard,
         now: Timestamp,
     ) -> sqlx::Result<Option<Update>> {
         if let Some(owner) = &record.owner

@@ -48,6 +48,8 @@ impl Statements {
         let [or_update, or_mark] = ["owner", "id"].map(|key| or_update.replace("{key}", key));
         let sql = |text: String| parameters(dialect.numbered, &text);
         let live = "owner = ? AND expires > ?";
+        // Than the new one, and the one that it replaces.
+        let others = format!("{live} AND id <> ? AND id <> ?");
         let replace = format!(
             "UPDATE {table} SET version = ?, owner = ?, created = ?, last_seen = ?, expires = ?, payload = ? \
              WHERE id = ? AND version = ? AND expires > ?"
@@ -100,13 +102,8 @@ impl Statements {
                  {or_update} generation = {larger}({owners}.generation + 1, ?), last_used = ?"
             )),
             generation: sql(format!("SELECT generation FROM {owners} WHERE owner = ?")),
-            count_others: sql(format!("SELECT COUNT(*) FROM {table} WHERE {live} AND id <> ?")),
-            end_oldest: sql(first(
-                table,
-                "id",
-                &format!("{live} AND id <> ? ORDER BY created, id"),
-                false,
-            )),
+            count_others: sql(format!("SELECT COUNT(*) FROM {table} WHERE {others}")),
+            end_oldest: sql(first(table, "id", &format!("{others} ORDER BY created, id"), false)),
             numbered: dialect.numbered,
             table: table.to_owned(),
         }

@@ -23,7 +23,7 @@ cases! {
     update_never_inserts: "`update` never inserts",
     update_after_invalidate_is_missing: "nothing that was ended comes back by an `update`",
     invalidate_is_idempotent: "`invalidate` deletes, and says whether there was anything",
-    a_guard_needs_an_index: "a storage without an index of owners refuses every guard, and stores a record that has an owner",
+    a_guard_needs_an_index: "a storage without an index of owners refuses every guard that needs one, and stores a record that has an owner",
     two_handles_agree: "two handles on one backend see the same records",
 }
 
@@ -209,7 +209,7 @@ async fn a_guard_needs_an_index(it: Subject) -> Check {
         OwnerGuard { generation: Some(Generation(u64::MAX)), ..FREE },
     ];
     for (n, guard) in (0..).zip(guards) {
-        let created = it.storage.create(&key(n), owned_by(0), guard, NOW).await;
+        let created = it.storage.create(&key(n), owned_by(0), guard.clone(), NOW).await;
         holds!(created.is_err(), "without an index, a guarded `create` was {created:?}");
         holds!(it.read(n).await?.is_none(), "a refused `create` left a record");
         let version = it.create(n, owned_by(0)).await?;
@@ -218,6 +218,13 @@ async fn a_guard_needs_an_index(it: Subject) -> Check {
         let found = it.found(n).await?;
         holds!(found.version == version, "a refused `update` was written");
     }
+    // Where there is no limit, there is nothing to pass over.
+    let replacing = OwnerGuard { replaces: Some(key(0)), ..FREE };
+    let created = it.storage.create(&key(9), owned_by(0), replacing, NOW).await.map_err(failed)?;
+    holds!(
+        created == Create::Created,
+        "without a limit, one that replaces another was {created:?}"
+    );
     Ok(())
 }
 

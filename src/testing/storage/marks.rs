@@ -157,7 +157,7 @@ async fn a_create_sent_again_counts_once(it: Subject) -> Check {
         let guard = OwnerGuard { limit: Some(OwnerLimit { max: 2, policy }), ..FREE };
         let sent = [0, 1].map(|n| (owner * 10 + n, Record { created: at(n), ..owned_by(owner) }));
         for (n, record) in sent.iter().chain(&sent) {
-            let made = it.storage.create(&key(*n), record.clone(), guard, NOW).await;
+            let made = it.storage.create(&key(*n), record.clone(), guard.clone(), NOW).await;
             let made = made.map_err(failed)?;
             holds!(made == Create::Created, "with {policy:?} record {n} was {made:?}");
         }
@@ -173,7 +173,7 @@ async fn a_create_after_the_end_of_its_owners_is_refused(it: Subject) -> Check {
     let guard = OwnerGuard { generation, ..FREE };
     let sent = [1, 2].map(|n| (n, owned_by(0)));
     let create = async |(n, record): &(u64, Record)| {
-        it.storage.create(&key(*n), record.clone(), guard, NOW).await.map_err(failed)
+        it.storage.create(&key(*n), record.clone(), guard.clone(), NOW).await.map_err(failed)
     };
     for sent in &sent {
         create(sent).await?;

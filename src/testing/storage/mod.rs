@@ -27,6 +27,7 @@
 mod basics;
 mod expiry;
 mod faulty;
+mod logins;
 mod marks;
 mod owners;
 mod races;
@@ -142,8 +143,12 @@ pub fn promises() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// Every case, and whether it is for storages with an index of owners only.
 fn all_cases() -> impl Iterator<Item = (&'static Case, bool)> {
-    let all = [basics::CASES, expiry::CASES, marks::CASES, races::CASES].into_iter().flatten();
+    let all = [basics::CASES, expiry::CASES, marks::CASES, logins::CASES, races::CASES]
+        .into_iter()
+        .flatten();
     let of_owners =
-        [owners::OWNER_CASES, marks::OWNER_CASES, races::OWNER_CASES].into_iter().flatten();
+        [owners::OWNER_CASES, marks::OWNER_CASES, logins::OWNER_CASES, races::OWNER_CASES]
+            .into_iter()
+            .flatten();
     all.map(|case| (case, false)).chain(of_owners.map(|case| (case, true)))
 }

@@ -166,7 +166,8 @@ async fn guards(it: &Subject, owner: &OwnerKey) -> Result<(OwnerGuard, OwnerGuar
 async fn an_invalidated_owner_refuses_older_writes(it: Subject) -> Check {
     for round in 0..3 {
         let (old, fresh) = guards(&it, &owner(0)).await?;
-        let late = it.storage.create(&key(1), owned_by(0), old, NOW).await.map_err(failed)?;
+        let late =
+            it.storage.create(&key(1), owned_by(0), old.clone(), NOW).await.map_err(failed)?;
         holds!(
             late == Create::Refused(Refused::Revoked),
             "in round {round} the older `create` was {late:?}"
@@ -185,7 +186,8 @@ async fn an_invalidated_owner_refuses_older_writes(it: Subject) -> Check {
 async fn an_invalidated_owner_refuses_older_moves(it: Subject) -> Check {
     let version = it.create(1, record("nobody's")).await?;
     let (old, fresh) = guards(&it, &owner(0)).await?;
-    let late = it.storage.update(&key(1), version, owned_by(0), old, NOW).await.map_err(failed)?;
+    let late =
+        it.storage.update(&key(1), version, owned_by(0), old.clone(), NOW).await.map_err(failed)?;
     holds!(late == Update::Refused(Refused::Revoked), "the older `update` was {late:?}");
     let found = it.found(1).await?;
     holds!(found.version == version && found.owner.is_none(), "the refused `update` was written");
@@ -199,7 +201,8 @@ async fn a_limit_ends_the_oldest(it: Subject) -> Check {
     // The oldest by `created`, not by the order of writing.
     for (n, created) in [(0, 30), (1, 10), (2, 20), (3, 40), (4, 50)] {
         let record = Record { created: at(created), ..owned_by(0) };
-        let outcome = it.storage.create(&key(n), record, guard, NOW).await.map_err(failed)?;
+        let outcome =
+            it.storage.create(&key(n), record, guard.clone(), NOW).await.map_err(failed)?;
         holds!(outcome == Create::Created, "a `create` over the limit was {outcome:?}");
     }
     let listed = it.listed(&owner(0), 0..5, NOW).await?;
@@ -213,7 +216,8 @@ async fn a_limit_ends_the_oldest(it: Subject) -> Check {
 async fn a_limit_refuses(it: Subject) -> Check {
     let guard = limit(2, OwnerLimitPolicy::Refuse);
     for (n, expected) in [(0, true), (1, true), (2, false)] {
-        let outcome = it.storage.create(&key(n), owned_by(0), guard, NOW).await.map_err(failed)?;
+        let outcome =
+            it.storage.create(&key(n), owned_by(0), guard.clone(), NOW).await.map_err(failed)?;
         holds!((outcome == Create::Created) == expected, "`create` number {n} was {outcome:?}");
         holds!(
             expected || outcome == Create::Refused(Refused::LimitReached),
@@ -225,10 +229,15 @@ async fn a_limit_refuses(it: Subject) -> Check {
         "a refused `create` changed the index"
     );
     let version = it.found(0).await?.version;
-    let own = it.storage.update(&key(0), version, owned_by(0), guard, NOW).await.map_err(failed)?;
+    let own = it
+        .storage
+        .update(&key(0), version, owned_by(0), guard.clone(), NOW)
+        .await
+        .map_err(failed)?;
     holds!(own == Update::Updated, "an owner's own record was refused an `update`: {own:?}");
     it.invalidate(1).await?;
-    let outcome = it.storage.create(&key(3), owned_by(0), guard, NOW).await.map_err(failed)?;
+    let outcome =
+        it.storage.create(&key(3), owned_by(0), guard.clone(), NOW).await.map_err(failed)?;
     holds!(outcome == Create::Created, "an ended session still counts: {outcome:?}");
     Ok(())
 }

@@ -5,15 +5,19 @@ use std::sync::Arc;
 use rocket::futures::future::{join, join_all, poll_immediate};
 use tokio::sync::Barrier;
 
+use super::logins::replacing;
 use super::subject::{FREE, LIFE, NOW, Subject, at, failed, key, owned_by, owner, record};
 use super::{Case, Check, cases, holds};
-use crate::storage::{Create, OwnerGuard, OwnerLimit, OwnerLimitPolicy, Record, Update};
+use crate::storage::{
+    Create, OwnerGuard, OwnerLimit, OwnerLimitPolicy, Record, Refused, Succeed, Update,
+};
 
 cases! {
     CASES;
     a_hundred_increments_lose_nothing: "concurrent read-modify-writes lose nothing",
     concurrent_creates_have_one_winner: "of concurrent `create`s under one key one succeeds",
     concurrent_updates_have_one_winner: "of concurrent `update`s with one version one succeeds, a renewal has one winner",
+    of_concurrent_logins_one_replaces: "of concurrent logins over one record each begins, and one replaces it",
     invalidate_beats_every_update: "`invalidate` beats every write that started before it",
     touch_loses_no_update: "a `touch` loses no concurrent `update`",
     a_dropped_operation_is_whole: "an operation whose future is dropped happened wholly or not at all",
@@ -23,6 +27,7 @@ cases! {
     OWNER_CASES;
     invalidate_owner_beats_every_login: "no guarded `create` that began before `invalidate_owner` survives it, however they race",
     a_limit_holds_under_concurrency: "an owner's limit holds however many sessions begin at once",
+    a_limit_holds_for_concurrent_logins: "an owner's limit holds however many logins over one record begin at once",
 }
 
 /// Runs tasks at once and gives what they return.
@@ -119,6 +124,31 @@ async fn concurrent_updates_have_one_winner(it: Subject) -> Check {
     Ok(())
 }
 
+async fn of_concurrent_logins_one_replaces(it: Subject) -> Check {
+    for round in 0..20 {
+        let old = round * 10;
+        let expected = it.create(old, record("before")).await?;
+        let logins = together(8, |n| {
+            let (it, n) = (it.clone(), n as u64);
+            let predecessor = (old, expected, record(n.to_string()));
+            async move { it.succeed((old + 1 + n, record("new"), FREE), predecessor, NOW).await }
+        });
+        let logins = logins.await?;
+        let replaced = |login: &Succeed| *login == Succeed::Created(Update::Updated);
+        let winners: Vec<_> = (0..8).filter(|n| replaced(&logins[*n])).collect();
+        holds!(winners.len() == 1, "of 8 logins {} replaced one record", winners.len());
+        for (n, login) in (0..).zip(&logins) {
+            let conflict = *login == Succeed::Created(Update::Conflict);
+            holds!(replaced(login) || conflict, "a login beside others was {login:?}");
+            let found = it.found(old + 1 + n).await?.payload;
+            holds!(*found == *b"new", "a login that began is another");
+        }
+        let found = it.found(old).await?.payload;
+        holds!(*found == *winners[0].to_string().as_bytes(), "the record is not the winner's");
+    }
+    Ok(())
+}
+
 async fn invalidate_beats_every_update(it: Subject) -> Check {
     for round in 0..50 {
         let version = it.create(round, owned_by(0)).await?;
@@ -177,7 +207,7 @@ async fn invalidate_owner_beats_every_login(it: Subject) -> Check {
         let guard = OwnerGuard { generation: Some(generation), ..FREE };
         let version = it.create(round * 10 + 9, record("nobody's")).await?;
         together(8, |n| {
-            let it = it.clone();
+            let (it, guard) = (it.clone(), guard.clone());
             async move {
                 let number = round * 10 + n as u64;
                 match n {
@@ -218,7 +248,7 @@ async fn a_limit_holds_under_concurrency(it: Subject) -> Check {
         let guard = OwnerGuard { limit: Some(OwnerLimit { max: 3, policy }), ..FREE };
         let first = round * 100;
         let made = together(16, |n| {
-            let it = it.clone();
+            let (it, guard) = (it.clone(), guard.clone());
             async move {
                 let n = n as u64;
                 let record = Record { created: at(n), ..owned_by(round) };
@@ -237,6 +267,39 @@ async fn a_limit_holds_under_concurrency(it: Subject) -> Check {
             alive += usize::from(it.read(first + n).await?.is_some());
         }
         holds!(alive == 3, "{alive} sessions can be read with a limit of 3");
+    }
+    Ok(())
+}
+
+async fn a_limit_holds_for_concurrent_logins(it: Subject) -> Check {
+    for round in 0..10 {
+        let even = round % 2 == 0;
+        let policy = if even { OwnerLimitPolicy::EndOldest } else { OwnerLimitPolicy::Refuse };
+        let old = round * 100;
+        let expected = it.create(old, owned_by(round)).await?;
+        let logins = together(8, |n| {
+            let (it, n) = (it.clone(), n as u64);
+            let begun = Record { created: at(n), ..owned_by(round) };
+            let successor = (old + 1 + n, begun, replacing(old, 3, policy));
+            let predecessor = (old, expected, record("replaced"));
+            async move { it.succeed(successor, predecessor, NOW).await }
+        });
+        let logins = logins.await?;
+        let count = |outcome| logins.iter().filter(|login| **login == outcome).count();
+        let replaced = count(Succeed::Created(Update::Updated));
+        let began = replaced + count(Succeed::Created(Update::Conflict));
+        let refused = count(Succeed::Refused(Refused::LimitReached));
+        let expected = if even { (8, 0) } else { (3, 5) };
+        holds!(
+            (began, refused) == expected && replaced == 1,
+            "with {policy:?} the logins were {logins:?}"
+        );
+        let listed = it.listed(&owner(round), old..old + 10, NOW).await?;
+        holds!(
+            listed.len() == 3 && !listed.contains(&old),
+            "with {policy:?} and a limit of 3, {listed:?} live"
+        );
+        holds!(it.read(old).await?.is_some(), "with {policy:?} the replaced record is gone");
     }
     Ok(())
 }

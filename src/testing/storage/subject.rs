@@ -7,8 +7,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::storage::{
-    Create, OwnerGuard, OwnerIndex, OwnerKey, Record, SessionStorage, StorageError, StorageKey,
-    Timestamp, Update, Version,
+    Create, OwnerGuard, OwnerIndex, OwnerKey, Predecessor, Record, SessionStorage, StorageError,
+    StorageKey, Succeed, Successor, Timestamp, Update, Version,
 };
 
 /// When every case begins.
@@ -16,7 +16,7 @@ pub(super) const NOW: Timestamp = Timestamp::from_millis(1_900_000_000_000);
 /// How long a record lives unless a case says otherwise.
 pub(super) const LIFE: Duration = Duration::from_secs(3600);
 /// No conditions.
-pub(super) const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None };
+pub(super) const FREE: OwnerGuard = OwnerGuard { generation: None, limit: None, replaces: None };
 
 /// Two handles on one backend.
 #[derive(Clone)]
@@ -99,6 +99,20 @@ impl Subject {
             Update::Updated => Ok(version),
             other => Err(format!("`update` with the present version was {other:?}")),
         }
+    }
+
+    /// A login under the key of `new`, over the record under the key of `old`, of which
+    /// `replaced` is left.
+    pub async fn succeed(
+        &self,
+        (new, record, guard): (u64, Record, OwnerGuard),
+        (old, expected, replaced): (u64, Version, Record),
+        now: Timestamp,
+    ) -> Result<Succeed, String> {
+        let (new, old) = (key(new), key(old));
+        let successor = Successor { key: &new, record, guard };
+        let predecessor = Predecessor { key: &old, expected, record: replaced };
+        self.storage.succeed(successor, predecessor, now).await.map_err(failed)
     }
 
     /// Ends a record and leaves no mark.

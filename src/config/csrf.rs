@@ -1,0 +1,100 @@
+//! The `csrf` table: names, and origins that may send forms and scripts' requests.
+
+use std::collections::BTreeMap;
+
+use figment::value::Value;
+
+use super::names::{is_reserved, is_token};
+use super::table::Table;
+use super::{Context, SessionConfig, TransportConfig};
+use crate::csrf::{CSRF_FIELD, CSRF_HEADER, Origin, Rules};
+
+/// The form field by which Rocket tells another method than `POST`.
+const METHOD_FIELD: &str = "_method";
+
+/// Reads the `csrf` table of a session.
+pub(super) fn read(table: &mut Table<'_, '_>) -> Rules {
+    let Some(mut table) = table.table("csrf") else {
+        return Rules { field: CSRF_FIELD.into(), header: CSRF_HEADER.into(), trusted: Vec::new() };
+    };
+    let rules = Rules {
+        field: field(&mut table).into(),
+        header: header(&mut table),
+        trusted: trusted(&mut table),
+    };
+    table.finish();
+    rules
+}
+
+fn field(table: &mut Table<'_, '_>) -> String {
+    let Some(field) = table.text("field") else { return CSRF_FIELD.into() };
+    if field.is_empty() || field.contains(char::is_control) {
+        table.problem("field", "cannot be a form field's name; write one like \"csrf_token\"");
+    } else if field == METHOD_FIELD {
+        table.problem("field", "Rocket reads the method in a field of this name; choose another");
+    }
+    field
+}
+
+fn header(table: &mut Table<'_, '_>) -> String {
+    let Some(header) = table.text("header") else { return CSRF_HEADER.into() };
+    if !is_token(&header) {
+        let message =
+            format!("{header:?} cannot be a header's name; use letters, digits, `-` and `_`");
+        table.problem("header", message);
+    } else if is_reserved(&header) {
+        let message = format!("{header:?} is a header with a meaning of its own; choose another");
+        table.problem("header", message);
+    } else if header.contains('_') {
+        table
+            .warning("header", "nginx drops headers with `_` in their names by default; write `-`");
+    }
+    header
+}
+
+fn trusted(table: &mut Table<'_, '_>) -> Vec<Origin> {
+    const EXPECTED: &str =
+        "expected a list of origins, scheme://host[:port]: [\"https://pay.example\"]";
+    let values = match table.value("trusted_origins") {
+        None => return Vec::new(),
+        Some(Value::Array(_, values)) => values,
+        Some(_) => {
+            table.problem("trusted_origins", EXPECTED);
+            return Vec::new();
+        }
+    };
+    let mut origins = Vec::new();
+    for value in values {
+        match value.as_str().map(|text| (text, Origin::parse(text))) {
+            Some((_, Some(origin))) => origins.push(origin),
+            Some((text, None)) => table.problem(
+                "trusted_origins",
+                format!("{text:?} is no origin; write scheme://host[:port] without a path, like \"https://pay.example\", and names in other scripts as xn--…"),
+            ),
+            None => table.problem("trusted_origins", EXPECTED),
+        }
+    }
+    origins
+}
+
+/// A header that carries a session cannot carry a CSRF token as well.
+pub(super) fn refuse_headers_of_sessions(
+    context: &mut Context<'_>,
+    sessions: &BTreeMap<String, SessionConfig>,
+) {
+    let taken = |header: &str| {
+        sessions.iter().find(|(_, session)| {
+            matches!(session.transport, TransportConfig::Header)
+                && session.wire_name.eq_ignore_ascii_case(header)
+        })
+    };
+    for (name, session) in sessions {
+        if let Some((other, _)) = taken(&session.csrf.header) {
+            let message = format!(
+                "{:?} is the header that carries `sessions.{other}`; choose another",
+                session.csrf.header
+            );
+            context.problem(&format!("sessions.{name}.csrf.header"), message, None);
+        }
+    }
+}

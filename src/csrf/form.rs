@@ -1,0 +1,163 @@
+//! [`CsrfForm`]: a form that carries the token of its session.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use rocket::data::{Data, FromData, Outcome as DataOutcome, ToByteUnit};
+use rocket::form::{DataField, Errors, Form, FromForm, Options, ValueField};
+use rocket::outcome::Outcome;
+use rocket::request::Request;
+
+use super::{CSRF_FIELD, CsrfGuardError, check, rules};
+use crate::SessionData;
+
+/// Bytes that are read of a part that should hold a token: more than one has.
+const LONGEST: usize = 64;
+
+/// A form that carries its session's CSRF token in the field
+/// [`CSRF_FIELD`](super::CSRF_FIELD), or else as the header
+/// [`CSRF_HEADER`](super::CSRF_HEADER); derefs to `F`. Every other request is
+/// refused with 403. `F` itself never sees the field, so that it may be
+/// [`Strict`](rocket::form::Strict).
+///
+/// The first token that is there and not empty counts: the form's fields in
+/// their order, in a multipart form with or without a content type, then the
+/// header.
+///
+/// | | outcome |
+/// |---|---|
+/// | the session's token | as [`Form`] |
+/// | no token, another's, no session | error, 403 |
+/// | a page of another origin sent it, see [`CsrfHeader`](super::CsrfHeader) | error, 403 |
+/// | the storage cannot answer | error, 503 |
+pub struct CsrfForm<T: SessionData, F> {
+    form: F,
+    data: PhantomData<fn() -> T>,
+}
+
+impl<T: SessionData, F> CsrfForm<T, F> {
+    /// The form.
+    pub fn into_inner(self) -> F {
+        self.form
+    }
+}
+
+impl<T: SessionData, F> Deref for CsrfForm<T, F> {
+    type Target = F;
+
+    fn deref(&self) -> &F {
+        &self.form
+    }
+}
+
+impl<T: SessionData, F: fmt::Debug> fmt::Debug for CsrfForm<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.form.fmt(f)
+    }
+}
+
+/// Why a [`CsrfForm`] was not read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CsrfFormError<'r> {
+    /// The token, or the session that it belongs to.
+    Token(CsrfGuardError),
+    /// The form, as [`Form`] says.
+    Form(Errors<'r>),
+}
+
+#[rocket::async_trait]
+impl<'r, T: SessionData, F: FromForm<'r>> FromData<'r> for CsrfForm<T, F> {
+    type Error = CsrfFormError<'r>;
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> DataOutcome<'r, Self> {
+        let refuse =
+            |cause: CsrfGuardError| Outcome::Error((cause.status(), CsrfFormError::Token(cause)));
+        // What another origin sent is not even read.
+        let rules = match rules::<T>(request) {
+            Ok(rules) => rules,
+            Err(cause) => return refuse(cause),
+        };
+        let field = Arc::clone(&rules.field);
+        let form = Form::<WithToken<'r, F>>::from_data(request, data);
+        match FIELD.scope(field, form).await {
+            Outcome::Success(form) => {
+                let WithToken { token, form } = form.into_inner();
+                if let Err(cause) = check::<T>(request, &rules, token.as_deref()).await {
+                    return refuse(cause);
+                }
+                match form {
+                    Ok(form) => Outcome::Success(Self { form, data: PhantomData }),
+                    Err(errors) => Outcome::Error((errors.status(), CsrfFormError::Form(errors))),
+                }
+            }
+            Outcome::Error((status, errors)) => {
+                Outcome::Error((status, CsrfFormError::Form(errors)))
+            }
+            Outcome::Forward(forward) => Outcome::Forward(forward),
+        }
+    }
+}
+
+tokio::task_local! {
+    /// The name of the field, for [`WithToken::init`], which is told nothing.
+    static FIELD: Arc<str>;
+}
+
+/// A form and the token beside it. The form's own errors wait until the token
+/// has been judged.
+struct WithToken<'r, F> {
+    token: Option<Cow<'r, str>>,
+    form: Result<F, Errors<'r>>,
+}
+
+struct Context<'r, F: FromForm<'r>> {
+    field: Arc<str>,
+    token: Option<Cow<'r, str>>,
+    form: F::Context,
+}
+
+#[rocket::async_trait]
+impl<'r, F: FromForm<'r>> FromForm<'r> for WithToken<'r, F> {
+    type Context = Context<'r, F>;
+
+    fn init(options: Options) -> Self::Context {
+        let field = FIELD.try_with(Arc::clone).unwrap_or_else(|_| CSRF_FIELD.into());
+        Context { field, token: None, form: F::init(options) }
+    }
+
+    fn push_value(context: &mut Self::Context, field: ValueField<'r>) {
+        if field.name.source().as_str() != &*context.field {
+            F::push_value(&mut context.form, field);
+        } else if context.token.is_none() && !field.value.is_empty() {
+            context.token = Some(field.value.into());
+        }
+    }
+
+    async fn push_data(context: &mut Self::Context, field: DataField<'r, '_>) {
+        if field.name.source().as_str() != &*context.field {
+            F::push_data(&mut context.form, field).await;
+        } else if context.token.is_none() {
+            match field.data.open(LONGEST.bytes()).into_bytes().await {
+                Ok(bytes) if bytes.is_empty() => {}
+                // One that was cut is too long for a token.
+                Ok(bytes) => {
+                    let text = String::from_utf8_lossy(&bytes).into_owned();
+                    context.token = Some(text.into());
+                }
+                Err(cause) => F::push_error(&mut context.form, cause.into()),
+            }
+        }
+    }
+
+    fn push_error(context: &mut Self::Context, error: rocket::form::Error<'r>) {
+        F::push_error(&mut context.form, error);
+    }
+
+    fn finalize(context: Self::Context) -> Result<Self, Errors<'r>> {
+        Ok(Self { token: context.token, form: F::finalize(context.form) })
+    }
+}

@@ -1,0 +1,236 @@
+//! What a browser says of the page that sent a request: `Origin` and
+//! `Sec-Fetch-Site`.
+
+use std::net::Ipv6Addr;
+
+use rocket::Request;
+use rocket::http::Method;
+
+/// `scheme://host[:port]` in lower case; a scheme's default port is filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    scheme: String,
+    authority: Authority,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Authority {
+    host: String,
+    port: Option<u16>,
+}
+
+impl Origin {
+    /// `None` for anything else, `null` included.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (scheme, authority) = text.split_once("://")?;
+        let scheme = Some(scheme.to_ascii_lowercase()).filter(|scheme| is_scheme(scheme))?;
+        let mut authority = Authority::parse(authority)?;
+        authority.port = authority.port.or(default_port(&scheme));
+        Some(Self { scheme, authority })
+    }
+
+    /// Whether it is that of a web page on `host`. Behind a proxy nobody can tell by
+    /// which scheme the browser asked, so only host and port are compared.
+    fn is_on(&self, host: &Authority) -> bool {
+        default_port(&self.scheme).is_some_and(|default| {
+            let port = host.port.or(Some(default));
+            self.authority == Authority { host: host.host.clone(), port }
+        })
+    }
+}
+
+impl Authority {
+    fn parse(text: &str) -> Option<Self> {
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (address, port) = rest.split_once(']')?;
+                (format!("[{}]", address.parse::<Ipv6Addr>().ok()?), port)
+            }
+            None => {
+                let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+                (Some(host.to_ascii_lowercase()).filter(|host| is_host(host))?, port)
+            }
+        };
+        let port = match port.strip_prefix(':') {
+            Some(port) => Some(parse_port(port)?),
+            None if port.is_empty() => None,
+            None => return None,
+        };
+        Some(Self { host, port })
+    }
+}
+
+fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    }
+}
+
+fn is_scheme(scheme: &str) -> bool {
+    let other = |byte: u8| b"+-.".contains(&byte);
+    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || other(byte))
+}
+
+/// A name or an IPv4 address. Names in other scripts come as `xn--…`.
+fn is_host(host: &str) -> bool {
+    let is_label = |label: &str| {
+        let other = |byte: u8| b"-_".contains(&byte);
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || other(byte))
+    };
+    host.strip_suffix('.').unwrap_or(host).split('.').all(is_label)
+}
+
+fn parse_port(port: &str) -> Option<u16> {
+    let digits = port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
+    port.parse().ok().filter(|port| digits && *port > 0)
+}
+
+/// A header of a request.
+enum Sent<'r> {
+    Absent,
+    Once(&'r str),
+    Several,
+}
+
+impl<'r> Sent<'r> {
+    fn of(request: &'r Request<'_>, name: &str) -> Self {
+        let mut values = request.headers().get(name);
+        match (values.next(), values.next()) {
+            (None, _) => Self::Absent,
+            (Some(value), None) => Self::Once(value),
+            (Some(_), Some(_)) => Self::Several,
+        }
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        match self {
+            Self::Once(value) => Origin::parse(value),
+            Self::Absent | Self::Several => None,
+        }
+    }
+}
+
+/// Whether nothing in the request's headers says that a page of another origin
+/// sent it. Requests that change nothing by their method always pass.
+pub(super) fn admits(request: &Request<'_>, trusted: &[Origin]) -> bool {
+    if matches!(request.method(), Method::Get | Method::Head | Method::Options | Method::Trace) {
+        return true;
+    }
+    let origin = Sent::of(request, "Origin");
+    let is_trusted = || origin.origin().is_some_and(|origin| trusted.contains(&origin));
+    match (Sent::of(request, "Sec-Fetch-Site"), &origin) {
+        (Sent::Once("same-origin" | "none"), _) | (Sent::Absent, Sent::Absent) => true,
+        (Sent::Absent, _) => is_own(request, &origin) || is_trusted(),
+        (Sent::Once(_) | Sent::Several, _) => is_trusted(),
+    }
+}
+
+fn is_own(request: &Request<'_>, origin: &Sent<'_>) -> bool {
+    let host = host_of(request);
+    origin.origin().zip(host).is_some_and(|(origin, host)| origin.is_on(&host))
+}
+
+/// The host that was asked: the header's, or HTTP/2's. Both must agree.
+fn host_of(request: &Request<'_>) -> Option<Authority> {
+    let asked = request.host().map(|host| Authority::parse(&host.to_string()));
+    match (Sent::of(request, "Host"), asked) {
+        (Sent::Absent, asked) => asked?,
+        (Sent::Once(line), None) => Authority::parse(line),
+        (Sent::Once(line), Some(asked)) => {
+            Authority::parse(line).filter(|line| Some(line) == asked.as_ref())
+        }
+        (Sent::Several, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s76_an_origin_is_a_scheme_a_host_and_a_port_and_nothing_else() {
+        for (one, other) in [
+            ("https://pay.example", "HTTPS://Pay.Example:443"),
+            ("http://pay.example:80", "http://pay.example"),
+            ("https://[2001:DB8::1]", "https://[2001:db8:0:0:0:0:0:1]:443"),
+            ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+            ("https://pay.example.", "https://pay.example."),
+            ("app+x://local_host", "app+x://local_host"),
+            ("https://xn--bcher-kva.example:08443", "https://xn--bcher-kva.example:8443"),
+        ] {
+            assert!(Origin::parse(one).is_some(), "{one}");
+            assert_eq!(Origin::parse(one), Origin::parse(other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("https://pay.example", "http://pay.example"),
+            ("https://pay.example", "https://pay.example:8443"),
+            ("https://pay.example", "https://pay.example."),
+            ("https://pay.example", "https://pay.example.evil"),
+            ("https://pay.example", "https://xpay.example"),
+            ("app://pay.example", "app://pay.example:443"),
+        ] {
+            assert_ne!(Origin::parse(one), Origin::parse(other), "{one} {other}");
+        }
+        for text in [
+            "",
+            "null",
+            "*",
+            "https",
+            "https:",
+            "https://",
+            "://pay.example",
+            "//pay.example",
+            "pay.example",
+            "https:pay.example",
+            "https://pay.example/",
+            "https://pay.example/x",
+            "https://pay.example?x",
+            "https://pay.example#x",
+            "https://user@pay.example",
+            "https://good.example@evil.example",
+            "https://*.example",
+            "https://pay..example",
+            "https://.example",
+            "https://.",
+            "https://pay.example:",
+            "https://pay.example:0",
+            "https://pay.example:+80",
+            "https://pay.example:-1",
+            "https://pay.example:65536",
+            "https://pay.example:000443",
+            "https://pay.example:80:80",
+            "https://pay.example: 80",
+            "https://pay example",
+            " https://pay.example",
+            "https://pay.example ",
+            "https://pay.example\0",
+            "https://pay.example,https://evil.example",
+            "https://pay.example https://evil.example",
+            "https://bücher.example",
+            "https://pay.example：443",
+            "https://[::1",
+            "https://::1",
+            "https://[]",
+            "https://[::1]]",
+            "https://[::1]x",
+            "https://[::1%25eth0]",
+            "https://[127.0.0.1]",
+            "https://[pay.example]",
+            "1https://pay.example",
+            "ht tp://pay.example",
+            "https://https://pay.example",
+        ] {
+            assert_eq!(Origin::parse(text), None, "{text}");
+        }
+        // Whatever it is cut to: an origin or none, and no panic.
+        for text in ["https://[2001:db8::1]:8443", "https://pay.éxample：443", "\u{0}://\u{10ffff}"]
+        {
+            for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
+                let _ = (Origin::parse(&text[..at]), Origin::parse(&text[at..]));
+            }
+        }
+    }
+}

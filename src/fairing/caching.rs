@@ -1,0 +1,93 @@
+//! What caches may keep of a response for which a session was looked at
+//! (checklist S15).
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use rocket::Response;
+
+use crate::request::entry::{Caching, Committable};
+
+/// Says on which request headers the response depends, and what caches may keep of
+/// it. Gives whether every transport could tell the former.
+pub(super) fn limit(
+    response: &mut Response<'_>,
+    entries: &[Arc<dyn Committable>],
+    least: Caching,
+) -> bool {
+    let mut all_known = true;
+    for entry in entries {
+        let definition = entry.definition();
+        let (transport, wire_name) = (&definition.transport, &definition.wire_name);
+        let name = std::panic::catch_unwind(AssertUnwindSafe(|| transport.vary(wire_name)));
+        all_known &= name.is_ok();
+        if let Ok(Some(name)) = name {
+            vary(response, name);
+        }
+    }
+    let wanted = entries.iter().map(|entry| entry.caching()).fold(least, Caching::max);
+    match wanted {
+        Caching::AsItSays => {}
+        Caching::Private => keep_out_of_shared_caches(response),
+        Caching::NoStore => no_store(response),
+    }
+    all_known
+}
+
+pub(super) fn no_store(response: &mut Response<'_>) {
+    response.set_raw_header("Cache-Control", "no-store");
+}
+
+/// Adds a request header to those that the response depends on.
+fn vary(response: &mut Response<'_>, name: &str) {
+    let fields = || response.headers().get("Vary").flat_map(directives);
+    if fields().any(|field| field == "*" || field.eq_ignore_ascii_case(name)) {
+        return;
+    }
+    let merged = fields().chain([name]).collect::<Vec<_>>().join(", ");
+    response.set_raw_header("Vary", merged);
+}
+
+/// What the application says of caches counts for the browser's alone.
+fn keep_out_of_shared_caches(response: &mut Response<'_>) {
+    let said = || response.headers().get("Cache-Control").flat_map(directives);
+    if said().next().is_none() {
+        return no_store(response);
+    }
+    let is_private = said().any(is_private);
+    if is_private && !said().any(is_for_shared_caches) {
+        return;
+    }
+    // In front: a quote that does not end would hide what follows it.
+    let private = (!is_private).then_some("private");
+    let kept = said().filter(|directive| !is_for_shared_caches(directive));
+    let merged = private.into_iter().chain(kept).collect::<Vec<_>>().join(", ");
+    response.set_raw_header("Cache-Control", merged);
+}
+
+fn is_for_shared_caches(directive: &str) -> bool {
+    let name = directive.split('=').next().unwrap_or_default().trim();
+    name.eq_ignore_ascii_case("public") || name.eq_ignore_ascii_case("s-maxage")
+}
+
+/// With a value, `private` is about the headers named there (RFC 9111 section
+/// 5.2.2.7).
+fn is_private(directive: &str) -> bool {
+    directive.eq_ignore_ascii_case("private") || directive.eq_ignore_ascii_case("no-store")
+}
+
+/// The members of a header's list. A quoted value may hold a comma.
+fn directives(header: &str) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    let separates = move |character| {
+        let separates = character == ',' && !quoted;
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ => {}
+        }
+        separates
+    };
+    header.split(separates).map(str::trim).filter(|directive| !directive.is_empty())
+}

@@ -1,0 +1,95 @@
+//! What a login begins, and what it replaces.
+
+use super::owners::{Entry, Reserved, reservation};
+use super::record::packed;
+use super::{LOGIN_SECONDS, Redis, Result, created, ttl, updated};
+use crate::storage::{Create, Predecessor, Refused, Successor, Timestamp, Update};
+
+impl Redis {
+    /// Step by step: a record and its owner may lie on two servers. `full` says that the
+    /// owner's index has been found full.
+    pub(super) async fn create_apart(
+        &self,
+        new: &Successor<'_>,
+        full: bool,
+        now: Timestamp,
+    ) -> Result<Create> {
+        let Successor { key, record, guard } = new;
+        let entry = match self.reserve(key, record, guard, full, now).await? {
+            Reserved::Yes(entry) => entry,
+            Reserved::No(refused) => return self.refused(new, refused, now).await,
+        };
+        let call = self.written(&self.scripts.create, key, record, entry.as_ref(), now);
+        let answer: String = self.run(call).await?;
+        if answer == "done" {
+            self.confirm(entry.as_ref()).await;
+        } else {
+            self.forget(entry.as_ref()).await;
+        }
+        created(&answer)
+    }
+
+    /// In one round trip, where one server has all slots. The second answer is what became
+    /// of the predecessor, unless that was not tried.
+    pub(super) async fn create_at_once(
+        &self,
+        new: &Successor<'_>,
+        old: Option<&Predecessor<'_>>,
+        now: Timestamp,
+    ) -> Result<(Create, Option<Update>)> {
+        let Successor { key, record, guard } = new;
+        let script = if old.is_some() { &self.scripts.succeed } else { &self.scripts.login };
+        let entry = Entry::new(key, record);
+        let mut call = script.key(self.record(key));
+        call.key(self.marks(key))
+            .arg(now.as_millis())
+            .arg(ttl(record.expires, now))
+            .arg(packed(entry.as_ref().map_or(0, |entry| entry.reservation), record))
+            .arg(LOGIN_SECONDS);
+        match old {
+            Some(Predecessor { key, expected, record }) => {
+                call.arg(ttl(record.expires, now)).arg(packed(0, record));
+                call.arg(&expected.0.to_be_bytes()).arg(&key.as_bytes()[..]);
+            }
+            None => {
+                call.arg("").arg("").arg("").arg("");
+            }
+        }
+        if let Some(entry) = &entry {
+            self.owners_keys(&mut call, &entry.owner);
+            reservation(&mut call, entry, record, guard, false, now);
+        }
+        if let Some(old) = old {
+            call.key(self.record(old.key));
+        }
+        let (word, suspects, replaced, before): (String, Vec<Vec<u8>>, String, Vec<u8>) =
+            self.run(call).await?;
+        match word.as_str() {
+            "full" => return Ok((self.create_apart(new, true, now).await?, None)),
+            "revoked" => return Ok((self.refused(new, Refused::Revoked, now).await?, None)),
+            _ => {}
+        }
+        if let Some(owner) = record.owner.as_ref().filter(|_| !suspects.is_empty()) {
+            self.look_at(owner, &suspects, now).await;
+        }
+        let created = created(&word)?;
+        let Some(old) = old else { return Ok((created, None)) };
+        self.keep_books((old.key, &old.record), &replaced, &before, now).await;
+        // What becomes an owner's takes more than one step.
+        let replaced = Some(&*replaced).filter(|word| !["", "moves"].contains(word));
+        Ok((created, replaced.map(updated).transpose()?))
+    }
+
+    /// Why a record was not created, unless it was written before and has been excepted
+    /// since.
+    async fn refused(
+        &self,
+        new: &Successor<'_>,
+        refused: Refused,
+        now: Timestamp,
+    ) -> Result<Create> {
+        let found = self.find(new.key, now).await?;
+        let own = found.is_some_and(|(_, found)| found.version == new.record.version);
+        Ok(if own { Create::Created } else { Create::Refused(refused) })
+    }
+}

@@ -1,0 +1,187 @@
+//! The keys of CSRF tokens. `docs/formats.md` has the bytes.
+
+use super::Kind;
+use super::key::{SIGNATURE_SUITE, suite_name};
+use crate::crypto::aead::Suite;
+use crate::crypto::keys::{Binding, KeyMaterial, Purpose, Roots};
+use crate::crypto::mac::{Mac, MacAlgorithm};
+
+/// The kind that stands for sessions in Ktor's format.
+const KTOR: u8 = 0;
+
+/// The `csrf` keys of a definition's list of keys; none where it has no key.
+#[derive(Default)]
+pub(crate) struct CsrfKeys {
+    keys: Vec<Key>,
+    /// The key that makes tokens; all verify them.
+    making: usize,
+}
+
+struct Key {
+    id: [u8; 4],
+    mac: Mac,
+}
+
+impl CsrfKeys {
+    /// A token's part that is no mask: the beginning of an HMAC-SHA256.
+    pub const TAG: usize = 16;
+
+    /// `None` cannot happen: HKDF gives keys of these lengths.
+    pub fn native(
+        binding: &Binding<'_>,
+        kind: Kind,
+        suite: Suite,
+        materials: &[KeyMaterial],
+    ) -> Option<Self> {
+        Self::derive(binding, kind as u8, suite_name(kind, suite), materials)
+    }
+
+    /// For sessions in Ktor's format.
+    pub fn ktor(binding: &Binding<'_>, materials: &[KeyMaterial]) -> Option<Self> {
+        Self::derive(binding, KTOR, SIGNATURE_SUITE, materials)
+    }
+
+    fn derive(
+        binding: &Binding<'_>,
+        kind: u8,
+        suite: &str,
+        materials: &[KeyMaterial],
+    ) -> Option<Self> {
+        let key = |material| {
+            let roots = Roots::new(material);
+            let derive = |purpose, length| roots.derive(purpose, suite, kind, binding, length);
+            let mac = Mac::new(MacAlgorithm::HmacSha256, &derive(Purpose::Csrf, 32)?)?;
+            Some(Key { id: *derive(Purpose::Kid, 4)?.first_chunk()?, mac })
+        };
+        Some(Self { keys: materials.iter().map(key).collect::<Option<_>>()?, making: 0 })
+    }
+
+    /// Makes tokens with another key than the first.
+    #[must_use]
+    pub fn making_with(self, making: usize) -> Self {
+        Self { making: making.min(self.keys.len().saturating_sub(1)), ..self }
+    }
+
+    /// The ids of the keys, and the position of the one that makes tokens.
+    pub fn key_ids(&self) -> (Vec<[u8; 4]>, usize) {
+        (self.keys.iter().map(|key| key.id).collect(), self.making)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// What a session's tokens hold: made under the first of these, good under each.
+    pub fn tags(&self, name: &[u8; 16], generation: u32) -> Vec<[u8; Self::TAG]> {
+        let tag = |key: &Key| {
+            let whole = key.mac.tag(&[name, &generation.to_be_bytes()]);
+            whole.first_chunk().copied()
+        };
+        let (before, from) = self.keys.split_at(self.making);
+        from.iter().chain(before).filter_map(tag).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::keys::TransportBinding;
+    use crate::crypto::{Secret, hex};
+
+    /// The CSRF tokens of `tests/vectors/native.json`.
+    #[derive(serde::Deserialize)]
+    struct Vectors {
+        csrf: Vec<Vector>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Vector {
+        app: String,
+        session: String,
+        transport: String,
+        kind: u8,
+        suite: String,
+        keys: std::collections::HashMap<String, String>,
+        id: String,
+        generation: u32,
+        tag: String,
+    }
+
+    impl Vector {
+        fn material(&self) -> KeyMaterial {
+            let key = |name| self.keys.get(name).map(|key| secret(key));
+            match (key("secret"), key("encrypt_key"), key("sign_key")) {
+                (Some(secret), ..) => KeyMaterial::Secret(secret),
+                (_, Some(encrypt), Some(sign)) => KeyMaterial::EncryptAndSign { encrypt, sign },
+                (_, Some(encrypt), None) => KeyMaterial::Encrypt(encrypt),
+                (_, None, sign) => KeyMaterial::Sign(sign.unwrap()),
+            }
+        }
+
+        fn keys(&self, materials: &[KeyMaterial]) -> CsrfKeys {
+            let transport = match self.transport.as_str() {
+                "cookie" => TransportBinding::Cookie,
+                "header" => TransportBinding::Header,
+                custom => TransportBinding::Custom(custom),
+            };
+            let binding = Binding { app: &self.app, session: &self.session, transport };
+            let kind = match self.kind {
+                0 => return CsrfKeys::ktor(&binding, materials).unwrap(),
+                1 => Kind::EncryptedPayload,
+                2 => Kind::SignedPayload,
+                3 => Kind::SignedId,
+                4 => Kind::PlainPayload,
+                _ => Kind::PlainId,
+            };
+            let suites = [Suite::A128CbcHs256, Suite::A192CbcHs384, Suite::A256CbcHs512];
+            let suite = suites.into_iter().find(|suite| suite.name() == self.suite).unwrap();
+            CsrfKeys::native(&binding, kind, suite, materials).unwrap()
+        }
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(hex::decode(text).unwrap())
+    }
+
+    fn vectors() -> Vec<Vector> {
+        let text = include_str!("../../tests/vectors/native.json");
+        serde_json::from_str::<Vectors>(text).unwrap().csrf
+    }
+
+    #[test]
+    fn s68_tags_are_those_of_an_independent_implementation() {
+        let vectors = vectors();
+        assert!(vectors.len() > 40);
+        for vector in vectors {
+            let id = hex::decode(&vector.id).unwrap();
+            let tags = vector
+                .keys(&[vector.material()])
+                .tags(id.first_chunk().unwrap(), vector.generation);
+            let tags: Vec<_> = tags.iter().map(|tag| hex::encode(tag)).collect();
+            assert_eq!(tags, [vector.tag], "kind {} {}", vector.kind, vector.transport);
+        }
+    }
+
+    #[test]
+    fn the_key_that_seals_makes_tags_and_every_key_has_one() {
+        let vector = vectors().remove(0);
+        let material = |byte| KeyMaterial::Secret(Secret::new(vec![byte; 32]));
+        let of = |bytes: &[u8], making| {
+            let materials: Vec<_> = bytes.iter().map(|byte| material(*byte)).collect();
+            vector.keys(&materials).making_with(making).tags(&[7; 16], 1)
+        };
+        let [one, two, three] = [1, 2, 3].map(|byte| of(&[byte], 0)[0]);
+        assert_eq!(of(&[1, 2, 3], 0), [one, two, three]);
+        assert_eq!(of(&[1, 2, 3], 1)[0], two);
+        assert_eq!(of(&[1, 2, 3], 2)[0], three);
+        assert_eq!(of(&[1, 2, 3], 9)[0], three);
+        for making in 0..3 {
+            let mut tags = of(&[1, 2, 3], making);
+            tags.sort_unstable();
+            let mut all = [one, two, three];
+            all.sort_unstable();
+            assert_eq!(tags, all);
+        }
+        assert!(of(&[], 0).is_empty() && vector.keys(&[]).is_empty());
+    }
+}

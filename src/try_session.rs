@@ -1,0 +1,112 @@
+//! [`TrySession`]: for pages that are served while the storage cannot answer.
+
+use std::fmt;
+
+use rocket::http::Status;
+use rocket::outcome::Outcome;
+use rocket::request::{FromRequest, Outcome as GuardOutcome, Request};
+use rocket::{Ignite, Rocket, Sentinel};
+
+use crate::request::session_of;
+use crate::session::failed;
+use crate::{Session, SessionData, SessionError};
+
+/// A session that the page can do without: for what is served even while the
+/// storage cannot answer.
+///
+/// | | outcome |
+/// |---|---|
+/// | a session | success, `Present` |
+/// | no session | success, `Absent` |
+/// | the storage cannot answer | success, `Unavailable` |
+///
+/// An unavailable session is not an absent one: somebody may have logged in.
+/// Show neither a login form nor anything that only strangers should see.
+///
+/// The client's token stays as it is, and the response is `no-store`. Other
+/// sessions of the request are saved as usual. If another guard of the request
+/// needs the same session, the response is 503 all the same.
+///
+/// ```
+/// use rocket::{get, routes};
+/// use rocket_typed_sessions::{SessionData, Sessions, TrySession};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct User { name: String }
+///
+/// impl SessionData for User {
+///     const NAME: &'static str = "user";
+/// }
+///
+/// #[get("/news")]
+/// fn news(session: TrySession<User>) -> String {
+///     match session {
+///         TrySession::Present(session) => {
+///             format!("News for {}", session.get().map_or(String::new(), |user| user.name.clone()))
+///         }
+///         TrySession::Absent(_) => "News. Log in to see yours.".into(),
+///         TrySession::Unavailable(_) => "News. Yours are not available at the moment.".into(),
+///     }
+/// }
+///
+/// let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+/// let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", routes![news]);
+/// let client = rocket::local::blocking::Client::tracked(rocket).expect("a valid configuration");
+/// let page = client.get("/news").dispatch().into_string();
+/// assert_eq!(page.as_deref(), Some("News. Log in to see yours."));
+/// ```
+///
+/// As a guard it fails with 500 if `T` has no definition, as [`Session`] does.
+pub enum TrySession<T: SessionData> {
+    /// There is a session.
+    Present(Session<T>),
+    /// There is none, which [`Session::absence`] explains. It can be begun.
+    Absent(Session<T>),
+    /// The storage cannot answer; the error's [`status`](SessionError::status) is
+    /// 503.
+    Unavailable(SessionError),
+}
+
+impl<T: SessionData> Clone for TrySession<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Present(session) => Self::Present(session.clone()),
+            Self::Absent(session) => Self::Absent(session.clone()),
+            Self::Unavailable(cause) => Self::Unavailable(cause.clone()),
+        }
+    }
+}
+
+impl<T: SessionData> fmt::Debug for TrySession<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Present(session) => f.debug_tuple("Present").field(session).finish(),
+            Self::Absent(session) => f.debug_tuple("Absent").field(session).finish(),
+            Self::Unavailable(cause) => f.debug_tuple("Unavailable").field(cause).finish(),
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, T: SessionData> FromRequest<'r> for TrySession<T> {
+    type Error = SessionError;
+
+    async fn from_request(request: &'r Request<'_>) -> GuardOutcome<Self, SessionError> {
+        match session_of::<T>(request).await.map(Session::new) {
+            Ok(session) if session.get().is_some() => Outcome::Success(Self::Present(session)),
+            Ok(session) => Outcome::Success(Self::Absent(session)),
+            Err(cause) if cause.status() == Status::ServiceUnavailable => {
+                Outcome::Success(Self::Unavailable(cause))
+            }
+            Err(cause) => Outcome::Error(failed(cause)),
+        }
+    }
+}
+
+impl<T: SessionData> Sentinel for TrySession<T> {
+    /// As for [`Session`].
+    fn abort(rocket: &Rocket<Ignite>) -> bool {
+        Session::<T>::abort(rocket)
+    }
+}

@@ -1,0 +1,37 @@
+//! From login to end, on the storages of this process; `tests/servers` has the others.
+
+use rocket_typed_sessions::storage::{Directory, Memory};
+
+#[path = "../shared/logins.rs"]
+mod shared;
+
+#[tokio::test]
+async fn d15_a_login_begins_another_session() {
+    shared::a_login_begins_another_session(Memory::new(1000)).await;
+}
+
+#[tokio::test]
+async fn d23_what_a_login_replaced_overwrites_nothing() {
+    shared::what_a_login_replaced_overwrites_nothing(Memory::new(1000)).await;
+}
+
+#[tokio::test]
+async fn d23_a_limit_locks_nobody_out() {
+    shared::a_limit_locks_nobody_out(Memory::new(1000)).await;
+}
+
+#[tokio::test]
+async fn d22_a_renewal_that_is_not_received_logs_nobody_out() {
+    shared::a_renewal_that_is_not_received_logs_nobody_out(Memory::new(1000)).await;
+}
+
+#[tokio::test]
+async fn d16_a_session_lives_as_long_as_it_says() {
+    shared::a_session_lives_as_long_as_it_says(Memory::new(1000)).await;
+}
+
+#[tokio::test]
+async fn from_login_to_end_in_a_directory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    shared::from_login_to_end(Directory::open(folder.path()).expect("a directory")).await;
+}

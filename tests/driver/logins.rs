@@ -1,0 +1,225 @@
+//! How a session begins on the model, over another one or where there is none.
+
+use crate::kept::{Kept, Login, Presented, Times};
+use crate::model::Model;
+use crate::scenario::{Fault, Limit, Owner};
+use crate::trace::{Failure, Value};
+use crate::view::{Found, View};
+
+/// The second half of a login or of what it could not begin, where something else
+/// comes in between.
+#[derive(Clone, Copy, Debug)]
+pub enum Rest {
+    End(usize),
+    Replace(usize, Login),
+}
+
+impl Model {
+    /// Another session begins, whatever became of the one that was found.
+    pub fn begin_another(&mut self, view: &mut View, value: Value) -> Result<(), Failure> {
+        let value = view.found.map_or(value, |found| view.on_top_of(found.value));
+        view.value = Some(value);
+        let session = if self.settings.place.on_server() {
+            self.log_in(view, value)?
+        } else {
+            self.end_others(view, view.found.map(|found| found.session))?;
+            self.end_former(view)?;
+            self.create(view, value)
+        };
+        view.begun.push(Presented::new(session));
+        let Kept { names, times, .. } = self.sessions[session];
+        view.has_written(Found { session, names, value, times, writes: 1 });
+        view.sends_token(self.now, self.settings.place);
+        Ok(())
+    }
+
+    fn create(&mut self, view: &mut View, value: Value) -> usize {
+        let names = view.planned.take().unwrap_or_else(|| self.names());
+        let times = Times { created: self.now, seen: self.now, lifetime: view.begins_with() };
+        let (previous, ended, replaced, writes) = (None, false, None, 1);
+        self.sessions.push(Kept { value, times, names, previous, ended, replaced, writes });
+        self.sessions.len() - 1
+    }
+
+    /// Of a client's session, before a login begins over it.
+    fn end_former(&mut self, view: &mut View) -> Result<(), Failure> {
+        let Some(found) = view.found else { return Ok(()) };
+        if self.find_again(&found).is_some() {
+            return self.end(&[Presented::new(found.session)]);
+        }
+        self.write_in_vain()?;
+        view.loses();
+        Ok(())
+    }
+
+    /// A session under a record of its own; then the one before is replaced. If that
+    /// fails, the new one ends.
+    fn log_in(&mut self, view: &mut View, value: Value) -> Result<usize, Failure> {
+        let over = view.found.map(|found| found.session);
+        let successor = view.replaced.and_then(|replaced| replaced.successor);
+        self.write()?;
+        let joins = self.joins(view, value, over.or(successor));
+        if self.lost_answer().is_err() {
+            // Its key is ended, and it is not begun again.
+            if joins.is_ok() && self.is_halved() {
+                let session = self.create(view, value);
+                self.rest.push(Rest::End(session));
+            }
+            return Err(Failure::Storage);
+        }
+        joins?;
+        if self.writes.is_none() && self.choices.choose(2) == 1 {
+            // Dropped before its answer came.
+            return Err(Failure::Storage);
+        }
+        let session = self.create(view, value);
+        if self.revokes && self.writes != Some(Fault::None) && self.choices.choose(2) == 1 {
+            self.revoke(Owner::Ann);
+        }
+        let ended = self.end_others(view, over);
+        let replaced = ended.and_then(|()| match (view.found, successor) {
+            (Some(former), _) => self.replace_by(&former, session),
+            (None, Some(successor)) => self.take_place(successor, value),
+            (None, None) => Ok(()),
+        });
+        let dropped = self.writes.is_none() && self.choices.choose(2) == 1;
+        if let Err(failure) = replaced.and(if dropped { Err(Failure::Storage) } else { Ok(()) }) {
+            // It may take a while.
+            if self.is_halved() {
+                self.rest.push(Rest::End(session));
+            } else {
+                self.sessions[session].ended = self.choices.choose(2) == 0;
+            }
+            return Err(failure);
+        }
+        if let Some(former) = over {
+            view.forget(former);
+        }
+        Ok(session)
+    }
+
+    /// What is left of a session, if it still lives, is that a login has replaced it.
+    fn replace_by(&mut self, former: &Found, successor: usize) -> Result<(), Failure> {
+        let kept = self.sessions[former.session];
+        if !self.is_live(&kept) {
+            return self.write_in_vain();
+        }
+        self.write()?;
+        if kept.writes != former.writes {
+            // That it met a conflict is not known without an answer.
+            self.lost_answer()?;
+        }
+        let login = Login { at: self.now, successor };
+        self.second_half(Rest::Replace(former.session, login));
+        self.lost_answer()
+    }
+
+    /// Of two logins of one owner over one session the later one comes in the place of
+    /// the earlier one, where there is a limit.
+    fn take_place(&mut self, other: usize, value: Value) -> Result<(), Failure> {
+        let kept = self.sessions[other];
+        let same = kept.value.owner == value.owner && value.owner != Owner::Nobody;
+        if self.settings.limit == Limit::None || !same || !self.is_live(&kept) {
+            return Ok(());
+        }
+        self.write()?;
+        self.second_half(Rest::End(other));
+        self.lost_answer()
+    }
+
+    /// Something else comes between the two halves.
+    fn is_halved(&mut self) -> bool {
+        self.tells && self.choices.choose(2) == 1
+    }
+
+    fn second_half(&mut self, rest: Rest) {
+        if self.is_halved() {
+            self.rest.push(rest);
+        } else {
+            self.complete(rest);
+        }
+    }
+
+    fn complete(&mut self, rest: Rest) {
+        match rest {
+            Rest::End(session) => self.sessions[session].ended = true,
+            Rest::Replace(session, login) if self.is_live(&self.sessions[session]) => {
+                self.sessions[session].replaced = Some(login);
+            }
+            Rest::Replace(..) => {}
+        }
+    }
+
+    /// What `clear` ends before a login, where something else may tell that from the
+    /// login.
+    pub fn ends_first(&mut self, view: &View) {
+        let both = view.pending.ended && view.pending.login && view.replaced.is_none();
+        if both && self.choices.choose(2) == 1 {
+            let all = [&view.presented[..], &view.begun].concat();
+            let _ = self.end(&all);
+        }
+    }
+
+    /// What is left to do of a login is done.
+    pub fn completes(&mut self) {
+        for rest in std::mem::take(&mut self.rest) {
+            self.complete(rest);
+        }
+    }
+
+    /// Whether something is left to do of a login, and may be done now.
+    pub fn may_complete(&mut self) -> bool {
+        !self.rest.is_empty() && self.choices.choose(2) == 1
+    }
+
+    /// A login meets other sessions. Those that the request has lost may go on under
+    /// ids that other requests were given: they stay.
+    fn end_others(&mut self, view: &View, over: Option<usize>) -> Result<(), Failure> {
+        let met = view.presented.iter().chain(&view.begun);
+        let others = met.filter(|met| !met.lost && Some(met.session) != over);
+        let others: Vec<_> = others.copied().collect();
+        // A changed owner counts as a login; whether it ends them, too, is open.
+        let ends = view.pending.login
+            || over.is_some() && !others.is_empty() && self.choices.choose(2) == 0;
+        if ends { self.end(&others) } else { Ok(()) }
+    }
+
+    /// One more session of this owner: not if that was revoked since it was first
+    /// tried, and within `max_sessions_per_owner`. It takes the place of one.
+    fn joins(
+        &mut self,
+        view: &mut View,
+        value: Value,
+        replaces: Option<usize>,
+    ) -> Result<(), Failure> {
+        if value.owner == Owner::Nobody {
+            return Ok(());
+        }
+        let revocations = self.guard(view, value.owner);
+        let revoked = value.owner == Owner::Ann && revocations != self.revocations;
+        if self.revoking || revoked {
+            return Err(Failure::Ended);
+        }
+        self.make_room(value, replaces)
+    }
+
+    /// `max_sessions_per_owner`, before one more session of this owner.
+    fn make_room(&mut self, value: Value, except: Option<usize>) -> Result<(), Failure> {
+        loop {
+            let all = self.sessions.iter().enumerate().filter(|(at, kept)| {
+                self.is_live(kept) && kept.value.owner == value.owner && Some(*at) != except
+            });
+            let mut others: Vec<_> = all.map(|(at, kept)| (kept.times.created, at)).collect();
+            match self.settings.limit {
+                _ if others.len() < 2 => return Ok(()),
+                Limit::None => return Ok(()),
+                Limit::Refuse => return Err(Failure::LimitReached),
+                Limit::EndOldest => {}
+            }
+            others.sort_unstable();
+            let oldest = others.iter().filter(|other| other.0 == others[0].0).count();
+            let (_, oldest) = others[self.choices.choose(oldest)];
+            self.sessions[oldest].ended = true;
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! A model of logins and renewals: what a client and an attacker hold, and what it opens.
+//!
+//! `worlds.rs` says what runs, `rules.rs` what can be left out, `properties.rs` what is
+//! promised. See `docs/model.md`.
+
+mod properties;
+mod record;
+mod rules;
+mod server;
+mod world;
+mod worlds;
+
+use properties::*;
+use rules::Rules;
+use world::{Late, World};
+
+use crate::{breaks, holds};
+
+/// No promise but this one is looked at.
+fn only(claim: &'static [Claim], rules: Rules, world: World) -> World {
+    World { rules, promises: claim, witnesses: &[], ..world }
+}
+
+macro_rules! hold {
+    ($($test:ident: $world:expr;)*) => {$(
+        #[test]
+        fn $test() {
+            holds($world);
+        }
+    )*};
+}
+
+/// Each rule is left out alone.
+macro_rules! needed {
+    ($($rule:ident: [$($claim:ident),+], $world:expr;)*) => {$(
+        #[test]
+        fn $rule() {
+            let rules = Rules { $rule: false, ..Rules::CODE };
+            $(breaks($claim.name, &only(&[$claim], rules, $world));)+
+        }
+    )*};
+}
+
+/// What the code does not keep, and the rule that would.
+macro_rules! lacks {
+    ($($rule:ident: $claim:ident, $world:expr;)*) => {$(
+        #[test]
+        fn $rule() {
+            breaks($claim.name, &only(&[$claim], Rules::CODE, $world));
+            holds(only(&[$claim], Rules { $rule: true, ..Rules::CODE }, $world));
+        }
+    )*};
+}
+
+mod the_rules_hold {
+    use super::worlds::*;
+    use super::*;
+
+    hold! {
+        for_a_planted_cookie: planted();
+        for_a_planted_cookie_longer_than_a_mark: planted_long_ago();
+        for_a_planted_cookie_with_renewals: planted_renewals();
+        for_a_planted_cookie_with_renewals_and_grace: planted_renewals_later();
+        for_a_cookie_that_was_seen: seen();
+        for_a_cookie_that_was_seen_and_grace: seen_later();
+        for_two_logins_and_an_attacker: two_logins_attacked();
+        for_renew_and_an_attacker: renewed_attacked();
+        for_a_double_click: double_click();
+        for_a_login_whose_answer_is_lost: lost_login();
+        for_a_login_and_a_clear: cleared();
+        for_a_login_a_clear_and_a_write: cleared_and_written();
+        for_a_client_without_a_session: fresh();
+        for_logins_that_fail: failing();
+        for_periodic_renewals: periodic();
+        for_renew: renewed();
+        for_a_login_during_a_renewal: login_meanwhile();
+        for_a_limit_that_refuses: limit_refuses();
+        for_a_limit_that_ends_the_oldest: limit_ends_oldest();
+        for_a_second_click: World { promises: &[SECOND_CLICK], ..clicks(2) };
+        for_a_revocation: revoked();
+    }
+}
+
+mod each_rule_is_needed {
+    use super::worlds::*;
+    use super::*;
+
+    needed! {
+        login_takes_new_locator: [NOT_ENDED], planted();
+        login_replaces: [OPENS_NOTHING, REPLACED_IS_TERMINAL], planted();
+        replaced_says_so: [KEPT], double_click();
+        login_swaps_again: [OPENS_NOTHING, REPLACED_IS_TERMINAL], planted();
+        login_replaces_renewed: [REPLACED_IS_TERMINAL], planted_renewals();
+        failed_login_ends: [FAILED_LEAVES_NOTHING], failing();
+        generation_compared: [REVOKED], revoked();
+        replaced_begins_nothing: [KEPT], double_click();
+        replaced_removes_nothing: [KEPT], cleared();
+        replaced_tells_nothing: [HELD_BY_ITS_CLIENT, NOT_FORGED], planted();
+        successor_outlives_clear: [NOT_ENDED], planted();
+        successor_is_not_counted: [SECOND_CLICK], clicks(2);
+        same_owner_takes_place: [NOT_ENDED], limit_refuses();
+        compare_and_swap: [OPENS_NOTHING, REPLACED_IS_TERMINAL], planted();
+        renewal_stays_open: [NOT_LOGGED_OUT], periodic();
+        grace_from_first_showing: [NOT_LOGGED_OUT], periodic();
+        same_next_secret: [KEPT, NOT_LOGGED_OUT], periodic();
+        previous_is_nobody: [KEPT], renewed();
+        csrf_under_server_key: [NOT_FORGED_AFTER_RENEW], renewed_attacked();
+        renew_rotates_csrf: [NOT_FORGED_AFTER_RENEW], renewed_attacked();
+    }
+
+    /// Either of the two is enough.
+    #[test]
+    fn new_locator_or_compare_and_swap() {
+        let rules =
+            Rules { login_takes_new_locator: false, compare_and_swap: false, ..Rules::CODE };
+        breaks(NOT_CHANGED.name, &only(&[NOT_CHANGED], rules, planted()));
+        let rules = Rules { compare_and_swap: true, ..rules };
+        holds(only(&[NOT_CHANGED], rules, planted()));
+    }
+
+    /// Either of the two is enough.
+    #[test]
+    fn new_locator_or_server_key() {
+        let rules =
+            Rules { login_takes_new_locator: false, csrf_under_server_key: false, ..Rules::CODE };
+        breaks(NOT_FORGED.name, &only(&[NOT_FORGED], rules, planted()));
+        let rules = Rules { login_takes_new_locator: true, ..rules };
+        holds(only(&[NOT_FORGED], rules, planted()));
+    }
+
+    /// A request is under way for less than half of a mark's life.
+    #[test]
+    fn mark_outlives_two_requests() {
+        let world = World { delay: 2, ..double_click() };
+        breaks(KEPT.name, &only(&[KEPT], Rules::CODE, world));
+    }
+}
+
+mod the_exceptions_are_needed {
+    use super::worlds::*;
+    use super::*;
+
+    fn needed(late: Late, world: World) {
+        let rest: &[Late] = match late {
+            Late::Removal => &[Late::Renewal, Late::Beginning],
+            Late::Renewal => &[Late::Removal, Late::Beginning],
+            Late::Beginning => &[Late::Removal, Late::Renewal],
+        };
+        breaks(KEPT.name, &only(&[KEPT], Rules::CURED, World { allowed: rest, ..world }));
+    }
+
+    #[test]
+    fn a_late_removal() {
+        needed(Late::Removal, cleared());
+    }
+
+    #[test]
+    fn a_late_renewal() {
+        needed(Late::Renewal, login_meanwhile());
+        needed(Late::Renewal, renewed_meanwhile());
+    }
+
+    #[test]
+    fn a_session_that_begins_late() {
+        needed(Late::Beginning, fresh());
+        needed(Late::Beginning, lost_login());
+        needed(Late::Beginning, ended_by_attacker());
+    }
+}
+
+mod the_code_lacks {
+    use super::worlds::*;
+    use super::*;
+
+    lacks! {
+        replayed_under_shown_id: NOT_LOGGED_OUT, periodic_writes();
+        every_previous_is_nobody: KEPT, renewed_twice();
+        end_leaves_replaced: SAYS_SO, cleared();
+        limit_knows_kin: NOT_LOCKED_OUT, clicks(2);
+        swap_is_settled: KEPT, failing();
+    }
+
+    #[test]
+    fn every_previous_is_nobody_during_a_renewal() {
+        breaks(KEPT.name, &only(&[KEPT], Rules::CODE, renewed_meanwhile()));
+        let rules = Rules { every_previous_is_nobody: true, ..Rules::CODE };
+        holds(only(&[KEPT], rules, renewed_meanwhile()));
+    }
+
+    /// Also where every click comes after the one before has been answered.
+    #[test]
+    fn limit_knows_kin_of_a_third_click() {
+        breaks(NOT_LOCKED_OUT.name, &only(&[NOT_LOCKED_OUT], Rules::CODE, clicks(3)));
+        let rules = Rules { limit_knows_kin: true, ..Rules::CODE };
+        holds(only(&[NOT_LOCKED_OUT], rules, clicks(3)));
+    }
+
+    fn cured(world: World) -> World {
+        World { rules: Rules::CURED, ..world }
+    }
+
+    hold! {
+        nothing_with_all_of_them_for_a_planted_cookie: cured(planted());
+        nothing_with_all_of_them_for_a_double_click: cured(double_click());
+        nothing_with_all_of_them_for_a_login_and_a_clear: cured(cleared());
+        nothing_with_all_of_them_for_periodic_renewals: cured(periodic_writes());
+        nothing_with_all_of_them_for_renew: cured(renewed_twice());
+        nothing_with_all_of_them_for_renew_during_a_renewal: cured(renewed_meanwhile());
+        nothing_with_all_of_them_for_a_limit: cured(limit_refuses());
+    }
+}

@@ -1,0 +1,381 @@
+//! What the server does with a request: it loads the session, decides, writes, answers.
+
+use super::record::{
+    Client, End, Found, Harm, Index, Key, Kind, Record, Secrets, Session, Slot, Token,
+};
+use super::world::{Answer, Limit, Phase, State, Task, Why, World};
+
+/// How a write changes the id.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Renewal {
+    None,
+    Periodic,
+    AtOnce,
+}
+
+/// The key under which a request's session begins.
+pub fn own_key(request: Index) -> Key {
+    request + 1
+}
+
+impl World {
+    pub fn load(&self, state: &mut State, request: Index) {
+        let shown = state.requests[request].shown;
+        let found = self.find(state, shown);
+        if let Some(token) = shown {
+            let shows_session = matches!(found, Found::Session(_));
+            let asked = &mut state.requests[request];
+            asked.under = state.slots[token.key].login.filter(|_| shows_session);
+            asked.found_session = shows_session;
+            asked.over =
+                matches!(found, Found::Session(_) | Found::Replaced(Some(_))).then_some(token.key);
+            if asked.over.is_some() {
+                self.show_form(state, request, token.key);
+            }
+        }
+        state.requests[request].phase = Phase::Loaded(found);
+    }
+
+    pub fn step(&self, state: &mut State, request: Index) {
+        match state.requests[request].phase.clone() {
+            Phase::Loaded(found) => self.decide(state, request, found),
+            Phase::Created(old) => self.swap(state, request, old),
+            Phase::TakesPlace(other) => self.take_place(state, request, other),
+            _ => {}
+        }
+    }
+
+    /// The table of `src/request/plan.rs`.
+    fn decide(&self, state: &mut State, request: Index, found: Found) {
+        match (self.task(request), found) {
+            (Task::Login, Found::Session(old)) if !self.rules.login_takes_new_locator => {
+                self.write(state, request, &old);
+            }
+            (Task::Login, found) => self.begin_login(state, request, found),
+            (task, Found::Replaced(by)) => self.decide_replaced(state, request, task, by),
+            (Task::Set, Found::Nobody) => self.begin(state, request),
+            (Task::Clear, Found::Nobody) => {
+                let presents = state.requests[request].shown.is_some();
+                let answer = if presents { Answer::Removal } else { Answer::Nothing };
+                self.answer(state, request, answer);
+            }
+            (Task::Clear, Found::Session(session)) => {
+                self.end(state, request, session.token.key, End::Cleared);
+                self.answer(state, request, Answer::Removal);
+            }
+            (_, Found::Nobody) => self.answer(state, request, Answer::Nothing),
+            (_, Found::Session(session)) => self.write(state, request, &session),
+        }
+    }
+
+    /// Of a session that a login replaced, and of an id that a renewal did.
+    fn decide_replaced(&self, state: &mut State, request: Index, task: Task, by: Option<Key>) {
+        let rules = &self.rules;
+        if let Some(by) = by.filter(|_| task == Task::Clear && !rules.successor_outlives_clear) {
+            self.end(state, request, by, End::Cleared);
+        }
+        let successor = by.filter(|_| !rules.replaced_tells_nothing);
+        if let Some(record) = successor.and_then(|by| state.slots[by].record.as_ref()) {
+            let token = Token { key: successor.unwrap_or(0), secret: record.secrets.current };
+            return self.answer(state, request, Answer::Token(token, Why::Renewal));
+        }
+        match task {
+            Task::Set if !rules.replaced_begins_nothing => self.begin(state, request),
+            Task::Clear if !rules.replaced_removes_nothing => {
+                self.answer(state, request, Answer::Removal);
+            }
+            _ => self.answer(state, request, Answer::Nothing),
+        }
+    }
+
+    /// A session begins that belongs to nobody.
+    fn begin(&self, state: &mut State, request: Index) {
+        let token = state.create(request, None);
+        self.answer(state, request, Answer::Token(token, Why::Beginning));
+    }
+
+    /// Writes what was asked for, or what happens by itself, if there is anything.
+    fn write(&self, state: &mut State, request: Index, session: &Session) {
+        let task = self.task(request);
+        let asked = task != Task::Read;
+        let renewal = match task {
+            Task::Renew | Task::Login if !session.in_grace => Renewal::AtOnce,
+            _ if session.due => Renewal::Periodic,
+            _ => Renewal::None,
+        };
+        let writes = asked && !(task == Task::Renew && session.in_grace);
+        if renewal == Renewal::None && !writes && !session.untold && !session.completes {
+            return self.answer(state, request, Answer::Nothing);
+        }
+        let key = session.token.key;
+        let stands = |record: &Record| record.is_session() && record.version == session.version;
+        let writable = |record: &&Record| stands(record) || !self.rules.compare_and_swap;
+        let Some(record) = state.slots[key].record.clone().filter(|record| writable(&record))
+        else {
+            return self.again(state, request, session, asked);
+        };
+        let secrets = self.secrets_after(state, request, &record.secrets, session, renewal);
+        let token = Token { key, secret: secrets.current };
+        let record = Record { version: record.version + 1, kind: Kind::Session, secrets, ..record };
+        let slot = &mut state.slots[key];
+        if slot.login.is_some() && slot.login != state.requests[request].under {
+            slot.harm = Some(Harm::Changed);
+        }
+        slot.record = Some(record);
+        if task == Task::Login {
+            slot.login = Some(request);
+        }
+        let tells = renewal != Renewal::None || session.untold;
+        let why = if task == Task::Login { Why::Login } else { Why::Renewal };
+        self.answer(
+            state,
+            request,
+            if tells { Answer::Token(token, why) } else { Answer::Nothing },
+        );
+    }
+
+    fn secrets_after(
+        &self,
+        state: &State,
+        request: Index,
+        before: &Secrets,
+        session: &Session,
+        renewal: Renewal,
+    ) -> Secrets {
+        let (mut secrets, now, rules) = (before.clone(), state.now, &self.rules);
+        let drawn = own_key(request);
+        match renewal {
+            Renewal::AtOnce => {
+                secrets.take(drawn, now, now, rules);
+                secrets.open = false;
+                secrets.rotations += u8::from(rules.renew_rotates_csrf);
+            }
+            Renewal::Periodic => {
+                secrets.take(drawn, now + super::record::GRACE, now, rules);
+                secrets.open = rules.renewal_stays_open;
+            }
+            Renewal::None if session.completes => secrets.complete(now, rules),
+            Renewal::None if session.untold && !rules.same_next_secret => secrets.current = drawn,
+            Renewal::None => {}
+        }
+        secrets
+    }
+
+    /// After a conflict: what was asked for is replayed on what is there.
+    fn again(&self, state: &mut State, request: Index, before: &Session, asked: bool) {
+        let shown = if self.rules.replayed_under_shown_id { before.shown } else { before.token };
+        match self.find(state, Some(shown)) {
+            Found::Session(found) if asked => {
+                let found = Session { shown: before.shown, ..found };
+                state.requests[request].phase = Phase::Loaded(Found::Session(found));
+            }
+            _ => self.answer(state, request, Answer::Nothing),
+        }
+    }
+
+    /// Creates the login's session, within the limit.
+    fn begin_login(&self, state: &mut State, request: Index, found: Found) {
+        let owner = self.client(request);
+        let revoked = state.requests[request].generation < state.generation;
+        if owner == Client::Victim && revoked && self.rules.generation_compared {
+            return self.answer(state, request, Answer::Nothing);
+        }
+        let replaces = match &found {
+            Found::Session(old) => Some(old.token.key),
+            Found::Replaced(by) => by.filter(|_| self.rules.successor_is_not_counted),
+            Found::Nobody => None,
+        };
+        let others = state.sessions_of(owner).filter(|key| Some(*key) != replaces);
+        let (kin, others) =
+            others.partition::<Vec<Key>, _>(|key| self.is_kin(state, request, *key));
+        match self.limit {
+            Limit::OneOrRefuse if !others.is_empty() => {
+                return self.answer(state, request, Answer::Refused);
+            }
+            Limit::OneEndsOldest => {
+                for other in others {
+                    self.end(state, request, other, End::Limit);
+                }
+            }
+            _ => {}
+        }
+        let token = state.create(request, Some(owner));
+        for other in kin {
+            state.replace(other, own_key(request), true);
+        }
+        match found {
+            Found::Session(old) => state.requests[request].phase = Phase::Created(old),
+            Found::Replaced(Some(by)) if self.limit != Limit::None => {
+                state.requests[request].phase = Phase::TakesPlace(by);
+            }
+            _ => self.answer(state, request, Answer::Token(token, Why::Login)),
+        }
+    }
+
+    /// Whether a login over the same session as the request's began this one.
+    fn is_kin(&self, state: &State, request: Index, other: Key) -> bool {
+        let over = state.requests[request].over;
+        self.rules.limit_knows_kin
+            && self.limit != Limit::None
+            && over.is_some_and(|over| state.slots[over].first == state.slots[other].first)
+    }
+
+    /// The login replaces the session before.
+    fn swap(&self, state: &mut State, request: Index, old: Session) {
+        let key = old.token.key;
+        let is_as_found =
+            state.slots[key].record.as_ref().is_some_and(|record| record.version == old.version);
+        if is_as_found && self.rules.login_replaces {
+            state.replace(key, own_key(request), self.rules.replaced_says_so);
+        } else if let Some(there) = self.look_again(state, &old) {
+            state.requests[request].phase = Phase::Created(there);
+            return;
+        }
+        self.logged_in(state, request);
+    }
+
+    /// What the login is to replace after a conflict; nothing if that is over.
+    fn look_again(&self, state: &State, old: &Session) -> Option<Session> {
+        let record = state.slots[old.token.key].record.as_ref()?;
+        let replaces = record.is_session()
+            && self.rules.login_swaps_again
+            && self.rules.login_replaces
+            && (self.rules.login_replaces_renewed
+                || matches!(self.find(state, Some(old.token)), Found::Session(_)));
+        replaces.then(|| Session { version: record.version, ..old.clone() })
+    }
+
+    fn logged_in(&self, state: &mut State, request: Index) {
+        let token = Token { key: own_key(request), secret: 0 };
+        self.answer(state, request, Answer::Token(token, Why::Login));
+    }
+
+    /// The storage gives no answer to the swap: the login's session ends, and the answer
+    /// is 503.
+    pub fn fail(&self, state: &mut State, request: Index, applied: bool) {
+        state.fails -= 1;
+        let Phase::Created(old) = state.requests[request].phase.clone() else { return };
+        let key = old.token.key;
+        let record = state.slots[key].record.as_ref();
+        let lands = applied && record.is_some_and(|record| record.version == old.version);
+        if lands {
+            state.replace(key, own_key(request), self.rules.replaced_says_so);
+        }
+        if lands && self.rules.swap_is_settled {
+            return self.logged_in(state, request);
+        }
+        if self.rules.failed_login_ends {
+            state.slots[own_key(request)].end(End::Failed);
+        }
+        self.answer(state, request, Answer::Nothing);
+    }
+
+    /// Of two logins of one owner over one session, the later one comes in the place of
+    /// the earlier one.
+    fn take_place(&self, state: &mut State, request: Index, other: Key) {
+        let owner = state.slots[other].record.as_ref().and_then(|record| record.owner);
+        let is_own = owner == Some(self.client(request));
+        if is_own && self.rules.limit_knows_kin {
+            state.replace(other, own_key(request), true);
+        } else if is_own || !self.rules.same_owner_takes_place {
+            self.end(state, request, other, End::Limit);
+        }
+        self.logged_in(state, request);
+    }
+
+    fn end(&self, state: &mut State, request: Index, key: Key, why: End) {
+        let under = state.requests[request].under;
+        let slot = &mut state.slots[key];
+        let Some(record) = &slot.record else { return };
+        if !record.is_session() {
+            if !self.rules.end_leaves_replaced {
+                slot.record = None;
+            }
+            return;
+        }
+        let is_own = match why {
+            End::Limit => record.owner == Some(self.client(request)),
+            _ => slot.login == under,
+        };
+        if slot.login.is_some() && !is_own {
+            slot.harm = Some(Harm::Ended);
+        }
+        slot.end(why);
+    }
+
+    /// The attacker has his answer at once. One that says nothing changes no cookie.
+    fn answer(&self, state: &mut State, request: Index, answer: Answer) {
+        let is_attack = self.client(request) == Client::Attacker;
+        let asked = &mut state.requests[request];
+        let says_nothing = matches!(answer, Answer::Nothing | Answer::Refused);
+        let arrives = is_attack || says_nothing;
+        asked.phase = if arrives { Phase::Arrived(answer) } else { Phase::Answered(answer) };
+        // They make no difference any more.
+        (asked.generation, asked.under) = (0, None);
+        if arrives {
+            asked.sent = 0;
+        }
+        if let Answer::Token(token, _) = answer {
+            if is_attack {
+                state.attacker.tokens.insert(token);
+            }
+            self.show_form(state, request, token.key);
+        }
+    }
+
+    /// The attacker is shown a form, with the CSRF token of the session or of the one
+    /// that was replaced.
+    fn show_form(&self, state: &mut State, request: Index, key: Key) {
+        let record = state.slots[key].record.as_ref();
+        if let Some(record) = record.filter(|_| self.client(request) == Client::Attacker) {
+            state.attacker.csrf.insert((key, record.secrets.rotations));
+        }
+    }
+}
+
+impl State {
+    /// A session begins.
+    fn create(&mut self, request: Index, owner: Option<Client>) -> Token {
+        let key = own_key(request);
+        let secrets = Secrets::of(0, Some(self.now));
+        let record = Record { version: 0, kind: Kind::Session, owner, secrets };
+        self.slots[key] = Slot {
+            record: Some(record),
+            first: self.requests[request].over.map_or(key, |over| self.slots[over].first),
+            login: owner.map(|_| request),
+            generation: self.requests[request].generation,
+            ..Slot::default()
+        };
+        Token { key, secret: 0 }
+    }
+
+    pub fn revoke(&mut self) {
+        self.revocations -= 1;
+        self.generation += 1;
+        let owned: Vec<Key> = self.sessions_of(Client::Victim).collect();
+        for key in owned {
+            self.slots[key].end(End::Revoked);
+        }
+    }
+
+    /// The owner's live sessions.
+    pub fn sessions_of(&self, owner: Client) -> impl Iterator<Item = Key> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter_map(move |(key, slot)| {
+            let record = slot.record.as_ref()?;
+            (record.is_session() && record.owner == Some(owner)).then_some(key)
+        })
+    }
+
+    /// The session under `old` is replaced by the one under `by`.
+    fn replace(&mut self, old: Key, by: Key, says_so: bool) {
+        let (slot, at) = (&mut self.slots[old], self.now);
+        let Some(record) = slot.record.as_mut().filter(|_| says_so) else {
+            return slot.end(End::Replaced);
+        };
+        record.kind = Kind::Replaced { by, at };
+        record.version += 1;
+        record.owner = None;
+        slot.replaced = Some(at);
+    }
+}
