@@ -132,7 +132,7 @@ impl Model {
         self.tells && self.choices.choose(2) == 1
     }
 
-    fn second_half(&mut self, rest: Rest) {
+    pub fn second_half(&mut self, rest: Rest) {
         if self.is_halved() {
             self.rest.push(rest);
         } else {

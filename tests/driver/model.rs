@@ -195,7 +195,8 @@ impl Model {
         for Presented { session, .. } in sessions[first..].iter().chain(&sessions[..first]) {
             let over = !self.is_kept(&self.sessions[*session]);
             match if over { self.write_in_vain() } else { self.write() } {
-                Ok(()) => self.sessions[*session].ended |= !over,
+                Ok(()) if !over => self.second_half(Rest::End(*session)),
+                Ok(()) => {}
                 Err(failure) if self.writes.is_some() => return Err(failure),
                 failure => all = failure,
             }
