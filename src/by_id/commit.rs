@@ -6,6 +6,7 @@ use super::envelope::Secrets;
 use super::trail::Trail;
 use super::unheld::Unheld;
 use super::{ById, Draft, Joined, Located, record};
+use crate::background::in_background;
 use crate::error::{EncodeError, SessionError};
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Times;
@@ -275,6 +276,17 @@ impl Job<'_> {
         let Commit { core, definition, moment, .. } = self.commit;
         let trail = self.trail_after(&place.trail, place.version, &place.id);
         record::replaced(core, definition, place, trail, successor, moment.now)
+    }
+
+    /// Does what nobody waits for, and gives what came of it, if that is known at once.
+    pub(super) async fn aside<R: Send + 'static>(
+        &self,
+        work: impl Future<Output = R> + Send + 'static,
+    ) -> Option<R> {
+        let work = Box::pin(work);
+        // A clock that a test moves must not move in the middle of it.
+        let waits = self.commit.core.clock.is_moved();
+        if waits { Some(work.await) } else { in_background(work).await }
     }
 
     /// A record that nobody holds an id of until its token is on its way.

@@ -9,7 +9,7 @@
 //! | 2 + n | | the session's name, so that swapped records do not read (checklist S41) |
 //! | 32 | | SHA-256 of the id's secret; zeros in a claim |
 //! | 8 | | when the id was last renewed |
-//! | 4 | | CSRF generation: how often `renew` or a login replaced the id |
+//! | 4 | | CSRF generation: how often `renew` replaced the id |
 //! | 8 | | authenticated |
 //! | 8 | | [lifetime](OwnLifetime) |
 //! | 1 + 16 n | | [version trail](Trail) |

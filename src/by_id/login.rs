@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::commit::{Job, Records};
 use super::record::{self, Opened};
 use super::replace::Proposal;
-use super::{Draft, Located, Stands, Trail};
+use super::{Draft, Located, Stands, Trail, read_present};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Times;
@@ -148,11 +148,10 @@ impl Job<'_> {
         if Instant::now() >= commit.deadline {
             return Err(SessionError::Conflict);
         }
-        let found = match server.storage_of(&old.id).read_fresh(&old.key, now).await {
-            Err(StorageError::Corrupt(_)) => None,
-            found => found?,
+        let storage = server.storage_of(&old.id);
+        let Some(record) = read_present(&*storage, &old.key, now).await? else {
+            return Ok(Meanwhile::Over(None));
         };
-        let Some(record) = found else { return Ok(Meanwhile::Over(None)) };
         let id = &before.place.id;
         match super::session(definition, server, id, old.key.clone(), record.clone(), now) {
             Some(Stands::Replaced(by)) if by.successor.is_some() => {

@@ -307,6 +307,18 @@ fn session(
     Some(Stands::Session(Box::new(Tracked { snapshot, content, place })))
 }
 
+/// The record as it stands, past every cache. One that cannot be read back is none.
+async fn read_present(
+    storage: &dyn SessionStorage,
+    key: &StorageKey,
+    now: Timestamp,
+) -> Result<Option<Record>, StorageError> {
+    match storage.read_fresh(key, now).await {
+        Err(StorageError::Corrupt(_)) => Ok(None),
+        found => found,
+    }
+}
+
 /// Whether a record says that a login has replaced its session.
 pub(crate) fn is_replaced(definition: &Definition, record: &Record) -> bool {
     let opened = Envelope::unwrap(&record.payload, &definition.namespace.session);

@@ -92,13 +92,18 @@ pub(super) fn replaced(
         ..Envelope::default()
     };
     Ok(Record {
-        version: Version(u64::from_be_bytes(core.random.bytes()?)),
+        version: fresh_version(core)?,
         payload: envelope.wrap(&definition.namespace.session, &[]),
         owner: None,
         created: now,
         last_seen: now,
         expires: now.after(MARK),
     })
+}
+
+/// The version of one write.
+fn fresh_version(core: &Core) -> Result<Version, SessionError> {
+    Ok(Version(u64::from_be_bytes(core.random.bytes()?)))
 }
 
 /// A record about to be written, with what the core must know of it afterwards.
@@ -126,11 +131,8 @@ impl Draft {
         client: &[u8],
     ) -> Result<(Record, Tracked<Located>), SessionError> {
         let payload = self.bytes(definition, server, client)?;
-        let version = if server.is_file(&self.id) {
-            Version::of(&payload)
-        } else {
-            Version(u64::from_be_bytes(core.random.bytes()?))
-        };
+        let version =
+            if server.is_file(&self.id) { Version::of(&payload) } else { fresh_version(core)? };
         let record = Record {
             version,
             payload,

@@ -12,7 +12,6 @@ use super::commit::{Job, Records};
 use super::settle::{Attempt, Verdict};
 use super::trail::Trail;
 use super::{Draft, Located, Stands};
-use crate::background::in_background;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::request::commit::{Next, Present};
@@ -141,10 +140,7 @@ impl Job<'_> {
         let attempt = self.attempt(&Proposal { plan, next: None, session, guard })?;
         let Some(attempt) = attempt else { return Ok(()) };
         let (sent, now) = (Arc::clone(&attempt), self.commit.moment.now);
-        let write = Box::pin(async move { sent.send(&*storage, now).await });
-        // The clock must not move in the middle of it.
-        let waits = self.commit.core.clock.is_moved();
-        let written = if waits { Some(write.await) } else { in_background(write).await };
+        let written = self.aside(async move { sent.send(&*storage, now).await }).await;
         if let Some(Ok(Update::Updated)) = written {
             self.applied(&attempt, records);
         }

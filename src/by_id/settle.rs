@@ -15,7 +15,7 @@
 use std::sync::Arc;
 
 use super::trail::Trail;
-use super::{Located, Server};
+use super::{Located, Server, read_present};
 use crate::definition::Definition;
 use crate::error::SessionError;
 use crate::expiry::Timestamp;
@@ -90,10 +90,7 @@ impl Attempt {
         refused: bool,
         now: Timestamp,
     ) -> Result<(Verdict, Option<Record>), SessionError> {
-        let found = match storage.read_fresh(self.key(), now).await {
-            Err(StorageError::Corrupt(_)) => None,
-            found => found?,
-        };
+        let found = read_present(storage, self.key(), now).await?;
         let Some(record) = found else { return Ok((Verdict::Gone, None)) };
         let trail = Trail::of(&record, definition);
         let refused = refused && !storage.sends_again() || !storage.loses_answers();

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use rocket::warn;
 use tokio::time::timeout_at;
 
-use super::Located;
 use super::commit::{Job, Records};
-use crate::background::in_background;
+use super::{Located, read_present};
 use crate::error::SessionError;
 use crate::expiry::Times;
 use crate::request::load::too_late;
@@ -64,10 +63,7 @@ impl Job<'_> {
     /// A failure is a warning: nothing that the client asked for is lost. Nobody
     /// waits for it.
     async fn touch_by_itself(&self, at: &Located, times: Times) -> Touched {
-        let refreshed = Box::pin(self.refresh(at, times));
-        // The clock must not move in the middle of it.
-        let waits = self.commit.core.clock.is_moved();
-        let refreshed = if waits { Some(refreshed.await) } else { in_background(refreshed).await };
+        let refreshed = self.aside(self.refresh(at, times)).await;
         if refreshed == Some(false) { Touched::Unknown } else { Touched::Yes }
     }
 
@@ -89,10 +85,7 @@ impl Job<'_> {
             return Ok((plan, session));
         }
         let storage = self.tracker.server.storage_of(&session.place.id);
-        let record = match storage.read_fresh(&session.place.key, now).await {
-            Err(StorageError::Corrupt(_)) => None,
-            record => record?,
-        };
+        let record = read_present(&*storage, &session.place.key, now).await?;
         let Some(record) = record.filter(|record| record.version == session.place.version) else {
             return Ok((plan, session));
         };

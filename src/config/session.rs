@@ -169,7 +169,8 @@ const RENEWAL_GRACE: Duration = Duration::from_secs(60);
 fn remember_client(table: &mut Table<'_, '_>, lifetime: &Timeouts, on_server: bool) -> bool {
     let remember_client = table.flag("remember_client").unwrap_or(false);
     for (key, set) in [
-        ("renewal_grace", !lifetime.renewal_grace.is_zero()),
+        // Not the default that comes with `renew_after`.
+        ("renewal_grace", table.has("renewal_grace") && !lifetime.renewal_grace.is_zero()),
         ("renew_after", lifetime.renew_after.is_some()),
         ("remember_client", remember_client),
     ] {

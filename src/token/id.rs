@@ -84,9 +84,7 @@ impl SessionId {
     /// replaced: a wholly new one.
     pub(crate) fn renewed(&self, random: &Random) -> Result<Self, SessionError> {
         match &self.0 {
-            Form::Native { locator, .. } => {
-                Ok(Self(Form::Native { locator: *locator, secret: random.bytes()? }))
-            }
+            Form::Native { .. } => Ok(self.with_secret(random.bytes()?)),
             Form::Ktor(_) => Self::random_ktor(random),
         }
     }
