@@ -126,6 +126,47 @@ fn confirm(user: Authenticated<User>) -> String {
     format!("who are you, {}?", user.id)
 }
 
+#[get("/confirm")]
+fn proven(session: Session<User>) -> String {
+    session.reauthenticate();
+    let recent = session.authenticated_within(Duration::ZERO);
+    format!("{} {recent}", show(&session))
+}
+
+#[get("/forms")]
+fn forms(session: Session<User>) -> String {
+    session.csrf_token().ok().flatten().map_or_else(String::new, |token| token.to_string())
+}
+
+#[get("/verify/<form>")]
+fn verify(session: Session<User>, form: &str) -> String {
+    let token = session.csrf_token().expect("a key").expect("a session");
+    token.verify(form).is_ok().to_string()
+}
+
+#[tokio::test]
+async fn d15_who_proves_who_they_are_keeps_session_lifetime_and_forms_under_a_new_id() {
+    for place in PLACES {
+        let clock = Clock::new();
+        let more = routes![keys, confirm, proven, forms, verify];
+        let client = client_with(figment(place), Sessions::fairing().clock(&clock), more).await;
+        assert_eq!(text(&client, "/confirm", "").await, "absent false");
+        let ann = logged_in(&client, "ann").await;
+        let form = text(&client, "/forms", &ann).await;
+        clock.advance(Duration::from_millis(600_001));
+        assert_eq!(text(&client, "/keys", &ann).await, "who are you, ann?", "{place}");
+        let response = with_cookie(&client, "/confirm", &ann).await;
+        let now = sent(&response).expect("another token");
+        assert_eq!(response.into_string().await.as_deref(), Some("ann 0 true"), "{place}");
+        assert_eq!(text(&client, "/keys", &now).await, "the keys of ann", "{place}");
+        assert_eq!(text(&client, &format!("/verify/{form}"), &now).await, "true", "{place}");
+        // A session on the client has no id: its former token is as it was.
+        let before = if place == "client" { "who are you, ann?" } else { "absent" };
+        let uri = if place == "client" { "/keys" } else { "/get" };
+        assert_eq!(text(&client, uri, &ann).await, before, "{place}");
+    }
+}
+
 #[tokio::test]
 async fn step_up_wants_a_login_of_the_last_minutes() {
     for place in PLACES {

@@ -75,6 +75,20 @@ fn owned(values: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn s15_d24_a_session_that_a_login_replaced_counts_as_valid() {
+    let client = client_with(figment("memory"), Sessions::fairing(), routes![page]).await;
+    let former = logged_in(&client, "ann").await;
+    assert!(sent(&with_cookie(&client, "/login/ann", &former).await).is_some());
+    for (which, (_, expected)) in TABLE.iter().enumerate() {
+        for what in ["get", "set", "clear"] {
+            let response = with_cookie(&client, &format!("/page/{which}/{what}"), &former).await;
+            assert_eq!(all(&response, CC), owned(expected), "{which}, {what}");
+            assert_eq!(all(&response, "Vary"), ["Cookie"], "{which}, {what}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn s15_the_table_of_caching_holds_wherever_the_session_lives() {
     for place in PLACES {
         let client = client_with(figment(place), Sessions::fairing(), routes![page]).await;
