@@ -15,8 +15,8 @@ use std::sync::Arc;
 use rocket::tokio::sync::Mutex;
 use rocket::{async_trait, get, launch, routes};
 use rocket_typed_sessions::storage::{
-    Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerLimitPolicy, OwnerPage, Record,
-    Refused, StorageKey, Timestamp, Touch, Update, Version,
+    Create, Generation, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, OwnerLimitPolicy, OwnerPage,
+    Record, Refused, StorageKey, Timestamp, Touch, Update, Version,
 };
 use rocket_typed_sessions::{Session, SessionData, SessionStorage, Sessions, StorageError};
 use serde::{Deserialize, Serialize};
@@ -45,8 +45,7 @@ impl Rows {
         self.records.iter().filter(move |(_, record)| record.owner.as_ref() == Some(owner))
     }
 
-    /// Checks the guard of a record that its owner does not have yet, and ends
-    /// those that the limit pushes out.
+    /// Checks the guard of a new record, and ends those that the limit pushes out.
     fn admit(
         &mut self,
         record: &Record,
@@ -113,7 +112,6 @@ impl SessionStorage for Table {
         key: &StorageKey,
         expected: Version,
         record: Record,
-        guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update, StorageError> {
         let mut rows = self.0.lock().await;
@@ -124,15 +122,11 @@ impl SessionStorage for Table {
         if before.version != expected {
             return Ok(Update::Conflict);
         }
-        let moves = before.owner != record.owner;
-        let admitted = if moves { rows.admit(&record, &guard, now) } else { Ok(()) };
-        Ok(match admitted {
-            Ok(()) => {
-                rows.records.insert(key.clone(), record);
-                Update::Updated
-            }
-            Err(refused) => Update::Refused(refused),
-        })
+        if record.owner.is_some() && record.owner != before.owner {
+            return Err(StorageError::Other("the record is another owner's".into(), None));
+        }
+        rows.records.insert(key.clone(), record);
+        Ok(Update::Updated)
     }
 
     async fn touch(
@@ -155,14 +149,20 @@ impl SessionStorage for Table {
     async fn invalidate(
         &self,
         key: &StorageKey,
+        expected: Option<Version>,
         mark: Option<Timestamp>,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<Invalidate, StorageError> {
         let mut rows = self.0.lock().await;
+        let present = rows.records.get(key).map(|record| record.version);
+        if expected.is_some_and(|expected| present.is_some_and(|present| present != expected)) {
+            return Ok(Invalidate::Conflict);
+        }
         if let Some(until) = mark {
             let mark = rows.marks.entry(key.clone()).or_insert(until);
             *mark = until.max(*mark);
         }
-        Ok(rows.records.remove(key).is_some())
+        rows.records.remove(key);
+        Ok(present.map_or(Invalidate::Missing, |_| Invalidate::Invalidated))
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {

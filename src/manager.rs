@@ -12,7 +12,7 @@ use rocket::request::{FromRequest, Outcome as GuardOutcome};
 use rocket::{Ignite, Request, Rocket, Sentinel, error};
 use sha2::{Digest, Sha256};
 
-use crate::by_id::{self, ById, Listed, Server};
+use crate::by_id::{self, ById, Ending, Listed, Server};
 use crate::client::ClientInfo;
 use crate::definition::{Core, Definition, Tracker};
 use crate::error::SessionError;
@@ -185,7 +185,7 @@ impl<T: SessionData> SessionManager<'_, T> {
         let found = by_id::list(definition, server, &owner, now);
         let found = self.within(definition, found).await?.into_iter();
         let mut sessions: Vec<_> = found
-            .filter_map(|Listed { key, times, content, client }| {
+            .filter_map(|Listed { key, times, content, client, .. }| {
                 let time = |time: Timestamp| time.to_system_time().unwrap_or(UNIX_EPOCH);
                 Some(SessionInfo {
                     handle: SessionHandle::of(&key),
@@ -211,11 +211,11 @@ impl<T: SessionData> SessionManager<'_, T> {
         let now = self.core.clock.now();
         let ended = async {
             let found = by_id::list(definition, server, &owner, now).await?;
-            let mut keys = found.into_iter().map(|listed| listed.key);
-            let Some(key) = keys.find(|key| SessionHandle::of(key) == *handle) else {
-                return Ok(None);
-            };
-            Ok(tracker.end(&*server.storage, &key, now).await?.then_some(key))
+            let named = |listed: &by_id::Listed| SessionHandle::of(&listed.key) == *handle;
+            let Some(found) = found.into_iter().find(named) else { return Ok(None) };
+            let place = (&found.key, Some(found.version));
+            let ending = tracker.end(definition, &*server.storage, place, now).await?;
+            Ok(matches!(ending, Ending::Ended).then_some(found.key))
         };
         let ended = self.within(definition, ended).await?;
         let was_there = ended.is_some();
@@ -237,8 +237,13 @@ impl<T: SessionData> SessionManager<'_, T> {
             // Of ids that are not signed, anybody can name one that is nobody's.
             let known = definition.format().is_protected() || found.is_some();
             // What a login has replaced is over already, and goes on saying so.
-            let replaced = found.is_some_and(|record| by_id::is_replaced(definition, &record));
-            Ok(known && !replaced && tracker.end(&*storage, &key, now).await?)
+            let replaced = found.as_ref().is_some_and(|one| by_id::is_replaced(definition, one));
+            if !known || replaced {
+                return Ok(false);
+            }
+            let place = (&key, found.map(|found| found.version));
+            let ending = tracker.end(definition, &*storage, place, now).await?;
+            Ok(matches!(ending, Ending::Ended))
         };
         let ended = self.within(definition, ended).await?;
         if ended {

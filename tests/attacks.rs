@@ -17,7 +17,7 @@ use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Request, State, get, routes};
 use rocket_typed_sessions::storage::{
-    Create, Generation, Memory, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
+    Create, Generation, Invalidate, Memory, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
     SessionStorage, StorageKey, Timestamp, Touch, Update, Version,
 };
 use rocket_typed_sessions::testing::Clock;
@@ -161,10 +161,9 @@ impl SessionStorage for Hook {
         key: &StorageKey,
         expected: Version,
         record: Record,
-        guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update, StorageError> {
-        self.pass(Op::Update, self.0.memory.update(key, expected, record, guard, now)).await
+        self.pass(Op::Update, self.0.memory.update(key, expected, record, now)).await
     }
     async fn touch(
         &self,
@@ -177,9 +176,10 @@ impl SessionStorage for Hook {
     async fn invalidate(
         &self,
         key: &StorageKey,
+        expected: Option<Version>,
         mark: Option<Timestamp>,
-    ) -> Result<bool, StorageError> {
-        self.pass(Op::Invalidate, self.0.memory.invalidate(key, mark)).await
+    ) -> Result<Invalidate, StorageError> {
+        self.pass(Op::Invalidate, self.0.memory.invalidate(key, expected, mark)).await
     }
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
         self.0.memory.purge_expired(now, limit).await
@@ -644,8 +644,7 @@ async fn update_now_whose_change_was_discarded_does_not_say_that_it_counted() {
                 let now = Timestamp::from(std::time::SystemTime::now());
                 let stored = memory.read(&key, now).await.unwrap().unwrap();
                 let next = Record { version: Version(!stored.version.0), ..stored.clone() };
-                let guard = OwnerGuard::default();
-                memory.update(&key, stored.version, next, guard, now).await.unwrap();
+                memory.update(&key, stored.version, next, now).await.unwrap();
                 session.discard();
             })),
         );
@@ -683,7 +682,7 @@ async fn a_touch_of_a_session_that_has_ended_meanwhile_sends_no_token() {
         .go(&cookie, async move |_| {
             // the user logs out in another tab
             let key = hook.0.keys.lock()[0].clone();
-            hook.0.memory.invalidate(&key, None).await.unwrap();
+            hook.0.memory.invalidate(&key, None, None).await.unwrap();
             Status::Ok
         })
         .await;
@@ -744,7 +743,7 @@ async fn a_resealed_token_of_a_session_that_has_ended_meanwhile_is_not_sent() {
         .go(&cookie, async move |ctx| {
             assert!(ctx.user.get().is_some());
             let key = hook.0.keys.lock()[0].clone();
-            hook.0.memory.invalidate(&key, None).await.unwrap();
+            hook.0.memory.invalidate(&key, None, None).await.unwrap();
             Status::Ok
         })
         .await;

@@ -12,8 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rocket_typed_sessions::storage::{
-    Create, Directory, OwnerGuard, OwnerKey, Record, Refused, SessionStorage, StorageError,
-    StorageKey, Timestamp, Touch, Update, Version,
+    Create, Directory, Invalidate, OwnerGuard, OwnerKey, Record, Refused, SessionStorage,
+    StorageError, StorageKey, Timestamp, Touch, Update, Version,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_900_000_000_000);
@@ -114,7 +114,7 @@ async fn write_for_ever(place: &Path) {
     let before = String::from_utf8_lossy(&stored.payload)[..8].parse::<u32>();
     for n in before.expect("a number") + 1..u32::MAX {
         let next = record(&numbered(n));
-        let update = storage.update(&key(1), stored.version, next.clone(), FREE, NOW).await;
+        let update = storage.update(&key(1), stored.version, next.clone(), NOW).await;
         assert!(matches!(update, Ok(Update::Updated)), "not written");
         stored = next;
         println!("wrote {n}");
@@ -127,7 +127,10 @@ async fn a_mark_is_a_small_private_file_that_a_purge_removes() {
     let storage = open(dir.path());
     let mark = NOW.after(Duration::from_secs(120));
     create(&storage, &key(1), "x").await;
-    assert!(storage.invalidate(&key(1), Some(mark)).await.expect("an answer"));
+    assert_eq!(
+        storage.invalidate(&key(1), None, Some(mark)).await.expect("an answer"),
+        Invalidate::Invalidated
+    );
     let path = file(dir.path(), &key(1)).with_extension("ended");
     let about = path.symlink_metadata().expect("a mark");
     assert_eq!((about.mode() & 0o777, about.len()), (0o600, 8));
@@ -143,7 +146,7 @@ async fn a_mark_is_a_small_private_file_that_a_purge_removes() {
     fs::write(&target, [0xff; 8]).expect("written");
     symlink(&target, &path).expect("a symlink");
     assert_eq!(try_create().await.expect("an answer"), Create::Created);
-    assert!(storage.invalidate(&key(1), Some(mark)).await.is_err(), "no mark can be left");
+    assert!(storage.invalidate(&key(1), None, Some(mark)).await.is_err(), "no mark can be left");
     assert_eq!(fs::read(&target).expect("it is there"), [0xff; 8]);
     storage.purge_expired(NOW, 100).await.expect("an answer");
     assert!(path.symlink_metadata().is_err() && target.exists());
@@ -184,7 +187,7 @@ async fn s37_kill_9_in_the_middle_of_writes_leaves_the_old_or_the_new_record() {
     assert!(last_seen > 200, "100 children wrote only {last_seen} times");
     // What the killed ones left stands in nobody's way, and goes in time.
     let stored = found(&storage, &key(1)).await.expect("a record");
-    let update = storage.update(&key(1), stored.version, record("after"), FREE, NOW).await;
+    let update = storage.update(&key(1), stored.version, record("after"), NOW).await;
     assert!(matches!(update, Ok(Update::Updated)));
 }
 
@@ -198,11 +201,11 @@ async fn increment_500(place: &Path) {
                     let stored = found(&storage, &key(1)).await.expect("a record");
                     let number = String::from_utf8_lossy(&stored.payload).parse::<u32>();
                     let next = record(&(number.expect("a number") + 1).to_string());
-                    let update = storage.update(&key(1), stored.version, next, FREE, NOW).await;
+                    let update = storage.update(&key(1), stored.version, next, NOW).await;
                     match update.expect("an outcome") {
                         Update::Updated => break,
                         Update::Conflict => {}
-                        other => panic!("{other:?}"),
+                        other @ Update::Missing => panic!("{other:?}"),
                     }
                 }
             }
@@ -251,11 +254,14 @@ async fn a_million_unknown_ids_create_no_file_and_no_folder() {
                 let key = key(1000 + n * 16 + asker);
                 assert_eq!(storage.read(&key, NOW).await.expect("an answer"), None);
                 if n % 100 == 0 {
-                    let update = storage.update(&key, Version(1), record(""), FREE, NOW).await;
+                    let update = storage.update(&key, Version(1), record(""), NOW).await;
                     assert_eq!(update.expect("an answer"), Update::Missing);
                     let touch = storage.touch(&key, NOW, NOW).await;
                     assert_eq!(touch.expect("an answer"), Touch::Missing);
-                    assert!(!storage.invalidate(&key, None).await.expect("an answer"));
+                    assert_eq!(
+                        storage.invalidate(&key, None, None).await.expect("an answer"),
+                        Invalidate::Missing
+                    );
                 }
             }
         })
@@ -298,7 +304,7 @@ async fn s37_planted_foreign_and_damaged_files_are_corrupt_and_never_followed() 
         let started = Instant::now();
         let read = storage.read(&key(1), NOW).await;
         assert!(matches!(read, Err(StorageError::Corrupt(_))), "{what}: {read:?}");
-        let update = storage.update(&key(1), Version(1), record("x"), FREE, NOW).await;
+        let update = storage.update(&key(1), Version(1), record("x"), NOW).await;
         assert!(matches!(update, Err(StorageError::Corrupt(_))), "{what}: {update:?}");
         let far = Timestamp::from_millis(u64::MAX - 1);
         // The other record expires; what was planted is not mistaken for one.
@@ -310,7 +316,11 @@ async fn s37_planted_foreign_and_damaged_files_are_corrupt_and_never_followed() 
             create(&storage, &key(2), "another").await;
         }
         if what != "a folder" {
-            assert!(storage.invalidate(&key(1), None).await.expect("it can be ended"), "{what}");
+            assert_eq!(
+                storage.invalidate(&key(1), None, None).await.expect("it can be ended"),
+                Invalidate::Invalidated,
+                "{what}"
+            );
             assert_eq!(found(&storage, &key(1)).await, None, "{what}");
             fs::write(&path, b"").expect("a file");
         }
@@ -374,7 +384,7 @@ async fn fill(place: &Path) {
     let before = found(&storage, &key(1)).await.expect("a record");
     let large = "x".repeat(100_000);
     for attempt in 0..3 {
-        let update = storage.update(&key(1), before.version, record(&large), FREE, NOW).await;
+        let update = storage.update(&key(1), before.version, record(&large), NOW).await;
         assert!(matches!(update, Err(StorageError::Unavailable(..))), "{attempt}: {update:?}");
         let created = storage
             .create(
@@ -399,7 +409,7 @@ async fn fill(place: &Path) {
     let temporary: Vec<_> = names.filter(|name| name.starts_with('.')).collect();
     assert!(temporary.is_empty(), "{temporary:?}");
     // What fits is written.
-    let update = storage.update(&key(1), before.version, record("small"), FREE, NOW).await;
+    let update = storage.update(&key(1), before.version, record("small"), NOW).await;
     assert!(matches!(update, Ok(Update::Updated)), "{update:?}");
 }
 

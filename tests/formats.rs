@@ -17,7 +17,7 @@ use rocket::http::{Header, Status};
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::{Request, Response, get, routes};
 use rocket_typed_sessions::storage::{
-    Memory, OwnerGuard, Record, SessionStorage, StorageKey, Timestamp, Update, Version,
+    Memory, Record, SessionStorage, StorageKey, Timestamp, Update, Version,
 };
 use rocket_typed_sessions::{Lifetime, Outgoing, Session, SessionData, SessionTransport, Sessions};
 use serde::{Deserialize, Serialize};
@@ -547,7 +547,7 @@ impl Open {
         let (expected, now) = (record.version, record.last_seen);
         let version = Version(expected.0.wrapping_add(1));
         let record = Record { version, payload: payload.into(), ..record };
-        let updated = self.memory.update(&self.key, expected, record, OwnerGuard::default(), now);
+        let updated = self.memory.update(&self.key, expected, record, now);
         assert!(matches!(updated.await, Ok(Update::Updated)));
         sees(&self.client, "/get", &self.id).await
     }

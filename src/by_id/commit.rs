@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::envelope::Secrets;
 use super::trail::Trail;
 use super::unheld::Unheld;
-use super::{ById, Draft, Joined, Located, record};
+use super::{ById, Draft, Ending, Joined, Located, Stands, record};
 use crate::background::in_background;
 use crate::error::{EncodeError, SessionError};
 use crate::event::SessionEventKind as Event;
@@ -13,10 +13,10 @@ use crate::expiry::Times;
 use crate::request::commit::{Commit, Next, Progress};
 use crate::request::delivery::Holds;
 use crate::request::plan::Plan;
-use crate::request::tracked::Tracked;
+use crate::request::tracked::{Replaced, Tracked};
 use crate::storage::{
-    Create, OwnerGuard, OwnerKey, Predecessor, Record, SessionStorage, StorageError, StorageKey,
-    Succeed, Successor, Update,
+    Create, OwnerGuard, OwnerKey, Predecessor, Record, SessionStorage, StorageKey, Succeed,
+    Successor, Update,
 };
 use crate::token::SessionId;
 
@@ -55,8 +55,10 @@ pub(crate) async fn commit(
     let job = Job { commit, tracker };
     match (plan, &commit.next, records.sessions.one.clone()) {
         (Plan::End, ..) => {
-            Box::pin(job.end_presented(&mut records)).await?;
-            records.ended();
+            match Box::pin(job.end_presented(&mut records)).await? {
+                Some(replaced) => records.was_replaced(replaced),
+                None => records.ended(),
+            }
             Ok(())
         }
         (Plan::Create { times }, Some(next), _) => {
@@ -104,8 +106,15 @@ impl Job<'_> {
         let id = self.commit.changes.id()?;
         // Of a session that a login has replaced nothing is left to end.
         if self.commit.asked.ended && records.sessions.replaced.is_none() {
-            self.end_presented(records).await?;
-            records.ended();
+            if let Some(replaced) = self.end_presented(records).await? {
+                records.sessions.is_replaced(replaced);
+                if !self.commit.asked.login {
+                    records.drop_changes(self.commit);
+                    return Ok(());
+                }
+            } else {
+                records.ended();
+            }
         }
         self.create_alone(id, times, next, guard, records).await
     }
@@ -143,9 +152,11 @@ impl Job<'_> {
         }
         let (storage, now) = (&self.tracker.server.storage, self.commit.moment.now);
         let found = storage.read_fresh(other, now).await?;
-        if found.is_some_and(|found| found.owner.is_some() && found.owner == next.owner)
-            && self.tracker.end(&**storage, other, now).await?
-        {
+        let theirs = found.filter(|found| found.owner.is_some() && found.owner == next.owner);
+        let Some(found) = theirs else { return Ok(()) };
+        let place = (other, Some(found.version));
+        let ending = self.tracker.end(self.commit.definition, &**storage, place, now).await?;
+        if matches!(ending, Ending::Ended) {
             self.commit.report(Event::Ended);
         }
         Ok(())
@@ -163,16 +174,23 @@ impl Job<'_> {
         Ok(guard)
     }
 
-    async fn end_presented(&self, records: &mut Records<'_>) -> Result<(), SessionError> {
+    /// Ends every session that the request presented. If a login has replaced the one
+    /// that goes on, that is what is left of it.
+    async fn end_presented(
+        &self,
+        records: &mut Records<'_>,
+    ) -> Result<Option<Replaced>, SessionError> {
+        let mut replaced = None;
         if let Some(session) = &records.sessions.one {
-            self.end_one(session).await?;
+            replaced = self.end_one(session).await?;
             records.sessions.one = None;
         }
         while let Some(lost) = records.sessions.lost.last() {
             self.end_one(lost).await?;
             records.sessions.lost.pop();
         }
-        self.end_others(records).await
+        self.end_others(records).await?;
+        Ok(replaced)
     }
 
     pub(super) async fn end_others(&self, records: &mut Records<'_>) -> Result<(), SessionError> {
@@ -183,16 +201,23 @@ impl Job<'_> {
         Ok(())
     }
 
-    async fn end_one(&self, session: &Tracked<Located>) -> Result<(), SessionError> {
-        if self.end(&session.place.id, &session.place.key).await? {
-            self.commit.report(Event::Ended);
+    /// Gives what a login has left of the session, if it has replaced that.
+    async fn end_one(&self, session: &Tracked<Located>) -> Result<Option<Replaced>, SessionError> {
+        let Commit { definition, moment, .. } = self.commit;
+        let (server, now) = (&self.tracker.server, moment.now);
+        let Located { id, key, version, .. } = &session.place;
+        let (storage, place) = (server.storage_of(id), (key, Some(*version)));
+        match self.tracker.end(definition, &*storage, place, now).await? {
+            Ending::Ended => self.commit.report(Event::Ended),
+            Ending::Missing => {}
+            Ending::Replaced(record) => {
+                let found = super::session(definition, server, id, key.clone(), record, now);
+                if let Some(Stands::Replaced(replaced)) = found {
+                    return Ok(Some(replaced));
+                }
+            }
         }
-        Ok(())
-    }
-
-    pub(super) async fn end(&self, id: &SessionId, key: &StorageKey) -> Result<bool, StorageError> {
-        let storage = self.tracker.server.storage_of(id);
-        self.tracker.end(&*storage, key, self.commit.moment.now).await
+        Ok(None)
     }
 
     /// Writes a record under `id`, or another one if that is taken; then what a login

@@ -18,7 +18,7 @@ use crate::expiry::Times;
 use crate::request::commit::Next;
 use crate::request::plan::{Plan, Standing};
 use crate::request::tracked::{Replaced, Tracked};
-use crate::storage::{OwnerGuard, Record, StorageError, Update};
+use crate::storage::{Record, StorageError, Update};
 
 /// What somebody else has made of the session meanwhile.
 enum Meanwhile {
@@ -128,8 +128,7 @@ impl Job<'_> {
     async fn replace_by(&self, old: &Located, new: &Located) -> Result<Update, SessionError> {
         let left = self.left_of(old, &new.key)?;
         let (storage, now) = (self.tracker.server.storage_of(&old.id), self.commit.moment.now);
-        let guard = OwnerGuard::default();
-        match storage.update(&old.key, old.version, left, guard, now).await {
+        match storage.update(&old.key, old.version, left, now).await {
             // A record that cannot be read back is none.
             Err(StorageError::Corrupt(_)) => Ok(Update::Missing),
             answer => Ok(answer?),
@@ -192,8 +191,7 @@ impl Job<'_> {
         let (record, written) =
             draft.write(commit.core, commit.definition, server, commit.client)?;
         let (storage, now) = (server.storage_of(&written.place.id), commit.moment.now);
-        let guard = OwnerGuard::default();
-        match storage.update(&written.place.key, version, record, guard, now).await? {
+        match storage.update(&written.place.key, version, record, now).await? {
             Update::Updated => Ok(Arc::new(written)),
             // It was ended meanwhile, by a limit or with its owner.
             _ => Err(SessionError::Ended),

@@ -7,6 +7,7 @@ use super::replace::Proposal;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::request::plan::Plan;
+use crate::storage::Invalidate;
 
 impl Job<'_> {
     /// Writes the session under a new id, then ends it under the old one. If
@@ -29,9 +30,11 @@ impl Job<'_> {
             self.end_others(records).await?;
         }
         let Located { id, key, .. } = &session.place;
-        let ended = self.end(id, key).await;
+        let storage = self.tracker.server.storage_of(id);
+        let mark = self.tracker.mark(self.commit.moment.now);
+        let ended = storage.invalidate(key, None, mark).await;
         if let Ok(ended) = ended
-            && (ended || matches!(plan, Plan::Login { .. }))
+            && (ended == Invalidate::Invalidated || matches!(plan, Plan::Login { .. }))
         {
             unheld.keep();
             records.goes_on(new, Some(holds));

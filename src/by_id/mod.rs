@@ -36,8 +36,8 @@ use crate::request::load::Found;
 use crate::request::plan::Snapshot;
 use crate::request::tracked::{Content, Replaced, Tracked};
 use crate::storage::{
-    KeyedLocks, KtorDirectory, OwnerGuard, OwnerKey, OwnerLimit, Record, SessionStorage,
-    StorageError, StorageKey, Version,
+    Invalidate, KeyedLocks, KtorDirectory, OwnerGuard, OwnerKey, OwnerLimit, Record,
+    SessionStorage, StorageError, StorageKey, Version,
 };
 use crate::token::{Read, SessionId};
 
@@ -45,6 +45,8 @@ use crate::token::{Read, SessionId};
 const PAGE: usize = 100;
 /// Unreadable records that are remembered, so that each is reported once.
 const MAX_REPORTED: usize = 1000;
+/// How often an end looks again at a record that others write meanwhile.
+const END_TRIES: usize = 8;
 /// How long an end keeps writes out that were on their way.
 const MARK: Duration = Duration::from_secs(120);
 
@@ -72,6 +74,15 @@ pub(crate) struct Server {
     pub locks: Arc<KeyedLocks>,
     /// Records that were reported as unreadable.
     pub reported: Arc<Mutex<HashSet<StorageKey>>>,
+}
+
+/// What the end of a session has met.
+pub(crate) enum Ending {
+    Ended,
+    /// There was none.
+    Missing,
+    /// A login has replaced it: this is left of it, and stays.
+    Replaced(Record),
 }
 
 /// Where a session by id is: a record, as it was found.
@@ -132,14 +143,31 @@ impl ById {
     }
 
     /// Ends a session in `storage`, for a `create` that is still on its way as well.
-    /// Says whether there was one.
+    /// What a login has left of it meanwhile stays. `expected` is the version that it was
+    /// found with.
     pub async fn end(
         &self,
+        definition: &Definition,
         storage: &dyn SessionStorage,
-        key: &StorageKey,
+        (key, mut expected): (&StorageKey, Option<Version>),
         now: Timestamp,
-    ) -> Result<bool, StorageError> {
-        storage.invalidate(key, self.mark(now)).await
+    ) -> Result<Ending, StorageError> {
+        let mark = self.mark(now);
+        for _ in 0..END_TRIES {
+            match storage.invalidate(key, expected, mark).await? {
+                Invalidate::Invalidated => return Ok(Ending::Ended),
+                Invalidate::Missing => return Ok(Ending::Missing),
+                Invalidate::Conflict => {}
+            }
+            match read_present(storage, key, now).await? {
+                Some(record) if is_replaced(definition, &record) => {
+                    return Ok(Ending::Replaced(record));
+                }
+                found => expected = found.map(|record| record.version),
+            }
+        }
+        storage.invalidate(key, None, mark).await?;
+        Ok(Ending::Ended)
     }
 
     /// Until when the end of a session keeps out a `create` of it; none where another
@@ -328,6 +356,7 @@ pub(crate) fn is_replaced(definition: &Definition, record: &Record) -> bool {
 /// One of an owner's sessions.
 pub(crate) struct Listed {
     pub key: StorageKey,
+    pub version: Version,
     pub times: Times,
     pub content: Content,
     /// Who the client said that it was, encoded.
@@ -349,9 +378,10 @@ pub(crate) async fn list(
     loop {
         let page = owners.list(owner, after.as_ref(), PAGE, now).await?;
         for (key, record) in page.records {
+            let version = record.version;
             let opened = record::open(definition, server, &key, record, now);
             if let Some(Opened { envelope, times, content }) = opened {
-                found.push(Listed { key, times, content, client: envelope.client });
+                found.push(Listed { key, version, times, content, client: envelope.client });
             }
         }
         after = page.next;

@@ -85,10 +85,6 @@ impl Job<'_> {
                     return Ok(());
                 }
                 Ok(Update::Conflict) => self.commit.conflicted.store(true, Ordering::Relaxed),
-                Ok(Update::Refused(refused)) => {
-                    records.settled();
-                    return Err(refused.into());
-                }
                 Err(cause) => return Err(cause.into()),
             }
             if Instant::now() >= self.commit.deadline {
@@ -215,7 +211,7 @@ impl Job<'_> {
     /// The write that the proposal needs; none if the record stays or is not the one
     /// that goes on.
     fn attempt(&self, proposal: &Proposal) -> Result<Option<Arc<Attempt>>, SessionError> {
-        let Proposal { plan, next, session, guard, .. } = proposal;
+        let Proposal { plan, next, session, .. } = proposal;
         let (times, renewal) = match *plan {
             Plan::Write { times, renewal, .. } => (times, renewal),
             // A token goes out only if it is still the session's.
@@ -260,7 +256,6 @@ impl Job<'_> {
         Ok(Some(Arc::new(Attempt {
             expected: *version,
             record,
-            guard: guard.clone(),
             written: Arc::new(written),
             holds,
             renews: renewal.is_some(),

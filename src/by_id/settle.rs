@@ -21,9 +21,7 @@ use crate::error::SessionError;
 use crate::expiry::Timestamp;
 use crate::request::delivery::Holds;
 use crate::request::tracked::Tracked;
-use crate::storage::{
-    OwnerGuard, Record, SessionStorage, StorageError, StorageKey, Update, Version,
-};
+use crate::storage::{Record, SessionStorage, StorageError, StorageKey, Update, Version};
 
 /// How often a write is sent again. More than twice only a storage needs that
 /// contradicts itself.
@@ -35,7 +33,6 @@ pub(crate) struct Attempt {
     /// What it replaces.
     pub expected: Version,
     pub record: Record,
-    pub guard: OwnerGuard,
     /// The session once it is applied.
     pub written: Arc<Tracked<Located>>,
     /// What the client is to hold then, if that changes.
@@ -76,9 +73,7 @@ impl Attempt {
         storage: &dyn SessionStorage,
         now: Timestamp,
     ) -> Result<Update, StorageError> {
-        storage
-            .update(self.key(), self.expected, self.record.clone(), self.guard.clone(), now)
-            .await
+        storage.update(self.key(), self.expected, self.record.clone(), now).await
     }
 
     /// What the storage says of it now. `refused` if the answer was a conflict, and not
@@ -136,7 +131,6 @@ pub(crate) async fn settle(
         match attempt.send(&*storage, now).await? {
             Update::Updated => return Ok(Outcome::Applied),
             Update::Missing => return Ok(Outcome::NotApplied),
-            Update::Refused(refused) => return Err(refused.into()),
             Update::Conflict => {}
         }
     }

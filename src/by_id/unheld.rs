@@ -27,19 +27,13 @@ struct Named {
     key: StorageKey,
     version: Version,
     mark: Option<Timestamp>,
-    now: Timestamp,
 }
 
 impl Named {
     async fn end(&self, storage: &dyn SessionStorage) -> Result<(), StorageError> {
         // Where ids are used again, there may be another session under the key.
-        if self.mark.is_none() {
-            let found = storage.read_fresh(&self.key, self.now).await?;
-            if found.is_none_or(|found| found.version != self.version) {
-                return Ok(());
-            }
-        }
-        storage.invalidate(&self.key, self.mark).await.map(drop)
+        let expected = self.mark.is_none().then_some(self.version);
+        storage.invalidate(&self.key, expected, self.mark).await.map(drop)
     }
 }
 
@@ -47,7 +41,7 @@ impl<'a> Unheld<'a> {
     /// The record at `place`, which a `create` may still be on its way to.
     pub fn new(changes: &'a dyn Changes, tracker: &ById, place: &Located, now: Timestamp) -> Self {
         let (key, version) = (place.key.clone(), place.version);
-        let record = Named { key, version, mark: tracker.mark(now), now };
+        let record = Named { key, version, mark: tracker.mark(now) };
         Self { changes, storage: tracker.server.storage_of(&place.id), record, kept: false }
     }
 

@@ -106,7 +106,7 @@ impl Revocation {
                 matches!(created, Create::Created)
             }
             Some(stored) => {
-                let updated = self.storage.update(&key, stored.version, record, GUARD, now).await?;
+                let updated = self.storage.update(&key, stored.version, record, now).await?;
                 matches!(updated, Update::Updated)
             }
         };

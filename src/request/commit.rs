@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::delivery::Holds;
 use super::load::{too_late, within};
 use super::plan::{Asked, Moment, Plan, Standing, Value, plan};
-use super::tracked::{Content, Kind, Sessions, Tracked};
+use super::tracked::{Content, Kind, Replaced, Sessions, Tracked};
 use crate::by_id::{Attempt, Outcome};
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
@@ -271,6 +271,13 @@ impl<P> Progress<'_, P> {
     pub fn ended(&mut self) {
         *self.sessions = Sessions::default();
         *self.holds = Some(Holds::Nothing);
+        *self.fate = Fate::Ended;
+    }
+
+    /// A login has replaced the session that was to end. An answer is on its way that a
+    /// removal must not overwrite.
+    pub fn was_replaced(&mut self, replaced: Replaced) {
+        self.sessions.is_replaced(replaced);
         *self.fate = Fate::Ended;
     }
 

@@ -75,12 +75,12 @@ pub(crate) use directory::KtorDirectory;
 pub use key::{OwnerKey, StorageKey};
 pub(crate) use keyed_lock::{KeyedGuard, KeyedLocks};
 pub use memory::Memory;
-#[cfg(feature = "redis")]
-pub(crate) use owner::in_order;
 pub use owner::{
     Generation, OwnerGuard, OwnerIndex, OwnerLimit, OwnerLimitPolicy, OwnerPage, Refused,
 };
-pub(crate) use owner::{no_index, without_index};
+#[cfg(feature = "redis")]
+pub(crate) use owner::{another_owner, in_order};
+pub(crate) use owner::{keeps_owner, no_index, without_index};
 pub use simple::{LastWriteWins, SimpleStorage};
 
 use crate::crypto::Random;
@@ -171,8 +171,6 @@ pub enum Update {
     Conflict,
     /// There is no live record under the key. Nothing was written.
     Missing,
-    /// The guard refused the record. Nothing was written.
-    Refused(Refused),
 }
 
 /// The record that a login begins; see [`SessionStorage::succeed`].
@@ -216,6 +214,17 @@ pub enum Touch {
     /// The times are recorded (or were later already).
     Touched,
     /// There is no live record under the key.
+    Missing,
+}
+
+/// Outcome of [`SessionStorage::invalidate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invalidate {
+    /// The record was deleted.
+    Invalidated,
+    /// The record has another version than expected. It stays, and no mark was left.
+    Conflict,
+    /// There is no record under the key.
     Missing,
 }
 
@@ -301,18 +310,21 @@ pub trait SessionStorage: Send + Sync + 'static {
     /// Replaces the record under `key` if it lives at `now` and still has the
     /// version `expected`; never inserts. If it has the version of `record` already,
     /// the answer is `Updated`.
+    ///
+    /// The record keeps its owner, or is nobody's from now on. The core never asks for
+    /// another owner: who logs in gets a record of their own. A storage answers that
+    /// with [`StorageError::Other`] and writes nothing.
     async fn update(
         &self,
         key: &StorageKey,
         expected: Version,
         record: Record,
-        guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update, StorageError>;
 
     /// The two writes of a login: creates the successor, then replaces the predecessor.
-    /// They are a [`create`](Self::create), and an [`update`](Self::update) without a
-    /// guard. If the successor is not created, the predecessor stays as it is. If the
+    /// They are a [`create`](Self::create) and an [`update`](Self::update). If the
+    /// successor is not created, the predecessor stays as it is. If the
     /// predecessor has changed or is gone, the successor stays all the same.
     ///
     /// Each of the two happens wholly or not at all. If the answer is an error, or the
@@ -327,8 +339,7 @@ pub trait SessionStorage: Send + Sync + 'static {
     ) -> Result<Succeed, StorageError> {
         Ok(match self.create(new.key, new.record, new.guard, now).await? {
             Create::Created => {
-                let guard = OwnerGuard::default();
-                let updated = self.update(old.key, old.expected, old.record, guard, now).await?;
+                let updated = self.update(old.key, old.expected, old.record, now).await?;
                 Succeed::Created(updated)
             }
             Create::Exists => Succeed::Exists,
@@ -346,17 +357,20 @@ pub trait SessionStorage: Send + Sync + 'static {
         expires: Timestamp,
     ) -> Result<Touch, StorageError>;
 
-    /// Deletes the record under `key`. Says whether there was one. If `mark` is given,
-    /// the end leaves a mark, whether there was a record or not: until then a `create`
-    /// under the key is refused as [`Revoked`](Refused::Revoked). One that is on its
-    /// way, or is sent again, brings nothing back. Of two marks the later one counts. A
-    /// mark is no record: nothing reads, changes, lists or counts it, and it goes by
-    /// itself.
+    /// Deletes the record under `key`: whatever its version, or if it has the version
+    /// `expected`.
+    ///
+    /// If `mark` is given, the end leaves a mark, whether there was a record or not:
+    /// until then a `create` under the key is refused as [`Revoked`](Refused::Revoked).
+    /// One that is on its way, or is sent again, brings nothing back. Of two marks the
+    /// later one counts. A mark is no record: nothing reads, changes, lists or counts it,
+    /// and it goes by itself.
     async fn invalidate(
         &self,
         key: &StorageKey,
+        expected: Option<Version>,
         mark: Option<Timestamp>,
-    ) -> Result<bool, StorageError>;
+    ) -> Result<Invalidate, StorageError>;
 
     /// Deletes up to `limit` records that are expired at `now`. Returns how many it
     /// deleted: always 0 where records go by themselves, by a TTL for example.

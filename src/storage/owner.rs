@@ -62,8 +62,7 @@ pub enum OwnerLimitPolicy {
 }
 
 /// Conditions under which a record may become its owner's. They are checked in the
-/// same step as the write. They apply only to a write that brings the owner a record
-/// that it did not have.
+/// same step as the write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnerGuard {
     /// Refuse with `Revoked` if the owner was invalidated after this point.
@@ -184,6 +183,18 @@ pub(crate) fn in_order<T>(
 /// What a storage without an index answers to a guard.
 pub(crate) fn without_index(guard: &OwnerGuard) -> Result<(), StorageError> {
     if guard.needs_index() { Err(no_index()) } else { Ok(()) }
+}
+
+/// Whether an `update` by `record` may replace what belongs to `owner`.
+pub(crate) fn keeps_owner(owner: Option<&OwnerKey>, record: &Record) -> Result<(), StorageError> {
+    if record.owner.is_none() || record.owner.as_ref() == owner {
+        return Ok(());
+    }
+    Err(another_owner())
+}
+
+pub(crate) fn another_owner() -> StorageError {
+    StorageError::Other("an `update` gives a record to no other owner".into(), None)
 }
 
 pub(crate) fn no_index() -> StorageError {

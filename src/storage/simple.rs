@@ -6,8 +6,8 @@ use parking_lot::Mutex;
 
 use super::marks::Marks;
 use super::{
-    Create, KeyedLocks, OwnerGuard, Record, Refused, SessionStorage, StorageError, StorageKey,
-    Timestamp, Touch, Update, Version, bytes, without_index,
+    Create, Invalidate, KeyedLocks, OwnerGuard, Record, Refused, SessionStorage, StorageError,
+    StorageKey, Timestamp, Touch, Update, Version, bytes, keeps_owner, without_index,
 };
 
 /// Marks of ends that a process keeps.
@@ -139,10 +139,8 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
         key: &StorageKey,
         expected: Version,
         record: Record,
-        guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update, StorageError> {
-        without_index(&guard)?;
         let _alone = self.0.locks.lock(key).await;
         let Some(before) = self.live(key, now).await? else { return Ok(Update::Missing) };
         if before.version == record.version {
@@ -151,6 +149,7 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
         if before.version != expected {
             return Ok(Update::Conflict);
         }
+        keeps_owner(before.owner.as_ref(), &record)?;
         self.put(key, &record).await?;
         Ok(Update::Updated)
     }
@@ -172,16 +171,22 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
     async fn invalidate(
         &self,
         key: &StorageKey,
+        expected: Option<Version>,
         mark: Option<Timestamp>,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<Invalidate, StorageError> {
         let _alone = self.0.locks.lock(key).await;
         let name = key.to_string();
-        let found = self.0.storage.read(&name).await?.is_some();
+        let found = self.0.storage.read(&name).await?;
+        if let (Some(expected), Some(found)) = (expected, &found)
+            && bytes::read(key, found).is_ok_and(|found| found.record.version != expected)
+        {
+            return Ok(Invalidate::Conflict);
+        }
         if let Some(until) = mark {
             self.0.marks.lock().leave(key, until);
         }
         self.0.storage.invalidate(&name).await?;
-        Ok(found)
+        Ok(found.map_or(Invalidate::Missing, |_| Invalidate::Invalidated))
     }
 
     async fn purge_expired(&self, _: Timestamp, _: usize) -> Result<usize, StorageError> {

@@ -178,9 +178,8 @@ async fn s56_a_second_write_of_a_session_does_not_keep_it() {
     storage.read(&key(1), NOW).await.unwrap().expect("a record");
     for n in 0..100 {
         let version = create(&storage, &numbered(n), record(b"flood", None)).await;
-        let guard = OwnerGuard::default();
         let again = record(b"flood again", None);
-        let updated = storage.update(&numbered(n), version, again, guard, NOW).await.unwrap();
+        let updated = storage.update(&numbered(n), version, again, NOW).await.unwrap();
         assert!(updated == Update::Updated, "{updated:?}");
     }
     let login = create(&storage, &key(2), record(b"a login", None)).await;
@@ -289,11 +288,10 @@ async fn s37_the_directory_is_private_follows_no_symlink_and_reading_creates_not
     let empty = files();
     for n in 0..100 {
         assert_eq!(storage.read(&key(n), NOW).await.unwrap(), None);
-        let guard = OwnerGuard::default();
-        let update = storage.update(&key(n), Version(1), record(b"x", None), guard, NOW).await;
+        let update = storage.update(&key(n), Version(1), record(b"x", None), NOW).await;
         assert_eq!(update.unwrap(), Update::Missing);
         assert_eq!(storage.touch(&key(n), NOW, at(1)).await.unwrap(), Touch::Missing);
-        assert!(!storage.invalidate(&key(n), None).await.unwrap());
+        assert_eq!(storage.invalidate(&key(n), None, None).await.unwrap(), Invalidate::Missing);
         let index = storage.owners().unwrap();
         assert_eq!(index.list(&owner(n), None, 9, NOW).await.unwrap(), OwnerPage::default());
     }
@@ -314,7 +312,7 @@ async fn s37_the_directory_is_private_follows_no_symlink_and_reading_creates_not
     std::fs::write(dir.path().join("target"), &content).unwrap();
     symlink(dir.path().join("target"), &path).unwrap();
     assert!(matches!(storage.read(&key(1), NOW).await, Err(StorageError::Corrupt(_))));
-    assert!(storage.invalidate(&key(1), None).await.unwrap());
+    assert_eq!(storage.invalidate(&key(1), None, None).await.unwrap(), Invalidate::Invalidated);
     assert!(dir.path().join("target").exists(), "the link went, not what it named");
     std::fs::write(dir.path().join("file"), b"").unwrap();
     assert!(Directory::open(dir.path().join("file")).is_err());
@@ -344,11 +342,11 @@ async fn a_file_of_ktors_that_has_expired_is_replaced() {
     let next =
         Record { version: Version::of(b"fourth"), last_seen: at(110), ..record(b"fourth", None) };
     for _ in 0..2 {
-        let updated = file.update(&key(1), found.version, next.clone(), free(), at(110)).await;
+        let updated = file.update(&key(1), found.version, next.clone(), at(110)).await;
         assert_eq!(updated.unwrap(), Update::Updated);
     }
     let other = record(b"fifth", None);
-    let stale = file.update(&key(1), found.version, other, free(), at(110)).await;
+    let stale = file.update(&key(1), found.version, other, at(110)).await;
     assert_eq!(stale.unwrap(), Update::Conflict);
     assert!(file.owners().is_none() && !file.compares_and_swaps());
     let limit = Some(OwnerLimit { max: 1, policy: OwnerLimitPolicy::Refuse });
@@ -371,4 +369,47 @@ fn walk(path: &std::path::Path) -> Vec<std::path::PathBuf> {
     }
     found.sort();
     found
+}
+
+/// D7, D23: between the two writes of a login, nobody counts the session that is
+/// replaced beside the one that begins.
+async fn a_login_never_counts_twice(storage: Storage, rounds: u32) {
+    let (limit, owner) = (OwnerLimit { max: 3, policy: OwnerLimitPolicy::Refuse }, owner(1));
+    let guard = OwnerGuard { limit: Some(limit), ..OwnerGuard::default() };
+    let theirs = || record(b"x", Some(owner.clone()));
+    for round in 0..rounds {
+        let [first, second, third, next] = [0, 1, 2, 3].map(|n| numbered(round * 4 + n));
+        let expected = create(&storage, &first, theirs()).await;
+        create(&storage, &second, theirs()).await;
+        let replacing = OwnerGuard { replaces: Some(first.clone()), ..guard.clone() };
+        let (storage, record, left) = (Arc::clone(&storage), theirs(), record(b"replaced", None));
+        let login = tokio::spawn({
+            let storage = Arc::clone(&storage);
+            async move {
+                let new = Successor { key: &next, record, guard: replacing };
+                let old = Predecessor { key: &first, expected, record: left };
+                storage.succeed(new, old, NOW).await
+            }
+        });
+        if round % 2 == 0 {
+            tokio::task::yield_now().await;
+        }
+        let other = storage.create(&third, theirs(), guard.clone(), NOW).await.unwrap();
+        assert_eq!(other, Create::Created, "round {round}");
+        let login = login.await.unwrap().unwrap();
+        assert_eq!(login, Succeed::Created(Update::Updated), "round {round}");
+        let ended = storage.owners().unwrap().invalidate_owner(&owner, &[], NOW).await.unwrap();
+        assert_eq!(ended, 3, "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_login_in_memory_never_counts_twice() {
+    a_login_never_counts_twice(Arc::new(Memory::new(100_000)), 20_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_login_in_a_directory_never_counts_twice() {
+    let root = tempfile::tempdir().unwrap();
+    a_login_never_counts_twice(Arc::new(Directory::open(root.path()).unwrap()), 100).await;
 }

@@ -6,9 +6,9 @@ use rocket::futures::stream::{self, BoxStream};
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
 use rocket_typed_sessions::storage::{
-    Cached, Change, Create, Memory, OwnerGuard, OwnerIndex, OwnerKey, OwnerLimit, OwnerLimitPolicy,
-    Predecessor, Record, SessionStorage, StorageKey, Succeed, Successor, Timestamp, Touch, Update,
-    Version,
+    Cached, Change, Create, Invalidate, Memory, OwnerGuard, OwnerIndex, OwnerKey, OwnerLimit,
+    OwnerLimitPolicy, Predecessor, Record, SessionStorage, StorageKey, Succeed, Successor,
+    Timestamp, Touch, Update, Version,
 };
 use rocket_typed_sessions::{SessionError, Sessions, StorageError};
 use tokio::sync::broadcast::{Sender, channel};
@@ -81,7 +81,7 @@ async fn a_fresh_read_passes_every_cache_and_renews_the_copy() {
     assert!(near.may_be_behind() && near.loses_answers());
     let first = record("first", None);
     create(&near, 1, first.clone()).await;
-    let update = far.update(&key(1), first.version, record("second", None), FREE, NOW).await;
+    let update = far.update(&key(1), first.version, record("second", None), NOW).await;
     assert!(matches!(update, Ok(Update::Updated)), "{update:?}");
     assert_eq!(payload(&near, 1).await.as_deref(), Some("first"));
     let fresh = near.read_fresh(&key(1), NOW).await.expect("an answer").expect("a record");
@@ -99,7 +99,7 @@ async fn what_another_node_ended_is_read_for_no_longer_than_the_ttl() {
         create(&there, name, record("x", owner)).await;
         assert!(payload(&here, name).await.is_some());
     }
-    there.invalidate(&key(1), None).await.expect("an answer");
+    there.invalidate(&key(1), None, None).await.expect("an answer");
     owners(&there)
         .invalidate_owner(&OwnerKey::from_bytes([7; 32]), &[], NOW)
         .await
@@ -113,7 +113,7 @@ async fn what_another_node_ended_is_read_for_no_longer_than_the_ttl() {
     }
     create(&there, 3, record("x", None)).await;
     assert!(payload(&here, 3).await.is_some());
-    there.invalidate(&key(3), None).await.expect("an answer");
+    there.invalidate(&key(3), None, None).await.expect("an answer");
     tokio::time::advance(Duration::from_millis(1_999)).await;
     assert!(payload(&here, 3).await.is_some());
     tokio::time::advance(Duration::from_millis(1)).await;
@@ -126,10 +126,10 @@ async fn s57_a_stale_copy_never_wins_a_write() {
     let [here, there] = nodes(&far);
     create(&here, 1, record("0", None)).await;
     let stale = there.read(&key(1), NOW).await.expect("an answer").expect("a record");
-    let update = here.update(&key(1), stale.version, record("1", None), FREE, NOW).await;
+    let update = here.update(&key(1), stale.version, record("1", None), NOW).await;
     assert!(matches!(update, Ok(Update::Updated)));
     assert_eq!(payload(&there, 1).await.as_deref(), Some("0"), "a stale copy");
-    let lost = there.update(&key(1), stale.version, record("lost", None), FREE, NOW).await;
+    let lost = there.update(&key(1), stale.version, record("lost", None), NOW).await;
     assert_eq!(lost.expect("an answer"), Update::Conflict);
     assert_eq!(payload(&there, 1).await.as_deref(), Some("1"), "a conflict asks the storage");
 }
@@ -149,7 +149,7 @@ async fn s57_a_hundred_increments_through_two_caches_lose_nothing() {
                         String::from_utf8_lossy(&found.payload).parse().expect("a number");
                     tokio::task::yield_now().await;
                     let next = record(&(number + 1).to_string(), None);
-                    let update = node.update(&key(1), found.version, next, FREE, NOW).await;
+                    let update = node.update(&key(1), found.version, next, NOW).await;
                     if let Update::Updated = update.expect("an answer") {
                         break;
                     }
@@ -178,7 +178,7 @@ async fn a_read_that_was_under_way_leaves_no_copy_of_what_was_ended() {
         .into_iter()
         .collect();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    near.invalidate(&key(1), None).await.expect("an answer");
+    near.invalidate(&key(1), None, None).await.expect("an answer");
     owners(&near)
         .invalidate_owner(&OwnerKey::from_bytes([7; 32]), &[], NOW)
         .await
@@ -200,12 +200,12 @@ async fn of_two_writes_whose_answers_cross_the_older_leaves_no_copy() {
     far.set(Operation::Update, Fault::SlowAnswer(Duration::from_millis(100)));
     let first = tokio::spawn({
         let near = near.clone();
-        async move { near.update(&key(1), version, record("1", None), FREE, NOW).await }
+        async move { near.update(&key(1), version, record("1", None), NOW).await }
     });
     tokio::time::sleep(Duration::from_millis(50)).await;
     far.mend();
     let version = far.read(&key(1), NOW).await.expect("an answer").expect("it").version;
-    let second = near.update(&key(1), version, record("2", None), FREE, NOW).await;
+    let second = near.update(&key(1), version, record("2", None), NOW).await;
     assert!(matches!(second, Ok(Update::Updated)), "{second:?}");
     assert!(matches!(first.await.expect("no panic"), Ok(Update::Updated)));
     assert_eq!(payload(&near, 1).await.as_deref(), Some("2"));
@@ -222,14 +222,14 @@ async fn a_write_that_failed_or_that_nobody_waited_for_leaves_no_copy() {
         Operation::Update,
         Fault::FailsAfterwards(StorageError::Unavailable("down".into(), None)),
     );
-    let update = near.update(&key(1), version, record("1", None), FREE, NOW).await;
+    let update = near.update(&key(1), version, record("1", None), NOW).await;
     assert!(update.is_err());
     assert_eq!(payload(&near, 1).await.as_deref(), Some("1"), "it had been written");
 
     let version = near.read(&key(1), NOW).await.expect("an answer").expect("it").version;
     far.set(Operation::Update, Fault::Hangs);
     let name = key(1);
-    let hanging = near.update(&name, version, record("2", None), FREE, NOW);
+    let hanging = near.update(&name, version, record("2", None), NOW);
     assert!(tokio::time::timeout(Duration::from_millis(1), hanging).await.is_err());
     let asked = far.calls(Operation::Read);
     payload(&near, 1).await;
@@ -268,10 +268,9 @@ impl SessionStorage for Telling {
         key: &StorageKey,
         expected: Version,
         record: Record,
-        guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update, StorageError> {
-        self.0.update(key, expected, record, guard, now).await
+        self.0.update(key, expected, record, now).await
     }
 
     async fn touch(
@@ -286,9 +285,10 @@ impl SessionStorage for Telling {
     async fn invalidate(
         &self,
         key: &StorageKey,
+        expected: Option<Version>,
         mark: Option<Timestamp>,
-    ) -> Result<bool, StorageError> {
-        self.0.invalidate(key, mark).await
+    ) -> Result<Invalidate, StorageError> {
+        self.0.invalidate(key, expected, mark).await
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
@@ -315,7 +315,7 @@ async fn what_the_storage_tells_of_is_read_again_and_nothing_else() {
     for name in [1, 2] {
         create(&far, name, record("x", None)).await;
         assert!(payload(&near, name).await.is_some());
-        far.invalidate(&key(name), None).await.expect("an answer");
+        far.invalidate(&key(name), None, None).await.expect("an answer");
     }
     heard(&tell, Change::Record(key(1))).await;
     assert_eq!(payload(&near, 1).await, None);
@@ -339,7 +339,7 @@ async fn what_is_told_while_an_answer_is_on_its_way_makes_it_no_copy() {
             async move { payload(&near, 1).await }
         });
         tokio::time::sleep(Duration::from_millis(50)).await;
-        far.invalidate(&key(1), None).await.expect("an answer");
+        far.invalidate(&key(1), None, None).await.expect("an answer");
         heard(&tell, change).await;
         assert!(read.await.expect("no panic").is_some(), "what was, when it was asked");
         far.0.mend();

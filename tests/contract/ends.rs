@@ -1,10 +1,11 @@
 //! An end is terminal: what a request has ended, nothing gives back.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{Route, State, get, routes};
+use rocket_typed_sessions::storage::{Record, SessionStorage as _, Timestamp};
 use rocket_typed_sessions::{Session, SessionError, SessionId, Sessions};
 
 use crate::support::*;
@@ -238,4 +239,37 @@ async fn c33_a_client_whose_session_is_over_is_told_so_with_401() {
     let token = logged_in(&client, "ann").await;
     let response = with_cookie(&client, "/update-ended", &token).await;
     assert_eq!((response.status(), sent(&response)), (Status::Unauthorized, None));
+}
+
+#[get("/clear-under-writes/<writes>")]
+async fn clear_under_writes(
+    session: Session<User>,
+    writes: usize,
+    storage: &State<Faulty>,
+) -> Result<(), SessionError> {
+    session.clear();
+    storage.set(Operation::Invalidate, Fault::Slow(Duration::from_millis(5)));
+    let (saved, ()) = rocket::tokio::join!(session.save(), async {
+        let [key] = &storage.created()[..] else { panic!("one record") };
+        let (inner, now) = (storage.inner(), Timestamp::from(SystemTime::now()));
+        for _ in 0..writes {
+            let Ok(Some(stored)) = inner.read(key, now).await else { break };
+            let next = Record { version: version(), ..stored.clone() };
+            let _ = inner.update(key, stored.version, next, now).await;
+            rocket::tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+    saved
+}
+
+#[tokio::test]
+async fn a_clear_ends_a_session_that_others_write_without_a_pause() {
+    for writes in [1, 10_000] {
+        let storage = faulty();
+        let client = with_storage(&storage, routes![clear_under_writes]).await;
+        let token = logged_in(&client, "ann").await;
+        let response = with_cookie(&client, &format!("/clear-under-writes/{writes}"), &token).await;
+        assert_eq!((response.status(), sent(&response)), (Status::Ok, Some("user=".into())));
+        assert_eq!(text(&client, "/get", &token).await, "absent");
+    }
 }

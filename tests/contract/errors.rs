@@ -6,7 +6,7 @@ use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::response::Redirect;
 use rocket::{State, catch, catchers, get, routes};
-use rocket_typed_sessions::storage::{Directory, Memory, OwnerGuard, Record, Timestamp, Update};
+use rocket_typed_sessions::storage::{Directory, Memory, Record, Timestamp, Update};
 use rocket_typed_sessions::{Session, SessionError, Sessions, TrySession};
 
 use tokio::sync::Notify;
@@ -256,8 +256,7 @@ async fn s40_whatever_a_record_holds_it_is_a_session_or_none() {
             }
             let next = self::version();
             let record = Record { version: next, payload: payload.into(), ..good.clone() };
-            let update =
-                storage.inner().update(key, version, record, OwnerGuard::default(), now).await;
+            let update = storage.inner().update(key, version, record, now).await;
             assert!(matches!(update, Ok(Update::Updated)), "{update:?}");
             version = next;
             let response = with_cookie(&client, "/get", &token).await;

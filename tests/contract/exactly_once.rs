@@ -9,8 +9,8 @@ use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
 use rocket_typed_sessions::storage::{
-    Create, Directory, Memory, OwnerGuard, Record, SessionStorage, StorageKey, Timestamp, Touch,
-    Update, Version,
+    Create, Directory, Invalidate, Memory, OwnerGuard, Record, SessionStorage, StorageKey,
+    Timestamp, Touch, Update, Version,
 };
 use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{Session, SessionError, Sessions, StorageError};
@@ -246,12 +246,11 @@ impl SessionStorage for Contradicts {
         key: &StorageKey,
         expected: Version,
         record: Record,
-        guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update, StorageError> {
         let less = |left: usize| left.checked_sub(1);
         if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_err() {
-            return self.storage.update(key, expected, record, guard, now).await;
+            return self.storage.update(key, expected, record, now).await;
         }
         self.refused.fetch_add(1, Ordering::SeqCst);
         rocket::tokio::time::sleep(Duration::from_millis(1)).await;
@@ -270,9 +269,10 @@ impl SessionStorage for Contradicts {
     async fn invalidate(
         &self,
         key: &StorageKey,
+        expected: Option<Version>,
         mark: Option<Timestamp>,
-    ) -> Result<bool, StorageError> {
-        self.storage.invalidate(key, mark).await
+    ) -> Result<Invalidate, StorageError> {
+        self.storage.invalidate(key, expected, mark).await
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {

@@ -145,11 +145,17 @@ impl Model {
     /// before a renewal.
     fn is_replaced(&self, token: Option<usize>) -> bool {
         let Some(token) = token else { return false };
-        let Some(row) = self.rows[self.tokens[token]] else { return false };
+        let record = self.tokens[token];
+        let Some(row) = self.rows[record] else { return false };
         let lately = |at: u64| self.now - at < REPLACED;
-        let replaced = row.replaced.is_some_and(lately);
+        let replaced = self.was_replaced_lately(record);
         let renewed = row.previous.is_some_and(|(secret, at)| secret == token && lately(at));
         (replaced || row.lives(self.now)) && renewed || replaced && row.secret == token
+    }
+
+    fn was_replaced_lately(&self, record: usize) -> bool {
+        let replaced = self.rows[record].and_then(|row| row.replaced);
+        replaced.is_some_and(|at| self.now - at < REPLACED)
     }
 
     fn presented(&self, token: Option<usize>) -> Presented {
@@ -220,6 +226,9 @@ impl Model {
         };
         let renews = matches!(change, Change::Renew | Change::CountAndRenew);
         if change == Change::Clear {
+            if self.was_replaced_lately(found.record) {
+                return Sent::Nothing;
+            }
             self.rows[found.record] = None;
             return Sent::Removal;
         }

@@ -3,7 +3,7 @@
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
-use rocket_typed_sessions::storage::{Directory, Memory, OwnerGuard, Record, Timestamp, Update};
+use rocket_typed_sessions::storage::{Directory, Memory, Record, Timestamp, Update};
 use rocket_typed_sessions::{Session, SessionData, Sessions};
 use serde::{Deserialize, Serialize};
 
@@ -130,8 +130,9 @@ async fn s41_a_record_of_another_session_type_or_of_an_older_schema_is_no_sessio
         let (of_user, of_admin) = (read(users).await, read(admins).await);
         let write = async |key, version, payload: &[u8]| {
             let next = self::version();
-            let record = Record { version: next, payload: payload.into(), ..of_user.clone() };
-            let update = inner.update(key, version, record, OwnerGuard::default(), now).await;
+            let before = read(key).await;
+            let record = Record { version: next, payload: payload.into(), ..before };
+            let update = inner.update(key, version, record, now).await;
             assert!(matches!(update, Ok(Update::Updated)), "{update:?}");
             next
         };

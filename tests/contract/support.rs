@@ -8,7 +8,7 @@ use rocket::figment::Figment;
 use rocket::http::Status;
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::{Build, Request, Rocket, Route, catch, catchers, get, routes};
-use rocket_typed_sessions::storage::{Memory, OwnerGuard, Record, Timestamp, Update, Version};
+use rocket_typed_sessions::storage::{Invalidate, Memory, Record, Timestamp, Update, Version};
 pub use rocket_typed_sessions::testing::storage::{Fault, Faulty, Operation};
 use rocket_typed_sessions::{Session, SessionData, Sessions, SessionsFairing, StorageError};
 use serde::{Deserialize, Serialize};
@@ -176,7 +176,10 @@ pub async fn elsewhere(storage: &Faulty, what: &str) {
     let [key] = &storage.created()[..] else { panic!("one record") };
     let storage = storage.inner();
     if what == "end" {
-        assert!(storage.invalidate(key, None).await.expect("memory answers"));
+        assert_eq!(
+            storage.invalidate(key, None, None).await.expect("memory answers"),
+            Invalidate::Invalidated
+        );
         return;
     }
     let now = Timestamp::from(std::time::SystemTime::now());
@@ -187,6 +190,6 @@ pub async fn elsewhere(storage: &Faulty, what: &str) {
     payload[at] = b'1';
     let before = stored.version;
     let record = Record { version: version(), payload: payload.into(), ..stored };
-    let update = storage.update(key, before, record, OwnerGuard::default(), now);
+    let update = storage.update(key, before, record, now);
     assert!(matches!(update.await, Ok(Update::Updated)));
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rocket::get;
-use rocket_typed_sessions::storage::{OwnerGuard, Record, Timestamp, Update};
+use rocket_typed_sessions::storage::{Record, Timestamp, Update};
 use rocket_typed_sessions::{
     EncodeError, Session, SessionData, SessionTransformer, Sessions, TransformFailed,
 };
@@ -237,7 +237,7 @@ async fn s55_a_payload_nested_a_hundred_thousand_deep_is_absent_and_harms_nobody
     let value = ["[".repeat(100_000), "]".repeat(100_000)].concat();
     let payload = [stored.payload.strip_suffix(b"[]").expect("Deep"), value.as_bytes()];
     let record = Record { version: version(), payload: payload.concat().into(), ..stored };
-    let update = storage.update(key, stored.version, record, OwnerGuard::default(), now).await;
+    let update = storage.update(key, stored.version, record, now).await;
     assert!(matches!(update, Ok(Update::Updated)));
     assert_eq!(text(&client, "/deep/0", &token).await, "absent");
 }

@@ -45,7 +45,7 @@ impl Model {
     fn end_former(&mut self, view: &mut View) -> Result<(), Failure> {
         let Some(found) = view.found else { return Ok(()) };
         if self.find_again(&found).is_some() {
-            return self.end(&[Presented::new(found.session)]);
+            return self.end(&[Presented::new(found.session)], Some(found));
         }
         self.write_in_vain()?;
         view.loses();
@@ -156,7 +156,7 @@ impl Model {
         let both = view.pending.ended && view.pending.login && view.replaced.is_none();
         if both && self.choices.choose(2) == 1 {
             let all = [&view.presented[..], &view.begun].concat();
-            let _ = self.end(&all);
+            let _ = self.end(&all, view.found);
         }
     }
 
@@ -181,7 +181,7 @@ impl Model {
         // A changed owner counts as a login; whether it ends them, too, is open.
         let ends = view.pending.login
             || over.is_some() && !others.is_empty() && self.choices.choose(2) == 0;
-        if ends { self.end(&others) } else { Ok(()) }
+        if ends { self.end(&others, view.found) } else { Ok(()) }
     }
 
     /// One more session of this owner: not if that was revoked since it was first

@@ -178,7 +178,7 @@ impl Model {
     }
 
     /// Ends sessions for everybody.
-    pub fn end(&mut self, sessions: &[Presented]) -> Result<(), Failure> {
+    pub fn end(&mut self, sessions: &[Presented], found: Option<Found>) -> Result<(), Failure> {
         if !self.can_end() {
             return Ok(());
         }
@@ -193,7 +193,12 @@ impl Model {
             _ => 0,
         };
         for Presented { session, .. } in sessions[first..].iter().chain(&sessions[..first]) {
-            let over = !self.is_kept(&self.sessions[*session]);
+            let over = !self.is_live(&self.sessions[*session]);
+            if !over && self.is_overtaken(*session, found) {
+                // The first try met a conflict.
+                self.write()?;
+                self.lost_answer()?;
+            }
             match if over { self.write_in_vain() } else { self.write() } {
                 Ok(()) if !over => self.second_half(Rest::End(*session)),
                 Ok(()) => {}
@@ -203,6 +208,19 @@ impl Model {
             self.lost_answer()?;
         }
         all
+    }
+
+    /// Whether somebody has written the session since the request met it; open for those
+    /// that it does not go on with.
+    fn is_overtaken(&mut self, session: usize, found: Option<Found>) -> bool {
+        let writes = self.sessions[session].writes;
+        match found.filter(|found| found.session == session) {
+            Some(found) => self.settings.place.on_server() && found.writes != writes,
+            None => {
+                let fault = self.writes != Some(Fault::None);
+                self.settings.place.on_server() && fault && self.choices.choose(2) == 1
+            }
+        }
     }
 
     /// `revoke_owner`.
@@ -286,8 +304,15 @@ impl Model {
         }
         if view.pending.ended {
             let all = [&view.presented[..], &view.begun].concat();
-            self.end(&all)?;
-            view.has_ended();
+            // What a login has left of the session stays, and the client's cookie, too.
+            let login = |found: &Found| self.sessions[found.session].replaced.is_some();
+            let found = view.found.filter(login);
+            let left = found.and_then(|found| self.replaced(found.session, found.names.id));
+            self.end(&all, view.found)?;
+            match left {
+                Some(left) => view.has_met_a_login(left),
+                None => view.has_ended(),
+            }
         }
         let Some(value) = view.value else {
             view.is_done();

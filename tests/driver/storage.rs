@@ -8,7 +8,7 @@ use rocket::futures::future::BoxFuture;
 use rocket::futures::stream::BoxStream;
 use rocket_typed_sessions::StorageError;
 use rocket_typed_sessions::storage::{
-    Change, Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
+    Change, Create, Generation, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
     SessionStorage, StorageKey, Timestamp, Touch, Update, Version,
 };
 
@@ -92,7 +92,7 @@ impl Hooked {
         let keys = std::mem::take(&mut self.plan.lock().created);
         let inner = self.inner();
         for key in keys {
-            let _ = inner.invalidate(&key, None).await;
+            let _ = inner.invalidate(&key, None, None).await;
         }
     }
 
@@ -178,10 +178,9 @@ impl SessionStorage for Hooked {
         key: &StorageKey,
         expected: Version,
         record: Record,
-        guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update, StorageError> {
-        self.pass(true, self.inner().update(key, expected, record, guard, now)).await
+        self.pass(true, self.inner().update(key, expected, record, now)).await
     }
 
     async fn touch(
@@ -196,14 +195,15 @@ impl SessionStorage for Hooked {
     async fn invalidate(
         &self,
         key: &StorageKey,
+        expected: Option<Version>,
         mark: Option<Timestamp>,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<Invalidate, StorageError> {
         let inner = self.inner();
         if !self.plan.lock().created.contains(key) {
             // Of a run before: a session that could not be begun is ended later.
-            return inner.invalidate(key, mark).await;
+            return inner.invalidate(key, expected, mark).await;
         }
-        self.pass(true, inner.invalidate(key, mark)).await
+        self.pass(true, inner.invalidate(key, expected, mark)).await
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {

@@ -294,6 +294,14 @@ impl View {
         self.sends = if self.carried { Sends::Removal } else { Sends::Nothing };
     }
 
+    /// A login has replaced the session that was to end.
+    pub fn has_met_a_login(&mut self, left: Replaced) {
+        self.pending.ended = false;
+        self.stands_replaced(left);
+        self.presented.clear();
+        self.begun.clear();
+    }
+
     /// A login has replaced this session. Nothing ends it any more.
     pub fn forget(&mut self, session: usize) {
         self.presented.retain(|met| met.session != session);

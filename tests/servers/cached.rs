@@ -57,7 +57,7 @@ async fn is_heard(here: &Cached, there: &Cached, first: u8) {
             payload: b"changed".as_slice().into(),
             ..session
         };
-        let update = here.update(&key(byte), found.version, changed, FREE, now()).await;
+        let update = here.update(&key(byte), found.version, changed, now()).await;
         assert!(matches!(update, Ok(Update::Updated)), "{update:?}");
         let took = until(there, byte, Some(b"changed")).await;
         assert!(took < Duration::from_secs(1), "a change took {took:?}");
@@ -81,13 +81,13 @@ async fn listens(here: &Cached, there: &Cached) {
     loop {
         here.create(&key(255), record(None, 100), FREE, now()).await.expect("an answer");
         assert!(reads(there, 255).await.is_some());
-        here.invalidate(&key(255), None).await.expect("an answer");
+        here.invalidate(&key(255), None, None).await.expect("an answer");
         tokio::time::sleep(Duration::from_millis(200)).await;
         if reads(there, 255).await.is_none() {
             break;
         }
         // Only what it writes itself frees it of the copy.
-        there.invalidate(&key(255), None).await.expect("an answer");
+        there.invalidate(&key(255), None, None).await.expect("an answer");
         assert!(started.elapsed() < Duration::from_secs(20), "it never hears anything");
     }
 }
@@ -155,7 +155,7 @@ async fn after_a_restart_or_a_silence_a_node_listens_again_and_trusts_no_copy() 
     server.restart();
     while !ask(&server, "PING").contains("PONG") {}
     let ended = tokio::time::timeout(Duration::from_secs(5), async {
-        while here.invalidate(&key(1), None).await.is_err() {}
+        while here.invalidate(&key(1), None, None).await.is_err() {}
     });
     ended.await.expect("a connection");
     until(&there, 1, None).await;
@@ -166,7 +166,7 @@ async fn after_a_restart_or_a_silence_a_node_listens_again_and_trusts_no_copy() 
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(reads(&there, 1).await.is_some());
     network.forget_connections();
-    here.invalidate(&key(1), None).await.expect("an answer");
+    here.invalidate(&key(1), None, None).await.expect("an answer");
     assert!(reads(&there, 1).await.is_some(), "it has not noticed yet");
     let took = until(&there, 1, None).await;
     println!("noticed after {took:?}");
@@ -219,7 +219,7 @@ async fn a_node_that_may_not_listen_goes_by_the_ttl() {
     let (here, there) = (open().await, open().await);
     here.create(&key(1), record(None, 100), FREE, now()).await.expect("an answer");
     assert!(reads(&there, 1).await.is_some());
-    here.invalidate(&key(1), None).await.expect("an answer");
+    here.invalidate(&key(1), None, None).await.expect("an answer");
     let took = until(&there, 1, None).await;
     assert!(took < Duration::from_secs(2), "{took:?}");
 }

@@ -10,6 +10,7 @@ use rocket_typed_sessions::storage::{
     StorageKey, Succeed, Successor, Update,
 };
 use sqlx::Row;
+use sqlx::mysql::MySqlPoolOptions;
 
 use crate::nodes::{figment, logged_in, node_of, text};
 use crate::process::Server;
@@ -104,7 +105,7 @@ async fn login_over_a_session(storage: &dyn SessionStorage) {
 async fn session(storage: &dyn SessionStorage) {
     let [old, new] = [1, 2].map(|n| StorageKey::from_bytes([n; 32]));
     for key in [&old, &new] {
-        storage.invalidate(key, None).await.expect("an answer");
+        storage.invalidate(key, None, None).await.expect("an answer");
     }
     storage.create(&old, record(Some(1), 100), FREE, now()).await.expect("an answer");
 }
@@ -132,7 +133,10 @@ async fn a_login_over_a_session_costs_what_is_documented() {
     }
     let server = mariadb(&[]);
     let pool = sqlx::MySqlPool::connect(&mariadb_url(&server)).await.expect("a connection");
-    let storage = MySql::open(&mariadb_url(&server), "sessions").await.expect("a connection");
+    // Another connection would begin with statements of its own.
+    let one = MySqlPoolOptions::new().max_connections(1);
+    let one = one.connect(&mariadb_url(&server)).await.expect("a connection");
+    let storage = MySql::with_pool(one, "sessions").await.expect("a storage");
     session(&storage).await;
     let status = async || {
         let mut figures = [0; 3];

@@ -8,8 +8,9 @@ use std::time::Duration;
 use rocket::futures::StreamExt;
 use rocket_typed_sessions::StorageError;
 use rocket_typed_sessions::storage::{
-    Change, Create, OwnerGuard, OwnerKey, OwnerLimit, OwnerLimitPolicy, Predecessor, Record, Redis,
-    Refused, SessionStorage, StorageKey, Succeed, Successor, Timestamp, Touch, Update, Version,
+    Change, Create, Invalidate, OwnerGuard, OwnerKey, OwnerLimit, OwnerLimitPolicy, Predecessor,
+    Record, Redis, Refused, SessionStorage, StorageKey, Succeed, Successor, Timestamp, Touch,
+    Update, Version,
 };
 use rocket_typed_sessions::testing::storage::conformance;
 
@@ -142,13 +143,13 @@ async fn s39_every_record_has_a_ttl_and_no_command_searches_or_flushes() {
     ttl("read", 100);
     storage.touch(&key, now(), now().after(Duration::from_secs(200))).await.expect("an answer");
     ttl("touch", 200);
-    storage.update(&key, version, record(Some(2), 50), FREE, now()).await.expect("an answer");
+    storage.update(&key, version, record(Some(1), 50), now()).await.expect("an answer");
     ttl("update", 50);
     let again = storage.create(&key, record(None, 1000), FREE, now()).await.expect("an answer");
     assert_eq!(again, Create::Exists, "create-only");
     ttl("a create that was refused", 50);
 
-    let owner = OwnerKey::from_bytes([2; 32]);
+    let owner = OwnerKey::from_bytes([1; 32]);
     assert_eq!(
         storage
             .owners()
@@ -169,9 +170,12 @@ async fn s39_every_record_has_a_ttl_and_no_command_searches_or_flushes() {
             .expect("an answer"),
         1
     );
-    assert!(!storage.invalidate(&key, None).await.expect("an answer"));
+    assert_eq!(storage.invalidate(&key, None, None).await.expect("an answer"), Invalidate::Missing);
     let mark = now().after(Duration::from_secs(120));
-    assert!(!storage.invalidate(&key, Some(mark)).await.expect("an answer"));
+    assert_eq!(
+        storage.invalidate(&key, None, Some(mark)).await.expect("an answer"),
+        Invalidate::Missing
+    );
     ttl("a mark", 121);
     storage.purge_expired(now(), 1000).await.expect("an answer");
 
@@ -385,7 +389,8 @@ async fn s48_a_session_that_moves_does_not_escape_a_revocation() {
                         .create(&new, record(Some(n), 100), FREE, now())
                         .await
                         .expect("an answer");
-                    storage.invalidate(&old, None).await.expect("an answer")
+                    let ended = storage.invalidate(&old, None, None).await.expect("an answer");
+                    ended == Invalidate::Invalidated
                 }
             });
             far.owners()
@@ -397,7 +402,7 @@ async fn s48_a_session_that_moves_does_not_escape_a_revocation() {
             let goes_on = storage.read(&new, now()).await.expect("an answer").is_some();
             assert!(!(moved && goes_on), "{n} has escaped");
             moved_on += u32::from(moved);
-            storage.invalidate(&new, None).await.expect("an answer");
+            storage.invalidate(&new, None, None).await.expect("an answer");
         }
         assert!(moved_on > 10, "{moved_on} moved in time");
     }
@@ -492,9 +497,10 @@ async fn e1_a_login_that_is_sent_again_after_its_end_does_not_come_back() {
         let here = opened(at_once, &server, server.port).await;
         let there = open(&server, "app").await;
         let index = there.owners().expect("an index");
-        for (n, end) in (1..).zip(["revoke", "end", "end with a mark", "push out"]) {
+        let ends = ["revoke", "end", "end with a mark", "push out", "replace", "nobody's"];
+        for (n, end) in (1..).zip(ends) {
             let (key, owner) = (StorageKey::from_bytes([n; 32]), OwnerKey::from_bytes([n; 32]));
-            let sent = record(Some(n), 100);
+            let sent = record((end != "nobody's").then_some(n), 100);
             let create = async || here.create(&key, sent.clone(), FREE, now()).await;
             assert!(matches!(create().await, Ok(Create::Created)), "{end}");
             match end {
@@ -506,11 +512,29 @@ async fn e1_a_login_that_is_sent_again_after_its_end_does_not_come_back() {
                         (StorageKey::from_bytes([99; 32]), OwnerGuard { limit, ..FREE });
                     let pushed = there.create(&next, record(Some(n), 100), guard, now()).await;
                     assert!(matches!(pushed, Ok(Create::Created)), "{pushed:?}");
-                    assert!(there.invalidate(&next, None).await.expect("an answer"));
+                    assert_eq!(
+                        there.invalidate(&next, None, None).await.expect("an answer"),
+                        Invalidate::Invalidated
+                    );
+                }
+                "replace" => {
+                    let left = record(None, 100);
+                    let updated = there.update(&key, sent.version, left, now()).await;
+                    assert!(matches!(updated, Ok(Update::Updated)), "{updated:?}");
+                    assert!(matches!(create().await, Ok(Create::Created)), "{end}");
+                    let found = there.read(&key, now()).await.expect("an answer");
+                    assert_eq!(found.and_then(|found| found.owner), None, "{end}");
+                    assert!(matches!(index.invalidate_owner(&owner, &[], now()).await, Ok(0)));
+                    assert!(there.read(&key, now()).await.expect("an answer").is_some());
+                    let ended = there.invalidate(&key, None, None).await.expect("an answer");
+                    assert_eq!(ended, Invalidate::Invalidated);
                 }
                 _ => {
                     let mark = mark.filter(|_| end == "end with a mark");
-                    assert!(there.invalidate(&key, mark).await.expect("an answer"));
+                    assert_eq!(
+                        there.invalidate(&key, None, mark).await.expect("an answer"),
+                        Invalidate::Invalidated
+                    );
                 }
             }
             let again = create().await.expect("an answer");
@@ -545,10 +569,16 @@ async fn on_a_full_server_sessions_can_be_ended() {
         ask(&server, &format!("EXISTS app:{{{third}}}:r app:{{{owner}}}:i app:{{{owner}}}:w"));
     assert_eq!(left.trim(), ":0", "a login that finds no room leaves nothing");
     let mark = now().after(Duration::from_secs(120));
-    assert!(storage.invalidate(&one, Some(mark)).await.expect("room enough to delete"));
+    assert_eq!(
+        storage.invalidate(&one, None, Some(mark)).await.expect("room enough to delete"),
+        Invalidate::Invalidated
+    );
     let late = storage.create(&one, record(None, 100), FREE, now()).await;
     assert!(matches!(late, Ok(Create::Refused(Refused::Revoked))), "{late:?}");
-    assert!(storage.invalidate(&other, None).await.expect("room enough to delete"));
+    assert_eq!(
+        storage.invalidate(&other, None, None).await.expect("room enough to delete"),
+        Invalidate::Invalidated
+    );
 }
 
 #[tokio::test]
@@ -636,7 +666,7 @@ async fn an_owners_index_outlives_a_session_that_is_kept_alive() {
     let stored = storage.read(&key, now()).await.expect("an answer").expect("a record");
     let before = stored.version;
     let longer = Record { version: version(), expires: now().after(days(9)), ..stored };
-    storage.update(&key, before, longer, FREE, now()).await.expect("an answer");
+    storage.update(&key, before, longer, now()).await.expect("an answer");
     assert!(index() >= 9 * 86_400_000, "an update");
 }
 
@@ -650,7 +680,7 @@ async fn a_foreign_value_under_our_key_is_corrupt_and_harms_nobody() {
         ask(&server, &foreign.replace("KEY", &key.to_string()));
         let read = storage.read(&key, now()).await;
         assert!(matches!(read, Err(StorageError::Corrupt(_))), "{foreign}: {read:?}");
-        let update = storage.update(&key, Version(1), record(None, 9), FREE, now()).await;
+        let update = storage.update(&key, Version(1), record(None, 9), now()).await;
         assert!(matches!(update, Ok(Update::Missing) | Err(StorageError::Corrupt(_))));
     }
 }
@@ -741,7 +771,10 @@ async fn sentinels_name_the_next_master() {
     // The next master is listened to as well.
     assert_eq!(changes.next().await, Some(Change::Record(key.clone())));
     while changes.next().await != Some(Change::Any) {}
-    assert!(storage.invalidate(&key, None).await.expect("an answer"));
+    assert_eq!(
+        storage.invalidate(&key, None, None).await.expect("an answer"),
+        Invalidate::Invalidated
+    );
     assert_eq!(changes.next().await, Some(Change::Record(key)));
     let unknown = Redis::open_sentinel(&urls, "redis://nobody/", "app").await;
     assert!(matches!(unknown, Err(StorageError::Unavailable(..))), "{unknown:?}");

@@ -6,8 +6,8 @@ use std::time::Duration;
 use rocket::futures::future::join_all;
 use rocket_typed_sessions::StorageError;
 use rocket_typed_sessions::storage::{
-    Create, MySql, OwnerGuard, OwnerKey, Postgres, Record, Refused, SessionStorage, Sqlite,
-    StorageKey, Timestamp, Update,
+    Create, Invalidate, MySql, OwnerGuard, OwnerKey, Postgres, Record, Refused, SessionStorage,
+    Sqlite, StorageKey, Timestamp, Update,
 };
 use rocket_typed_sessions::testing::storage::conformance;
 use sqlx::Row;
@@ -381,7 +381,7 @@ async fn a_database_that_takes_no_writes_still_reads() {
     let url = format!("{url}?options=-c%20default_transaction_read_only=on");
     let storage = Postgres::open(&url, "sessions").await.expect("a connection");
     let found = storage.read(&key(1), NOW).await.expect("an answer").expect("a record");
-    let update = storage.update(&key(1), found.version, record(None, b"y"), FREE, NOW).await;
+    let update = storage.update(&key(1), found.version, record(None, b"y"), NOW).await;
     assert!(matches!(update, Err(StorageError::Unavailable(..))), "{update:?}");
     let created = storage.create(&key(2), record(Some(1), b"y"), FREE, NOW).await;
     assert!(matches!(created, Err(StorageError::Unavailable(..))), "{created:?}");
@@ -455,7 +455,7 @@ async fn a_mark_keeps_nothing_of_its_session_and_is_purged() {
     let mark = NOW.after(Duration::from_secs(120));
     storage.create(&key(1), record(Some(1), b"canary"), FREE, NOW).await.expect("an answer");
     for n in 1..3 {
-        storage.invalidate(&key(n), Some(mark)).await.expect("an answer");
+        storage.invalidate(&key(n), None, Some(mark)).await.expect("an answer");
     }
     let count = async |condition: &str| -> i64 {
         let sql = format!("SELECT COUNT(*) FROM sessions WHERE {condition}");
@@ -490,13 +490,16 @@ async fn a_full_sqlite_is_unavailable_keeps_what_it_has_and_recovers() {
     };
     assert!(matches!(failure, StorageError::Unavailable(..)), "{failure:?}");
     assert!(failure.to_string().contains("full"), "{failure}");
-    let larger = storage.update(&key(0), version, record(None, &[7; 9000]), FREE, NOW).await;
+    let larger = storage.update(&key(0), version, record(None, &[7; 9000]), NOW).await;
     assert!(matches!(larger, Err(StorageError::Unavailable(..))), "{larger:?}");
     let found = storage.read(&key(0), NOW).await.expect("an answer").expect("a record");
     assert_eq!(&*found.payload, b"first");
     for key in kept.iter().map(|n| self::key(*n)) {
-        assert!(storage.invalidate(&key, Some(NOW)).await.expect("room enough to delete"));
+        assert_eq!(
+            storage.invalidate(&key, None, Some(NOW)).await.expect("room enough to delete"),
+            Invalidate::Invalidated
+        );
     }
-    let larger = storage.update(&key(0), version, record(None, &[7; 9000]), FREE, NOW).await;
+    let larger = storage.update(&key(0), version, record(None, &[7; 9000]), NOW).await;
     assert!(matches!(larger, Ok(Update::Updated)), "{larger:?}");
 }

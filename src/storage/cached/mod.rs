@@ -18,9 +18,9 @@ use rocket::tokio::task::JoinHandle;
 use tokio::runtime::Handle;
 
 use super::{
-    Change, Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Predecessor, Record,
-    SessionStorage, StorageError, StorageKey, Succeed, Successor, Timestamp, Touch, Update,
-    Version, no_index,
+    Change, Create, Generation, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage,
+    Predecessor, Record, SessionStorage, StorageError, StorageKey, Succeed, Successor, Timestamp,
+    Touch, Update, Version, no_index,
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -143,12 +143,10 @@ impl SessionStorage for Cached {
         key: &StorageKey,
         expected: Version,
         record: Record,
-        guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update> {
         let writing = self.0.copies.writing(key);
-        let _ending = self.0.copies.may_end_others(&record, &guard);
-        let updated = self.0.storage.update(key, expected, record.clone(), guard, now).await?;
+        let updated = self.0.storage.update(key, expected, record.clone(), now).await?;
         if updated == Update::Updated {
             writing.wrote(record);
         }
@@ -182,9 +180,14 @@ impl SessionStorage for Cached {
         self.0.storage.touch(key, last_seen, expires).await
     }
 
-    async fn invalidate(&self, key: &StorageKey, mark: Option<Timestamp>) -> Result<bool> {
+    async fn invalidate(
+        &self,
+        key: &StorageKey,
+        expected: Option<Version>,
+        mark: Option<Timestamp>,
+    ) -> Result<Invalidate> {
         let _writing = self.0.copies.writing(key);
-        self.0.storage.invalidate(key, mark).await
+        self.0.storage.invalidate(key, expected, mark).await
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {

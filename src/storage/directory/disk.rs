@@ -16,8 +16,8 @@ use super::owners::Joined;
 use super::purge::Sweep;
 use crate::storage::bytes::{self, Entry};
 use crate::storage::{
-    Create, OwnerGuard, Record, Refused, StorageError, StorageKey, Timestamp, Touch, Update,
-    Version, random_number,
+    Create, Invalidate, Predecessor, Record, Refused, StorageError, StorageKey, Successor,
+    Timestamp, Touch, Update, Version, keeps_owner, random_number,
 };
 
 pub(super) type Result<T> = std::result::Result<T, StorageError>;
@@ -43,8 +43,8 @@ pub(super) struct Locks {
 }
 
 impl Locks {
-    pub fn cover(&self, key: &StorageKey) -> bool {
-        self.firsts.contains(&key.as_bytes()[0])
+    pub fn covers(&self, key: &[u8; 32]) -> bool {
+        self.firsts.contains(&key[0])
     }
 }
 
@@ -60,32 +60,36 @@ impl Disk {
         Ok(Self { root, sweep: Mutex::default() })
     }
 
-    pub fn create(
+    /// Creates the one record, then replaces the other, if there is one, and says what
+    /// became of it. No other login counts both: the owner stays locked meanwhile.
+    pub fn begin(
         &self,
-        key: &StorageKey,
-        record: &Record,
-        guard: &OwnerGuard,
+        new: &Successor<'_>,
+        old: Option<&Predecessor<'_>>,
         now: Timestamp,
-    ) -> Result<Create> {
+    ) -> Result<(Create, Option<Update>)> {
+        let Successor { key, record, .. } = new;
+        let swap = |owner| old.map(|old| self.swap(old, owner, now)).transpose();
         loop {
-            let victims = self.surplus(key, record, guard, now)?;
-            let locks = self.lock_records(key, &victims)?;
+            let mut others = self.surplus(new, now)?;
+            others.extend(old.map(|old| old.key.clone()));
+            let locks = self.lock_records(key, &others)?;
             if let Some(answer) = self.make_way(key, record, now)? {
-                return Ok(answer);
+                let updated = if answer == Create::Created { swap(None)? } else { None };
+                return Ok((answer, updated));
             }
-            match self.join(key, record, guard, now, &locks)? {
+            match self.join(new, now, &locks)? {
                 Joined::Yes(victims, owner) => {
-                    let written = self.write(key, record);
-                    drop(owner);
-                    if written.is_err() {
+                    if let Err(cause) = self.write(key, record) {
                         // A stale index entry is ignored and purged; this is tidier.
-                        let _ = self.leave(record, key);
+                        let _ = self.leave(record, key, owner);
+                        return Err(cause);
                     }
-                    written?;
+                    let updated = swap(owner);
                     self.end(&victims)?;
-                    return Ok(Create::Created);
+                    return Ok((Create::Created, updated?));
                 }
-                Joined::No(refused) => return Ok(Create::Refused(refused)),
+                Joined::No(refused) => return Ok((Create::Refused(refused), None)),
                 Joined::LockMore => {}
             }
         }
@@ -113,49 +117,35 @@ impl Disk {
         Ok(entry.map(|entry| entry.record).filter(|record| record.is_live(now)))
     }
 
-    pub fn update(
+    pub fn update(&self, old: &Predecessor<'_>, now: Timestamp) -> Result<Update> {
+        // Unlocked first, so that an unknown key touches nothing.
+        if self.read(old.key, now)?.is_none() {
+            return Ok(Update::Missing);
+        }
+        let _locks = self.lock_records(old.key, &[])?;
+        self.swap(old, None, now)
+    }
+
+    /// An `update`. The caller holds the record's lock, and may give that of an owner.
+    fn swap(
         &self,
-        key: &StorageKey,
-        expected: Version,
-        record: &Record,
-        guard: &OwnerGuard,
+        Predecessor { key, expected, record }: &Predecessor<'_>,
+        owner: Option<Locks>,
         now: Timestamp,
     ) -> Result<Update> {
-        loop {
-            // Unlocked first, so that an unknown key touches nothing.
-            let Some(before) = self.read(key, now)? else { return Ok(Update::Missing) };
-            let mut victims = Vec::new();
-            if before.owner != record.owner {
-                victims = self.surplus(key, record, guard, now)?;
-            }
-            let locks = self.lock_records(key, &victims)?;
-            let Some(before) = self.read(key, now)? else { return Ok(Update::Missing) };
-            if before.version == record.version {
-                return Ok(Update::Updated);
-            }
-            if before.version != expected {
-                return Ok(Update::Conflict);
-            }
-            let moves = before.owner != record.owner;
-            let joined = if moves {
-                self.join(key, record, guard, now, &locks)?
-            } else {
-                Joined::Yes(Vec::new(), None)
-            };
-            match joined {
-                Joined::Yes(victims, owner) => {
-                    self.write(key, record)?;
-                    drop(owner);
-                    if moves {
-                        self.leave(&before, key)?;
-                    }
-                    self.end(&victims)?;
-                    return Ok(Update::Updated);
-                }
-                Joined::No(refused) => return Ok(Update::Refused(refused)),
-                Joined::LockMore => {}
-            }
+        let Some(before) = self.read(key, now)? else { return Ok(Update::Missing) };
+        if before.version == record.version {
+            return Ok(Update::Updated);
         }
+        if before.version != *expected {
+            return Ok(Update::Conflict);
+        }
+        keeps_owner(before.owner.as_ref(), record)?;
+        self.write(key, record)?;
+        if record.owner.is_none() {
+            self.leave(&before, key, owner)?;
+        }
+        Ok(Update::Updated)
     }
 
     pub fn touch(
@@ -182,17 +172,28 @@ impl Disk {
         Ok(Touch::Touched)
     }
 
-    pub fn invalidate(&self, key: &StorageKey, mark: Option<Timestamp>) -> Result<bool> {
+    pub fn invalidate(
+        &self,
+        key: &StorageKey,
+        expected: Option<Version>,
+        mark: Option<Timestamp>,
+    ) -> Result<Invalidate> {
         if mark.is_none() && !is_there(&self.record_path(key)) {
-            return Ok(false);
+            return Ok(Invalidate::Missing);
         }
         let _locks = self.lock_records(key, &[])?;
+        if let Some(expected) = expected
+            && let Ok(Some(entry)) = self.entry(key)
+            && entry.record.version != expected
+        {
+            return Ok(Invalidate::Conflict);
+        }
         // The record first: on a full disk that makes room for the mark.
         let removed = self.remove(key)?;
         if let Some(until) = mark {
             self.leave_mark(key, until)?;
         }
-        Ok(removed)
+        Ok(if removed { Invalidate::Invalidated } else { Invalidate::Missing })
     }
 
     pub(super) fn entry(&self, key: &StorageKey) -> Result<Option<Entry>> {
@@ -221,7 +222,7 @@ impl Disk {
         let record = self.entry(key).ok().flatten().map(|entry| entry.record);
         let removed = remove_file(&self.record_path(key))?;
         if let Some(record) = record {
-            self.leave(&record, key)?;
+            self.leave(&record, key, None)?;
         }
         Ok(removed)
     }

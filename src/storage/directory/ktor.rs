@@ -19,8 +19,8 @@ use super::files::{
 };
 use super::threads::Threads;
 use crate::storage::{
-    Create, OwnerGuard, Predecessor, Record, SessionStorage, StorageError, StorageKey, Succeed,
-    Successor, Timestamp, Touch, Update, Version, without_index,
+    Create, Invalidate, OwnerGuard, Predecessor, Record, SessionStorage, StorageError, StorageKey,
+    Succeed, Successor, Timestamp, Touch, Update, Version, without_index,
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -134,7 +134,13 @@ impl Work {
             .map_err(|cause| failure("touching a session of Ktor's", cause))
     }
 
-    fn remove(&self) -> Result<bool> {
+    fn invalidate(&self, expected: Option<Version>) -> Result<Invalidate> {
+        if let Some(expected) = expected
+            && let Ok(Some(found)) = self.read(Timestamp::default())
+            && found.version != expected
+        {
+            return Ok(Invalidate::Conflict);
+        }
         let removed = remove_file(&self.path)?;
         // Empty folders go, as Ktor removes them; one that is not empty stays.
         let above =
@@ -144,7 +150,7 @@ impl Work {
                 break;
             }
         }
-        Ok(removed)
+        Ok(if removed { Invalidate::Invalidated } else { Invalidate::Missing })
     }
 }
 
@@ -202,10 +208,8 @@ impl SessionStorage for KtorFile {
         _: &StorageKey,
         expected: Version,
         record: Record,
-        guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update> {
-        without_index(&guard)?;
         let update = move |file: &Work| match file.read(now)? {
             None => Ok(Update::Missing),
             Some(found) if ![expected, record.version].contains(&found.version) => {
@@ -232,8 +236,14 @@ impl SessionStorage for KtorFile {
         Ok(self.run(touch).await?.unwrap_or(Touch::Missing))
     }
 
-    async fn invalidate(&self, _: &StorageKey, _: Option<Timestamp>) -> Result<bool> {
-        Ok(self.run(Work::remove).await?.unwrap_or(false))
+    async fn invalidate(
+        &self,
+        _: &StorageKey,
+        expected: Option<Version>,
+        _: Option<Timestamp>,
+    ) -> Result<Invalidate> {
+        let ended = self.run(move |file| file.invalidate(expected)).await?;
+        Ok(ended.unwrap_or(Invalidate::Missing))
     }
 
     /// Nothing: what only a Ktor service reads looks unused from here.

@@ -29,8 +29,9 @@ pub(crate) use ktor::KtorDirectory;
 use threads::Threads;
 
 use super::{
-    Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record, SessionStorage,
-    StorageError, StorageKey, Timestamp, Touch, Update, Version,
+    Create, Generation, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Predecessor,
+    Record, SessionStorage, StorageError, StorageKey, Succeed, Successor, Timestamp, Touch, Update,
+    Version,
 };
 
 /// A storage in a directory that this machine's processes may share.
@@ -84,7 +85,9 @@ impl SessionStorage for Directory {
         now: Timestamp,
     ) -> Result<Create, StorageError> {
         let key = key.clone();
-        self.run(move |disk| disk.create(&key, &record, &guard, now)).await
+        let begin =
+            move |disk: &Disk| disk.begin(&Successor { key: &key, record, guard }, None, now);
+        Ok(self.run(begin).await?.0)
     }
 
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
@@ -97,11 +100,29 @@ impl SessionStorage for Directory {
         key: &StorageKey,
         expected: Version,
         record: Record,
-        guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update, StorageError> {
         let key = key.clone();
-        self.run(move |disk| disk.update(&key, expected, &record, &guard, now)).await
+        self.run(move |disk| disk.update(&Predecessor { key: &key, expected, record }, now)).await
+    }
+
+    async fn succeed(
+        &self,
+        Successor { key, record, guard }: Successor<'_>,
+        old: Predecessor<'_>,
+        now: Timestamp,
+    ) -> Result<Succeed, StorageError> {
+        let (key, old_key) = (key.clone(), old.key.clone());
+        let Predecessor { expected, record: left, .. } = old;
+        let begin = move |disk: &Disk| {
+            let old = Predecessor { key: &old_key, expected, record: left };
+            disk.begin(&Successor { key: &key, record, guard }, Some(&old), now)
+        };
+        Ok(match self.run(begin).await? {
+            (Create::Refused(refused), _) => Succeed::Refused(refused),
+            (Create::Created, Some(updated)) => Succeed::Created(updated),
+            _ => Succeed::Exists,
+        })
     }
 
     async fn touch(
@@ -117,10 +138,11 @@ impl SessionStorage for Directory {
     async fn invalidate(
         &self,
         key: &StorageKey,
+        expected: Option<Version>,
         mark: Option<Timestamp>,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<Invalidate, StorageError> {
         let key = key.clone();
-        self.run(move |disk| disk.invalidate(&key, mark)).await
+        self.run(move |disk| disk.invalidate(&key, expected, mark)).await
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {

@@ -14,8 +14,8 @@ use super::files::{
     create_file, entries, failure, file_name, key_of, make_dirs, read_file, remove_file, replace,
 };
 use crate::storage::{
-    Generation, OwnerGuard, OwnerKey, OwnerLimitPolicy, OwnerPage, Record, Refused, StorageError,
-    StorageKey, Timestamp,
+    Generation, OwnerKey, OwnerLimitPolicy, OwnerPage, Record, Refused, StorageError, StorageKey,
+    Successor, Timestamp,
 };
 
 /// The file in an owner's folder that counts the revocations.
@@ -87,9 +87,7 @@ impl Disk {
     /// The owner's oldest sessions, as many as must end for a new one.
     pub(super) fn surplus(
         &self,
-        key: &StorageKey,
-        record: &Record,
-        guard: &OwnerGuard,
+        Successor { key, record, guard }: &Successor<'_>,
         now: Timestamp,
     ) -> Result<Vec<StorageKey>> {
         let (Some(owner), Some(limit)) = (&record.owner, guard.limit) else {
@@ -97,7 +95,7 @@ impl Disk {
         };
         let mut sessions = Vec::new();
         for other in self.owned(owner)? {
-            if other == *key || guard.replaces.as_ref() == Some(&other) {
+            if other == **key || guard.replaces.as_ref() == Some(&other) {
                 continue;
             }
             if let Some(found) = self.theirs(owner, &other, now)? {
@@ -113,12 +111,11 @@ impl Disk {
     /// holds the locks of the record and of those that it expects to end.
     pub(super) fn join(
         &self,
-        key: &StorageKey,
-        record: &Record,
-        guard: &OwnerGuard,
+        new: &Successor<'_>,
         now: Timestamp,
         locks: &Locks,
     ) -> Result<Joined> {
+        let Successor { key, record, guard } = new;
         let Some(owner) = &record.owner else { return Ok(Joined::Yes(Vec::new(), None)) };
         let lock = self.lock_owner(owner)?;
         if let Some(generation) = guard.generation
@@ -126,12 +123,12 @@ impl Disk {
         {
             return Ok(Joined::No(Refused::Revoked));
         }
-        let victims = self.surplus(key, record, guard, now)?;
+        let victims = self.surplus(new, now)?;
         let refuse = guard.limit.is_some_and(|limit| limit.policy == OwnerLimitPolicy::Refuse);
         if refuse && !victims.is_empty() {
             return Ok(Joined::No(Refused::LimitReached));
         }
-        if !victims.iter().all(|victim| locks.cover(victim)) {
+        if !victims.iter().all(|victim| locks.covers(victim.as_bytes())) {
             return Ok(Joined::LockMore);
         }
         let folder = self.owner_path(owner);
@@ -144,9 +141,19 @@ impl Disk {
         }
     }
 
-    pub(super) fn leave(&self, record: &Record, key: &StorageKey) -> Result<()> {
+    /// Takes a record out of its owner's index. The caller may hold the lock of an owner,
+    /// this one or another: no two are held at once.
+    pub(super) fn leave(
+        &self,
+        record: &Record,
+        key: &StorageKey,
+        held: Option<Locks>,
+    ) -> Result<()> {
         let Some(owner) = &record.owner else { return Ok(()) };
-        let _lock = self.lock_owner(owner)?;
+        let _lock = match held.filter(|held| held.covers(owner.as_bytes())) {
+            Some(lock) => lock,
+            None => self.lock_owner(owner)?,
+        };
         let folder = self.owner_path(owner);
         remove_file(&folder.join(file_name(key.as_bytes())))?;
         // Fails while anything is in it.

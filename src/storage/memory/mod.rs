@@ -12,8 +12,9 @@ use shard::Slot;
 use table::{SHARDS, Table};
 
 use super::{
-    Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record, Refused,
-    SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update, Version,
+    Create, Generation, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Predecessor,
+    Record, SessionStorage, StorageError, StorageKey, Succeed, Successor, Timestamp, Touch, Update,
+    Version,
 };
 
 /// A storage in this process's memory, for one process and until it stops.
@@ -65,33 +66,9 @@ impl SessionStorage for Memory {
         table.purge_owner(&record, &guard, now);
         table.reserve(now)?;
         let mut shard = table.shard(key);
-        table.tidy(&mut shard, now);
-        if shard.get(key).is_some_and(|slot| !slot.is_live(now)) {
-            table.remove(&mut shard, key);
-        }
-        let admitted = if let Some(slot) = shard.get(key) {
-            let again = slot.version() == record.version;
-            Err(if again { Create::Created } else { Create::Exists })
-        } else if shard.marks.stands(key, now) {
-            Err(Create::Refused(Refused::Revoked))
-        } else if let Some(owner) = &record.owner {
-            let joined = table.owners(owner).join(owner, record.created, key, &guard);
-            joined.map_err(Create::Refused)
-        } else {
-            Ok(Vec::new())
-        };
-        match admitted {
-            Ok(victims) => {
-                shard.insert(key, record);
-                drop(shard);
-                table.end(victims);
-                Ok(Create::Created)
-            }
-            Err(answer) => {
-                table.unreserve();
-                Ok(answer)
-            }
-        }
+        let admitted = table.insert(&mut shard, Successor { key, record, guard }, None, now);
+        drop(shard);
+        Ok(table.settle(admitted))
     }
 
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
@@ -103,41 +80,34 @@ impl SessionStorage for Memory {
         key: &StorageKey,
         expected: Version,
         record: Record,
-        guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update, StorageError> {
+        self.0.swap(&mut self.0.shard(key), Predecessor { key, expected, record }, now)
+    }
+
+    /// Both under the locks of both, so that no other login counts the replaced one.
+    async fn succeed(
+        &self,
+        new: Successor<'_>,
+        old: Predecessor<'_>,
+        now: Timestamp,
+    ) -> Result<Succeed, StorageError> {
         let table = &*self.0;
-        table.purge_owner(&record, &guard, now);
-        let mut shard = table.shard(key);
-        let Some(slot) = shard.get(key).filter(|slot| slot.is_live(now)) else {
-            return Ok(Update::Missing);
-        };
-        if slot.version() == record.version {
-            return Ok(Update::Updated);
-        }
-        if slot.version() != expected {
-            return Ok(Update::Conflict);
-        }
-        let moves = slot.owner() != record.owner.as_ref();
-        let mut victims = Vec::new();
-        if let Some(owner) = record.owner.as_ref().filter(|_| moves) {
-            match table.owners(owner).join(owner, record.created, key, &guard) {
-                Ok(pushed_out) => victims = pushed_out,
-                Err(refused) => return Ok(Update::Refused(refused)),
-            }
-        }
-        if let Some(owner) = slot.owner() {
-            let mut owners = table.owners(owner);
-            if moves {
-                owners.leave(owner, slot.created, key);
-            } else if slot.created != record.created {
-                owners.reorder(owner, slot.created, record.created, key);
-            }
-        }
-        shard.write(key, record);
-        drop(shard);
-        table.end(victims);
-        Ok(Update::Updated)
+        table.purge_owner(&new.record, &new.guard, now);
+        table.reserve(now)?;
+        let mut shards = table.two_shards(new.key, old.key);
+        let leaves = shards.second().get(old.key).filter(|slot| slot.is_live(now));
+        let leaves = leaves.filter(|slot| slot.version() == old.expected).map(|slot| slot.created);
+        let admitted = table.insert(&mut shards.first, new, leaves.map(|at| (at, old.key)), now);
+        let created = matches!(admitted, Ok(_) | Err(Create::Created));
+        let updated = created.then(|| table.swap(shards.second(), old, now));
+        drop(shards);
+        let created = table.settle(admitted);
+        Ok(match (created, updated) {
+            (Create::Refused(refused), _) => Succeed::Refused(refused),
+            (Create::Created, Some(updated)) => Succeed::Created(updated?),
+            _ => Succeed::Exists,
+        })
     }
 
     async fn touch(
@@ -155,13 +125,19 @@ impl SessionStorage for Memory {
     async fn invalidate(
         &self,
         key: &StorageKey,
+        expected: Option<Version>,
         mark: Option<Timestamp>,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<Invalidate, StorageError> {
         let mut shard = self.0.shard(key);
+        let stands = shard.get(key).map(Slot::version);
+        if expected.is_some_and(|expected| stands.is_some_and(|version| version != expected)) {
+            return Ok(Invalidate::Conflict);
+        }
         if let Some(until) = mark {
             shard.marks.leave(key, until);
         }
-        Ok(self.0.remove(&mut shard, key).is_some())
+        let removed = self.0.remove(&mut shard, key);
+        Ok(removed.map_or(Invalidate::Missing, |_| Invalidate::Invalidated))
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {

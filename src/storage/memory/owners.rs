@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::storage::{
-    Generation, OwnerGuard, OwnerKey, OwnerLimitPolicy, Refused, StorageKey, Timestamp,
+    Generation, OwnerKey, OwnerLimitPolicy, Refused, StorageKey, Successor, Timestamp,
 };
 
 /// Revocations that a shard remembers one by one; beyond, older ones share a floor.
@@ -40,14 +40,14 @@ impl Sessions {
 impl Owners {
     /// Adds a record to its owner's index if the guard allows it; returns the
     /// sessions that the limit pushes out. These stay in the index until they
-    /// have ended.
+    /// have ended. The one that is being replaced leaves it in the same step.
     pub fn join(
         &mut self,
         owner: &OwnerKey,
-        created: Timestamp,
-        key: &StorageKey,
-        guard: &OwnerGuard,
+        Successor { key, record, guard }: &Successor<'_>,
+        leaves: Option<(Timestamp, &StorageKey)>,
     ) -> Result<Vec<StorageKey>, Refused> {
+        let created = record.created;
         let revoked = self.revoked.get(owner).copied().unwrap_or(self.floor);
         if guard.generation.is_some_and(|generation| generation.0 < revoked) {
             return Err(Refused::Revoked);
@@ -63,16 +63,19 @@ impl Owners {
             victims.truncate(surplus);
         }
         let joined = match self.sessions.remove(owner) {
-            None => Sessions::One(created, key.clone()),
+            None => Sessions::One(created, (*key).clone()),
             Some(Sessions::One(other_created, other)) => {
-                Sessions::Many([(other_created, other), (created, key.clone())].into())
+                Sessions::Many([(other_created, other), (created, (*key).clone())].into())
             }
             Some(Sessions::Many(mut sessions)) => {
-                sessions.insert((created, key.clone()));
+                sessions.insert((created, (*key).clone()));
                 Sessions::Many(sessions)
             }
         };
         self.sessions.insert(owner.clone(), joined);
+        if let Some((created, key)) = leaves {
+            self.leave(owner, created, key);
+        }
         Ok(victims)
     }
 

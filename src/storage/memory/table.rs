@@ -1,5 +1,6 @@
 //! The records in their shards, and how room is made for more.
 
+use std::cmp::Ordering as Order;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,7 +9,10 @@ use parking_lot::{Mutex, MutexGuard};
 use super::outline::{Outline, longest_waiting};
 use super::owners::Owners;
 use super::shard::{Shard, Slot};
-use crate::storage::{OwnerGuard, OwnerKey, Record, StorageError, StorageKey, Timestamp};
+use crate::storage::{
+    Create, OwnerGuard, OwnerKey, Predecessor, Record, Refused, StorageError, StorageKey,
+    Successor, Timestamp, Update, keeps_owner,
+};
 
 /// Enough that requests on different records hardly ever meet.
 pub(super) const SHARDS: usize = 256;
@@ -38,6 +42,25 @@ pub(super) struct Table {
     turn: AtomicUsize,
 }
 
+/// Sessions that must end for a new one of their owner.
+pub(super) struct PushedOut {
+    owner: OwnerKey,
+    keys: Vec<StorageKey>,
+}
+
+/// The locked shards of two keys.
+pub(super) struct TwoShards<'a> {
+    pub first: MutexGuard<'a, Shard>,
+    /// None if it is the first one.
+    second: Option<MutexGuard<'a, Shard>>,
+}
+
+impl TwoShards<'_> {
+    pub fn second(&mut self) -> &mut Shard {
+        self.second.as_mut().unwrap_or(&mut self.first)
+    }
+}
+
 impl Table {
     pub fn new(capacity: usize) -> Self {
         let outlines: Arc<[Outline]> = (0..SHARDS).map(|_| Outline::default()).collect();
@@ -60,6 +83,99 @@ impl Table {
 
     pub fn owners(&self, owner: &OwnerKey) -> MutexGuard<'_, Owners> {
         self.owners[usize::from(owner.as_bytes()[31]) % SHARDS].lock()
+    }
+
+    /// The shards of two keys, which may be one.
+    pub fn two_shards(&self, first: &StorageKey, second: &StorageKey) -> TwoShards<'_> {
+        let place = |key: &StorageKey| usize::from(key.as_bytes()[31]) % SHARDS;
+        // In one order, so that nobody waits in a circle.
+        match place(first).cmp(&place(second)) {
+            Order::Equal => TwoShards { first: self.shard(first), second: None },
+            Order::Less => {
+                let first = self.shard(first);
+                TwoShards { first, second: Some(self.shard(second)) }
+            }
+            Order::Greater => {
+                let second = Some(self.shard(second));
+                TwoShards { first: self.shard(first), second }
+            }
+        }
+    }
+
+    /// Inserts a record, for which there is room, and gives those that the limit pushes
+    /// out; or why not. One that it replaces leaves the index of its owner.
+    pub fn insert(
+        &self,
+        shard: &mut Shard,
+        new: Successor<'_>,
+        leaves: Option<(Timestamp, &StorageKey)>,
+        now: Timestamp,
+    ) -> Result<Option<PushedOut>, Create> {
+        let Successor { key, record, .. } = &new;
+        self.tidy(shard, now);
+        if shard.get(key).is_some_and(|slot| !slot.is_live(now)) {
+            self.remove(shard, key);
+        }
+        if let Some(slot) = shard.get(key) {
+            let again = slot.version() == record.version;
+            return Err(if again { Create::Created } else { Create::Exists });
+        }
+        if shard.marks.stands(key, now) {
+            return Err(Create::Refused(Refused::Revoked));
+        }
+        let mut pushed_out = None;
+        if let Some(owner) = &record.owner {
+            let joined = self.owners(owner).join(owner, &new, leaves);
+            let keys = joined.map_err(Create::Refused)?;
+            pushed_out = (!keys.is_empty()).then(|| PushedOut { owner: owner.clone(), keys });
+        }
+        shard.insert(key, new.record);
+        Ok(pushed_out)
+    }
+
+    /// What an `insert` comes to; no shard may be locked by the caller.
+    pub fn settle(&self, inserted: Result<Option<PushedOut>, Create>) -> Create {
+        match inserted {
+            Ok(pushed_out) => {
+                if let Some(pushed_out) = pushed_out {
+                    self.end(&pushed_out);
+                }
+                Create::Created
+            }
+            Err(answer) => {
+                self.unreserve();
+                answer
+            }
+        }
+    }
+
+    /// Replaces a record that has the expected version.
+    pub fn swap(
+        &self,
+        shard: &mut Shard,
+        Predecessor { key, expected, record }: Predecessor<'_>,
+        now: Timestamp,
+    ) -> Result<Update, StorageError> {
+        let Some(slot) = shard.get(key).filter(|slot| slot.is_live(now)) else {
+            return Ok(Update::Missing);
+        };
+        if slot.version() == record.version {
+            return Ok(Update::Updated);
+        }
+        if slot.version() != expected {
+            return Ok(Update::Conflict);
+        }
+        keeps_owner(slot.owner(), &record)?;
+        if let Some(owner) = slot.owner() {
+            let mut owners = self.owners(owner);
+            if record.owner.is_none() {
+                owners.leave(owner, slot.created, key);
+            } else if slot.created != record.created {
+                owners.reorder(owner, slot.created, record.created, key);
+            }
+        }
+        shard.write(key, record);
+        Ok(Update::Updated)
     }
 
     /// Takes a record out of its shard and its owner's index.
@@ -215,12 +331,14 @@ impl Table {
         }
     }
 
-    /// Ends the sessions that a limit pushed out; no shard may be locked by the
-    /// caller.
-    pub fn end(&self, victims: Vec<StorageKey>) {
-        for key in victims {
-            let mut shard = self.shard(&key);
-            self.remove(&mut shard, &key);
+    /// Ends the sessions that a limit pushed out, if they are still their owner's; no
+    /// shard may be locked by the caller.
+    fn end(&self, PushedOut { owner, keys }: &PushedOut) {
+        for key in keys {
+            let mut shard = self.shard(key);
+            if shard.get(key).is_some_and(|slot| slot.owner() == Some(owner)) {
+                self.remove(&mut shard, key);
+            }
         }
     }
 }

@@ -30,7 +30,7 @@ end
 if ARGV[8] == '' or created ~= 'done' and created ~= 'pushed' then
   return { created, suspects, '', '' }
 end
-local replaced = update({ KEYS[#KEYS] }, { ARGV[1], ARGV[5], ARGV[6], '', ARGV[4], ARGV[7] })
+local replaced = update({ KEYS[#KEYS] }, { ARGV[1], ARGV[5], ARGV[6], ARGV[7] })
 local before = replaced[2]
 if owned and string.sub(before, 41, 72) == string.sub(ARGV[3], 41, 72) then
   local entry = ARGV[8] .. string.sub(before, 1, 8)

@@ -19,7 +19,13 @@ impl Redis {
             Reserved::Yes(entry) => entry,
             Reserved::No(refused) => return self.refused(new, refused, now).await,
         };
-        let call = self.written(&self.scripts.create, key, record, entry.as_ref(), now);
+        let mut call = self.scripts.create.key(self.record(key));
+        call.key(self.marks(key))
+            .arg(now.as_millis())
+            .arg(ttl(record.expires, now))
+            .arg(packed(record))
+            .arg(entry.as_ref().map_or("", |entry| &entry.since))
+            .arg(LOGIN_SECONDS);
         let answer: String = self.run(call).await?;
         if answer == "done" {
             self.confirm(entry.as_ref()).await;
@@ -44,11 +50,11 @@ impl Redis {
         call.key(self.marks(key))
             .arg(now.as_millis())
             .arg(ttl(record.expires, now))
-            .arg(packed(entry.as_ref().map_or(0, |entry| entry.reservation), record))
+            .arg(packed(record))
             .arg(LOGIN_SECONDS);
         match old {
             Some(Predecessor { key, expected, record }) => {
-                call.arg(ttl(record.expires, now)).arg(packed(0, record));
+                call.arg(ttl(record.expires, now)).arg(packed(record));
                 call.arg(&expected.0.to_be_bytes()).arg(&key.as_bytes()[..]);
             }
             None => {
@@ -74,10 +80,11 @@ impl Redis {
         }
         let created = created(&word)?;
         let Some(old) = old else { return Ok((created, None)) };
-        self.keep_books((old.key, &old.record), &replaced, &before, now).await;
-        // What becomes an owner's takes more than one step.
-        let replaced = Some(&*replaced).filter(|word| !["", "moves"].contains(word));
-        Ok((created, replaced.map(updated).transpose()?))
+        if replaced == "done" {
+            self.keep_books(old.key, &old.record, &before, now).await;
+        }
+        let replaced = (!replaced.is_empty()).then(|| updated(&replaced));
+        Ok((created, replaced.transpose()?))
     }
 
     /// Why a record was not created, unless it was written before and has been excepted

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <prefix>:{<key>}:r      the record, or a mark of its end: see `record.rs`
-//! <prefix>:{<key>}:m      marks for reservations that a revocation or a limit has undone
+//! <prefix>:{<key>}:m      marks of records that were ended: see `record.rs`
 //! <prefix>:{<owner>}:i    the owner's entries, by the beginning of their records
 //! <prefix>:{<owner>}:w    those whose records are about to be written, and since when
 //! <prefix>:{<owner>}:g    the owner's generation: when the owner was last revoked
@@ -12,9 +12,8 @@
 //! touches both there. A login first reserves an entry in the owner's index, then
 //! writes the record, then confirms. So the index is never short of a live
 //! record; an entry without one is not listed. An entry is the record's key and
-//! a reservation, the version that it was first written for the owner with. The
-//! record holds it, too: no two logins share one, so whoever removes an entry can
-//! never remove a later one.
+//! the version that it is created with. The record keeps that, too: no two logins
+//! share one, so whoever removes an entry can never remove a later one.
 //!
 //! Where one server has all slots, and says so, one script does these three steps,
 //! and what it does to the session that the login replaces. Only if others have to
@@ -22,7 +21,7 @@
 //!
 //! A revocation begins a new generation first: whoever has not reserved yet is
 //! refused there; whoever has is in the index. Its record is deleted, and a mark
-//! for the reservation beside it stops whoever has yet to write, or writes again.
+//! beside it stops whoever has yet to create it, or creates it again.
 //!
 //! A limit ends the records of the entries that it pushes out before these leave
 //! the index; whoever breaks off in between leaves one too many, which the next
@@ -49,17 +48,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connection::Connection;
-use owners::{Entry, Reserved};
+use owners::Entry;
 use record::{Header, MARK_BYTES, packed, unpacked};
 use rocket::futures::future::try_join_all;
 use rocket::futures::stream::BoxStream;
-use script::{Call, Script, Scripts};
+use script::Scripts;
 use target::Target;
 
 use super::{
-    Change, Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Predecessor, Record,
-    Refused, SessionStorage, StorageError, StorageKey, Succeed, Successor, Timestamp, Touch,
-    Update, Version, in_order,
+    Change, Create, Generation, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage,
+    Predecessor, Record, Refused, SessionStorage, StorageError, StorageKey, Succeed, Successor,
+    Timestamp, Touch, Update, Version, another_owner, in_order,
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -115,36 +114,9 @@ impl Redis {
         format!("{}:{{{owner}}}:{what}", self.prefix)
     }
 
-    /// What `create` and `update` begin with.
-    fn written<'a>(
-        &self,
-        script: &'a Script,
-        key: &StorageKey,
-        record: &Record,
-        entry: Option<&Entry>,
-        now: Timestamp,
-    ) -> Call<'a> {
-        let mut call = script.key(self.record(key));
-        if entry.is_some() {
-            call.key(self.marks(key));
-        }
-        call.arg(now.as_millis())
-            .arg(ttl(record.expires, now))
-            .arg(packed(entry.map_or(0, |entry| entry.reservation), record))
-            .arg(entry.map_or("", |entry| &entry.since))
-            .arg(LOGIN_SECONDS);
-        call
-    }
-
-    /// What is left to do for the owners' indexes after an `update`.
-    async fn keep_books(
-        &self,
-        (key, record): (&StorageKey, &Record),
-        word: &str,
-        before: &[u8],
-        now: Timestamp,
-    ) {
-        let ("done" | "pushed", Some(before)) = (word, Header::of(before)) else { return };
+    /// What is left to do for the owner's index after an `update`.
+    async fn keep_books(&self, key: &StorageKey, record: &Record, before: &[u8], now: Timestamp) {
+        let Some(before) = Header::of(before) else { return };
         if before.owner == record.owner {
             self.keep_index(&before, record.expires, now).await;
         } else {
@@ -152,8 +124,8 @@ impl Redis {
         }
     }
 
-    /// The record of a key and the reservation it was written for.
-    async fn find(&self, key: &StorageKey, now: Timestamp) -> Result<Option<(u64, Record)>> {
+    /// The record of a key, and the version that it was created with.
+    async fn find(&self, key: &StorageKey, now: Timestamp) -> Result<Option<(Version, Record)>> {
         let mut command = redis::cmd("GET");
         command.arg(self.record(key));
         let found = self.ask::<Option<Vec<u8>>>(command).await?;
@@ -187,29 +159,18 @@ impl SessionStorage for Redis {
         key: &StorageKey,
         expected: Version,
         record: Record,
-        guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update> {
-        let swap = async |entry: Option<&Entry>| {
-            let mut call = self.written(&self.scripts.update, key, &record, entry, now);
-            call.arg(&expected.0.to_be_bytes());
-            self.run::<(String, Vec<u8>)>(call).await
-        };
-        let mut entry = None;
-        let mut answer = swap(None).await?;
-        if answer.0 == "moves" {
-            entry = match self.reserve(key, &record, &guard, false, now).await? {
-                Reserved::Yes(entry) => entry,
-                Reserved::No(refused) => return Ok(Update::Refused(refused)),
-            };
-            answer = swap(entry.as_ref()).await?;
+        let mut call = self.scripts.update.key(self.record(key));
+        call.arg(now.as_millis())
+            .arg(ttl(record.expires, now))
+            .arg(packed(&record))
+            .arg(&expected.0.to_be_bytes());
+        let (word, before): (String, Vec<u8>) = self.run(call).await?;
+        if word == "done" {
+            self.keep_books(key, &record, &before, now).await;
         }
-        match answer.0.as_str() {
-            "done" => self.confirm(entry.as_ref()).await,
-            _ => self.forget(entry.as_ref()).await,
-        }
-        self.keep_books((key, &record), &answer.0, &answer.1, now).await;
-        updated(&answer.0)
+        updated(&word)
     }
 
     async fn succeed(
@@ -226,8 +187,8 @@ impl SessionStorage for Redis {
         Ok(match (created, replaced) {
             (Create::Created, Some(replaced)) => Succeed::Created(replaced),
             (Create::Created, None) => {
-                let (Predecessor { key, expected, record }, free) = (old, OwnerGuard::default());
-                Succeed::Created(self.update(key, expected, record, free, now).await?)
+                let Predecessor { key, expected, record } = old;
+                Succeed::Created(self.update(key, expected, record, now).await?)
             }
             (Create::Exists, _) => Succeed::Exists,
             (Create::Refused(refused), _) => Succeed::Refused(refused),
@@ -252,17 +213,30 @@ impl SessionStorage for Redis {
         Ok(Touch::Touched)
     }
 
-    async fn invalidate(&self, key: &StorageKey, mark: Option<Timestamp>) -> Result<bool> {
+    async fn invalidate(
+        &self,
+        key: &StorageKey,
+        expected: Option<Version>,
+        mark: Option<Timestamp>,
+    ) -> Result<Invalidate> {
         let mut call = self.scripts.end.key(self.record(key));
+        call.key(self.marks(key));
         match mark {
             Some(until) => call.arg(&until.as_millis().to_be_bytes()),
-            None => call.key(self.marks(key)).arg(""),
+            None => call.arg(""),
         };
         call.arg(millis(MARK));
-        let found: Option<Vec<u8>> = self.run(call).await?;
-        let Some(found) = found else { return Ok(false) };
+        match expected {
+            Some(version) => call.arg(&version.0.to_be_bytes()),
+            None => call.arg(""),
+        };
+        let (word, found): (String, Vec<u8>) = self.run(call).await?;
         self.forget(Header::of(&found).and_then(|header| header.entry(key)).as_ref()).await;
-        Ok(true)
+        Ok(match word.as_str() {
+            "done" => Invalidate::Invalidated,
+            "conflict" => Invalidate::Conflict,
+            _ => Invalidate::Missing,
+        })
     }
 
     /// Nothing: every record has a TTL.
@@ -365,12 +339,10 @@ fn created(word: &str) -> Result<Create> {
 /// What the script `update` says.
 fn updated(word: &str) -> Result<Update> {
     match word {
-        // If pushed, it became the owner's, and a later login has ended it.
-        "done" | "pushed" => Ok(Update::Updated),
+        "done" => Ok(Update::Updated),
         "conflict" => Ok(Update::Conflict),
-        "revoked" => Ok(Update::Refused(Refused::Revoked)),
         "missing" => Ok(Update::Missing),
-        _ => Err(late()),
+        _ => Err(another_owner()),
     }
 }
 

@@ -8,6 +8,7 @@ use super::script::Call;
 use super::{MARK, Redis, Result, SETTLED_SECONDS, index_ttl, millis};
 use crate::storage::{
     OwnerGuard, OwnerKey, OwnerLimitPolicy, Record, Refused, StorageError, StorageKey, Timestamp,
+    Version,
 };
 
 /// Expiries within the same span of this length need no new TTL of the index,
@@ -18,7 +19,8 @@ const KEPT_MILLIS: u64 = 12 * 3_600_000;
 pub(super) struct Entry {
     pub owner: OwnerKey,
     pub key: StorageKey,
-    pub reservation: u64,
+    /// The version that the record is created with.
+    pub first: Version,
     /// The server's time of a new reservation, in seconds.
     pub since: String,
 }
@@ -28,24 +30,22 @@ impl Entry {
     pub fn member(&self) -> [u8; 40] {
         let mut member = [0; 40];
         member[..32].copy_from_slice(self.key.as_bytes());
-        member[32..].copy_from_slice(&self.reservation.to_be_bytes());
+        member[32..].copy_from_slice(&self.first.0.to_be_bytes());
         member
     }
 
     /// The one that a record gets; none without an owner.
     pub fn new(key: &StorageKey, record: &Record) -> Option<Self> {
         let owner = record.owner.clone()?;
-        // As random as the version. A write that is sent again finds its own entry.
-        let reservation = record.version.0;
-        Some(Self { owner, key: key.clone(), reservation, since: String::new() })
+        Some(Self { owner, key: key.clone(), first: record.version, since: String::new() })
     }
 
     pub fn all(owner: &OwnerKey, members: &[Vec<u8>]) -> Vec<Self> {
         let entry = |member: &Vec<u8>| {
-            let (key, reservation) = member.split_first_chunk()?;
-            let reservation = u64::from_be_bytes(reservation.try_into().ok()?);
+            let (key, first) = member.split_first_chunk()?;
+            let first = Version(u64::from_be_bytes(first.try_into().ok()?));
             let key = StorageKey::from_bytes(*key);
-            Some(Self { owner: owner.clone(), key, reservation, since: String::new() })
+            Some(Self { owner: owner.clone(), key, first, since: String::new() })
         };
         members.iter().filter_map(entry).collect()
     }
@@ -149,13 +149,14 @@ impl Redis {
         removal.query_async(&mut self.connection.clone()).await.map_err(super::ask::failed)
     }
 
-    /// The live record that was written for an entry; not one that moved on to
-    /// another owner, nor one that is corrupt.
+    /// The live record of an entry; not one that is nobody's by now, nor one that is
+    /// corrupt.
     pub(super) async fn find_of(&self, entry: &Entry, now: Timestamp) -> Result<Option<Record>> {
         match self.find(&entry.key, now).await {
             Ok(found) => Ok(found
-                .filter(|(reservation, _)| *reservation == entry.reservation)
-                .map(|(_, record)| record)),
+                .filter(|(first, _)| *first == entry.first)
+                .map(|(_, record)| record)
+                .filter(|record| record.owner.as_ref() == Some(&entry.owner))),
             Err(StorageError::Corrupt(_)) => Ok(None),
             Err(cause) => Err(cause),
         }
@@ -208,7 +209,8 @@ impl Redis {
     ) -> Result<usize> {
         let mut call = self.scripts.end_reserved.key(self.record(&entry.key));
         call.key(self.marks(&entry.key)).arg(now.as_millis());
-        call.arg(&entry.reservation.to_be_bytes()).arg(mark).arg(millis(MARK));
+        call.arg(&entry.first.0.to_be_bytes()).arg(mark).arg(millis(MARK));
+        call.arg(&entry.owner.as_bytes()[..]);
         self.run(call).await
     }
 

@@ -3,7 +3,7 @@
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
-//! | 0 | 8 | reservation in the owner's index, or zero |
+//! | 0 | 8 | version that it was created with |
 //! | 8 | 8 | version |
 //! | 16 | 8 | created |
 //! | 24 | 8 | last seen |
@@ -11,7 +11,10 @@
 //! | 40 | 32 | owner, or zeros |
 //! | 72 | n | payload |
 //!
-//! A mark of its end takes its place: eight bytes, until when it stands.
+//! A mark of its end takes its place: eight bytes, until when it stands. It keeps out
+//! every `create` under the key. Where another session may begin there, or where a
+//! revocation or a limit ends the record, the mark lies beside it instead, in a hash by
+//! the version that the record was created with: it keeps out that one `create` alone.
 
 use super::owners::Entry;
 use crate::storage::{OwnerKey, Record, StorageError, StorageKey, Timestamp, Version};
@@ -22,7 +25,7 @@ const NOBODY: [u8; 32] = [0; 32];
 
 /// What stands before the payload.
 pub(super) struct Header {
-    reservation: u64,
+    first: Version,
     version: Version,
     created: Timestamp,
     last_seen: Timestamp,
@@ -39,7 +42,7 @@ impl Header {
             bytes.map_or(0, |bytes| u64::from_be_bytes(*bytes))
         };
         Some(Self {
-            reservation: number(0),
+            first: Version(number(0)),
             version: Version(number(1)),
             created: Timestamp::from_millis(number(2)),
             last_seen: Timestamp::from_millis(number(3)),
@@ -51,14 +54,15 @@ impl Header {
     /// The record's entry in its owner's index.
     pub fn entry(&self, key: &StorageKey) -> Option<Entry> {
         let owner = self.owner.clone()?;
-        Some(Entry { owner, key: key.clone(), reservation: self.reservation, since: String::new() })
+        Some(Entry { owner, key: key.clone(), first: self.first, since: String::new() })
     }
 }
 
-pub(super) fn packed(reservation: u64, record: &Record) -> Vec<u8> {
+/// A record that is created. One that is updated keeps its first version.
+pub(super) fn packed(record: &Record) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER + record.payload.len());
     for number in [
-        reservation,
+        record.version.0,
         record.version.0,
         record.created.as_millis(),
         record.last_seen.as_millis(),
@@ -71,8 +75,8 @@ pub(super) fn packed(reservation: u64, record: &Record) -> Vec<u8> {
     bytes
 }
 
-/// The record and its reservation.
-pub(super) fn unpacked(bytes: &[u8]) -> Result<(u64, Record), StorageError> {
+/// The record, and the version that it was created with.
+pub(super) fn unpacked(bytes: &[u8]) -> Result<(Version, Record), StorageError> {
     let header = Header::of(bytes).ok_or(StorageError::Corrupt("it is too short"))?;
     let record = Record {
         version: header.version,
@@ -82,5 +86,5 @@ pub(super) fn unpacked(bytes: &[u8]) -> Result<(u64, Record), StorageError> {
         last_seen: header.last_seen,
         expires: header.expires,
     };
-    Ok((header.reservation, record))
+    Ok((header.first, record))
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::engine::{Engine, Value};
+use super::statements::Statements;
 use super::{Sql, millis, number};
-use crate::storage::{StorageKey, Timestamp};
+use crate::storage::{Invalidate, StorageKey, Timestamp, Version};
 
 /// At most so many batches of marks, and of owners, go with a batch of sessions.
 const OTHER_BATCHES: usize = 10;
@@ -38,19 +39,36 @@ impl<E: Engine> Sql<E> {
     pub(super) async fn try_invalidate(
         &self,
         key: &StorageKey,
+        expected: Option<Version>,
         mark: Option<Timestamp>,
-    ) -> sqlx::Result<bool> {
+    ) -> sqlx::Result<Invalidate> {
+        let Statements { delete, delete_expected, end, end_expected, mark: leave, .. } =
+            &*self.statements;
         let key = Value::Bytes(key.as_bytes());
-        let Some(until) = mark else {
-            return Ok(self.execute_one(&self.statements.delete, &[key]).await? > 0);
+        let (nothing, until) = (Value::Bytes(&[]), mark.map(mark_until));
+        let (any, one, mut values) = match until {
+            None => (delete, delete_expected, vec![key]),
+            Some(until) => (end, end_expected, vec![until, nothing, key]),
         };
-        let (nothing, until) = (Value::Bytes(&[]), mark_until(until));
-        let ended = self.execute_one(&self.statements.end, &[until, nothing, key]).await? > 0;
-        if !ended {
-            let values = [key, until, nothing, until, nothing];
-            self.execute_one(&self.statements.mark, &values).await?;
+        values.extend(expected.map(|version| Value::Number(version.0.cast_signed())));
+        let statement = if expected.is_some() { one } else { any };
+        if self.execute_one(statement, &values).await? > 0 {
+            return Ok(Invalidate::Invalidated);
         }
-        Ok(ended)
+        if expected.is_some() && self.is_there(key).await? {
+            return Ok(Invalidate::Conflict);
+        }
+        if let Some(until) = until {
+            self.execute_one(leave, &[key, until, nothing, until, nothing]).await?;
+        }
+        Ok(Invalidate::Missing)
+    }
+
+    /// Whether there is a record under the key, and not only a mark.
+    async fn is_there(&self, key: Value<'_>) -> sqlx::Result<bool> {
+        let mut lease = self.lease().await?;
+        let found = self.fetch_pair(&mut lease, &self.statements.occupant, &[key]).await;
+        Ok(lease.settle(found)?.is_some_and(|(_, expires)| expires >= 0))
     }
 }
 

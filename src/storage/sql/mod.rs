@@ -29,9 +29,9 @@ use statements::Statements;
 use tokio::sync::Mutex;
 
 use super::{
-    Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Predecessor, Record, Refused,
-    SessionStorage, StorageError, StorageKey, Succeed, Successor, Timestamp, Touch, Update,
-    Version,
+    Create, Generation, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Predecessor,
+    Record, Refused, SessionStorage, StorageError, StorageKey, Succeed, Successor, Timestamp,
+    Touch, Update, Version, keeps_owner,
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -144,18 +144,19 @@ impl<E: Engine> Sql<E> {
         new: &Successor<'_>,
         old: &Predecessor<'_>,
         now: Timestamp,
-    ) -> sqlx::Result<Succeed> {
+    ) -> sqlx::Result<Result<Succeed>> {
         let (created, replaced) = self.try_create(new, Some(old), now).await?;
-        Ok(match created {
+        Ok(Ok(match created {
             Create::Created if replaced => Succeed::Created(Update::Updated),
             // It was sent before, or what it takes the place of has changed.
             Create::Created => {
-                let (Predecessor { key, expected, record }, free) = (old, OwnerGuard::default());
-                Succeed::Created(self.try_update(key, *expected, record, &free, now).await?)
+                let Predecessor { key, expected, record } = old;
+                let updated = self.try_update(key, *expected, record, now).await?;
+                return Ok(updated.map(Succeed::Created));
             }
             Create::Exists => Succeed::Exists,
             Create::Refused(refused) => Succeed::Refused(refused),
-        })
+        }))
     }
 
     /// Why `record` cannot be written; `None` if nothing is in its way, or something
@@ -184,33 +185,21 @@ impl<E: Engine> Sql<E> {
         key: &StorageKey,
         expected: Version,
         record: &Record,
-        guard: &OwnerGuard,
         now: Timestamp,
-    ) -> sqlx::Result<Update> {
-        let old = (key, expected);
+    ) -> sqlx::Result<Result<Update>> {
         let mut lease = self.lease_to_write().await?;
-        let swapped = self.swap(&mut lease, &self.statements.update, old, record, now).await;
+        let swapped = self.swap(&mut lease, (key, expected), record, now).await;
         if lease.settle(swapped)? {
-            return Ok(Update::Updated);
+            return Ok(Ok(Update::Updated));
         }
-        let answer = |found: Option<Record>| match found {
-            None => Some(Update::Missing),
-            Some(found) if found.version == record.version => Some(Update::Updated),
-            Some(found) => (found.version != expected).then_some(Update::Conflict),
-        };
-        if let Some(answer) = answer(self.find(key, now).await?) {
-            return Ok(answer);
-        }
-        // It becomes another's.
-        let mut lease = self.lease_to_write().await?;
-        let mut transaction = lease.begin_with(E::DIALECT.begin).await?;
-        let moved = self.change_owner(&mut transaction, old, record, guard, now).await;
-        let stands = |moved: &Option<Update>| *moved == Some(Update::Updated);
-        let moved = finish(transaction, moved, stands).await;
-        match lease.settle(moved)? {
-            Some(moved) => Ok(moved),
-            None => Ok(answer(self.find(key, now).await?).unwrap_or(Update::Conflict)),
-        }
+        Ok(match self.find(key, now).await? {
+            None => Ok(Update::Missing),
+            Some(found) if found.version == record.version => Ok(Update::Updated),
+            Some(found) if found.version == expected => {
+                keeps_owner(found.owner.as_ref(), record).map(|()| Update::Conflict)
+            }
+            Some(_) => Ok(Update::Conflict),
+        })
     }
 
     async fn try_invalidate_owner(
@@ -263,10 +252,9 @@ impl<E: Engine> SessionStorage for Sql<E> {
         key: &StorageKey,
         expected: Version,
         record: Record,
-        guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update> {
-        settled!(self.try_update(key, expected, &record, &guard, now))
+        settled!(self.try_update(key, expected, &record, now))?
     }
 
     async fn succeed(
@@ -275,7 +263,7 @@ impl<E: Engine> SessionStorage for Sql<E> {
         old: Predecessor<'_>,
         now: Timestamp,
     ) -> Result<Succeed> {
-        settled!(self.try_succeed(&new, &old, now))
+        settled!(self.try_succeed(&new, &old, now))?
     }
 
     async fn touch(
@@ -290,8 +278,13 @@ impl<E: Engine> SessionStorage for Sql<E> {
         Ok(if touched > 0 { Touch::Touched } else { Touch::Missing })
     }
 
-    async fn invalidate(&self, key: &StorageKey, mark: Option<Timestamp>) -> Result<bool> {
-        settled!(self.try_invalidate(key, mark))
+    async fn invalidate(
+        &self,
+        key: &StorageKey,
+        expected: Option<Version>,
+        mark: Option<Timestamp>,
+    ) -> Result<Invalidate> {
+        settled!(self.try_invalidate(key, expected, mark))
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {

@@ -1,12 +1,11 @@
 //! Steps within a transaction.
 
-use std::sync::Arc;
-
 use super::engine::{Engine, Value};
+use super::statements::Statements;
 use super::{Sql, millis, number};
 use crate::storage::{
     Create, OwnerGuard, OwnerKey, OwnerLimitPolicy, Predecessor, Record, Refused, StorageKey,
-    Successor, Timestamp, Update, Version,
+    Successor, Timestamp, Version,
 };
 
 impl<E: Engine> Sql<E> {
@@ -62,12 +61,10 @@ impl<E: Engine> Sql<E> {
             return Ok((Create::Refused(refused), false));
         }
         let created = self.insert(connection, key, record).await?;
-        // What becomes an owner's needs that owner's lock.
-        let Some(old) = old.filter(|old| old.record.owner.is_none()) else {
+        let Some(Predecessor { key, expected, record }) = old else {
             return Ok((created, false));
         };
-        let (replace, place) = (&self.statements.replace, (old.key, old.expected));
-        let replaced = self.swap(connection, replace, place, &old.record, now).await?;
+        let replaced = self.swap(connection, (key, *expected), record, now).await?;
         Ok((created, replaced))
     }
 
@@ -81,24 +78,6 @@ impl<E: Engine> Sql<E> {
         let key = Value::Bytes(key.as_bytes());
         let values = [key, version, owner, created, last_seen, expires, payload];
         self.execute(connection, &self.statements.insert, &values).await.map(|_| Create::Created)
-    }
-
-    /// Replaces a record that gets another owner; `None` if it has changed.
-    pub(super) async fn change_owner(
-        &self,
-        connection: &mut E::Connection,
-        old: (&StorageKey, Version),
-        record: &Record,
-        guard: &OwnerGuard,
-        now: Timestamp,
-    ) -> sqlx::Result<Option<Update>> {
-        if let Some(owner) = &record.owner
-            && let Some(refused) = self.join(connection, owner, old.0, guard, now).await?
-        {
-            return Ok(Some(Update::Refused(refused)));
-        }
-        let swapped = self.swap(connection, &self.statements.replace, old, record, now).await?;
-        Ok(swapped.then_some(Update::Updated))
     }
 
     /// Begins a new generation of an owner and deletes every record but some;
@@ -121,12 +100,11 @@ impl<E: Engine> Sql<E> {
         Ok(usize::try_from(ended).unwrap_or_default())
     }
 
-    /// Replaces the record of this key and version, if it lives: by `update`
-    /// only if it keeps its owner, by `replace` whoever it belongs to.
+    /// Replaces the record of this key and version, if it lives, and keeps its owner or
+    /// is nobody's from now on.
     pub(super) async fn swap(
         &self,
         connection: &mut E::Connection,
-        statement: &Arc<str>,
         (key, expected): (&StorageKey, Version),
         record: &Record,
         now: Timestamp,
@@ -139,7 +117,8 @@ impl<E: Engine> Sql<E> {
             millis(now),
             owner,
         ];
-        let used = if Arc::ptr_eq(statement, &self.statements.update) { 4 } else { 3 };
+        let Statements { update, disown, .. } = &*self.statements;
+        let (statement, used) = if record.owner.is_some() { (update, 4) } else { (disown, 3) };
         let values: Vec<_> = new.into_iter().chain(found.into_iter().take(used)).collect();
         Ok(self.execute(connection, statement, &values).await? > 0)
     }

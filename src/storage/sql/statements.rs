@@ -14,12 +14,15 @@ pub(super) struct Statements {
     pub read: Arc<str>,
     /// Replaces a record that keeps its owner.
     pub update: Arc<str>,
-    /// Replaces a record whoever it belongs to.
-    pub replace: Arc<str>,
+    /// Replaces a record whosever it is. It is nobody's from now on.
+    pub disown: Arc<str>,
     pub touch: Arc<str>,
     pub delete: Arc<str>,
     /// Makes a record the mark of its end.
     pub end: Arc<str>,
+    /// The same two, of one version of the record.
+    pub delete_expected: Arc<str>,
+    pub end_expected: Arc<str>,
     /// Leaves a mark where no record is; the later of two counts.
     pub mark: Arc<str>,
     /// The version and the expiry of what is under a key.
@@ -54,6 +57,10 @@ impl Statements {
             "UPDATE {table} SET version = ?, owner = ?, created = ?, last_seen = ?, expires = ?, payload = ? \
              WHERE id = ? AND version = ? AND expires > ?"
         );
+        let delete = format!("DELETE FROM {table} WHERE id = ? AND expires >= 0");
+        let end = format!(
+            "UPDATE {table} SET owner = NULL, expires = ?, payload = ? WHERE id = ? AND expires >= 0"
+        );
         let first = |table: &str, key: &str, condition: &str, skip: bool| match dialect.delete {
             Delete::Ordered => format!("DELETE FROM {table} WHERE {condition} LIMIT ?"),
             Delete::ByKeys => format!(
@@ -72,15 +79,15 @@ impl Statements {
             insert: sql(format!("INSERT INTO {table} ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)")),
             read: sql(format!("SELECT {COLUMNS} FROM {table} WHERE id = ? AND expires > ?")),
             update: sql(format!("{replace} AND owner {same} ?")),
-            replace: sql(replace),
+            disown: sql(replace),
             touch: sql(format!(
                 "UPDATE {table} SET last_seen = {larger}(last_seen, ?), expires = {larger}(expires, ?) \
                  WHERE id = ? AND expires > ?"
             )),
-            delete: sql(format!("DELETE FROM {table} WHERE id = ? AND expires >= 0")),
-            end: sql(format!(
-                "UPDATE {table} SET owner = NULL, expires = ?, payload = ? WHERE id = ? AND expires >= 0"
-            )),
+            delete_expected: sql(format!("{delete} AND version = ?")),
+            delete: sql(delete),
+            end_expected: sql(format!("{end} AND version = ?")),
+            end: sql(end),
             mark: sql(format!(
                 "INSERT INTO {table} ({COLUMNS}) VALUES (?, 0, NULL, 0, 0, ?, ?) \
                  {or_mark} owner = NULL, expires = {smaller}({table}.expires, ?), payload = ?"

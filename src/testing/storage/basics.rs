@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::subject::{FREE, LIFE, NOW, Subject, at, failed, key, owned_by, owner, record};
 use super::{Case, Check, cases, holds};
 use crate::storage::{
-    Create, Generation, OwnerGuard, OwnerLimit, OwnerLimitPolicy, Record, StorageKey, Update,
-    Version,
+    Create, Generation, Invalidate, OwnerGuard, OwnerLimit, OwnerLimitPolicy, Record, Refused,
+    StorageKey, Update, Version,
 };
 
 cases! {
@@ -22,7 +22,9 @@ cases! {
     a_conflict_leaves_the_record: "a conflict leaves the record as it was",
     update_never_inserts: "`update` never inserts",
     update_after_invalidate_is_missing: "nothing that was ended comes back by an `update`",
+    an_update_keeps_the_owner: "an `update` that names another owner is an error, and writes nothing",
     invalidate_is_idempotent: "`invalidate` deletes, and says whether there was anything",
+    invalidate_compares_the_version: "`invalidate` of one version leaves a record with another, and no mark",
     a_guard_needs_an_index: "a storage without an index of owners refuses every guard that needs one, and stores a record that has an owner",
     two_handles_agree: "two handles on one backend see the same records",
 }
@@ -92,7 +94,7 @@ async fn keys_are_apart(it: Subject) -> Check {
         let own = found.is_some_and(|found| *found.payload == *key.as_bytes());
         holds!(own, "{key:?} does not have its own record");
     }
-    it.storage.invalidate(&keys[0], None).await.map_err(failed)?;
+    it.storage.invalidate(&keys[0], None, None).await.map_err(failed)?;
     for key in &keys[1..] {
         let found = it.storage.read(key, NOW).await.map_err(failed)?;
         holds!(found.is_some(), "ending one session ended the one under {key:?}");
@@ -135,7 +137,7 @@ async fn a_create_sent_again_is_created(it: Subject) -> Check {
 
 async fn an_update_sent_again_is_updated(it: Subject) -> Check {
     let first = it.create(1, owned_by(0)).await?;
-    let sent = owned_by(1);
+    let sent = owned_by(0);
     it.updated(1, first, sent.clone()).await?;
     it.storage.touch(&key(1), at(1), at(1).after(LIFE)).await.map_err(failed)?;
     let before = it.fresh(1).await?;
@@ -199,6 +201,56 @@ async fn invalidate_is_idempotent(it: Subject) -> Check {
     Ok(())
 }
 
+async fn an_update_keeps_the_owner(it: Subject) -> Check {
+    for (n, before) in (0..).zip([record("nobody's"), owned_by(0)]) {
+        let version = it.create(n, before.clone()).await?;
+        let updated = it.storage.update(&key(n), version, owned_by(1), NOW).await;
+        holds!(updated.is_err(), "an `update` that names another owner was {updated:?}");
+        holds!(it.found(n).await? == before, "an `update` that is an error was written");
+    }
+    for n in 0..2 {
+        let listed = it.listed(&owner(n), 0..2, NOW).await?;
+        let theirs: &[u64] = if n == 0 && it.storage.owners().is_some() { &[1] } else { &[] };
+        holds!(listed == theirs, "after it, owner {n} has {listed:?}");
+    }
+    Ok(())
+}
+
+async fn invalidate_compares_the_version(it: Subject) -> Check {
+    let marks = [None, Some(at(120))];
+    for (n, mark) in (1..).zip(marks) {
+        let first = it.create(n, owned_by(0)).await?;
+        let present = it.updated(n, first, owned_by(0)).await?;
+        for stale in [first, Version(0)] {
+            let ended = it.end(n, Some(stale), mark).await?;
+            holds!(ended == Invalidate::Conflict, "of another version it was {ended:?}");
+            holds!(it.found(n).await?.version == present, "a conflict changed the record");
+        }
+        let listed = it.listed(&owner(0), n..n + 1, NOW).await?;
+        holds!(listed.is_empty() == it.storage.owners().is_none(), "a conflict left {listed:?}");
+        it.storage.touch(&key(n), at(1), at(1).after(LIFE)).await.map_err(failed)?;
+        let ended = it.end(n, Some(present), mark).await?;
+        holds!(ended == Invalidate::Invalidated, "of the present version it was {ended:?}");
+        holds!(it.read(n).await?.is_none(), "`invalidate` of its version left the record");
+        let again = it.end(n, Some(present), mark).await?;
+        holds!(again == Invalidate::Missing, "of what is gone it was {again:?}");
+        let unknown = it.end(n + 10, Some(present), mark).await?;
+        holds!(unknown == Invalidate::Missing, "of what never was it was {unknown:?}");
+        for n in [n, n + 10] {
+            let made = it.storage.create(&key(n), record(""), FREE, NOW).await.map_err(failed)?;
+            let marked = made == Create::Refused(Refused::Revoked);
+            holds!(marked == mark.is_some(), "with the mark {mark:?} a `create` was {made:?}");
+        }
+    }
+    // What a conflict leaves may still be ended, and begun again.
+    let version = it.create(3, record("")).await?;
+    it.end(3, Some(Version(0)), Some(at(120))).await?;
+    it.end(3, Some(version), None).await?;
+    let made = it.storage.create(&key(3), record(""), FREE, NOW).await.map_err(failed)?;
+    holds!(made == Create::Created, "a conflict left a mark: `create` was {made:?}");
+    Ok(())
+}
+
 async fn a_guard_needs_an_index(it: Subject) -> Check {
     if it.storage.owners().is_some() {
         return Ok(());
@@ -209,14 +261,10 @@ async fn a_guard_needs_an_index(it: Subject) -> Check {
         OwnerGuard { generation: Some(Generation(u64::MAX)), ..FREE },
     ];
     for (n, guard) in (0..).zip(guards) {
-        let created = it.storage.create(&key(n), owned_by(0), guard.clone(), NOW).await;
+        let created = it.storage.create(&key(n), owned_by(0), guard, NOW).await;
         holds!(created.is_err(), "without an index, a guarded `create` was {created:?}");
         holds!(it.read(n).await?.is_none(), "a refused `create` left a record");
-        let version = it.create(n, owned_by(0)).await?;
-        let updated = it.storage.update(&key(n), version, owned_by(1), guard, NOW).await;
-        holds!(updated.is_err(), "without an index, a guarded `update` was {updated:?}");
-        let found = it.found(n).await?;
-        holds!(found.version == version, "a refused `update` was written");
+        it.create(n, owned_by(0)).await?;
     }
     // Where there is no limit, there is nothing to pass over.
     let replacing = OwnerGuard { replaces: Some(key(0)), ..FREE };

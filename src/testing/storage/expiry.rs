@@ -93,7 +93,7 @@ async fn create_replaces_the_expired(it: Subject) -> Check {
         found.as_ref() == Some(&next),
         "after `create` over an expired record, `read` gave {found:?}"
     );
-    let late = it.storage.update(&key(1), old, until(1000), FREE, at(10)).await.map_err(failed)?;
+    let late = it.storage.update(&key(1), old, until(1000), at(10)).await.map_err(failed)?;
     holds!(late == Update::Conflict, "`update` of the expired record's version was {late:?}");
     if it.storage.owners().is_some() {
         let listed = it.listed(&owner(1), 0..2, at(10)).await?;
@@ -110,7 +110,7 @@ async fn create_replaces_the_expired(it: Subject) -> Check {
 
 async fn an_expired_record_takes_no_update(it: Subject) -> Check {
     let version = it.create(1, until(10)).await?;
-    let outcome = it.storage.update(&key(1), version, until(1000), FREE, at(10)).await;
+    let outcome = it.storage.update(&key(1), version, until(1000), at(10)).await;
     let outcome = outcome.map_err(failed)?;
     holds!(outcome == Update::Missing, "`update` of an expired record was {outcome:?}");
     let found = it.storage.read(&key(1), at(11)).await.map_err(failed)?;

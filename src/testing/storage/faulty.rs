@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use rocket::futures::stream::BoxStream;
 
 use crate::storage::{
-    Change, Create, Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
+    Change, Create, Generation, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
     SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update, Version, no_index,
 };
 
@@ -186,10 +186,9 @@ impl SessionStorage for Faulty {
         key: &StorageKey,
         expected: Version,
         record: Record,
-        guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Update, StorageError> {
-        self.pass(Operation::Update, self.0.storage.update(key, expected, record, guard, now)).await
+        self.pass(Operation::Update, self.0.storage.update(key, expected, record, now)).await
     }
 
     async fn touch(
@@ -204,9 +203,10 @@ impl SessionStorage for Faulty {
     async fn invalidate(
         &self,
         key: &StorageKey,
+        expected: Option<Version>,
         mark: Option<Timestamp>,
-    ) -> Result<bool, StorageError> {
-        self.pass(Operation::Invalidate, self.0.storage.invalidate(key, mark)).await
+    ) -> Result<Invalidate, StorageError> {
+        self.pass(Operation::Invalidate, self.0.storage.invalidate(key, expected, mark)).await
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {

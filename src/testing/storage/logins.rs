@@ -19,7 +19,6 @@ cases! {
     OWNER_CASES;
     a_refused_login_replaces_nothing: "if the guard refuses the successor, `succeed` writes nothing",
     a_replaced_session_leaves_the_index: "a record that `succeed` replaces leaves its owner's index and no longer counts",
-    the_index_follows_what_a_login_leaves: "if what `succeed` leaves of the predecessor has an owner, it is in that index",
     a_replaced_session_does_not_count: "a session that the guard replaces does not count against the limit, and does not end for it",
     only_a_live_session_of_the_owner_is_replaced: "a guard that replaces what is no live record of the owner is as one that replaces nothing",
 }
@@ -83,7 +82,7 @@ async fn a_login_sent_again_is_one_login(it: Subject) -> Check {
 async fn a_login_that_is_not_created_replaces_nothing(it: Subject) -> Check {
     let expected = it.create(1, record("old")).await?;
     it.create(2, record("another")).await?;
-    it.storage.invalidate(&key(3), Some(at(100))).await.map_err(failed)?;
+    it.end(3, None, Some(at(100))).await?;
     let before = all(&it, 1..4).await?;
     for (n, outcome) in [(2, Succeed::Exists), (3, Succeed::Refused(Refused::Revoked))] {
         let login = it.succeed((n, record("new"), FREE), (1, expected, record("")), NOW).await?;
@@ -165,17 +164,6 @@ async fn a_replaced_session_leaves_the_index(it: Subject) -> Check {
     Ok(())
 }
 
-async fn the_index_follows_what_a_login_leaves(it: Subject) -> Check {
-    let expected = it.create(0, owned_by(0)).await?;
-    let login = it.succeed((1, owned_by(0), FREE), (0, expected, owned_by(1)), NOW).await?;
-    holds!(login == CREATED, "a login that leaves the predecessor to another was {login:?}");
-    for (n, listed) in [(0, 1), (1, 0)] {
-        let found = it.listed(&owner(n), 0..2, NOW).await?;
-        holds!(found == [listed], "owner {n} has {found:?} instead of {listed}");
-    }
-    Ok(())
-}
-
 async fn a_replaced_session_does_not_count(it: Subject) -> Check {
     for (owner, policy) in (0..).zip(POLICIES) {
         let first = owner * 100;
@@ -189,29 +177,15 @@ async fn a_replaced_session_does_not_count(it: Subject) -> Check {
         let listed = listed(&it, owner).await?;
         holds!(listed == [0, 1, 2], "with {policy:?}, {listed:?} are left of the three");
         // One more is one too many, whichever is replaced.
-        let version = it.create(first + 3, record("nobody's")).await?;
-        let moved = it.storage.update(&key(first + 3), version, begun(3), guard, NOW).await;
-        let moved = moved.map_err(failed)?;
+        let more = it.storage.create(&key(first + 3), begun(3), guard, NOW).await;
+        let more = more.map_err(failed)?;
         let (outcome, left): (_, &[u64]) = match policy {
-            OwnerLimitPolicy::EndOldest => (Update::Updated, &[0, 2, 3]),
-            OwnerLimitPolicy::Refuse => (Update::Refused(Refused::LimitReached), &[0, 1, 2]),
+            OwnerLimitPolicy::EndOldest => (Create::Created, &[0, 2, 3]),
+            OwnerLimitPolicy::Refuse => (Create::Refused(Refused::LimitReached), &[0, 1, 2]),
         };
-        holds!(moved == outcome, "with {policy:?} one too many was {moved:?}");
+        holds!(more == outcome, "with {policy:?} one too many was {more:?}");
         let listed = self::listed(&it, owner).await?;
         holds!(listed == left, "with {policy:?} one too many left {listed:?} instead of {left:?}");
-        // The only one, and it is replaced, by a record that comes to the owner.
-        it.index()?
-            .invalidate_owner(&super::subject::owner(owner), &[], NOW)
-            .await
-            .map_err(failed)?;
-        it.create(first + 4, begun(4)).await?;
-        let version = it.create(first + 5, record("nobody's")).await?;
-        let only = replacing(first + 4, 1, policy);
-        let moved = it.storage.update(&key(first + 5), version, begun(5), only, NOW).await;
-        let moved = moved.map_err(failed)?;
-        holds!(moved == Update::Updated, "with {policy:?} a move over the only one was {moved:?}");
-        let listed = self::listed(&it, owner).await?;
-        holds!(listed == [4, 5], "with {policy:?} a move over the only one left {listed:?}");
     }
     Ok(())
 }

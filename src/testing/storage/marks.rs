@@ -3,8 +3,8 @@
 use super::subject::{FREE, LIFE, NOW, Subject, at, failed, key, owned_by, owner, record};
 use super::{Case, Check, cases, holds};
 use crate::storage::{
-    Create, OwnerGuard, OwnerLimit, OwnerLimitPolicy, Record, Refused, Timestamp, Touch, Update,
-    Version,
+    Create, Invalidate, OwnerGuard, OwnerLimit, OwnerLimitPolicy, Record, Refused, Timestamp,
+    Touch, Update, Version,
 };
 
 cases! {
@@ -32,8 +32,8 @@ impl Subject {
     }
 
     /// Ends a record; the mark stands for so many seconds.
-    async fn end(&self, n: u64, seconds: u64) -> Result<bool, String> {
-        self.storage.invalidate(&key(n), Some(at(seconds))).await.map_err(failed)
+    async fn end_until(&self, n: u64, seconds: u64) -> Result<bool, String> {
+        Ok(self.end(n, None, Some(at(seconds))).await? == Invalidate::Invalidated)
     }
 }
 
@@ -45,7 +45,7 @@ fn before(seconds: u64) -> Timestamp {
 async fn a_create_after_the_end_is_refused(it: Subject) -> Check {
     for (n, sent) in [(1, record("")), (2, owned_by(0))] {
         it.create(n, sent.clone()).await?;
-        holds!(it.end(n, 120).await?, "`invalidate` says that a live record was not there");
+        holds!(it.end_until(n, 120).await?, "`invalidate` says that a live record was not there");
         for now in [NOW, before(120)] {
             let again = it.create_at(n, sent.clone(), now).await?;
             holds!(again == REVOKED, "sent again, it was {again:?}");
@@ -61,7 +61,10 @@ async fn a_create_after_the_end_is_refused(it: Subject) -> Check {
 
 async fn a_create_after_an_unknown_end_is_refused(it: Subject) -> Check {
     for (n, sent) in [(1, record("")), (2, owned_by(0))] {
-        holds!(!it.end(n, 120).await?, "`invalidate` of an unknown key says that it was there");
+        holds!(
+            !it.end_until(n, 120).await?,
+            "`invalidate` of an unknown key says that it was there"
+        );
         let late = it.create_at(n, sent, before(120)).await?;
         holds!(late == REVOKED, "it was {late:?}");
         holds!(it.read(n).await?.is_none(), "a refused `create` left a record");
@@ -72,13 +75,12 @@ async fn a_create_after_an_unknown_end_is_refused(it: Subject) -> Check {
 async fn a_mark_ends(it: Subject) -> Check {
     it.create(1, owned_by(0)).await?;
     for (n, next) in [(1, owned_by(1)), (2, record("next"))] {
-        it.end(n, 120).await?;
+        it.end_until(n, 120).await?;
         let created = it.create_at(n, next.clone(), at(120)).await?;
         holds!(created == Create::Created, "at its time, a `create` was {created:?}");
         let found = it.storage.read(&key(n), at(120)).await.map_err(failed)?;
         holds!(found.as_ref() == Some(&next), "after a mark, `read` gave {found:?}");
-        let version = it.updated(n, next.version, owned_by(1)).await?;
-        it.updated(n, version, record("")).await?;
+        it.updated(n, next.version, record("")).await?;
     }
     Ok(())
 }
@@ -95,7 +97,7 @@ async fn without_a_mark_a_key_is_free(it: Subject) -> Check {
 async fn the_later_mark_counts(it: Subject) -> Check {
     it.create(1, record("")).await?;
     for seconds in [60, 120, 30] {
-        it.end(1, seconds).await?;
+        it.end_until(1, seconds).await?;
     }
     it.invalidate(1).await?;
     let early = it.create_at(1, record(""), before(120)).await?;
@@ -111,7 +113,7 @@ async fn the_later_mark_counts(it: Subject) -> Check {
 async fn a_mark_is_no_record(it: Subject) -> Check {
     let version = it.create(1, owned_by(0)).await?;
     for n in 1..3 {
-        it.end(n, 120).await?;
+        it.end_until(n, 120).await?;
         let found = it.read(n).await?;
         holds!(found.is_none(), "`read` of a mark gave {found:?}");
         let fresh = it.fresh(n).await?;
@@ -137,7 +139,7 @@ async fn a_mark_is_no_record(it: Subject) -> Check {
 async fn a_mark_is_purged_in_time(it: Subject) -> Check {
     it.create(1, owned_by(0)).await?;
     for n in 1..20 {
-        it.end(n, 120).await?;
+        it.end_until(n, 120).await?;
     }
     for (now, standing) in [(before(120), true), (at(120), false)] {
         for _ in 0..10 {

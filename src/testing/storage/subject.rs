@@ -7,8 +7,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::storage::{
-    Create, OwnerGuard, OwnerIndex, OwnerKey, Predecessor, Record, SessionStorage, StorageError,
-    StorageKey, Succeed, Successor, Timestamp, Update, Version,
+    Create, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, Predecessor, Record, SessionStorage,
+    StorageError, StorageKey, Succeed, Successor, Timestamp, Update, Version,
 };
 
 /// When every case begins.
@@ -90,7 +90,7 @@ impl Subject {
     }
 
     pub async fn update(&self, n: u64, at: Version, record: Record) -> Result<Update, String> {
-        self.storage.update(&key(n), at, record, FREE, NOW).await.map_err(failed)
+        self.storage.update(&key(n), at, record, NOW).await.map_err(failed)
     }
 
     pub async fn updated(&self, n: u64, at: Version, record: Record) -> Result<Version, String> {
@@ -115,9 +115,18 @@ impl Subject {
         self.storage.succeed(successor, predecessor, now).await.map_err(failed)
     }
 
-    /// Ends a record and leaves no mark.
+    /// Ends a record and leaves no mark. Says whether there was one.
     pub async fn invalidate(&self, n: u64) -> Result<bool, String> {
-        self.storage.invalidate(&key(n), None).await.map_err(failed)
+        Ok(self.end(n, None, None).await? == Invalidate::Invalidated)
+    }
+
+    pub async fn end(
+        &self,
+        n: u64,
+        expected: Option<Version>,
+        mark: Option<Timestamp>,
+    ) -> Result<Invalidate, String> {
+        self.storage.invalidate(&key(n), expected, mark).await.map_err(failed)
     }
 
     /// The storage's index of owners.

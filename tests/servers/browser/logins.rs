@@ -25,13 +25,12 @@ const IMAGES: [(&str, Ends); 10] = [
     ("set", ALL),
     ("touch", ALL),
     ("renew", OVER),
-    ("clear", END),
-    ("clear-and-set", END),
+    ("clear", OVER),
+    ("clear-and-set", OVER),
     ("revoke", OVER),
 ];
 const ALL: Ends = Ends { logged_in: 19, ..Ends::NONE };
 const OVER: Ends = Ends { logged_in: 13, refused: 4, overtaken: 2, ..Ends::NONE };
-const END: Ends = Ends { logged_in: 9, refused: 4, overtaken: 2, removed: 4, ..Ends::NONE };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn d23_a_slow_image_from_before_a_login_does_not_log_out() {
@@ -52,7 +51,7 @@ const BESIDE_TWO_CLICKS: [(&str, Ends); 6] = [
     ("begin", Ends { logged_in: 90, ..Ends::NONE }),
     ("set", Ends { logged_in: 90, ..Ends::NONE }),
     ("renew", Ends { logged_in: 84, overtaken: 6, ..Ends::NONE }),
-    ("clear", Ends { logged_in: 60, overtaken: 6, removed: 24, ..Ends::NONE }),
+    ("clear", Ends { logged_in: 84, overtaken: 6, ..Ends::NONE }),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

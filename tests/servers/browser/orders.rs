@@ -179,9 +179,6 @@ pub enum End {
     Refused,
     /// An answer that left before the login's came after it.
     Overtaken,
-    /// A `clear()` of a request that had found the session from before the login removed
-    /// the cookie.
-    Removed,
     /// Under a limit of one session, another login ended this one.
     Ended,
     /// The answer with the login was lost.
@@ -193,7 +190,7 @@ pub fn end(requests: &[Request], limit: bool) -> End {
     let logins = || requests.iter().filter(|one| one.logs_in());
     for one in requests.iter().filter(|one| !one.logs_in()) {
         let late = logins().any(|login| login.answered < one.answered);
-        let quiet = !one.says_anything() || one.ends_its_session();
+        let quiet = !one.says_anything();
         assert!(!late || quiet, "nothing goes out after a login: {requests:#?}");
         assert!(!one.is_login() || is_refused(one, requests), "it must log in: {requests:#?}");
     }
@@ -208,10 +205,7 @@ pub fn end(requests: &[Request], limit: bool) -> End {
             if ended { End::Ended } else { End::LoggedIn(user) }
         }
         _ if logins().next().is_none() => End::Refused,
-        Some(last) if logins().any(|login| login.arrived.is_some()) => {
-            let late = logins().any(|login| login.answered < last.answered);
-            if late { End::Removed } else { End::Overtaken }
-        }
+        Some(_) if logins().any(|login| login.arrived.is_some()) => End::Overtaken,
         _ => End::Lost,
     }
 }
@@ -237,21 +231,18 @@ pub struct Ends {
     pub logged_in: usize,
     pub refused: usize,
     pub overtaken: usize,
-    pub removed: usize,
     pub ended: usize,
     pub lost: usize,
 }
 
 impl Ends {
-    pub const NONE: Self =
-        Self { logged_in: 0, refused: 0, overtaken: 0, removed: 0, ended: 0, lost: 0 };
+    pub const NONE: Self = Self { logged_in: 0, refused: 0, overtaken: 0, ended: 0, lost: 0 };
 
     fn count(&mut self, end: &End) {
         *match end {
             End::LoggedIn(_) => &mut self.logged_in,
             End::Refused => &mut self.refused,
             End::Overtaken => &mut self.overtaken,
-            End::Removed => &mut self.removed,
             End::Ended => &mut self.ended,
             End::Lost => &mut self.lost,
         } += 1;
