@@ -284,10 +284,10 @@ fn session(
             in_grace = true;
         }
         // An answer with the present id may be on its way.
-        Admitted::Previous(until) if now < until.after(MARK) => {
+        Admitted::Previous(until) | Admitted::Former(until) if now < until.after(MARK) => {
             return nobody((id.of_forms(), 0), None);
         }
-        Admitted::Previous(_) => return None,
+        Admitted::Previous(_) | Admitted::Former(_) => return None,
     }
     if let State::Replaced(successor) = state {
         return nobody((id.clone(), secrets.rotations), Some(successor));

@@ -17,6 +17,7 @@ mod ends;
 mod errors;
 mod exactly_once;
 mod faults;
+mod former_ids;
 mod guard;
 mod late;
 mod launch;

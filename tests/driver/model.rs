@@ -112,7 +112,7 @@ impl Model {
             Some(Login { successor, .. }) if kept.names.id == id => {
                 Some(Replaced { csrf: kept.names.csrf, successor: Some(successor) })
             }
-            _ if kept.previous.is_some_and(lately) => {
+            _ if kept.previous.into_iter().flatten().any(lately) => {
                 Some(Replaced { csrf: FORMS + id, successor: None })
             }
             _ => None,
@@ -377,9 +377,10 @@ impl Model {
             self.seal(view, Found { names, value, times, ..again }, renews);
             return Ok(());
         }
-        let previous = renews.then_some((kept.names.id, self.now)).or(kept.previous);
-        let after =
-            Kept { value, times, previous, names: if renews { names } else { kept.names }, ..kept };
+        let mut after = Kept { value, times, ..kept };
+        if renews {
+            after.renew(names, self.now);
+        }
         let sends = renews || resends;
         let mut write = self.write_of(view, Found { names, ..again }, after, sends);
         write.renews = renews;
@@ -399,7 +400,8 @@ impl Model {
         if renews {
             let kept = &mut self.sessions[next.session];
             kept.ended = ends_old;
-            let kept = Kept { value, times, names, previous: None, ended: false, ..*kept };
+            let previous = Default::default();
+            let kept = Kept { value, times, names, previous, ended: false, ..*kept };
             self.sessions.push(kept);
             next.session = self.sessions.len() - 1;
             view.begun.push(Presented::new(next.session));
