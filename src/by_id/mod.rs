@@ -26,7 +26,7 @@ use record::Opened;
 use rocket::{Request, error};
 pub(crate) use settle::{Attempt, Outcome, settle};
 pub(crate) use trail::Trail;
-pub(crate) use unheld::end_unheld;
+pub(crate) use unheld::{end_unheld, end_untold};
 
 use crate::client::ClientInfo;
 use crate::definition::Definition;

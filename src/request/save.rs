@@ -11,10 +11,11 @@ use super::entry::{Committable, Entry};
 use super::load::{self, too_late, within};
 use super::replay::{is_replaying, replaying};
 use super::state::{Left, State};
-use super::tracked::{Kind, Replaced, Tracked};
+use super::tracked::{Kind, Replaced, Sessions, Tracked};
+use super::unsettled::Unsettled;
 use super::work::Work;
 use crate::SessionData;
-use crate::by_id::{self, Outcome, Stands};
+use crate::by_id::{self, ById, Located, Outcome, Stands};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 
@@ -72,7 +73,7 @@ impl<T: SessionData> Entry<T> {
         let Some((unsettled, wanted)) = self.change(State::unsettled) else { return Ok(true) };
         let (attempt, moment) = (&unsettled.attempt, self.moment(false));
         let sessions = self.state.lock().presented.sessions.clone();
-        let Kind::ById(tracker, mut all) = sessions else { return Ok(true) };
+        let Kind::ById(tracker, all) = sessions else { return Ok(true) };
         let too_late = moment.late && attempt.holds.is_some();
         let send_again = wanted && !by_reading && !too_late;
         let (definition, server) = (&self.definition, &tracker.server);
@@ -101,12 +102,7 @@ impl<T: SessionData> Entry<T> {
                 return Err(cause);
             }
             Ok(Outcome::Applied) => {
-                if attempt.renews {
-                    self.core.emit(Event::Renewed, definition);
-                }
-                all.one = Some(Arc::clone(&attempt.written));
-                let sessions = Kind::ById(Arc::clone(&tracker), all);
-                self.change(|state, retired| state.was_applied(&unsettled, sessions, retired));
+                self.was_applied(&unsettled, &tracker, all, too_late);
                 if too_late {
                     return Err(SessionError::TooLate);
                 }
@@ -118,6 +114,30 @@ impl<T: SessionData> Entry<T> {
         }
         self.show_anew();
         Ok(true)
+    }
+
+    /// The last commit's write was applied. If that is known `too_late` for the token that
+    /// it gives, a session that nothing else opens ends.
+    fn was_applied(
+        &self,
+        unsettled: &Unsettled<T>,
+        tracker: &Arc<ById>,
+        mut all: Sessions<Located>,
+        too_late: bool,
+    ) {
+        let (attempt, definition) = (&unsettled.attempt, &self.definition);
+        if attempt.renews {
+            self.core.emit(Event::Renewed, definition);
+        }
+        let before = all.one.replace(Arc::clone(&attempt.written));
+        let before = before.as_ref().map(|before| &before.place);
+        let (written, now) = (&attempt.written.place, self.now());
+        if too_late && by_id::end_unheld(definition, tracker, before, written, now).is_some() {
+            self.core.emit(Event::Ended, definition);
+            all.one = None;
+        }
+        let sessions = Kind::ById(Arc::clone(tracker), all);
+        self.change(|state, retired| state.was_applied(unsettled, sessions, retired));
     }
 
     /// Waits for the commit or the read under way. One that nobody polls any more

@@ -37,4 +37,5 @@ mod support;
 mod tokens;
 mod touch;
 mod unavailable;
+mod unheld;
 mod values;
