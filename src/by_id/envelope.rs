@@ -56,8 +56,9 @@ const MOST_PREVIOUS: usize = 16;
 pub(crate) struct Secrets {
     current: [u8; 32],
     /// Those before, newest first: until two minutes after they opened the session last,
-    /// but no more than [`MOST_PREVIOUS`]. Older ones go with the next renewal.
-    previous: Vec<Previous>,
+    /// but no more than [`MOST_PREVIOUS`]. Older ones go with the next renewal. `None`
+    /// if there are none; secrets are copied with every write.
+    previous: Option<Arc<[Previous]>>,
     /// The next secret, masked, until its id is first shown.
     renewal: Option<[u8; 16]>,
     /// Zero for never.
@@ -109,24 +110,29 @@ impl Secrets {
 
     /// The secrets before the next one, which the present one is then. What opened the
     /// session so far, with the present one or instead of it, does so until now.
-    fn previous_after(&self, now: Timestamp) -> Vec<Previous> {
-        let mut all = self.previous.clone();
+    fn previous_after(&self, now: Timestamp) -> Option<Arc<[Previous]>> {
+        let mut all = self.previous().to_vec();
         if let Some(newest) = all.first_mut() {
             newest.until = if self.is_open() { now } else { newest.until.min(now) };
         }
         all.retain(|before| now < before.until.after(MARK));
         all.insert(0, Previous { hash: self.current, until: now });
         all.truncate(MOST_PREVIOUS);
-        all
+        Some(all.into())
+    }
+
+    fn previous(&self) -> &[Previous] {
+        self.previous.as_deref().unwrap_or_default()
     }
 
     /// The next id has been shown. The one before opens the session for a while.
     pub fn completed(&self, now: Timestamp, grace: Duration) -> Self {
-        let mut completed = Self { renewal: None, renewed: now, ..self.clone() };
-        if let Some(newest) = completed.previous.first_mut() {
+        let mut all = self.previous().to_vec();
+        if let Some(newest) = all.first_mut() {
             newest.until = now.after(grace);
         }
-        completed
+        let previous = self.previous.is_some().then(|| all.into());
+        Self { previous, renewal: None, renewed: now, ..self.clone() }
     }
 
     /// The next id has not been shown yet.
@@ -140,8 +146,9 @@ impl Secrets {
         if self.current.ct_eq(&hash).into() {
             return Some(Admitted::Current);
         }
-        let at = self.previous.iter().position(|before| before.hash.ct_eq(&hash).into())?;
-        let until = self.previous[at].until;
+        let all = self.previous();
+        let at = all.iter().position(|before| before.hash.ct_eq(&hash).into())?;
+        let until = all[at].until;
         Some(match self.renewal {
             _ if at > 0 => Admitted::Former(until),
             Some(next) => Admitted::BeforeRenewal(id.with_secret(masked(id, next))),
@@ -213,9 +220,9 @@ impl Envelope {
     /// Appends the fields that are there, and says which.
     fn write_optional(&self, bytes: &mut Vec<u8>) -> u8 {
         let mut flags = 0;
-        if !self.secrets.previous.is_empty() {
+        if let Some(all) = &self.secrets.previous {
             flags |= PREVIOUS;
-            write_previous(&self.secrets.previous, bytes);
+            write_previous(all, bytes);
         }
         if let Some(masked) = &self.secrets.renewal {
             flags |= RENEWAL;
@@ -274,7 +281,7 @@ impl Envelope {
         let trail = Trail::read(rest)?;
         let has = |flag| flags & flag != 0;
         if has(PREVIOUS) {
-            secrets.previous = read_previous(rest)?;
+            secrets.previous = Some(read_previous(rest)?);
         }
         if has(RENEWAL) {
             secrets.renewal = Some(take(rest)?);
@@ -309,7 +316,7 @@ fn write_previous(all: &[Previous], bytes: &mut Vec<u8>) {
     }
 }
 
-fn read_previous(rest: &mut &[u8]) -> Option<Vec<Previous>> {
+fn read_previous(rest: &mut &[u8]) -> Option<Arc<[Previous]>> {
     let [count] = take(rest)?;
     // None are written as no list.
     if count == 0 || usize::from(count) > MOST_PREVIOUS {

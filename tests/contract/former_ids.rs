@@ -18,6 +18,11 @@ use crate::support::*;
 const SECOND: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_millis(1);
 
+/// A moment before that time has passed.
+fn before(time: Duration) -> Duration {
+    time.checked_sub(MOMENT).expect("longer")
+}
+
 /// What shows an id that nothing is known of.
 async fn is_a_strangers(client: &Client, former: &str) {
     let response = with_cookie(client, "/clear", former).await;
@@ -51,7 +56,7 @@ async fn d22_a_renewal_that_is_asked_for_takes_effect_at_once() {
         assert_eq!(text(&client, "/count", &new).await, "ann 1", "the present id lives on");
         // Beside the present id it counts for nothing.
         assert_eq!(text(&client, "/get", &format!("{old}; {new}")).await, "ann 1");
-        clock.advance(MARK.checked_sub(Duration::from_millis(1)).expect("longer"));
+        clock.advance(before(MARK));
         is_nobody_for_now(&client, &old).await;
         clock.advance(Duration::from_millis(1));
         let response = with_cookie(&client, "/clear", &old).await;
@@ -94,10 +99,11 @@ async fn d22_every_id_before_is_nobody_for_two_minutes_after_it_was_replaced() {
                 assert_eq!(text(&client, "/count", present).await, "ann 1");
 
                 // Ten seconds after it was replaced there was another renewal.
-                clock.advance(MARK - 10 * SECOND * u32::try_from(length - 1).expect("few"));
+                let renewing = 10 * SECOND * u32::try_from(length - 1).expect("few");
+                clock.advance(MARK.checked_sub(renewing).expect("longer"));
                 is_a_strangers(&client, &ids[0]).await;
                 is_nobody_for_now(&client, &ids[1]).await;
-                clock.advance(10 * SECOND - MOMENT);
+                clock.advance(before(10 * SECOND));
                 is_nobody_for_now(&client, &ids[1]).await;
                 clock.advance(MOMENT);
                 is_a_strangers(&client, &ids[1]).await;
@@ -120,7 +126,7 @@ async fn d22_both_ids_of_an_open_renewal_are_nobody_after_renew() {
             for former in [&old, &next] {
                 is_nobody_for_now(&client, former).await;
             }
-            clock.advance(MARK - MOMENT);
+            clock.advance(before(MARK));
             for former in [&old, &next] {
                 is_nobody_for_now(&client, former).await;
             }
@@ -146,7 +152,7 @@ async fn d22_renew_ends_the_grace_of_the_id_before_and_two_minutes_begin() {
         for former in [&old, &next] {
             is_nobody_for_now(&client, former).await;
         }
-        clock.advance(MARK - MOMENT);
+        clock.advance(before(MARK));
         is_nobody_for_now(&client, &old).await;
         clock.advance(MOMENT);
         is_a_strangers(&client, &old).await;
@@ -171,7 +177,7 @@ async fn d22_an_id_before_two_periodic_renewals_is_nobody() {
     for former in &ids[..2] {
         is_nobody_for_now(&client, former).await;
     }
-    clock.advance(60 * SECOND - MOMENT);
+    clock.advance(before(60 * SECOND));
     is_nobody_for_now(&client, &ids[0]).await;
     clock.advance(MOMENT);
     is_a_strangers(&client, &ids[0]).await;

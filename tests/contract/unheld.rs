@@ -84,9 +84,11 @@ async fn what_somebody_else_has_made_of_an_untold_session_meanwhile_stays() {
 
 type Save = Pin<Box<dyn Future<Output = Result<(), SessionError>> + Send>>;
 
+type UnderWay = (Save, Session<User>);
+
 /// A save that is under way when the response goes out, and its session.
 #[derive(Default, Clone)]
-struct Parked(Arc<Mutex<Option<(Save, Session<User>)>>>);
+struct Parked(Arc<Mutex<Option<UnderWay>>>);
 
 #[get("/park/<what>")]
 async fn park(session: Session<User>, what: &str, storage: &State<Faulty>, parked: &State<Parked>) {

@@ -12,31 +12,17 @@ pub struct Names {
     pub csrf: usize,
 }
 
-/// Of so many ids before the present one a session says that they were its own.
-const REMEMBERED: usize = 16;
-
 /// A session: its record, or with client storage what its owner is told of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept {
     pub value: Value,
     pub times: Times,
     pub names: Names,
-    /// The ids before the last renewals, newest first, and when each was replaced.
-    pub previous: [Option<(usize, u64)>; REMEMBERED],
     pub ended: bool,
     /// The login that replaced it, if one did.
     pub replaced: Option<Login>,
     /// How often it was written.
     pub writes: u32,
-}
-
-impl Kept {
-    /// Under other names from now on.
-    pub fn renew(&mut self, names: Names, now: u64) {
-        self.previous.rotate_right(1);
-        self.previous[0] = Some((self.names.id, now));
-        self.names = names;
-    }
 }
 
 /// A login over a session: when it was, and the session that it began.

@@ -26,9 +26,9 @@ fn envelopes() -> Vec<Envelope> {
     for has in 0..32_u8 {
         for state in &states {
             let has = |bit: u8| has >> bit & 1 == 1;
-            let count = if has(0) { 1 + all.len() % 16 } else { 0 };
+            let count = 1 + all.len() % 16;
             let before = |n| Previous { hash: [n; 32], until: time(u64::from(n) + 5) };
-            let previous = (0..16).take(count).map(before).collect();
+            let previous = has(0).then(|| (0..16).take(count).map(before).collect());
             all.push(Envelope {
                 secrets: Secrets {
                     current: [3; 32],
@@ -211,7 +211,7 @@ fn a_list_of_no_secrets_before_and_one_of_too_many_are_no_record() {
         let [high, low] = u16::try_from(payload.len()).unwrap().to_be_bytes();
         payload[1..4].copy_from_slice(&[high, low, PREVIOUS]);
         let read = Envelope::unwrap(&payload, "cart");
-        let read = read.map(|(read, _)| read.secrets.previous.len());
+        let read = read.map(|(read, _)| read.secrets.previous().len());
         assert_eq!(read, (1..=16).contains(&count).then_some(count.into()));
     }
 }
@@ -268,8 +268,7 @@ struct Vector {
     authenticated: u64,
     lifetime: [u64; 2],
     trail: Vec<[u64; 2]>,
-    #[serde(default)]
-    previous: Vec<(String, u64)>,
+    previous: Option<Vec<(String, u64)>>,
     renewal: Option<String>,
     owner_generation: Option<u64>,
     origin: Option<String>,
@@ -300,7 +299,7 @@ impl Vector {
         Envelope {
             secrets: Secrets {
                 current: unhex(&self.current),
-                previous: self.previous.iter().map(before).collect(),
+                previous: self.previous.as_ref().map(|all| all.iter().map(before).collect()),
                 renewal: self.renewal.as_deref().map(unhex),
                 renewed: time(self.renewed),
                 rotations: self.csrf_generation,
