@@ -95,7 +95,7 @@ impl Secrets {
 
     /// The same session's under another id, at once: the id before opens nothing.
     pub fn renewed(&self, id: &SessionId, now: Timestamp, rotations: u32) -> Self {
-        let (current, previous) = (id.secret_hash(), self.previous_after(now));
+        let (current, previous) = (id.secret_hash(), Some(self.previous_after(now)));
         Self { current, previous, renewal: None, renewed: now, rotations }
     }
 
@@ -104,13 +104,13 @@ impl Secrets {
     /// lies here, masked under the present one.
     pub fn renewing(&self, of: &SessionId, next: &SessionId, now: Timestamp) -> Self {
         let renewal = Some(masked(of, next.secret()));
-        let (current, previous) = (next.secret_hash(), self.previous_after(now));
+        let (current, previous) = (next.secret_hash(), Some(self.previous_after(now)));
         Self { current, previous, renewal, renewed: now, rotations: self.rotations }
     }
 
     /// The secrets before the next one, which the present one is then. What opened the
     /// session so far, with the present one or instead of it, does so until now.
-    fn previous_after(&self, now: Timestamp) -> Option<Arc<[Previous]>> {
+    fn previous_after(&self, now: Timestamp) -> Arc<[Previous]> {
         let mut all = self.previous().to_vec();
         if let Some(newest) = all.first_mut() {
             newest.until = if self.is_open() { now } else { newest.until.min(now) };
@@ -118,21 +118,22 @@ impl Secrets {
         all.retain(|before| now < before.until.after(MARK));
         all.insert(0, Previous { hash: self.current, until: now });
         all.truncate(MOST_PREVIOUS);
-        Some(all.into())
+        all.into()
     }
 
+    /// Newest first.
     fn previous(&self) -> &[Previous] {
         self.previous.as_deref().unwrap_or_default()
     }
 
     /// The next id has been shown. The one before opens the session for a while.
     pub fn completed(&self, now: Timestamp, grace: Duration) -> Self {
-        let mut all = self.previous().to_vec();
-        if let Some(newest) = all.first_mut() {
+        let mut completed = Self { renewal: None, renewed: now, ..self.clone() };
+        let all = completed.previous.as_mut().map(Arc::make_mut);
+        if let Some(newest) = all.and_then(<[_]>::first_mut) {
             newest.until = now.after(grace);
         }
-        let previous = self.previous.is_some().then(|| all.into());
-        Self { previous, renewal: None, renewed: now, ..self.clone() }
+        completed
     }
 
     /// The next id has not been shown yet.
