@@ -15,7 +15,7 @@ use super::tracked::{Kind, Replaced, Sessions, Tracked};
 use super::unsettled::Unsettled;
 use super::work::Work;
 use crate::SessionData;
-use crate::by_id::{self, ById, Located, Outcome, Stands};
+use crate::by_id::{self, Attempt, ById, Located, Outcome, Stands};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 
@@ -81,26 +81,7 @@ impl<T: SessionData> Entry<T> {
         let settled = within(deadline, Box::pin(settled).as_mut()).await;
         let settled = settled.unwrap_or_else(|| Err(load::too_late()));
         match settled {
-            // Nobody asks for it any more, and the client need not be told.
-            Err(cause) if !wanted && attempt.holds.is_none() => {
-                let name = &definition.namespace.session;
-                warn!("Session `{name}`: a write whose changes were dropped may remain: {cause}.");
-                self.change(State::was_not_applied);
-            }
-            Err(cause) => {
-                match cause {
-                    SessionError::Ended => {
-                        self.change(State::was_refused);
-                        // A later login stands for itself.
-                        if self.state.lock().pending.login {
-                            return Ok(true);
-                        }
-                    }
-                    SessionError::LimitReached => self.change(State::reached_limit),
-                    _ => {}
-                }
-                return Err(cause);
-            }
+            Err(cause) => return self.was_not_settled(cause, attempt, wanted),
             Ok(Outcome::Applied) => {
                 self.was_applied(&unsettled, &tracker, all, too_late);
                 if too_late {
@@ -110,10 +91,43 @@ impl<T: SessionData> Entry<T> {
             Ok(Outcome::Open) if wanted && by_reading => return Ok(false),
             // It may still arrive. Another one could count twice.
             Ok(Outcome::Open) if wanted => return Err(SessionError::TooLate),
-            Ok(Outcome::Open | Outcome::NotApplied) => self.change(State::was_not_applied),
+            Ok(Outcome::Open) => {
+                by_id::end_untold(definition, &tracker, attempt, moment.now);
+                self.change(State::was_not_applied);
+            }
+            Ok(Outcome::NotApplied) => self.change(State::was_not_applied),
         }
         self.show_anew();
         Ok(true)
+    }
+
+    /// The storage has refused the last commit's write, or does not say what became of it.
+    fn was_not_settled(
+        &self,
+        cause: SessionError,
+        attempt: &Attempt,
+        wanted: bool,
+    ) -> Result<bool, SessionError> {
+        match cause {
+            // Nobody asks for it any more, and the client need not be told.
+            _ if !wanted && attempt.holds.is_none() => {
+                let name = &self.definition.namespace.session;
+                warn!("Session `{name}`: a write whose changes were dropped may remain: {cause}.");
+                self.change(State::was_not_applied);
+                self.show_anew();
+                return Ok(true);
+            }
+            SessionError::Ended => {
+                self.change(State::was_refused);
+                // A later login stands for itself.
+                if self.state.lock().pending.login {
+                    return Ok(true);
+                }
+            }
+            SessionError::LimitReached => self.change(State::reached_limit),
+            _ => {}
+        }
+        Err(cause)
     }
 
     /// The last commit's write was applied. If that is known `too_late` for the token that

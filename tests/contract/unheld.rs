@@ -3,12 +3,16 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rocket::futures::future::poll_immediate;
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
+use rocket_typed_sessions::storage::{
+    Create, OwnerGuard, Record, SessionStorage, StorageKey, Timestamp, Touch, Update, Version,
+};
 use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{Session, SessionError, Sessions, StorageError};
 use tokio::runtime::Handle;
@@ -80,6 +84,86 @@ async fn what_somebody_else_has_made_of_an_untold_session_meanwhile_stays() {
         assert_eq!(text(&client, "/get", &after).await, expected);
         assert_eq!(live_records(&storage).await, 1, "{uri}");
     }
+}
+
+/// A storage whose updates arrive late while it is `slow`, when nobody waits for them.
+#[derive(Clone)]
+struct Late {
+    storage: Faulty,
+    slow: Arc<AtomicBool>,
+}
+
+#[rocket::async_trait]
+impl SessionStorage for Late {
+    async fn create(
+        &self,
+        key: &StorageKey,
+        record: Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Create, StorageError> {
+        self.storage.create(key, record, guard, now).await
+    }
+
+    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
+        self.storage.read(key, now).await
+    }
+
+    async fn update(
+        &self,
+        key: &StorageKey,
+        expected: Version,
+        record: Record,
+        guard: OwnerGuard,
+        now: Timestamp,
+    ) -> Result<Update, StorageError> {
+        if !self.slow.load(Ordering::SeqCst) {
+            return self.storage.update(key, expected, record, guard, now).await;
+        }
+        let (storage, key) = (self.storage.clone(), key.clone());
+        rocket::tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            storage.update(&key, expected, record, guard, now).await
+        });
+        Err(StorageError::Unavailable("no answer".into(), None))
+    }
+
+    async fn touch(
+        &self,
+        key: &StorageKey,
+        last_seen: Timestamp,
+        expires: Timestamp,
+    ) -> Result<Touch, StorageError> {
+        self.storage.touch(key, last_seen, expires).await
+    }
+
+    async fn invalidate(
+        &self,
+        key: &StorageKey,
+        mark: Option<Timestamp>,
+    ) -> Result<bool, StorageError> {
+        self.storage.invalidate(key, mark).await
+    }
+
+    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
+        self.storage.purge_expired(now, limit).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_ends_whose_renewal_arrives_after_the_response() {
+    let storage = Late { storage: faulty(), slow: Arc::default() };
+    let fairing = Sessions::fairing().storage("late", storage.clone());
+    let client = client_with(figment("late"), fairing, vec![]).await;
+    let before = logged_in(&client, "ann").await;
+    storage.slow.store(true, Ordering::SeqCst);
+    let response = with_cookie(&client, "/renew", &before).await;
+    assert_eq!((response.status(), sent(&response)), (Status::ServiceUnavailable, None));
+    tokio::time::sleep(Duration::from_secs(19)).await;
+    assert_eq!(text(&client, "/get", &before).await, "ann 0", "it has not arrived");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(text(&client, "/get", &before).await, "absent");
+    assert_eq!(live_records(&storage.storage).await, 0);
 }
 
 type Save = Pin<Box<dyn Future<Output = Result<(), SessionError>> + Send>>;
