@@ -365,15 +365,20 @@ fn check_record(read: &Value, names: &Value, since: u64) {
     assert_eq!(read["expires"].as_u64(), expires);
     assert_eq!((&read["owner"], &envelope["current"]), (&names["owner"], &names["secret"]));
     assert!(within(&envelope["renewed"]) && within(&envelope["authenticated"]), "{read}");
-    assert_eq!(envelope["csrf_generation"], 1);
-    // The version that the renewal replaced.
+    assert_eq!(envelope["csrf_generation"], 2);
+    // The versions that the renewals replaced.
     let trail = envelope["trail"].as_array().expect("a list");
-    assert_eq!((trail.len(), &trail[0][1]), (1, &envelope["renewed"]), "{trail:?}");
+    assert_eq!((trail.len(), &trail[1][1]), (2, &envelope["renewed"]), "{trail:?}");
     assert_eq!(envelope["lifetime"], json!([1, 3600]));
     assert_eq!(envelope["value"], hex(br#"{"id":"alice"}"#));
     assert!(envelope["client"].as_str().is_some_and(|client| client.ends_with("\ncurl/8")));
-    // `renew` takes effect at once.
-    assert_eq!(envelope["previous"][1], envelope["renewed"]);
+    // `renew` takes effect at once. The newest one comes first.
+    let replaced = [&trail[1][1], &trail[0][1]];
+    let [newest, first] = &envelope["previous"].as_array().expect("a list")[..] else {
+        panic!("two secrets: {envelope}");
+    };
+    assert_eq!([&newest[1], &first[1]], replaced);
+    assert_eq!(first[0], names["first"]);
     for absent in ["renewal", "owner_generation", "origin", "replaced", "claim"] {
         assert_eq!(envelope.get(absent), None, "{absent}");
     }
@@ -385,11 +390,18 @@ async fn record_in(reader: &mut Reader, storage: Value, ask: &str, path: &Path) 
     let client = definition.start(&Memory::new(10)).await;
     let since = now();
     let first = token(&client, "/login", "").await;
-    let id = definition.read(reader, &token(&client, "/renew", &first).await);
-    let names = reader.ask(&json!({
-        "ask": "names", "app": "shop", "name": "user", "owner": "alice",
-        "locator": id["locator"], "secret": id["secret"],
-    }));
+    let second = token(&client, "/renew", &first).await;
+    let third = token(&client, "/renew", &second).await;
+    let mut names = |token: &str| {
+        let id = definition.read(reader, token);
+        reader.ask(&json!({
+            "ask": "names", "app": "shop", "name": "user", "owner": "alice",
+            "locator": id["locator"], "secret": id["secret"],
+        }))
+    };
+    let first = names(&first)["secret"].clone();
+    let mut names = names(&third);
+    names["first"] = first;
     let read = reader.ask(&json!({
         "ask": ask, "path": path, "key": names["key"], "name": "user",
     }));

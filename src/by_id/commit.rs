@@ -316,7 +316,7 @@ impl Job<'_> {
 
     /// A record that nobody holds an id of until its token is on its way.
     pub(super) fn unheld(&self, place: &Located) -> Unheld<'_> {
-        Unheld::new(self.commit.changes, self.tracker, place, self.commit.moment.now)
+        Unheld::new(self.commit, self.tracker, place)
     }
 
     /// Whether the record under this key was created as the one at this place.

@@ -13,7 +13,7 @@
 //! | 8 | | authenticated |
 //! | 8 | | [lifetime](OwnLifetime) |
 //! | 1 + 16 n | | [version trail](Trail) |
-//! | 32 + 8 | `01` | SHA-256 of the secret before, and until when it opens the session |
+//! | 1 + 40 n | `01` | the secrets before, newest first: SHA-256, and until when it opens the session |
 //! | 16 | `02` | the secret of an open renewal, masked |
 //! | 8 | `04` | the owner's generation when the session became the owner's |
 //! | 32 | `08` | the record or the claim that the session was taken over from |
@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
+use super::MARK;
 use super::trail::Trail;
 use crate::crypto::mac::hmac_sha256;
 use crate::expiry::{OwnLifetime, Timestamp};
@@ -47,11 +48,17 @@ const CLAIM: u8 = 0x20;
 const CLIENT: u8 = 0x40;
 const UNKNOWN: u8 = 0x80;
 
+/// The most secrets before that a record holds.
+const MOST_PREVIOUS: usize = 16;
+
 /// Which secrets open a session, and since when.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Secrets {
     current: [u8; 32],
-    previous: Option<Previous>,
+    /// Those before, newest first: until two minutes after they opened the session last,
+    /// but no more than [`MOST_PREVIOUS`]. Older ones go with the next renewal. `None`
+    /// if there are none; secrets are copied with every write.
+    previous: Option<Arc<[Previous]>>,
     /// The next secret, masked, until its id is first shown.
     renewal: Option<[u8; 16]>,
     /// Zero for never.
@@ -60,11 +67,11 @@ pub(crate) struct Secrets {
     pub rotations: u32,
 }
 
-/// The secret before the present one.
+/// A secret before the present one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Previous {
     hash: [u8; 32],
-    /// It opens the session until then.
+    /// The newest one opens the session until then, the others did.
     until: Timestamp,
 }
 
@@ -76,6 +83,8 @@ pub(crate) enum Admitted {
     BeforeRenewal(SessionId),
     /// With the one before, which opens the session until then.
     Previous(Timestamp),
+    /// With an older one, which opened the session until then.
+    Former(Timestamp),
 }
 
 impl Secrets {
@@ -86,8 +95,8 @@ impl Secrets {
 
     /// The same session's under another id, at once: the id before opens nothing.
     pub fn renewed(&self, id: &SessionId, now: Timestamp, rotations: u32) -> Self {
-        let previous = Some(Previous { hash: self.current, until: now });
-        Self { current: id.secret_hash(), previous, renewal: None, renewed: now, rotations }
+        let (current, previous) = (id.secret_hash(), Some(self.previous_after(now)));
+        Self { current, previous, renewal: None, renewed: now, rotations }
     }
 
     /// The same session's under the next id. It begins to count when it is first
@@ -95,16 +104,36 @@ impl Secrets {
     /// lies here, masked under the present one.
     pub fn renewing(&self, of: &SessionId, next: &SessionId, now: Timestamp) -> Self {
         let renewal = Some(masked(of, next.secret()));
-        let previous = Some(Previous { hash: self.current, until: now });
-        let current = next.secret_hash();
+        let (current, previous) = (next.secret_hash(), Some(self.previous_after(now)));
         Self { current, previous, renewal, renewed: now, rotations: self.rotations }
+    }
+
+    /// The secrets before the next one, which the present one is then. What opened the
+    /// session so far, with the present one or instead of it, does so until now.
+    fn previous_after(&self, now: Timestamp) -> Arc<[Previous]> {
+        let mut all = self.previous().to_vec();
+        if let Some(newest) = all.first_mut() {
+            newest.until = if self.is_open() { now } else { newest.until.min(now) };
+        }
+        all.retain(|before| now < before.until.after(MARK));
+        all.insert(0, Previous { hash: self.current, until: now });
+        all.truncate(MOST_PREVIOUS);
+        all.into()
+    }
+
+    /// Newest first.
+    fn previous(&self) -> &[Previous] {
+        self.previous.as_deref().unwrap_or_default()
     }
 
     /// The next id has been shown. The one before opens the session for a while.
     pub fn completed(&self, now: Timestamp, grace: Duration) -> Self {
-        let until = now.after(grace);
-        let previous = self.previous.clone().map(|previous| Previous { until, ..previous });
-        Self { previous, renewal: None, renewed: now, ..self.clone() }
+        let mut completed = Self { renewal: None, renewed: now, ..self.clone() };
+        let all = completed.previous.as_mut().map(Arc::make_mut);
+        if let Some(newest) = all.and_then(<[_]>::first_mut) {
+            newest.until = now.after(grace);
+        }
+        completed
     }
 
     /// The next id has not been shown yet.
@@ -118,14 +147,13 @@ impl Secrets {
         if self.current.ct_eq(&hash).into() {
             return Some(Admitted::Current);
         }
-        let previous = self.previous.as_ref()?;
-        let is_previous: bool = previous.hash.ct_eq(&hash).into();
-        if !is_previous {
-            return None;
-        }
+        let all = self.previous();
+        let at = all.iter().position(|before| before.hash.ct_eq(&hash).into())?;
+        let until = all[at].until;
         Some(match self.renewal {
+            _ if at > 0 => Admitted::Former(until),
             Some(next) => Admitted::BeforeRenewal(id.with_secret(masked(id, next))),
-            None => Admitted::Previous(previous.until),
+            None => Admitted::Previous(until),
         })
     }
 }
@@ -193,10 +221,9 @@ impl Envelope {
     /// Appends the fields that are there, and says which.
     fn write_optional(&self, bytes: &mut Vec<u8>) -> u8 {
         let mut flags = 0;
-        if let Some(Previous { hash, until }) = &self.secrets.previous {
+        if let Some(all) = &self.secrets.previous {
             flags |= PREVIOUS;
-            bytes.extend_from_slice(hash);
-            bytes.extend_from_slice(&until.as_millis().to_be_bytes());
+            write_previous(all, bytes);
         }
         if let Some(masked) = &self.secrets.renewal {
             flags |= RENEWAL;
@@ -255,7 +282,7 @@ impl Envelope {
         let trail = Trail::read(rest)?;
         let has = |flag| flags & flag != 0;
         if has(PREVIOUS) {
-            secrets.previous = Some(Previous { hash: take(rest)?, until: time(rest)? });
+            secrets.previous = Some(read_previous(rest)?);
         }
         if has(RENEWAL) {
             secrets.renewal = Some(take(rest)?);
@@ -280,6 +307,23 @@ impl Envelope {
         }
         Some(Self { secrets, authenticated, lifetime, trail, joined, state, client })
     }
+}
+
+fn write_previous(all: &[Previous], bytes: &mut Vec<u8>) {
+    bytes.push(u8::try_from(all.len()).unwrap_or(u8::MAX));
+    for Previous { hash, until } in all {
+        bytes.extend_from_slice(hash);
+        bytes.extend_from_slice(&until.as_millis().to_be_bytes());
+    }
+}
+
+fn read_previous(rest: &mut &[u8]) -> Option<Arc<[Previous]>> {
+    let [count] = take(rest)?;
+    // None are written as no list.
+    if count == 0 || usize::from(count) > MOST_PREVIOUS {
+        return None;
+    }
+    (0..count).map(|_| Some(Previous { hash: take(rest)?, until: time(rest)? })).collect()
 }
 
 /// Appends `part`, which has at most 65535 bytes, after its length.

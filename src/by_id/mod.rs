@@ -26,7 +26,7 @@ use record::Opened;
 use rocket::{Request, error};
 pub(crate) use settle::{Attempt, Outcome, settle};
 pub(crate) use trail::Trail;
-pub(crate) use unheld::end_unheld;
+pub(crate) use unheld::{end_unheld, end_untold};
 
 use crate::client::ClientInfo;
 use crate::definition::Definition;
@@ -312,10 +312,10 @@ fn session(
             in_grace = true;
         }
         // An answer with the present id may be on its way.
-        Admitted::Previous(until) if now < until.after(MARK) => {
+        Admitted::Previous(until) | Admitted::Former(until) if now < until.after(MARK) => {
             return nobody((id.of_forms(), 0), None);
         }
-        Admitted::Previous(_) => return None,
+        Admitted::Previous(_) | Admitted::Former(_) => return None,
     }
     if let State::Replaced(successor) = state {
         return nobody((id.clone(), secrets.rotations), Some(successor));

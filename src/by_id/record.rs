@@ -130,44 +130,30 @@ impl Draft {
         server: &Server,
         client: &[u8],
     ) -> Result<(Record, Tracked<Located>), SessionError> {
-        let payload = self.bytes(definition, server, client)?;
-        let version =
-            if server.is_file(&self.id) { Version::of(&payload) } else { fresh_version(core)? };
+        let Self { id, key, secrets, trail, joined, in_grace, times, owner, content } = self;
+        let value = definition.codec.payload(&content)?;
+        let Times { authenticated, lifetime, .. } = times;
+        let (state, client) = (State::Session, client.to_vec());
+        let envelope = Envelope { secrets, authenticated, lifetime, trail, joined, state, client };
+        let (version, payload) = if server.is_file(&id) {
+            let payload: Arc<[u8]> = value.into_owned().into();
+            (Version::of(&payload), payload)
+        } else {
+            let payload = envelope.wrap(&definition.namespace.session, &value);
+            (fresh_version(core)?, payload)
+        };
         let record = Record {
             version,
             payload,
-            owner: self.owner.clone(),
-            created: self.times.created,
-            last_seen: self.times.seen,
-            expires: definition.policy.lifetime.expires(&self.times),
+            owner: owner.clone(),
+            created: times.created,
+            last_seen: times.seen,
+            expires: definition.policy.lifetime.expires(&times),
         };
-        let Self { id, key, secrets, trail, joined, in_grace, times, owner, content } = self;
         let whole_id = id.as_ktor().is_some();
         let snapshot = Snapshot { in_grace, whole_id, ..Snapshot::written(times) };
+        let Envelope { secrets, trail, joined, .. } = envelope;
         let place = Located { id, key, version, owner, secrets, trail, joined };
         Ok((record, Tracked { snapshot, content, place }))
-    }
-
-    /// The record's bytes.
-    fn bytes(
-        &self,
-        definition: &Definition,
-        server: &Server,
-        client: &[u8],
-    ) -> Result<Arc<[u8]>, SessionError> {
-        let value = definition.codec.payload(&self.content)?;
-        if server.is_file(&self.id) {
-            return Ok(value.into_owned().into());
-        }
-        let envelope = Envelope {
-            secrets: self.secrets.clone(),
-            authenticated: self.times.authenticated,
-            lifetime: self.times.lifetime,
-            trail: self.trail.clone(),
-            joined: self.joined.clone(),
-            state: State::Session,
-            client: client.to_vec(),
-        };
-        Ok(envelope.wrap(&definition.namespace.session, &value))
     }
 }

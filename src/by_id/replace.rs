@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::commit::{Job, Records};
 use super::settle::{Attempt, Verdict};
@@ -136,8 +136,9 @@ impl Job<'_> {
         let attempt = self.attempt(&Proposal { plan, next: None, session, guard })?;
         let Some(attempt) = attempt else { return Ok(()) };
         let (sent, now) = (Arc::clone(&attempt), self.commit.moment.now);
-        let written = self.aside(async move { sent.send(&*storage, now).await }).await;
-        if let Some(Ok(Update::Updated)) = written {
+        let deadline = self.commit.deadline;
+        let written = async move { timeout_at(deadline, sent.send(&*storage, now)).await };
+        if let Some(Ok(Ok(Update::Updated))) = self.aside(written).await {
             self.applied(&attempt, records);
         }
         Ok(())

@@ -5,17 +5,24 @@ use std::time::Duration;
 
 use rocket::warn;
 use tokio::runtime::Handle;
-use tokio::time::sleep;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
+use super::settle::Attempt;
 use super::{ById, Located};
+use crate::definition::Definition;
 use crate::expiry::Timestamp;
-use crate::request::commit::Changes;
-use crate::storage::{SessionStorage, StorageError, StorageKey, Version};
+use crate::request::commit::Commit;
+use crate::storage::{Invalidate, SessionStorage, StorageError, StorageKey, Version};
+
+/// The seconds before each try to end a record. No write is under way any more at the
+/// last one.
+const PAUSES: [u64; 5] = [0, 1, 5, 30, 60];
 
 /// A record that was written, or may have been, and of which nobody holds an id so
 /// far. It is ended when this is dropped, and its id is not given to anybody.
 pub(super) struct Unheld<'a> {
-    changes: &'a dyn Changes,
+    commit: &'a Commit<'a>,
     storage: Arc<dyn SessionStorage>,
     record: Named,
     kept: bool,
@@ -26,23 +33,55 @@ pub(super) struct Unheld<'a> {
 struct Named {
     key: StorageKey,
     version: Version,
+    /// What the record has before it is written.
+    expected: Option<Version>,
     mark: Option<Timestamp>,
+    now: Timestamp,
 }
 
 impl Named {
-    async fn end(&self, storage: &dyn SessionStorage) -> Result<(), StorageError> {
+    /// Says whether that is all: whether no write of the record is under way.
+    async fn end(&self, storage: &dyn SessionStorage) -> Result<bool, StorageError> {
         // Where ids are used again, there may be another session under the key.
         let expected = self.mark.is_none().then_some(self.version);
-        storage.invalidate(&self.key, expected, self.mark).await.map(drop)
+        let ended = storage.invalidate(&self.key, expected, self.mark).await?;
+        let Some(before) = self.expected.filter(|_| ended == Invalidate::Conflict) else {
+            return Ok(true);
+        };
+        let found = storage.read_fresh(&self.key, self.now).await?;
+        Ok(found.is_none_or(|found| found.version != before))
+    }
+
+    /// Ends it as soon as the storage answers, whoever waits for that.
+    fn end_soon(
+        self,
+        storage: Arc<dyn SessionStorage>,
+        definition: &Definition,
+    ) -> Option<JoinHandle<()>> {
+        let runtime = Handle::try_current().ok()?;
+        let longest = definition.storage_timeout;
+        Some(runtime.spawn(async move {
+            let mut is_known = false;
+            for seconds in PAUSES {
+                sleep(Duration::from_secs(seconds)).await;
+                match timeout(longest, self.end(&*storage)).await {
+                    Ok(Ok(true)) => return,
+                    answer => is_known = matches!(answer, Ok(Ok(_))),
+                }
+            }
+            if !is_known {
+                warn!("A session that nobody holds may be left in its storage until it expires.");
+            }
+        }))
     }
 }
 
 impl<'a> Unheld<'a> {
     /// The record at `place`, which a `create` may still be on its way to.
-    pub fn new(changes: &'a dyn Changes, tracker: &ById, place: &Located, now: Timestamp) -> Self {
-        let (key, version) = (place.key.clone(), place.version);
-        let record = Named { key, version, mark: tracker.mark(now) };
-        Self { changes, storage: tracker.server.storage_of(&place.id), record, kept: false }
+    pub fn new(commit: &'a Commit<'a>, tracker: &ById, place: &Located) -> Self {
+        let (key, version, now) = (place.key.clone(), place.version, commit.moment.now);
+        let record = Named { key, version, expected: None, mark: tracker.mark(now), now };
+        Self { commit, storage: tracker.server.storage_of(&place.id), record, kept: false }
     }
 
     /// It stays: its id goes out, or it is not this one's.
@@ -53,7 +92,7 @@ impl<'a> Unheld<'a> {
     /// Ends it now. If that fails, it is tried again later.
     pub async fn end(mut self) -> Result<(), StorageError> {
         self.record.end(&*self.storage).await?;
-        self.changes.id_is_taken();
+        self.commit.changes.id_is_taken();
         self.kept = true;
         Ok(())
     }
@@ -64,42 +103,49 @@ impl Drop for Unheld<'_> {
         if self.kept {
             return;
         }
-        self.changes.id_is_taken();
-        if let Ok(runtime) = Handle::try_current() {
-            let end = runtime.spawn(end_soon(Arc::clone(&self.storage), self.record.clone()));
-            self.changes.is_ending(end);
+        let Commit { changes, definition, .. } = self.commit;
+        changes.id_is_taken();
+        if let Some(end) = self.record.clone().end_soon(Arc::clone(&self.storage), definition) {
+            changes.is_ending(end);
         }
     }
 }
 
-/// A session was written and its id goes to nobody any more. It is ended, unless
-/// `before` has the same id, and so somebody holds it. Says whether it is.
+/// A session was written at `place`, and its id goes to nobody any more. It is ended,
+/// unless somebody holds an id that opens it. `before` is where the client had it. Gives
+/// its end.
 pub(crate) fn end_unheld(
-    changes: &dyn Changes,
+    definition: &Definition,
     tracker: &ById,
     before: Option<&Located>,
     place: &Located,
     now: Timestamp,
-) -> bool {
-    if before.is_some_and(|before| before.id == place.id) {
-        return false;
+) -> Option<JoinHandle<()>> {
+    let same = before.filter(|before| before.key == place.key);
+    // During an open renewal the id before opens it, too.
+    if same.is_some_and(|before| before.id == place.id) || place.secrets.is_open() {
+        return None;
     }
-    let mut unheld = Unheld::new(changes, tracker, place, now);
-    if before.is_some_and(|before| before.key == place.key) {
-        // Whoever has the id before may have logged in over it since. That stays.
-        unheld.record.mark = None;
-    }
-    drop(unheld);
-    true
+    // Whoever has the id before may have logged in over it since. That stays.
+    let mark = tracker.mark(now).filter(|_| same.is_none());
+    let (key, version) = (place.key.clone(), place.version);
+    let record = Named { key, version, expected: None, mark, now };
+    record.end_soon(tracker.server.storage_of(&place.id), definition)
 }
 
-/// Ends it as soon as the storage answers.
-async fn end_soon(storage: Arc<dyn SessionStorage>, record: Named) {
-    for seconds in [0, 1, 5, 30] {
-        sleep(Duration::from_secs(seconds)).await;
-        if record.end(&*storage).await.is_ok() {
-            return;
-        }
+/// Nobody asks any more what became of a write that gives the session another id. If it
+/// was applied, or still is, nobody holds that id, and the session is ended.
+pub(crate) fn end_untold(
+    definition: &Definition,
+    tracker: &ById,
+    attempt: &Attempt,
+    now: Timestamp,
+) {
+    let Located { id, key, version, secrets, .. } = &attempt.written.place;
+    if !attempt.renews || secrets.is_open() {
+        return;
     }
-    warn!("A session that nobody holds may be left in its storage until it expires.");
+    let (key, expected) = (key.clone(), Some(attempt.expected));
+    let record = Named { key, version: *version, expected, mark: None, now };
+    let _ = record.end_soon(tracker.server.storage_of(id), definition);
 }

@@ -14,13 +14,14 @@ use super::plan::{Moment, Plan, plan};
 use super::replay;
 use super::state::{Retired, State};
 use super::tracked::Kind;
+use super::unsettled::Unsettled;
 use super::{Shared, commit::Fate};
 use crate::definition::{Core, Definition, Tracker};
 use crate::error::SessionError;
 use crate::expiry::Timestamp;
 use crate::storage::{OwnerKey, StorageKey};
 use crate::token::SessionId;
-use crate::{Absence, SessionData};
+use crate::{Absence, SessionData, by_id};
 
 /// One session type in one request.
 pub(crate) struct Entry<T: SessionData> {
@@ -138,6 +139,15 @@ impl<T: SessionData> Entry<T> {
         result
     }
 
+    /// Nobody asks any more what became of the last commit's write.
+    fn let_go(&self) {
+        if let (Some(Unsettled { attempt, .. }), Tracker::ById(tracker)) =
+            (&self.state.lock().unsettled, &self.definition.tracker)
+        {
+            by_id::end_untold(&self.definition, tracker, attempt, self.now());
+        }
+    }
+
     pub(super) fn name(&self) -> replay::Name {
         std::ptr::from_ref(self).addr()
     }
@@ -232,6 +242,9 @@ impl<T: SessionData> Committable for Entry<T> {
     }
 
     fn give_up(&self, for_good: bool) {
+        if for_good {
+            self.let_go();
+        }
         self.change(|state, retired| state.give_up(for_good, retired));
     }
 
@@ -274,6 +287,7 @@ impl<T: SessionData> Drop for Entry<T> {
                 "Session `{}`: a change was made after the response and never saved; it is lost. Call `save()` on the session.",
                 self.definition.namespace.session
             );
+            self.let_go();
         }
     }
 }

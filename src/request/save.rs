@@ -11,10 +11,11 @@ use super::entry::{Committable, Entry};
 use super::load::{self, too_late, within};
 use super::replay::{is_replaying, replaying};
 use super::state::{Left, State};
-use super::tracked::{Kind, Replaced, Tracked};
+use super::tracked::{Kind, Replaced, Sessions, Tracked};
+use super::unsettled::Unsettled;
 use super::work::Work;
 use crate::SessionData;
-use crate::by_id::{self, Outcome, Stands};
+use crate::by_id::{self, Attempt, ById, Located, Outcome, Stands};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 
@@ -72,7 +73,7 @@ impl<T: SessionData> Entry<T> {
         let Some((unsettled, wanted)) = self.change(State::unsettled) else { return Ok(true) };
         let (attempt, moment) = (&unsettled.attempt, self.moment(false));
         let sessions = self.state.lock().presented.sessions.clone();
-        let Kind::ById(tracker, mut all) = sessions else { return Ok(true) };
+        let Kind::ById(tracker, all) = sessions else { return Ok(true) };
         let too_late = moment.late && attempt.holds.is_some();
         let send_again = wanted && !by_reading && !too_late;
         let (definition, server) = (&self.definition, &tracker.server);
@@ -80,33 +81,9 @@ impl<T: SessionData> Entry<T> {
         let settled = within(deadline, Box::pin(settled).as_mut()).await;
         let settled = settled.unwrap_or_else(|| Err(load::too_late()));
         match settled {
-            // Nobody asks for it any more, and the client need not be told.
-            Err(cause) if !wanted && attempt.holds.is_none() => {
-                let name = &definition.namespace.session;
-                warn!("Session `{name}`: a write whose changes were dropped may remain: {cause}.");
-                self.change(State::was_not_applied);
-            }
-            Err(cause) => {
-                match cause {
-                    SessionError::Ended => {
-                        self.change(State::was_refused);
-                        // A later login stands for itself.
-                        if self.state.lock().pending.login {
-                            return Ok(true);
-                        }
-                    }
-                    SessionError::LimitReached => self.change(State::reached_limit),
-                    _ => {}
-                }
-                return Err(cause);
-            }
+            Err(cause) => return self.was_not_settled(cause, attempt, wanted),
             Ok(Outcome::Applied) => {
-                if attempt.renews {
-                    self.core.emit(Event::Renewed, definition);
-                }
-                all.one = Some(Arc::clone(&attempt.written));
-                let sessions = Kind::ById(Arc::clone(&tracker), all);
-                self.change(|state, retired| state.was_applied(&unsettled, sessions, retired));
+                self.was_applied(&unsettled, &tracker, all, too_late);
                 if too_late {
                     return Err(SessionError::TooLate);
                 }
@@ -114,10 +91,67 @@ impl<T: SessionData> Entry<T> {
             Ok(Outcome::Open) if wanted && by_reading => return Ok(false),
             // It may still arrive. Another one could count twice.
             Ok(Outcome::Open) if wanted => return Err(SessionError::TooLate),
-            Ok(Outcome::Open | Outcome::NotApplied) => self.change(State::was_not_applied),
+            Ok(Outcome::Open) => {
+                by_id::end_untold(definition, &tracker, attempt, moment.now);
+                self.change(State::was_not_applied);
+            }
+            Ok(Outcome::NotApplied) => self.change(State::was_not_applied),
         }
         self.show_anew();
         Ok(true)
+    }
+
+    /// The storage has refused the last commit's write, or does not say what became of it.
+    fn was_not_settled(
+        &self,
+        cause: SessionError,
+        attempt: &Attempt,
+        wanted: bool,
+    ) -> Result<bool, SessionError> {
+        match cause {
+            // Nobody asks for it any more, and the client need not be told.
+            _ if !wanted && attempt.holds.is_none() => {
+                let name = &self.definition.namespace.session;
+                warn!("Session `{name}`: a write whose changes were dropped may remain: {cause}.");
+                self.change(State::was_not_applied);
+                self.show_anew();
+                return Ok(true);
+            }
+            SessionError::Ended => {
+                self.change(State::was_refused);
+                // A later login stands for itself.
+                if self.state.lock().pending.login {
+                    return Ok(true);
+                }
+            }
+            SessionError::LimitReached => self.change(State::reached_limit),
+            _ => {}
+        }
+        Err(cause)
+    }
+
+    /// The last commit's write was applied. If that is known `too_late` for the token that
+    /// it gives, a session that nothing else opens ends.
+    fn was_applied(
+        &self,
+        unsettled: &Unsettled<T>,
+        tracker: &Arc<ById>,
+        mut all: Sessions<Located>,
+        too_late: bool,
+    ) {
+        let (attempt, definition) = (&unsettled.attempt, &self.definition);
+        if attempt.renews {
+            self.core.emit(Event::Renewed, definition);
+        }
+        let before = all.one.replace(Arc::clone(&attempt.written));
+        let before = before.as_ref().map(|before| &before.place);
+        let (written, now) = (&attempt.written.place, self.now());
+        if too_late && by_id::end_unheld(definition, tracker, before, written, now).is_some() {
+            self.core.emit(Event::Ended, definition);
+            all.one = None;
+        }
+        let sessions = Kind::ById(Arc::clone(tracker), all);
+        self.change(|state, retired| state.was_applied(unsettled, sessions, retired));
     }
 
     /// Waits for the commit or the read under way. One that nobody polls any more

@@ -54,15 +54,17 @@ impl<T> State<T> {
         Some((self.unsettled.clone()?, self.under_way().is_some()))
     }
 
-    /// The last commit's write was applied.
+    /// The last commit's write was applied, and these are the sessions after it.
     pub fn was_applied(&mut self, one: &Unsettled<T>, sessions: Kind, retired: &mut Retired<T>) {
         retired.unsettled = self.unsettled.take();
+        let is_over = sessions.snapshot().is_none();
         self.take_sessions(sessions, true, retired);
-        if let Some(holds) = one.attempt.holds.clone() {
+        if let Some(holds) = one.attempt.holds.clone().filter(|_| !is_over) {
             self.client_holds(holds, true);
         }
         let planned = self.planned.take();
-        self.committed(self.taken_in(), Left::Value(one.value.clone()), retired);
+        let value = one.value.clone().filter(|_| !is_over);
+        self.committed(self.taken_in(), Left::Value(value), retired);
         self.planned = planned;
     }
 

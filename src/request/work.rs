@@ -137,7 +137,10 @@ impl<'a, T: SessionData> Work<'a, T> {
         };
         let before = before.one.as_ref().map(|one| &one.place);
         let Some(written) = &after.one else { return };
-        if end_unheld(&self.applied, tracker, before, &written.place, now) {
+        let end = end_unheld(&entry.definition, tracker, before, &written.place, now);
+        if let Some(end) = end {
+            self.applied.id_is_taken();
+            self.applied.is_ending(end);
             entry.core.emit(Event::Ended, &entry.definition);
             (after.one, self.done.holds) = (None, None);
             self.ended = Ended::With(Fate::Ended);

@@ -28,6 +28,8 @@ const ABSOLUTE: u64 = 250;
 const TOUCH_AFTER: u64 = 10;
 /// How long a record says that a login replaced its session, or a renewal its id.
 const REPLACED: u64 = 120;
+/// Of so many ids before the present one a session says that they were its own.
+const REMEMBERED: usize = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Change {
@@ -78,8 +80,6 @@ struct Row {
     created: u64,
     seen: u64,
     expires: u64,
-    /// The secret before the last renewal, and when that was.
-    previous: Option<(usize, u64)>,
     /// When a login replaced it.
     replaced: Option<u64>,
 }
@@ -87,8 +87,7 @@ struct Row {
 impl Row {
     fn begin(secret: usize, count: u32, now: u64) -> Self {
         let expires = now + IDLE + TOUCH_AFTER;
-        let (previous, replaced) = (None, None);
-        Self { secret, count, created: now, seen: now, expires, previous, replaced }
+        Self { secret, count, created: now, seen: now, expires, replaced: None }
     }
 
     fn lives(&self, now: u64) -> bool {
@@ -129,27 +128,35 @@ enum Sent {
 struct Model {
     now: u64,
     rows: Vec<Option<Row>>,
-    /// The record of each token given out.
-    tokens: Vec<usize>,
+    /// Those given out.
+    tokens: Vec<Token>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Token {
+    record: usize,
+    /// When a renewal replaced it.
+    renewed: Option<u64>,
 }
 
 impl Model {
     fn load(&self, token: Option<usize>) -> Option<Found> {
         let token = token?;
-        let record = self.tokens[token];
+        let Token { record, .. } = self.tokens[token];
         let row = self.rows[record].filter(|row| row.lives(self.now))?;
         (row.secret == token).then_some(Found { record, row, token })
     }
 
-    /// Whether a token stands for a session that a login replaced lately, or for the id
-    /// before a renewal.
+    /// Whether a token stands for a session that a login replaced lately, or for one of
+    /// the last ids before a renewal.
     fn is_replaced(&self, token: Option<usize>) -> bool {
         let Some(token) = token else { return false };
-        let record = self.tokens[token];
+        let Token { record, renewed } = self.tokens[token];
         let Some(row) = self.rows[record] else { return false };
         let lately = |at: u64| self.now - at < REPLACED;
         let replaced = self.was_replaced_lately(record);
-        let renewed = row.previous.is_some_and(|(secret, at)| secret == token && lately(at));
+        let later = self.tokens[token + 1..].iter().filter(|later| later.record == record);
+        let renewed = renewed.is_some_and(lately) && later.count() <= REMEMBERED;
         (replaced || row.lives(self.now)) && renewed || replaced && row.secret == token
     }
 
@@ -173,7 +180,7 @@ impl Model {
 
     fn create(&mut self, count: u32) -> Sent {
         self.rows.push(Some(Row::begin(self.next_token(), count, self.now)));
-        self.tokens.push(self.rows.len() - 1);
+        self.tokens.push(Token { record: self.rows.len() - 1, renewed: None });
         Sent::Token
     }
 
@@ -244,14 +251,12 @@ impl Model {
             return self.touch(found.record, row);
         }
         let mut next = Row { count, seen: now.max(row.seen), ..row };
-        if renews {
-            next.previous = Some((row.secret, now));
-        }
         next.secret = if renews { self.next_token() } else { row.secret };
         next.expires = next.expiry();
         self.rows[found.record] = Some(next);
         if renews {
-            self.tokens.push(found.record);
+            self.tokens[row.secret].renewed = Some(now);
+            self.tokens.push(Token { record: found.record, renewed: None });
             Sent::Token
         } else {
             Sent::Nothing

@@ -18,8 +18,6 @@ pub struct Kept {
     pub value: Value,
     pub times: Times,
     pub names: Names,
-    /// The id before the last renewal, and when that was.
-    pub previous: Option<(usize, u64)>,
     pub ended: bool,
     /// The login that replaced it, if one did.
     pub replaced: Option<Login>,

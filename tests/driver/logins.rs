@@ -36,8 +36,8 @@ impl Model {
     fn create(&mut self, view: &mut View, value: Value) -> usize {
         let names = view.planned.take().unwrap_or_else(|| self.names());
         let times = Times { created: self.now, seen: self.now, lifetime: view.begins_with() };
-        let (previous, ended, replaced, writes) = (None, false, None, 1);
-        self.sessions.push(Kept { value, times, names, previous, ended, replaced, writes });
+        let (ended, replaced, writes) = (false, None, 1);
+        self.sessions.push(Kept { value, times, names, ended, replaced, writes });
         self.sessions.len() - 1
     }
 

@@ -2,6 +2,8 @@
 //! code; where the contract leaves an outcome open, the model makes a choice,
 //! and a run agrees with the contract if it agrees with one of the choices.
 
+use std::collections::BTreeMap;
+
 use crate::app::REPLACED;
 use crate::choices::Choices;
 use crate::kept::{Kept, Login, Names, Presented, Times, Token};
@@ -13,12 +15,17 @@ use crate::view::{Found, Pending, Replaced, View};
 /// Beyond the numbers of sessions: what forms of a renewed id hang on.
 const FORMS: usize = 1_000_000;
 
+/// Of so many ids before the present one a session says that they were its own.
+const REMEMBERED: usize = 16;
+
 /// All sessions, as one storage and all clients together know them.
 #[derive(Debug)]
 pub struct Model {
     pub settings: Settings,
     pub now: u64,
     pub sessions: Vec<Kept>,
+    /// The id before each that a renewal gave or would have given, and when that was.
+    before: BTreeMap<usize, (usize, u64)>,
     pub choices: Choices,
     /// What becomes of writes now; none if the request is being dropped, and
     /// some of them may not happen.
@@ -33,6 +40,8 @@ pub struct Model {
     pub dropping: bool,
     /// What is left to do of logins.
     pub rest: Vec<Rest>,
+    /// Those whose id was not told to anybody.
+    pub unheld: Vec<Found>,
     /// How often `revoke_owner` came.
     pub revocations: u32,
     /// The answer to a write that was applied is lost.
@@ -47,6 +56,7 @@ impl Model {
             settings,
             now: 0,
             sessions,
+            before: BTreeMap::new(),
             choices,
             writes,
             revoking: false,
@@ -54,6 +64,7 @@ impl Model {
             tells: false,
             dropping: false,
             rest: Vec::new(),
+            unheld: Vec::new(),
             revocations: 0,
             unanswered: false,
             numbers: 0,
@@ -112,11 +123,17 @@ impl Model {
             Some(Login { successor, .. }) if kept.names.id == id => {
                 Some(Replaced { csrf: kept.names.csrf, successor: Some(successor) })
             }
-            _ if kept.previous.is_some_and(lately) => {
+            _ if self.former(kept.names.id).any(lately) => {
                 Some(Replaced { csrf: FORMS + id, successor: None })
             }
             _ => None,
         }
+    }
+
+    /// The ids before this one, newest first, and when each was replaced.
+    fn former(&self, id: usize) -> impl Iterator<Item = (usize, u64)> {
+        let before = |id: usize| self.before.get(&id).copied();
+        std::iter::successors(before(id), move |(id, _)| before(*id)).take(REMEMBERED)
     }
 
     /// What a request presents. Several tokens of one session are one session;
@@ -402,9 +419,10 @@ impl Model {
             self.seal(view, Found { names, value, times, ..again }, renews);
             return Ok(());
         }
-        let previous = renews.then_some((kept.names.id, self.now)).or(kept.previous);
-        let after =
-            Kept { value, times, previous, names: if renews { names } else { kept.names }, ..kept };
+        if renews {
+            self.before.insert(names.id, (kept.names.id, self.now));
+        }
+        let after = Kept { value, times, names: if renews { names } else { kept.names }, ..kept };
         let sends = renews || resends;
         let mut write = self.write_of(view, Found { names, ..again }, after, sends);
         write.renews = renews;
@@ -424,7 +442,7 @@ impl Model {
         if renews {
             let kept = &mut self.sessions[next.session];
             kept.ended = ends_old;
-            let kept = Kept { value, times, names, previous: None, ended: false, ..*kept };
+            let kept = Kept { value, times, names, ended: false, ..*kept };
             self.sessions.push(kept);
             next.session = self.sessions.len() - 1;
             view.begun.push(Presented::new(next.session));

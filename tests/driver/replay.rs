@@ -64,6 +64,7 @@ impl Check {
         }
         self.chapter = "";
         if scenario.settings.place.on_server() {
+            self.model.ends_unheld();
             let records = self.model.records();
             self.equal("what is left", Aspect::Records, &records, &record.records)?;
         }
@@ -110,6 +111,7 @@ impl Check {
         let mut view = View::new(!shown.is_empty(), None, Vec::new());
         let happened = happened(&scenario.loading, &trace.loading);
         self.around((&mut view, trace.salt), &happened, shown, |check, view| {
+            check.model.ends_unheld();
             *view = check.model.load(view.carried, &tokens);
         })?;
         let got = || format!("{:?}", trace.response);
@@ -330,17 +332,19 @@ impl Check {
             return Err(Stop::Unsure);
         }
         if scenario.outcome == Outcome::Dropped {
+            self.model.lets_go(&view, None);
             return Ok(());
         }
         let status = status_of(scenario.outcome, &trace.steps);
         let dropped = matches!(scenario.outcome, Outcome::DroppedAt(..));
         let dropped = dropped && trace.response.is_none();
-        let mut committed = Ok(());
+        let (mut committed, found) = (Ok(()), view.found);
         let happened = happened(&scenario.committing, &trace.committing);
         self.around((&mut view, trace.salt), &happened, shown, |check, view| {
             check.model.writes = Some(scenario.fault).filter(|_| !dropped);
             committed = check.model.finish(view, status >= 500);
         })?;
+        self.model.lets_go(&view, found.filter(|_| dropped));
         if dropped {
             return Ok(());
         }

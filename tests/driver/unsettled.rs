@@ -89,6 +89,34 @@ impl Model {
         view.guard = None;
     }
 
+    /// The request is over. Of a renewal of which it was not told nobody holds the id.
+    /// `found` is the session before a commit that was dropped.
+    pub fn lets_go(&mut self, view: &View, found: Option<Found>) {
+        let unheard = view.unsettled.filter(|write| write.renews).map(|write| write.found);
+        let dropped = found.zip(view.found).filter(|(before, after)| {
+            before.session == after.session && before.names.id != after.names.id
+        });
+        let renewed = unheard.or(dropped.map(|(_, after)| after));
+        if let Some(renewed) = renewed.filter(|_| self.settings.place.on_server()) {
+            self.unheld.push(renewed);
+        }
+    }
+
+    /// A session that nobody holds an id of ends sooner or later.
+    pub fn ends_unheld(&mut self) {
+        for found in std::mem::take(&mut self.unheld) {
+            let kept = &self.sessions[found.session];
+            if !self.is_live(kept) || kept.names.id != found.names.id {
+                continue;
+            }
+            if self.choices.choose(2) == 1 {
+                self.sessions[found.session].ended = true;
+            } else {
+                self.unheld.push(found);
+            }
+        }
+    }
+
     /// The session with these changes to it, as a write that was not applied so far.
     pub fn write_of(&self, view: &View, found: Found, after: Kept, sends: bool) -> Unsettled {
         let writes = found.writes + 1;

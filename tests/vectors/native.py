@@ -177,7 +177,8 @@ def record(case):
         flags, optional = flags | flag, optional + data
 
     if "previous" in case:
-        add(0x01, bytes.fromhex(case["previous"][0]) + struct.pack(">Q", case["previous"][1]))
+        before = [bytes.fromhex(secret) + struct.pack(">Q", until) for secret, until in case["previous"]]
+        add(0x01, bytes([len(before)]) + b"".join(before))
     if "renewal" in case:
         add(0x02, bytes.fromhex(case["renewal"]))
     if "owner_generation" in case:
@@ -268,7 +269,7 @@ def keys():
 
 def records():
     optional = {
-        "previous": ["11" * 32, 1_700_000_120_000],
+        "previous": [["11" * 32, 1_700_000_120_000]],
         "renewal": "22" * 16,
         "owner_generation": 0x0A0B0C0D0E0F1011,
         "origin": "33" * 32,
@@ -278,6 +279,9 @@ def records():
     }
     choices = [dict(zip(optional, optional.values()))]
     choices += [{}] + [{name: value} for name, value in optional.items()]
+    for count in (2, 16):
+        before = [[f"{number:02x}" * 32, 1_700_000_120_000 - number] for number in range(count)]
+        choices.append({"previous": before})
     for number, choice in enumerate(choices):
         if number == 0:
             del choice["claim"]  # A record is not both.

@@ -242,7 +242,9 @@ def read_envelope(payload, name):
     check(count <= 16)
     fields["trail"] = [[rest.number(8), rest.number(8)] for _ in range(count)]
     if flags & 0x01:
-        fields["previous"] = [rest.take(32).hex(), rest.number(8)]
+        count = rest.number(1)
+        check(1 <= count <= 16)
+        fields["previous"] = [[rest.take(32).hex(), rest.number(8)] for _ in range(count)]
     if flags & 0x02:
         fields["renewal"] = rest.take(16).hex()
     if flags & 0x04:

@@ -26,7 +26,9 @@ fn envelopes() -> Vec<Envelope> {
     for has in 0..32_u8 {
         for state in &states {
             let has = |bit: u8| has >> bit & 1 == 1;
-            let previous = has(0).then(|| Previous { hash: [4; 32], until: time(5) });
+            let count = 1 + all.len() % 16;
+            let before = |n| Previous { hash: [n; 32], until: time(u64::from(n) + 5) };
+            let previous = has(0).then(|| (0..16).take(count).map(before).collect());
             all.push(Envelope {
                 secrets: Secrets {
                     current: [3; 32],
@@ -133,7 +135,85 @@ fn a_renewal_at_once_leaves_the_secret_before_nothing() {
     assert_eq!(renewed.admit(&id(1)), Some(Admitted::Previous(time(5))));
     let again = renewed.renewed(&id(3), time(6), 2);
     assert_eq!(again.admit(&id(2)), Some(Admitted::Previous(time(6))));
-    assert_eq!((again.admit(&id(1)), again.rotations), (None, 2));
+    assert_eq!(again.admit(&id(1)), Some(Admitted::Former(time(5))));
+    assert_eq!((again.admit(&id(4)), again.rotations), (None, 2));
+}
+
+/// The secrets before, newest first, as [`admit`](Secrets::admit) tells them.
+fn former(secrets: &Secrets, seeds: impl IntoIterator<Item = u8>) -> Vec<Option<Admitted>> {
+    seeds.into_iter().map(|seed| secrets.admit(&id(seed))).collect()
+}
+
+#[test]
+fn d22_a_secret_is_kept_until_two_minutes_after_it_opened_the_session_last() {
+    let mark = u64::try_from(MARK.as_millis()).unwrap();
+    let first = Secrets::of(&id(1)).renewed(&id(2), time(5), 1);
+    for (now, kept) in [(5 + mark - 1, Some(Admitted::Former(time(5)))), (5 + mark, None)] {
+        let second = first.renewed(&id(3), time(now), 2);
+        assert_eq!(second.admit(&id(1)), kept);
+        assert_eq!(second.admit(&id(2)), Some(Admitted::Previous(time(now))));
+        let second = first.renewing(&id(2), &id(3), time(now));
+        assert_eq!(second.admit(&id(1)), kept);
+        // Nothing but a renewal drops any.
+        assert_eq!(second.completed(time(now + 9 * mark), GRACE).admit(&id(1)), kept);
+    }
+}
+
+#[test]
+fn d22_the_newest_secret_before_opens_the_session_until_the_next_renewal_at_most() {
+    let (old, next) = (id(1), id(1).with_secret([9; 16]));
+    let open = Secrets::of(&old).renewing(&old, &next, time(5));
+    let late = 9 * u64::try_from(MARK.as_millis()).unwrap();
+    let renewed = open.renewed(&id(3), time(late), 1);
+    // While the renewal was open, it opened the session all the time.
+    assert_eq!(renewed.admit(&old), Some(Admitted::Former(time(late))));
+    assert_eq!(renewed.admit(&next), Some(Admitted::Previous(time(late))));
+    let done = open.completed(time(8), GRACE);
+    for (now, until) in [(20, 20), (38, 38), (50, 38)] {
+        let renewed = done.renewed(&id(3), time(now), 1);
+        assert_eq!(renewed.admit(&old), Some(Admitted::Former(time(until))));
+        let again = done.renewing(&next, &id(3), time(now));
+        assert_eq!(again.admit(&old), Some(Admitted::Former(time(until))));
+        assert_eq!(
+            again.admit(&next),
+            Some(Admitted::BeforeRenewal(next.with_secret(id(3).secret())))
+        );
+        // Completing it gives the grace to the newest one only.
+        let completed = again.completed(time(60), GRACE);
+        assert_eq!(completed.admit(&old), Some(Admitted::Former(time(until))));
+        assert_eq!(completed.admit(&next), Some(Admitted::Previous(time(90))));
+    }
+}
+
+#[test]
+fn no_more_than_sixteen_secrets_before_are_kept_and_the_oldest_goes_first() {
+    let mut secrets = Secrets::of(&id(0));
+    for seed in 1..=40 {
+        secrets = secrets.renewed(&id(seed), time(5), 1);
+        let payload =
+            Envelope { secrets: secrets.clone(), ..Envelope::default() }.wrap("cart", b"");
+        let (read, _) = Envelope::unwrap(&payload, "cart").unwrap();
+        assert_eq!(read.secrets, secrets);
+    }
+    assert_eq!(former(&secrets, 0..24), vec![None; 24]);
+    assert_eq!(former(&secrets, 24..39), vec![Some(Admitted::Former(time(5))); 15]);
+    assert_eq!(
+        former(&secrets, 39..41),
+        [Some(Admitted::Previous(time(5))), Some(Admitted::Current)]
+    );
+}
+
+#[test]
+fn a_list_of_no_secrets_before_and_one_of_too_many_are_no_record() {
+    let bare = Envelope::default().wrap("cart", b"").to_vec();
+    for count in 0..=255_u8 {
+        let mut payload = [&bare[..], &[count], &[7; 40].repeat(count.into())].concat();
+        let [high, low] = u16::try_from(payload.len()).unwrap().to_be_bytes();
+        payload[1..4].copy_from_slice(&[high, low, PREVIOUS]);
+        let read = Envelope::unwrap(&payload, "cart");
+        let read = read.map(|(read, _)| read.secrets.previous().len());
+        assert_eq!(read, (1..=16).contains(&count).then_some(count.into()));
+    }
 }
 
 #[test]
@@ -188,7 +268,7 @@ struct Vector {
     authenticated: u64,
     lifetime: [u64; 2],
     trail: Vec<[u64; 2]>,
-    previous: Option<(String, u64)>,
+    previous: Option<Vec<(String, u64)>>,
     renewal: Option<String>,
     owner_generation: Option<u64>,
     origin: Option<String>,
@@ -212,14 +292,14 @@ impl Vector {
             (_, Some(session)) => State::Claim(key(session)),
             _ => State::Session,
         };
-        let previous = self.previous.as_ref();
+        let before =
+            |(hash, until): &(String, u64)| Previous { hash: unhex(hash), until: time(*until) };
         let past =
             |[version, until]: &[u64; 2]| Past { version: Version(*version), until: time(*until) };
         Envelope {
             secrets: Secrets {
                 current: unhex(&self.current),
-                previous: previous
-                    .map(|(hash, until)| Previous { hash: unhex(hash), until: time(*until) }),
+                previous: self.previous.as_ref().map(|all| all.iter().map(before).collect()),
                 renewal: self.renewal.as_deref().map(unhex),
                 renewed: time(self.renewed),
                 rotations: self.csrf_generation,

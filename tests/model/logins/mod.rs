@@ -73,6 +73,8 @@ mod the_rules_hold {
         for_logins_that_fail: failing();
         for_periodic_renewals: periodic();
         for_renew: renewed();
+        for_renew_twice: renewed_twice();
+        for_renew_during_a_renewal: renewed_meanwhile();
         for_a_login_during_a_renewal: login_meanwhile();
         for_a_limit_that_refuses: limit_refuses();
         for_a_limit_that_ends_the_oldest: limit_ends_oldest();
@@ -104,6 +106,7 @@ mod each_rule_is_needed {
         grace_from_first_showing: [NOT_LOGGED_OUT], periodic();
         same_next_secret: [KEPT, NOT_LOGGED_OUT], periodic();
         previous_is_nobody: [KEPT], renewed();
+        every_previous_is_nobody: [KEPT], renewed_twice();
         csrf_under_server_key: [NOT_FORGED_AFTER_RENEW], renewed_attacked();
         renew_rotates_csrf: [NOT_FORGED_AFTER_RENEW], renewed_attacked();
     }
@@ -126,6 +129,12 @@ mod each_rule_is_needed {
         breaks(NOT_FORGED.name, &only(&[NOT_FORGED], rules, planted()));
         let rules = Rules { login_takes_new_locator: true, ..rules };
         holds(only(&[NOT_FORGED], rules, planted()));
+    }
+
+    #[test]
+    fn every_previous_is_nobody_during_a_renewal() {
+        let rules = Rules { every_previous_is_nobody: false, ..Rules::CODE };
+        breaks(KEPT.name, &only(&[KEPT], rules, renewed_meanwhile()));
     }
 
     /// A request is under way for less than half of a mark's life.
@@ -174,17 +183,9 @@ mod the_code_lacks {
 
     lacks! {
         replayed_under_shown_id: NOT_LOGGED_OUT, periodic_writes();
-        every_previous_is_nobody: KEPT, renewed_twice();
         end_leaves_replaced: SAYS_SO, cleared();
         limit_knows_kin: NOT_LOCKED_OUT, clicks(2);
         swap_is_settled: KEPT, failing();
-    }
-
-    #[test]
-    fn every_previous_is_nobody_during_a_renewal() {
-        breaks(KEPT.name, &only(&[KEPT], Rules::CODE, renewed_meanwhile()));
-        let rules = Rules { every_previous_is_nobody: true, ..Rules::CODE };
-        holds(only(&[KEPT], rules, renewed_meanwhile()));
     }
 
     /// Also where every click comes after the one before has been answered.
@@ -204,8 +205,6 @@ mod the_code_lacks {
         nothing_with_all_of_them_for_a_double_click: cured(double_click());
         nothing_with_all_of_them_for_a_login_and_a_clear: cured(cleared());
         nothing_with_all_of_them_for_periodic_renewals: cured(periodic_writes());
-        nothing_with_all_of_them_for_renew: cured(renewed_twice());
-        nothing_with_all_of_them_for_renew_during_a_renewal: cured(renewed_meanwhile());
         nothing_with_all_of_them_for_a_limit: cured(limit_refuses());
     }
 }

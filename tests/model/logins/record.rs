@@ -59,10 +59,9 @@ impl Secrets {
         if !rules.every_previous_is_nobody {
             self.previous.clear();
         }
-        // Of an open renewal, the one before opened the session until now.
-        let shown = self.previous.last_mut().filter(|_| self.open);
-        if let Some((_, until)) = shown {
-            *until = now;
+        // What opened the session so far does so until now.
+        if let Some((_, until)) = self.previous.last_mut() {
+            *until = if self.open { now } else { now.min(*until) };
         }
         self.previous.retain(|(_, until)| now < until + MARK);
         self.previous.push((self.current, until));

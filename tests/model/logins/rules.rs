@@ -41,6 +41,8 @@ pub struct Rules {
     pub same_next_secret: bool,
     /// After a renewal, the secret before is nobody for two minutes, not unknown.
     pub previous_is_nobody: bool,
+    /// So is every secret before, not only the last one.
+    pub every_previous_is_nobody: bool,
     /// A CSRF token is derived under a key of the server, not of the locator.
     pub csrf_under_server_key: bool,
     /// `renew` changes the CSRF generation.
@@ -49,9 +51,6 @@ pub struct Rules {
     /// Not in the code: a change is replayed on what the shown token opens, not on what
     /// the next one does that the client has not been told of.
     pub replayed_under_shown_id: bool,
-    /// Not in the code: every secret before stays nobody for two minutes, not only the
-    /// last one.
-    pub every_previous_is_nobody: bool,
     /// Not in the code: of a session that a login has replaced, an end leaves the record
     /// that says so.
     pub end_leaves_replaced: bool,
@@ -83,10 +82,10 @@ impl Rules {
         grace_from_first_showing: true,
         same_next_secret: true,
         previous_is_nobody: true,
+        every_previous_is_nobody: true,
         csrf_under_server_key: true,
         renew_rotates_csrf: true,
         replayed_under_shown_id: false,
-        every_previous_is_nobody: false,
         end_leaves_replaced: false,
         limit_knows_kin: false,
         swap_is_settled: false,
@@ -95,7 +94,6 @@ impl Rules {
     /// The code, and what it lacks.
     pub const CURED: Self = Self {
         replayed_under_shown_id: true,
-        every_previous_is_nobody: true,
         end_leaves_replaced: true,
         limit_knows_kin: true,
         swap_is_settled: true,
