@@ -101,6 +101,11 @@ async fn sessions_of(owner: &str, sessions: &Sessions) -> Result<String, Session
     Ok(sessions.of::<User>().list(owner).await?.len().to_string())
 }
 
+#[get("/end-all/<owner>")]
+async fn end_all(owner: &str, sessions: &Sessions) -> Result<String, SessionError> {
+    Ok(sessions.of::<User>().revoke_owner(owner).await?.to_string())
+}
+
 fn shown(session: &Session<User>) -> String {
     match (session.get(), session.absence()) {
         (Some(user), _) => format!("{} {}", user.id.as_deref().unwrap_or("guest"), user.count),
@@ -158,7 +163,8 @@ impl App {
         let (clock, gate) = (Clock::new(), Arc::<Gate>::default());
         let fairing = Sessions::fairing().storage("subject", storage).clock(&clock);
         let rocket = rocket::custom(figment).attach(fairing).manage(Arc::clone(&gate));
-        let rocket = rocket.mount("/", routes![page, login, perform, late, id, end, sessions_of]);
+        let rocket =
+            rocket.mount("/", routes![page, login, perform, late, id, end, end_all, sessions_of]);
         let client = Client::untracked(rocket).await.expect("a valid configuration");
         Self { client: Arc::new(client), clock, gate }
     }
@@ -296,15 +302,34 @@ pub async fn a_limit_locks_nobody_out(storage: impl SessionStorage + Clone) {
         let app = App::new(storage.clone(), &lines).await;
         let owner = format!("carol of {policy}").replace([' ', '-'], "_");
         let visitor = app.visit().await;
-        let first = app.log_in(&owner, &visitor).await;
-        let second = app.log_in(&owner, &visitor).await;
-        assert_eq!(app.text("/do/nothing", &first).await, "ended", "{policy}");
-        assert_eq!(app.text("/do/nothing", &second).await, format!("{owner} 0"), "{policy}");
+        let mut last = app.log_in(&owner, &visitor).await;
+        for _ in 0..4 {
+            let click = app.log_in(&owner, &visitor).await;
+            assert_eq!(app.both("/do/begin", &last).await, ("ended".into(), None), "{policy}");
+            assert_eq!(app.text("/do/nothing", &click).await, format!("{owner} 0"), "{policy}");
+            last = click;
+        }
         // Over the session itself, with its own form.
-        let form = app.text("/page", &second).await;
-        let third = app.log_in(&owner, &(second.clone(), form)).await;
-        assert_eq!(app.text("/do/nothing", &third).await, format!("{owner} 0"), "{policy}");
-        assert_eq!(app.text(&format!("/sessions/{owner}"), "").await, "1", "{policy}");
+        let form = app.text("/page", &last).await;
+        last = app.log_in(&owner, &(last, form)).await;
+        assert_eq!(app.text("/do/nothing", &last).await, format!("{owner} 0"), "{policy}");
+        // Whoever found the session from before the first click.
+        let visitor = app.visit().await;
+        let (late, _) = app
+            .late("login", &visitor.0, async || {
+                app.log_in("mallory", &visitor).await;
+                app.log_in("mallory", &visitor).await
+            })
+            .await;
+        assert_eq!(late.0, "None None", "{policy}");
+        let late = late.1.expect("a session of its own");
+        assert_eq!(app.text("/do/nothing", &late).await, "mallory 0", "{policy}");
+        assert_eq!(app.text("/sessions/mallory", "").await, "1", "{policy}");
+        // Somebody else's login over the same session takes nobody's place.
+        let dave = app.log_in(&format!("dave_{owner}"), &visitor).await;
+        assert_eq!(app.text("/do/nothing", &dave).await, format!("dave_{owner} 0"), "{policy}");
+        assert_eq!(app.text("/do/nothing", &late).await, "mallory 0", "{policy}");
+        assert_eq!(app.text("/end-all/mallory", "").await, "1", "{policy}");
         // Somebody else's visit is another session.
         let other = app.visit().await;
         let (status, _) = app.post(&owner, &other.0, &other.1).await;
