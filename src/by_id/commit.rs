@@ -88,13 +88,14 @@ impl Job<'_> {
             records.unwanted();
             return Ok(());
         }
+        let id = self.commit.changes.id()?;
         // Of a session that a login has replaced nothing is left to end.
         if self.commit.asked.ended && records.sessions.replaced.is_none() {
             self.end_presented(records).await?;
             records.ended();
         }
         let begins = Succession { times, next: next.clone(), guard, old };
-        self.succeed(begins, records).await.map(drop)
+        self.succeed(id, begins, records).await.map(drop)
     }
 
     /// The session that an earlier try could not begin counts until it has ended.

@@ -30,15 +30,18 @@ pub(super) struct Begun {
 }
 
 impl Job<'_> {
-    /// Writes the record of a session that begins, under another id if the first one is
+    /// Writes the record of a session that begins under `id`, or another one if that is
     /// taken. In the same step it replaces the session `over`.
     pub(super) async fn create(
         &self,
+        id: SessionId,
         begins: &Succession,
         over: Option<&Former>,
     ) -> Result<Begun, SessionError> {
+        let mut first = Some(id);
         for _ in 0..ID_ATTEMPTS {
-            let (record, begun) = self.beginning(self.commit.changes.id()?, begins)?;
+            let id = first.take().map_or_else(|| self.commit.changes.id(), Ok)?;
+            let (record, begun) = self.beginning(id, begins)?;
             let place = &begun.session.place;
             match self.send(place, record, begins.guard(), over).await? {
                 (Create::Created, replaced) => return Ok(Begun { replaced, ..begun }),

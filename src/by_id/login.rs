@@ -29,6 +29,7 @@ use crate::request::commit::Next;
 use crate::request::plan::{Plan, Standing};
 use crate::request::tracked::Tracked;
 use crate::storage::{OwnerGuard, Update};
+use crate::token::SessionId;
 
 /// A session that is to begin, and the one whose place it takes.
 pub(super) struct Succession {
@@ -85,21 +86,23 @@ impl Job<'_> {
         let (Some(times), Some(next)) = (plan.times(None), next) else { return Ok(None) };
         self.earlier_try_ends().await;
         let old = Some(Former::of(&session.place));
-        self.succeed(Succession { times, next, guard, old }, records).await
+        let id = self.commit.changes.id()?;
+        self.succeed(id, Succession { times, next, guard, old }, records).await
     }
 
-    /// Begins the session, then replaces the old one, if there is one. Gives what is to
-    /// be written instead.
+    /// Begins the session under this id, then replaces the old one, if there is one.
+    /// Gives what is to be written instead.
     pub(super) async fn succeed(
         &self,
+        mut id: SessionId,
         mut login: Succession,
         records: &mut Records<'_>,
     ) -> Result<Option<Proposal>, SessionError> {
         loop {
-            let begun = self.create_in_place(&mut login, records).await?;
+            let begun = self.create_in_place(&id, &mut login, records).await?;
             match self.take_place(login, begun, records).await? {
                 Outcome::Done => return Ok(None),
-                Outcome::Begin(another) => login = another,
+                Outcome::Begin(another) => (id, login) = (self.commit.changes.id()?, another),
                 Outcome::Write(proposal) => return Ok(Some(proposal)),
                 Outcome::Drop => {
                     records.drop_changes(self.commit);
@@ -113,13 +116,14 @@ impl Job<'_> {
     /// login may have replaced the old session meanwhile: then it takes that one's place.
     async fn create_in_place(
         &self,
+        id: &SessionId,
         login: &mut Succession,
         records: &mut Records<'_>,
     ) -> Result<Begun, SessionError> {
         let apart = self.commit.asked.login && !records.sessions.others.is_empty();
         loop {
             let over = login.old.as_ref().filter(|_| !apart);
-            let created = self.create(login, over).await;
+            let created = self.create(id.clone(), login, over).await;
             let Some(old) = &login.old else { return created };
             let owner = login.next.owner.as_ref();
             match created {
@@ -181,6 +185,8 @@ impl Job<'_> {
             }
             match self.after_conflict(login, old).await? {
                 Step::Stay => break,
+                // It has replaced it all the same.
+                Step::Swap(old, _) if old.key == new.session.place.key => break,
                 Step::Swap(old, None) => login.old = Some(old),
                 Step::Swap(old, Some(next)) => {
                     self.rewrite(new, login.times, &next).await?;

@@ -24,8 +24,9 @@ impl Job<'_> {
             return Ok(());
         };
         // Until the old one has ended, nobody knows the new one.
+        let id = self.commit.changes.id()?;
         let begins = Succession { times, next: value, guard, old: None };
-        let Begun { session: new, holds, .. } = self.create(&begins, None).await?;
+        let Begun { session: new, holds, .. } = self.create(id, &begins, None).await?;
         let unheld = self.unheld(&new.place);
         if self.commit.asked.login {
             self.end_others(records).await?;

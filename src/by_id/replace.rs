@@ -329,7 +329,8 @@ impl Job<'_> {
         let plan = commit.plan_for(Standing::Nobody, None, Some(&next));
         let Some(times) = plan.times(None) else { return Ok(()) };
         let old = self.successor_of_replaced(records, next.owner.as_ref()).await?;
-        self.succeed(Succession { times, next, guard, old }, records).await.map(drop)
+        let id = commit.changes.id()?;
+        self.succeed(id, Succession { times, next, guard, old }, records).await.map(drop)
     }
 }
 

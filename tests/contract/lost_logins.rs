@@ -30,12 +30,19 @@ enum After {
     Both,
 }
 
+/// What comes instead of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Error,
+    None,
+    Conflict,
+}
+
 /// A storage that does both writes of a login in one step, and may lose the answer.
 #[derive(Clone)]
 struct AtOnce {
     storage: Memory,
-    /// What the answer is lost after, and whether an error comes instead.
-    lost: Arc<Mutex<Option<(After, bool)>>>,
+    lost: Arc<Mutex<Option<(After, Answer)>>>,
 }
 
 #[rocket::async_trait]
@@ -72,7 +79,7 @@ impl SessionStorage for AtOnce {
         now: Timestamp,
     ) -> Result<Succeed, StorageError> {
         let lost = *self.lost.lock();
-        let Some((after, is_told)) = lost else { return self.storage.succeed(new, old, now).await };
+        let Some((after, instead)) = lost else { return self.storage.succeed(new, old, now).await };
         match after {
             After::Nothing => {}
             After::TheFirst => {
@@ -84,7 +91,11 @@ impl SessionStorage for AtOnce {
                 assert_eq!(succeeded, Succeed::Created(Update::Updated));
             }
         }
-        if is_told { Err(unavailable()) } else { std::future::pending().await }
+        match instead {
+            Answer::Error => Err(unavailable()),
+            Answer::None => std::future::pending().await,
+            Answer::Conflict => Ok(Succeed::Created(Update::Conflict)),
+        }
     }
 
     async fn touch(
@@ -149,11 +160,11 @@ async fn over(client: &Client, before: &str, mend: impl Fn(), applied: bool) {
 #[tokio::test]
 async fn a_login_in_one_step_goes_on_if_it_was_applied_and_its_answer_was_lost() {
     for after in [After::Nothing, After::TheFirst, After::Both] {
-        for is_told in [true, false] {
+        for instead in [Answer::Error, Answer::None] {
             let storage = AtOnce { storage: Memory::new(1000), lost: Arc::default() };
             let client = client_on(storage.clone()).await;
             let before = logged_in(&client, "ann").await;
-            *storage.lost.lock() = Some((after, is_told));
+            *storage.lost.lock() = Some((after, instead));
             over(&client, &before, || *storage.lost.lock() = None, after == After::Both).await;
         }
     }
@@ -178,6 +189,18 @@ async fn a_login_in_two_steps_goes_on_if_both_were_applied_and_an_answer_was_los
         storage.set(operation, fault);
         over(&client, &before, || storage.mend(), applied).await;
     }
+}
+
+/// It must not replace itself.
+#[tokio::test]
+async fn a_login_stays_if_the_storage_says_that_it_was_not_applied_although_it_was() {
+    let storage = AtOnce { storage: Memory::new(1000), lost: Arc::default() };
+    let fairing = Sessions::fairing().storage("fault", storage.clone());
+    let figment = figment("fault").merge(("sessions.user.max_sessions_per_owner", 1));
+    let client = client_with(figment, fairing, vec![]).await;
+    let before = logged_in(&client, "ann").await;
+    *storage.lost.lock() = Some((After::Both, Answer::Conflict));
+    over(&client, &before, || *storage.lost.lock() = None, true).await;
 }
 
 /// The record is asked past every cache what became of it, however long that takes, and

@@ -77,6 +77,8 @@ mod the_rules_hold {
         for_a_limit_that_refuses: limit_refuses();
         for_a_limit_that_ends_the_oldest: limit_ends_oldest();
         for_a_second_click: World { promises: &[SECOND_CLICK], ..clicks(2) };
+        for_clicks_on_a_storage_that_logs_in_at_once: clicks_at_once(4);
+        for_a_limit_and_an_attacker_on_one: World { at_once: true, ..limit_refuses() };
         for_a_revocation: revoked();
     }
 }
@@ -99,6 +101,9 @@ mod each_rule_is_needed {
         successor_outlives_clear: [NOT_ENDED], planted();
         successor_is_not_counted: [SECOND_CLICK], clicks(2);
         same_owner_takes_place: [NOT_ENDED], limit_refuses();
+        last_login_is_followed: [NOT_LOCKED_OUT], clicks_at_once(3);
+        refused_looks_again: [NOT_LOCKED_OUT], clicks_at_once(2);
+        swap_is_settled: [KEPT], failing();
         compare_and_swap: [OPENS_NOTHING, REPLACED_IS_TERMINAL], planted();
         renewal_stays_open: [NOT_LOGGED_OUT], periodic();
         grace_from_first_showing: [NOT_LOGGED_OUT], periodic();
@@ -177,7 +182,6 @@ mod the_code_lacks {
         every_previous_is_nobody: KEPT, renewed_twice();
         end_leaves_replaced: SAYS_SO, cleared();
         limit_knows_kin: NOT_LOCKED_OUT, clicks(2);
-        swap_is_settled: KEPT, failing();
     }
 
     #[test]
