@@ -28,6 +28,8 @@ enum After {
     Nothing,
     TheFirst,
     Both,
+    /// Another login has replaced the session, and this one has done nothing.
+    Another,
 }
 
 /// What comes instead of the answer.
@@ -85,6 +87,16 @@ impl SessionStorage for AtOnce {
             After::TheFirst => {
                 let created = self.storage.create(new.key, new.record, new.guard, now).await?;
                 assert_eq!(created, Create::Created);
+            }
+            After::Another => {
+                let mut left = old.record.payload.to_vec();
+                let key = new.key.as_bytes();
+                let at = left.windows(key.len()).position(|part| part == key).expect("its key");
+                left[at] ^= 1;
+                let record = Record { payload: left.into(), ..old.record };
+                let free = OwnerGuard::default();
+                let update = self.storage.update(old.key, old.expected, record, free, now);
+                assert_eq!(update.await?, Update::Updated);
             }
             After::Both => {
                 let succeeded = self.storage.succeed(new, old, now).await?;
@@ -189,6 +201,18 @@ async fn a_login_in_two_steps_goes_on_if_both_were_applied_and_an_answer_was_los
         storage.set(operation, fault);
         over(&client, &before, || storage.mend(), applied).await;
     }
+}
+
+#[tokio::test]
+async fn a_login_that_another_one_overtook_does_not_go_on_without_an_answer() {
+    let storage = AtOnce { storage: Memory::new(1000), lost: Arc::default() };
+    let client = client_on(storage.clone()).await;
+    let before = logged_in(&client, "ann").await;
+    *storage.lost.lock() = Some((After::Another, Answer::Error));
+    let response = with_cookie(&client, "/login/bob", &before).await;
+    assert_eq!((response.status(), sent(&response)), (Status::ServiceUnavailable, None));
+    assert_eq!(text(&client, "/get", &before).await, "absent");
+    assert_eq!(sessions_of(&client, ["ann", "bob"]).await, [0, 0]);
 }
 
 /// It must not replace itself.
