@@ -40,7 +40,7 @@ pub(super) struct Former {
 enum Found {
     /// The login that has replaced it.
     Replaced(StorageKey),
-    Session(Former),
+    Session(Box<Former>),
 }
 
 /// What somebody else has made of a session that was to be replaced.
@@ -104,7 +104,7 @@ impl Job<'_> {
             match self.find_under(&by).await? {
                 Some(Found::Replaced(next)) => by = next,
                 Some(Found::Session(last)) => {
-                    return Ok(Some(last).filter(|last| last.owner.as_ref() == owner));
+                    return Ok(Some(*last).filter(|last| last.owner.as_ref() == owner));
                 }
                 None => return Ok(None),
             }
@@ -142,7 +142,8 @@ impl Job<'_> {
             State::Replaced(by) => Some(Found::Replaced(by)),
             State::Session => {
                 let key = key.clone();
-                Some(Found::Session(Former { key, version, owner, secrets, trail, shown }))
+                let there = Former { key, version, owner, secrets, trail, shown };
+                Some(Found::Session(Box::new(there)))
             }
             State::Claim(_) => None,
         }
@@ -175,8 +176,8 @@ impl Job<'_> {
             Some(Found::Replaced(by)) => {
                 self.successor(by, owner).await?.map_or(Meanwhile::Over, Meanwhile::Another)
             }
-            Some(Found::Session(there)) if old.shown.is_some() => Meanwhile::Renewed(there),
-            Some(Found::Session(there)) => Meanwhile::Another(there),
+            Some(Found::Session(there)) if old.shown.is_some() => Meanwhile::Renewed(*there),
+            Some(Found::Session(there)) => Meanwhile::Another(*there),
             None => Meanwhile::Over,
         })
     }

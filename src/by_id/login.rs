@@ -67,7 +67,7 @@ enum Step {
 enum Outcome {
     Done,
     /// Another session begins: the value is somebody else's by now.
-    Begin(Succession),
+    Begin(Box<Succession>),
     /// The changes make no other session of it any more. They are written to it.
     Write(Proposal),
     /// They come to nothing.
@@ -102,7 +102,7 @@ impl Job<'_> {
             let begun = self.create_in_place(&id, &mut login, records).await?;
             match self.take_place(login, begun, records).await? {
                 Outcome::Done => return Ok(None),
-                Outcome::Begin(another) => (id, login) = (self.commit.changes.id()?, another),
+                Outcome::Begin(another) => (id, login) = (self.commit.changes.id()?, *another),
                 Outcome::Write(proposal) => return Ok(Some(proposal)),
                 Outcome::Drop => {
                     records.drop_changes(self.commit);
@@ -222,7 +222,7 @@ impl Job<'_> {
         if changed.owner != next.owner {
             let guard = self.guard(changed.owner.as_ref()).await?;
             let another = Succession { times, next: changed, guard, old: Some(old) };
-            return Ok(Step::Instead(Outcome::Begin(another)));
+            return Ok(Step::Instead(Outcome::Begin(Box::new(another))));
         }
         let same = changed.content.bytes() == next.content.bytes();
         Ok(Step::Swap(old, (!same).then_some(changed)))

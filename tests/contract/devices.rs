@@ -175,11 +175,11 @@ async fn clicks_that_meet_in_one_process_are_not_refused() {
             assert_eq!(with_cookie(&client, &uri, &before).await.status(), Status::Ok);
         }
         storage.set(Operation::Update, Fault::Slow(Duration::from_millis(50)));
-        let click = || with_cookie(&client, &uri, &before);
-        let clicks = rocket::futures::future::join3(click(), click(), click()).await;
+        let clicks = (0..3).map(|_| with_cookie(&client, &uri, &before));
+        let clicks = rocket::futures::future::join_all(clicks).await;
         storage.mend();
         let mut live = 0;
-        for response in [clicks.0, clicks.1, clicks.2] {
+        for response in clicks {
             assert_eq!(response.status(), Status::Ok, "after {logins_before} logins");
             let token = sent(&response).expect("a token");
             live += usize::from(text(&client, "/get", &token).await != "absent");

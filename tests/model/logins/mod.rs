@@ -3,6 +3,7 @@
 //! `worlds.rs` says what runs, `rules.rs` what can be left out, `properties.rs` what is
 //! promised. See `docs/model.md`.
 
+mod login;
 mod properties;
 mod record;
 mod rules;
