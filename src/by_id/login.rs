@@ -2,197 +2,255 @@
 //! is left of the one before says for two minutes that a login replaced it. Whatever
 //! a client held before is worth nothing after it, and whatever ends the one before
 //! does not end the login.
+//!
+//! Where an owner may have so many sessions, a login over a session that another login
+//! of the owner has replaced takes the place of that one. It replaces it in the same way.
+//!
+//! After a conflict, what the login is to replace has become another:
+//!
+//! | it | then |
+//! |---|---|
+//! | has ended, or a login has replaced it that stays | the login is done |
+//! | was replaced by a login in whose place this one comes, or that one was written | it is swapped again, over that one |
+//! | was written, or goes on under another id | the changes are made anew, and it is swapped again |
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-use tokio::time::Instant;
 
 use super::commit::{Job, Records};
-use super::record::{self, Opened};
+use super::create::Begun;
+use super::former::{Former, Meanwhile};
 use super::replace::Proposal;
-use super::{Draft, Located, Stands, Trail, read_present};
+use super::unheld::Unheld;
+use super::{Draft, Located, Trail};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Times;
 use crate::request::commit::Next;
 use crate::request::plan::{Plan, Standing};
-use crate::request::tracked::{Replaced, Tracked};
-use crate::storage::{Record, StorageError, Update};
+use crate::request::tracked::Tracked;
+use crate::storage::{OwnerGuard, Update};
+use crate::token::SessionId;
 
-/// What somebody else has made of the session meanwhile.
-enum Meanwhile {
-    /// It has ended, or a login has replaced it.
-    Over(Option<Arc<Replaced>>),
-    /// It was written, by somebody who left the client's id alone.
-    Written(Arc<Tracked<Located>>),
-    /// It goes on here under an id that another request was given, to this client.
-    Renewed(Box<Located>),
+/// A session that is to begin, and the one whose place it takes.
+pub(super) struct Succession {
+    pub times: Times,
+    pub next: Next,
+    /// See [`Proposal::guard`].
+    pub guard: OwnerGuard,
+    /// The session that it replaces; none if it begins beside all others.
+    pub old: Option<Former>,
+}
+
+impl Succession {
+    /// The guard of the record that begins.
+    pub fn guard(&self) -> OwnerGuard {
+        let replaces = self.old.as_ref().map(|old| old.key.clone());
+        OwnerGuard { replaces, ..self.guard.clone() }
+    }
+}
+
+/// The session that has begun. Nobody holds an id of it so far.
+struct New<'a> {
+    session: Arc<Tracked<Located>>,
+    unheld: Unheld<'a>,
+}
+
+/// What a login does after a conflict.
+enum Step {
+    Stay,
+    /// It is swapped again over this session, with this value if that is another.
+    Swap(Former, Option<Next>),
+    Instead(Outcome),
+}
+
+/// What a login comes to.
+enum Outcome {
+    Done,
+    /// Another session begins: the value is somebody else's by now.
+    Begin(Box<Succession>),
+    /// The changes make no other session of it any more. They are written to it.
+    Write(Proposal),
+    /// They come to nothing.
+    Drop,
 }
 
 impl Job<'_> {
-    /// Begins the login's session, then replaces the one before. Gives what is to be
-    /// written instead, if the changes turn out to make no other session of it.
+    /// Logs in over the session that was found. Gives what is to be written instead, if
+    /// the changes turn out to make no other session of it.
     pub(super) async fn log_in(
         &self,
         proposal: Proposal,
         records: &mut Records<'_>,
     ) -> Result<Option<Proposal>, SessionError> {
-        let Proposal { plan, next, session, mut guard, .. } = proposal;
-        let (Some(times), Some(mut next)) = (plan.times(None), next) else { return Ok(None) };
-        if let Some(ending) = self.commit.changes.ending() {
-            let _ = ending.await;
-        }
-        let mut old = session.place.clone();
-        guard.replaces = Some(old.key.clone());
+        let Proposal { plan, next, session, guard } = proposal;
+        let (Some(times), Some(next)) = (plan.times(None), next) else { return Ok(None) };
+        self.earlier_try_ends().await;
+        let old = Some(Former::of(&session.place));
+        let id = self.commit.changes.id()?;
+        self.succeed(id, Succession { times, next, guard, old }, records).await
+    }
+
+    /// Begins the session under this id, then replaces the old one, if there is one.
+    /// Gives what is to be written instead.
+    pub(super) async fn succeed(
+        &self,
+        mut id: SessionId,
+        mut login: Succession,
+        records: &mut Records<'_>,
+    ) -> Result<Option<Proposal>, SessionError> {
         loop {
-            let ends_others = self.commit.asked.login && !records.sessions.others.is_empty();
-            let over = (!ends_others).then_some(&old);
-            let id = self.commit.changes.id()?;
-            let created = self.create(id.clone(), times, &next, guard.clone(), over).await;
-            if matches!(created, Err(SessionError::Ended)) && old.owner == next.owner {
-                // Whoever revoked the owner meanwhile has ended this session, too.
-                records.sessions.lose();
-            }
-            if matches!(created, Err(SessionError::LimitReached))
-                && let Meanwhile::Over(Some(by)) = self.look_again(&session, &old).await?
-            {
-                // It may take the place of the login that was first.
-                records.sessions.replaced = Some(by);
-                self.create_alone(id, times, &next, guard, records).await?;
-                return Ok(None);
-            }
-            let ((mut new, holds), mut answer) = created?;
-            let mut unheld = self.unheld(&new.place);
-            if ends_others {
-                self.end_others(records).await?;
-            }
-            let other_owner = loop {
-                let answer = match answer.take() {
-                    Some(answer) => answer,
-                    None => self.replace_by(&old, &new.place).await?,
-                };
-                let meanwhile = match answer {
-                    Update::Conflict => self.look_again(&session, &old).await?,
-                    _ => Meanwhile::Over(None),
-                };
-                let found = match meanwhile {
-                    Meanwhile::Over(_) => {
-                        unheld.keep();
-                        records.goes_on(new, Some(holds));
-                        self.commit.report(Event::Renewed);
-                        return Ok(None);
-                    }
-                    Meanwhile::Written(found) => {
-                        old = found.place.clone();
-                        Some(found)
-                    }
-                    Meanwhile::Renewed(place) => {
-                        old = *place;
-                        None
-                    }
-                };
-                let present = found.as_deref().map(Tracked::present);
-                let Some(changed) = self.commit.changes.on(present)? else {
-                    unheld.end().await?;
+            let begun = self.create_in_place(&id, &mut login, records).await?;
+            match self.take_place(login, begun, records).await? {
+                Outcome::Done => return Ok(None),
+                Outcome::Begin(another) => (id, login) = (self.commit.changes.id()?, *another),
+                Outcome::Write(proposal) => return Ok(Some(proposal)),
+                Outcome::Drop => {
                     records.drop_changes(self.commit);
                     return Ok(None);
-                };
-                if let Some(found) = found {
-                    let standing = Standing::Session(&found.snapshot);
-                    let content = Some(&found.content);
-                    let plan = self.commit.plan_for(standing, content, Some(&changed));
-                    if !matches!(plan, Plan::Login { .. }) {
-                        unheld.end().await?;
-                        return self.proposal(plan, Some(changed), found).await.map(Some);
-                    }
                 }
-                if changed.owner != next.owner {
-                    unheld.end().await?;
-                    break changed;
-                }
-                if changed.content.bytes() != next.content.bytes() {
-                    new = self.rewrite(&new, times, &changed).await?;
-                    unheld.keep();
-                    unheld = self.unheld(&new.place);
-                }
-                next = changed;
-            };
-            guard = self.guard(other_owner.owner.as_ref()).await?;
-            guard.replaces = Some(old.key.clone());
-            next = other_owner;
+            }
         }
     }
 
-    /// Replaces the session by its successor.
-    async fn replace_by(&self, old: &Located, new: &Located) -> Result<Update, SessionError> {
-        let left = self.left_of(old, &new.key)?;
-        let (storage, now) = (self.tracker.server.storage_of(&old.id), self.commit.moment.now);
-        match storage.update(&old.key, old.version, left, now).await {
-            // A record that cannot be read back is none.
-            Err(StorageError::Corrupt(_)) => Ok(Update::Missing),
-            answer => Ok(answer?),
-        }
-    }
-
-    /// What is there after a conflict.
-    async fn look_again(
+    /// Writes the record of the session that begins. If that is one too many, another
+    /// login may have replaced the old session meanwhile: then it takes that one's place.
+    async fn create_in_place(
         &self,
-        before: &Tracked<Located>,
-        old: &Located,
-    ) -> Result<Meanwhile, SessionError> {
-        let (commit, server) = (self.commit, &self.tracker.server);
-        let (definition, now) = (commit.definition, commit.moment.now);
-        commit.conflicted.store(true, Ordering::Relaxed);
-        if Instant::now() >= commit.deadline {
-            return Err(SessionError::Conflict);
-        }
-        let storage = server.storage_of(&old.id);
-        let Some(record) = read_present(&*storage, &old.key, now).await? else {
-            return Ok(Meanwhile::Over(None));
-        };
-        let id = &before.place.id;
-        match super::session(definition, server, id, old.key.clone(), record.clone(), now) {
-            Some(Stands::Replaced(by)) if by.successor.is_some() => {
-                Ok(Meanwhile::Over(Some(Arc::new(by))))
-            }
-            Some(Stands::Session(found)) => Ok(Meanwhile::Written(Arc::from(found))),
-            _ => {
-                let place = self.under_another_id(before, record);
-                Ok(place.map_or(Meanwhile::Over(None), |place| Meanwhile::Renewed(Box::new(place))))
+        id: &SessionId,
+        login: &mut Succession,
+        records: &mut Records<'_>,
+    ) -> Result<Begun, SessionError> {
+        let apart = self.commit.asked.login && !records.sessions.others.is_empty();
+        loop {
+            let over = login.old.as_ref().filter(|_| !apart);
+            let created = self.create(id.clone(), login, over).await;
+            let Some(old) = &login.old else { return created };
+            let owner = login.next.owner.as_ref();
+            match created {
+                Err(SessionError::LimitReached) => {
+                    let successor = self.successor_of(old, owner).await?;
+                    login.old = Some(successor.ok_or(SessionError::LimitReached)?);
+                }
+                Err(SessionError::Ended) => {
+                    if old.owner.as_ref() == owner {
+                        // Whoever revoked the owner meanwhile has ended this session, too.
+                        records.sessions.lose();
+                    }
+                    return Err(SessionError::Ended);
+                }
+                created => return created,
             }
         }
     }
 
-    /// Where the session is that the record holds, whatever its secrets.
-    fn under_another_id(&self, before: &Tracked<Located>, record: Record) -> Option<Located> {
-        let (definition, now) = (self.commit.definition, self.commit.moment.now);
-        let Located { id, key, .. } = before.place.clone();
-        let (version, owner) = (record.version, record.owner.clone());
-        let Opened { envelope, .. } =
-            record::open(definition, &self.tracker.server, &key, record, now)?;
-        let (secrets, trail, joined) = (envelope.secrets, envelope.trail, envelope.joined);
-        Some(Located { id, key, version, owner, secrets, trail, joined })
+    /// Ends what a login meets, and replaces the old session. If that cannot be done, the
+    /// new one ends.
+    async fn take_place(
+        &self,
+        mut login: Succession,
+        begun: Begun,
+        records: &mut Records<'_>,
+    ) -> Result<Outcome, SessionError> {
+        let event = if login.old.is_some() { Event::Renewed } else { Event::Created };
+        let Begun { session, holds, replaced } = begun;
+        let mut new = New { unheld: self.unheld(&session.place), session };
+        if self.commit.asked.login {
+            self.end_others(records).await?;
+        }
+        let outcome = self.swap(&mut login, &mut new, replaced).await?;
+        if matches!(outcome, Outcome::Done) {
+            new.unheld.keep();
+            records.goes_on(new.session, Some(holds));
+            self.commit.report(event);
+        } else {
+            new.unheld.end().await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Replaces the old session by the new one, and tries it again after each conflict.
+    async fn swap<'a>(
+        &'a self,
+        login: &mut Succession,
+        new: &mut New<'a>,
+        mut replaced: Option<Update>,
+    ) -> Result<Outcome, SessionError> {
+        while let Some(old) = login.old.take() {
+            let answer = match replaced.take() {
+                Some(answer) => answer,
+                None => self.replace_by(&old, &new.session.place.key).await?,
+            };
+            if answer != Update::Conflict {
+                break;
+            }
+            match self.after_conflict(login, old).await? {
+                Step::Stay => break,
+                // It has replaced it all the same.
+                Step::Swap(old, _) if old.key == new.session.place.key => break,
+                Step::Swap(old, None) => login.old = Some(old),
+                Step::Swap(old, Some(next)) => {
+                    self.rewrite(new, login.times, &next).await?;
+                    (login.old, login.next) = (Some(old), next);
+                }
+                Step::Instead(outcome) => return Ok(outcome),
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// The table above.
+    async fn after_conflict(&self, login: &Succession, old: Former) -> Result<Step, SessionError> {
+        let Succession { times, ref next, .. } = *login;
+        let (old, found) = match self.look_again(&old, next.owner.as_ref()).await? {
+            Meanwhile::Over => return Ok(Step::Stay),
+            Meanwhile::Another(old) => return Ok(Step::Swap(old, None)),
+            Meanwhile::Renewed(old) => (old, None),
+            Meanwhile::Written(old, found) => (old, Some(found)),
+        };
+        let present = found.as_deref().map(Tracked::present);
+        let Some(changed) = self.commit.changes.on(present)? else {
+            return Ok(Step::Instead(Outcome::Drop));
+        };
+        if let Some(found) = found {
+            let standing = Standing::Session(&found.snapshot);
+            let plan = self.commit.plan_for(standing, Some(&found.content), Some(&changed));
+            if !matches!(plan, Plan::Login { .. }) {
+                let proposal = self.proposal(plan, Some(changed), found).await?;
+                return Ok(Step::Instead(Outcome::Write(proposal)));
+            }
+        }
+        if changed.owner != next.owner {
+            let guard = self.guard(changed.owner.as_ref()).await?;
+            let another = Succession { times, next: changed, guard, old: Some(old) };
+            return Ok(Step::Instead(Outcome::Begin(Box::new(another))));
+        }
+        let same = changed.content.bytes() == next.content.bytes();
+        Ok(Step::Swap(old, (!same).then_some(changed)))
     }
 
     /// The login's session with another value. Nobody knows it yet.
-    async fn rewrite(
-        &self,
-        new: &Tracked<Located>,
+    async fn rewrite<'a>(
+        &'a self,
+        new: &mut New<'a>,
         times: Times,
         next: &Next,
-    ) -> Result<Arc<Tracked<Located>>, SessionError> {
-        let Located { id, key, version, owner, secrets, joined, .. } = new.place.clone();
-        let trail = self.trail_after(&Trail::default(), version, &id);
+    ) -> Result<(), SessionError> {
+        let (commit, server) = (self.commit, &self.tracker.server);
+        let Located { id, key, version, owner, secrets, joined, .. } = new.session.place.clone();
+        let trail = self.trail_after(&*server.storage, &Trail::default(), version);
         let content = next.content.clone();
         let draft =
             Draft { id, key, secrets, trail, joined, in_grace: false, times, owner, content };
-        let (commit, server) = (self.commit, &self.tracker.server);
         let (record, written) =
             draft.write(commit.core, commit.definition, server, commit.client)?;
-        let (storage, now) = (server.storage_of(&written.place.id), commit.moment.now);
-        match storage.update(&written.place.key, version, record, now).await? {
-            Update::Updated => Ok(Arc::new(written)),
+        let (key, now) = (&written.place.key, commit.moment.now);
+        match server.storage.update(key, version, record, now).await? {
+            Update::Updated => {
+                let unheld = self.unheld(&written.place);
+                std::mem::replace(&mut new.unheld, unheld).keep();
+                new.session = Arc::new(written);
+                Ok(())
+            }
             // It was ended meanwhile, by a limit or with its owner.
             _ => Err(SessionError::Ended),
         }

@@ -3,6 +3,8 @@
 
 use super::Located;
 use super::commit::{Job, Records};
+use super::create::Begun;
+use super::login::Succession;
 use super::replace::Proposal;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
@@ -24,7 +26,8 @@ impl Job<'_> {
         };
         // Until the old one has ended, nobody knows the new one.
         let id = self.commit.changes.id()?;
-        let ((new, holds), _) = self.create(id, times, &value, guard, None).await?;
+        let begins = Succession { times, next: value, guard, old: None };
+        let Begun { session: new, holds, .. } = self.create(id, &begins, None).await?;
         let unheld = self.unheld(&new.place);
         if self.commit.asked.login {
             self.end_others(records).await?;

@@ -1,7 +1,9 @@
 //! Sessions by id: the token is an id, and the session is a record in a storage.
 
 mod commit;
+mod create;
 mod envelope;
+mod former;
 mod login;
 mod migrate;
 mod record;

@@ -80,13 +80,13 @@ pub(super) fn open_any(
 pub(super) fn replaced(
     core: &Core,
     definition: &Definition,
-    place: &Located,
+    secrets: &Secrets,
     trail: Trail,
     successor: &StorageKey,
     now: Timestamp,
 ) -> Result<Record, SessionError> {
     let envelope = Envelope {
-        secrets: place.secrets.clone(),
+        secrets: secrets.clone(),
         trail,
         state: State::Replaced(successor.clone()),
         ..Envelope::default()

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use tokio::time::{Instant, timeout_at};
 
 use super::commit::{Job, Records};
+use super::login::Succession;
 use super::settle::{Attempt, Verdict};
 use super::trail::Trail;
 use super::{Draft, Located, Stands};
@@ -18,7 +19,9 @@ use crate::request::commit::{Next, Present};
 use crate::request::load::within;
 use crate::request::plan::{Plan, Standing};
 use crate::request::tracked::{Replaced, Tracked};
-use crate::storage::{KeyedGuard, OwnerGuard, OwnerKey, StorageError, StorageKey, Update, Version};
+use crate::storage::{
+    KeyedGuard, OwnerGuard, OwnerKey, SessionStorage, StorageError, StorageKey, Update, Version,
+};
 use crate::token::SessionId;
 
 /// What is to be written, and over what.
@@ -147,7 +150,7 @@ impl Job<'_> {
     /// Waits for the other commits of this record in this process, so that they do
     /// not conflict. One that never goes on is not waited for: comparing and
     /// swapping is enough.
-    async fn queue(&self, key: &StorageKey) -> Option<KeyedGuard> {
+    pub(super) async fn queue(&self, key: &StorageKey) -> Option<KeyedGuard> {
         let left = self.commit.deadline.saturating_duration_since(Instant::now());
         within(Instant::now() + left / 2, pin!(self.tracker.server.locks.lock(key))).await
     }
@@ -242,7 +245,7 @@ impl Job<'_> {
         let draft = Draft {
             key: key.clone(),
             secrets,
-            trail: self.trail_after(trail, *version, &id),
+            trail: self.trail_after(&*server.storage_of(&id), trail, *version),
             joined: joined.clone(),
             in_grace,
             times,
@@ -264,8 +267,13 @@ impl Job<'_> {
     }
 
     /// Where no answer is lost, nobody needs a trail.
-    pub(super) fn trail_after(&self, trail: &Trail, version: Version, id: &SessionId) -> Trail {
-        if !self.tracker.server.storage_of(id).loses_answers() {
+    pub(super) fn trail_after(
+        &self,
+        storage: &dyn SessionStorage,
+        trail: &Trail,
+        version: Version,
+    ) -> Trail {
+        if !storage.loses_answers() {
             return Trail::default();
         }
         trail.after(version, self.commit.moment.now)
@@ -315,13 +323,10 @@ impl Job<'_> {
             return Err(SessionError::TooLate);
         }
         let plan = commit.plan_for(Standing::Nobody, None, Some(&next));
-        match plan.times(None) {
-            Some(times) => {
-                let id = commit.changes.id()?;
-                self.create_alone(id, times, &next, guard, records).await
-            }
-            None => Ok(()),
-        }
+        let Some(times) = plan.times(None) else { return Ok(()) };
+        let old = self.successor_of_replaced(records, next.owner.as_ref()).await?;
+        let id = commit.changes.id()?;
+        self.succeed(id, Succession { times, next, guard, old }, records).await.map(drop)
     }
 }
 

@@ -193,6 +193,11 @@ pub(crate) async fn within<R>(
 }
 
 /// A storage that did not answer within the budget.
+pub(crate) fn no_answer() -> StorageError {
+    StorageError::Unavailable("no answer within the storage timeout".into(), None)
+}
+
+/// The same, of a session.
 pub(crate) fn too_late() -> SessionError {
-    StorageError::Unavailable("no answer within the storage timeout".into(), None).into()
+    no_answer().into()
 }

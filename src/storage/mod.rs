@@ -180,8 +180,7 @@ pub struct Successor<'a> {
     pub key: &'a StorageKey,
     /// What is created.
     pub record: Record,
-    /// Its conditions. [`replaces`](OwnerGuard::replaces) names the predecessor, or
-    /// the record that has taken the predecessor's place already.
+    /// Its conditions. [`replaces`](OwnerGuard::replaces) names the predecessor.
     pub guard: OwnerGuard,
 }
 

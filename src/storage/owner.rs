@@ -70,7 +70,7 @@ pub struct OwnerGuard {
     /// The most live records the owner may have.
     pub limit: Option<OwnerLimit>,
     /// A record of the owner in whose place the guarded one comes. It does not count
-    /// against the limit, and the limit does not push it out: the core ends it right
+    /// against the limit, and the limit does not push it out: the core replaces it right
     /// after. A key that is not a live record of this owner changes nothing.
     pub replaces: Option<StorageKey>,
 }

@@ -159,6 +159,35 @@ async fn over_the_limit_the_oldest_ends_or_the_newest_is_refused() {
     }
 }
 
+/// Each waits for the other one's second write.
+#[tokio::test]
+async fn clicks_that_meet_in_one_process_are_not_refused() {
+    let storage = faulty();
+    let figment = figment("faulty")
+        .merge(("sessions.user.max_sessions_per_owner", 1))
+        .merge(("sessions.user.owner_limit_policy", "refuse"));
+    let fairing = Sessions::fairing().storage("faulty", storage.clone());
+    let client = client_with(figment, fairing, vec![]).await;
+    for logins_before in [0, 1, 2] {
+        let before = logged_in(&client, &format!("guest-{logins_before}")).await;
+        let uri = format!("/login/ann-{logins_before}");
+        for _ in 0..logins_before {
+            assert_eq!(with_cookie(&client, &uri, &before).await.status(), Status::Ok);
+        }
+        storage.set(Operation::Update, Fault::Slow(Duration::from_millis(50)));
+        let clicks = (0..3).map(|_| with_cookie(&client, &uri, &before));
+        let clicks = rocket::futures::future::join_all(clicks).await;
+        storage.mend();
+        let mut live = 0;
+        for response in clicks {
+            assert_eq!(response.status(), Status::Ok, "after {logins_before} logins");
+            let token = sent(&response).expect("a token");
+            live += usize::from(text(&client, "/get", &token).await != "absent");
+        }
+        assert_eq!(live, 1, "after {logins_before} logins");
+    }
+}
+
 #[get("/jump")]
 fn jump(session: Session<User>) {
     session.update(|user| user.count = 100);

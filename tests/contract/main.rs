@@ -23,6 +23,7 @@ mod late;
 mod launch;
 mod lifetime;
 mod logins;
+mod lost_logins;
 mod minting;
 mod model;
 mod moves;

@@ -55,19 +55,13 @@ impl Model {
     /// A session under a record of its own; then the one before is replaced. If that
     /// fails, the new one ends.
     fn log_in(&mut self, view: &mut View, value: Value) -> Result<usize, Failure> {
-        let over = view.found.map(|found| found.session);
         let successor = view.replaced.and_then(|replaced| replaced.successor);
-        self.write()?;
-        let joins = self.joins(view, value, over.or(successor));
-        if self.lost_answer().is_err() {
-            // Its key is ended, and it is not begun again.
-            if joins.is_ok() && self.is_halved() {
-                let session = self.create(view, value);
-                self.rest.push(Rest::End(session));
-            }
-            return Err(Failure::Storage);
+        let found = view.found.map(|found| found.session);
+        let mut over = found.or_else(|| self.last_login(successor?, value));
+        while !self.begins_over(view, value, over)? {
+            let successor = over.and_then(|over| self.successor(over, value));
+            over = Some(successor.ok_or(Failure::LimitReached)?);
         }
-        joins?;
         if self.writes.is_none() && self.choices.choose(2) == 1 {
             // Dropped before its answer came.
             return Err(Failure::Storage);
@@ -76,12 +70,8 @@ impl Model {
         if self.revokes && self.writes != Some(Fault::None) && self.choices.choose(2) == 1 {
             self.revoke(Owner::Ann);
         }
-        let ended = self.end_others(view, over);
-        let replaced = ended.and_then(|()| match (view.found, successor) {
-            (Some(former), _) => self.replace_by(&former, session),
-            (None, Some(successor)) => self.take_place(successor, value),
-            (None, None) => Ok(()),
-        });
+        let ended = self.end_others(view, found);
+        let replaced = ended.and_then(|()| self.takes_place(view, over, session));
         let dropped = self.writes.is_none() && self.choices.choose(2) == 1;
         if let Err(failure) = replaced.and(if dropped { Err(Failure::Storage) } else { Ok(()) }) {
             // It may take a while.
@@ -92,39 +82,79 @@ impl Model {
             }
             return Err(failure);
         }
-        if let Some(former) = over {
+        if let Some(former) = found {
             view.forget(former);
         }
         Ok(session)
     }
 
-    /// What is left of a session, if it still lives, is that a login has replaced it.
-    fn replace_by(&mut self, former: &Found, successor: usize) -> Result<(), Failure> {
-        let kept = self.sessions[former.session];
+    /// Whether there is room for the login's session.
+    fn begins_over(
+        &mut self,
+        view: &mut View,
+        value: Value,
+        over: Option<usize>,
+    ) -> Result<bool, Failure> {
+        self.write()?;
+        let joins = self.joins(view, value, over);
+        if self.lost_answer().is_err() {
+            // Its key is ended, and it is not begun again.
+            if joins.is_ok() && self.is_halved() {
+                let session = self.create(view, value);
+                self.rest.push(Rest::End(session));
+            }
+            return Err(Failure::Storage);
+        }
+        match joins {
+            Err(Failure::LimitReached) => Ok(false),
+            joins => joins.map(|()| true),
+        }
+    }
+
+    /// The login of the same owner that has replaced this session, or the one that has
+    /// replaced that, where there is a limit.
+    fn successor(&self, session: usize, value: Value) -> Option<usize> {
+        let kept = Some(self.sessions[session]).filter(|kept| self.is_kept(kept))?;
+        self.last_login(kept.replaced?.successor, value)
+    }
+
+    fn last_login(&self, session: usize, value: Value) -> Option<usize> {
+        let kept = self.sessions[session];
+        if self.settings.limit == Limit::None || value.owner == Owner::Nobody {
+            return None;
+        }
+        match kept.replaced {
+            Some(_) => self.successor(session, value),
+            None => (self.is_live(&kept) && kept.value.owner == value.owner).then_some(session),
+        }
+    }
+
+    /// What is left of the session `over` which the login begins is that it was replaced.
+    /// If another login has done that, this one takes its place where there is a limit.
+    fn takes_place(
+        &mut self,
+        view: &View,
+        over: Option<usize>,
+        session: usize,
+    ) -> Result<(), Failure> {
+        let Some(over) = over else { return Ok(()) };
+        let kept = self.sessions[over];
         if !self.is_live(&kept) {
-            return self.write_in_vain();
+            self.write_in_vain()?;
+            let successor = self.successor(over, self.sessions[session].value);
+            return self.takes_place(view, successor, session);
         }
         self.write()?;
-        if kept.writes != former.writes {
+        let found = view.found.filter(|found| found.session == over);
+        if found.is_some_and(|found| found.writes != kept.writes) {
             // That it met a conflict is not known without an answer.
             self.lost_answer()?;
         }
-        let login = Login { at: self.now, successor };
-        self.second_half(Rest::Replace(former.session, login));
-        self.lost_answer()
-    }
-
-    /// Of two logins of one owner over one session the later one comes in the place of
-    /// the earlier one, where there is a limit.
-    fn take_place(&mut self, other: usize, value: Value) -> Result<(), Failure> {
-        let kept = self.sessions[other];
-        let same = kept.value.owner == value.owner && value.owner != Owner::Nobody;
-        if self.settings.limit == Limit::None || !same || !self.is_live(&kept) {
-            return Ok(());
-        }
-        self.write()?;
-        self.second_half(Rest::End(other));
-        self.lost_answer()
+        let login = Login { at: self.now, successor: session };
+        self.second_half(Rest::Replace(over, login));
+        // Without an answer the record says it.
+        let _ = self.lost_answer();
+        Ok(())
     }
 
     /// Something else comes between the two halves.

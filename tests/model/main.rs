@@ -145,6 +145,7 @@ mod each_rule_is_needed {
         discarded_is_not_sent: [NOT_SENT_AGAIN], discards();
         create_never_resent: [STAYS_ENDED], logins();
         lost_create_is_ended: [LOST_CREATE_IS_ENDED], logins();
+        lost_swap_is_settled: [FAILED_HAD_REPLACED_NOTHING], logins_over();
         exists_is_settled: [RESENT_CREATE], World { also: &[RESENT_CREATE], ..listed() };
     }
 

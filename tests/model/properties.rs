@@ -119,8 +119,20 @@ pub const FAILED_REPLACES_NOTHING: Claim =
             .all(|(request, old, _)| !request.is(Outcome::Failed) || !old.replaced)
     });
 
+pub const FAILED_HAD_REPLACED_NOTHING: Claim =
+    claim("a login that fails has replaced nothing when it is settled", |world, state| {
+        replacing(world, state)
+            .all(|(request, old, _)| !request.is(Outcome::Failed) || !old.replaced || request.late)
+    });
+
+pub const SWAP_SETTLED: Claim =
+    claim("a login goes on although its answer was lost", |world, state| {
+        replacing(world, state)
+            .any(|(request, ..)| request.settled && request.is(Outcome::Acknowledged))
+    });
+
 /// What holds in every run.
-pub const PROMISES: [Claim; 13] = [
+pub const PROMISES: [Claim; 14] = [
     EXACTLY_ONCE,
     AT_MOST_ONCE,
     NO_FALSE_SUCCESS,
@@ -134,6 +146,7 @@ pub const PROMISES: [Claim; 13] = [
     CONFLICT_IS_SETTLED,
     NOT_SENT_AGAIN,
     REPLACED_BY_CREATED,
+    FAILED_HAD_REPLACED_NOTHING,
 ];
 
 pub const FOUND_IN_TRAIL: Claim =

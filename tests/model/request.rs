@@ -137,10 +137,12 @@ pub struct Request {
     pub conflict: bool,
     pub discarded: bool,
     /// Only the properties look at these: sent again unchanged, decided by
-    /// settling, once without an answer that anybody can give.
+    /// settling, once without an answer that anybody can give, settled while it was
+    /// under way.
     pub resent: bool,
     pub settled: bool,
     pub beyond: bool,
+    pub late: bool,
 }
 
 impl Request {
@@ -153,6 +155,7 @@ impl Request {
         resent: false,
         settled: false,
         beyond: false,
+        late: false,
     };
 
     pub fn is(&self, outcome: Outcome) -> bool {

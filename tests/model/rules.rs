@@ -47,6 +47,9 @@ pub struct Rules {
     pub create_never_resent: bool,
     /// … its key is ended.
     pub lost_create_is_ended: bool,
+    /// A login over a session whose answer was lost goes on, if that says that it was
+    /// replaced.
+    pub lost_swap_is_settled: bool,
     /// A create that is sent again brings the generation that it first brought.
     pub generation_read_once: bool,
     /// `Exists` is settled, as a conflict is.
@@ -89,6 +92,7 @@ impl Rules {
         discarded_is_not_sent: true,
         create_never_resent: true,
         lost_create_is_ended: true,
+        lost_swap_is_settled: true,
         generation_read_once: true,
         exists_is_settled: true,
         resent_update_is_known: true,

@@ -173,6 +173,15 @@ impl World {
     }
 
     fn settle_create(&self, state: &mut State, request: usize, mut attempt: Attempt) {
+        if let Task::LoginOver { old, .. } = self.tasks[request]
+            && self.rules.lost_swap_is_settled
+            && state.storage.slots[old].replaced
+        {
+            state.requests[request].settled = true;
+            state.requests[request].phase = Phase::Done(Outcome::Acknowledged);
+            return;
+        }
+        state.requests[request].late |= state.network.iter().any(|message| message.from == request);
         if !self.rules.create_never_resent {
             if !self.rules.generation_read_once {
                 attempt.generation = state.storage.generation;

@@ -155,7 +155,7 @@ pub fn logins_over() -> World {
         ],
         keys: 2,
         lost: 2,
-        witnesses: &[REFUSED_BY_MARK, REFUSED_BY_GENERATION, CREATE_FAILS],
+        witnesses: &[REFUSED_BY_MARK, REFUSED_BY_GENERATION, CREATE_FAILS, SWAP_SETTLED],
         ..WORLD
     }
 }

@@ -1,24 +1,15 @@
 //! Logins, renewals and lifetimes, from a session's beginning to its end. For any
 //! storage: what the contract says of one, it says of all.
 
-use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rocket::figment::Figment;
-use rocket::form::FromForm;
-use rocket::http::{ContentType, Header, Status};
-use rocket::local::asynchronous::{Client, LocalResponse};
-use rocket::tokio::sync::Notify;
-use rocket::{State, get, post, routes};
+use rocket::http::Status;
 use rocket_typed_sessions::storage::SessionStorage;
-use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{
-    Absence, CsrfForm, Lifetime, Session, SessionData, SessionError, SessionId, Sessions,
-};
-use serde::{Deserialize, Serialize};
 
-const HOUR: Duration = Duration::from_secs(3600);
+use self::login_app::{App, HOUR};
+
+mod login_app;
+
 /// So long a session that a login replaced says so.
 const REPLACED: Duration = Duration::from_secs(120);
 const GRACE: Duration = Duration::from_secs(30);
@@ -26,208 +17,6 @@ const MOMENT: Duration = Duration::from_millis(1);
 
 fn a_moment_less(time: Duration) -> Duration {
     time.saturating_sub(MOMENT)
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct User {
-    id: Option<String>,
-    count: u32,
-}
-
-impl SessionData for User {
-    const NAME: &'static str = "user";
-
-    fn owner(&self) -> Option<Cow<'_, str>> {
-        self.id.as_deref().map(Cow::Borrowed)
-    }
-}
-
-fn user(id: &str) -> User {
-    User { id: Some(id.into()), count: 0 }
-}
-
-#[derive(FromForm)]
-struct Login {
-    id: String,
-}
-
-/// Lets the test act while a request holds its session.
-#[derive(Default)]
-struct Gate(Notify, Notify);
-
-/// The page with the login form: it needs a session for its CSRF token.
-#[get("/page")]
-fn page(session: Session<User>) -> Result<String, SessionError> {
-    session.get_or_insert_with(|| User { id: None, count: 0 });
-    Ok(session.csrf_token()?.map(|token| token.to_string()).unwrap_or_default())
-}
-
-#[post("/login", data = "<form>")]
-fn login(session: Session<User>, form: CsrfForm<User, Login>) {
-    session.login(user(&form.id));
-}
-
-#[get("/do/<what>")]
-async fn perform(session: Session<User>, what: &str) -> Result<String, SessionError> {
-    let shown = shown(&session);
-    act(&session, what).await?;
-    Ok(shown)
-}
-
-/// Loads its session, and acts on it later.
-#[get("/late/<what>")]
-async fn late(session: Session<User>, what: &str, gate: &State<Arc<Gate>>) -> String {
-    let _ = session.get();
-    gate.0.notify_one();
-    gate.1.notified().await;
-    let acted = act(&session, what).await;
-    let saved = session.save().await;
-    format!("{:?} {:?}", acted.err(), saved.err())
-}
-
-#[get("/id")]
-fn id(session: Session<User>) -> String {
-    session.id().map(|id| id.to_text()).unwrap_or_default()
-}
-
-#[get("/end/<id>")]
-async fn end(id: &str, sessions: &Sessions) -> Result<String, SessionError> {
-    let id: SessionId = id.parse().expect("an id");
-    Ok(sessions.of::<User>().revoke_id(&id).await?.to_string())
-}
-
-#[get("/sessions/<owner>")]
-async fn sessions_of(owner: &str, sessions: &Sessions) -> Result<String, SessionError> {
-    Ok(sessions.of::<User>().list(owner).await?.len().to_string())
-}
-
-fn shown(session: &Session<User>) -> String {
-    match (session.get(), session.absence()) {
-        (Some(user), _) => format!("{} {}", user.id.as_deref().unwrap_or("guest"), user.count),
-        (None, Some(Absence::Ended)) => "ended".into(),
-        (None, _) => "absent".into(),
-    }
-}
-
-async fn act(session: &Session<User>, what: &str) -> Result<(), SessionError> {
-    match what {
-        "count" => drop(session.update(|user| user.count += 1)),
-        "begin" => session.set(User { id: None, count: 7 }),
-        "clear-and-begin" => {
-            session.clear();
-            session.set(User { id: None, count: 5 });
-        }
-        "clear" => session.clear(),
-        "renew" => session.renew(),
-        "reauthenticate" => session.reauthenticate(),
-        "refresh" => drop(session.refresh().await?),
-        "login" => session.login(user("mallory")),
-        "remember" => session.set_lifetime(Lifetime::Idle(30 * 24 * HOUR))?,
-        "forget" => session.set_lifetime(Lifetime::Configured)?,
-        "browser" => session.set_lifetime(Lifetime::BrowserSession)?,
-        "touch" => session.touch(),
-        "poll" => session.skip_touch(),
-        _ => {}
-    }
-    Ok(())
-}
-
-struct App {
-    client: Arc<Client>,
-    clock: Clock,
-    gate: Arc<Gate>,
-}
-
-impl App {
-    async fn new(storage: impl SessionStorage, lines: &[(&str, &str)]) -> Self {
-        let mut figment = Figment::from(rocket::Config::default())
-            .select("release")
-            .merge(("log_level", "off"))
-            .merge(("sessions.app", "logins"))
-            .merge((
-                "sessions.secret",
-                "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978",
-            ))
-            .merge(("sessions.user.storage", "subject"))
-            .merge(("sessions.user.idle_timeout", "2 hours"))
-            .merge(("sessions.user.touch_after", "10 minutes"))
-            .merge(("sessions.user.absolute_timeout", "90 days"));
-        for (key, value) in lines {
-            let key = format!("sessions.user.{key}");
-            figment = match value.parse::<u32>() {
-                Ok(number) => figment.merge((key, number)),
-                Err(_) => figment.merge((key, *value)),
-            };
-        }
-        let (clock, gate) = (Clock::new(), Arc::<Gate>::default());
-        let fairing = Sessions::fairing().storage("subject", storage).clock(&clock);
-        let rocket = rocket::custom(figment).attach(fairing).manage(Arc::clone(&gate));
-        let rocket = rocket.mount("/", routes![page, login, perform, late, id, end, sessions_of]);
-        let client = Client::untracked(rocket).await.expect("a valid configuration");
-        Self { client: Arc::new(client), clock, gate }
-    }
-
-    async fn get<'c>(&'c self, uri: &str, cookie: &str) -> LocalResponse<'c> {
-        let request = self.client.get(uri.to_owned());
-        request.header(Header::new("Cookie", cookie.to_owned())).dispatch().await
-    }
-
-    async fn text(&self, uri: &str, cookie: &str) -> String {
-        self.get(uri, cookie).await.into_string().await.unwrap_or_default()
-    }
-
-    /// What a request shows, and the cookie that it sends.
-    async fn both(&self, uri: &str, cookie: &str) -> (String, Option<String>) {
-        let response = self.get(uri, cookie).await;
-        let sent = sent(&response);
-        (response.into_string().await.unwrap_or_default(), sent)
-    }
-
-    /// A visitor's cookie, and the token of the form.
-    async fn visit(&self) -> (String, String) {
-        let (form, cookie) = self.both("/page", "").await;
-        (cookie.expect("a session"), form)
-    }
-
-    async fn post(&self, id: &str, cookie: &str, form: &str) -> (Status, Option<String>) {
-        let body = format!("id={id}&csrf_token={form}");
-        let request = self.client.post("/login").header(ContentType::Form).body(body);
-        let response = request.header(Header::new("Cookie", cookie.to_owned())).dispatch().await;
-        (response.status(), sent(&response))
-    }
-
-    async fn log_in(&self, id: &str, (cookie, form): &(String, String)) -> String {
-        let (status, cookie) = self.post(id, cookie, form).await;
-        assert_eq!(status, Status::Ok);
-        cookie.expect("the login's cookie")
-    }
-
-    /// What a request says that held its session while `meanwhile` happened, and the
-    /// cookie that it sends.
-    async fn late<R>(
-        &self,
-        what: &str,
-        cookie: &str,
-        meanwhile: impl AsyncFnOnce() -> R,
-    ) -> ((String, Option<String>), R) {
-        let (client, cookie) = (Arc::clone(&self.client), cookie.to_owned());
-        let uri = format!("/late/{what}");
-        let request = rocket::tokio::spawn(async move {
-            let request = client.get(uri).header(Header::new("Cookie", cookie));
-            let response = request.dispatch().await;
-            let sent = sent(&response);
-            (response.into_string().await.unwrap_or_default(), sent)
-        });
-        self.gate.0.notified().await;
-        let result = meanwhile().await;
-        self.gate.1.notify_one();
-        (request.await.expect("no panic"), result)
-    }
-}
-
-fn sent(response: &LocalResponse<'_>) -> Option<String> {
-    let cookie = response.headers().get_one("Set-Cookie")?;
-    cookie.split(';').next().map(str::to_owned)
 }
 
 /// D15: nothing that was held before a login is worth anything after it, and nothing
@@ -300,20 +89,49 @@ pub async fn a_limit_locks_nobody_out(storage: impl SessionStorage + Clone) {
         let app = App::new(storage.clone(), &lines).await;
         let owner = format!("carol of {policy}").replace([' ', '-'], "_");
         let visitor = app.visit().await;
-        let first = app.log_in(&owner, &visitor).await;
-        let second = app.log_in(&owner, &visitor).await;
-        assert_eq!(app.text("/do/nothing", &first).await, "ended", "{policy}");
-        assert_eq!(app.text("/do/nothing", &second).await, format!("{owner} 0"), "{policy}");
+        let mut last = app.log_in(&owner, &visitor).await;
+        for _ in 0..4 {
+            let click = app.log_in(&owner, &visitor).await;
+            assert_eq!(app.both("/do/begin", &last).await, ("ended".into(), None), "{policy}");
+            assert_eq!(app.text("/do/nothing", &click).await, format!("{owner} 0"), "{policy}");
+            last = click;
+        }
         // Over the session itself, with its own form.
-        let form = app.text("/page", &second).await;
-        let third = app.log_in(&owner, &(second.clone(), form)).await;
-        assert_eq!(app.text("/do/nothing", &third).await, format!("{owner} 0"), "{policy}");
-        assert_eq!(app.text(&format!("/sessions/{owner}"), "").await, "1", "{policy}");
+        let form = app.text("/page", &last).await;
+        last = app.log_in(&owner, &(last, form)).await;
+        assert_eq!(app.text("/do/nothing", &last).await, format!("{owner} 0"), "{policy}");
         // Somebody else's visit is another session.
         let other = app.visit().await;
         let (status, _) = app.post(&owner, &other.0, &other.1).await;
         assert_eq!(status == Status::Ok, policy == "end-oldest");
         assert_eq!(app.text(&format!("/sessions/{owner}"), "").await, "1", "{policy}");
+    }
+}
+
+/// D23: the same for a click that found the session from before the others, and somebody
+/// else's login over that is none of them.
+pub async fn a_late_click_comes_in_the_last_ones_place(storage: impl SessionStorage + Clone) {
+    for policy in ["refuse", "end-oldest"] {
+        let lines = [("max_sessions_per_owner", "1"), ("owner_limit_policy", policy)];
+        let app = App::new(storage.clone(), &lines).await;
+        // Whoever found the session from before the first click.
+        let visitor = app.visit().await;
+        let (late, _) = app
+            .late("login", &visitor.0, async || {
+                app.log_in("mallory", &visitor).await;
+                app.log_in("mallory", &visitor).await
+            })
+            .await;
+        assert_eq!(late.0, "None None", "{policy}");
+        let late = late.1.expect("a session of its own");
+        assert_eq!(app.text("/do/nothing", &late).await, "mallory 0", "{policy}");
+        assert_eq!(app.text("/sessions/mallory", "").await, "1", "{policy}");
+        // Somebody else's login over the same session takes nobody's place.
+        let dave_name = format!("dave of {policy}").replace([' ', '-'], "_");
+        let dave = app.log_in(&dave_name, &visitor).await;
+        assert_eq!(app.text("/do/nothing", &dave).await, format!("{dave_name} 0"), "{policy}");
+        assert_eq!(app.text("/do/nothing", &late).await, "mallory 0", "{policy}");
+        assert_eq!(app.text("/end-all/mallory", "").await, "1", "{policy}");
     }
 }
 
@@ -388,6 +206,7 @@ pub async fn from_login_to_end(storage: impl SessionStorage + Clone) {
     a_login_begins_another_session(storage.clone()).await;
     what_a_login_replaced_overwrites_nothing(storage.clone()).await;
     a_limit_locks_nobody_out(storage.clone()).await;
+    a_late_click_comes_in_the_last_ones_place(storage.clone()).await;
     a_renewal_that_is_not_received_logs_nobody_out(storage.clone()).await;
     a_session_lives_as_long_as_it_says(storage).await;
 }

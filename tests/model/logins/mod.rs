@@ -3,6 +3,7 @@
 //! `worlds.rs` says what runs, `rules.rs` what can be left out, `properties.rs` what is
 //! promised. See `docs/model.md`.
 
+mod login;
 mod properties;
 mod record;
 mod rules;
@@ -73,12 +74,16 @@ mod the_rules_hold {
         for_logins_that_fail: failing();
         for_periodic_renewals: periodic();
         for_renew: renewed();
+        for_writes_during_periodic_renewals: periodic_writes();
+        for_a_login_and_a_clear: cleared();
         for_renew_twice: renewed_twice();
         for_renew_during_a_renewal: renewed_meanwhile();
         for_a_login_during_a_renewal: login_meanwhile();
         for_a_limit_that_refuses: limit_refuses();
         for_a_limit_that_ends_the_oldest: limit_ends_oldest();
         for_a_second_click: World { promises: &[SECOND_CLICK], ..clicks(2) };
+        for_clicks_on_a_storage_that_logs_in_at_once: clicks_at_once(4);
+        for_a_limit_and_an_attacker_on_one: World { at_once: true, ..limit_refuses() };
         for_a_revocation: revoked();
     }
 }
@@ -101,6 +106,9 @@ mod each_rule_is_needed {
         successor_outlives_clear: [NOT_ENDED], planted();
         successor_is_not_counted: [SECOND_CLICK], clicks(2);
         same_owner_takes_place: [NOT_ENDED], limit_refuses();
+        last_login_is_followed: [NOT_LOCKED_OUT], clicks_at_once(3);
+        refused_looks_again: [NOT_LOCKED_OUT], clicks_at_once(2);
+        swap_is_settled: [KEPT], failing();
         compare_and_swap: [OPENS_NOTHING, REPLACED_IS_TERMINAL], planted();
         renewal_stays_open: [NOT_LOGGED_OUT], periodic();
         grace_from_first_showing: [NOT_LOGGED_OUT], periodic();
@@ -109,6 +117,8 @@ mod each_rule_is_needed {
         every_previous_is_nobody: [KEPT], renewed_twice();
         csrf_under_server_key: [NOT_FORGED_AFTER_RENEW], renewed_attacked();
         renew_rotates_csrf: [NOT_FORGED_AFTER_RENEW], renewed_attacked();
+        replayed_under_shown_id: [NOT_LOGGED_OUT], periodic_writes();
+        end_leaves_replaced: [SAYS_SO], cleared();
     }
 
     /// Either of the two is enough.
@@ -182,10 +192,7 @@ mod the_code_lacks {
     use super::*;
 
     lacks! {
-        replayed_under_shown_id: NOT_LOGGED_OUT, periodic_writes();
-        end_leaves_replaced: SAYS_SO, cleared();
         limit_knows_kin: NOT_LOCKED_OUT, clicks(2);
-        swap_is_settled: KEPT, failing();
     }
 
     /// Also where every click comes after the one before has been answered.
@@ -203,8 +210,6 @@ mod the_code_lacks {
     hold! {
         nothing_with_all_of_them_for_a_planted_cookie: cured(planted());
         nothing_with_all_of_them_for_a_double_click: cured(double_click());
-        nothing_with_all_of_them_for_a_login_and_a_clear: cured(cleared());
-        nothing_with_all_of_them_for_periodic_renewals: cured(periodic_writes());
         nothing_with_all_of_them_for_a_limit: cured(limit_refuses());
     }
 }

@@ -113,8 +113,7 @@ pub const NOT_LOGGED_OUT: Claim = claim(
 pub const ONE_SESSION: Claim =
     claim("an owner has at most one session under a limit of one", |_, state| {
         // A login's own session takes its predecessor's place in the next step.
-        let takes_place =
-            |request: &&Request| matches!(request.phase, Phase::Created(_) | Phase::TakesPlace(_));
+        let takes_place = |request: &&Request| matches!(request.phase, Phase::Created(_));
         let moving = state.requests.iter().filter(takes_place).count();
         state.sessions_of(Client::Victim).count() <= 1 + moving
     });

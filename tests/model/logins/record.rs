@@ -168,6 +168,14 @@ pub struct Session {
     pub due: bool,
 }
 
+impl Session {
+    /// Another login's, whose id the request does not show.
+    pub fn of(token: Token, version: u8) -> Self {
+        let (in_grace, untold, completes, due) = (false, false, false, false);
+        Self { shown: token, token, version, in_grace, untold, completes, due }
+    }
+}
+
 /// What a token stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Found {

@@ -30,6 +30,12 @@ pub struct Rules {
     pub successor_is_not_counted: bool,
     /// Only a login of the same owner takes its successor's place.
     pub same_owner_takes_place: bool,
+    /// Where that has been replaced in its turn, it takes the place of the last one.
+    pub last_login_is_followed: bool,
+    /// A login that the limit refuses looks whether another one has replaced its session.
+    pub refused_looks_again: bool,
+    /// A login whose swap has no answer is settled before its session ends.
+    pub swap_is_settled: bool,
 
     /// A write replaces only the version that it read.
     pub compare_and_swap: bool,
@@ -47,19 +53,15 @@ pub struct Rules {
     pub csrf_under_server_key: bool,
     /// `renew` changes the CSRF generation.
     pub renew_rotates_csrf: bool,
-
-    /// Not in the code: a change is replayed on what the shown token opens, not on what
-    /// the next one does that the client has not been told of.
+    /// A change is replayed on what the shown token opens, not on what the next one does
+    /// that the client has not been told of.
     pub replayed_under_shown_id: bool,
-    /// Not in the code: of a session that a login has replaced, an end leaves the record
-    /// that says so.
+    /// Of a session that a login has replaced, an end leaves the record that says so.
     pub end_leaves_replaced: bool,
+
     /// Not in the code: a login takes the place of each session of its owner that began
-    /// over the same one, also while that is under way, and leaves a record that says so.
+    /// over the same one, also before that login has replaced it.
     pub limit_knows_kin: bool,
-    /// Not in the code: a login whose swap has no answer is settled before its session
-    /// ends.
-    pub swap_is_settled: bool,
 }
 
 impl Rules {
@@ -77,6 +79,9 @@ impl Rules {
         successor_outlives_clear: true,
         successor_is_not_counted: true,
         same_owner_takes_place: true,
+        last_login_is_followed: true,
+        refused_looks_again: true,
+        swap_is_settled: true,
         compare_and_swap: true,
         renewal_stays_open: true,
         grace_from_first_showing: true,
@@ -85,18 +90,11 @@ impl Rules {
         every_previous_is_nobody: true,
         csrf_under_server_key: true,
         renew_rotates_csrf: true,
-        replayed_under_shown_id: false,
-        end_leaves_replaced: false,
+        replayed_under_shown_id: true,
+        end_leaves_replaced: true,
         limit_knows_kin: false,
-        swap_is_settled: false,
     };
 
     /// The code, and what it lacks.
-    pub const CURED: Self = Self {
-        replayed_under_shown_id: true,
-        end_leaves_replaced: true,
-        limit_knows_kin: true,
-        swap_is_settled: true,
-        ..Self::CODE
-    };
+    pub const CURED: Self = Self { limit_knows_kin: true, ..Self::CODE };
 }

@@ -3,7 +3,7 @@
 use super::record::{
     Client, End, Found, Harm, Index, Key, Kind, Record, Secrets, Session, Slot, Token,
 };
-use super::world::{Answer, Limit, Phase, State, Task, Why, World};
+use super::world::{Answer, Phase, State, Task, Why, World};
 
 /// How a write changes the id.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,6 @@ impl World {
         match state.requests[request].phase.clone() {
             Phase::Loaded(found) => self.decide(state, request, found),
             Phase::Created(old) => self.swap(state, request, old),
-            Phase::TakesPlace(other) => self.take_place(state, request, other),
             _ => {}
         }
     }
@@ -60,8 +59,12 @@ impl World {
                 self.answer(state, request, answer);
             }
             (Task::Clear, Found::Session(session)) => {
-                self.end(state, request, session.token.key, End::Cleared);
-                self.answer(state, request, Answer::Removal);
+                let key = session.token.key;
+                self.end(state, request, key, End::Cleared);
+                // What says that a login has replaced it stays, and the cookie, too.
+                let replaced = state.slots[key].record.is_some();
+                let answer = if replaced { Answer::Nothing } else { Answer::Removal };
+                self.answer(state, request, answer);
             }
             (_, Found::Nobody) => self.answer(state, request, Answer::Nothing),
             (_, Found::Session(session)) => self.write(state, request, &session),
@@ -173,117 +176,7 @@ impl World {
         }
     }
 
-    /// Creates the login's session, within the limit.
-    fn begin_login(&self, state: &mut State, request: Index, found: Found) {
-        let owner = self.client(request);
-        let revoked = state.requests[request].generation < state.generation;
-        if owner == Client::Victim && revoked && self.rules.generation_compared {
-            return self.answer(state, request, Answer::Nothing);
-        }
-        let replaces = match &found {
-            Found::Session(old) => Some(old.token.key),
-            Found::Replaced(by) => by.filter(|_| self.rules.successor_is_not_counted),
-            Found::Nobody => None,
-        };
-        let others = state.sessions_of(owner).filter(|key| Some(*key) != replaces);
-        let (kin, others) =
-            others.partition::<Vec<Key>, _>(|key| self.is_kin(state, request, *key));
-        match self.limit {
-            Limit::OneOrRefuse if !others.is_empty() => {
-                return self.answer(state, request, Answer::Refused);
-            }
-            Limit::OneEndsOldest => {
-                for other in others {
-                    self.end(state, request, other, End::Limit);
-                }
-            }
-            _ => {}
-        }
-        let token = state.create(request, Some(owner));
-        for other in kin {
-            state.replace(other, own_key(request), true);
-        }
-        match found {
-            Found::Session(old) => state.requests[request].phase = Phase::Created(old),
-            Found::Replaced(Some(by)) if self.limit != Limit::None => {
-                state.requests[request].phase = Phase::TakesPlace(by);
-            }
-            _ => self.answer(state, request, Answer::Token(token, Why::Login)),
-        }
-    }
-
-    /// Whether a login over the same session as the request's began this one.
-    fn is_kin(&self, state: &State, request: Index, other: Key) -> bool {
-        let over = state.requests[request].over;
-        self.rules.limit_knows_kin
-            && self.limit != Limit::None
-            && over.is_some_and(|over| state.slots[over].first == state.slots[other].first)
-    }
-
-    /// The login replaces the session before.
-    fn swap(&self, state: &mut State, request: Index, old: Session) {
-        let key = old.token.key;
-        let is_as_found =
-            state.slots[key].record.as_ref().is_some_and(|record| record.version == old.version);
-        if is_as_found && self.rules.login_replaces {
-            state.replace(key, own_key(request), self.rules.replaced_says_so);
-        } else if let Some(there) = self.look_again(state, &old) {
-            state.requests[request].phase = Phase::Created(there);
-            return;
-        }
-        self.logged_in(state, request);
-    }
-
-    /// What the login is to replace after a conflict; nothing if that is over.
-    fn look_again(&self, state: &State, old: &Session) -> Option<Session> {
-        let record = state.slots[old.token.key].record.as_ref()?;
-        let replaces = record.is_session()
-            && self.rules.login_swaps_again
-            && self.rules.login_replaces
-            && (self.rules.login_replaces_renewed
-                || matches!(self.find(state, Some(old.token)), Found::Session(_)));
-        replaces.then(|| Session { version: record.version, ..old.clone() })
-    }
-
-    fn logged_in(&self, state: &mut State, request: Index) {
-        let token = Token { key: own_key(request), secret: 0 };
-        self.answer(state, request, Answer::Token(token, Why::Login));
-    }
-
-    /// The storage gives no answer to the swap: the login's session ends, and the answer
-    /// is 503.
-    pub fn fail(&self, state: &mut State, request: Index, applied: bool) {
-        state.fails -= 1;
-        let Phase::Created(old) = state.requests[request].phase.clone() else { return };
-        let key = old.token.key;
-        let record = state.slots[key].record.as_ref();
-        let lands = applied && record.is_some_and(|record| record.version == old.version);
-        if lands {
-            state.replace(key, own_key(request), self.rules.replaced_says_so);
-        }
-        if lands && self.rules.swap_is_settled {
-            return self.logged_in(state, request);
-        }
-        if self.rules.failed_login_ends {
-            state.slots[own_key(request)].end(End::Failed);
-        }
-        self.answer(state, request, Answer::Nothing);
-    }
-
-    /// Of two logins of one owner over one session, the later one comes in the place of
-    /// the earlier one.
-    fn take_place(&self, state: &mut State, request: Index, other: Key) {
-        let owner = state.slots[other].record.as_ref().and_then(|record| record.owner);
-        let is_own = owner == Some(self.client(request));
-        if is_own && self.rules.limit_knows_kin {
-            state.replace(other, own_key(request), true);
-        } else if is_own || !self.rules.same_owner_takes_place {
-            self.end(state, request, other, End::Limit);
-        }
-        self.logged_in(state, request);
-    }
-
-    fn end(&self, state: &mut State, request: Index, key: Key, why: End) {
+    pub fn end(&self, state: &mut State, request: Index, key: Key, why: End) {
         let under = state.requests[request].under;
         let slot = &mut state.slots[key];
         let Some(record) = &slot.record else { return };
@@ -304,7 +197,7 @@ impl World {
     }
 
     /// The attacker has his answer at once. One that says nothing changes no cookie.
-    fn answer(&self, state: &mut State, request: Index, answer: Answer) {
+    pub fn answer(&self, state: &mut State, request: Index, answer: Answer) {
         let is_attack = self.client(request) == Client::Attacker;
         let asked = &mut state.requests[request];
         let says_nothing = matches!(answer, Answer::Nothing | Answer::Refused);
@@ -335,7 +228,7 @@ impl World {
 
 impl State {
     /// A session begins.
-    fn create(&mut self, request: Index, owner: Option<Client>) -> Token {
+    pub fn create(&mut self, request: Index, owner: Option<Client>) -> Token {
         let key = own_key(request);
         let secrets = Secrets::of(0, Some(self.now));
         let record = Record { version: 0, kind: Kind::Session, owner, secrets };
@@ -368,7 +261,7 @@ impl State {
     }
 
     /// The session under `old` is replaced by the one under `by`.
-    fn replace(&mut self, old: Key, by: Key, says_so: bool) {
+    pub fn replace(&mut self, old: Key, by: Key, says_so: bool) {
         let (slot, at) = (&mut self.slots[old], self.now);
         let Some(record) = slot.record.as_mut().filter(|_| says_so) else {
             return slot.end(End::Replaced);

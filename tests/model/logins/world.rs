@@ -46,6 +46,8 @@ pub struct World {
     /// Ids are renewed periodically, and the first one is due.
     pub renews: bool,
     pub limit: Limit,
+    /// The storage does both writes of a login in one step.
+    pub at_once: bool,
     /// How long a run is, and how long a request is under way at most.
     pub ticks: Tick,
     pub delay: Tick,
@@ -83,8 +85,6 @@ pub enum Phase {
     Loaded(Found),
     /// The login's session has begun, over this one.
     Created(Session),
-    /// The login's session has begun, in this one's place.
-    TakesPlace(Key),
     Answered(Answer),
     Arrived(Answer),
     Lost(Answer),
@@ -291,7 +291,7 @@ impl World {
                     actions.push(Action::Lose(index));
                 }
             }
-            Phase::Loaded(_) | Phase::TakesPlace(_) => actions.push(Action::Step(index)),
+            Phase::Loaded(_) => actions.push(Action::Step(index)),
             Phase::Created(_) => {
                 actions.push(Action::Step(index));
                 if state.fails > 0 {

@@ -15,6 +15,7 @@ const WORLD: World = World {
     sees: false,
     renews: false,
     limit: Limit::None,
+    at_once: false,
     ticks: 0,
     delay: 1,
     lost: 0,
@@ -153,13 +154,7 @@ pub fn fresh() -> World {
 
 /// Logins whose swap may have no answer.
 pub fn failing() -> World {
-    World {
-        fails: 1,
-        ticks: 1,
-        promises: &SAFETY,
-        witnesses: &[FAILS, TWO_LOGINS],
-        ..double_click()
-    }
+    World { fails: 1, ticks: 1, witnesses: &[FAILS, TWO_LOGINS], ..double_click() }
 }
 
 /// Periodic renewals whose answers are lost or late.
@@ -236,7 +231,13 @@ pub fn clicks(logins: usize) -> World {
     World { tasks: vec![Login; logins], attacks: Vec::new(), witnesses: &[], ..limit_refuses() }
 }
 
+/// The same where the storage does both writes of a login in one step.
+pub fn clicks_at_once(logins: usize) -> World {
+    World { at_once: true, promises: &CLICKED, witnesses: &[TAKES_PLACE], ..clicks(logins) }
+}
+
 const LIMITED: [Claim; 10] = also(ONE_SESSION);
+const CLICKED: [Claim; 3] = [NOT_LOCKED_OUT, ONE_SESSION, END_IS_TERMINAL];
 
 /// The client's owner is revoked meanwhile.
 pub fn revoked() -> World {

@@ -254,15 +254,15 @@ pub struct Race<'a> {
     pub asks: &'a [Ask],
     /// The answers that never arrive.
     pub lost: &'a [usize],
-    /// The owner may have one session; what happens to another one.
-    pub limit: Option<&'static str>,
+    /// The owner may have one session.
+    pub limit: bool,
     /// Happens when the form is open.
     pub before: fn(&Site),
 }
 
 impl<'a> Race<'a> {
     pub fn of(asks: &'a [Ask]) -> Self {
-        Self { asks, lost: &[], limit: None, before: |_| {} }
+        Self { asks, lost: &[], limit: false, before: |_| {} }
     }
 
     /// Runs all these orders, but for those in which something other than a login is sent
@@ -273,7 +273,7 @@ impl<'a> Race<'a> {
             let mut tab = Tab::open(site).await;
             (self.before)(site);
             let requests = tab.play(site, self.asks, order, self.lost).await;
-            let end = end(&requests, self.limit.is_some());
+            let end = end(&requests, self.limit);
             let who = tab.browser.who().await;
             let expected = match end {
                 End::LoggedIn(user) => tab.name(user),
@@ -282,10 +282,7 @@ impl<'a> Race<'a> {
             let case = format!("{}, {:?}, {order:?}, {end:?}", site.name, self.asks);
             assert_eq!(who, expected, "{case}: {requests:#?}");
             if who == "nobody" {
-                // Its own session goes on, and its browser has lost the cookie.
-                let full = end == End::Ended && self.limit == Some("refuse");
-                let again = if full { who } else { tab.name(1) };
-                assert_eq!(tab.log_in().await, again, "{case}: not locked out");
+                assert_eq!(tab.log_in().await, tab.name(1), "{case}: not locked out");
             }
             ends.count(&end);
         }

@@ -1,0 +1,147 @@
+//! The record of a session that begins.
+
+use std::sync::Arc;
+
+use super::commit::Job;
+use super::envelope::Secrets;
+use super::former::Former;
+use super::login::Succession;
+use super::trail::Trail;
+use super::{Draft, Joined, Located};
+use crate::error::{EncodeError, SessionError};
+use crate::request::delivery::Holds;
+use crate::request::tracked::Tracked;
+use crate::storage::{
+    Create, OwnerGuard, Predecessor, Record, SessionStorage, Succeed, Successor, Update,
+};
+use crate::token::SessionId;
+
+/// How many ids are tried before the random generator counts as broken. Two
+/// equal ids of 256 random bits are not met in practice (checklist S4).
+const ID_ATTEMPTS: usize = 3;
+
+/// A session that has begun.
+pub(super) struct Begun {
+    pub session: Arc<Tracked<Located>>,
+    /// Its token.
+    pub holds: Holds,
+    /// What became of the session that it replaces, if that was tried in the same step.
+    pub replaced: Option<Update>,
+}
+
+impl Job<'_> {
+    /// Writes the record of a session that begins under `id`, or another one if that is
+    /// taken. In the same step it replaces the session `over`.
+    pub(super) async fn create(
+        &self,
+        id: SessionId,
+        begins: &Succession,
+        over: Option<&Former>,
+    ) -> Result<Begun, SessionError> {
+        let mut first = Some(id);
+        for _ in 0..ID_ATTEMPTS {
+            let id = first.take().map_or_else(|| self.commit.changes.id(), Ok)?;
+            let (record, begun) = self.beginning(id, begins)?;
+            let place = &begun.session.place;
+            match self.send(place, record, begins.guard(), over).await? {
+                (Create::Created, replaced) => return Ok(Begun { replaced, ..begun }),
+                // It was sent twice, and somebody else has written in between.
+                (Create::Exists, _) if self.is_own(place).await? => return Ok(begun),
+                (Create::Exists, _) => self.commit.changes.id_is_taken(),
+                (Create::Refused(refused), _) => return Err(refused.into()),
+            }
+        }
+        if self.tracker.identity.is_some() {
+            let message = "`identity` gave the id of another session";
+            return Err(SessionError::Encode(EncodeError::new(message)));
+        }
+        Err(SessionError::Random)
+    }
+
+    /// What is written for a session that begins under `id`, and the session once it is.
+    fn beginning(
+        &self,
+        id: SessionId,
+        begins: &Succession,
+    ) -> Result<(Record, Begun), SessionError> {
+        let (commit, times) = (self.commit, begins.times);
+        let holds = self.token(&id, &times)?;
+        let draft = Draft {
+            key: commit.definition.namespace.record(&id.locator()),
+            secrets: Secrets::of(&id),
+            trail: Trail::default(),
+            joined: Joined::default(),
+            id,
+            in_grace: false,
+            times,
+            owner: begins.next.owner.clone(),
+            content: begins.next.content.clone(),
+        };
+        let (record, written) =
+            draft.write(commit.core, commit.definition, &self.tracker.server, commit.client)?;
+        Ok((record, Begun { session: Arc::new(written), holds, replaced: None }))
+    }
+
+    /// Sends it once. If no answer comes, it is never sent again: its key is ended, and
+    /// the session begins under another id, if it still does.
+    async fn send(
+        &self,
+        place: &Located,
+        record: Record,
+        guard: OwnerGuard,
+        over: Option<&Former>,
+    ) -> Result<(Create, Option<Update>), SessionError> {
+        let (storage, now) = (self.tracker.server.storage_of(&place.id), self.commit.moment.now);
+        let unheld = self.unheld(place);
+        let (answer, may_be_written) = match over {
+            None => {
+                let answer = storage.create(&place.key, record, guard, now).await;
+                let answer = answer.map(|answer| (answer, None)).map_err(SessionError::from);
+                (answer, storage.loses_answers())
+            }
+            Some(over) => {
+                let new = Successor { key: &place.key, record, guard };
+                (self.send_both(&*storage, new, over).await, true)
+            }
+        };
+        if answer.is_ok() || !may_be_written {
+            unheld.keep();
+        } else {
+            let _ = unheld.end().await;
+        }
+        answer
+    }
+
+    /// Sends it with what it leaves of the session that it replaces.
+    async fn send_both(
+        &self,
+        storage: &dyn SessionStorage,
+        new: Successor<'_>,
+        over: &Former,
+    ) -> Result<(Create, Option<Update>), SessionError> {
+        let (key, now) = (new.key, self.commit.moment.now);
+        let left = self.left_of(over, key)?;
+        let old = Predecessor { key: &over.key, expected: over.version, record: left };
+        match self.answer_to(storage.succeed(new, old, now)).await {
+            Ok(Succeed::Created(replaced)) => Ok((Create::Created, Some(replaced))),
+            Ok(Succeed::Exists) => Ok((Create::Exists, None)),
+            Ok(Succeed::Refused(refused)) => Ok((Create::Refused(refused), None)),
+            Err(_) if self.is_replaced_by(over, key).await => {
+                Ok((Create::Created, Some(Update::Updated)))
+            }
+            Err(cause) => Err(cause.into()),
+        }
+    }
+
+    /// Whether the record under this key was created as the one at this place.
+    async fn is_own(&self, place: &Located) -> Result<bool, SessionError> {
+        let storage = self.tracker.server.storage_of(&place.id);
+        if !storage.sends_again() {
+            return Ok(false);
+        }
+        let found = storage.read_fresh(&place.key, self.commit.moment.now).await?;
+        let trail = |record: &Record| Trail::of(record, self.commit.definition);
+        let knows = |record: Record| trail(&record).knows(place.version, record.version);
+        Ok(found.is_some_and(knows))
+    }
+}

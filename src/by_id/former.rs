@@ -1,0 +1,225 @@
+//! The session that a login replaces: where it is, what is left of it, and what others
+//! have made of it.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::time::Instant;
+
+use super::commit::{Job, Records};
+use super::envelope::{Secrets, State};
+use super::record::{self, Opened};
+use super::trail::Trail;
+use super::{Located, Stands, read_present};
+use crate::error::SessionError;
+use crate::request::commit::Commit;
+use crate::request::load::{no_answer, within};
+use crate::request::tracked::Tracked;
+use crate::storage::{KeyedGuard, OwnerKey, Record, StorageError, StorageKey, Update, Version};
+use crate::token::SessionId;
+
+/// How many logins are followed, each of which has replaced the one before.
+const MOST_LOGINS: usize = 32;
+
+/// A session that a login is to replace, as it was last seen.
+#[derive(Clone)]
+pub(super) struct Former {
+    pub key: StorageKey,
+    pub version: Version,
+    pub owner: Option<OwnerKey>,
+    secrets: Secrets,
+    trail: Trail,
+    /// The id that the request has found it under. Without one it is another login's.
+    shown: Option<SessionId>,
+}
+
+/// What a record says of its session now.
+enum Found {
+    /// The login that has replaced it.
+    Replaced(StorageKey),
+    Session(Box<Former>),
+}
+
+/// What somebody else has made of a session that was to be replaced.
+pub(super) enum Meanwhile {
+    /// It has ended, or a login has replaced it.
+    Over,
+    /// The session to replace is another login's, or was, and has been written since.
+    Another(Former),
+    /// The request's own was written, by somebody who left the client's id alone.
+    Written(Former, Arc<Tracked<Located>>),
+    /// The request's own goes on under an id that another request was given.
+    Renewed(Former),
+}
+
+impl Former {
+    /// The session that a request has found.
+    pub fn of(place: &Located) -> Self {
+        let Located { id, key, version, owner, secrets, trail, .. } = place.clone();
+        Self { key, version, owner, secrets, trail, shown: Some(id) }
+    }
+}
+
+impl Job<'_> {
+    /// Waits for the other logins of this process over the session that a login has
+    /// replaced, so that none is refused because of one that is under way.
+    pub(super) async fn queue_of_logins(&self, records: &Records<'_>) -> Option<KeyedGuard> {
+        let replaced = records.sessions.replaced.as_ref()?;
+        if replaced.successor.is_none() || self.tracker.owner_limit.is_none() {
+            return None;
+        }
+        let (id, _) = &replaced.forms;
+        self.queue(&self.commit.definition.namespace.record(&id.locator())).await
+    }
+
+    /// The session in whose place a login of this owner comes, if what the request has
+    /// shown is replaced already.
+    pub(super) async fn successor_of_replaced(
+        &self,
+        records: &Records<'_>,
+        owner: Option<&OwnerKey>,
+    ) -> Result<Option<Former>, SessionError> {
+        let replaced = records.sessions.replaced.as_deref();
+        match replaced.and_then(|replaced| replaced.successor.clone()) {
+            Some(by) => self.successor(by, owner).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Of several logins of one owner over one session, each comes in the place of the
+    /// one before, where there is a limit. Follows them to the session that lives. That
+    /// of another owner is none.
+    async fn successor(
+        &self,
+        mut by: StorageKey,
+        owner: Option<&OwnerKey>,
+    ) -> Result<Option<Former>, SessionError> {
+        if self.tracker.owner_limit.is_none() || owner.is_none() {
+            return Ok(None);
+        }
+        for _ in 0..MOST_LOGINS {
+            match self.find_under(&by).await? {
+                Some(Found::Replaced(next)) => by = next,
+                Some(Found::Session(last)) => {
+                    return Ok(Some(*last).filter(|last| last.owner.as_ref() == owner));
+                }
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The successor of a session that a login of this owner was to replace, if another
+    /// one has.
+    pub(super) async fn successor_of(
+        &self,
+        old: &Former,
+        owner: Option<&OwnerKey>,
+    ) -> Result<Option<Former>, SessionError> {
+        match self.find_under(&old.key).await? {
+            Some(Found::Replaced(by)) => self.successor(by, owner).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// What stands under a key, past every cache.
+    async fn find_under(&self, key: &StorageKey) -> Result<Option<Found>, StorageError> {
+        let (storage, now) = (&self.tracker.server.storage, self.commit.moment.now);
+        let record = read_present(&**storage, key, now).await?;
+        Ok(record.and_then(|record| self.found(key, record, None)))
+    }
+
+    fn found(&self, key: &StorageKey, record: Record, shown: Option<SessionId>) -> Option<Found> {
+        let (definition, now) = (self.commit.definition, self.commit.moment.now);
+        let (version, owner) = (record.version, record.owner.clone());
+        let Opened { envelope, .. } =
+            record::open_any(definition, &self.tracker.server, key, record, now)?;
+        let (secrets, trail) = (envelope.secrets, envelope.trail);
+        match envelope.state {
+            State::Replaced(by) => Some(Found::Replaced(by)),
+            State::Session => {
+                let key = key.clone();
+                let there = Former { key, version, owner, secrets, trail, shown };
+                Some(Found::Session(Box::new(there)))
+            }
+            State::Claim(_) => None,
+        }
+    }
+
+    /// What is there after a conflict, for a login of this owner.
+    pub(super) async fn look_again(
+        &self,
+        old: &Former,
+        owner: Option<&OwnerKey>,
+    ) -> Result<Meanwhile, SessionError> {
+        let (commit, server) = (self.commit, &self.tracker.server);
+        commit.conflicted.store(true, Ordering::Relaxed);
+        if Instant::now() >= commit.deadline {
+            return Err(SessionError::Conflict);
+        }
+        let now = commit.moment.now;
+        let Some(record) = read_present(&*server.storage, &old.key, now).await? else {
+            return Ok(Meanwhile::Over);
+        };
+        if let Some(id) = &old.shown
+            && let (key, record) = (old.key.clone(), record.clone())
+            && let Some(Stands::Session(found)) =
+                super::session(commit.definition, server, id, key, record, now)
+        {
+            let written = Former { shown: old.shown.clone(), ..Former::of(&found.place) };
+            return Ok(Meanwhile::Written(written, Arc::from(found)));
+        }
+        Ok(match self.found(&old.key, record, old.shown.clone()) {
+            Some(Found::Replaced(by)) => {
+                self.successor(by, owner).await?.map_or(Meanwhile::Over, Meanwhile::Another)
+            }
+            Some(Found::Session(there)) if old.shown.is_some() => Meanwhile::Renewed(*there),
+            Some(Found::Session(there)) => Meanwhile::Another(*there),
+            None => Meanwhile::Over,
+        })
+    }
+
+    /// Replaces the old session by the one under `new`.
+    pub(super) async fn replace_by(
+        &self,
+        old: &Former,
+        new: &StorageKey,
+    ) -> Result<Update, SessionError> {
+        let left = self.left_of(old, new)?;
+        let (storage, now) = (&self.tracker.server.storage, self.commit.moment.now);
+        let update = storage.update(&old.key, old.version, left, now);
+        match self.answer_to(update).await {
+            // A record that cannot be read back is none.
+            Err(StorageError::Corrupt(_)) => Ok(Update::Missing),
+            Err(_) if self.is_replaced_by(old, new).await => Ok(Update::Updated),
+            answer => Ok(answer?),
+        }
+    }
+
+    /// What a login that begins under `new` leaves of the old session.
+    pub(super) fn left_of(&self, old: &Former, new: &StorageKey) -> Result<Record, SessionError> {
+        let Commit { core, definition, moment, .. } = self.commit;
+        let storage = &*self.tracker.server.storage;
+        let trail = self.trail_after(storage, &old.trail, old.version);
+        record::replaced(core, definition, &old.secrets, trail, new, moment.now)
+    }
+
+    /// Whether the swap of a login was applied although no answer said so. If that is
+    /// not known either, it counts as not applied.
+    pub(super) async fn is_replaced_by(&self, old: &Former, new: &StorageKey) -> bool {
+        let found = self.find_under(&old.key).await;
+        matches!(found, Ok(Some(Found::Replaced(by))) if by == *new)
+    }
+
+    /// The answer to the swap of a login. A part of the time is left to find out what
+    /// became of it, if no answer comes.
+    pub(super) async fn answer_to<R>(
+        &self,
+        swap: impl Future<Output = Result<R, StorageError>> + Send,
+    ) -> Result<R, StorageError> {
+        let left = self.commit.deadline.saturating_duration_since(Instant::now());
+        let patience = self.commit.deadline - left / 4;
+        within(patience, pin!(swap)).await.unwrap_or_else(|| Err(no_answer()))
+    }
+}
