@@ -68,7 +68,6 @@ mod the_rules_hold {
         for_renew_and_an_attacker: renewed_attacked();
         for_a_double_click: double_click();
         for_a_login_whose_answer_is_lost: lost_login();
-        for_a_login_and_a_clear: cleared();
         for_a_login_a_clear_and_a_write: cleared_and_written();
         for_a_client_without_a_session: fresh();
         for_logins_that_fail: failing();
