@@ -8,23 +8,18 @@ use figment::Figment;
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
+use super::format::format;
 use super::summary::summary;
 use super::{SessionsFairing, open, reload};
 use crate::by_id::{ById, Identity, Server};
 use crate::by_value::{ByValue, Revocation};
 use crate::codec::Codec;
-use crate::config::{
-    self, KtorConfig, KtorKeys, KtorTransform, Registered, SessionConfig, StorageConfig,
-    TransportConfig,
-};
-use crate::crypto::keys::{Binding, TransportBinding};
-use crate::crypto::mac::Mac;
+use crate::config::{self, Registered, SessionConfig, StorageConfig, TransportConfig};
 use crate::definition::{Core, Definition, Pace, Reload, Report, Tracker};
-use crate::ktor::{Cipher, Ktor, Serializer, Transform};
+use crate::ktor::Serializer;
 use crate::namespace::Namespace;
 use crate::request::plan::Policy;
 use crate::storage::{Cached, Directory, KtorDirectory, Memory, SessionStorage, StorageError};
-use crate::token::{CsrfKeys, Format, Kind, Sealer};
 use crate::transport::{CookieTransport, HeaderTransport, LONGEST_COOKIE, SessionTransport};
 
 /// Everything the requests will need, or every problem found.
@@ -82,55 +77,6 @@ pub(super) fn registered(fairing: &SessionsFairing) -> Registered {
         transports: names(&fairing.transports),
         transformers: names(&fairing.transformers),
     }
-}
-
-/// What seals and opens a session's tokens, with every key prepared.
-pub(super) fn format(app: &str, name: &str, config: &SessionConfig) -> Result<Format, String> {
-    let transport = match &config.transport {
-        TransportConfig::Cookie(_) => TransportBinding::Cookie,
-        TransportConfig::Header => TransportBinding::Header,
-        TransportConfig::Custom(transport) => TransportBinding::Custom(transport),
-    };
-    let binding = Binding { app, session: name, transport };
-    let csrf_keys = if config.keys.is_empty() { &config.csrf_keys } else { &config.keys };
-    let ktor = config.ktor.as_ref().map(ktor).transpose()?;
-    if config.writes_ktor
-        && let Some(ktor) = ktor
-    {
-        let csrf = CsrfKeys::ktor(&binding, csrf_keys).ok_or(UNDERIVABLE)?;
-        return Ok(Format::ktor(ktor, csrf));
-    }
-    let kind = match config.storage {
-        Some(_) => Kind::id(config.protect),
-        None => Kind::payload(config.protect),
-    };
-    let native = Sealer::new(&binding, kind, config.suite, &config.keys)?;
-    let csrf = CsrfKeys::native(&binding, kind, config.suite, csrf_keys).ok_or(UNDERIVABLE)?;
-    Ok(Format::native(native, ktor, csrf))
-}
-
-const UNDERIVABLE: &str = "the keys of CSRF tokens cannot be derived";
-
-/// Ktor's transformers, a chain for each entry of the list of keys.
-fn ktor(config: &KtorConfig) -> Result<Ktor, String> {
-    let chain = |keys: &KtorKeys| -> Option<Vec<Transform>> {
-        let mac = Mac::new(config.mac, keys.sign.bytes())?;
-        let step = |step: &KtorTransform| match (step, &keys.encrypt) {
-            (KtorTransform::Mac, _) => Some(Transform::Mac(Box::new(mac.clone()))),
-            (KtorTransform::Encrypt, key) => {
-                let key = key.as_ref()?.bytes();
-                Cipher::new(key, mac.clone(), config.backward_compatible_read)
-                    .map(|cipher| Transform::Encrypt(Box::new(cipher)))
-            }
-        };
-        config.transform.iter().map(step).collect()
-    };
-    let chains: Option<Vec<_>> = config.keys.iter().map(chain).collect();
-    let mut chains = chains.ok_or("Ktor's keys do not fit its algorithms")?;
-    if config.transform.is_empty() {
-        chains.push(Vec::new());
-    }
-    Ok(Ktor::new(chains, config.cookie_encoding, config.serializer))
 }
 
 fn names<T>(parts: &HashMap<String, T>) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! [`SessionsFairing`]: launch, response, shutdown.
 
 mod caching;
+mod format;
 mod launch;
 mod open;
 mod reload;

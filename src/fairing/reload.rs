@@ -16,7 +16,7 @@ use figment::Figment;
 use rocket::{Shutdown, error, info, warn};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::launch::format;
+use super::format::format;
 use crate::config::{self, KeyReload, Registered};
 use crate::definition::{Definition, Pace, Reload};
 use crate::expiry::Timestamp;

@@ -1,7 +1,7 @@
 //! The keys of CSRF tokens. `docs/formats.md` has the bytes.
 
-use super::Kind;
 use super::key::{SIGNATURE_SUITE, suite_name};
+use super::kind::Kind;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::{Binding, KeyMaterial, Purpose, Roots};
 use crate::crypto::mac::{Mac, MacAlgorithm};

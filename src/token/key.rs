@@ -1,6 +1,6 @@
 //! The prepared keys of one session.
 
-use super::Kind;
+use super::kind::Kind;
 use crate::crypto::aead::{ContentKey, Suite};
 use crate::crypto::keys::{Binding, KeyMaterial, Purpose, Roots};
 use crate::crypto::mac::{Mac, MacAlgorithm};

@@ -9,6 +9,7 @@ mod csrf;
 mod format;
 mod id;
 mod key;
+mod kind;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,8 +18,8 @@ pub(crate) use csrf::CsrfKeys;
 pub(crate) use format::{Format, NO_CSRF_KEY, Read};
 pub use id::{InvalidSessionId, SessionId};
 use key::{Key, Lock};
+pub(crate) use kind::Kind;
 
-use crate::config::Protect;
 use crate::crypto::Random;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::{Binding, KeyMaterial};
@@ -34,44 +35,6 @@ const HEADER: usize = 6;
 const PAYLOAD_HEADER: usize = 74;
 const ID_LEN: usize = 32;
 const SIGNATURE: usize = 32;
-
-/// What the tokens of a definition hold and how; their second byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Kind {
-    EncryptedPayload = 1,
-    SignedPayload = 2,
-    SignedId = 3,
-    PlainPayload = 4,
-    PlainId = 5,
-}
-
-impl Kind {
-    /// Of tokens that carry the session itself.
-    pub const fn payload(protect: Protect) -> Self {
-        match protect {
-            Protect::Encrypt => Self::EncryptedPayload,
-            Protect::Sign => Self::SignedPayload,
-            Protect::None => Self::PlainPayload,
-        }
-    }
-
-    /// Of tokens that carry an id; there is nothing in it to encrypt.
-    pub const fn id(protect: Protect) -> Self {
-        match protect {
-            Protect::Encrypt | Protect::Sign => Self::SignedId,
-            Protect::None => Self::PlainId,
-        }
-    }
-
-    const fn is_id(self) -> bool {
-        matches!(self, Self::SignedId | Self::PlainId)
-    }
-
-    const fn is_plain(self) -> bool {
-        matches!(self, Self::PlainPayload | Self::PlainId)
-    }
-}
 
 /// What a payload token says beside the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

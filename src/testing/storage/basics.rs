@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::case::{Case, Check, cases, holds};
 use super::subject::{FREE, LIFE, NOW, Subject, at, failed, key, owned_by, owner, record};
-use super::{Case, Check, cases, holds};
 use crate::storage::{
     Create, Generation, Invalidate, OwnerGuard, OwnerLimit, OwnerLimitPolicy, Record, Refused,
     StorageKey, Update, Version,

@@ -1,7 +1,7 @@
 //! Touch, expiry and purge, at given times.
 
+use super::case::{Case, Check, cases, holds};
 use super::subject::{FREE, NOW, Subject, at, failed, key, owner, record};
-use super::{Case, Check, cases, holds};
 use crate::storage::{Create, Record, Timestamp, Touch, Update};
 
 cases! {

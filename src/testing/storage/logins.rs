@@ -1,8 +1,8 @@
 //! A login takes the place of a session: the two writes of `succeed`, and the limit
 //! where one session replaces another.
 
+use super::case::{Case, Check, cases, holds};
 use super::subject::{FREE, LIFE, NOW, Subject, at, failed, key, owned_by, owner, record};
-use super::{Case, Check, cases, holds};
 use crate::storage::{
     Create, OwnerGuard, OwnerLimit, OwnerLimitPolicy, Record, Refused, Succeed, Update,
 };

@@ -1,7 +1,7 @@
 //! What arrives after the end of its record, and the marks that keep it out.
 
+use super::case::{Case, Check, cases, holds};
 use super::subject::{FREE, LIFE, NOW, Subject, at, failed, key, owned_by, owner, record};
-use super::{Case, Check, cases, holds};
 use crate::storage::{
     Create, Invalidate, OwnerGuard, OwnerLimit, OwnerLimitPolicy, Record, Refused, Timestamp,
     Touch, Update, Version,

@@ -25,6 +25,7 @@
 //! ```
 
 mod basics;
+mod case;
 mod expiry;
 mod faulty;
 mod logins;
@@ -37,44 +38,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use case::Case;
 pub use faulty::{Fault, Faulty, Operation};
-use rocket::futures::future::BoxFuture;
 use subject::Subject;
 
 use crate::storage::SessionStorage;
 
 /// No case waits for anything but the storage.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// What a case found: nothing, or how the promise broke.
-type Check = Result<(), String>;
-
-/// One promise and how to try it.
-struct Case {
-    name: &'static str,
-    promise: &'static str,
-    run: fn(Subject) -> BoxFuture<'static, Check>,
-}
-
-/// A table of cases; each is an async function of the same name.
-macro_rules! cases {
-    ($table:ident; $($name:ident: $promise:literal,)*) => {
-        pub(super) const $table: &[Case] = &[
-            $(Case { name: stringify!($name), promise: $promise, run: |subject| Box::pin($name(subject)) },)*
-        ];
-    };
-}
-
-/// Says how a promise broke, unless it holds.
-macro_rules! holds {
-    ($condition:expr, $($what:tt)+) => {
-        if !$condition {
-            return Err(format!($($what)+));
-        }
-    };
-}
-
-use {cases, holds};
 
 /// A promise that a storage did not keep.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The index of owners: it names what lives, and nothing else.
 
+use super::case::{Case, Check, cases, holds};
 use super::subject::{FREE, LIFE, NOW, Subject, at, failed, key, owned_by, owner, record};
-use super::{Case, Check, cases, holds};
 use crate::storage::{
     Create, OwnerGuard, OwnerKey, OwnerLimit, OwnerLimitPolicy, Record, Refused, StorageKey,
 };

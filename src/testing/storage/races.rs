@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rocket::futures::future::{join, join_all, poll_immediate};
 use tokio::sync::Barrier;
 
+use super::case::{Case, Check, cases, holds};
 use super::logins::replacing;
 use super::subject::{FREE, LIFE, NOW, Subject, at, failed, key, owned_by, owner, record};
-use super::{Case, Check, cases, holds};
 use crate::storage::{
     Create, OwnerGuard, OwnerLimit, OwnerLimitPolicy, Record, Refused, Succeed, Update,
 };

@@ -1,0 +1,41 @@
+//! What a token holds, and how it is protected.
+
+use crate::config::Protect;
+
+/// What the tokens of a definition hold and how; their second byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    EncryptedPayload = 1,
+    SignedPayload = 2,
+    SignedId = 3,
+    PlainPayload = 4,
+    PlainId = 5,
+}
+
+impl Kind {
+    /// Of tokens that carry the session itself.
+    pub const fn payload(protect: Protect) -> Self {
+        match protect {
+            Protect::Encrypt => Self::EncryptedPayload,
+            Protect::Sign => Self::SignedPayload,
+            Protect::None => Self::PlainPayload,
+        }
+    }
+
+    /// Of tokens that carry an id; there is nothing in it to encrypt.
+    pub const fn id(protect: Protect) -> Self {
+        match protect {
+            Protect::Encrypt | Protect::Sign => Self::SignedId,
+            Protect::None => Self::PlainId,
+        }
+    }
+
+    pub const fn is_id(self) -> bool {
+        matches!(self, Self::SignedId | Self::PlainId)
+    }
+
+    pub const fn is_plain(self) -> bool {
+        matches!(self, Self::PlainPayload | Self::PlainId)
+    }
+}
