@@ -46,6 +46,11 @@ impl Job<'_> {
         let mut old = session.place.clone();
         guard.replaces = Some(old.key.clone());
         loop {
+            // The request may have dropped the login while this waited.
+            if !self.commit.changes.are_wanted() {
+                records.unwanted();
+                return Ok(None);
+            }
             let ends_others = self.commit.asked.login && !records.sessions.others.is_empty();
             let over = (!ends_others).then_some(&old);
             let id = self.commit.changes.id()?;
