@@ -4,7 +4,7 @@
 
 use crate::app::REPLACED;
 use crate::choices::Choices;
-use crate::kept::{Kept, Login, Names, Presented, Times, Token};
+use crate::kept::{Kept, Login, Names, Presented, Token};
 use crate::logins::Rest;
 use crate::scenario::{Fault, Owner, Place, Settings};
 use crate::trace::Failure;
@@ -36,7 +36,7 @@ pub struct Model {
     /// How often `revoke_owner` came.
     pub revocations: u32,
     /// The answer to a write that was applied is lost.
-    unanswered: bool,
+    pub unanswered: bool,
     numbers: usize,
 }
 
@@ -66,7 +66,7 @@ impl Model {
     }
 
     /// Whether an end from elsewhere reaches the session.
-    fn can_end(&self) -> bool {
+    pub fn can_end(&self) -> bool {
         self.settings.place != Place::Client
     }
 
@@ -102,7 +102,7 @@ impl Model {
     }
 
     /// What this id stands for, if a login has replaced its session, or a renewal the id.
-    fn replaced(&self, session: usize, id: usize) -> Option<Replaced> {
+    pub fn replaced(&self, session: usize, id: usize) -> Option<Replaced> {
         let kept = self.sessions[session];
         if !self.is_kept(&kept) {
             return None;
@@ -234,15 +234,13 @@ impl Model {
         if view.unsettled.is_some() {
             return committed;
         }
-        if committed.is_ok() && self.lost_answer().is_err() {
-            // It is applied, and counts once, whenever the request finds out.
-            return Err(Failure::Storage);
-        }
         if matches!(committed, Err(Failure::Ended)) {
             // Its owner was revoked meanwhile. Tried again, it would outlive that. A
             // session that was this owner's before is over with it.
             let owner = before.value.map(|value| value.owner);
-            view.found = view.found.filter(|found| Some(found.value.owner) != owner);
+            if view.found.is_some_and(|found| Some(found.value.owner) == owner) {
+                view.loses();
+            }
             view.is_refused();
         } else if committed.is_err() {
             // A session that did not begin begins under another id, if it still does.
@@ -305,206 +303,5 @@ impl Model {
             return self.touch(view, &found, failed);
         }
         self.replace(view, &found)
-    }
-
-    /// The session is over already. Whether a write is tried all the same, and fails
-    /// where writes do, is open.
-    fn tries_in_vain(&mut self) -> bool {
-        let fault = matches!(self.writes, Some(Fault::Down | Fault::LostAnswer));
-        fault && self.choices.choose(2) == 1
-    }
-
-    /// A change of the session that was found, on top of what it holds now. If
-    /// it is over, the change is dropped.
-    fn replace(&mut self, view: &mut View, found: &Found) -> Result<(), Failure> {
-        let mut again = self.find_again(found);
-        let on_server = self.settings.place.on_server();
-        let expired = again.is_none() && !on_server && !self.sessions[found.session].ended;
-        if expired && self.choices.choose(2) == 1 {
-            // Whether a request goes on with what it has let expire itself, is open.
-            again = Some(*found);
-        }
-        if again.is_none() && !(self.settings.place.on_server() && self.tries_in_vain()) {
-            self.write_in_vain()?;
-            match self.replaced(found.session, found.names.id) {
-                Some(replaced) => view.stands_replaced(replaced),
-                None => view.loses(),
-            }
-            view.drops();
-            return Ok(());
-        }
-        // What is written if nobody else wrote, or on top of it.
-        let unanswered = matches!(self.writes, Some(Fault::Down | Fault::LostAnswer));
-        let again_seen = again.map_or(0, |again| again.times.seen);
-        let again = again.filter(|_| !unanswered).unwrap_or(*found);
-        if again.writes != found.writes {
-            // The first try met a conflict, and was the first write.
-            self.writes = self.writes.map(Fault::later);
-        }
-        // So may the next one, whose answer is lost.
-        let lost = again.writes != found.writes && self.writes == Some(Fault::LostAnswer);
-        let overtaken_again = lost && self.choices.choose(2) == 1;
-        let value = view.on_top_of(again.value);
-        let renews = view.pending.renew;
-        let lifetime = view.pending.lifetime.unwrap_or(again.times.lifetime);
-        let Pending { base, updates, .. } = view.pending;
-        if base.is_none() && updates == 0 && !renews && lifetime == again.times.lifetime {
-            // Somebody else has renewed it.
-            (view.found, view.value) = (Some(again), Some(value));
-            return self.touch(view, &again, false);
-        }
-        let resends = lifetime != again.times.lifetime;
-        // Whether a use that another request writes down at the same moment counts, is
-        // open if this one is no use.
-        let present = again_seen.max(again.times.seen);
-        let overtaken = view.skips && present != found.times.seen;
-        let seen = match view.skips {
-            true if overtaken && self.choices.choose(2) == 1 => found.times.seen,
-            true => present,
-            false => self.now.max(again.times.seen),
-        };
-        let times = Times { seen, lifetime, ..again.times };
-        let kept = self.sessions[found.session];
-        let names = match view.planned.filter(|_| renews) {
-            Some(names) => names,
-            None if renews => self.names(),
-            None => again.names,
-        };
-        if !self.settings.place.on_server() {
-            if renews && self.can_end() {
-                self.write()?;
-            }
-            self.seal(view, Found { names, value, times, ..again }, renews);
-            return Ok(());
-        }
-        let previous = renews.then_some((kept.names.id, self.now)).or(kept.previous);
-        let after =
-            Kept { value, times, previous, names: if renews { names } else { kept.names }, ..kept };
-        let sends = renews || resends;
-        let mut write = self.write_of(view, Found { names, ..again }, after, sends);
-        write.renews = renews;
-        write.overtaken = overtaken_again;
-        self.swap(view, *found, write)?;
-        view.has_written(write.found);
-        if write.sends {
-            view.sends_token(self.now, self.settings.place);
-        }
-        Ok(())
-    }
-
-    /// Seals a client session's next token. After a renewal another one stands for it.
-    fn seal(&mut self, view: &mut View, mut next: Found, renews: bool) {
-        let ends_old = self.can_end();
-        let Found { value, times, names, .. } = next;
-        if renews {
-            let kept = &mut self.sessions[next.session];
-            kept.ended = ends_old;
-            let kept = Kept { value, times, names, previous: None, ended: false, ..*kept };
-            self.sessions.push(kept);
-            next.session = self.sessions.len() - 1;
-            view.begun.push(Presented::new(next.session));
-        }
-        view.has_written(next);
-        view.sends_token(self.now, self.settings.place);
-    }
-
-    /// Refreshes an expiry that is due, or as it was asked for.
-    fn touch(&mut self, view: &mut View, found: &Found, failed: bool) -> Result<(), Failure> {
-        let asked = view.touches();
-        let due = !view.skips && found.times.touch_due(self.now, self.settings.place);
-        if !asked && (failed || !due) {
-            view.is_done();
-            return Ok(());
-        }
-        let touched = self.touch_once(view, found);
-        if self.unanswered && !asked {
-            view.found = Some(*found);
-        }
-        if asked {
-            if !touched? {
-                view.is_lost();
-            }
-            return Ok(());
-        }
-        // Nobody asked for it: a failure changes nothing.
-        self.unanswered = false;
-        view.is_done();
-        // Whether a request that changes nothing learns of an end, is open.
-        let on_server = self.settings.place.on_server();
-        let learns = if on_server || touched == Ok(true) { 0 } else { self.choices.choose(3) };
-        if learns > 0 {
-            view.is_lost();
-            view.lost = learns == 2;
-        }
-        Ok(())
-    }
-
-    /// Says whether the session lives. On the server the record counts, whatever its
-    /// id is by now.
-    fn touch_once(&mut self, view: &mut View, found: &Found) -> Result<bool, Failure> {
-        let on_server = self.settings.place.on_server();
-        let kept = self.sessions[found.session];
-        let lives = if on_server { self.is_kept(&kept) } else { self.find_again(found).is_some() };
-        if !lives {
-            self.write_in_vain()?;
-            return Ok(false);
-        }
-        if on_server {
-            self.write()?;
-            let kept = &mut self.sessions[found.session].times;
-            kept.seen = kept.seen.max(self.now);
-        }
-        let times = Times { seen: self.now.max(found.times.seen), ..found.times };
-        view.has_written(Found { times, ..*found });
-        if !on_server {
-            view.sends_token(self.now, self.settings.place);
-        }
-        Ok(true)
-    }
-
-    /// `refresh()`: reads again, and the pending changes stay on top.
-    pub fn refresh(&mut self, view: &mut View) {
-        if self.settle(view, true) == Ok(false) {
-            return;
-        }
-        let Some(found) = view.found else { return };
-        let again = self.find_again(&found);
-        if view.pending.ended {
-            // Nothing to see now; whether it reads shows in a `discard` later.
-            if self.choices.choose(2) == 0 {
-                view.found = again;
-                let replaced = self.replaced(found.session, found.names.id);
-                if let Some(replaced) = replaced.filter(|_| again.is_none()) {
-                    view.stands_replaced(replaced);
-                }
-            }
-            return;
-        }
-        match again {
-            Some(again) => {
-                if again.names != found.names {
-                    view.planned = None;
-                }
-                view.value = Some(view.on_top_of(again.value));
-                view.found = Some(again);
-            }
-            None => self.is_gone(view, &found),
-        }
-    }
-
-    /// A `refresh` does not find the session any more.
-    fn is_gone(&self, view: &mut View, found: &Found) {
-        let begins = view.begins_another();
-        match self.replaced(found.session, found.names.id) {
-            Some(replaced) => view.stands_replaced(replaced),
-            None => view.loses(),
-        }
-        if begins {
-            view.planned = None;
-        } else if view.pending == Pending::default() {
-            view.value = None;
-        } else {
-            view.drops();
-        }
     }
 }

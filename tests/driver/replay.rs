@@ -3,18 +3,11 @@
 use crate::app::count_of;
 use crate::check::{Aspect, Check, Stop};
 use crate::kept::Token;
+use crate::meanwhile::Happened;
 use crate::preparation::{Prepare, Show, preparation};
 use crate::scenario::*;
 use crate::trace::*;
 use crate::view::{Sends, View};
-
-/// A request's state, and its salt.
-type Caller<'a> = (&'a mut View, u32);
-/// What the request drops its changes with.
-const DROPS: [Meanwhile; 2] = [Meanwhile::Own(Call::Clear), Meanwhile::Own(Call::Discard)];
-
-/// Something that was to happen and did.
-type Happened<'a> = (Meanwhile, &'a Nested);
 
 impl Check {
     pub fn run(&mut self, scenario: &Scenario, record: &Record) -> Result<(), Stop> {
@@ -98,13 +91,23 @@ impl Check {
     }
 
     /// One request, from its load to its response.
-    fn request(&mut self, scenario: &Scenario, trace: &Trace, shown: &[Show]) -> Result<(), Stop> {
+    pub fn request(
+        &mut self,
+        scenario: &Scenario,
+        trace: &Trace,
+        shown: &[Show],
+    ) -> Result<(), Stop> {
         let view = self.begin(scenario, trace, shown)?;
         self.end(scenario, trace, view, shown)
     }
 
     /// What a request finds, and its calls.
-    fn begin(&mut self, scenario: &Scenario, trace: &Trace, shown: &[Show]) -> Result<View, Stop> {
+    pub fn begin(
+        &mut self,
+        scenario: &Scenario,
+        trace: &Trace,
+        shown: &[Show],
+    ) -> Result<View, Stop> {
         let tokens = shown.iter().filter_map(|show| self.tokens.get(&show.token()?));
         let tokens: Vec<Token> = tokens.copied().collect();
         let mut view = View::new(!shown.is_empty(), None, Vec::new());
@@ -171,154 +174,8 @@ impl Check {
         self.seen(place, view, trace.seen)
     }
 
-    /// Does something; what has happened meanwhile comes either before or after it.
-    fn around(
-        &mut self,
-        (view, salt): Caller<'_>,
-        happened: &[Happened<'_>],
-        shown: &[Show],
-        effect: impl FnOnce(&mut Self, &mut View),
-    ) -> Result<(), Stop> {
-        let is_own = |(what, _): &Happened<'_>| matches!(what, Meanwhile::Own(_));
-        let (own, others): (Vec<_>, Vec<_>) = happened.iter().copied().partition(is_own);
-        let drops = |(what, _): &Happened<'_>| DROPS.contains(what);
-        let dropping = own.iter().any(drops);
-        // Its own calls and those of others are each in order.
-        let own = own.split_at(self.model.choices.choose(own.len() + 1));
-        let others = others.split_at(others.len() - self.model.choices.choose(others.len() + 1));
-        let revokes = others.0.iter().any(|(what, _)| matches!(what, Meanwhile::Revoke(_)));
-        if let Some(value) = view.value
-            && revokes
-            && others.0.len() > 1
-            && self.model.choices.choose(2) == 1
-        {
-            // It has asked for the owner before.
-            self.model.guard(view, value.owner);
-        }
-        let mut under_way = Vec::new();
-        let logs_in =
-            |(what, _): &Happened<'_>| matches!(what, Meanwhile::Request(_, Call::Login(_)));
-        let limited = self.model.settings.limit != Limit::None;
-        for happened in others.0 {
-            if limited && logs_in(happened) {
-                self.model.ends_first(view);
-            }
-            match self.spans(*happened, shown)? {
-                Some(request) => under_way.push(request),
-                None => self.nested((view, salt), *happened, shown)?,
-            }
-        }
-        for happened in own.0 {
-            self.nested((view, salt), *happened, shown)?;
-        }
-        let (own, others) = self.between((view, salt), (own.1, others.1), shown)?;
-        let revokes = others.iter().any(|(what, _)| matches!(what, Meanwhile::Revoke(_)));
-        self.model.revoking = revokes && self.model.choices.choose(2) == 1;
-        let tells = revokes || limited && others.iter().any(logs_in);
-        (self.model.tells, self.model.revokes) = (tells, revokes);
-        self.model.dropping = dropping && !own.iter().any(drops);
-        effect(self, view);
-        (self.model.revoking, self.model.revokes) = (false, false);
-        (self.model.tells, self.model.dropping) = (false, false);
-        self.model.writes = Some(Fault::None);
-        for happened in own.iter().chain(others) {
-            if tells && self.model.may_complete() {
-                self.model.completes();
-            }
-            // A request under way ends before or after what else comes then.
-            let ends = self.model.choices.choose(under_way.len() + 1);
-            for (scenario, trace, view) in under_way.drain(..ends) {
-                self.end(&scenario, trace, view, shown)?;
-            }
-            match self.spans(*happened, shown)? {
-                Some(request) => under_way.push(request),
-                None => self.nested((view, salt), *happened, shown)?,
-            }
-        }
-        for (scenario, trace, view) in under_way {
-            self.end(&scenario, trace, view, shown)?;
-        }
-        if tells {
-            self.model.completes();
-        }
-        Ok(())
-    }
-
-    /// What happens after a write that was not answered is sent again, and before what
-    /// comes next. Gives what is left to happen.
-    fn between<'a, 'b>(
-        &mut self,
-        (view, salt): Caller<'_>,
-        (own, others): (&'a [Happened<'b>], &'a [Happened<'b>]),
-        shown: &[Show],
-    ) -> Result<(&'a [Happened<'b>], &'a [Happened<'b>]), Stop> {
-        let in_two = view.unsettled.is_some() && !(own.is_empty() && others.is_empty());
-        if !in_two || self.model.choices.choose(2) == 0 {
-            return Ok((own, others));
-        }
-        view.failure = self.model.settle(view, false).err();
-        let own = own.split_at(self.model.choices.choose(own.len() + 1));
-        let others = others.split_at(self.model.choices.choose(others.len() + 1));
-        for happened in own.0.iter().chain(others.0) {
-            self.nested((view, salt), *happened, shown)?;
-        }
-        Ok((own.1, others.1))
-    }
-
-    /// A request that began before an operation of another one, or before another
-    /// request, may end after it.
-    fn spans<'a>(
-        &mut self,
-        (what, nested): Happened<'a>,
-        shown: &[Show],
-    ) -> Result<Option<(Scenario, &'a Trace, View)>, Stop> {
-        let (Meanwhile::Request(_, call), Nested::Request(trace)) = (what, nested) else {
-            return Ok(None);
-        };
-        if !trace.late || self.model.choices.choose(2) == 0 {
-            return Ok(None);
-        }
-        let scenario = Scenario::other(self.model.settings, call);
-        let mut view = self.begin(&scenario, trace, of_others(shown))?;
-        if let Call::Login(owner) = call
-            && self.model.choices.choose(2) == 1
-        {
-            // What it waits for comes after it has asked for its owner.
-            self.model.guard(&mut view, owner);
-        }
-        Ok(Some((scenario, trace, view)))
-    }
-
-    /// Something beside the request.
-    fn nested(
-        &mut self,
-        (view, salt): Caller<'_>,
-        (what, nested): Happened<'_>,
-        shown: &[Show],
-    ) -> Result<(), Stop> {
-        match (what, nested) {
-            (Meanwhile::Request(_, call), Nested::Request(trace)) => {
-                let chapter = std::mem::replace(&mut self.chapter, "meanwhile, ");
-                let scenario = Scenario::other(self.model.settings, call);
-                self.request(&scenario, trace, of_others(shown))?;
-                self.chapter = chapter;
-            }
-            (Meanwhile::Request(..), Nested::Done) => {}
-            (Meanwhile::Revoke(_), _) => self.model.revoke(Owner::Ann),
-            (Meanwhile::Wait(seconds), _) => self.model.now += seconds,
-            // Whether a value that is set while changes are dropped is dropped with them,
-            // is open. The request is told.
-            (Meanwhile::Own(Call::Set(_)), _) if view.lost && self.model.choices.choose(2) == 1 => {
-            }
-            (Meanwhile::Own(call), _) => {
-                self.model.call(view, call, salt + 900);
-            }
-        }
-        Ok(())
-    }
-
     /// The outcome of the handler, the commit, the response.
-    fn end(
+    pub fn end(
         &mut self,
         scenario: &Scenario,
         trace: &Trace,
@@ -373,14 +230,6 @@ impl Check {
 fn happened<'a>(during: &[During], traces: &'a [Option<Nested>]) -> Vec<Happened<'a>> {
     let pairs = during.iter().zip(traces);
     pairs.filter_map(|(during, trace)| Some((during.what, trace.as_ref()?))).collect()
-}
-
-/// Other requests show the first token that this one shows.
-fn of_others(shown: &[Show]) -> &[Show] {
-    match shown {
-        [Show::Token(_), ..] => &shown[..1],
-        _ => &[],
-    }
 }
 
 /// Whether the request may drop its changes: what it then sees of a write whose

@@ -126,6 +126,8 @@ pub struct View {
     pub said: Option<Lifetime>,
     /// `skip_touch`.
     pub skips: bool,
+    /// Not everything could be saved, and the request is about to drop what is left.
+    pub gives_up: bool,
 }
 
 /// What a session tells. Each of two expiries is right while a refresh of it is due.
@@ -164,6 +166,7 @@ impl View {
             max_age,
             said,
             skips,
+            gives_up: false,
         }
     }
 

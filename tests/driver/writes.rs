@@ -1,0 +1,162 @@
+//! A session that goes on, on the model: its writes and the refresh of its expiry.
+
+use crate::kept::{Kept, Presented, Times};
+use crate::model::Model;
+use crate::scenario::Fault;
+use crate::trace::Failure;
+use crate::view::{Found, Pending, View};
+
+impl Model {
+    /// The session is over already. Whether a write is tried all the same, and fails
+    /// where writes do, is open.
+    fn tries_in_vain(&mut self) -> bool {
+        let fault = matches!(self.writes, Some(Fault::Down | Fault::LostAnswer));
+        fault && self.choices.choose(2) == 1
+    }
+
+    /// A change of the session that was found, on top of what it holds now. If
+    /// it is over, the change is dropped.
+    pub fn replace(&mut self, view: &mut View, found: &Found) -> Result<(), Failure> {
+        let mut again = self.find_again(found);
+        let on_server = self.settings.place.on_server();
+        let expired = again.is_none() && !on_server && !self.sessions[found.session].ended;
+        if expired && self.choices.choose(2) == 1 {
+            // Whether a request goes on with what it has let expire itself, is open.
+            again = Some(*found);
+        }
+        if again.is_none() && !(self.settings.place.on_server() && self.tries_in_vain()) {
+            self.write_in_vain()?;
+            match self.replaced(found.session, found.names.id) {
+                Some(replaced) => view.stands_replaced(replaced),
+                None => view.loses(),
+            }
+            view.drops();
+            return Ok(());
+        }
+        // What is written if nobody else wrote, or on top of it.
+        let unanswered = matches!(self.writes, Some(Fault::Down | Fault::LostAnswer));
+        let again_seen = again.map_or(0, |again| again.times.seen);
+        let again = again.filter(|_| !unanswered).unwrap_or(*found);
+        if again.writes != found.writes {
+            // The first try met a conflict, and was the first write.
+            self.writes = self.writes.map(Fault::later);
+        }
+        // So may the next one, whose answer is lost.
+        let lost = again.writes != found.writes && self.writes == Some(Fault::LostAnswer);
+        let overtaken_again = lost && self.choices.choose(2) == 1;
+        let value = view.on_top_of(again.value);
+        let renews = view.pending.renew;
+        let lifetime = view.pending.lifetime.unwrap_or(again.times.lifetime);
+        let Pending { base, updates, .. } = view.pending;
+        if base.is_none() && updates == 0 && !renews && lifetime == again.times.lifetime {
+            // Somebody else has renewed it.
+            (view.found, view.value) = (Some(again), Some(value));
+            return self.touch(view, &again, false);
+        }
+        let resends = lifetime != again.times.lifetime;
+        // Whether a use that another request writes down at the same moment counts, is
+        // open if this one is no use.
+        let present = again_seen.max(again.times.seen);
+        let overtaken = view.skips && present != found.times.seen;
+        let seen = match view.skips {
+            true if overtaken && self.choices.choose(2) == 1 => found.times.seen,
+            true => present,
+            false => self.now.max(again.times.seen),
+        };
+        let times = Times { seen, lifetime, ..again.times };
+        let kept = self.sessions[found.session];
+        let names = match view.planned.filter(|_| renews) {
+            Some(names) => names,
+            None if renews => self.names(),
+            None => again.names,
+        };
+        if !self.settings.place.on_server() {
+            if renews && self.can_end() {
+                self.write()?;
+                self.lost_answer()?;
+            }
+            self.seal(view, Found { names, value, times, ..again }, renews);
+            return Ok(());
+        }
+        let previous = renews.then_some((kept.names.id, self.now)).or(kept.previous);
+        let after =
+            Kept { value, times, previous, names: if renews { names } else { kept.names }, ..kept };
+        let sends = renews || resends;
+        let mut write = self.write_of(view, Found { names, ..again }, after, sends);
+        write.renews = renews;
+        write.overtaken = overtaken_again;
+        self.swap(view, *found, write)?;
+        view.has_written(write.found);
+        if write.sends {
+            view.sends_token(self.now, self.settings.place);
+        }
+        Ok(())
+    }
+
+    /// Seals a client session's next token. After a renewal another one stands for it.
+    fn seal(&mut self, view: &mut View, mut next: Found, renews: bool) {
+        let ends_old = self.can_end();
+        let Found { value, times, names, .. } = next;
+        if renews {
+            let kept = &mut self.sessions[next.session];
+            kept.ended = ends_old;
+            let kept = Kept { value, times, names, previous: None, ended: false, ..*kept };
+            self.sessions.push(kept);
+            next.session = self.sessions.len() - 1;
+            view.begun.push(Presented::new(next.session));
+        }
+        view.has_written(next);
+        view.sends_token(self.now, self.settings.place);
+    }
+
+    /// Refreshes an expiry that is due, or as it was asked for.
+    pub fn touch(&mut self, view: &mut View, found: &Found, failed: bool) -> Result<(), Failure> {
+        let asked = view.touches();
+        let due = !view.skips && found.times.touch_due(self.now, self.settings.place);
+        if !asked && (failed || !due) {
+            view.is_done();
+            return Ok(());
+        }
+        let touched = self.touch_once(view, found);
+        if asked {
+            if !touched? {
+                view.is_lost();
+            }
+            return Ok(());
+        }
+        // Nobody asked for it: a failure changes nothing.
+        view.is_done();
+        // Whether a request that changes nothing learns of an end, is open.
+        let on_server = self.settings.place.on_server();
+        let learns = if on_server || touched == Ok(true) { 0 } else { self.choices.choose(3) };
+        if learns > 0 {
+            view.is_lost();
+            view.lost = learns == 2;
+        }
+        Ok(())
+    }
+
+    /// Says whether the session lives. On the server the record counts, whatever its
+    /// id is by now.
+    fn touch_once(&mut self, view: &mut View, found: &Found) -> Result<bool, Failure> {
+        let on_server = self.settings.place.on_server();
+        let kept = self.sessions[found.session];
+        let lives = if on_server { self.is_kept(&kept) } else { self.find_again(found).is_some() };
+        if !lives {
+            self.write_in_vain()?;
+            return Ok(false);
+        }
+        if on_server {
+            self.write()?;
+            let kept = &mut self.sessions[found.session].times;
+            kept.seen = kept.seen.max(self.now);
+            self.lost_answer()?;
+        }
+        let times = Times { seen: self.now.max(found.times.seen), ..found.times };
+        view.has_written(Found { times, ..*found });
+        if !on_server {
+            view.sends_token(self.now, self.settings.place);
+        }
+        Ok(true)
+    }
+}
