@@ -22,6 +22,7 @@ mod late;
 mod launch;
 mod lifetime;
 mod logins;
+mod meanwhile;
 mod minting;
 mod model;
 mod moves;
