@@ -4,7 +4,7 @@ use crate::kept::Lifetime;
 use crate::model::Model;
 use crate::scenario::{Call, Own, Owner};
 use crate::trace::{Answer, Failure, Value};
-use crate::view::{Sends, View};
+use crate::view::View;
 
 impl Model {
     /// One call. `count` is what it sets. `UpdateNow` has changed the value
@@ -73,14 +73,8 @@ impl Model {
         if failed {
             view.drop_changes();
         }
-        let sends = view.sends;
         let committed = self.commit(view, failed);
         view.gives_up = committed.is_err();
-        let was_lost = view.lost && view.found.is_none();
-        if was_lost && sends != Sends::Nothing && self.choices.choose(2) == 1 {
-            // Whether a token that an earlier save earned goes out, is open.
-            view.sends = Sends::Nothing;
-        }
         committed
     }
 }

@@ -41,11 +41,12 @@ const OTHERS: [Call; 5] =
     [Call::Get, Call::Update, Call::Renew, Call::Login(Owner::Ann), Call::Clear];
 
 /// What the request itself does from another task while it saves or refreshes.
-const OWN: [Call; 8] = [
+const OWN: [Call; 9] = [
     Call::Clear,
     Call::Discard,
     Call::Update,
     Call::Set(Owner::Ann),
+    Call::Set(Owner::Bob),
     Call::Login(Owner::Ann),
     Call::Renew,
     Call::SetLifetime(Own::Idle),

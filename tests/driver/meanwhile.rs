@@ -5,7 +5,7 @@ use crate::check::{Check, Stop};
 use crate::preparation::Show;
 use crate::scenario::*;
 use crate::trace::*;
-use crate::view::View;
+use crate::view::{Pending, View};
 
 /// A request's state, and its salt.
 pub type Caller<'a> = (&'a mut View, u32);
@@ -57,9 +57,15 @@ impl Check {
         let tells = revokes || limited && others.iter().any(logs_in);
         (self.model.tells, self.model.revokes) = (tells, revokes);
         self.model.dropping = dropping && !own.iter().any(drops);
+        self.model.meets = happened.iter().any(|(what, _)| !matches!(what, Meanwhile::Own(_)));
+        let had = view.found.map(|found| found.value.owner);
         effect(self, view);
+        if view.found.is_none() {
+            // Its own calls came while it had the session.
+            view.former = view.former.or(had);
+        }
         (self.model.revoking, self.model.revokes) = (false, false);
-        (self.model.tells, self.model.dropping) = (false, false);
+        (self.model.tells, self.model.dropping, self.model.meets) = (false, false, false);
         self.model.writes = Some(Fault::None);
         let rest: Vec<_> = own.iter().chain(others).copied().collect();
         self.after((view, salt), &rest, (under_way, tells), shown)
@@ -147,6 +153,7 @@ impl Check {
         if view.gives_up {
             self.model.give_up(view);
         }
+        view.former = view.former.filter(|_| view.pending != Pending::default());
         Ok(())
     }
 
@@ -207,8 +214,9 @@ impl Check {
             (Meanwhile::Revoke(_), _) => self.model.revoke(Owner::Ann),
             (Meanwhile::Wait(seconds), _) => self.model.now += seconds,
             // Whether a value that is set while changes are dropped is dropped with them,
-            // is open. The request is told.
-            (Meanwhile::Own(Call::Set(_)), _) if view.lost && self.model.choices.choose(2) == 1 => {
+            // is open, but for one of another owner. The request is told.
+            (Meanwhile::Own(Call::Set(owner)), _)
+                if view.lost && view.former == Some(owner) && self.model.choices.choose(2) == 1 => {
             }
             (Meanwhile::Own(call), _) => {
                 self.model.call(view, call, salt + 900);

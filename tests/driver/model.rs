@@ -8,7 +8,7 @@ use crate::kept::{Kept, Login, Names, Presented, Token};
 use crate::logins::Rest;
 use crate::scenario::{Fault, Owner, Place, Settings};
 use crate::trace::Failure;
-use crate::view::{Found, Pending, Replaced, View};
+use crate::view::{Found, Pending, Replaced, Sends, View};
 
 /// Beyond the numbers of sessions: what forms of a renewed id hang on.
 const FORMS: usize = 1_000_000;
@@ -29,6 +29,8 @@ pub struct Model {
     pub revokes: bool,
     /// Something comes in the middle that may tell the halves of a login.
     pub tells: bool,
+    /// Something comes in the middle that may come between two operations.
+    pub meets: bool,
     /// The request has dropped its changes in the middle.
     pub dropping: bool,
     /// What is left to do of logins.
@@ -52,6 +54,7 @@ impl Model {
             revoking: false,
             revokes: false,
             tells: false,
+            meets: false,
             dropping: false,
             rest: Vec::new(),
             revocations: 0,
@@ -261,6 +264,12 @@ impl Model {
             }
             if begins && view.planned.is_some() && self.choices.choose(2) == 1 {
                 view.planned = None;
+            }
+            let ends = before.found.filter(|_| before.pending.ended);
+            let is_over = ends.is_some_and(|found| !self.is_kept(&self.sessions[found.session]));
+            if is_over && view.sends == Sends::Token && self.choices.choose(2) == 1 {
+                // An end that is not done yet has ended the session of the token.
+                view.sends = Sends::Nothing;
             }
         }
         committed

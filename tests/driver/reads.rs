@@ -13,12 +13,10 @@ impl Model {
         let again = self.find_again(&found);
         if view.pending.ended {
             // Nothing to see now; whether it reads shows in a `discard` later.
-            if self.choices.choose(2) == 0 {
-                view.found = again;
-                let replaced = self.replaced(found.session, found.names.id);
-                if let Some(replaced) = replaced.filter(|_| again.is_none()) {
-                    view.stands_replaced(replaced);
-                }
+            match again {
+                _ if self.choices.choose(2) == 1 => {}
+                Some(again) => view.found = Some(again),
+                None => self.is_over(view, &found),
             }
             return;
         }
@@ -34,13 +32,18 @@ impl Model {
         }
     }
 
-    /// A `refresh` does not find the session any more.
-    fn is_gone(&self, view: &mut View, found: &Found) {
-        let begins = view.begins_another();
+    /// The session is over. A login or a renewal may say so.
+    pub fn is_over(&self, view: &mut View, found: &Found) {
         match self.replaced(found.session, found.names.id) {
             Some(replaced) => view.stands_replaced(replaced),
             None => view.loses(),
         }
+    }
+
+    /// A `refresh` does not find the session any more.
+    fn is_gone(&self, view: &mut View, found: &Found) {
+        let begins = view.begins_another();
+        self.is_over(view, found);
         if begins {
             view.planned = None;
         } else if view.pending == Pending::default() {

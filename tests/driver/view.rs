@@ -107,6 +107,9 @@ pub struct View {
     pub begun: Vec<Presented>,
     pub value: Option<Value>,
     pub pending: Pending,
+    /// Whose session it was that is over, while changes are pending that were asked for
+    /// over it. A value of somebody else still counts as a login.
+    pub former: Option<Owner>,
     /// Changes were dropped, because the session was over.
     pub lost: bool,
     /// The names of the session that the commit will begin, once asked for.
@@ -156,6 +159,7 @@ impl View {
             begun,
             value,
             pending,
+            former: None,
             lost,
             planned,
             sends,
@@ -211,6 +215,7 @@ impl View {
     fn drop_pending(&mut self) {
         (self.planned, self.guard, self.lost) = (None, None, false);
         self.pending = Pending::default();
+        self.former = None;
         if let Some(unsettled) = &mut self.unsettled {
             unsettled.wanted = false;
         }
@@ -242,6 +247,7 @@ impl View {
     pub fn is_done(&mut self) {
         self.said = self.pending.lifetime.or(self.said);
         self.pending = Pending::default();
+        self.former = None;
     }
 
     /// After a 5xx: only `clear` holds.
@@ -307,13 +313,25 @@ impl View {
     pub fn stands_replaced(&mut self, replaced: Replaced) {
         if let Some(found) = self.found.take() {
             self.forget(found.session);
+            self.is_over(&found);
         }
         self.replaced = Some(replaced);
     }
 
     /// What is pending begins nothing, since a login has replaced the session.
     pub fn begins_nothing(&self) -> bool {
-        self.replaced.is_some() && !self.pending.login
+        let value = self.value.filter(|_| self.pending.base.is_some());
+        let another = |value: Value| self.former.is_some_and(|former| former != value.owner);
+        self.replaced.is_some() && !self.pending.login && !value.is_some_and(another)
+    }
+
+    /// A token goes out only as long as its session stands.
+    fn is_over(&mut self, found: &Found) {
+        if self.sends == Sends::Token {
+            self.sends = Sends::Nothing;
+        }
+        let asked = self.pending != Pending::default();
+        self.former = Some(found.value.owner).filter(|_| asked);
     }
 
     pub fn has_written(&mut self, found: Found) {
@@ -335,6 +353,7 @@ impl View {
     /// given. `clear` still ends it; whether a login does is open.
     pub fn loses(&mut self) {
         let Some(found) = self.found.take() else { return };
+        self.is_over(&found);
         let all = self.presented.iter_mut().chain(&mut self.begun);
         all.filter(|met| met.session == found.session).for_each(|met| met.lost = true);
     }

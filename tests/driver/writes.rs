@@ -17,19 +17,10 @@ impl Model {
     /// A change of the session that was found, on top of what it holds now. If
     /// it is over, the change is dropped.
     pub fn replace(&mut self, view: &mut View, found: &Found) -> Result<(), Failure> {
-        let mut again = self.find_again(found);
-        let on_server = self.settings.place.on_server();
-        let expired = again.is_none() && !on_server && !self.sessions[found.session].ended;
-        if expired && self.choices.choose(2) == 1 {
-            // Whether a request goes on with what it has let expire itself, is open.
-            again = Some(*found);
-        }
+        let again = self.find_again(found);
         if again.is_none() && !(self.settings.place.on_server() && self.tries_in_vain()) {
             self.write_in_vain()?;
-            match self.replaced(found.session, found.names.id) {
-                Some(replaced) => view.stands_replaced(replaced),
-                None => view.loses(),
-            }
+            self.is_over(view, found);
             view.drops();
             return Ok(());
         }
@@ -117,6 +108,13 @@ impl Model {
             view.is_done();
             return Ok(());
         }
+        let is_over = asked && self.find_again(found).is_none();
+        // It looks first whether the session is over, and what ends that may come then.
+        if is_over && !(self.meets && self.choices.choose(2) == 1) {
+            self.is_over(view, found);
+            view.drops();
+            return Ok(());
+        }
         let touched = self.touch_once(view, found);
         if asked {
             if !touched? {
@@ -136,8 +134,8 @@ impl Model {
         Ok(())
     }
 
-    /// Says whether the session lives. On the server the record counts, whatever its
-    /// id is by now.
+    /// Says whether the session lives. On the server the record counts, whatever it says
+    /// by now.
     fn touch_once(&mut self, view: &mut View, found: &Found) -> Result<bool, Failure> {
         let on_server = self.settings.place.on_server();
         let kept = self.sessions[found.session];
