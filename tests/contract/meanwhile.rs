@@ -50,10 +50,10 @@ async fn run(
     cookie: Cookie<'_>,
     elsewhere: &State<Elsewhere>,
 ) -> Result<String, SessionError> {
-    let mut saved = String::new();
+    let mut told = Vec::new();
     for step in steps.split('.') {
         match step {
-            "save" => saved += &format!("{:?} ", session.save().await),
+            "save" => told.push(format!("{:?}", session.save().await)),
             "refresh" => drop(session.refresh().await?),
             "touch" => session.touch(),
             "renew" => session.renew(),
@@ -68,7 +68,8 @@ async fn run(
             },
         }
     }
-    Ok(format!("{saved}{}", show(&session)))
+    told.push(show(&session));
+    Ok(told.join(" "))
 }
 
 /// A save meets a login elsewhere while another task of its request sets a value.
