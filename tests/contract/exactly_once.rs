@@ -312,3 +312,36 @@ async fn a_lost_write_is_sent_again_to_a_storage_that_contradicts_itself_but_not
         assert_eq!(text(&client, "/get", &token).await, "ann 1", "{times}");
     }
 }
+
+/// Gives the CSRF token that it tells after a write that was not answered, whose changes
+/// it has dropped.
+#[get("/drop-lost")]
+async fn drop_lost(session: Session<User>, storage: &State<Faulty>) -> String {
+    session.update(|user| user.count += 1);
+    break_writes(storage, &down());
+    session.save().await.expect_err("the storage is down");
+    storage.mend();
+    session.discard();
+    session.csrf_token().expect("a key").expect("a session").to_string()
+}
+
+#[get("/check/<form>")]
+fn check(session: Session<User>, form: &str) -> String {
+    let token = session.csrf_token().expect("a key").expect("a session");
+    token.verify(form).is_ok().to_string()
+}
+
+#[tokio::test]
+async fn d15_a_renewal_that_comes_by_itself_keeps_the_form_that_is_told_after_a_lost_write() {
+    let (storage, clock) = (faulty(), Clock::new());
+    let fairing = Sessions::fairing().storage("fault", storage.clone()).clock(&clock);
+    let figment = figment("fault").merge(("sessions.user.renew_after", "1 hour"));
+    let rocket = build(figment, fairing, routes![drop_lost, check]).manage(storage);
+    let client = Client::untracked(rocket).await.expect("a rocket");
+    let token = logged_in(&client, "ann").await;
+    clock.advance(Duration::from_secs(3600));
+    let response = with_cookie(&client, "/drop-lost", &token).await;
+    let token = sent(&response).expect("the next id");
+    let form = response.into_string().await.expect("a form");
+    assert_eq!(text(&client, &format!("/check/{form}"), &token).await, "true");
+}
