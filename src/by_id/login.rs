@@ -63,7 +63,7 @@ impl Job<'_> {
                 && let Meanwhile::Over(Some(by)) = self.look_again(&session, &old).await?
             {
                 // It may take the place of the login that was first.
-                records.sessions.replaced = Some(by);
+                (records.sessions.one, records.sessions.replaced) = (None, Some(by));
                 self.create_alone(id, times, &next, guard, records).await?;
                 return Ok(None);
             }

@@ -28,6 +28,10 @@ use crate::world::{Run, World, is_watched, value_of};
 pub const IDLE: u64 = 100;
 pub const ABSOLUTE: u64 = 250;
 pub const TOUCH_AFTER: u64 = 10;
+/// An id is renewed after that, where ids are renewed.
+pub const RENEW_AFTER: u64 = 15;
+/// So long the id before opens the session when the next one is shown.
+pub const GRACE: u64 = 20;
 /// So long a session says that a login has replaced it.
 pub const REPLACED: u64 = 120;
 
@@ -66,6 +70,12 @@ pub fn figment(settings: Settings) -> Figment {
             .merge(("sessions.user.storage", "client"))
             .merge(("sessions.user.revocation", "hooked")),
         Place::Memory | Place::Directory => figment.merge(("sessions.user.storage", "hooked")),
+    };
+    let figment = match settings.renews {
+        true => figment
+            .merge(("sessions.user.renew_after", RENEW_AFTER))
+            .merge(("sessions.user.renewal_grace", GRACE)),
+        false => figment,
     };
     let policy = match settings.limit {
         Limit::None => return figment,

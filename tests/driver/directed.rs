@@ -28,7 +28,7 @@ impl SessionData for Cart {
 }
 
 fn table(place: Place) -> Figment {
-    figment(Settings { place, limit: Limit::None })
+    figment(Settings { place, limit: Limit::None, renews: false })
 }
 
 fn ann(count: u32) -> User {

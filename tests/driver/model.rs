@@ -4,8 +4,9 @@
 
 use crate::app::REPLACED;
 use crate::choices::Choices;
-use crate::kept::{Kept, Login, Names, Presented, Token};
+use crate::kept::{Kept, Login, Names, Presented, Previous, Token};
 use crate::logins::Rest;
+use crate::renewals::{Renewal, Shown};
 use crate::scenario::{Fault, Owner, Place, Settings};
 use crate::trace::Failure;
 use crate::view::{Found, Pending, Replaced, Sends, View};
@@ -93,15 +94,17 @@ impl Model {
         let kept = self.sessions[token.session];
         let Token { session, names, .. } = *token;
         if self.settings.place.on_server() {
-            let opens = kept.names.id == names.id && self.is_live(&kept);
+            let renewal = self.opens(&kept, names.id).filter(|_| self.is_live(&kept))?;
             let Kept { value, times, writes, .. } = kept;
-            let names = Names { csrf: kept.names.csrf, ..names };
-            return opens.then_some(Found { session, names, value, times, writes });
+            let id = if renewal.shown == Shown::Before { kept.names.id } else { names.id };
+            let names = Names { id, csrf: kept.names.csrf };
+            return Some(Found { session, names, value, times, writes, renewal });
         }
         let over = kept.ended || self.now >= token.times.expires();
         let Token { value, times, .. } = *token;
         let writes = kept.writes;
-        (!over).then_some(Found { session, names, value, times, writes })
+        let renewal = Renewal::default();
+        (!over).then_some(Found { session, names, value, times, writes, renewal })
     }
 
     /// What this id stands for, if a login has replaced its session, or a renewal the id.
@@ -110,11 +113,14 @@ impl Model {
         if !self.is_kept(&kept) {
             return None;
         }
-        let lately = |(before, at): (usize, u64)| before == id && self.now - at < REPLACED;
+        let lately = |Previous { id: before, until }| {
+            before == id && until.is_some_and(|until| self.now < until + REPLACED)
+        };
         match kept.replaced {
-            Some(Login { successor, .. }) if kept.names.id == id => {
+            Some(Login { successor, .. }) if self.opens(&kept, id).is_some() => {
                 Some(Replaced { csrf: kept.names.csrf, successor: Some(successor) })
             }
+            _ if self.opens(&kept, id).is_some() => None,
             _ if kept.previous.is_some_and(lately) => {
                 Some(Replaced { csrf: FORMS + id, successor: None })
             }
@@ -130,6 +136,7 @@ impl Model {
         for found in tokens.iter().filter_map(|token| self.find(token)) {
             match all.iter_mut().find(|other| other.session == found.session) {
                 Some(same) if same.times.seen < found.times.seen => *same = found,
+                Some(same) if same.renewal.shown != Shown::Present => *same = found,
                 Some(_) => {}
                 None => all.push(found),
             }
@@ -144,7 +151,8 @@ impl Model {
     /// The session as it stands now, if it does.
     pub fn find_again(&self, found: &Found) -> Option<Found> {
         let Found { session, names, value, times, .. } = *found;
-        self.find(&Token { session, names, value, times })
+        let again = self.find(&Token { session, names, value, times })?;
+        Some(self.shown_as(found, again))
     }
 
     /// One write of the storage.
@@ -258,7 +266,13 @@ impl Model {
                 let guard = view.guard.filter(|_| committed != Err(Failure::LimitReached));
                 *view = View { guard, ..before };
             }
-            if over && self.choices.choose(2) == 1 {
+            if committed == Err(Failure::LimitReached)
+                && let Some(found) = view.found
+                && let Some(replaced) = self.replaced(found.session, found.names.id)
+            {
+                // It has looked whether another login's place is free.
+                view.stands_replaced(replaced);
+            } else if over && self.choices.choose(2) == 1 {
                 view.loses();
                 view.planned = None;
             }
@@ -308,9 +322,11 @@ impl Model {
             self.guard(view, value.owner);
             return self.begin_another(view, value);
         };
-        if !view.writes() {
-            return self.touch(view, &found, failed);
+        let Renewal { shown, due, .. } = found.renewal;
+        let asked = !failed && (due && view.asks() || shown == Shown::Before && view.touches());
+        if view.writes() || asked {
+            return self.replace(view, &found);
         }
-        self.replace(view, &found)
+        self.touch(view, &found, failed)
     }
 }

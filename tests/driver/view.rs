@@ -3,6 +3,7 @@
 
 use crate::kept::{Kept, Lifetime, Names, Presented, Times, Token};
 use crate::model::Model;
+use crate::renewals::{Renewal, Renews, Shown};
 use crate::scenario::{Owner, Place};
 use crate::trace::{Failure, Value};
 
@@ -15,6 +16,7 @@ pub struct Found {
     pub times: Times,
     /// How often the session had been written.
     pub writes: u32,
+    pub renewal: Renewal,
 }
 
 /// What is left of a session that a login of another request has replaced, or of an id
@@ -278,7 +280,8 @@ impl View {
         let Some(found) = self.goes_on() else { return false };
         let Pending { base, updates, renew, lifetime, .. } = self.pending;
         let another = lifetime.is_some_and(|lifetime| lifetime != found.times.lifetime);
-        base.is_some() || updates > 0 || renew || another
+        let renews = renew && found.renewal.shown != Shown::Grace;
+        base.is_some() || updates > 0 || renews || another
     }
 
     /// The session is to live longer from now on.
@@ -389,15 +392,21 @@ impl View {
             return Told { value: self.value, id: None, csrf, created, expires, lifetime };
         };
         let found = self.goes_on();
-        let renews = self.pending.renew;
-        let names = match found {
-            Some(found) if !self.begins_another() && !renews => found.names,
+        let goes_on = found.filter(|_| !self.begins_another());
+        let renews = goes_on.map_or(Renews::No, |found| model.renews(self, &found));
+        let names = match goes_on {
+            Some(found) if renews == Renews::No => found.names,
+            Some(found) if renews == Renews::Periodic => {
+                let next = *self.planned.get_or_insert_with(|| model.names());
+                Names { csrf: found.names.csrf, ..next }
+            }
             _ => *self.planned.get_or_insert_with(|| model.names()),
         };
         let now = model.now;
-        let times = match found {
-            Some(found) if !self.begins_another() => {
-                let used = !self.skips && (self.writes() || self.touches());
+        let times = match goes_on {
+            Some(found) => {
+                let writes = self.writes() || renews != Renews::No;
+                let used = !self.skips && (writes || self.touches());
                 let seen = if used { now.max(found.times.seen) } else { found.times.seen };
                 let lifetime = self.pending.lifetime.unwrap_or(found.times.lifetime);
                 Times { created: found.times.created, seen, lifetime }

@@ -2,6 +2,7 @@
 
 use crate::kept::{Kept, Presented, Times};
 use crate::model::Model;
+use crate::renewals::{Renewal, Renews, Shown};
 use crate::scenario::Fault;
 use crate::trace::Failure;
 use crate::view::{Found, Pending, View};
@@ -17,7 +18,7 @@ impl Model {
     /// A change of the session that was found, on top of what it holds now. If
     /// it is over, the change is dropped.
     pub fn replace(&mut self, view: &mut View, found: &Found) -> Result<(), Failure> {
-        let again = self.find_again(found);
+        let again = self.stands(found);
         if again.is_none() && !(self.settings.place.on_server() && self.tries_in_vain()) {
             self.write_in_vain()?;
             self.is_over(view, found);
@@ -36,44 +37,32 @@ impl Model {
         let lost = again.writes != found.writes && self.writes == Some(Fault::LostAnswer);
         let overtaken_again = lost && self.choices.choose(2) == 1;
         let value = view.on_top_of(again.value);
-        let renews = view.pending.renew;
+        let renews = self.renews(view, &again);
         let lifetime = view.pending.lifetime.unwrap_or(again.times.lifetime);
         let Pending { base, updates, .. } = view.pending;
-        if base.is_none() && updates == 0 && !renews && lifetime == again.times.lifetime {
+        let another = lifetime != again.times.lifetime;
+        let tells = again.renewal.shown == Shown::Before;
+        let writes = base.is_some() || updates > 0 || renews != Renews::No || another;
+        if !writes && !(tells && view.touches()) {
             // Somebody else has renewed it.
             (view.found, view.value) = (Some(again), Some(value));
             return self.touch(view, &again, false);
         }
-        let resends = lifetime != again.times.lifetime;
-        // Whether a use that another request writes down at the same moment counts, is
-        // open if this one is no use.
-        let present = again_seen.max(again.times.seen);
-        let overtaken = view.skips && present != found.times.seen;
-        let seen = match view.skips {
-            true if overtaken && self.choices.choose(2) == 1 => found.times.seen,
-            true => present,
-            false => self.now.max(again.times.seen),
-        };
+        let seen = self.seen(view, found, again_seen.max(again.times.seen));
         let times = Times { seen, lifetime, ..again.times };
-        let kept = self.sessions[found.session];
-        let names = match view.planned.filter(|_| renews) {
-            Some(names) => names,
-            None if renews => self.names(),
-            None => again.names,
-        };
+        let after = Kept { value, times, ..self.sessions[found.session] };
+        let (next, after) = self.renewed(view, (again, after), renews);
+        let renews = renews != Renews::No;
         if !self.settings.place.on_server() {
             if renews && self.can_end() {
                 self.write()?;
                 self.lost_answer()?;
             }
-            self.seal(view, Found { names, value, times, ..again }, renews);
+            self.seal(view, Found { value, times, ..next }, renews);
             return Ok(());
         }
-        let previous = renews.then_some((kept.names.id, self.now)).or(kept.previous);
-        let after =
-            Kept { value, times, previous, names: if renews { names } else { kept.names }, ..kept };
-        let sends = renews || resends;
-        let mut write = self.write_of(view, Found { names, ..again }, after, sends);
+        let sends = renews || tells || another && again.renewal.shown != Shown::Grace;
+        let mut write = self.write_of(view, next, after, sends);
         write.renews = renews;
         write.overtaken = overtaken_again;
         self.swap(view, *found, write)?;
@@ -103,6 +92,12 @@ impl Model {
     /// Refreshes an expiry that is due, or as it was asked for.
     pub fn touch(&mut self, view: &mut View, found: &Found, failed: bool) -> Result<(), Failure> {
         let asked = view.touches();
+        let Renewal { shown, due, .. } = found.renewal;
+        let renews = due || shown == Shown::Before || found.renewal.completes();
+        if renews && !asked && !failed {
+            self.by_itself(view, found);
+            return Ok(());
+        }
         let due = !view.skips && found.times.touch_due(self.now, self.settings.place);
         if !asked && (failed || !due) {
             view.is_done();
