@@ -200,8 +200,10 @@ impl<T: SessionData> Entry<T> {
                 if !all.one.as_ref().is_some_and(lives) {
                     return Ok(Again::Gone);
                 }
+                // Its own renewal may have been remembered without an answer.
+                let next = self.state.lock().next_token();
                 if let (Some(revocation), Some(one)) = (&tracker.revocation, &all.one)
-                    && revocation.covers(&one.place, None, now).await?
+                    && revocation.covers(&one.place, next.as_ref(), now).await?
                 {
                     return Ok(Again::Gone);
                 }

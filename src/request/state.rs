@@ -13,6 +13,7 @@ use super::pending::{Base, Change, Pending};
 use super::plan::Asked;
 use super::tracked::{Content, Kind, Presented};
 use super::unsettled::Unsettled;
+use crate::by_value::Sealed;
 use crate::expiry::OwnLifetime;
 use crate::storage::{OwnerGuard, OwnerKey};
 use crate::token::SessionId;
@@ -259,6 +260,17 @@ impl<T> State<T> {
             ..later
         };
         (asked, first.changes_value() || self.pending.changes_value())
+    }
+
+    /// The next token of the session by value, once its id is known.
+    pub fn next_token(&self) -> Option<Sealed> {
+        match (&self.planned, &self.presented.sessions) {
+            (Some(Planned::Fresh(id)), Kind::ByValue(_, sessions)) => {
+                let token_id = id.secret();
+                Some(Sealed { token_id, ..sessions.one.as_ref()?.place.clone() })
+            }
+            _ => None,
+        }
     }
 
     /// The value in its encoded form, if it is known.

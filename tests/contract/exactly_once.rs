@@ -40,8 +40,13 @@ async fn a_lost_create_leaves_nothing_in_memory_and_in_a_directory() {
     shared::a_lost_create_leaves_nothing(storage).await;
 }
 
-#[get("/renew-lost?<applied>")]
-async fn renew_lost(session: Session<User>, storage: &State<Faulty>, applied: bool) {
+#[get("/renew-lost?<applied>&<refresh>")]
+async fn renew_lost(
+    session: Session<User>,
+    storage: &State<Faulty>,
+    applied: bool,
+    refresh: bool,
+) -> Result<(), SessionError> {
     session.renew();
     let down = StorageError::Unavailable("on demand".into(), None);
     let fault = if applied { Fault::FailsAfterwards(down) } else { Fault::Fails(down) };
@@ -49,19 +54,24 @@ async fn renew_lost(session: Session<User>, storage: &State<Faulty>, applied: bo
     let lost = session.save().await;
     assert!(matches!(lost, Err(SessionError::Storage(_))), "{lost:?}");
     storage.mend();
+    if refresh {
+        // Its own renewal is no end of the session.
+        assert_eq!(session.refresh().await?.as_deref(), Some(&user("ann")));
+    }
+    Ok(())
 }
 
 #[tokio::test]
 async fn a_client_session_whose_renewal_was_not_answered_goes_on_under_its_new_token() {
-    for applied in [true, false] {
+    for (applied, refresh) in [(true, false), (false, false), (true, true), (false, true)] {
         let storage = faulty();
         let figment = figment("client").merge(("sessions.user.revocation", "ends"));
         let fairing = Sessions::fairing().storage("ends", storage.clone());
         let rocket = build(figment, fairing, routes![renew_lost]).manage(storage);
         let client = Client::untracked(rocket).await.expect("a rocket");
         let before = logged_in(&client, "ann").await;
-        let response =
-            with_cookie(&client, &format!("/renew-lost?applied={applied}"), &before).await;
+        let uri = format!("/renew-lost?applied={applied}&refresh={refresh}");
+        let response = with_cookie(&client, &uri, &before).await;
         let after = sent(&response).expect("a token");
         assert_eq!(text(&client, "/get", &after).await, "ann 0", "{applied}");
         assert_eq!(text(&client, "/get", &before).await, "absent", "{applied}");

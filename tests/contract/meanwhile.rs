@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use rocket::figment::Figment;
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::request::{FromRequest, Outcome};
@@ -60,6 +61,8 @@ async fn run(
             "count" => drop(session.update(|user| user.count += 1)),
             "idle" => session.set_lifetime(Lifetime::Idle(Duration::from_secs(3600)))?,
             "discard" => session.discard(),
+            "login" => session.login(another("ann")),
+            "other-device" => elsewhere.ask(&Cookie(""), "/login/ann").await,
             _ => match step.split_once('-') {
                 Some(("set", id)) => session.set(another(id)),
                 Some(("other", "login")) => elsewhere.ask(&cookie, "/login/ann").await,
@@ -96,12 +99,16 @@ async fn two_tasks(
 struct Nodes(Client);
 
 async fn nodes() -> Nodes {
+    nodes_with(figment("shared")).await
+}
+
+async fn nodes_with(figment: Figment) -> Nodes {
     let memory = Memory::new(1000);
     let fairing = Sessions::fairing().storage("shared", memory.clone());
-    let other = client_with(figment("shared"), fairing, routes![]).await;
+    let other = client_with(figment.clone(), fairing, routes![]).await;
     let storage = Faulty::new(memory);
     let fairing = Sessions::fairing().storage("shared", storage.clone());
-    let this = build(figment("shared"), fairing, routes![run, two_tasks]);
+    let this = build(figment, fairing, routes![run, two_tasks]);
     let this = this.manage(Elsewhere(other)).manage(storage);
     Nodes(Client::untracked(this).await.expect("a rocket"))
 }
@@ -177,6 +184,18 @@ async fn d22_d23_a_token_that_a_save_earned_does_not_go_out_once_its_session_is_
     }
     let goes_out = nodes.run("/run/idle.save.other-count.count.save").await;
     assert_eq!(goes_out, ("Ok(()) Ok(()) ann 2".into(), Some("ann 2".into())));
+}
+
+/// Another click has logged in, one more has taken its place, and so has another device.
+#[tokio::test]
+async fn d23_a_login_that_finds_no_room_and_its_session_replaced_is_nobody() {
+    let figment = figment("shared")
+        .merge(("sessions.user.max_sessions_per_owner", 2))
+        .merge(("sessions.user.owner_limit_policy", "refuse"));
+    let nodes = nodes_with(figment).await;
+    let steps = "other-login.other-login.other-device.login.save.discard";
+    let told = ("Err(LimitReached) absent".to_owned(), None);
+    assert_eq!(nodes.run(&format!("/run/{steps}")).await, told);
 }
 
 /// Lets its session expire, and changes it then.

@@ -71,11 +71,12 @@ pub fn figment(settings: Settings) -> Figment {
             .merge(("sessions.user.revocation", "hooked")),
         Place::Memory | Place::Directory => figment.merge(("sessions.user.storage", "hooked")),
     };
-    let figment = match settings.renews {
-        true => figment
+    let figment = if settings.renews {
+        figment
             .merge(("sessions.user.renew_after", RENEW_AFTER))
-            .merge(("sessions.user.renewal_grace", GRACE)),
-        false => figment,
+            .merge(("sessions.user.renewal_grace", GRACE))
+    } else {
+        figment
     };
     let policy = match settings.limit {
         Limit::None => return figment,
@@ -185,14 +186,16 @@ async fn perform(
         self::call(world, session, call, count).await
     };
     let during = run.nested().await;
-    let faulted = is_watched() && world.storage.calm();
+    if is_watched() {
+        world.storage.calm();
+    }
     let answer = done.unwrap_or_else(|cause| {
         let answer = Answer::Failed(failure_of(&cause));
         *failure = Some(cause);
         answer
     });
     let seen = world.seen(session);
-    run.trace.lock().steps.push(StepTrace { before, during, faulted, answer, seen });
+    run.trace.lock().steps.push(StepTrace { before, during, answer, seen });
 }
 
 /// The count that the call of this number sets, if it sets one.

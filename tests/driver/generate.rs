@@ -70,9 +70,10 @@ pub fn random(place: Place, seed: u64) -> Scenario {
     let on_server = place.on_server();
     let limit = if on_server { random.one(&LIMITS) } else { Limit::None };
     let settings = Settings { place, limit, renews: on_server && random.one_in(3) };
-    let presented = match settings.renews && random.one_in(2) {
-        true => random.one(&Presented::RENEWED),
-        false => random.one(&Presented::ALL),
+    let presented = if settings.renews && random.one_in(2) {
+        random.one(&Presented::RENEWED)
+    } else {
+        random.one(&Presented::ALL)
     };
     let calls: Vec<_> = (0..=random.below(12)).map(|_| random.one(&Call::ALL)).collect();
     let mut scenario = Scenario::plain(settings, presented, &calls);
@@ -114,8 +115,7 @@ fn end_somehow(random: &mut Random, scenario: &mut Scenario, disturbed: bool) {
 }
 
 fn add_fault(random: &mut Random, scenario: &mut Scenario) {
-    let on_server = scenario.settings.place.on_server();
-    let later = on_server && random.one_in(3);
+    let later = random.one_in(3);
     let faults =
         if later { [Fault::DownLater, Fault::LostLater] } else { [Fault::Down, Fault::LostAnswer] };
     let fault = random.one(&faults);

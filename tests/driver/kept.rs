@@ -23,6 +23,9 @@ pub struct Kept {
     /// When the id was last renewed, or the last renewal that came by itself complete.
     pub renewed: u64,
     pub ended: bool,
+    /// The client session has ended by a renewal: the id of the token that takes its
+    /// place. Sent again, it is no end.
+    pub moves: Option<usize>,
     /// The login that replaced it, if one did.
     pub replaced: Option<Login>,
     /// How often it was written.

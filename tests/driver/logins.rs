@@ -23,8 +23,9 @@ impl Model {
         let session = if self.settings.place.on_server() {
             self.log_in(view, value)?
         } else {
-            self.end_others(view, view.found.map(|found| found.session))?;
+            let former = view.found.map(|found| found.session);
             self.end_former(view)?;
+            self.end_others(view, former)?;
             self.create(view, value)
         };
         view.begun.push(Presented::new(session));
@@ -44,8 +45,9 @@ impl Model {
     fn create(&mut self, view: &mut View, value: Value) -> usize {
         let names = view.planned.take().unwrap_or_else(|| self.names());
         let times = Times { created: self.now, seen: self.now, lifetime: view.begins_with() };
-        let (previous, renewed, ended, replaced, writes) = (None, 0, false, None, 1);
-        let kept = Kept { value, times, names, previous, renewed, ended, replaced, writes };
+        let (previous, renewed, moves, replaced) = (None, 0, None, None);
+        let (ended, writes) = (false, 1);
+        let kept = Kept { value, times, names, previous, renewed, ended, moves, replaced, writes };
         self.sessions.push(kept);
         self.sessions.len() - 1
     }

@@ -32,6 +32,7 @@ mod replay;
 mod scenario;
 mod shrink;
 mod storage;
+mod told;
 mod trace;
 mod unsettled;
 mod view;

@@ -152,7 +152,7 @@ impl Model {
     pub fn find_again(&self, found: &Found) -> Option<Found> {
         let Found { session, names, value, times, .. } = *found;
         let again = self.find(&Token { session, names, value, times })?;
-        Some(self.shown_as(found, again))
+        Some(again.shown_as(found))
     }
 
     /// One write of the storage.
@@ -222,7 +222,7 @@ impl Model {
             self.revocations += 1;
             let all = self.sessions.iter_mut().filter(|kept| kept.replaced.is_none());
             let all = all.filter(|kept| kept.value.owner == owner);
-            all.for_each(|kept| kept.ended = true);
+            all.for_each(|kept| (kept.ended, kept.moves) = (true, None));
         }
     }
 
@@ -264,7 +264,7 @@ impl Model {
             if !ended || self.choices.choose(2) == 0 {
                 // A limit that was reached was an answer: tried again, it is another login.
                 let guard = view.guard.filter(|_| committed != Err(Failure::LimitReached));
-                *view = View { guard, ..before };
+                *view = View { guard, next: view.next, ..before };
             }
             if committed == Err(Failure::LimitReached)
                 && let Some(found) = view.found

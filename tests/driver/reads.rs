@@ -10,7 +10,11 @@ impl Model {
             return;
         }
         let Some(found) = view.found else { return };
-        let again = self.find_again(&found);
+        // Whatever id it reads under, unless a renewal of its own was not answered.
+        let again = match view.next {
+            Some(_) => self.stands(view, &found),
+            None => self.find_again(&found),
+        };
         if view.pending.ended {
             // Nothing to see now; whether it reads shows in a `discard` later.
             match again {

@@ -71,34 +71,17 @@ impl Model {
         Some(Renewal { shown, open, due: due && !open && shown == Shown::Present })
     }
 
-    /// `again` is what the request goes on with, found under the id of `before`.
-    pub fn shown_as(&self, before: &Found, mut again: Found) -> Found {
-        let Renewal { shown, open, .. } = before.renewal;
-        if open && shown != Shown::Present && again.renewal.shown == Shown::Present {
-            again.renewal.shown = if again.renewal.open { Shown::Before } else { Shown::Grace };
-            again.renewal.due = false;
-        }
-        again
-    }
-
     /// What a write meets that is made over this one.
-    pub fn stands(&self, found: &Found) -> Option<Found> {
+    pub fn stands(&self, view: &View, found: &Found) -> Option<Found> {
         let kept = self.sessions[found.session];
         let unchanged = self.settings.place.on_server() && kept.writes == found.writes;
         if unchanged && self.is_live(&kept) {
             return Some(Found { times: kept.times, ..*found });
         }
-        self.find_again(found)
-    }
-
-    /// What a write over this does to the id.
-    pub fn renews(&self, view: &View, over: &Found) -> Renews {
-        match over.renewal {
-            Renewal { shown: Shown::Grace, .. } => Renews::No,
-            _ if view.pending.renew => Renews::Now,
-            Renewal { due: true, .. } => Renews::Periodic,
-            _ => Renews::No,
-        }
+        // Its own renewal, which was not answered, is no end.
+        let moves = view.next.is_some_and(|next| kept.moves == Some(next.id));
+        let goes_on = moves && self.now < found.times.expires();
+        if goes_on { Some(*found) } else { self.find_again(found) }
     }
 
     /// The record and the session after a write over this.
@@ -118,7 +101,7 @@ impl Model {
             }
             return (found, after);
         }
-        let planned = view.planned.unwrap_or_else(|| self.names());
+        let planned = view.next.or(view.planned).unwrap_or_else(|| self.names());
         let until = Some(self.now).filter(|_| renews == Renews::Now);
         after.previous = Some(Previous { id: before.id, until });
         after.renewed = self.now;
@@ -140,7 +123,7 @@ impl Model {
         let asks = view.asks() && found.renewal.shown == Shown::Before;
         view.is_done();
         let planned = view.planned.take();
-        let again = self.stands(found);
+        let again = self.stands(view, found);
         let Some(again) = again.filter(|again| asks || again.writes == found.writes) else {
             if again.is_none() && asks && self.choices.choose(2) == 1 {
                 self.is_over(view, found);
@@ -148,7 +131,7 @@ impl Model {
             }
             return;
         };
-        let renews = self.renews(view, &again);
+        let renews = view.renews(&again);
         let used = renews != Renews::No || found.times.touch_due(self.now, self.settings.place);
         let seen = self.seen(view, found, again.times.seen);
         let seen = if used || view.skips { seen } else { found.times.seen };
@@ -185,7 +168,29 @@ impl Model {
     }
 }
 
+impl Found {
+    /// This one was found again under the id of `before`.
+    pub fn shown_as(mut self, before: &Self) -> Self {
+        let Renewal { shown, open, .. } = before.renewal;
+        if open && shown != Shown::Present && self.renewal.shown == Shown::Present {
+            self.renewal.shown = if self.renewal.open { Shown::Before } else { Shown::Grace };
+            self.renewal.due = false;
+        }
+        self
+    }
+}
+
 impl View {
+    /// What a write over this does to the id.
+    pub fn renews(&self, over: &Found) -> Renews {
+        match over.renewal {
+            Renewal { shown: Shown::Grace, .. } => Renews::No,
+            _ if self.pending.renew => Renews::Now,
+            Renewal { due: true, .. } => Renews::Periodic,
+            _ => Renews::No,
+        }
+    }
+
     /// Something is asked for, so that a failure is one.
     pub fn asks(&self) -> bool {
         Pending { touch: self.touches(), ..self.pending } != Pending::default()

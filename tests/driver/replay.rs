@@ -23,15 +23,11 @@ impl Check {
                     let cookie = token.map(Show::Token);
                     self.request(&other, trace, cookie.as_slice())?;
                 }
-                (Prepare::Request(..), None) => return Err(Stop::Deviates),
+                (Prepare::Request(..), None) => return Err(Stop),
             }
         }
         self.chapter = "";
-        self.drops = drops_changes(scenario);
-        match self.request(scenario, &record.request, &shown) {
-            Err(Stop::Unsure) => return self.after_a_lost_answer(scenario, record, &shown),
-            compared => compared?,
-        }
+        self.request(scenario, &record.request, &shown)?;
         self.afterwards(scenario, record, shown)
     }
 
@@ -59,33 +55,6 @@ impl Check {
         if scenario.settings.place.on_server() {
             let records = self.model.records();
             self.equal("what is left", Aspect::Records, &records, &record.records)?;
-        }
-        Ok(())
-    }
-
-    /// Whatever became of the write whose answer was lost: a `clear` that was
-    /// committed later is an end, and no token goes out after it.
-    fn after_a_lost_answer(
-        &mut self,
-        scenario: &Scenario,
-        record: &Record,
-        shown: &[Show],
-    ) -> Result<(), Stop> {
-        let steps = &scenario.steps;
-        let cleared = steps.iter().rposition(|step| step.call == Call::Clear);
-        let is_last = cleared.is_some_and(|at| {
-            let moot = [Call::Save, Call::Refresh, Call::Renew, Call::Update, Call::UpdateNow];
-            steps[at + 1..].iter().all(|step| moot.contains(&step.call))
-        });
-        let alone = scenario.committing.is_empty()
-            && steps.iter().all(|step| step.before.is_none() && step.during.is_empty());
-        let response = record.request.response.filter(|_| !record.request.faulted);
-        let Some(response) = response.filter(|_| is_last && alone) else { return Ok(()) };
-        let sends_token = matches!(response.sent, Sent::Token(_));
-        self.equal("the response after `clear`", Aspect::Sent, &false, &sends_token)?;
-        for token in shown.iter().filter_map(|show| show.token()) {
-            let value = record.tokens[token].first.and_then(|seen| seen.value);
-            self.equal("a token from before `clear`", Aspect::Value, &None, &value)?;
         }
         Ok(())
     }
@@ -128,23 +97,9 @@ impl Check {
             if let (Some(what), Some(nested)) = (step.before, &step_trace.before) {
                 self.nested((&mut view, trace.salt), (what, nested), shown)?;
             }
-            if self.is_open(scenario, at, step_trace.faulted) {
-                return Err(Stop::Unsure);
-            }
             self.step(&place, step, step_trace, (&mut view, trace.salt, at), shown)?;
         }
         Ok(view)
-    }
-
-    /// Whether a step's write was not answered, and what follows is open: it may be
-    /// sent again by itself before what comes later, or together with it.
-    fn is_open(&self, scenario: &Scenario, at: usize, faulted: bool) -> bool {
-        let step = &scenario.steps[at];
-        if !faulted || step.fault == Fault::None {
-            return false;
-        }
-        // A client session is under its next token when that goes out, not before.
-        !self.model.settings.place.on_server() && step.fault == Fault::LostAnswer
     }
 
     fn step(
@@ -182,10 +137,6 @@ impl Check {
         mut view: View,
         shown: &[Show],
     ) -> Result<(), Stop> {
-        let on_server = self.model.settings.place.on_server();
-        if scenario.fault == Fault::LostAnswer && trace.faulted && !on_server {
-            return Err(Stop::Unsure);
-        }
         if scenario.outcome == Outcome::Dropped {
             return Ok(());
         }
@@ -230,20 +181,6 @@ impl Check {
 fn happened<'a>(during: &[During], traces: &'a [Option<Nested>]) -> Vec<Happened<'a>> {
     let pairs = during.iter().zip(traces);
     pairs.filter_map(|(during, trace)| Some((during.what, trace.as_ref()?))).collect()
-}
-
-/// Whether the request may drop its changes: what it then sees of a write whose
-/// answer was lost is open.
-fn drops_changes(scenario: &Scenario) -> bool {
-    let during = scenario.steps.iter().flat_map(|step| &step.during);
-    let mut own = during.chain(&scenario.committing).map(|during| during.what);
-    let kept = matches!(
-        scenario.outcome,
-        Outcome::Ok | Outcome::Redirect | Outcome::NotFound | Outcome::Upgrade
-    );
-    !kept
-        || own.any(|what| what == Meanwhile::Own(Call::Discard))
-        || scenario.steps.iter().any(|step| step.call == Call::Discard)
 }
 
 fn status_of(outcome: Outcome, steps: &[StepTrace]) -> u16 {

@@ -2,8 +2,7 @@
 //! the contract that needs no storage.
 
 use crate::kept::{Kept, Lifetime, Names, Presented, Times, Token};
-use crate::model::Model;
-use crate::renewals::{Renewal, Renews, Shown};
+use crate::renewals::{Renewal, Shown};
 use crate::scenario::{Owner, Place};
 use crate::trace::{Failure, Value};
 
@@ -116,6 +115,9 @@ pub struct View {
     pub lost: bool,
     /// The names of the session that the commit will begin, once asked for.
     pub planned: Option<Names>,
+    /// The names of the token under which a client session goes on whose renewal was not
+    /// answered.
+    pub next: Option<Names>,
     pub sends: Sends,
     /// The token to send, and the `Max-Age` of its cookie.
     pub token: Option<Token>,
@@ -133,17 +135,6 @@ pub struct View {
     pub skips: bool,
     /// Not everything could be saved, and the request is about to drop what is left.
     pub gives_up: bool,
-}
-
-/// What a session tells. Each of two expiries is right while a refresh of it is due.
-#[derive(Clone, Copy, Debug)]
-pub struct Told {
-    pub value: Option<Value>,
-    pub id: Option<usize>,
-    pub csrf: Option<usize>,
-    pub created: Option<u64>,
-    pub expires: [Option<u64>; 2],
-    pub lifetime: Lifetime,
 }
 
 impl View {
@@ -164,6 +155,7 @@ impl View {
             former: None,
             lost,
             planned,
+            next: None,
             sends,
             token,
             unsettled,
@@ -215,7 +207,7 @@ impl View {
     }
 
     fn drop_pending(&mut self) {
-        (self.planned, self.guard, self.lost) = (None, None, false);
+        (self.planned, self.next, self.guard, self.lost) = (None, None, None, false);
         self.pending = Pending::default();
         self.former = None;
         if let Some(unsettled) = &mut self.unsettled {
@@ -263,7 +255,7 @@ impl View {
 
     /// The session that goes on, unless `clear` ends it. What was sent is as good as
     /// done.
-    fn goes_on(&self) -> Option<Found> {
+    pub fn goes_on(&self) -> Option<Found> {
         let unsettled = self.unsettled.filter(|unsettled| unsettled.wanted);
         let found = unsettled.map(|unsettled| unsettled.found).or(self.found);
         found.filter(|_| !self.pending.ended)
@@ -339,7 +331,7 @@ impl View {
 
     pub fn has_written(&mut self, found: Found) {
         self.found = Some(found);
-        self.replaced = None;
+        (self.replaced, self.next) = (None, None);
         self.value = Some(found.value);
         self.is_done();
         (self.planned, self.guard) = (None, None);
@@ -380,45 +372,5 @@ impl View {
         (self.planned, self.guard) = (None, None);
         self.value = self.found.map(|found| found.value);
         self.lost = self.found.is_none();
-    }
-
-    /// `get`, `id`, `csrf_token`, `created_at` and `expires_at`: what the commit
-    /// will do.
-    pub fn told(&mut self, model: &mut Model) -> Told {
-        let replaced = self.begins_nothing() || self.value.is_none();
-        let Some(value) = self.value.filter(|_| !replaced) else {
-            let (created, expires, lifetime) = (None, [None; 2], self.begins_with());
-            let csrf = self.replaced.map(|replaced| replaced.csrf);
-            return Told { value: self.value, id: None, csrf, created, expires, lifetime };
-        };
-        let found = self.goes_on();
-        let goes_on = found.filter(|_| !self.begins_another());
-        let renews = goes_on.map_or(Renews::No, |found| model.renews(self, &found));
-        let names = match goes_on {
-            Some(found) if renews == Renews::No => found.names,
-            Some(found) if renews == Renews::Periodic => {
-                let next = *self.planned.get_or_insert_with(|| model.names());
-                Names { csrf: found.names.csrf, ..next }
-            }
-            _ => *self.planned.get_or_insert_with(|| model.names()),
-        };
-        let now = model.now;
-        let times = match goes_on {
-            Some(found) => {
-                let writes = self.writes() || renews != Renews::No;
-                let used = !self.skips && (writes || self.touches());
-                let seen = if used { now.max(found.times.seen) } else { found.times.seen };
-                let lifetime = self.pending.lifetime.unwrap_or(found.times.lifetime);
-                Times { created: found.times.created, seen, lifetime }
-            }
-            _ => Times { created: now, seen: now, lifetime: self.begins_with() },
-        };
-        let due = !self.skips && times.touch_due(now, model.settings.place);
-        let seen = if due { now } else { times.seen };
-        let touched = Times { seen, ..times };
-        let expires = [Some(times.expires()), Some(touched.expires())];
-        let (created, lifetime) = (Some(times.created), times.lifetime);
-        let Names { id, csrf } = names;
-        Told { value: Some(value), id: Some(id), csrf: Some(csrf), created, expires, lifetime }
     }
 }

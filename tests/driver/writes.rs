@@ -18,7 +18,7 @@ impl Model {
     /// A change of the session that was found, on top of what it holds now. If
     /// it is over, the change is dropped.
     pub fn replace(&mut self, view: &mut View, found: &Found) -> Result<(), Failure> {
-        let again = self.stands(found);
+        let again = self.stands(view, found);
         if again.is_none() && !(self.settings.place.on_server() && self.tries_in_vain()) {
             self.write_in_vain()?;
             self.is_over(view, found);
@@ -35,20 +35,34 @@ impl Model {
         }
         // So may the next one, whose answer is lost.
         let lost = again.writes != found.writes && self.writes == Some(Fault::LostAnswer);
-        let overtaken_again = lost && self.choices.choose(2) == 1;
+        let overtaken = lost && self.choices.choose(2) == 1;
+        let seen = again_seen.max(again.times.seen);
+        self.write_over(view, (found, again), seen, overtaken)
+    }
+
+    /// The write, over what was found or what is there `again`. That was last used when
+    /// it was `seen`.
+    fn write_over(
+        &mut self,
+        view: &mut View,
+        (found, again): (&Found, Found),
+        seen: u64,
+        overtaken: bool,
+    ) -> Result<(), Failure> {
         let value = view.on_top_of(again.value);
-        let renews = self.renews(view, &again);
+        let renews = view.renews(&again);
         let lifetime = view.pending.lifetime.unwrap_or(again.times.lifetime);
         let Pending { base, updates, .. } = view.pending;
         let another = lifetime != again.times.lifetime;
         let tells = again.renewal.shown == Shown::Before;
         let writes = base.is_some() || updates > 0 || renews != Renews::No || another;
-        if !writes && !(tells && view.touches()) {
+        let asked = writes || tells && view.touches();
+        if !asked {
             // Somebody else has renewed it.
             (view.found, view.value) = (Some(again), Some(value));
             return self.touch(view, &again, false);
         }
-        let seen = self.seen(view, found, again_seen.max(again.times.seen));
+        let seen = self.seen(view, found, seen);
         let times = Times { seen, lifetime, ..again.times };
         let after = Kept { value, times, ..self.sessions[found.session] };
         let (next, after) = self.renewed(view, (again, after), renews);
@@ -56,6 +70,9 @@ impl Model {
         if !self.settings.place.on_server() {
             if renews && self.can_end() {
                 self.write()?;
+                let kept = &mut self.sessions[found.session];
+                (kept.ended, kept.moves) = (true, Some(next.names.id));
+                view.next = Some(next.names);
                 self.lost_answer()?;
             }
             self.seal(view, Found { value, times, ..next }, renews);
@@ -64,7 +81,7 @@ impl Model {
         let sends = renews || tells || another && again.renewal.shown != Shown::Grace;
         let mut write = self.write_of(view, next, after, sends);
         write.renews = renews;
-        write.overtaken = overtaken_again;
+        write.overtaken = overtaken;
         self.swap(view, *found, write)?;
         view.has_written(write.found);
         if write.sends {
@@ -80,7 +97,7 @@ impl Model {
         if renews {
             let kept = &mut self.sessions[next.session];
             kept.ended = ends_old;
-            let kept = Kept { value, times, names, previous: None, ended: false, ..*kept };
+            let kept = Kept { value, times, names, ended: false, moves: None, ..*kept };
             self.sessions.push(kept);
             next.session = self.sessions.len() - 1;
             view.begun.push(Presented::new(next.session));
