@@ -253,40 +253,45 @@ impl Model {
                 view.loses();
             }
             view.is_refused();
-        } else if committed.is_err() {
-            // A session that did not begin begins under another id, if it still does.
-            let ends = before.found.is_none() || before.pending.ended;
-            let begins = ends || before.begins_another();
-            // Whether an end that was done counts already, is open.
-            let ended = before.pending.ended && !view.pending.ended;
-            // So is whether the request knows that its session is over, if it saw so.
-            let over = !ended && before.found.is_some() && view.found.is_none();
-            if !ended || self.choices.choose(2) == 0 {
-                // A limit that was reached was an answer: tried again, it is another login.
-                let guard = view.guard.filter(|_| committed != Err(Failure::LimitReached));
-                *view = View { guard, next: view.next, ..before };
-            }
-            if committed == Err(Failure::LimitReached)
-                && let Some(found) = view.found
-                && let Some(replaced) = self.replaced(found.session, found.names.id)
-            {
-                // It has looked whether another login's place is free.
-                view.stands_replaced(replaced);
-            } else if over && self.choices.choose(2) == 1 {
-                view.loses();
-                view.planned = None;
-            }
-            if begins && view.planned.is_some() && self.choices.choose(2) == 1 {
-                view.planned = None;
-            }
-            let ends = before.found.filter(|_| before.pending.ended);
-            let is_over = ends.is_some_and(|found| !self.is_kept(&self.sessions[found.session]));
-            if is_over && view.sends == Sends::Token && self.choices.choose(2) == 1 {
-                // An end that is not done yet has ended the session of the token.
-                view.sends = Sends::Nothing;
-            }
+        } else if let Err(failure) = committed {
+            self.fails(view, before, failure);
         }
         committed
+    }
+
+    /// A commit has failed. What was pending `before` it stays asked for.
+    fn fails(&mut self, view: &mut View, before: View, failure: Failure) {
+        // A session that did not begin begins under another id, if it still does.
+        let ends = before.found.is_none() || before.pending.ended;
+        let begins = ends || before.begins_another();
+        // Whether an end that was done counts already, is open.
+        let ended = before.pending.ended && !view.pending.ended;
+        // So is whether the request knows that its session is over, if it saw so.
+        let over = !ended && before.found.is_some() && view.found.is_none();
+        if !ended || self.choices.choose(2) == 0 {
+            // A limit that was reached was an answer: tried again, it is another login.
+            let guard = view.guard.filter(|_| failure != Failure::LimitReached);
+            *view = View { guard, next: view.next, ..before };
+        }
+        if failure == Failure::LimitReached
+            && let Some(found) = view.found
+            && let Some(replaced) = self.replaced(found.session, found.names.id)
+        {
+            // It has looked whether another login's place is free.
+            view.stands_replaced(replaced);
+        } else if over && self.choices.choose(2) == 1 {
+            view.loses();
+            view.planned = None;
+        }
+        if begins && view.planned.is_some() && self.choices.choose(2) == 1 {
+            view.planned = None;
+        }
+        let ends = before.found.filter(|_| before.pending.ended);
+        let is_over = ends.is_some_and(|found| !self.is_kept(&self.sessions[found.session]));
+        if is_over && view.sends == Sends::Token && self.choices.choose(2) == 1 {
+            // An end that is not done yet has ended the session of the token.
+            view.sends = Sends::Nothing;
+        }
     }
 
     /// Changes that the request drops in the middle may have been tried before.

@@ -68,15 +68,7 @@ impl Model {
         let (next, after) = self.renewed(view, (again, after), renews);
         let renews = renews != Renews::No;
         if !self.settings.place.on_server() {
-            if renews && self.can_end() {
-                self.write()?;
-                let kept = &mut self.sessions[found.session];
-                (kept.ended, kept.moves) = (true, Some(next.names.id));
-                view.next = Some(next.names);
-                self.lost_answer()?;
-            }
-            self.seal(view, Found { value, times, ..next }, renews);
-            return Ok(());
+            return self.seal(view, Found { value, times, ..next }, renews);
         }
         let sends = renews || tells || another && again.renewal.shown != Shown::Grace;
         let mut write = self.write_of(view, next, after, sends);
@@ -90,8 +82,16 @@ impl Model {
         Ok(())
     }
 
-    /// Seals a client session's next token. After a renewal another one stands for it.
-    fn seal(&mut self, view: &mut View, mut next: Found, renews: bool) {
+    /// Seals a client session's next token. After a renewal another one stands for it, and
+    /// the one before is ended first, where that is remembered.
+    fn seal(&mut self, view: &mut View, mut next: Found, renews: bool) -> Result<(), Failure> {
+        if renews && self.can_end() {
+            self.write()?;
+            let kept = &mut self.sessions[next.session];
+            (kept.ended, kept.moves) = (true, Some(next.names.id));
+            view.next = Some(next.names);
+            self.lost_answer()?;
+        }
         let ends_old = self.can_end();
         let Found { value, times, names, .. } = next;
         if renews {
@@ -104,6 +104,7 @@ impl Model {
         }
         view.has_written(next);
         view.sends_token(self.now, self.settings.place);
+        Ok(())
     }
 
     /// Refreshes an expiry that is due, or as it was asked for.
