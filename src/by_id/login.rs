@@ -99,6 +99,11 @@ impl Job<'_> {
         records: &mut Records<'_>,
     ) -> Result<Option<Proposal>, SessionError> {
         loop {
+            // The request may have dropped the login while this waited.
+            if !self.commit.changes.are_wanted() {
+                records.unwanted();
+                return Ok(None);
+            }
             let begun = self.create_in_place(&id, &mut login, records).await?;
             match self.take_place(login, begun, records).await? {
                 Outcome::Done => return Ok(None),

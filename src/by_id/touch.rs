@@ -6,7 +6,7 @@ use rocket::warn;
 use tokio::time::timeout_at;
 
 use super::commit::{Job, Records};
-use super::{Located, read_present};
+use super::{Located, Stands, read_present};
 use crate::error::SessionError;
 use crate::expiry::Times;
 use crate::request::load::too_late;
@@ -33,7 +33,7 @@ impl Job<'_> {
         records: &mut Records<'_>,
     ) -> Result<(), SessionError> {
         let touched = if self.commit.asked.touch {
-            self.touch_as_asked(&session.place, times).await?
+            self.touch_as_asked(&session.place, times, records).await?
         } else {
             self.touch_by_itself(&session.place, times).await
         };
@@ -48,10 +48,30 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// The application has asked for it, and is told what becomes of it.
-    async fn touch_as_asked(&self, at: &Located, times: Times) -> Result<Touched, SessionError> {
-        let storage = self.tracker.server.storage_of(&at.id);
-        let expires = self.commit.definition.policy.lifetime.expires(&times);
+    /// The application has asked for it, and is told what becomes of it. What a login has
+    /// left of a session, or a session that goes on under another id, has a record, too.
+    async fn touch_as_asked(
+        &self,
+        at: &Located,
+        times: Times,
+        records: &mut Records<'_>,
+    ) -> Result<Touched, SessionError> {
+        let (definition, now) = (self.commit.definition, self.commit.moment.now);
+        let server = &self.tracker.server;
+        let storage = server.storage_of(&at.id);
+        let found = read_present(&*storage, &at.key, now).await?;
+        let found = found.and_then(|record| {
+            super::session(definition, server, &at.id, at.key.clone(), record, now)
+        });
+        match found.into() {
+            Stands::Session(_) => {}
+            Stands::Replaced(replaced) => {
+                records.sessions.is_replaced(replaced);
+                return Ok(Touched::Gone);
+            }
+            Stands::Nobody => return Ok(Touched::Gone),
+        }
+        let expires = definition.policy.lifetime.expires(&times);
         match storage.touch(&at.key, times.seen, expires).await {
             Ok(Touch::Touched) => Ok(Touched::Yes),
             // A record that cannot be read back is none.

@@ -128,21 +128,26 @@ impl Job<'_> {
         }
     }
 
-    /// Whether somebody ended the session that is to go on as `next`.
+    /// Whether the session that is to go on as `next` has expired, or somebody ended it.
     async fn is_over(
         &self,
         plan: Plan,
         before: &Tracked<Sealed>,
         next: &Sealed,
     ) -> Result<bool, SessionError> {
-        // Into an epoch that this request has begun it goes in any case: should the
-        // owner be revoked once more, the token is refused at its next use.
-        let goes_on = !matches!(plan, Plan::Create { .. } | Plan::Login { .. })
-            && self.commit.epoch.is_none();
+        if matches!(plan, Plan::Create { .. } | Plan::Login { .. }) {
+            return Ok(false);
+        }
+        let Commit { definition, moment, epoch, .. } = self.commit;
+        if !definition.policy.lifetime.admits(&before.snapshot.times, moment.now) {
+            return Ok(true);
+        }
         match &self.tracker.revocation {
-            Some(revocation) if goes_on => {
+            // Into an epoch that this request has begun it goes in any case: should the
+            // owner be revoked once more, the token is refused at its next use.
+            Some(revocation) if epoch.is_none() => {
                 let sealed = Sealed { epoch: next.epoch, ..before.place.clone() };
-                revocation.covers(&sealed, Some(next), self.commit.moment.now).await
+                revocation.covers(&sealed, Some(next), moment.now).await
             }
             _ => Ok(false),
         }

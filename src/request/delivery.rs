@@ -36,6 +36,13 @@ impl Delivery {
         }
     }
 
+    /// A token goes out only as long as its session stands.
+    pub fn take_back(&mut self) {
+        let is_token = |holds: &mut Holds| matches!(holds, Holds::Token { .. });
+        self.holds.take_if(is_token);
+        self.on_success.take_if(is_token);
+    }
+
     /// What the response is to say. `presented` says whether the client holds
     /// anything, valid or not.
     pub fn settle(&mut self, presented: bool, succeeded: bool) -> Option<Holds> {

@@ -8,6 +8,7 @@
 //! | `outlook` | answers before the commit what it will do: `id`, `expires_at` and the like |
 //! | `save` | saves and reads while the request goes on |
 //! | `state` | holds all of this under one lock |
+//! | `ended`, `unsettled` | hold what it knows of a session that is over, and of a write without an answer |
 //! | `plan` | decides what a commit does: one pure function and its table |
 //! | `work` | brings the changes of a type `T` into a commit, and its outcome back |
 //! | `commit` | carries the plan out, by value ([`crate::by_value`]) or by id ([`crate::by_id`]) |
@@ -19,6 +20,7 @@
 mod calls;
 pub(crate) mod commit;
 pub(crate) mod delivery;
+mod ended;
 pub(crate) mod entry;
 pub(crate) mod hooks;
 pub(crate) mod load;

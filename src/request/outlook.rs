@@ -116,7 +116,9 @@ impl<T: SessionData> Entry<T> {
                     _ => return Ok(Some((id.clone(), secrets.rotations))),
                 };
                 let rotations = secrets.rotations.wrapping_add(rotates.into());
-                self.planned(Some((id, rotations))).map(Some)
+                let (id, planned) = self.planned(Some((id, rotations)))?;
+                // A renewal that comes by itself leaves forms alone.
+                Ok(Some((id, if rotates { planned } else { rotations })))
             }
         }
     }

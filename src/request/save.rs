@@ -118,7 +118,8 @@ impl<T: SessionData> Entry<T> {
                 return Ok(true);
             }
             SessionError::Ended => {
-                self.change(State::was_refused);
+                let begins = self.begins_another();
+                self.change(|state, retired| state.was_refused(begins, retired));
                 // A later login stands for itself.
                 if self.state.lock().pending.login {
                     return Ok(true);
@@ -182,14 +183,13 @@ impl<T: SessionData> Entry<T> {
         let begins = self.begins_another();
         let dropped = self.change(|state, retired| {
             let Again::Session(sessions, value) = found else {
-                match found {
-                    Again::Replaced(replaced) => state.presented.sessions.is_replaced(replaced),
-                    _ => state.presented.sessions.lose(),
-                }
+                state.loses(match found {
+                    Again::Replaced(replaced) => Some(replaced),
+                    _ => None,
+                });
                 let moot = !state.pending.is_empty() && !begins && !state.pending.ended;
-                let left = if begins { Left::Value(None) } else { Left::Dropped };
                 let lost = state.lost;
-                state.found(left, retired);
+                state.found(Left::over(begins), retired);
                 state.lost = lost || moot;
                 return moot;
             };
@@ -234,8 +234,10 @@ impl<T: SessionData> Entry<T> {
                 if !all.one.as_ref().is_some_and(lives) {
                     return Ok(Again::Gone);
                 }
+                // Its own renewal may have been remembered without an answer.
+                let next = self.state.lock().next_token();
                 if let (Some(revocation), Some(one)) = (&tracker.revocation, &all.one)
-                    && revocation.covers(&one.place, None, now).await?
+                    && revocation.covers(&one.place, next.as_ref(), now).await?
                 {
                     return Ok(Again::Gone);
                 }
@@ -247,15 +249,15 @@ impl<T: SessionData> Entry<T> {
 
     /// Whether what is pending begins another session.
     pub(super) fn begins_another(&self) -> bool {
-        let (login, base, value, committed) = {
+        let (login, base, value, before) = {
             let state = self.state.lock();
             let base = state.pending.values.base.is_some();
-            (state.pending.login, base, state.value.clone(), state.committed.clone())
+            (state.pending.login, base, state.value.clone(), state.before())
         };
         let owner = |value: &Option<Arc<T>>| {
             value.as_deref().and_then(T::owner).map(std::borrow::Cow::into_owned)
         };
-        login || base && owner(&value) != owner(&committed)
+        login || base && owner(&value) != owner(&before)
     }
 
     /// Computes the value anew that was computed before a commit or a read.

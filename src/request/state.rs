@@ -8,12 +8,14 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use super::delivery::{Delivery, Holds};
+use super::ended::EndedOutside;
 use super::pending::{Base, Change, Pending};
 use super::plan::Asked;
 use super::tracked::{Content, Kind, Presented};
 use super::unsettled::Unsettled;
+use crate::by_value::Sealed;
 use crate::expiry::OwnLifetime;
-use crate::storage::{OwnerGuard, OwnerKey, StorageKey};
+use crate::storage::{OwnerGuard, OwnerKey};
 use crate::token::SessionId;
 
 /// The id that the next commit gives, once somebody has asked for it.
@@ -34,15 +36,23 @@ pub(crate) enum Left<T> {
     Dropped,
 }
 
+impl<T> Left<T> {
+    /// Of a session that is over. What `begins` another one stays asked for.
+    pub fn over(begins: bool) -> Self {
+        if begins { Self::Value(None) } else { Self::Dropped }
+    }
+}
+
 /// What a change has replaced, to be dropped after the lock: a value's or a
 /// closure's `Drop` may call the session.
 pub(crate) struct Retired<T> {
     value: Option<Arc<T>>,
-    committed: Option<Arc<T>>,
+    pub committed: Option<Arc<T>>,
     pending: Option<Pending<T>>,
     pub in_flight: Option<Arc<Pending<T>>>,
     pub unsettled: Option<Unsettled<T>>,
     unconfirmed: Option<(Kind, Option<Arc<T>>)>,
+    pub former: Option<Arc<T>>,
 }
 
 impl<T> Default for Retired<T> {
@@ -54,18 +64,9 @@ impl<T> Default for Retired<T> {
             in_flight: None,
             unsettled: None,
             unconfirmed: None,
+            former: None,
         }
     }
-}
-
-/// What this request has ended from outside, through its manager.
-#[derive(PartialEq, Eq)]
-enum EndedOutside {
-    Nothing,
-    /// The session by value with this token.
-    Token([u8; 16]),
-    /// The session by id with this record.
-    Record(StorageKey),
 }
 
 /// One session in one request.
@@ -74,6 +75,9 @@ pub(crate) struct State<T> {
     pub presented: Presented,
     /// The value as it was found or last committed.
     pub committed: Option<Arc<T>>,
+    /// Of a session that is over: its value, while changes are pending that were asked
+    /// for over it. One of its owner still counts as a login.
+    pub(super) former: Option<Arc<T>>,
     /// The value as this request sees it.
     pub value: Option<Arc<T>>,
     pub pending: Pending<T>,
@@ -105,10 +109,10 @@ pub(crate) struct State<T> {
     /// The session ended while this request changed it; the changes are
     /// dropped, and the application has not been told.
     pub lost: bool,
-    delivery: Delivery,
+    pub(super) delivery: Delivery,
     /// Before a commit that counts only if every session of the request is saved.
     unconfirmed: Option<(Kind, Option<Arc<T>>)>,
-    ended_outside: EndedOutside,
+    pub(super) ended_outside: EndedOutside,
     /// What the response said last.
     pub told: Option<Holds>,
 }
@@ -118,6 +122,7 @@ impl<T> State<T> {
         Self {
             presented,
             committed: value.clone(),
+            former: None,
             value,
             pending: Pending::default(),
             in_flight: None,
@@ -192,6 +197,7 @@ impl<T> State<T> {
 
     fn drop_pending(&mut self, retired: &mut Retired<T>) {
         retired.pending = Some(std::mem::take(&mut self.pending));
+        retired.former = self.former.take();
         self.generation += 1;
         self.guard = None;
         self.planned = None;
@@ -256,6 +262,17 @@ impl<T> State<T> {
         (asked, first.changes_value() || self.pending.changes_value())
     }
 
+    /// The next token of the session by value, once its id is known.
+    pub fn next_token(&self) -> Option<Sealed> {
+        match (&self.planned, &self.presented.sessions) {
+            (Some(Planned::Fresh(id)), Kind::ByValue(_, sessions)) => {
+                let token_id = id.secret();
+                Some(Sealed { token_id, ..sessions.one.as_ref()?.place.clone() })
+            }
+            _ => None,
+        }
+    }
+
     /// The value in its encoded form, if it is known.
     pub fn encoded(&self) -> Option<Content> {
         let (revision, content) = self.encoded.as_ref()?;
@@ -272,7 +289,7 @@ impl<T> State<T> {
         }
         if self.presented.sessions.snapshot().is_none() {
             // It has ended all the same. Nothing shows it again.
-            retired.committed = self.committed.take();
+            self.commits(None, retired);
             if self.pending.is_empty() {
                 self.show(None, retired);
             }
@@ -298,10 +315,10 @@ impl<T> State<T> {
     /// The commit was refused: the owner that the session was to have was revoked
     /// meanwhile. Committed again, the changes would outlive that, so they are
     /// dropped.
-    pub fn refused(&mut self, generation: u64, retired: &mut Retired<T>) {
+    pub fn refused(&mut self, generation: u64, begins: bool, retired: &mut Retired<T>) {
         let left = match self.presented.sessions.snapshot() {
             Some(_) => Left::Value(self.committed.clone()),
-            None => Left::Dropped,
+            None => Left::over(begins),
         };
         self.committed(generation, left, retired);
         self.lost = self.generation == generation && self.value.is_none();
@@ -315,12 +332,12 @@ impl<T> State<T> {
             Left::Value(value) => (value, false),
             Left::Dropped => (None, true),
         };
-        retired.committed = std::mem::replace(&mut self.committed, committed);
-        let moot = dropped && !self.pending.login && !self.pending.ended;
+        let moot = dropped && !self.pending.ended;
         if moot {
             self.said = self.pending.lifetime.or(self.said);
             retired.pending = Some(std::mem::take(&mut self.pending));
         }
+        self.commits(committed, retired);
         if self.pending.is_empty() {
             let committed = self.committed.clone();
             self.show(committed, retired);
@@ -338,26 +355,10 @@ impl<T> State<T> {
         if !confirmed {
             retired.unconfirmed = self.unconfirmed.replace((before, self.committed.clone()));
         }
-        self.end_again();
-    }
-
-    /// A session that this request has ended from outside stays ended, whatever a
-    /// commit or a read says that was under way.
-    fn end_again(&mut self) {
-        let again = match &self.ended_outside {
-            EndedOutside::Nothing => false,
-            EndedOutside::Token(id) => self.presented.sessions.token_id() == Some(*id),
-            EndedOutside::Record(key) => self.presented.sessions.key() == Some(key),
-        };
-        if again {
-            self.presented.sessions.lose();
+        if self.presented.sessions.snapshot().is_none() {
+            self.delivery.take_back();
         }
-    }
-
-    /// Whether this request has ended its session from outside, and began none
-    /// since.
-    fn is_over(&self) -> bool {
-        self.ended_outside != EndedOutside::Nothing && self.presented.sessions.snapshot().is_none()
+        self.end_again();
     }
 
     /// The response says that not everything could be saved. Only `clear` holds. What
@@ -373,23 +374,6 @@ impl<T> State<T> {
             retired.committed = std::mem::replace(&mut self.committed, committed);
         }
         self.drop_changes(retired);
-    }
-
-    /// This request has ended the session from outside. `begins` says whether
-    /// what is pending begins another one.
-    pub fn ended_outside(&mut self, begins: bool, retired: &mut Retired<T>) {
-        let sessions = &self.presented.sessions;
-        self.ended_outside = match (sessions.key(), sessions.token_id()) {
-            (Some(key), _) => EndedOutside::Record(key.clone()),
-            (None, Some(id)) => EndedOutside::Token(id),
-            (None, None) => EndedOutside::Nothing,
-        };
-        self.presented.sessions.lose();
-        self.delivery.take(Holds::Nothing, true);
-        let moot = !begins && !self.pending.is_empty() && !self.pending.ended;
-        let lost = self.lost;
-        self.found(if begins { Left::Value(None) } else { Left::Dropped }, retired);
-        self.lost = lost || moot;
     }
 
     /// What the client holds from now on. What is not `confirmed` counts only

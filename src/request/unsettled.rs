@@ -41,7 +41,7 @@ impl<T> State<T> {
                 all.one = Some(Arc::clone(&attempt.written));
                 (sessions, value.clone())
             }
-            _ => (sessions, self.committed.clone()),
+            _ => (sessions, self.before()),
         }
     }
 
@@ -90,10 +90,10 @@ impl<T> State<T> {
 
     /// The storage has refused the last commit's write; see
     /// [`refused`](Self::refused).
-    pub fn was_refused(&mut self, retired: &mut Retired<T>) {
+    pub fn was_refused(&mut self, begins: bool, retired: &mut Retired<T>) {
         retired.unsettled = self.unsettled.take();
         let planned = self.planned.take().filter(|_| self.pending.login);
-        self.refused(self.taken_in(), retired);
+        self.refused(self.taken_in(), begins, retired);
         self.planned = planned;
     }
 

@@ -76,7 +76,7 @@ impl<'a, T: SessionData> Work<'a, T> {
             encoded: state.encoded(),
             stale: state.stale,
             value: Mutex::new(state.value.clone()),
-            before: Mutex::new(state.committed.clone()),
+            before: Mutex::new(state.before()),
         };
         Self {
             applied,
@@ -249,6 +249,8 @@ impl<T: SessionData> Drop for Work<'_, T> {
         let sessions = std::mem::replace(&mut self.done.sessions, entry.nothing());
         let (holds, attempt) = (self.done.holds.take(), self.done.attempt.take());
         let (generation, confirmed) = (self.applied.generation, self.confirmed);
+        let over = matches!(self.ended, Ended::With(Fate::Dropped) | Ended::Refused);
+        let begins = over && entry.begins_another();
         entry.change(|state, retired| {
             state.take_sessions(sessions, confirmed, retired);
             if let Some(holds) = holds {
@@ -259,8 +261,10 @@ impl<T: SessionData> Drop for Work<'_, T> {
                     state.committed(generation, Left::Value(value), retired);
                 }
                 Ended::With(Fate::Ended) => state.committed(generation, Left::Value(None), retired),
-                Ended::With(Fate::Dropped) => state.committed(generation, Left::Dropped, retired),
-                Ended::Refused => state.refused(generation, retired),
+                Ended::With(Fate::Dropped) => {
+                    state.committed(generation, Left::over(begins), retired);
+                }
+                Ended::Refused => state.refused(generation, begins, retired),
                 Ended::With(Fate::Unwanted) | Ended::Not => match attempt {
                     Some(attempt) => {
                         state.keep_unsettled(Unsettled { attempt, value }, retired);

@@ -1,6 +1,7 @@
 //! The native token formats: every kind round-trips, and nothing else opens.
 
 use super::*;
+use crate::config::Protect;
 use crate::crypto::keys::TransportBinding;
 use crate::crypto::{Secret, hex};
 

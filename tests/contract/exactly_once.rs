@@ -40,8 +40,13 @@ async fn a_lost_create_leaves_nothing_in_memory_and_in_a_directory() {
     shared::a_lost_create_leaves_nothing(storage).await;
 }
 
-#[get("/renew-lost?<applied>")]
-async fn renew_lost(session: Session<User>, storage: &State<Faulty>, applied: bool) {
+#[get("/renew-lost?<applied>&<refresh>")]
+async fn renew_lost(
+    session: Session<User>,
+    storage: &State<Faulty>,
+    applied: bool,
+    refresh: bool,
+) -> Result<(), SessionError> {
     session.renew();
     let down = StorageError::Unavailable("on demand".into(), None);
     let fault = if applied { Fault::FailsAfterwards(down) } else { Fault::Fails(down) };
@@ -49,19 +54,24 @@ async fn renew_lost(session: Session<User>, storage: &State<Faulty>, applied: bo
     let lost = session.save().await;
     assert!(matches!(lost, Err(SessionError::Storage(_))), "{lost:?}");
     storage.mend();
+    if refresh {
+        // Its own renewal is no end of the session.
+        assert_eq!(session.refresh().await?.as_deref(), Some(&user("ann")));
+    }
+    Ok(())
 }
 
 #[tokio::test]
 async fn a_client_session_whose_renewal_was_not_answered_goes_on_under_its_new_token() {
-    for applied in [true, false] {
+    for (applied, refresh) in [(true, false), (false, false), (true, true), (false, true)] {
         let storage = faulty();
         let figment = figment("client").merge(("sessions.user.revocation", "ends"));
         let fairing = Sessions::fairing().storage("ends", storage.clone());
         let rocket = build(figment, fairing, routes![renew_lost]).manage(storage);
         let client = Client::untracked(rocket).await.expect("a rocket");
         let before = logged_in(&client, "ann").await;
-        let response =
-            with_cookie(&client, &format!("/renew-lost?applied={applied}"), &before).await;
+        let uri = format!("/renew-lost?applied={applied}&refresh={refresh}");
+        let response = with_cookie(&client, &uri, &before).await;
         let after = sent(&response).expect("a token");
         assert_eq!(text(&client, "/get", &after).await, "ann 0", "{applied}");
         assert_eq!(text(&client, "/get", &before).await, "absent", "{applied}");
@@ -311,4 +321,37 @@ async fn a_lost_write_is_sent_again_to_a_storage_that_contradicts_itself_but_not
         // What the request was told is not the end: the response saves once more.
         assert_eq!(text(&client, "/get", &token).await, "ann 1", "{times}");
     }
+}
+
+/// Gives the CSRF token that it tells after a write that was not answered, whose changes
+/// it has dropped.
+#[get("/drop-lost")]
+async fn drop_lost(session: Session<User>, storage: &State<Faulty>) -> String {
+    session.update(|user| user.count += 1);
+    break_writes(storage, &down());
+    session.save().await.expect_err("the storage is down");
+    storage.mend();
+    session.discard();
+    session.csrf_token().expect("a key").expect("a session").to_string()
+}
+
+#[get("/check/<form>")]
+fn check(session: Session<User>, form: &str) -> String {
+    let token = session.csrf_token().expect("a key").expect("a session");
+    token.verify(form).is_ok().to_string()
+}
+
+#[tokio::test]
+async fn d15_a_renewal_that_comes_by_itself_keeps_the_form_that_is_told_after_a_lost_write() {
+    let (storage, clock) = (faulty(), Clock::new());
+    let fairing = Sessions::fairing().storage("fault", storage.clone()).clock(&clock);
+    let figment = figment("fault").merge(("sessions.user.renew_after", "1 hour"));
+    let rocket = build(figment, fairing, routes![drop_lost, check]).manage(storage);
+    let client = Client::untracked(rocket).await.expect("a rocket");
+    let token = logged_in(&client, "ann").await;
+    clock.advance(Duration::from_secs(3600));
+    let response = with_cookie(&client, "/drop-lost", &token).await;
+    let token = sent(&response).expect("the next id");
+    let form = response.into_string().await.expect("a form");
+    assert_eq!(text(&client, &format!("/check/{form}"), &token).await, "true");
 }

@@ -28,6 +28,10 @@ use crate::world::{Run, World, is_watched, value_of};
 pub const IDLE: u64 = 100;
 pub const ABSOLUTE: u64 = 250;
 pub const TOUCH_AFTER: u64 = 10;
+/// An id is renewed after that, where ids are renewed.
+pub const RENEW_AFTER: u64 = 15;
+/// So long the id before opens the session when the next one is shown.
+pub const GRACE: u64 = 20;
 /// So long a session says that a login has replaced it.
 pub const REPLACED: u64 = 120;
 
@@ -66,6 +70,13 @@ pub fn figment(settings: Settings) -> Figment {
             .merge(("sessions.user.storage", "client"))
             .merge(("sessions.user.revocation", "hooked")),
         Place::Memory | Place::Directory => figment.merge(("sessions.user.storage", "hooked")),
+    };
+    let figment = if settings.renews {
+        figment
+            .merge(("sessions.user.renew_after", RENEW_AFTER))
+            .merge(("sessions.user.renewal_grace", GRACE))
+    } else {
+        figment
     };
     let policy = match settings.limit {
         Limit::None => return figment,
@@ -175,14 +186,16 @@ async fn perform(
         self::call(world, session, call, count).await
     };
     let during = run.nested().await;
-    let faulted = is_watched() && world.storage.calm();
+    if is_watched() {
+        world.storage.calm();
+    }
     let answer = done.unwrap_or_else(|cause| {
         let answer = Answer::Failed(failure_of(&cause));
         *failure = Some(cause);
         answer
     });
     let seen = world.seen(session);
-    run.trace.lock().steps.push(StepTrace { before, during, faulted, answer, seen });
+    run.trace.lock().steps.push(StepTrace { before, during, answer, seen });
 }
 
 /// The count that the call of this number sets, if it sets one.

@@ -4,7 +4,7 @@ use crate::kept::Lifetime;
 use crate::model::Model;
 use crate::scenario::{Call, Own, Owner};
 use crate::trace::{Answer, Failure, Value};
-use crate::view::{Sends, View};
+use crate::view::View;
 
 impl Model {
     /// One call. `count` is what it sets. `UpdateNow` has changed the value
@@ -61,7 +61,8 @@ impl Model {
 
     /// Not everything was saved: only an end holds. What became of a write is still
     /// found out where the client must be told.
-    fn give_up(&mut self, view: &mut View) {
+    pub fn give_up(&mut self, view: &mut View) {
+        view.gives_up = false;
         view.unsettled = view.unsettled.filter(|write| write.sends);
         view.drop_changes();
         let _ = self.settle(view, true);
@@ -72,16 +73,8 @@ impl Model {
         if failed {
             view.drop_changes();
         }
-        let sends = view.sends;
         let committed = self.commit(view, failed);
-        if committed.is_err() {
-            self.give_up(view);
-        }
-        let was_lost = view.lost && view.found.is_none();
-        if was_lost && sends != Sends::Nothing && self.choices.choose(2) == 1 {
-            // Whether a token that an earlier save earned goes out, is open.
-            view.sends = Sends::Nothing;
-        }
+        view.gives_up = committed.is_err();
         committed
     }
 }

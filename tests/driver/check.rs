@@ -69,13 +69,8 @@ impl Aspect {
     }
 }
 
-/// Why the comparison ends early.
-pub enum Stop {
-    /// It deviates.
-    Deviates,
-    /// A lost answer: either outcome is right, and so is what follows from it.
-    Unsure,
-}
+/// It deviates, and nothing that comes later can be compared.
+pub struct Stop;
 
 /// One run, replayed on the model with certain choices.
 pub struct Check {
@@ -85,8 +80,6 @@ pub struct Check {
     ids: HashMap<usize, usize>,
     csrf: HashMap<usize, usize>,
     found: Vec<Deviation>,
-    /// The request may drop its changes.
-    pub drops: bool,
     /// How many comparisons were made.
     compared: usize,
     /// Names the run before the first request of the scenario and after it.
@@ -100,7 +93,7 @@ pub fn deviations(scenario: &Scenario, record: &Record) -> Vec<Deviation> {
     let mut best: Option<((bool, usize), Vec<Deviation>)> = None;
     for _ in 0..MOST_CHOICES {
         let mut check = Check::new(scenario.settings, choices);
-        let whole = !matches!(check.run(scenario, record), Err(Stop::Deviates));
+        let whole = !matches!(check.run(scenario, record), Err(Stop));
         if check.found.is_empty() {
             return Vec::new();
         }
@@ -140,7 +133,6 @@ impl Check {
             csrf: HashMap::new(),
             found: Vec::new(),
             compared: 0,
-            drops: false,
             chapter: "",
         }
     }
@@ -169,13 +161,13 @@ impl Check {
     ) -> Result<(), Stop> {
         let place = format!("{}{place}", self.chapter);
         self.found.push(Deviation { place, aspect, expected, got });
-        if aspect.is_told() { Ok(()) } else { Err(Stop::Deviates) }
+        if aspect.is_told() { Ok(()) } else { Err(Stop) }
     }
 
     /// A deviation after which nothing can be compared.
     pub fn stops(&mut self, place: &str, aspect: Aspect, expected: &str, got: String) -> Stop {
         let _ = self.deviates(place, aspect, expected.to_owned(), got);
-        Stop::Deviates
+        Stop
     }
 
     pub fn seen(&mut self, place: &str, view: &mut View, seen: Seen) -> Result<(), Stop> {

@@ -28,7 +28,7 @@ impl SessionData for Cart {
 }
 
 fn table(place: Place) -> Figment {
-    figment(Settings { place, limit: Limit::None })
+    figment(Settings { place, limit: Limit::None, renews: false })
 }
 
 fn ann(count: u32) -> User {
@@ -299,4 +299,34 @@ async fn a_refresh_of_an_accepted_session_keeps_it_and_its_native_token_goes_out
         let reads = body(ask(&native, "/read", &former).await).await;
         assert_eq!(reads, "nobody", "{serializer}: the former session has moved");
     }
+}
+
+#[get("/changes-its-mind")]
+async fn changes_its_mind(session: Session<User>, storage: &State<Hooked>) -> String {
+    session.login(ann(2));
+    storage.plan(Vec::new(), Fault::Down);
+    session.save().await.expect_err("the storage is down");
+    let task = session.clone();
+    let discard = Box::pin(async move { task.discard() });
+    // The end of the session that could not begin comes before the next try.
+    storage.plan(vec![Armed { operation: 0, edge: Edge::After, action: discard }], Fault::None);
+    session.save().await.expect("nothing is left to save");
+    session.get().map_or_else(|| "nobody".into(), |user| user.count.to_string())
+}
+
+#[tokio::test]
+async fn a_login_that_is_discarded_before_it_is_tried_again_does_not_begin() {
+    let storage = Hooked::new(Memory::new(1000));
+    let rocket = rocket::custom(table(Place::Memory))
+        .attach(Sessions::fairing().storage("hooked", storage.clone()))
+        .manage(storage.clone())
+        .mount("/", routes![login, read, changes_its_mind]);
+    let client = Client::untracked(rocket).await.expect("a valid configuration");
+    let token = sent(&ask(&client, "/login", "").await, "user").expect("a token");
+    let response = ask(&client, "/changes-its-mind", &token).await;
+    assert_eq!(sent(&response, "user"), None);
+    assert_eq!(body(response).await, "1");
+    assert_eq!(storage.armed(), 0, "the discard has happened");
+    assert_eq!(body(ask(&client, "/read", &token).await).await, "1");
+    assert_eq!(records(&storage).await, 1);
 }

@@ -41,11 +41,12 @@ const OTHERS: [Call; 5] =
     [Call::Get, Call::Update, Call::Renew, Call::Login(Owner::Ann), Call::Clear];
 
 /// What the request itself does from another task while it saves or refreshes.
-const OWN: [Call; 8] = [
+const OWN: [Call; 9] = [
     Call::Clear,
     Call::Discard,
     Call::Update,
     Call::Set(Owner::Ann),
+    Call::Set(Owner::Bob),
     Call::Login(Owner::Ann),
     Call::Renew,
     Call::SetLifetime(Own::Idle),
@@ -67,9 +68,13 @@ const OUTCOMES: [Outcome; 8] = [
 pub fn random(place: Place, seed: u64) -> Scenario {
     let mut random = Random::new(seed);
     let on_server = place.on_server();
-    let settings =
-        Settings { place, limit: if on_server { random.one(&LIMITS) } else { Limit::None } };
-    let presented = random.one(&Presented::ALL);
+    let limit = if on_server { random.one(&LIMITS) } else { Limit::None };
+    let settings = Settings { place, limit, renews: on_server && random.one_in(3) };
+    let presented = if settings.renews && random.one_in(2) {
+        random.one(&Presented::RENEWED)
+    } else {
+        random.one(&Presented::ALL)
+    };
     let calls: Vec<_> = (0..=random.below(12)).map(|_| random.one(&Call::ALL)).collect();
     let mut scenario = Scenario::plain(settings, presented, &calls);
     let busy = place != Place::Client;
@@ -93,7 +98,8 @@ pub fn random(place: Place, seed: u64) -> Scenario {
 fn end_somehow(random: &mut Random, scenario: &mut Scenario, disturbed: bool) {
     scenario.outcome = random.one(&OUTCOMES);
     // Two records are not read at one moment.
-    let two = [Presented::Two, Presented::OldAndNew, Presented::ReplacedAndNew];
+    let two =
+        [Presented::Two, Presented::OldAndNew, Presented::ReplacedAndNew, Presented::OpenBoth];
     let one_record = !two.contains(&scenario.presented);
     if disturbed && one_record && random.one_in(3) {
         scenario.loading = during(random, false);
@@ -109,8 +115,7 @@ fn end_somehow(random: &mut Random, scenario: &mut Scenario, disturbed: bool) {
 }
 
 fn add_fault(random: &mut Random, scenario: &mut Scenario) {
-    let on_server = scenario.settings.place.on_server();
-    let later = on_server && random.one_in(3);
+    let later = random.one_in(3);
     let faults =
         if later { [Fault::DownLater, Fault::LostLater] } else { [Fault::Down, Fault::LostAnswer] };
     let fault = random.one(&faults);
@@ -213,7 +218,7 @@ pub fn chosen(place: Place) -> Vec<Scenario> {
     }
     let mut all = vec![conflicting_clear(place)];
     for limit in LIMITS {
-        let settings = Settings { place, limit };
+        let settings = Settings { place, limit, renews: false };
         all.extend(beside_a_login(settings));
         all.extend(after_a_login(settings));
         all.extend(two_logins(settings));
@@ -224,7 +229,7 @@ pub fn chosen(place: Place) -> Vec<Scenario> {
 
 /// C2: `clear` while a save of the same request meets a conflict.
 fn conflicting_clear(place: Place) -> Scenario {
-    let settings = Settings { place, limit: Limit::None };
+    let settings = Settings { place, limit: Limit::None, renews: false };
     let other = Meanwhile::Request(Node::Other, Call::Update);
     let own = Meanwhile::Own(Call::Clear);
     let mut conflict = Scenario::plain(settings, Presented::Valid, &[Call::Update, Call::Save]);
@@ -305,7 +310,8 @@ fn refused_logins(settings: Settings) -> Vec<Scenario> {
 fn of_row(place: Place, calls: [Call; 3], row: [usize; 6]) -> Scenario {
     let [limit, presented, spawned, meanwhile, when, outcome] = row;
     let on_server = place.on_server();
-    let settings = Settings { place, limit: if on_server { LIMITS[limit] } else { Limit::None } };
+    let limit = if on_server { LIMITS[limit] } else { Limit::None };
+    let settings = Settings { place, limit, renews: false };
     let mut scenario = Scenario::plain(settings, Presented::ALL[presented], &calls);
     if spawned > 0 {
         scenario.steps[spawned - 1].spawned = true;

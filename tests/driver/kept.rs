@@ -18,11 +18,26 @@ pub struct Kept {
     pub value: Value,
     pub times: Times,
     pub names: Names,
+    /// The id before the last renewal.
+    pub previous: Option<Previous>,
+    /// When the id was last renewed, or the last renewal that came by itself complete.
+    pub renewed: u64,
     pub ended: bool,
+    /// The client session has ended by a renewal: the id of the token that takes its
+    /// place. Sent again, it is no end.
+    pub moves: Option<usize>,
     /// The login that replaced it, if one did.
     pub replaced: Option<Login>,
     /// How often it was written.
     pub writes: u32,
+}
+
+/// The id before a renewal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Previous {
+    pub id: usize,
+    /// Until when it opens the session; none before the next id is first shown.
+    pub until: Option<u64>,
 }
 
 /// A login over a session: when it was, and the session that it began.

@@ -2,6 +2,7 @@
 
 use crate::kept::{Kept, Login, Presented, Times};
 use crate::model::Model;
+use crate::renewals::Renewal;
 use crate::scenario::{Fault, Limit, Owner};
 use crate::trace::{Failure, Value};
 use crate::view::{Found, View};
@@ -22,13 +23,21 @@ impl Model {
         let session = if self.settings.place.on_server() {
             self.log_in(view, value)?
         } else {
-            self.end_others(view, view.found.map(|found| found.session))?;
+            let former = view.found.map(|found| found.session);
             self.end_former(view)?;
+            self.end_others(view, former)?;
             self.create(view, value)
         };
         view.begun.push(Presented::new(session));
         let Kept { names, times, .. } = self.sessions[session];
-        view.has_written(Found { session, names, value, times, writes: 1 });
+        view.has_written(Found {
+            session,
+            names,
+            value,
+            times,
+            writes: 1,
+            renewal: Renewal::default(),
+        });
         view.sends_token(self.now, self.settings.place);
         Ok(())
     }
@@ -36,8 +45,10 @@ impl Model {
     fn create(&mut self, view: &mut View, value: Value) -> usize {
         let names = view.planned.take().unwrap_or_else(|| self.names());
         let times = Times { created: self.now, seen: self.now, lifetime: view.begins_with() };
-        let (ended, replaced, writes) = (false, None, 1);
-        self.sessions.push(Kept { value, times, names, ended, replaced, writes });
+        let (previous, renewed, moves, replaced) = (None, 0, None, None);
+        let (ended, writes) = (false, 1);
+        let kept = Kept { value, times, names, previous, renewed, ended, moves, replaced, writes };
+        self.sessions.push(kept);
         self.sessions.len() - 1
     }
 
@@ -180,10 +191,10 @@ impl Model {
         }
     }
 
-    /// What `clear` ends before a login, where something else may tell that from the
-    /// login.
+    /// What `clear` ends before another session begins, where something else may tell
+    /// the one from the other.
     pub fn ends_first(&mut self, view: &View) {
-        let both = view.pending.ended && view.pending.login && view.replaced.is_none();
+        let both = view.pending.ended && view.value.is_some() && view.replaced.is_none();
         if both && self.choices.choose(2) == 1 {
             let all = [&view.presented[..], &view.begun].concat();
             let _ = self.end(&all, view.found);

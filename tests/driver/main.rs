@@ -1,7 +1,7 @@
 //! The driver: sequences of calls on a session, with everything that can happen
 //! around them, against a model of the contract.
 //!
-//! Read `model.rs`, `logins.rs`, `view.rs` and `kept.rs` for the contract, `scenario.rs` for what is tried.
+//! Read `model.rs`, `writes.rs`, `renewals.rs`, `logins.rs`, `view.rs` and `kept.rs` for the contract, `scenario.rs` for what is tried.
 //!
 //! - `DRIVER_SEQUENCES=200000` runs so many random sequences for each storage (use
 //!   a release build), and from 500000 on the sequences of three calls under every
@@ -23,17 +23,22 @@ mod drive;
 mod generate;
 mod kept;
 mod logins;
+mod meanwhile;
 mod model;
 mod preparation;
+mod reads;
+mod renewals;
 mod replay;
 mod scenario;
 mod shrink;
 mod storage;
+mod told;
 mod trace;
 mod unsettled;
 mod view;
 mod world;
 mod worlds;
+mod writes;
 
 use scenario::Place;
 

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 
 use crate::app::REPLACED;
 use crate::choices::Choices;
-use crate::kept::{Kept, Login, Names, Presented, Times, Token};
+use crate::kept::{Kept, Login, Names, Presented, Previous, Token};
 use crate::logins::Rest;
+use crate::renewals::{Renewal, Shown};
 use crate::scenario::{Fault, Owner, Place, Settings};
 use crate::trace::Failure;
-use crate::view::{Found, Pending, Replaced, View};
+use crate::view::{Found, Pending, Replaced, Sends, View};
 
 /// Beyond the numbers of sessions: what forms of a renewed id hang on.
 const FORMS: usize = 1_000_000;
@@ -24,8 +25,8 @@ pub struct Model {
     pub settings: Settings,
     pub now: u64,
     pub sessions: Vec<Kept>,
-    /// The id before each that a renewal gave or would have given, and when that was.
-    before: BTreeMap<usize, (usize, u64)>,
+    /// Of each id that a renewal replaced or would have replaced, the one before.
+    pub before: BTreeMap<usize, Previous>,
     pub choices: Choices,
     /// What becomes of writes now; none if the request is being dropped, and
     /// some of them may not happen.
@@ -36,6 +37,8 @@ pub struct Model {
     pub revokes: bool,
     /// Something comes in the middle that may tell the halves of a login.
     pub tells: bool,
+    /// Something comes in the middle that may come between two operations.
+    pub meets: bool,
     /// The request has dropped its changes in the middle.
     pub dropping: bool,
     /// What is left to do of logins.
@@ -45,7 +48,7 @@ pub struct Model {
     /// How often `revoke_owner` came.
     pub revocations: u32,
     /// The answer to a write that was applied is lost.
-    unanswered: bool,
+    pub unanswered: bool,
     numbers: usize,
 }
 
@@ -62,6 +65,7 @@ impl Model {
             revoking: false,
             revokes: false,
             tells: false,
+            meets: false,
             dropping: false,
             rest: Vec::new(),
             unheld: Vec::new(),
@@ -77,7 +81,7 @@ impl Model {
     }
 
     /// Whether an end from elsewhere reaches the session.
-    fn can_end(&self) -> bool {
+    pub fn can_end(&self) -> bool {
         self.settings.place != Place::Client
     }
 
@@ -101,39 +105,44 @@ impl Model {
         let kept = self.sessions[token.session];
         let Token { session, names, .. } = *token;
         if self.settings.place.on_server() {
-            let opens = kept.names.id == names.id && self.is_live(&kept);
+            let renewal = self.opens(&kept, names.id).filter(|_| self.is_live(&kept))?;
             let Kept { value, times, writes, .. } = kept;
-            let names = Names { csrf: kept.names.csrf, ..names };
-            return opens.then_some(Found { session, names, value, times, writes });
+            let id = if renewal.shown == Shown::Before { kept.names.id } else { names.id };
+            let names = Names { id, csrf: kept.names.csrf };
+            return Some(Found { session, names, value, times, writes, renewal });
         }
         let over = kept.ended || self.now >= token.times.expires();
         let Token { value, times, .. } = *token;
         let writes = kept.writes;
-        (!over).then_some(Found { session, names, value, times, writes })
+        let renewal = Renewal::default();
+        (!over).then_some(Found { session, names, value, times, writes, renewal })
     }
 
     /// What this id stands for, if a login has replaced its session, or a renewal the id.
-    fn replaced(&self, session: usize, id: usize) -> Option<Replaced> {
+    pub fn replaced(&self, session: usize, id: usize) -> Option<Replaced> {
         let kept = self.sessions[session];
         if !self.is_kept(&kept) {
             return None;
         }
-        let lately = |(before, at): (usize, u64)| before == id && self.now - at < REPLACED;
+        let lately = |Previous { id: before, until }| {
+            before == id && until.is_some_and(|until| self.now < until + REPLACED)
+        };
         match kept.replaced {
-            Some(Login { successor, .. }) if kept.names.id == id => {
+            Some(Login { successor, .. }) if self.opens(&kept, id).is_some() => {
                 Some(Replaced { csrf: kept.names.csrf, successor: Some(successor) })
             }
-            _ if self.former(kept.names.id).any(lately) => {
+            _ if self.opens(&kept, id).is_some() => None,
+            _ if self.former(&kept).any(lately) => {
                 Some(Replaced { csrf: FORMS + id, successor: None })
             }
             _ => None,
         }
     }
 
-    /// The ids before this one, newest first, and when each was replaced.
-    fn former(&self, id: usize) -> impl Iterator<Item = (usize, u64)> {
-        let before = |id: usize| self.before.get(&id).copied();
-        std::iter::successors(before(id), move |(id, _)| before(*id)).take(REMEMBERED)
+    /// The ids before the present one, newest first.
+    fn former(&self, kept: &Kept) -> impl Iterator<Item = Previous> {
+        let before = |one: &Previous| self.before.get(&one.id).copied();
+        std::iter::successors(kept.previous, before).take(REMEMBERED)
     }
 
     /// What a request presents. Several tokens of one session are one session;
@@ -144,6 +153,7 @@ impl Model {
         for found in tokens.iter().filter_map(|token| self.find(token)) {
             match all.iter_mut().find(|other| other.session == found.session) {
                 Some(same) if same.times.seen < found.times.seen => *same = found,
+                Some(same) if same.renewal.shown != Shown::Present => *same = found,
                 Some(_) => {}
                 None => all.push(found),
             }
@@ -158,7 +168,8 @@ impl Model {
     /// The session as it stands now, if it does.
     pub fn find_again(&self, found: &Found) -> Option<Found> {
         let Found { session, names, value, times, .. } = *found;
-        self.find(&Token { session, names, value, times })
+        let again = self.find(&Token { session, names, value, times })?;
+        Some(again.shown_as(found))
     }
 
     /// One write of the storage.
@@ -246,7 +257,7 @@ impl Model {
             self.revocations += 1;
             let all = self.sessions.iter_mut().filter(|kept| kept.replaced.is_none());
             let all = all.filter(|kept| kept.value.owner == owner);
-            all.for_each(|kept| kept.ended = true);
+            all.for_each(|kept| (kept.ended, kept.moves) = (true, None));
         }
     }
 
@@ -269,38 +280,53 @@ impl Model {
         if view.unsettled.is_some() {
             return committed;
         }
-        if committed.is_ok() && self.lost_answer().is_err() {
-            // It is applied, and counts once, whenever the request finds out.
-            return Err(Failure::Storage);
-        }
         if matches!(committed, Err(Failure::Ended)) {
             // Its owner was revoked meanwhile. Tried again, it would outlive that. A
             // session that was this owner's before is over with it.
             let owner = before.value.map(|value| value.owner);
-            view.found = view.found.filter(|found| Some(found.value.owner) != owner);
-            view.is_refused();
-        } else if committed.is_err() {
-            // A session that did not begin begins under another id, if it still does.
-            let ends = before.found.is_none() || before.pending.ended;
-            let begins = ends || before.begins_another();
-            // Whether an end that was done counts already, is open.
-            let ended = before.pending.ended && !view.pending.ended;
-            // So is whether the request knows that its session is over, if it saw so.
-            let over = !ended && before.found.is_some() && view.found.is_none();
-            if !ended || self.choices.choose(2) == 0 {
-                // A limit that was reached was an answer: tried again, it is another login.
-                let guard = view.guard.filter(|_| committed != Err(Failure::LimitReached));
-                *view = View { guard, ..before };
-            }
-            if over && self.choices.choose(2) == 1 {
+            if view.found.is_some_and(|found| Some(found.value.owner) == owner) {
                 view.loses();
-                view.planned = None;
             }
-            if begins && view.planned.is_some() && self.choices.choose(2) == 1 {
-                view.planned = None;
-            }
+            view.is_refused();
+        } else if let Err(failure) = committed {
+            self.fails(view, before, failure);
         }
         committed
+    }
+
+    /// A commit has failed. What was pending `before` it stays asked for.
+    fn fails(&mut self, view: &mut View, before: View, failure: Failure) {
+        // A session that did not begin begins under another id, if it still does.
+        let ends = before.found.is_none() || before.pending.ended;
+        let begins = ends || before.begins_another();
+        // Whether an end that was done counts already, is open.
+        let ended = before.pending.ended && !view.pending.ended;
+        // So is whether the request knows that its session is over, if it saw so.
+        let over = !ended && before.found.is_some() && view.found.is_none();
+        if !ended || self.choices.choose(2) == 0 {
+            // A limit that was reached was an answer: tried again, it is another login.
+            let guard = view.guard.filter(|_| failure != Failure::LimitReached);
+            *view = View { guard, next: view.next, ..before };
+        }
+        if failure == Failure::LimitReached
+            && let Some(found) = view.found
+            && let Some(replaced) = self.replaced(found.session, found.names.id)
+        {
+            // It has looked whether another login's place is free.
+            view.stands_replaced(replaced);
+        } else if over && self.choices.choose(2) == 1 {
+            view.loses();
+            view.planned = None;
+        }
+        if begins && view.planned.is_some() && self.choices.choose(2) == 1 {
+            view.planned = None;
+        }
+        let ends = before.found.filter(|_| before.pending.ended);
+        let is_over = ends.is_some_and(|found| !self.is_kept(&self.sessions[found.session]));
+        if is_over && view.sends == Sends::Token && self.choices.choose(2) == 1 {
+            // An end that is not done yet has ended the session of the token.
+            view.sends = Sends::Nothing;
+        }
     }
 
     /// Changes that the request drops in the middle may have been tried before.
@@ -343,211 +369,11 @@ impl Model {
             self.guard(view, value.owner);
             return self.begin_another(view, value);
         };
-        if !view.writes() {
-            return self.touch(view, &found, failed);
+        let Renewal { shown, due, .. } = found.renewal;
+        let asked = !failed && (due && view.asks() || shown == Shown::Before && view.touches());
+        if view.writes() || asked {
+            return self.replace(view, &found);
         }
-        self.replace(view, &found)
-    }
-
-    /// The session is over already. Whether a write is tried all the same, and fails
-    /// where writes do, is open.
-    fn tries_in_vain(&mut self) -> bool {
-        let fault = matches!(self.writes, Some(Fault::Down | Fault::LostAnswer));
-        fault && self.choices.choose(2) == 1
-    }
-
-    /// A change of the session that was found, on top of what it holds now. If
-    /// it is over, the change is dropped.
-    fn replace(&mut self, view: &mut View, found: &Found) -> Result<(), Failure> {
-        let mut again = self.find_again(found);
-        let on_server = self.settings.place.on_server();
-        let expired = again.is_none() && !on_server && !self.sessions[found.session].ended;
-        if expired && self.choices.choose(2) == 1 {
-            // Whether a request goes on with what it has let expire itself, is open.
-            again = Some(*found);
-        }
-        if again.is_none() && !(self.settings.place.on_server() && self.tries_in_vain()) {
-            self.write_in_vain()?;
-            match self.replaced(found.session, found.names.id) {
-                Some(replaced) => view.stands_replaced(replaced),
-                None => view.loses(),
-            }
-            view.drops();
-            return Ok(());
-        }
-        // What is written if nobody else wrote, or on top of it.
-        let unanswered = matches!(self.writes, Some(Fault::Down | Fault::LostAnswer));
-        let again_seen = again.map_or(0, |again| again.times.seen);
-        let again = again.filter(|_| !unanswered).unwrap_or(*found);
-        if again.writes != found.writes {
-            // The first try met a conflict, and was the first write.
-            self.writes = self.writes.map(Fault::later);
-        }
-        // So may the next one, whose answer is lost.
-        let lost = again.writes != found.writes && self.writes == Some(Fault::LostAnswer);
-        let overtaken_again = lost && self.choices.choose(2) == 1;
-        let value = view.on_top_of(again.value);
-        let renews = view.pending.renew;
-        let lifetime = view.pending.lifetime.unwrap_or(again.times.lifetime);
-        let Pending { base, updates, .. } = view.pending;
-        if base.is_none() && updates == 0 && !renews && lifetime == again.times.lifetime {
-            // Somebody else has renewed it.
-            (view.found, view.value) = (Some(again), Some(value));
-            return self.touch(view, &again, false);
-        }
-        let resends = lifetime != again.times.lifetime;
-        // Whether a use that another request writes down at the same moment counts, is
-        // open if this one is no use.
-        let present = again_seen.max(again.times.seen);
-        let overtaken = view.skips && present != found.times.seen;
-        let seen = match view.skips {
-            true if overtaken && self.choices.choose(2) == 1 => found.times.seen,
-            true => present,
-            false => self.now.max(again.times.seen),
-        };
-        let times = Times { seen, lifetime, ..again.times };
-        let kept = self.sessions[found.session];
-        let names = match view.planned.filter(|_| renews) {
-            Some(names) => names,
-            None if renews => self.names(),
-            None => again.names,
-        };
-        if !self.settings.place.on_server() {
-            if renews && self.can_end() {
-                self.write()?;
-            }
-            self.seal(view, Found { names, value, times, ..again }, renews);
-            return Ok(());
-        }
-        if renews {
-            self.before.insert(names.id, (kept.names.id, self.now));
-        }
-        let after = Kept { value, times, names: if renews { names } else { kept.names }, ..kept };
-        let sends = renews || resends;
-        let mut write = self.write_of(view, Found { names, ..again }, after, sends);
-        write.renews = renews;
-        write.overtaken = overtaken_again;
-        self.swap(view, *found, write)?;
-        view.has_written(write.found);
-        if write.sends {
-            view.sends_token(self.now, self.settings.place);
-        }
-        Ok(())
-    }
-
-    /// Seals a client session's next token. After a renewal another one stands for it.
-    fn seal(&mut self, view: &mut View, mut next: Found, renews: bool) {
-        let ends_old = self.can_end();
-        let Found { value, times, names, .. } = next;
-        if renews {
-            let kept = &mut self.sessions[next.session];
-            kept.ended = ends_old;
-            let kept = Kept { value, times, names, ended: false, ..*kept };
-            self.sessions.push(kept);
-            next.session = self.sessions.len() - 1;
-            view.begun.push(Presented::new(next.session));
-        }
-        view.has_written(next);
-        view.sends_token(self.now, self.settings.place);
-    }
-
-    /// Refreshes an expiry that is due, or as it was asked for.
-    fn touch(&mut self, view: &mut View, found: &Found, failed: bool) -> Result<(), Failure> {
-        let asked = view.touches();
-        let due = !view.skips && found.times.touch_due(self.now, self.settings.place);
-        if !asked && (failed || !due) {
-            view.is_done();
-            return Ok(());
-        }
-        let touched = self.touch_once(view, found);
-        if self.unanswered && !asked {
-            view.found = Some(*found);
-        }
-        if asked {
-            if !touched? {
-                view.is_lost();
-            }
-            return Ok(());
-        }
-        // Nobody asked for it: a failure changes nothing.
-        self.unanswered = false;
-        view.is_done();
-        // Whether a request that changes nothing learns of an end, is open.
-        let on_server = self.settings.place.on_server();
-        let learns = if on_server || touched == Ok(true) { 0 } else { self.choices.choose(3) };
-        if learns > 0 {
-            view.is_lost();
-            view.lost = learns == 2;
-        }
-        Ok(())
-    }
-
-    /// Says whether the session lives. On the server the record counts, whatever its
-    /// id is by now.
-    fn touch_once(&mut self, view: &mut View, found: &Found) -> Result<bool, Failure> {
-        let on_server = self.settings.place.on_server();
-        let kept = self.sessions[found.session];
-        let lives = if on_server { self.is_kept(&kept) } else { self.find_again(found).is_some() };
-        if !lives {
-            self.write_in_vain()?;
-            return Ok(false);
-        }
-        if on_server {
-            self.write()?;
-            let kept = &mut self.sessions[found.session].times;
-            kept.seen = kept.seen.max(self.now);
-        }
-        let times = Times { seen: self.now.max(found.times.seen), ..found.times };
-        view.has_written(Found { times, ..*found });
-        if !on_server {
-            view.sends_token(self.now, self.settings.place);
-        }
-        Ok(true)
-    }
-
-    /// `refresh()`: reads again, and the pending changes stay on top.
-    pub fn refresh(&mut self, view: &mut View) {
-        if self.settle(view, true) == Ok(false) {
-            return;
-        }
-        let Some(found) = view.found else { return };
-        let again = self.find_again(&found);
-        if view.pending.ended {
-            // Nothing to see now; whether it reads shows in a `discard` later.
-            if self.choices.choose(2) == 0 {
-                view.found = again;
-                let replaced = self.replaced(found.session, found.names.id);
-                if let Some(replaced) = replaced.filter(|_| again.is_none()) {
-                    view.stands_replaced(replaced);
-                }
-            }
-            return;
-        }
-        match again {
-            Some(again) => {
-                if again.names != found.names {
-                    view.planned = None;
-                }
-                view.value = Some(view.on_top_of(again.value));
-                view.found = Some(again);
-            }
-            None => self.is_gone(view, &found),
-        }
-    }
-
-    /// A `refresh` does not find the session any more.
-    fn is_gone(&self, view: &mut View, found: &Found) {
-        let begins = view.begins_another();
-        match self.replaced(found.session, found.names.id) {
-            Some(replaced) => view.stands_replaced(replaced),
-            None => view.loses(),
-        }
-        if begins {
-            view.planned = None;
-        } else if view.pending == Pending::default() {
-            view.value = None;
-        } else {
-            view.drops();
-        }
+        self.touch(view, &found, failed)
     }
 }

@@ -1,5 +1,6 @@
 //! What has happened before the request.
 
+use crate::app::{GRACE, RENEW_AFTER};
 use crate::scenario::{Call, Own, Owner, Presented};
 
 /// One step before the request.
@@ -36,6 +37,9 @@ pub fn preparation(presented: Presented) -> (Vec<Prepare>, Vec<Show>) {
     let renew = Request(Call::Renew, Some(0));
     let visit = Request(Call::Set(Owner::Nobody), None);
     let login_over = |over| Request(Call::Login(Owner::Ann), Some(over));
+    // An id that is old enough is renewed by any request, and shown then.
+    let open = [login, Wait(RENEW_AFTER), Request(Call::Get, Some(0)), Wait(2)];
+    let show = Request(Call::Get, Some(1));
     let first = vec![Show::Token(0)];
     match presented {
         Presented::Nothing => (vec![], vec![]),
@@ -64,6 +68,12 @@ pub fn preparation(presented: Presented) -> (Vec<Prepare>, Vec<Show>) {
         Presented::ReplacedAndNew => {
             (vec![visit, Wait(2), login_over(0), Wait(2)], vec![Show::Token(0), Show::Token(1)])
         }
+        Presented::Open => (open.to_vec(), first),
+        Presented::OpenNext => (open.to_vec(), vec![Show::Token(1)]),
+        Presented::OpenBoth => (open.to_vec(), vec![Show::Token(0), Show::Token(1)]),
+        Presented::Grace => ([&open[..], &[show, Wait(3)]].concat(), first),
+        Presented::GraceOver => ([&open[..], &[show, Wait(GRACE)]].concat(), first),
+        Presented::ReplacedOpen => ([&open[..], &[login_over(0), Wait(2)]].concat(), first),
         Presented::ReplacedLongAgo => (vec![login, Wait(2), login_over(0), Wait(120)], first),
     }
 }

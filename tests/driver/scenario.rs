@@ -31,6 +31,8 @@ pub enum Limit {
 pub struct Settings {
     pub place: Place,
     pub limit: Limit,
+    /// Ids are renewed by themselves, with `renew_after`.
+    pub renews: bool,
 }
 
 /// What the request carries.
@@ -65,6 +67,18 @@ pub enum Presented {
     ReplacedAndNew,
     /// The token from before a login two minutes ago.
     ReplacedLongAgo,
+    /// The token from before a renewal that came by itself, and was not received.
+    Open,
+    /// The next token.
+    OpenNext,
+    /// Both of them.
+    OpenBoth,
+    /// The token from before, when the next one has been shown.
+    Grace,
+    /// The same after the grace.
+    GraceOver,
+    /// The token from before an open renewal, and from before a login over it.
+    ReplacedOpen,
 }
 
 impl Presented {
@@ -85,6 +99,16 @@ impl Presented {
         Self::ReplacedRenewed,
         Self::ReplacedAndNew,
         Self::ReplacedLongAgo,
+    ];
+
+    /// Where ids are renewed by themselves.
+    pub const RENEWED: [Self; 6] = [
+        Self::Open,
+        Self::OpenNext,
+        Self::OpenBoth,
+        Self::Grace,
+        Self::GraceOver,
+        Self::ReplacedOpen,
     ];
 }
 
@@ -311,8 +335,9 @@ impl fmt::Display for Step {
 
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { place, limit } = self.settings;
-        writeln!(f, "  settings: {place:?}, limit {limit:?}")?;
+        let Settings { place, limit, renews } = self.settings;
+        let renews = if renews { ", renewals" } else { "" };
+        writeln!(f, "  settings: {place:?}, limit {limit:?}{renews}")?;
         write!(f, "  presented: {:?}", self.presented)?;
         list(f, &self.loading)?;
         for (number, step) in self.steps.iter().enumerate() {

@@ -31,8 +31,6 @@ struct Plan {
     fault: Option<Fault>,
     /// Operations since the plan was made.
     operations: usize,
-    /// A write met the fault.
-    failed: bool,
     created: Vec<StorageKey>,
 }
 
@@ -66,7 +64,6 @@ impl Hooked {
         plan.armed = armed;
         plan.fault = Some(fault).filter(|fault| *fault != Fault::None);
         plan.operations = 0;
-        plan.failed = false;
     }
 
     /// How much of the plan has not happened.
@@ -74,12 +71,11 @@ impl Hooked {
         self.plan.lock().armed.len()
     }
 
-    /// Nothing happens any more. Says whether a write met the fault.
-    pub fn calm(&self) -> bool {
+    /// Nothing happens any more.
+    pub fn calm(&self) {
         let mut plan = self.plan.lock();
         plan.armed.clear();
         plan.fault = None;
-        std::mem::take(&mut plan.failed)
     }
 
     /// Every key that a record was created under, and that may still be there.
@@ -127,15 +123,11 @@ impl Hooked {
         for action in self.due(Edge::Before) {
             action.await;
         }
-        let fault = self.fault(writes);
-        let answer = match fault {
+        let answer = match self.fault(writes) {
             Some(Fault::Down) => Err(down()),
             Some(Fault::LostAnswer) => work.await.and(Err(down())),
             _ => work.await,
         };
-        if fault.is_some() {
-            self.plan.lock().failed = true;
-        }
         for action in self.due(Edge::After) {
             action.await;
         }

@@ -70,8 +70,6 @@ pub enum Nested {
 pub struct StepTrace {
     pub before: Option<Nested>,
     pub during: Vec<Option<Nested>>,
-    /// A write met the fault.
-    pub faulted: bool,
     pub answer: Answer,
     pub seen: Seen,
 }
@@ -88,8 +86,6 @@ pub struct Trace {
     pub first: Option<Seen>,
     pub steps: Vec<StepTrace>,
     pub committing: Vec<Option<Nested>>,
-    /// A write of the commit at the end met the fault.
-    pub faulted: bool,
     /// None if the future of the dispatch was dropped.
     pub response: Option<Response>,
 }

@@ -2,7 +2,7 @@
 //! the contract that needs no storage.
 
 use crate::kept::{Kept, Lifetime, Names, Presented, Times, Token};
-use crate::model::Model;
+use crate::renewals::{Renewal, Shown};
 use crate::scenario::{Owner, Place};
 use crate::trace::{Failure, Value};
 
@@ -15,6 +15,7 @@ pub struct Found {
     pub times: Times,
     /// How often the session had been written.
     pub writes: u32,
+    pub renewal: Renewal,
 }
 
 /// What is left of a session that a login of another request has replaced, or of an id
@@ -107,10 +108,16 @@ pub struct View {
     pub begun: Vec<Presented>,
     pub value: Option<Value>,
     pub pending: Pending,
+    /// Whose session it was that is over, while changes are pending that were asked for
+    /// over it. A value of somebody else still counts as a login.
+    pub former: Option<Owner>,
     /// Changes were dropped, because the session was over.
     pub lost: bool,
     /// The names of the session that the commit will begin, once asked for.
     pub planned: Option<Names>,
+    /// The names of the token under which a client session goes on whose renewal was not
+    /// answered.
+    pub next: Option<Names>,
     pub sends: Sends,
     /// The token to send, and the `Max-Age` of its cookie.
     pub token: Option<Token>,
@@ -126,17 +133,8 @@ pub struct View {
     pub said: Option<Lifetime>,
     /// `skip_touch`.
     pub skips: bool,
-}
-
-/// What a session tells. Each of two expiries is right while a refresh of it is due.
-#[derive(Clone, Copy, Debug)]
-pub struct Told {
-    pub value: Option<Value>,
-    pub id: Option<usize>,
-    pub csrf: Option<usize>,
-    pub created: Option<u64>,
-    pub expires: [Option<u64>; 2],
-    pub lifetime: Lifetime,
+    /// Not everything could be saved, and the request is about to drop what is left.
+    pub gives_up: bool,
 }
 
 impl View {
@@ -154,8 +152,10 @@ impl View {
             begun,
             value,
             pending,
+            former: None,
             lost,
             planned,
+            next: None,
             sends,
             token,
             unsettled,
@@ -164,6 +164,7 @@ impl View {
             max_age,
             said,
             skips,
+            gives_up: false,
         }
     }
 
@@ -206,8 +207,9 @@ impl View {
     }
 
     fn drop_pending(&mut self) {
-        (self.planned, self.guard, self.lost) = (None, None, false);
+        (self.planned, self.next, self.guard, self.lost) = (None, None, None, false);
         self.pending = Pending::default();
+        self.former = None;
         if let Some(unsettled) = &mut self.unsettled {
             unsettled.wanted = false;
         }
@@ -239,6 +241,7 @@ impl View {
     pub fn is_done(&mut self) {
         self.said = self.pending.lifetime.or(self.said);
         self.pending = Pending::default();
+        self.former = None;
     }
 
     /// After a 5xx: only `clear` holds.
@@ -252,7 +255,7 @@ impl View {
 
     /// The session that goes on, unless `clear` ends it. What was sent is as good as
     /// done.
-    fn goes_on(&self) -> Option<Found> {
+    pub fn goes_on(&self) -> Option<Found> {
         let unsettled = self.unsettled.filter(|unsettled| unsettled.wanted);
         let found = unsettled.map(|unsettled| unsettled.found).or(self.found);
         found.filter(|_| !self.pending.ended)
@@ -269,7 +272,8 @@ impl View {
         let Some(found) = self.goes_on() else { return false };
         let Pending { base, updates, renew, lifetime, .. } = self.pending;
         let another = lifetime.is_some_and(|lifetime| lifetime != found.times.lifetime);
-        base.is_some() || updates > 0 || renew || another
+        let renews = renew && found.renewal.shown != Shown::Grace;
+        base.is_some() || updates > 0 || renews || another
     }
 
     /// The session is to live longer from now on.
@@ -312,18 +316,30 @@ impl View {
     pub fn stands_replaced(&mut self, replaced: Replaced) {
         if let Some(found) = self.found.take() {
             self.forget(found.session);
+            self.is_over(&found);
         }
         self.replaced = Some(replaced);
     }
 
     /// What is pending begins nothing, since a login has replaced the session.
     pub fn begins_nothing(&self) -> bool {
-        self.replaced.is_some() && !self.pending.login
+        let value = self.value.filter(|_| self.pending.base.is_some());
+        let another = |value: Value| self.former.is_some_and(|former| former != value.owner);
+        self.replaced.is_some() && !self.pending.login && !value.is_some_and(another)
+    }
+
+    /// A token goes out only as long as its session stands.
+    fn is_over(&mut self, found: &Found) {
+        if self.sends == Sends::Token {
+            self.sends = Sends::Nothing;
+        }
+        let asked = self.pending != Pending::default();
+        self.former = Some(found.value.owner).filter(|_| asked);
     }
 
     pub fn has_written(&mut self, found: Found) {
         self.found = Some(found);
-        self.replaced = None;
+        (self.replaced, self.next) = (None, None);
         self.value = Some(found.value);
         self.is_done();
         (self.planned, self.guard) = (None, None);
@@ -340,6 +356,7 @@ impl View {
     /// given. `clear` still ends it; whether a login does is open.
     pub fn loses(&mut self) {
         let Some(found) = self.found.take() else { return };
+        self.is_over(&found);
         let all = self.presented.iter_mut().chain(&mut self.begun);
         all.filter(|met| met.session == found.session).for_each(|met| met.lost = true);
     }
@@ -363,39 +380,5 @@ impl View {
         (self.planned, self.guard) = (None, None);
         self.value = self.found.map(|found| found.value);
         self.lost = self.found.is_none();
-    }
-
-    /// `get`, `id`, `csrf_token`, `created_at` and `expires_at`: what the commit
-    /// will do.
-    pub fn told(&mut self, model: &mut Model) -> Told {
-        let replaced = self.begins_nothing() || self.value.is_none();
-        let Some(value) = self.value.filter(|_| !replaced) else {
-            let (created, expires, lifetime) = (None, [None; 2], self.begins_with());
-            let csrf = self.replaced.map(|replaced| replaced.csrf);
-            return Told { value: self.value, id: None, csrf, created, expires, lifetime };
-        };
-        let found = self.goes_on();
-        let renews = self.pending.renew;
-        let names = match found {
-            Some(found) if !self.begins_another() && !renews => found.names,
-            _ => *self.planned.get_or_insert_with(|| model.names()),
-        };
-        let now = model.now;
-        let times = match found {
-            Some(found) if !self.begins_another() => {
-                let used = !self.skips && (self.writes() || self.touches());
-                let seen = if used { now.max(found.times.seen) } else { found.times.seen };
-                let lifetime = self.pending.lifetime.unwrap_or(found.times.lifetime);
-                Times { created: found.times.created, seen, lifetime }
-            }
-            _ => Times { created: now, seen: now, lifetime: self.begins_with() },
-        };
-        let due = !self.skips && times.touch_due(now, model.settings.place);
-        let seen = if due { now } else { times.seen };
-        let touched = Times { seen, ..times };
-        let expires = [Some(times.expires()), Some(touched.expires())];
-        let (created, lifetime) = (Some(times.created), times.lifetime);
-        let Names { id, csrf } = names;
-        Told { value: Some(value), id: Some(id), csrf: Some(csrf), created, expires, lifetime }
     }
 }

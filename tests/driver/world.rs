@@ -216,7 +216,9 @@ impl World {
             trace.salt = salt;
             trace.response = response;
             trace.committing = committing;
-            trace.faulted = is_watched() && world.storage.calm();
+            if is_watched() {
+                world.storage.calm();
+            }
             world.stage.leave(number);
             run.session.lock().take();
             trace
