@@ -227,7 +227,7 @@ impl<T> State<T> {
 
     /// `touch`, or `skip_touch`. The later one counts.
     pub fn touch(&mut self, touches: bool) {
-        self.pending.touch |= touches;
+        self.pending.touch = touches;
         self.skips = !touches;
     }
 

@@ -57,6 +57,7 @@ async fn run(
             "save" => told.push(format!("{:?}", session.save().await)),
             "refresh" => drop(session.refresh().await?),
             "touch" => session.touch(),
+            "skip" => session.skip_touch(),
             "renew" => session.renew(),
             "count" => drop(session.update(|user| user.count += 1)),
             "idle" => session.set_lifetime(Lifetime::Idle(Duration::from_secs(3600)))?,
@@ -167,6 +168,9 @@ async fn d23_a_touch_of_a_session_that_is_over_says_so() {
         let uri = format!("/run/other-{elsewhere}.touch.save");
         assert_eq!(nodes.run(&uri).await, ("Err(Ended) absent".into(), None), "{elsewhere}");
     }
+    // One that is taken back is none.
+    let taken_back = nodes.run("/run/touch.skip.other-renew.refresh.save").await;
+    assert_eq!(taken_back, ("Ok(()) absent".into(), None));
     assert_eq!(nodes.run("/run/other-count.touch.save").await, ("Ok(()) ann 0".into(), None));
 }
 
