@@ -15,7 +15,7 @@ use super::{Located, Stands, read_present};
 use crate::error::SessionError;
 use crate::request::commit::Commit;
 use crate::request::load::{no_answer, within};
-use crate::request::tracked::Tracked;
+use crate::request::tracked::{Replaced, Tracked};
 use crate::storage::{KeyedGuard, OwnerKey, Record, StorageError, StorageKey, Update, Version};
 use crate::token::SessionId;
 
@@ -111,16 +111,20 @@ impl Job<'_> {
     }
 
     /// The successor of a session that a login of this owner was to replace, if another
-    /// one has.
+    /// one has. One of another owner leaves no place to take.
     pub(super) async fn successor_of(
         &self,
         old: &Former,
         owner: Option<&OwnerKey>,
+        records: &mut Records<'_>,
     ) -> Result<Option<Former>, SessionError> {
-        match self.find_under(&old.key).await? {
-            Some(Found::Replaced(by)) => self.successor(by, owner).await,
-            _ => Ok(None),
+        let Some(Found::Replaced(by)) = self.find_under(&old.key).await? else { return Ok(None) };
+        let successor = self.successor(by.clone(), owner).await?;
+        if let (None, Some(id)) = (&successor, &old.shown) {
+            let forms = (id.clone(), old.secrets.rotations);
+            records.sessions.is_replaced(Replaced { forms, successor: Some(by) });
         }
+        Ok(successor)
     }
 
     /// What stands under a key, past every cache.

@@ -133,7 +133,7 @@ impl Job<'_> {
             let owner = login.next.owner.as_ref();
             match created {
                 Err(SessionError::LimitReached) => {
-                    let successor = self.successor_of(old, owner).await?;
+                    let successor = self.successor_of(old, owner, records).await?;
                     login.old = Some(successor.ok_or(SessionError::LimitReached)?);
                 }
                 Err(SessionError::Ended) => {

@@ -67,6 +67,7 @@ async fn run(
             _ => match step.split_once('-') {
                 Some(("set", id)) => session.set(another(id)),
                 Some(("other", "login")) => elsewhere.ask(&cookie, "/login/ann").await,
+                Some(("other", "bob")) => elsewhere.ask(&cookie, "/login/bob").await,
                 Some(("other", call)) => elsewhere.ask(&cookie, &format!("/{call}")).await,
                 _ => panic!("{step}"),
             },
@@ -190,14 +191,19 @@ async fn d22_d23_a_token_that_a_save_earned_does_not_go_out_once_its_session_is_
     assert_eq!(goes_out, ("Ok(()) Ok(()) ann 2".into(), Some("ann 2".into())));
 }
 
-/// Another click has logged in, one more has taken its place, and so has another device.
+/// Another click has logged in, one more has taken its place, and so does this one. If
+/// the other one was somebody else's, there is no place to take.
 #[tokio::test]
 async fn d23_a_login_that_finds_no_room_and_its_session_replaced_is_nobody() {
     let figment = figment("shared")
         .merge(("sessions.user.max_sessions_per_owner", 2))
         .merge(("sessions.user.owner_limit_policy", "refuse"));
+    let nodes = nodes_with(figment.clone()).await;
+    let steps = "other-login.other-login.other-device.login.save";
+    let told = ("Ok(()) ann 7".to_owned(), Some("ann 7".to_owned()));
+    assert_eq!(nodes.run(&format!("/run/{steps}")).await, told);
     let nodes = nodes_with(figment).await;
-    let steps = "other-login.other-login.other-device.login.save.discard";
+    let steps = "other-bob.other-device.other-device.login.save.discard";
     let told = ("Err(LimitReached) absent".to_owned(), None);
     assert_eq!(nodes.run(&format!("/run/{steps}")).await, told);
 }
