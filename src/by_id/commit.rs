@@ -95,7 +95,7 @@ impl Job<'_> {
         if self.commit.asked.ended && records.sessions.replaced.is_none() {
             if let Some(replaced) = self.end_presented(records).await? {
                 records.sessions.is_replaced(replaced);
-                if !self.commit.asked.login && !next.owner_changes {
+                if !self.commit.asked.login {
                     records.drop_changes(self.commit);
                     return Ok(());
                 }

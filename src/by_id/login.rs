@@ -85,6 +85,11 @@ impl Job<'_> {
         let Proposal { plan, next, session, guard } = proposal;
         let (Some(times), Some(next)) = (plan.times(None), next) else { return Ok(None) };
         self.earlier_try_ends().await;
+        // The request may have dropped the login meanwhile.
+        if !self.commit.changes.are_wanted() {
+            records.unwanted();
+            return Ok(None);
+        }
         let old = Some(Former::of(&session.place));
         let id = self.commit.changes.id()?;
         self.succeed(id, Succession { times, next, guard, old }, records).await
@@ -99,11 +104,6 @@ impl Job<'_> {
         records: &mut Records<'_>,
     ) -> Result<Option<Proposal>, SessionError> {
         loop {
-            // The request may have dropped the login while this waited.
-            if !self.commit.changes.are_wanted() {
-                records.unwanted();
-                return Ok(None);
-            }
             let begun = self.create_in_place(&id, &mut login, records).await?;
             match self.take_place(login, begun, records).await? {
                 Outcome::Done => return Ok(None),

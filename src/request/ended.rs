@@ -21,7 +21,9 @@ impl<T> State<T> {
     /// Takes the value that is committed now.
     pub(super) fn commits(&mut self, committed: Option<Arc<T>>, retired: &mut Retired<T>) {
         let before = std::mem::replace(&mut self.committed, committed);
-        let is_over = self.committed.is_none() && !self.pending.is_empty();
+        // What was asked for after a `clear` was not asked for over it.
+        let asks = !self.pending.is_empty() && !self.pending.ended;
+        let is_over = self.committed.is_none() && asks;
         let former = before.clone().or_else(|| self.former.clone()).filter(|_| is_over);
         (retired.committed, retired.former) = (before, std::mem::replace(&mut self.former, former));
     }

@@ -9,7 +9,7 @@
 //! | | session | asked for | plan |
 //! |---|---|---|---|
 //! | 1 | none | nothing that begins one | `Keep` |
-//! | 2 | replaced | a value, but for a login or a change of owner | `Drop` |
+//! | 2 | replaced | a value, but for a login, or a change of owner without `clear` | `Drop` |
 //! | 3 | none, or replaced | a value | `Create` |
 //! | 4 | replaced | `clear` | `Keep` |
 //! | 5 | any | `clear` | `End` |
@@ -243,7 +243,7 @@ pub(crate) fn plan(
             (false, Value::Untouched) => Plan::Keep,
             (true, Value::Untouched) if replaced => Plan::Keep,
             (true, Value::Untouched) => Plan::End,
-            _ if replaced && !asked.login && !asked.owner_changes => Plan::Drop,
+            _ if replaced && !asked.login && (asked.ended || !asked.owner_changes) => Plan::Drop,
             (_, Value::Same | Value::Changed) => Plan::Create { times: begins },
         };
     };

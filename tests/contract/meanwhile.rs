@@ -98,6 +98,28 @@ async fn two_tasks(
     format!("{first:?} {second:?} {}", show(&session))
 }
 
+/// A `clear` that meets a login elsewhere, and one more while that is found out.
+#[get("/two-clears")]
+async fn two_clears(
+    session: Session<User>,
+    cookie: Cookie<'_>,
+    elsewhere: &State<Elsewhere>,
+    storage: &State<Faulty>,
+) -> String {
+    let _ = session.get();
+    elsewhere.ask(&cookie, "/login/ann").await;
+    session.clear();
+    storage.set(Operation::Invalidate, Fault::Slow(Duration::from_millis(100)));
+    let (saved, ()) = rocket::tokio::join!(session.save(), async {
+        sleep(Duration::from_millis(30)).await;
+        session.clear();
+    });
+    storage.mend();
+    session.set(another("nobody"));
+    let id = session.id().is_some();
+    format!("{saved:?} {id} {:?} {}", session.save().await, show(&session))
+}
+
 struct Nodes(Client);
 
 async fn nodes() -> Nodes {
@@ -110,7 +132,7 @@ async fn nodes_with(figment: Figment) -> Nodes {
     let other = client_with(figment.clone(), fairing, routes![]).await;
     let storage = Faulty::new(memory);
     let fairing = Sessions::fairing().storage("shared", storage.clone());
-    let this = build(figment, fairing, routes![run, two_tasks]);
+    let this = build(figment, fairing, routes![run, two_tasks, two_clears]);
     let this = this.manage(Elsewhere(other)).manage(storage);
     Nodes(Client::untracked(this).await.expect("a rocket"))
 }
@@ -160,6 +182,13 @@ async fn d23_a_value_of_the_same_owner_is_no_login_and_is_dropped_with_the_sessi
     }
     let told = ("Err(Ended) Err(Ended) absent".to_owned(), None);
     assert_eq!(nodes.run("/two-tasks/ann").await, told);
+}
+
+#[tokio::test]
+async fn d23_a_second_clear_begins_nothing_where_a_login_has_replaced_the_session() {
+    let nodes = nodes().await;
+    let told = ("Ok(()) false Err(Ended) absent".to_owned(), None);
+    assert_eq!(nodes.run("/two-clears").await, told);
 }
 
 #[tokio::test]

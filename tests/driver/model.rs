@@ -347,6 +347,9 @@ impl Model {
         }
         if view.pending.ended {
             let all = [&view.presented[..], &view.begun].concat();
+            if let Some(value) = view.value.filter(|_| self.settings.place.on_server()) {
+                self.guard(view, value.owner);
+            }
             // What a login has left of the session stays, and the client's cookie, too.
             let login = |found: &Found| self.sessions[found.session].replaced.is_some();
             let found = view.found.filter(login);

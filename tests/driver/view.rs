@@ -300,8 +300,8 @@ impl View {
 
     /// A login has replaced the session that was to end.
     pub fn has_met_a_login(&mut self, left: Replaced) {
-        self.pending.ended = false;
         self.stands_replaced(left);
+        self.pending.ended = false;
         self.presented.clear();
         self.begun.clear();
     }
@@ -333,7 +333,8 @@ impl View {
         if self.sends == Sends::Token {
             self.sends = Sends::Nothing;
         }
-        let asked = self.pending != Pending::default();
+        // What was asked for after a `clear` was not asked for over it.
+        let asked = self.pending != Pending::default() && !self.pending.ended;
         self.former = Some(found.value.owner).filter(|_| asked);
     }
 
