@@ -31,7 +31,7 @@ pub(super) struct Former {
     secrets: Secrets,
     trail: Trail,
     /// The id that the request has found it under. Without one it is another login's.
-    shown: Option<SessionId>,
+    pub shown: Option<SessionId>,
 }
 
 /// What a record says of its session now.
@@ -121,6 +121,11 @@ impl Job<'_> {
             Some(Found::Replaced(by)) => self.successor(by, owner).await,
             _ => Ok(None),
         }
+    }
+
+    /// Whether there is a session under this key, past every cache.
+    pub(super) async fn lives(&self, key: &StorageKey) -> Result<bool, StorageError> {
+        Ok(matches!(self.find_under(key).await?, Some(Found::Session(_))))
     }
 
     /// What stands under a key, past every cache.
