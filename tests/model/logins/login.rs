@@ -57,7 +57,7 @@ impl World {
         let record = state.slots[over.filter(|_| looks)?.token.key].record.as_ref()?;
         match record.kind {
             Kind::Replaced { by, .. } => Some(by),
-            _ => None,
+            Kind::Session => None,
         }
     }
 
