@@ -31,7 +31,7 @@ pub(super) struct Former {
     secrets: Secrets,
     trail: Trail,
     /// The id that the request has found it under. Without one it is another login's.
-    shown: Option<SessionId>,
+    pub shown: Option<SessionId>,
 }
 
 /// What a record says of its session now.
@@ -66,9 +66,7 @@ impl Job<'_> {
     /// replaced, so that none is refused because of one that is under way.
     pub(super) async fn queue_of_logins(&self, records: &Records<'_>) -> Option<KeyedGuard> {
         let replaced = records.sessions.replaced.as_ref()?;
-        if replaced.successor.is_none() || self.tracker.owner_limit.is_none() {
-            return None;
-        }
+        self.tracker.owner_limit?;
         let (id, _) = &replaced.forms;
         self.queue(&self.commit.definition.namespace.record(&id.locator())).await
     }
@@ -80,9 +78,8 @@ impl Job<'_> {
         records: &Records<'_>,
         owner: Option<&OwnerKey>,
     ) -> Result<Option<Former>, SessionError> {
-        let replaced = records.sessions.replaced.as_deref();
-        match replaced.and_then(|replaced| replaced.successor.clone()) {
-            Some(by) => self.successor(by, owner).await,
+        match &records.sessions.replaced {
+            Some(replaced) => self.successor(replaced.goes_on.clone(), owner).await,
             None => Ok(None),
         }
     }
@@ -122,9 +119,14 @@ impl Job<'_> {
         let successor = self.successor(by.clone(), owner).await?;
         if let (None, Some(id)) = (&successor, &old.shown) {
             let forms = (id.clone(), old.secrets.rotations);
-            records.sessions.is_replaced(Replaced { forms, successor: Some(by) });
+            records.sessions.is_replaced(Replaced { forms, goes_on: by });
         }
         Ok(successor)
+    }
+
+    /// Whether there is a session under this key, past every cache.
+    pub(super) async fn lives(&self, key: &StorageKey) -> Result<bool, StorageError> {
+        Ok(matches!(self.find_under(key).await?, Some(Found::Session(_))))
     }
 
     /// What stands under a key, past every cache.

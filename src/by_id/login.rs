@@ -5,12 +5,13 @@
 //!
 //! Where an owner may have so many sessions, a login over a session that another login
 //! of the owner has replaced takes the place of that one. It replaces it in the same way.
+//! So before the limit ends any other session, a login looks for that one.
 //!
 //! After a conflict, what the login is to replace has become another:
 //!
 //! | it | then |
 //! |---|---|
-//! | has ended, or a login has replaced it that stays | the login is done |
+//! | has ended, or a login has replaced it that stays, or for which a limit has ended this one | the login is done |
 //! | was replaced by a login in whose place this one comes, or that one was written | it is swapped again, over that one |
 //! | was written, or goes on under another id | the changes are made anew, and it is swapped again |
 
@@ -28,7 +29,7 @@ use crate::expiry::Times;
 use crate::request::commit::Next;
 use crate::request::plan::{Plan, Standing};
 use crate::request::tracked::Tracked;
-use crate::storage::{OwnerGuard, Update};
+use crate::storage::{OwnerGuard, OwnerLimit, OwnerLimitPolicy, Update};
 use crate::token::SessionId;
 
 /// A session that is to begin, and the one whose place it takes.
@@ -46,6 +47,14 @@ impl Succession {
     pub fn guard(&self) -> OwnerGuard {
         let replaces = self.old.as_ref().map(|old| old.key.clone());
         OwnerGuard { replaces, ..self.guard.clone() }
+    }
+
+    /// From now on, a limit that ends the oldest session refuses. Gives that limit.
+    fn refuse_at_first(&mut self) -> Option<OwnerLimit> {
+        let limit = self.guard.limit.as_mut()?;
+        let ends = (limit.policy == OwnerLimitPolicy::EndOldest).then_some(*limit);
+        limit.policy = OwnerLimitPolicy::Refuse;
+        ends
     }
 }
 
@@ -119,6 +128,7 @@ impl Job<'_> {
 
     /// Writes the record of the session that begins. If that is one too many, another
     /// login may have replaced the old session meanwhile: then it takes that one's place.
+    /// The limit ends another session only if there is no such login.
     async fn create_in_place(
         &self,
         id: &SessionId,
@@ -126,6 +136,7 @@ impl Job<'_> {
         records: &mut Records<'_>,
     ) -> Result<Begun, SessionError> {
         let apart = self.commit.asked.login && !records.sessions.others.is_empty();
+        let mut last_resort = if login.old.is_some() { login.refuse_at_first() } else { None };
         loop {
             let over = login.old.as_ref().filter(|_| !apart);
             let created = self.create(id.clone(), login, over).await;
@@ -133,8 +144,11 @@ impl Job<'_> {
             let owner = login.next.owner.as_ref();
             match created {
                 Err(SessionError::LimitReached) => {
-                    let successor = self.successor_of(old, owner, records).await?;
-                    login.old = Some(successor.ok_or(SessionError::LimitReached)?);
+                    match self.successor_of(old, owner, records).await? {
+                        Some(successor) => login.old = Some(successor),
+                        None if last_resort.is_some() => login.guard.limit = last_resort.take(),
+                        None => return Err(SessionError::LimitReached),
+                    }
                 }
                 Err(SessionError::Ended) => {
                     if old.owner.as_ref() == owner {
@@ -188,10 +202,13 @@ impl Job<'_> {
             if answer != Update::Conflict {
                 break;
             }
+            let own = &new.session.place.key;
             match self.after_conflict(login, old).await? {
                 Step::Stay => break,
                 // It has replaced it all the same.
-                Step::Swap(old, _) if old.key == new.session.place.key => break,
+                Step::Swap(old, _) if old.key == *own => break,
+                // A limit has ended it for that one, which stays then.
+                Step::Swap(Former { shown: None, .. }, _) if !self.lives(own).await? => break,
                 Step::Swap(old, None) => login.old = Some(old),
                 Step::Swap(old, Some(next)) => {
                     self.rewrite(new, login.times, &next).await?;

@@ -305,7 +305,7 @@ fn session(
     let Opened { envelope, times, content } =
         record::open_any(definition, server, &key, record, now)?;
     let Envelope { secrets, trail, joined, state, .. } = envelope;
-    let nobody = |forms, successor| Some(Stands::Replaced(Replaced { forms, successor }));
+    let nobody = |forms, goes_on| Some(Stands::Replaced(Replaced { forms, goes_on }));
     let (mut next, mut in_grace) = (None, false);
     match secrets.admit(id)? {
         Admitted::Current => {}
@@ -315,12 +315,13 @@ fn session(
         }
         // An answer with the present id may be on its way.
         Admitted::Previous(until) | Admitted::Former(until) if now < until.after(MARK) => {
-            return nobody((id.of_forms(), 0), None);
+            let goes_on = if let State::Replaced(by) = state { by } else { key };
+            return nobody((id.of_forms(), 0), goes_on);
         }
         Admitted::Previous(_) | Admitted::Former(_) => return None,
     }
     if let State::Replaced(successor) = state {
-        return nobody((id.clone(), secrets.rotations), Some(successor));
+        return nobody((id.clone(), secrets.rotations), successor);
     }
     let whole_id = id.as_ktor().is_some();
     let due = lifetime.renewal_due(&times, secrets.renewed, now);

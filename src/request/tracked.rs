@@ -42,8 +42,9 @@ pub(crate) struct Replaced {
     /// On which forms hang that are shown or sent with the id from before: on the session
     /// as it was before a login, or after a renewal on that id alone.
     pub forms: (SessionId, u32),
-    /// The record of the login's session.
-    pub successor: Option<StorageKey>,
+    /// The record of the login's session, or of the one that goes on under another id. A
+    /// login of the same owner takes its place, where there is a limit.
+    pub goes_on: StorageKey,
 }
 
 impl<P> Default for Sessions<P> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rocket::http::{Header, Status};
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
-use rocket_typed_sessions::storage::{LastWriteWins, SimpleStorage, Timestamp};
+use rocket_typed_sessions::storage::{LastWriteWins, Memory, SimpleStorage, Timestamp};
 use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{Session, SessionError, SessionHandle, Sessions, StorageError};
 
@@ -186,6 +186,29 @@ async fn clicks_that_meet_in_one_process_are_not_refused() {
         }
         assert_eq!(live, 1, "after {logins_before} logins");
     }
+}
+
+/// On two nodes one click may be between its two writes when another one comes, whose
+/// session pushes the first one's out.
+#[tokio::test]
+async fn of_two_clicks_that_meet_on_two_nodes_one_session_lives() {
+    let memory = Memory::new(1000);
+    let slow = Faulty::new(memory.clone());
+    let figment = figment("shared").merge(("sessions.user.max_sessions_per_owner", 1));
+    let node = async |fairing| client_with(figment.clone(), fairing, vec![]).await;
+    let one = node(Sessions::fairing().storage("shared", slow.clone())).await;
+    let other = node(Sessions::fairing().storage("shared", memory)).await;
+    let before = logged_in(&one, "guest").await;
+    slow.set(Operation::Update, Fault::Slow(Duration::from_millis(300)));
+    let click = async |client, wait| {
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        let response = with_cookie(client, "/login/ann", &before).await;
+        assert_eq!(response.status(), Status::Ok);
+        sent(&response).expect("a token")
+    };
+    let (first, second) = rocket::futures::future::join(click(&one, 0), click(&other, 100)).await;
+    assert_eq!(text(&other, "/get", &first).await, "absent");
+    assert_eq!(text(&other, "/get", &second).await, "ann 0");
 }
 
 #[get("/jump")]

@@ -26,6 +26,16 @@ async fn d23_a_late_click_comes_in_the_last_ones_place() {
 }
 
 #[tokio::test]
+async fn d23_a_late_click_ends_no_other_device() {
+    shared::a_late_click_ends_no_other_device(Memory::new(1000)).await;
+}
+
+#[tokio::test]
+async fn d22_who_lost_the_answer_of_renew_logs_in_again() {
+    shared::who_lost_the_answer_of_renew_logs_in_again(Memory::new(1000)).await;
+}
+
+#[tokio::test]
 async fn d22_a_renewal_that_is_not_received_logs_nobody_out() {
     shared::a_renewal_that_is_not_received_logs_nobody_out(Memory::new(1000)).await;
 }

@@ -69,9 +69,14 @@ impl Model {
         let successor = view.replaced.and_then(|replaced| replaced.successor);
         let found = view.found.map(|found| found.session);
         let mut over = found.or_else(|| self.last_login(successor?, value));
-        while !self.begins_over(view, value, over)? {
-            let successor = over.and_then(|over| self.successor(over, value));
-            over = Some(successor.ok_or(Failure::LimitReached)?);
+        // No other session ends for it before its kin are looked for.
+        let mut limit = if over.is_some() { Limit::Refuse } else { self.settings.limit };
+        while !self.begins_over(view, value, over, limit)? {
+            match over.and_then(|over| self.successor(over, value)) {
+                Some(successor) => over = Some(successor),
+                None if limit != self.settings.limit => limit = self.settings.limit,
+                None => return Err(Failure::LimitReached),
+            }
         }
         if self.writes.is_none() && self.choices.choose(2) == 1 {
             // Dropped before its answer came.
@@ -105,9 +110,10 @@ impl Model {
         view: &mut View,
         value: Value,
         over: Option<usize>,
+        limit: Limit,
     ) -> Result<bool, Failure> {
         self.write()?;
-        let joins = self.joins(view, value, over);
+        let joins = self.joins(view, value, over, limit);
         if self.lost_answer().is_err() {
             // Its key is ended, and it is not begun again.
             if joins.is_ok() && self.is_halved() {
@@ -232,6 +238,7 @@ impl Model {
         view: &mut View,
         value: Value,
         replaces: Option<usize>,
+        limit: Limit,
     ) -> Result<(), Failure> {
         if value.owner == Owner::Nobody {
             return Ok(());
@@ -241,18 +248,23 @@ impl Model {
         if self.revoking || revoked {
             return Err(Failure::Ended);
         }
-        self.make_room(value, replaces)
+        self.make_room(value, replaces, limit)
     }
 
     /// `max_sessions_per_owner`, before one more session of this owner.
-    fn make_room(&mut self, value: Value, except: Option<usize>) -> Result<(), Failure> {
+    fn make_room(
+        &mut self,
+        value: Value,
+        except: Option<usize>,
+        limit: Limit,
+    ) -> Result<(), Failure> {
         loop {
             let all = self.sessions.iter().enumerate().filter(|(at, kept)| {
                 self.is_live(kept) && kept.value.owner == value.owner && Some(*at) != except
             });
             let mut others: Vec<_> = all.map(|(at, kept)| (kept.times.created, at)).collect();
-            match self.settings.limit {
-                _ if others.len() < 2 => return Ok(()),
+            match limit {
+                _ if others.len() < 2 || self.settings.limit == Limit::None => return Ok(()),
                 Limit::None => return Ok(()),
                 Limit::Refuse => return Err(Failure::LimitReached),
                 Limit::EndOldest => {}

@@ -133,7 +133,8 @@ impl Model {
             }
             _ if self.opens(&kept, id).is_some() => None,
             _ if self.former(&kept).any(lately) => {
-                Some(Replaced { csrf: FORMS + id, successor: None })
+                let goes_on = kept.replaced.map_or(session, |login| login.successor);
+                Some(Replaced { csrf: FORMS + id, successor: Some(goes_on) })
             }
             _ => None,
         }

@@ -549,6 +549,48 @@ async fn e1_a_login_that_is_sent_again_after_its_end_does_not_come_back() {
     }
 }
 
+/// E1: nor does it push anybody out, whatever has become of its own session.
+#[tokio::test]
+async fn e1_a_login_that_is_sent_again_after_its_end_ends_no_other_session() {
+    let server = redis(&[]);
+    let limit = Some(OwnerLimit { max: 1, policy: OwnerLimitPolicy::EndOldest });
+    let mark = Some(now().after(Duration::from_secs(120)));
+    for at_once in [true, false] {
+        let storage = opened(at_once, &server, server.port).await;
+        for (n, end) in (1..).zip(["push out", "end", "end with a mark", "replace"]) {
+            let [key, next] = [n, n + 100].map(|n| StorageKey::from_bytes([n; 32]));
+            let sent = record(Some(n), 100);
+            let guard = |replaces| OwnerGuard { limit, replaces, ..FREE };
+            let create = async || storage.create(&key, sent.clone(), guard(None), now()).await;
+            assert!(matches!(create().await, Ok(Create::Created)), "{end}");
+            match end {
+                "push out" | "replace" => {}
+                _ => {
+                    let mark = mark.filter(|_| end == "end with a mark");
+                    storage.invalidate(&key, None, mark).await.expect("an answer");
+                }
+            }
+            let replaces = (end == "replace").then(|| key.clone());
+            let later = record(Some(n), 100);
+            let created = storage.create(&next, later, guard(replaces), now()).await;
+            assert!(matches!(created, Ok(Create::Created)), "{end}: {created:?}");
+            if end == "replace" {
+                let updated = storage.update(&key, sent.version, record(None, 100), now()).await;
+                assert!(matches!(updated, Ok(Update::Updated)), "{updated:?}");
+            }
+            create().await.expect("an answer");
+            let found = storage.read(&next, now()).await.expect("an answer");
+            assert!(found.is_some(), "{end}: it has pushed out the session after it");
+            let owner = OwnerKey::from_bytes([n; 32]);
+            let index = storage.owners().expect("an index");
+            let page = index.list(&owner, None, 10, now()).await.expect("an answer");
+            let listed: Vec<_> = page.records.iter().map(|(key, _)| key).collect();
+            assert_eq!(listed, [&next], "{end}");
+        }
+        ask(&server, "FLUSHALL");
+    }
+}
+
 #[tokio::test]
 async fn on_a_full_server_sessions_can_be_ended() {
     let server = redis(&[]);

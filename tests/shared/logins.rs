@@ -135,6 +135,47 @@ pub async fn a_late_click_comes_in_the_last_ones_place(storage: impl SessionStor
     }
 }
 
+/// D7, D23: where the limit is reached, it comes in that one's place, too, and the owner's
+/// other devices stay.
+pub async fn a_late_click_ends_no_other_device(storage: impl SessionStorage + Clone) {
+    let lines = [("max_sessions_per_owner", "2"), ("owner_limit_policy", "end-oldest")];
+    let app = App::new(storage, &lines).await;
+    let phone = app.log_in("mallory", &app.visit().await).await;
+    app.clock.advance(MOMENT);
+    let visitor = app.visit().await;
+    let (late, _) =
+        app.late("login", &visitor.0, async || app.log_in("mallory", &visitor).await).await;
+    let late = late.1.expect("a session of its own");
+    for cookie in [&phone, &late] {
+        assert_eq!(app.text("/do/nothing", cookie).await, "mallory 0");
+    }
+    // A third device is one too many.
+    app.log_in("mallory", &app.visit().await).await;
+    assert_eq!(app.text("/do/nothing", &phone).await, "ended");
+    assert_eq!(app.text("/do/nothing", &late).await, "mallory 0");
+    assert_eq!(app.text("/end-all/mallory", "").await, "2");
+}
+
+/// D22: nor is a client locked out that lost the answer to `renew`. Nobody holds an id of
+/// its session any more, so its login takes that one's place.
+pub async fn who_lost_the_answer_of_renew_logs_in_again(storage: impl SessionStorage + Clone) {
+    for policy in ["refuse", "end-oldest"] {
+        let lines = [("max_sessions_per_owner", "1"), ("owner_limit_policy", policy)];
+        let app = App::new(storage.clone(), &lines).await;
+        let owner = format!("erin of {policy}").replace([' ', '-'], "_");
+        let cookie = app.log_in(&owner, &app.visit().await).await;
+        let renewed = app.both("/do/renew", &cookie).await.1.expect("a new id");
+        let form = app.text("/page", &cookie).await;
+        // Somebody else's login takes nobody's place.
+        app.log_in("frank", &(cookie.clone(), form.clone())).await;
+        assert_eq!(app.text("/do/nothing", &renewed).await, format!("{owner} 0"), "{policy}");
+        let login = app.log_in(&owner, &(cookie, form)).await;
+        assert_eq!(app.text("/do/nothing", &login).await, format!("{owner} 0"), "{policy}");
+        assert_eq!(app.both("/do/begin", &renewed).await, ("ended".into(), None), "{policy}");
+        assert_eq!(app.text("/end-all/frank", "").await, "1", "{policy}");
+    }
+}
+
 /// D22: a client that loses the answer with its next id is not logged out.
 pub async fn a_renewal_that_is_not_received_logs_nobody_out(storage: impl SessionStorage + Clone) {
     let lines = [("renew_after", "1 hour"), ("renewal_grace", "30 seconds")];
@@ -207,6 +248,8 @@ pub async fn from_login_to_end(storage: impl SessionStorage + Clone) {
     what_a_login_replaced_overwrites_nothing(storage.clone()).await;
     a_limit_locks_nobody_out(storage.clone()).await;
     a_late_click_comes_in_the_last_ones_place(storage.clone()).await;
+    a_late_click_ends_no_other_device(storage.clone()).await;
+    who_lost_the_answer_of_renew_logs_in_again(storage.clone()).await;
     a_renewal_that_is_not_received_logs_nobody_out(storage.clone()).await;
     a_session_lives_as_long_as_it_says(storage).await;
 }

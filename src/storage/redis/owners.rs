@@ -3,7 +3,7 @@
 use redis::Pipeline;
 use rocket::futures::future::try_join_all;
 
-use super::record::Header;
+use super::record::{Header, MARK_BYTES};
 use super::script::Call;
 use super::{MARK, Redis, Result, SETTLED_SECONDS, index_ttl, millis};
 use crate::storage::{
@@ -105,7 +105,10 @@ impl Redis {
                 "limit" => return Ok(Reserved::No(Refused::LimitReached)),
                 "full" => full = true,
                 _ => {
-                    let victims = Entry::all(&entry.owner, &victims);
+                    let mut victims = Entry::all(&entry.owner, &victims);
+                    if !victims.is_empty() && self.is_sent_again(&entry, now).await? {
+                        victims.clear();
+                    }
                     let ended = victims.iter().map(|entry| self.end_reserved(entry, "pushed", now));
                     try_join_all(ended).await?;
                     self.forget(&victims).await;
@@ -115,6 +118,20 @@ impl Redis {
                 }
             }
         }
+    }
+
+    /// Whether the record of an entry began before, or a mark keeps it out.
+    async fn is_sent_again(&self, entry: &Entry, now: Timestamp) -> Result<bool> {
+        let first = entry.first.0.to_be_bytes();
+        let mut both = redis::pipe();
+        both.cmd("GETRANGE").arg(self.record(&entry.key)).arg(0).arg(MARK_BYTES);
+        both.cmd("HGET").arg(self.marks(&entry.key)).arg(&first[..]);
+        let asked = both.query_async(&mut self.connection.clone()).await;
+        let (found, mark): (Vec<u8>, Option<Vec<u8>>) = asked.map_err(super::ask::failed)?;
+        let ended = <[u8; MARK_BYTES]>::try_from(&found[..])
+            .is_ok_and(|until| now < Timestamp::from_millis(u64::from_be_bytes(until)));
+        let began = found.len() > MARK_BYTES && found.starts_with(&first);
+        Ok(mark.is_some() || ended || began)
     }
 
     /// What `reserve` has for keys.

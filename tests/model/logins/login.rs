@@ -22,8 +22,16 @@ impl World {
         let others = state.sessions_of(owner).filter(|key| Some(*key) != replaces);
         let (kin, others) =
             others.partition::<Vec<Key>, _>(|key| self.is_kin(state, request, *key));
+        if !others.is_empty()
+            && let Some(by) = self.replaced_meanwhile(state, over.as_ref())
+        {
+            state.requests[request].phase = Phase::Loaded(Found::Replaced(Some(by)));
+            return;
+        }
         match self.limit {
-            Limit::OneOrRefuse if !others.is_empty() => return self.refused(state, request, over),
+            Limit::OneOrRefuse if !others.is_empty() => {
+                return self.answer(state, request, Answer::Refused);
+            }
             Limit::OneEndsOldest => {
                 for other in others {
                     self.end(state, request, other, End::Limit);
@@ -42,15 +50,14 @@ impl World {
         }
     }
 
-    /// The limit refuses the login. If another one has replaced what this one was to
-    /// replace, it is tried again in that one's place.
-    fn refused(&self, state: &mut State, request: Index, over: Option<Session>) {
-        let record = over.and_then(|old| state.slots[old.token.key].record.as_ref());
-        match record.map(|record| record.kind) {
-            Some(Kind::Replaced { by, .. }) if self.rules.refused_looks_again => {
-                state.requests[request].phase = Phase::Loaded(Found::Replaced(Some(by)));
-            }
-            _ => self.answer(state, request, Answer::Refused),
+    /// By what another login has replaced what this one was to replace. Looked up where
+    /// the login is one too many, and tried again in that one's place.
+    fn replaced_meanwhile(&self, state: &State, over: Option<&Session>) -> Option<Key> {
+        let looks = self.limit != Limit::None && self.rules.refused_looks_again;
+        let record = state.slots[over.filter(|_| looks)?.token.key].record.as_ref()?;
+        match record.kind {
+            Kind::Replaced { by, .. } => Some(by),
+            Kind::Session => None,
         }
     }
 
