@@ -60,7 +60,7 @@ impl Check {
         self.model.meets = happened.iter().any(|(what, _)| !matches!(what, Meanwhile::Own(_)));
         let had = view.found.map(|found| found.value.owner);
         effect(self, view);
-        if view.found.is_none() {
+        if view.found.is_none() && !view.pending.ended {
             // Its own calls came while it had the session.
             view.former = view.former.or(had);
         }
