@@ -247,21 +247,8 @@ impl Telling {
     }
 }
 
-#[rocket::async_trait]
-impl SessionStorage for Telling {
-    async fn create(
-        &self,
-        key: &StorageKey,
-        record: Record,
-        guard: OwnerGuard,
-        now: Timestamp,
-    ) -> Result<Create, StorageError> {
-        self.0.create(key, record, guard, now).await
-    }
-
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
-        self.0.read(key, now).await
-    }
+storage_over! {
+    Telling.0;
 
     async fn update(
         &self,
@@ -271,28 +258,6 @@ impl SessionStorage for Telling {
         now: Timestamp,
     ) -> Result<Update, StorageError> {
         self.0.update(key, expected, record, now).await
-    }
-
-    async fn touch(
-        &self,
-        key: &StorageKey,
-        last_seen: Timestamp,
-        expires: Timestamp,
-    ) -> Result<Touch, StorageError> {
-        self.0.touch(key, last_seen, expires).await
-    }
-
-    async fn invalidate(
-        &self,
-        key: &StorageKey,
-        expected: Option<Version>,
-        mark: Option<Timestamp>,
-    ) -> Result<Invalidate, StorageError> {
-        self.0.invalidate(key, expected, mark).await
-    }
-
-    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
-        self.0.purge_expired(now, limit).await
     }
 
     fn changes(&self) -> Option<BoxStream<'static, Change>> {

@@ -235,21 +235,8 @@ struct Contradicts {
     refused: Arc<AtomicUsize>,
 }
 
-#[rocket::async_trait]
-impl SessionStorage for Contradicts {
-    async fn create(
-        &self,
-        key: &StorageKey,
-        record: Record,
-        guard: OwnerGuard,
-        now: Timestamp,
-    ) -> Result<Create, StorageError> {
-        self.storage.create(key, record, guard, now).await
-    }
-
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
-        self.storage.read(key, now).await
-    }
+storage_over! {
+    Contradicts.storage;
 
     async fn update(
         &self,
@@ -265,28 +252,6 @@ impl SessionStorage for Contradicts {
         self.refused.fetch_add(1, Ordering::SeqCst);
         rocket::tokio::time::sleep(Duration::from_millis(1)).await;
         Ok(Update::Conflict)
-    }
-
-    async fn touch(
-        &self,
-        key: &StorageKey,
-        last_seen: Timestamp,
-        expires: Timestamp,
-    ) -> Result<Touch, StorageError> {
-        self.storage.touch(key, last_seen, expires).await
-    }
-
-    async fn invalidate(
-        &self,
-        key: &StorageKey,
-        expected: Option<Version>,
-        mark: Option<Timestamp>,
-    ) -> Result<Invalidate, StorageError> {
-        self.storage.invalidate(key, expected, mark).await
-    }
-
-    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
-        self.storage.purge_expired(now, limit).await
     }
 }
 

@@ -47,21 +47,8 @@ struct AtOnce {
     lost: Arc<Mutex<Option<(After, Answer)>>>,
 }
 
-#[rocket::async_trait]
-impl SessionStorage for AtOnce {
-    async fn create(
-        &self,
-        key: &StorageKey,
-        record: Record,
-        guard: OwnerGuard,
-        now: Timestamp,
-    ) -> Result<Create, StorageError> {
-        self.storage.create(key, record, guard, now).await
-    }
-
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
-        self.storage.read(key, now).await
-    }
+storage_over! {
+    AtOnce.storage;
 
     async fn update(
         &self,
@@ -106,28 +93,6 @@ impl SessionStorage for AtOnce {
             Answer::None => std::future::pending().await,
             Answer::Conflict => Ok(Succeed::Created(Update::Conflict)),
         }
-    }
-
-    async fn touch(
-        &self,
-        key: &StorageKey,
-        last_seen: Timestamp,
-        expires: Timestamp,
-    ) -> Result<Touch, StorageError> {
-        self.storage.touch(key, last_seen, expires).await
-    }
-
-    async fn invalidate(
-        &self,
-        key: &StorageKey,
-        expected: Option<Version>,
-        mark: Option<Timestamp>,
-    ) -> Result<Invalidate, StorageError> {
-        self.storage.invalidate(key, expected, mark).await
-    }
-
-    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
-        self.storage.purge_expired(now, limit).await
     }
 
     fn owners(&self) -> Option<&dyn OwnerIndex> {

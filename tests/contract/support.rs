@@ -193,3 +193,59 @@ pub async fn elsewhere(storage: &Faulty, what: &str) {
     let update = storage.update(key, before, record, now);
     assert!(matches!(update.await, Ok(Update::Updated)));
 }
+
+/// A storage around the one in a field, to which it passes on what every storage has
+/// but `update`. That, and what it does itself, is given. So are the types, by the caller.
+macro_rules! storage_over {
+    ($name:ident.$inner:tt; $($own:tt)*) => {
+        #[rocket::async_trait]
+        impl SessionStorage for $name {
+            async fn create(
+                &self,
+                key: &StorageKey,
+                record: Record,
+                guard: OwnerGuard,
+                now: Timestamp,
+            ) -> Result<Create, StorageError> {
+                self.$inner.create(key, record, guard, now).await
+            }
+
+            async fn read(
+                &self,
+                key: &StorageKey,
+                now: Timestamp,
+            ) -> Result<Option<Record>, StorageError> {
+                self.$inner.read(key, now).await
+            }
+
+            async fn touch(
+                &self,
+                key: &StorageKey,
+                last_seen: Timestamp,
+                expires: Timestamp,
+            ) -> Result<Touch, StorageError> {
+                self.$inner.touch(key, last_seen, expires).await
+            }
+
+            async fn invalidate(
+                &self,
+                key: &StorageKey,
+                expected: Option<Version>,
+                mark: Option<Timestamp>,
+            ) -> Result<Invalidate, StorageError> {
+                self.$inner.invalidate(key, expected, mark).await
+            }
+
+            async fn purge_expired(
+                &self,
+                now: Timestamp,
+                limit: usize,
+            ) -> Result<usize, StorageError> {
+                self.$inner.purge_expired(now, limit).await
+            }
+
+            $($own)*
+        }
+    };
+}
+pub(crate) use storage_over;

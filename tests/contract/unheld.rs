@@ -94,21 +94,8 @@ struct Late {
     slow: Arc<AtomicBool>,
 }
 
-#[rocket::async_trait]
-impl SessionStorage for Late {
-    async fn create(
-        &self,
-        key: &StorageKey,
-        record: Record,
-        guard: OwnerGuard,
-        now: Timestamp,
-    ) -> Result<Create, StorageError> {
-        self.storage.create(key, record, guard, now).await
-    }
-
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
-        self.storage.read(key, now).await
-    }
+storage_over! {
+    Late.storage;
 
     async fn update(
         &self,
@@ -126,28 +113,6 @@ impl SessionStorage for Late {
             storage.update(&key, expected, record, now).await
         });
         Err(StorageError::Unavailable("no answer".into(), None))
-    }
-
-    async fn touch(
-        &self,
-        key: &StorageKey,
-        last_seen: Timestamp,
-        expires: Timestamp,
-    ) -> Result<Touch, StorageError> {
-        self.storage.touch(key, last_seen, expires).await
-    }
-
-    async fn invalidate(
-        &self,
-        key: &StorageKey,
-        expected: Option<Version>,
-        mark: Option<Timestamp>,
-    ) -> Result<Invalidate, StorageError> {
-        self.storage.invalidate(key, expected, mark).await
-    }
-
-    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
-        self.storage.purge_expired(now, limit).await
     }
 }
 
