@@ -2,7 +2,7 @@
 //!
 //! The token is an HMAC of the session's name and its CSRF generation under a key
 //! of the server, so nothing is stored for it, and nothing that a client holds
-//! lets anybody compute it. It is made under the key that seals and verified
+//! lets anybody compute it. It is made under the keys that seal and verified
 //! under every key of the list. It changes with the id, but for periodic
 //! renewals, which would break forms that stand open. Every page shows it under
 //! another mask, so that a compressed page gives nothing away (BREACH).
@@ -28,7 +28,7 @@ use crate::crypto::Random;
 use crate::definition::{Definition, Tracker};
 use crate::error::SessionError;
 use crate::manager::Sessions;
-use crate::token::{CsrfKeys, NO_CSRF_KEY};
+use crate::token::{CsrfKeys, NO_CSRF_KEY, parts};
 use crate::{Session, SessionData};
 
 pub use form::{CsrfForm, CsrfFormError};
@@ -57,7 +57,8 @@ pub(crate) struct Rules {
 /// the field [`CSRF_FIELD`], or let scripts send it as [`CSRF_HEADER`].
 ///
 /// `Display` and `Serialize` give its text, 43 characters of base64url, in
-/// another form for every guard. It holds as long as the session's id, periodic
+/// another form for every guard. While keys change it may be several of these
+/// with dots between them. It holds as long as the session's id, periodic
 /// renewals left aside: `renew` and `login` make it worthless.
 ///
 /// It needs a key of the server. Where the session has none (`protect = "none"`,
@@ -97,7 +98,6 @@ pub(crate) struct Rules {
 /// }
 /// ```
 pub struct CsrfToken<T: SessionData> {
-    /// Under each key of the list; the text was made from the first.
     tags: Vec<[u8; LENGTH]>,
     text: String,
     data: PhantomData<fn() -> T>,
@@ -116,26 +116,33 @@ impl<T: SessionData> CsrfToken<T> {
         random: &Random,
     ) -> Result<Self, SessionError> {
         let tags = keys.tags(name, generation);
-        let tag = tags.first().ok_or(SessionError::Unsupported(NO_CSRF_KEY))?;
-        let mask: [u8; LENGTH] = random.bytes()?;
-        let text = URL_SAFE_NO_PAD.encode([mask, xor(mask, *tag)].concat());
+        let text = keys.token(&tags, |tag| {
+            let mask: [u8; LENGTH] = random.bytes()?;
+            Ok(URL_SAFE_NO_PAD.encode([mask, xor(mask, *tag)].concat()))
+        })?;
         Ok(Self { tags, text, data: PhantomData })
     }
 
     /// Whether a form or script sent this session's token; constant time.
     pub fn verify(&self, submitted: &str) -> Result<(), CsrfError> {
-        // Anything longer is none, and need not be decoded to see that.
-        let decoded = (submitted.len() == self.text.len())
-            .then(|| URL_SAFE_NO_PAD.decode(submitted).ok())
-            .flatten()
-            .ok_or(CsrfError)?;
-        let (mask, masked) = decoded.split_first_chunk().ok_or(CsrfError)?;
-        let masked: &[u8; LENGTH] = masked.try_into().map_err(|_| CsrfError)?;
-        let tag = xor(*mask, *masked);
-        let any = |same: Choice, own: &[u8; LENGTH]| same | tag.ct_eq(own);
-        let same = self.tags.iter().fold(Choice::from(0), any);
-        if same.into() { Ok(()) } else { Err(CsrfError) }
+        let holds = |token: &str| unmask(token).is_some_and(|tag| self.has(tag));
+        let good = holds(submitted) || parts(submitted).any(holds);
+        if good { Ok(()) } else { Err(CsrfError) }
     }
+
+    fn has(&self, tag: [u8; LENGTH]) -> bool {
+        let any = |same: Choice, own: &[u8; LENGTH]| same | tag.ct_eq(own);
+        self.tags.iter().fold(Choice::from(0), any).into()
+    }
+}
+
+/// The tag in one token.
+fn unmask(token: &str) -> Option<[u8; LENGTH]> {
+    const CHARACTERS: usize = (2 * LENGTH * 4).div_ceil(3);
+    // Anything longer is none, and need not be decoded to see that.
+    let decoded = (token.len() == CHARACTERS).then(|| URL_SAFE_NO_PAD.decode(token).ok())??;
+    let (mask, masked) = decoded.split_first_chunk()?;
+    Some(xor(*mask, masked.try_into().ok()?))
 }
 
 fn xor(one: [u8; LENGTH], other: [u8; LENGTH]) -> [u8; LENGTH] {

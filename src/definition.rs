@@ -210,8 +210,10 @@ impl Definition {
 
     /// Whether the transport can carry the token (checklist S12).
     pub fn check_token(&self, length: usize) -> Result<(), SessionError> {
+        if length <= self.size.room() {
+            return Ok(());
+        }
         let SizeLimit { bytes: limit, overhead } = self.size;
-        let size = length + overhead;
-        if size <= limit { Ok(()) } else { Err(SessionError::TooLarge { size, limit }) }
+        Err(SessionError::TooLarge { size: length + overhead, limit })
     }
 }

@@ -103,3 +103,10 @@ pub struct SizeLimit {
     /// Bytes taken by name and attributes.
     pub overhead: usize,
 }
+
+impl SizeLimit {
+    /// Bytes for a token.
+    pub(crate) fn room(self) -> usize {
+        self.bytes.saturating_sub(self.overhead)
+    }
+}
