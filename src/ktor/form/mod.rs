@@ -19,20 +19,17 @@
 //! an item with a `&` would read back as two: what Ktor would misread is refused
 //! when it is written. What Ktor has written so can be read only as it stands.
 
+mod part;
 mod writer;
-
-use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::ser;
 use serde_json::{Map, Number, Value};
 
-use writer::Writer;
-
-use crate::error::DecodeError;
-
 use super::encoding::{component_encode, uri_decode, uri_encode};
+use crate::error::DecodeError;
+use part::{FormError, Part};
+use writer::Writer;
 
 /// Nested forms and collections in one another; more is an attack.
 const MAX_DEPTH: usize = 32;
@@ -46,24 +43,6 @@ pub(crate) enum Variant {
     Kotlinx,
     /// Sorted by name.
     Reflection,
-}
-
-/// Why a value has no such form; never shows the value.
-#[derive(Debug)]
-pub(crate) struct FormError(String);
-
-impl fmt::Display for FormError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for FormError {}
-
-impl ser::Error for FormError {
-    fn custom<M: fmt::Display>(message: M) -> Self {
-        Self(message.to_string())
-    }
 }
 
 /// The form of a struct or a map.
@@ -136,15 +115,6 @@ fn read_map(text: &str, depth: usize) -> Option<Value> {
         entries.insert(key, read(&uri_decode(value, false)?, depth + 1)?);
     }
     Some(Value::Object(entries))
-}
-
-/// A value on its way into a form.
-enum Part {
-    /// With its tag.
-    Simple(String),
-    List(Vec<Part>),
-    Map(Vec<(Part, Part)>),
-    Struct(Vec<(Part, Part)>),
 }
 
 fn form(mut fields: Vec<(Part, Part)>, variant: Variant) -> Result<String, FormError> {

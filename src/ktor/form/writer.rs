@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::ser::{self, Impossible};
 
-use super::{FormError, Part};
+use super::part::{FormError, Part};
 
 /// Turns a value into its [`Part`].
 pub(super) struct Writer;

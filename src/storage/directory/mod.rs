@@ -16,9 +16,11 @@
 mod disk;
 mod files;
 mod ktor;
+mod locks;
 mod marks;
 mod owners;
 mod purge;
+mod records;
 mod threads;
 
 use std::path::PathBuf;

@@ -9,10 +9,11 @@ use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use super::disk::{Disk, Family, Locks, Result};
+use super::disk::{Disk, Result};
 use super::files::{
     create_file, entries, failure, file_name, key_of, make_dirs, read_file, remove_file, replace,
 };
+use super::locks::{Family, Locks};
 use crate::storage::{
     Generation, OwnerKey, OwnerLimitPolicy, OwnerPage, Record, Refused, StorageError, StorageKey,
     Successor, Timestamp,
@@ -161,8 +162,18 @@ impl Disk {
         Ok(())
     }
 
+    /// Deletes a record and its index entry; the caller holds the record's lock.
+    pub(super) fn remove(&self, key: &StorageKey) -> Result<bool> {
+        let record = self.entry(key).ok().flatten().map(|entry| entry.record);
+        let removed = remove_file(&self.record_path(key))?;
+        if let Some(record) = record {
+            self.leave(&record, key, None)?;
+        }
+        Ok(removed)
+    }
+
     pub(super) fn lock_owner(&self, owner: &OwnerKey) -> Result<Locks> {
-        self.lock(Family::Owners, vec![owner.as_bytes()[0]])
+        Locks::take(&self.root, Family::Owners, vec![owner.as_bytes()[0]])
     }
 
     /// The keys in an owner's index.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::disk::{Disk, Result, is_there};
+use super::disk::{Disk, Result, Sweep, is_there};
 use super::files::{age_of, entries, key_of, read_start, remove_file, remove_if_abandoned};
 use super::owners::GENERATION;
 use crate::storage::bytes::{self, EXPIRY_HEADER};
@@ -13,13 +13,6 @@ use crate::storage::{OwnerKey, StorageKey, Timestamp};
 const EXAMINED: usize = 10_000;
 /// No login takes so long: its owner's generation may be forgotten.
 const OLD_GENERATION: Duration = Duration::from_secs(86_400);
-
-/// Where a purge goes on: the first and the second byte of the keys.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Sweep {
-    first: u8,
-    second: u8,
-}
 
 impl Disk {
     /// Deletes up to `limit` expired records and tidies the owners' index.

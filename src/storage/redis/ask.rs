@@ -2,10 +2,11 @@
 
 use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind};
 
+use super::handle::{Redis, Result};
+use super::record::{MARK_BYTES, unpacked};
 use super::script::Call;
-use super::{Redis, Result};
 use crate::background::in_background;
-use crate::storage::StorageError;
+use crate::storage::{Record, StorageError, StorageKey, Timestamp, Version};
 
 impl Redis {
     /// Runs a command that may just as well run twice: if the server has gone
@@ -42,6 +43,19 @@ impl Redis {
             }
             answer => answer,
         }
+    }
+
+    /// The record of a key, and the version that it was created with.
+    pub(super) async fn find(
+        &self,
+        key: &StorageKey,
+        now: Timestamp,
+    ) -> Result<Option<(Version, Record)>> {
+        let mut command = redis::cmd("GET");
+        command.arg(self.record(key));
+        let found = self.ask::<Option<Vec<u8>>>(command).await?;
+        let Some(bytes) = found.filter(|bytes| bytes.len() != MARK_BYTES) else { return Ok(None) };
+        Ok(Some(unpacked(&bytes)?).filter(|(_, record)| record.is_live(now)))
     }
 
     /// Keeps the books on an owner after a record has been written or ended:

@@ -1,8 +1,12 @@
 //! What a login begins, and what it replaces.
 
-use super::owners::{Entry, Reserved, reservation};
+use super::answer::{created, updated};
+use super::entry::Entry;
+use super::handle::{Redis, Result};
+use super::owners::{Reserved, reservation};
 use super::record::packed;
-use super::{LOGIN_SECONDS, Redis, Result, created, ttl, updated};
+use super::script::Call;
+use super::ttl::{LOGIN_SECONDS, ttl};
 use crate::storage::{Create, Predecessor, Refused, Successor, Timestamp, Update};
 
 impl Redis {
@@ -43,6 +47,33 @@ impl Redis {
         old: Option<&Predecessor<'_>>,
         now: Timestamp,
     ) -> Result<(Create, Option<Update>)> {
+        let call = self.login(new, old, now);
+        let (word, suspects, replaced, before): (String, Vec<Vec<u8>>, String, Vec<u8>) =
+            self.run(call).await?;
+        match word.as_str() {
+            "full" => return Ok((self.create_apart(new, true, now).await?, None)),
+            "revoked" => return Ok((self.refused(new, Refused::Revoked, now).await?, None)),
+            _ => {}
+        }
+        if let Some(owner) = new.record.owner.as_ref().filter(|_| !suspects.is_empty()) {
+            self.look_at(owner, &suspects, now).await;
+        }
+        let created = created(&word)?;
+        let Some(old) = old else { return Ok((created, None)) };
+        if replaced == "done" {
+            self.keep_books(old.key, &old.record, &before, now).await;
+        }
+        let replaced = (!replaced.is_empty()).then(|| updated(&replaced));
+        Ok((created, replaced.transpose()?))
+    }
+
+    /// What the script for a login is run with.
+    fn login(
+        &self,
+        new: &Successor<'_>,
+        old: Option<&Predecessor<'_>>,
+        now: Timestamp,
+    ) -> Call<'_> {
         let Successor { key, record, guard } = new;
         let script = if old.is_some() { &self.scripts.succeed } else { &self.scripts.login };
         let entry = Entry::new(key, record);
@@ -68,23 +99,7 @@ impl Redis {
         if let Some(old) = old {
             call.key(self.record(old.key));
         }
-        let (word, suspects, replaced, before): (String, Vec<Vec<u8>>, String, Vec<u8>) =
-            self.run(call).await?;
-        match word.as_str() {
-            "full" => return Ok((self.create_apart(new, true, now).await?, None)),
-            "revoked" => return Ok((self.refused(new, Refused::Revoked, now).await?, None)),
-            _ => {}
-        }
-        if let Some(owner) = record.owner.as_ref().filter(|_| !suspects.is_empty()) {
-            self.look_at(owner, &suspects, now).await;
-        }
-        let created = created(&word)?;
-        let Some(old) = old else { return Ok((created, None)) };
-        if replaced == "done" {
-            self.keep_books(old.key, &old.record, &before, now).await;
-        }
-        let replaced = (!replaced.is_empty()).then(|| updated(&replaced));
-        Ok((created, replaced.transpose()?))
+        call
     }
 
     /// Why a record was not created, unless it was written before and has been excepted

@@ -8,9 +8,9 @@ use redis::{FromRedisValue, Value};
 
 use super::ask::failed;
 use super::connection::Connection;
+use super::handle::{Redis, Result};
 use super::script::Scripts;
 use super::target::{Link, Target};
-use super::{Redis, Result};
 use crate::storage::StorageError;
 
 /// The first version that has all commands.

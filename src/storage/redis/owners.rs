@@ -1,53 +1,82 @@
 //! The index of an owner's records, which lies in another slot than they do.
 
+use std::collections::HashSet;
+
 use redis::Pipeline;
 use rocket::futures::future::try_join_all;
 
+use super::ask::failed;
+use super::entry::Entry;
+use super::handle::{Redis, Result};
 use super::record::{Header, MARK_BYTES};
 use super::script::Call;
-use super::{MARK, Redis, Result, SETTLED_SECONDS, index_ttl, millis};
+use super::ttl::{GENERATION, MARK, SETTLED_SECONDS, index_ttl, millis};
 use crate::storage::{
-    OwnerGuard, OwnerKey, OwnerLimitPolicy, Record, Refused, StorageError, StorageKey, Timestamp,
-    Version,
+    Generation, OwnerGuard, OwnerIndex, OwnerKey, OwnerLimitPolicy, OwnerPage, Record, Refused,
+    StorageError, StorageKey, Timestamp, in_order,
 };
 
+/// How many sessions of an owner are ended at once.
+const REVOKED_AT_ONCE: usize = 500;
 /// Expiries within the same span of this length need no new TTL of the index,
 /// which is longer by more than it.
 const KEPT_MILLIS: u64 = 12 * 3_600_000;
 
-/// An entry in an owner's index.
-pub(super) struct Entry {
-    pub owner: OwnerKey,
-    pub key: StorageKey,
-    /// The version that the record is created with.
-    pub first: Version,
-    /// The server's time of a new reservation, in seconds.
-    pub since: String,
-}
-
-impl Entry {
-    /// As it stands in the index.
-    pub fn member(&self) -> [u8; 40] {
-        let mut member = [0; 40];
-        member[..32].copy_from_slice(self.key.as_bytes());
-        member[32..].copy_from_slice(&self.first.0.to_be_bytes());
-        member
+#[rocket::async_trait]
+impl OwnerIndex for Redis {
+    async fn list(
+        &self,
+        owner: &OwnerKey,
+        after: Option<&StorageKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<OwnerPage> {
+        let entries = in_order(self.entries(owner).await?, after, |entry| &entry.key);
+        let mut page = OwnerPage::default();
+        for entries in entries.chunks(limit.max(1)) {
+            let found = try_join_all(entries.iter().map(|entry| self.find_of(entry, now))).await?;
+            for (entry, found) in entries.iter().zip(found) {
+                let Some(found) = found else { continue };
+                if page.push(limit, entry.key.clone(), found).is_break() {
+                    return Ok(page);
+                }
+            }
+        }
+        Ok(page)
     }
 
-    /// The one that a record gets; none without an owner.
-    pub fn new(key: &StorageKey, record: &Record) -> Option<Self> {
-        let owner = record.owner.clone()?;
-        Some(Self { owner, key: key.clone(), first: record.version, since: String::new() })
+    async fn invalidate_owner(
+        &self,
+        owner: &OwnerKey,
+        except: &[StorageKey],
+        now: Timestamp,
+    ) -> Result<usize> {
+        let mut call = self.scripts.revoke.key(self.of_owner(owner, 'i'));
+        call.key(self.of_owner(owner, 'g')).arg(millis(GENERATION));
+        let mut entries = Entry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
+        let (mut seen, mut ended) = (HashSet::new(), 0);
+        loop {
+            entries.retain(|entry| !except.contains(&entry.key) && seen.insert(entry.member()));
+            if entries.is_empty() {
+                return Ok(ended);
+            }
+            // The newest first: they live, and an old index may hold many that do not.
+            for entries in entries.rchunks(REVOKED_AT_ONCE) {
+                let all = entries.iter().map(|entry| self.end_reserved(entry, "revoked", now));
+                ended += try_join_all(all).await?.into_iter().sum::<usize>();
+                // After their records, so that a crash leaves none that nobody finds.
+                self.forget(entries).await;
+            }
+            // A session may have moved on to another key meanwhile.
+            entries = self.entries(owner).await?;
+        }
     }
 
-    pub fn all(owner: &OwnerKey, members: &[Vec<u8>]) -> Vec<Self> {
-        let entry = |member: &Vec<u8>| {
-            let (key, first) = member.split_first_chunk()?;
-            let first = Version(u64::from_be_bytes(first.try_into().ok()?));
-            let key = StorageKey::from_bytes(*key);
-            Some(Self { owner: owner.clone(), key, first, since: String::new() })
-        };
-        members.iter().filter_map(entry).collect()
+    async fn generation(&self, owner: &OwnerKey) -> Result<Generation> {
+        let mut command = redis::cmd("GET");
+        command.arg(self.of_owner(owner, 'g'));
+        let found: Option<u64> = self.ask(command).await?;
+        Ok(Generation(found.unwrap_or_default()))
     }
 }
 
@@ -127,7 +156,7 @@ impl Redis {
         both.cmd("GETRANGE").arg(self.record(&entry.key)).arg(0).arg(MARK_BYTES);
         both.cmd("HGET").arg(self.marks(&entry.key)).arg(&first[..]);
         let asked = both.query_async(&mut self.connection.clone()).await;
-        let (found, mark): (Vec<u8>, Option<Vec<u8>>) = asked.map_err(super::ask::failed)?;
+        let (found, mark): (Vec<u8>, Option<Vec<u8>>) = asked.map_err(failed)?;
         let ended = <[u8; MARK_BYTES]>::try_from(&found[..])
             .is_ok_and(|until| now < Timestamp::from_millis(u64::from_be_bytes(until)));
         let began = found.len() > MARK_BYTES && found.starts_with(&first);
@@ -163,7 +192,7 @@ impl Redis {
         let mut found = try_join_all(found).await?.into_iter();
         entries.retain(|_| found.next().is_some_and(|found| found.is_none()));
         let Some(removal) = self.removal(&entries) else { return Ok(()) };
-        removal.query_async(&mut self.connection.clone()).await.map_err(super::ask::failed)
+        removal.query_async(&mut self.connection.clone()).await.map_err(failed)
     }
 
     /// The live record of an entry; not one that is nobody's by now, nor one that is
@@ -229,6 +258,22 @@ impl Redis {
         call.arg(&entry.first.0.to_be_bytes()).arg(mark).arg(millis(MARK));
         call.arg(&entry.owner.as_bytes()[..]);
         self.run(call).await
+    }
+
+    /// What is left to do for the owner's index after an `update`.
+    pub(super) async fn keep_books(
+        &self,
+        key: &StorageKey,
+        record: &Record,
+        before: &[u8],
+        now: Timestamp,
+    ) {
+        let Some(before) = Header::of(before) else { return };
+        if before.owner == record.owner {
+            self.keep_index(&before, record.expires, now).await;
+        } else {
+            self.forget(before.entry(key).as_ref()).await;
+        }
     }
 
     /// Keeps an owner's index for as long as a record that lives longer now.

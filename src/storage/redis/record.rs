@@ -16,7 +16,7 @@
 //! revocation or a limit ends the record, the mark lies beside it instead, in a hash by
 //! the version that the record was created with: it keeps out that one `create` alone.
 
-use super::owners::Entry;
+use super::entry::Entry;
 use crate::storage::{OwnerKey, Record, StorageError, StorageKey, Timestamp, Version};
 
 pub(super) const MARK_BYTES: usize = 8;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::engine::{Engine, Value};
+use super::engine::Engine;
+use super::handle::Sql;
 use super::statements::Statements;
-use super::{Sql, millis, number};
+use super::value::{Value, mark_until, millis, number};
 use crate::storage::{Invalidate, StorageKey, Timestamp, Version};
 
 /// At most so many batches of marks, and of owners, go with a batch of sessions.
@@ -70,9 +71,4 @@ impl<E: Engine> Sql<E> {
         let found = self.fetch_pair(&mut lease, &self.statements.occupant, &[key]).await;
         Ok(lease.settle(found)?.is_some_and(|(_, expires)| expires >= 0))
     }
-}
-
-/// A mark until this time, as `expires` of its row.
-pub(super) fn mark_until(until: Timestamp) -> Value<'static> {
-    Value::Number(i64::try_from(until.as_millis()).map_or(-i64::MAX, |until| -until))
 }

@@ -1,18 +1,12 @@
 //! What differs between the engines.
 
+use std::sync::Arc;
+
 use sqlx::Row;
 use sqlx::error::{BoxDynError, DatabaseError};
 use sqlx::{Arguments, AssertSqlSafe};
 
-use std::sync::Arc;
-
-/// A value that a statement binds.
-#[derive(Clone, Copy)]
-pub enum Value<'a> {
-    Number(i64),
-    Bytes(&'a [u8]),
-    Nothing,
-}
+use super::value::Value;
 
 /// How an engine says what is not the same everywhere.
 pub struct Dialect {

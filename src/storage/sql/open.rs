@@ -8,9 +8,9 @@ use sqlx::{Connection, Pool};
 use tokio::time::timeout;
 
 use super::engine::Engine;
+use super::handle::{Result, Sql, failed};
 use super::lease::{SILENCE, Suspicion};
 use super::statements::Statements;
-use super::{Result, Sql, failed};
 use crate::config::storage::is_table;
 use crate::storage::StorageError;
 

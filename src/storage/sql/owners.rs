@@ -1,8 +1,9 @@
 //! Steps within a transaction.
 
-use super::engine::{Engine, Value};
+use super::engine::Engine;
+use super::handle::Sql;
 use super::statements::Statements;
-use super::{Sql, millis, number};
+use super::value::{Value, millis, number};
 use crate::storage::{
     Create, OwnerGuard, OwnerKey, OwnerLimitPolicy, Predecessor, Record, Refused, StorageKey,
     Successor, Timestamp, Version,

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Sql;
-use super::engine::{Engine, Value};
+use super::engine::Engine;
+use super::handle::Sql;
 use super::lease::Lease;
+use super::value::Value;
 use crate::storage::{OwnerKey, Record, StorageKey, Timestamp, Version};
 
 impl<E: Engine> Sql<E> {

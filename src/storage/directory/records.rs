@@ -1,0 +1,152 @@
+//! The operations on records, each under the locks that it needs.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+
+use super::disk::{Disk, Result, is_there};
+use super::files::{failure, open_nofollow};
+use super::locks::Locks;
+use super::owners::Joined;
+use crate::storage::bytes::Entry;
+use crate::storage::{
+    Create, Invalidate, Predecessor, Record, Refused, StorageError, StorageKey, Successor,
+    Timestamp, Touch, Update, Version, keeps_owner,
+};
+
+impl Disk {
+    /// Creates the one record, then replaces the other, if there is one, and says what
+    /// became of it. No other login counts both: the owner stays locked meanwhile.
+    pub fn begin(
+        &self,
+        new: &Successor<'_>,
+        old: Option<&Predecessor<'_>>,
+        now: Timestamp,
+    ) -> Result<(Create, Option<Update>)> {
+        let Successor { key, record, .. } = new;
+        let swap = |owner| old.map(|old| self.swap(old, owner, now)).transpose();
+        loop {
+            let mut others = self.surplus(new, now)?;
+            others.extend(old.map(|old| old.key.clone()));
+            let locks = self.lock_records(key, &others)?;
+            if let Some(answer) = self.make_way(key, record, now)? {
+                let updated = if answer == Create::Created { swap(None)? } else { None };
+                return Ok((answer, updated));
+            }
+            match self.join(new, now, &locks)? {
+                Joined::Yes(victims, owner) => {
+                    if let Err(cause) = self.write(key, record) {
+                        // A stale index entry is ignored and purged; this is tidier.
+                        let _ = self.leave(record, key, owner);
+                        return Err(cause);
+                    }
+                    let updated = swap(owner);
+                    self.end(&victims)?;
+                    return Ok((Create::Created, updated?));
+                }
+                Joined::No(refused) => return Ok((Create::Refused(refused), None)),
+                Joined::LockMore => {}
+            }
+        }
+    }
+
+    /// Removes an expired record for `new` under its key; the answer, if the key is
+    /// not free. What cannot be read stays. The caller holds the record's lock.
+    fn make_way(&self, key: &StorageKey, new: &Record, now: Timestamp) -> Result<Option<Create>> {
+        match self.entry(key) {
+            Ok(Some(Entry { record, .. })) if record.is_live(now) => {
+                let again = record.version == new.version;
+                return Ok(Some(if again { Create::Created } else { Create::Exists }));
+            }
+            Ok(Some(_)) => drop(self.remove(key)?),
+            Ok(None) => {}
+            Err(StorageError::Corrupt(_)) => return Ok(Some(Create::Exists)),
+            Err(cause) => return Err(cause),
+        }
+        let marked = self.marked_until(key)?.is_some_and(|until| now < until);
+        Ok(marked.then_some(Create::Refused(Refused::Revoked)))
+    }
+
+    pub fn update(&self, old: &Predecessor<'_>, now: Timestamp) -> Result<Update> {
+        // Unlocked first, so that an unknown key touches nothing.
+        if self.read(old.key, now)?.is_none() {
+            return Ok(Update::Missing);
+        }
+        let _locks = self.lock_records(old.key, &[])?;
+        self.swap(old, None, now)
+    }
+
+    /// An `update`. The caller holds the record's lock, and may give that of an owner.
+    fn swap(
+        &self,
+        Predecessor { key, expected, record }: &Predecessor<'_>,
+        owner: Option<Locks>,
+        now: Timestamp,
+    ) -> Result<Update> {
+        let Some(before) = self.read(key, now)? else { return Ok(Update::Missing) };
+        if before.version == record.version {
+            return Ok(Update::Updated);
+        }
+        if before.version != *expected {
+            return Ok(Update::Conflict);
+        }
+        keeps_owner(before.owner.as_ref(), record)?;
+        self.write(key, record)?;
+        if record.owner.is_none() {
+            self.leave(&before, key, owner)?;
+        }
+        Ok(Update::Updated)
+    }
+
+    pub fn touch(
+        &self,
+        key: &StorageKey,
+        last_seen: Timestamp,
+        expires: Timestamp,
+    ) -> Result<Touch> {
+        if self.read(key, last_seen)?.is_none() {
+            return Ok(Touch::Missing);
+        }
+        let _locks = self.lock_records(key, &[])?;
+        let Some(entry) = self.entry(key)? else { return Ok(Touch::Missing) };
+        let record = &entry.record;
+        if !record.is_live(last_seen) {
+            return Ok(Touch::Missing);
+        }
+        let (at, slot) =
+            entry.touch(key, record.last_seen.max(last_seen), record.expires.max(expires));
+        // Not flushed: a touch that a power cut loses ends a session early.
+        let file = open_nofollow(OpenOptions::new().write(true), &self.record_path(key));
+        file.and_then(|file| file.write_all_at(&slot, at))
+            .map_err(|cause| failure("touching a record", cause))?;
+        Ok(Touch::Touched)
+    }
+
+    pub fn invalidate(
+        &self,
+        key: &StorageKey,
+        expected: Option<Version>,
+        mark: Option<Timestamp>,
+    ) -> Result<Invalidate> {
+        if mark.is_none() && !is_there(&self.record_path(key)) {
+            return Ok(Invalidate::Missing);
+        }
+        let _locks = self.lock_records(key, &[])?;
+        if let Some(expected) = expected
+            && let Ok(Some(entry)) = self.entry(key)
+            && entry.record.version != expected
+        {
+            return Ok(Invalidate::Conflict);
+        }
+        // The record first: on a full disk that makes room for the mark.
+        let removed = self.remove(key)?;
+        if let Some(until) = mark {
+            self.leave_mark(key, until)?;
+        }
+        Ok(if removed { Invalidate::Invalidated } else { Invalidate::Missing })
+    }
+
+    /// Ends the sessions that a limit pushes out; the caller holds their locks.
+    fn end(&self, victims: &[StorageKey]) -> Result<()> {
+        victims.iter().try_for_each(|victim| self.remove(victim).map(drop))
+    }
+}

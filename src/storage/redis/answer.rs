@@ -1,0 +1,29 @@
+//! What the scripts' answers mean.
+
+use super::handle::Result;
+use crate::storage::{Create, Refused, StorageError, Update, another_owner};
+
+/// What the script `create` says.
+pub(super) fn created(word: &str) -> Result<Create> {
+    match word {
+        // If pushed, it began, and a later login has ended it.
+        "done" | "pushed" => Ok(Create::Created),
+        "exists" => Ok(Create::Exists),
+        "revoked" => Ok(Create::Refused(Refused::Revoked)),
+        _ => Err(late()),
+    }
+}
+
+/// What the script `update` says.
+pub(super) fn updated(word: &str) -> Result<Update> {
+    match word {
+        "done" => Ok(Update::Updated),
+        "conflict" => Ok(Update::Conflict),
+        "missing" => Ok(Update::Missing),
+        _ => Err(another_owner()),
+    }
+}
+
+fn late() -> StorageError {
+    StorageError::Unavailable("Redis: a login took too long".into(), None)
+}

@@ -1,0 +1,56 @@
+//! The handle on the storage, and the names of its keys.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::connection::Connection;
+use super::script::Scripts;
+use crate::storage::{OwnerKey, StorageError, StorageKey};
+
+pub(super) type Result<T> = std::result::Result<T, StorageError>;
+
+/// A storage in Redis (7 or later) or Valkey: for several machines.
+///
+/// A read is one round trip, an update two with the read before it; both are
+/// one on the wire of a multiplexed connection that reconnects by itself.
+/// What was acknowledged is as durable as the server's configuration says:
+/// see `docs/operations.md`. Its clones are handles on the same connection.
+///
+/// ```no_run
+/// use rocket_typed_sessions::storage::Redis;
+///
+/// # async fn open() -> Result<(), rocket_typed_sessions::StorageError> {
+/// let storage = Redis::open(["redis://127.0.0.1/"], "sessions").await?;
+/// # drop(storage);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Redis {
+    pub(super) connection: Connection,
+    pub(super) prefix: Arc<str>,
+    pub(super) scripts: Arc<Scripts>,
+    /// One has all slots, and says so.
+    pub(super) one_server: bool,
+    pub(super) warning: Option<String>,
+}
+
+impl Redis {
+    pub(super) fn record(&self, key: &StorageKey) -> String {
+        format!("{}:{{{key}}}:r", self.prefix)
+    }
+
+    pub(super) fn marks(&self, key: &StorageKey) -> String {
+        format!("{}:{{{key}}}:m", self.prefix)
+    }
+
+    pub(super) fn of_owner(&self, owner: &OwnerKey, what: char) -> String {
+        format!("{}:{{{owner}}}:{what}", self.prefix)
+    }
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}

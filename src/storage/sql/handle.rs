@@ -1,0 +1,95 @@
+//! The handle on a storage in a database.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sqlx::Pool;
+use tokio::sync::Mutex;
+
+use super::engine::Engine;
+use super::lease::Suspicion;
+use super::statements::Statements;
+use crate::storage::StorageError;
+
+pub(super) type Result<T> = std::result::Result<T, StorageError>;
+
+/// A storage in a database; see [`Postgres`], [`MySql`], [`Sqlite`]. Its clones
+/// are handles on the same connections.
+pub struct Sql<E: Engine> {
+    pub(super) pool: Pool<E>,
+    pub(super) suspicion: Suspicion,
+    pub(super) turns: Arc<Mutex<()>>,
+    pub(super) statements: Arc<Statements>,
+}
+
+impl<E: Engine> Clone for Sql<E> {
+    fn clone(&self) -> Self {
+        Self {
+            pool: self.pool.clone(),
+            suspicion: self.suspicion.clone(),
+            turns: Arc::clone(&self.turns),
+            statements: Arc::clone(&self.statements),
+        }
+    }
+}
+
+/// A storage in PostgreSQL; feature `postgres`.
+///
+/// ```no_run
+/// use rocket_typed_sessions::storage::Postgres;
+///
+/// # async fn open(pool: sqlx::PgPool) -> Result<(), rocket_typed_sessions::StorageError> {
+/// let storage = Postgres::open("postgres://user:password@localhost/shop", "sessions").await?;
+/// // Or on the pool that the application has already:
+/// let storage = Postgres::with_pool(pool, "sessions").await?;
+/// # drop(storage);
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "postgres")]
+pub type Postgres = Sql<sqlx::Postgres>;
+
+/// A storage in MySQL 8 or MariaDB; feature `mysql`. Opened as [`Postgres`] is.
+#[cfg(feature = "mysql")]
+pub type MySql = Sql<sqlx::MySql>;
+
+/// A storage in one file, for one machine; feature `sqlite`.
+///
+/// ```
+/// use rocket_typed_sessions::storage::Sqlite;
+///
+/// # rocket::async_test(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("sessions.db");
+/// let storage = Sqlite::open(path, "sessions").await?;
+/// # drop(storage);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[cfg(feature = "sqlite")]
+pub type Sqlite = Sql<sqlx::Sqlite>;
+
+impl<E: Engine> fmt::Debug for Sql<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(E::DIALECT.name).finish_non_exhaustive()
+    }
+}
+
+/// What the operator is told: the engine's own words, which hold no payload and
+/// no password.
+pub(super) fn failed<E: Engine>(cause: sqlx::Error) -> StorageError {
+    let name = E::DIALECT.name;
+    match &cause {
+        sqlx::Error::Database(database) => {
+            let code = database.code().unwrap_or_default();
+            StorageError::Unavailable(format!("{name}: {} ({code})", database.message()), None)
+        }
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+            StorageError::Corrupt("a column holds something else")
+        }
+        sqlx::Error::Configuration(_) => {
+            StorageError::Other(format!("{name}: the URL is wrong: {cause}"), None)
+        }
+        _ => StorageError::Unavailable(format!("{name}: {cause}"), None),
+    }
+}
