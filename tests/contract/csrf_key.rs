@@ -8,13 +8,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use rocket::error::ErrorKind;
 use rocket::figment::Figment;
-use rocket::http::{ContentType, Header};
+use rocket::http::{ContentType, Header, Status};
 use rocket::local::asynchronous::Client;
 use rocket::{Route, get, post, routes};
 use rocket_typed_sessions::storage::Memory;
 use rocket_typed_sessions::{CsrfForm, CsrfHeader, CsrfToken, Session, SessionError, Sessions};
 
 use crate::concurrency::storages;
+use crate::csrf_requests::{TYPED, multipart};
 use crate::support::*;
 
 #[get("/token")]
@@ -242,8 +243,17 @@ async fn a_node_that_starts_during_a_change_makes_tokens_that_every_node_verifie
         assert_eq!(verified(&started, &ann, &cut).await, 3, "each is a token alone");
         for key in [KEY, OTHER_KEY] {
             let figment = figment().merge(("sessions.secret", key));
-            let node = client_with(figment, Sessions::fairing(), routes![token, guess]).await;
+            let routes = routes![token, guess, form, script];
+            let node = client_with(figment, Sessions::fairing(), routes).await;
             assert_eq!(verified(&node, &ann, &csrf).await, 1, "{keys:?}");
+            let type_ = ContentType::new("multipart", "form-data").with_params(("boundary", "X"));
+            let body = multipart(&[(TYPED, &csrf[0])]);
+            let cookie = || Header::new("Cookie", ann.clone());
+            let sent = node.post("/form").header(cookie()).header(type_).body(body);
+            assert_eq!(sent.dispatch().await.status(), Status::Ok, "{keys:?}");
+            let sent = node.post("/script").header(cookie());
+            let sent = sent.header(Header::new("X-CSRF-Token", csrf[0].clone()));
+            assert_eq!(sent.dispatch().await.status(), Status::Ok, "{keys:?}");
             let eve = logged_in(&node, "eve").await;
             assert_eq!(verified(&node, &eve, &csrf).await, 0, "{keys:?}");
             assert_eq!(verified(&node, &ann, &cut[..2]).await, 1, "one is under its key");
