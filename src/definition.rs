@@ -12,12 +12,12 @@ use parking_lot::RwLock;
 use rocket::warn;
 use tokio::time::Instant;
 
-use crate::SessionData;
 use crate::by_id::ById;
 use crate::by_value::ByValue;
 use crate::codec::Codec;
+use crate::config::CsrfConfig;
 use crate::crypto::Random;
-use crate::csrf::Rules;
+use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::event::{SessionEvent, SessionEventKind};
 use crate::expiry::Clock;
@@ -83,7 +83,7 @@ pub(crate) struct Definition {
     pub tracker: Tracker,
     pub policy: Policy,
     pub storage_timeout: Duration,
-    pub csrf: Arc<Rules>,
+    pub csrf: Arc<CsrfConfig>,
     pub claimed: OnceLock<(TypeId, &'static str)>,
 }
 
@@ -132,7 +132,7 @@ impl Core {
     }
 
     fn undefined(&self, type_name: &str, name: &str) -> String {
-        if !crate::config::valid_session_name(name) {
+        if !crate::data::is_valid_name(name) {
             return format!(
                 "`{type_name}` has the `SessionData::NAME` {name:?}; write a lower-case name like \"user_session\", other than `secret` and `app`"
             );

@@ -19,7 +19,8 @@ use rocket::{Request, Response, get, routes};
 use rocket_typed_sessions::storage::{
     Memory, Record, SessionStorage, StorageKey, Timestamp, Update, Version,
 };
-use rocket_typed_sessions::{Lifetime, Outgoing, Session, SessionData, SessionTransport, Sessions};
+use rocket_typed_sessions::transport::{Outgoing, SessionTransport};
+use rocket_typed_sessions::{Lifetime, Session, SessionData, Sessions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -1,23 +1,44 @@
 //! The `csrf` table: names, and origins that may send forms and scripts' requests.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use figment::value::Value;
 
 use super::names::{is_reserved, is_token};
+use super::origin::Origin;
 use super::table::Table;
 use super::{Context, SessionConfig, TransportConfig};
-use crate::csrf::{CSRF_FIELD, CSRF_HEADER, Origin, Rules};
+
+/// The form field that [`CsrfForm`](crate::csrf::CsrfForm) reads, unless the session's table names
+/// another: `csrf = { field = "…" }`.
+pub const CSRF_FIELD: &str = "csrf_token";
+/// The header that [`CsrfHeader`](crate::csrf::CsrfHeader) and [`CsrfForm`](crate::csrf::CsrfForm) read, unless the session's
+/// table names another: `csrf = { header = "…" }`.
+pub const CSRF_HEADER: &str = "X-CSRF-Token";
+
+/// What a session's `csrf` table says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CsrfConfig {
+    pub field: Arc<str>,
+    pub header: String,
+    /// Origins beside the request's own host.
+    pub trusted: Vec<Origin>,
+}
 
 /// The form field by which Rocket tells another method than `POST`.
 const METHOD_FIELD: &str = "_method";
 
 /// Reads the `csrf` table of a session.
-pub(super) fn read(table: &mut Table<'_, '_>) -> Rules {
+pub(super) fn read(table: &mut Table<'_, '_>) -> CsrfConfig {
     let Some(mut table) = table.table("csrf") else {
-        return Rules { field: CSRF_FIELD.into(), header: CSRF_HEADER.into(), trusted: Vec::new() };
+        return CsrfConfig {
+            field: CSRF_FIELD.into(),
+            header: CSRF_HEADER.into(),
+            trusted: Vec::new(),
+        };
     };
-    let rules = Rules {
+    let rules = CsrfConfig {
         field: field(&mut table).into(),
         header: header(&mut table),
         trusted: trusted(&mut table),

@@ -9,6 +9,7 @@ mod environment;
 mod keys;
 mod ktor;
 mod names;
+mod origin;
 mod session;
 pub(crate) mod storage;
 mod table;
@@ -21,10 +22,14 @@ use std::path::PathBuf;
 use figment::Figment;
 use figment::value::{Dict, Value};
 
+pub(crate) use csrf::CsrfConfig;
+pub use csrf::{CSRF_FIELD, CSRF_HEADER};
 pub(crate) use ktor::KtorTransform;
-pub(crate) use names::valid_session_name;
+pub(crate) use origin::{Authority, Origin};
 use table::Table;
 pub(crate) use types::*;
+
+use crate::data::is_valid_name;
 
 /// The names that were registered on the fairing.
 #[derive(Default)]
@@ -125,7 +130,7 @@ fn root(context: &mut Context<'_>) -> Config {
     let mut sessions = BTreeMap::new();
     for (name, value) in table.rest() {
         let path = format!("sessions.{name}");
-        if !valid_session_name(&name) {
+        if !is_valid_name(&name) {
             let message = "not a session's name; write a lower-case one of at most 255 characters like `user_session`, or one of: secret, secret_file, app";
             context.problem(&path, message, Some(&value));
         } else if let Value::Dict(_, dict) = value {

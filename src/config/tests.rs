@@ -8,9 +8,9 @@ use std::time::Duration;
 use figment::Jail;
 
 use super::*;
+use super::{CSRF_FIELD, CSRF_HEADER, Origin};
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::KeyMaterial;
-use crate::csrf::{CSRF_FIELD, CSRF_HEADER, Origin};
 
 #[cfg(all(feature = "redis", feature = "postgres", feature = "mysql", feature = "sqlite"))]
 mod servers;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::csrf::CsrfConfig;
 use crate::config::ktor::KtorTransform;
 use crate::crypto::Secret;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::KeyMaterial;
 use crate::crypto::mac::MacAlgorithm;
-use crate::csrf::Rules;
 use crate::expiry::Timeouts;
 use crate::ktor::{CookieEncoding, Serializer};
 use crate::storage::OwnerLimit;
@@ -43,7 +43,7 @@ pub(crate) struct SessionConfig {
     /// What the keys of CSRF tokens are derived from where `keys` is empty; without
     /// any there are no tokens.
     pub csrf_keys: Vec<KeyMaterial>,
-    pub csrf: Rules,
+    pub csrf: CsrfConfig,
     pub suite: Suite,
     /// Ktor's format, written or accepted.
     pub ktor: Option<KtorConfig>,

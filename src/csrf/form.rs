@@ -11,8 +11,9 @@ use rocket::form::{DataField, Errors, Form, FromForm, Options, ValueField};
 use rocket::outcome::Outcome;
 use rocket::request::Request;
 
-use super::{CSRF_FIELD, CsrfGuardError, check, rules};
-use crate::SessionData;
+use super::CSRF_FIELD;
+use super::check::{CsrfGuardError, check, rules};
+use crate::data::SessionData;
 
 /// Bytes that are read of a part that should hold a token: more than eight have.
 const LONGEST: usize = 512;

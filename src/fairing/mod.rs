@@ -19,13 +19,13 @@ use rocket::futures::FutureExt;
 use rocket::futures::future::BoxFuture;
 use rocket::{Build, Orbit, Request, Response, Rocket, Shutdown, error, info, warn};
 
-use crate::SessionData;
 use crate::by_id::Identity;
 use crate::crypto::Random;
+use crate::data::SessionData;
 use crate::definition::{Core, Listener};
 use crate::event::SessionEvent;
 use crate::expiry::Clock;
-use crate::manager::Sessions;
+use crate::sessions::Sessions;
 use crate::storage::SessionStorage;
 use crate::transformer::SessionTransformer;
 use crate::transport::SessionTransport;
@@ -56,6 +56,20 @@ pub struct SessionsFairing {
     listeners: parking_lot::Mutex<Vec<Listener>>,
     clock: Clock,
     random: Random,
+}
+
+impl Sessions {
+    /// The fairing that reads the definitions from Rocket.toml and the
+    /// environment and commits every request's changes.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::Sessions;
+    ///
+    /// let rocket = rocket::build().attach(Sessions::fairing());
+    /// ```
+    pub fn fairing() -> SessionsFairing {
+        SessionsFairing::default()
+    }
 }
 
 impl SessionsFairing {
@@ -161,7 +175,10 @@ impl Fairing for SessionsFairing {
             return Err(rocket);
         }
         match self.ignite(rocket.figment()).await {
-            Ok(core) => Ok(rocket.manage(Sessions::new(Arc::new(core))).attach(Last)),
+            Ok(core) => {
+                let core = Arc::new(core);
+                Ok(rocket.manage(Arc::clone(&core)).manage(Sessions::new(core)).attach(Last))
+            }
             Err(problems) => {
                 error!("The configuration of the sessions is wrong.");
                 for problem in problems {

@@ -16,16 +16,18 @@ use super::state::{Retired, State};
 use super::tracked::Kind;
 use super::unsettled::Unsettled;
 use super::{Shared, commit::Fate};
+use crate::absence::Absence;
+use crate::by_id;
+use crate::data::SessionData;
 use crate::definition::{Core, Definition, Tracker};
 use crate::error::SessionError;
 use crate::expiry::Timestamp;
 use crate::storage::{OwnerKey, StorageKey};
 use crate::token::SessionId;
-use crate::{Absence, SessionData, by_id};
 
 /// One session type in one request.
 pub(crate) struct Entry<T: SessionData> {
-    pub(super) core: Arc<Core>,
+    pub core: Arc<Core>,
     pub definition: Arc<Definition>,
     pub(super) state: Mutex<State<T>>,
     /// The storage could not say whether there is a session.

@@ -11,13 +11,15 @@ use tokio::time::{Instant, timeout_at};
 
 use super::state::State;
 use super::tracked::{Kind, Presented, Replaced, Sessions, Tracked};
+use crate::absence::Absence;
 use crate::by_value::{Revocation, Sealed};
+use crate::data::SessionData;
 use crate::definition::{Core, Definition, Tracker};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Timestamp;
 use crate::storage::StorageError;
-use crate::{Absence, SessionData, by_id, by_value};
+use crate::{by_id, by_value};
 
 /// More values of one session than this are no session (checklist S10).
 const MAX_VALUES: usize = 4;

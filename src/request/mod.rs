@@ -45,10 +45,9 @@ use parking_lot::{Mutex, MutexGuard};
 use rocket::Request;
 use tokio::sync::OnceCell;
 
-use crate::SessionData;
+use crate::data::SessionData;
 use crate::definition::Core;
 use crate::error::SessionError;
-use crate::manager::Sessions;
 
 /// The sessions of one request.
 #[derive(Default)]
@@ -198,10 +197,9 @@ pub(crate) async fn session_of<T: SessionData>(
 }
 
 async fn load_entry<T: SessionData>(request: &Request<'_>) -> Result<Arc<Entry<T>>, SessionError> {
-    let Some(sessions) = request.rocket().state::<Sessions>() else {
+    let Some(core) = request.rocket().state::<Arc<Core>>() else {
         return Err(SessionError::Undefined("the `Sessions` fairing is not attached".into()));
     };
-    let core = sessions.core();
     let definition = core.definition::<T>().map_err(SessionError::Undefined)?;
     let all = RequestSessions::of(request);
     let (entry, failure) = Entry::load(request, core, definition, &all.shared).await;

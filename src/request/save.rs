@@ -14,8 +14,8 @@ use super::state::{Left, State};
 use super::tracked::{Kind, Replaced, Sessions, Tracked};
 use super::unsettled::Unsettled;
 use super::work::Work;
-use crate::SessionData;
 use crate::by_id::{self, Attempt, ById, Located, Outcome, Stands};
+use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 

@@ -9,14 +9,15 @@ use rocket::{Request, Response};
 
 use crate::by_id::{Draft, Joined, Secrets, Trail};
 use crate::by_value::{self, Sealed};
+use crate::data::SessionData;
 use crate::definition::{Core, Definition, Tracker};
 use crate::error::SessionError;
 use crate::expiry::Times;
 use crate::request::load::find;
 use crate::request::tracked::{Content, Tracked};
+use crate::sessions::Sessions;
 use crate::storage::{Create, OwnerKey, Refused, Timestamp};
 use crate::transport::{MaxAge, Outgoing};
-use crate::{SessionData, Sessions};
 
 /// A request of Rocket's local client that carries a session, as if its user
 /// had logged in a moment ago. For every transport, storage and protection.

@@ -49,7 +49,7 @@ pub enum MaxAge {
 /// ```
 /// use std::borrow::Cow;
 /// use rocket::{Request, Response};
-/// use rocket_typed_sessions::{Outgoing, SessionTransport};
+/// use rocket_typed_sessions::transport::{Outgoing, SessionTransport};
 ///
 /// /// `Authorization: Bearer …`, answered in a header named as configured.
 /// struct Bearer;

@@ -11,8 +11,9 @@ use rocket::figment::Figment;
 use rocket::http::{ContentType, Header, Status};
 use rocket::local::asynchronous::Client;
 use rocket::{Route, get, post, routes};
+use rocket_typed_sessions::csrf::{CsrfForm, CsrfHeader, CsrfToken};
 use rocket_typed_sessions::storage::Memory;
-use rocket_typed_sessions::{CsrfForm, CsrfHeader, CsrfToken, Session, SessionError, Sessions};
+use rocket_typed_sessions::{Session, SessionError, Sessions};
 
 use crate::concurrency::storages;
 use crate::csrf_requests::{TYPED, multipart};

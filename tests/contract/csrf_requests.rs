@@ -7,7 +7,8 @@ use rocket::http::uri::Host;
 use rocket::http::{ContentType, Header, Method};
 use rocket::local::asynchronous::Client;
 use rocket::{FromForm, delete, get, patch, post, put, routes};
-use rocket_typed_sessions::{CsrfForm, CsrfHeader, CsrfToken, Sessions};
+use rocket_typed_sessions::Sessions;
+use rocket_typed_sessions::csrf::{CsrfForm, CsrfHeader, CsrfToken};
 
 use crate::support::*;
 

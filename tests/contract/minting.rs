@@ -7,7 +7,8 @@ use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{Request, Response, get, routes};
 use rocket_typed_sessions::testing::{AsyncSessionResponse, SessionRequest, SessionResponse};
-use rocket_typed_sessions::{Authenticated, Outgoing, SessionTransport, Sessions};
+use rocket_typed_sessions::transport::{Outgoing, SessionTransport};
+use rocket_typed_sessions::{Authenticated, Sessions};
 
 use crate::concurrency::storages;
 use crate::support::*;
