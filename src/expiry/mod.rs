@@ -1,0 +1,14 @@
+//! The only place that judges time: instants, lifetimes, and when a session is over.
+
+mod clock;
+mod lifetime;
+#[cfg(test)]
+mod tests;
+mod timeouts;
+mod timestamp;
+
+pub(crate) use clock::Clock;
+pub use lifetime::Lifetime;
+pub(crate) use lifetime::OwnLifetime;
+pub(crate) use timeouts::{Timeouts, Times};
+pub use timestamp::Timestamp;
