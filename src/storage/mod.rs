@@ -56,6 +56,7 @@ mod simple;
 pub(crate) mod sql;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 #[cfg(feature = "redis")]
 pub use self::redis::Redis;
@@ -76,15 +77,17 @@ pub(crate) use keyed_lock::{KeyedGuard, KeyedLocks};
 pub use login::{Predecessor, Successor};
 pub use memory::Memory;
 pub use outcome::{Create, Invalidate, Succeed, Touch, Update};
+#[cfg(feature = "redis")]
+pub(crate) use owner::in_order;
 pub use owner::{
     Generation, OwnerGuard, OwnerIndex, OwnerLimit, OwnerLimitPolicy, OwnerPage, Refused,
 };
-#[cfg(feature = "redis")]
-pub(crate) use owner::{another_owner, in_order};
-pub(crate) use owner::{keeps_owner, no_index, without_index};
+pub(crate) use owner::{no_index, without_index};
 pub(crate) use record::random_number;
 pub use record::{Record, Version};
 pub use session_storage::{Change, SessionStorage};
 pub use simple::{LastWriteWins, SimpleStorage};
+#[cfg(feature = "redis")]
+pub(crate) use versions::another_owner;
 
 pub use crate::expiry::Timestamp;

@@ -129,8 +129,7 @@ impl SessionStorage for Memory {
         mark: Option<Timestamp>,
     ) -> Result<Invalidate, StorageError> {
         let mut shard = self.0.shard(key);
-        let stands = shard.get(key).map(Slot::version);
-        if expected.is_some_and(|expected| stands.is_some_and(|version| version != expected)) {
+        if Invalidate::conflicts(expected, || shard.get(key).map(Slot::version)) {
             return Ok(Invalidate::Conflict);
         }
         if let Some(until) = mark {
