@@ -33,6 +33,7 @@ mod namespace;
 mod request;
 mod session;
 pub mod storage;
+mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;

@@ -17,7 +17,6 @@ use crate::client::ClientInfo;
 use crate::definition::{Core, Definition, Tracker};
 use crate::error::SessionError;
 use crate::event::SessionEventKind;
-use crate::fairing::SessionsFairing;
 use crate::request::entry::{Committable as _, Ended};
 use crate::request::load::too_late;
 use crate::request::{Entries, RequestSessions};
@@ -35,18 +34,6 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// The fairing that reads the definitions from Rocket.toml and the
-    /// environment and commits every request's changes.
-    ///
-    /// ```
-    /// use rocket_typed_sessions::Sessions;
-    ///
-    /// let rocket = rocket::build().attach(Sessions::fairing());
-    /// ```
-    pub fn fairing() -> SessionsFairing {
-        SessionsFairing::default()
-    }
-
     /// What can be done to the sessions of type `T` from outside a request's own.
     ///
     /// ```

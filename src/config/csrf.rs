@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use figment::value::Value;
 
 use super::names::{is_reserved, is_token};
-use super::table::Table;
-use super::{Context, SessionConfig, TransportConfig};
+use super::types::{SessionConfig, TransportConfig};
 use crate::csrf::{CSRF_FIELD, CSRF_HEADER, Origin, Rules};
+use crate::table::{Context, Table};
 
 /// The form field by which Rocket tells another method than `POST`.
 const METHOD_FIELD: &str = "_method";

@@ -1,12 +1,10 @@
-//! Names: of sessions, cookies and headers.
+//! Names: of applications, cookies and headers.
 
 use std::collections::BTreeMap;
 
-use super::table::Table;
-use super::{Context, SessionConfig, StorageConfig, TransportConfig};
-
-/// Keys of the root table, which no session can be named after.
-const ROOT: [&str; 3] = ["secret", "secret_file", "app"];
+use super::types::{SessionConfig, TransportConfig};
+use crate::storage::StorageConfig;
+use crate::table::{Context, Table};
 
 /// Headers that HTTP, Rocket or this crate give a meaning of their own.
 const RESERVED: [&str; 30] = [
@@ -41,17 +39,6 @@ const RESERVED: [&str; 30] = [
     "user-agent",
     "vary",
 ];
-
-/// `[a-z][a-z0-9]*(_[a-z0-9]+)*`, and no key of the root table.
-pub(crate) fn valid_session_name(name: &str) -> bool {
-    let word = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-    };
-    name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.split('_').all(word)
-        && name.len() <= 255
-        && !ROOT.contains(&name)
-}
 
 /// A `token` of RFC 9110, which RFC 6265 asks of cookie names too.
 pub(super) fn is_token(name: &str) -> bool {

@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::timestamp::Timestamp;
-use crate::error::SessionError;
 
 /// How long one session lives; see [`Session::set_lifetime`](crate::Session::set_lifetime).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,26 +50,24 @@ impl From<OwnLifetime> for Lifetime {
     }
 }
 
+/// Why a lifetime has no time in it.
+#[derive(Debug)]
+pub(crate) struct NoTime(pub &'static str);
+
 impl OwnLifetime {
     pub(super) const MAX_VALUE: u64 = (1 << 56) - 1;
 
     /// What the application said at `now`. It must leave the session some time.
-    pub fn of(lifetime: Lifetime, now: Timestamp) -> Result<Self, SessionError> {
+    pub fn of(lifetime: Lifetime, now: Timestamp) -> Result<Self, NoTime> {
         match lifetime {
             Lifetime::Configured => Ok(Self::Configured),
             Lifetime::BrowserSession => Ok(Self::BrowserSession),
-            Lifetime::Idle(idle) if idle.is_zero() => {
-                Err(SessionError::Lifetime("an idle time of zero"))
-            }
+            Lifetime::Idle(idle) if idle.is_zero() => Err(NoTime("an idle time of zero")),
             Lifetime::Idle(idle) => Ok(Self::Idle(whole_seconds(idle).min(Self::MAX_VALUE))),
             Lifetime::Until(time) => {
                 let until = Timestamp::from(time).min(Timestamp::from_millis(Self::MAX_VALUE));
                 let is_over = until <= now;
-                if is_over {
-                    Err(SessionError::Lifetime("it is over already"))
-                } else {
-                    Ok(Self::Until(until))
-                }
+                if is_over { Err(NoTime("it is over already")) } else { Ok(Self::Until(until)) }
             }
         }
     }

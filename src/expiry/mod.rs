@@ -9,6 +9,7 @@ mod timestamp;
 
 pub(crate) use clock::Clock;
 pub use lifetime::Lifetime;
-pub(crate) use lifetime::OwnLifetime;
+pub(crate) use lifetime::{NoTime, OwnLifetime};
+pub use timeouts::MaxAge;
 pub(crate) use timeouts::{Timeouts, Times};
 pub use timestamp::Timestamp;

@@ -3,7 +3,6 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
-use crate::transport::MaxAge;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const HOUR: u64 = 3_600_000;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::lifetime::{OwnLifetime, whole_seconds};
 use super::timestamp::Timestamp;
-use crate::transport::MaxAge;
 
 /// How far a time may lie in the future: clocks of several machines differ.
 const SKEW: Duration = Duration::from_secs(60);
@@ -47,6 +46,20 @@ impl Times {
     pub fn refreshed(self, now: Timestamp) -> Self {
         Self { seen: now.max(self.seen).max(self.created), ..self }
     }
+}
+
+/// How long a client keeps a token. Unless it is as configured, the session has a
+/// [`Lifetime`](crate::Lifetime) of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MaxAge {
+    /// As long as the transport is configured to.
+    #[default]
+    Configured,
+    /// So long from now on.
+    Of(Duration),
+    /// As long as the browser is open.
+    Session,
 }
 
 impl Timeouts {

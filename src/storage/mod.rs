@@ -38,7 +38,9 @@
 
 pub(crate) mod bytes;
 mod cached;
+mod config;
 mod directory;
+mod engines;
 mod error;
 mod key;
 mod keyed_lock;
@@ -53,9 +55,11 @@ mod redis;
 mod session_storage;
 mod simple;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
-pub(crate) mod sql;
+mod sql;
 #[cfg(test)]
 mod tests;
+#[cfg(any(feature = "redis", feature = "postgres", feature = "mysql"))]
+mod url;
 mod versions;
 
 #[cfg(feature = "redis")]
@@ -69,8 +73,10 @@ pub use self::sql::Sqlite;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 pub use self::sql::{Engine as SqlEngine, Sql};
 pub use cached::Cached;
+pub(crate) use config::StorageConfig;
 pub use directory::Directory;
 pub(crate) use directory::KtorDirectory;
+pub(crate) use engines::{ENGINES, Engine};
 pub use error::StorageError;
 pub use key::{OwnerKey, StorageKey};
 pub(crate) use keyed_lock::{KeyedGuard, KeyedLocks};

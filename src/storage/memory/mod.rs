@@ -1,5 +1,6 @@
 //! Records in this process's memory. Survives nothing.
 
+mod config;
 mod outline;
 mod owners;
 mod shard;
@@ -8,6 +9,7 @@ mod table;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+pub(crate) use config::read_config;
 use shard::Slot;
 use table::{SHARDS, Table};
 
