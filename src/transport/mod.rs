@@ -1,16 +1,18 @@
 //! How a token travels: the [`SessionTransport`] trait, cookies and headers.
 
+mod attributes;
 mod cookie;
 mod header;
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use rocket::{Request, Response};
 
+pub(crate) use attributes::{CookieConfig, SameSite};
 pub(crate) use cookie::{CookieTransport, LONGEST_COOKIE};
 pub(crate) use header::HeaderTransport;
 
+pub use crate::expiry::MaxAge;
 use crate::expiry::Timestamp;
 
 /// A token on its way to the client.
@@ -23,20 +25,6 @@ pub struct Outgoing<'a> {
     pub now: Timestamp,
     /// How long the client is to keep the token.
     pub max_age: MaxAge,
-}
-
-/// How long a client keeps a token. Unless it is as configured, the session has a
-/// [`Lifetime`](crate::Lifetime) of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum MaxAge {
-    /// As long as the transport is configured to.
-    #[default]
-    Configured,
-    /// So long from now on.
-    Of(Duration),
-    /// As long as the browser is open.
-    Session,
 }
 
 /// How tokens reach the server and the client.
