@@ -12,11 +12,12 @@ use super::builder::SessionsFairing;
 use super::format::format;
 use super::reload;
 use super::summary::summary;
+use crate::application::{Application, Defined, Pace, Report, Tracker};
 use crate::by_id::{ById, Identity, Server};
 use crate::by_value::{ByValue, Revocation};
 use crate::codec::Codec;
 use crate::config::{self, SessionConfig, TransportConfig};
-use crate::definition::{Core, Definition, Pace, Reload, Report, Tracker};
+use crate::definition::{Core, Definition};
 use crate::ktor::Serializer;
 use crate::namespace::Namespace;
 use crate::request::plan::Policy;
@@ -24,10 +25,10 @@ use crate::storage::{Cached, KtorDirectory, SessionStorage, StorageConfig, Stora
 use crate::transport::{CookieTransport, HeaderTransport, LONGEST_COOKIE, SessionTransport};
 
 /// Everything the requests will need, or every problem found.
-pub(super) async fn core(
+pub(super) async fn launch(
     fairing: &SessionsFairing,
     figment: &Figment,
-) -> Result<Core, Vec<String>> {
+) -> Result<Application, Vec<String>> {
     let registered = fairing.registered();
     let read = Instant::now();
     let config = config::read(figment, &registered)
@@ -40,32 +41,26 @@ pub(super) async fn core(
         report,
         debug: figment.profile() == "debug",
     };
-    let (mut definitions, mut reloads) = (HashMap::new(), Vec::new());
+    let mut definitions = HashMap::new();
     for (name, session) in config.sessions {
         builder.report.summary.extend(summary(&name, &session));
         let keys = session.key_reload.as_ref();
         let pace = keys.map(|keys| reload::pace(keys, read, fairing.clock.now()));
-        if let Some(definition) = builder.definition(&name, session, pace).await.map(Arc::new) {
-            let reload = |pace| Reload { definition: Arc::clone(&definition), pace };
-            reloads.extend(pace.map(reload));
-            definitions.insert(name, definition);
+        if let Some(definition) = builder.definition(&name, session, pace).await {
+            definitions.insert(name, Arc::new(definition));
         }
     }
     if !builder.problems.is_empty() {
         return Err(builder.problems);
     }
-    // A cache has nothing of its own to purge.
-    let own = |config: &StorageConfig| !matches!(config, StorageConfig::Cached { .. });
-    let opened = builder.opened.iter().filter(|(config, _)| own(config));
-    let storages = opened.map(|(_, server)| Arc::clone(&server.storage)).collect();
-    let listeners = std::mem::take(&mut *fairing.listeners.lock());
-    Ok(Core {
+    Ok(Application {
         definitions,
-        storages,
-        clock: fairing.clock.clone(),
-        random: fairing.random.clone(),
-        listeners,
-        reloads,
+        storages: builder.storages(),
+        core: Core {
+            clock: fairing.clock.clone(),
+            random: fairing.random.clone(),
+            listeners: std::mem::take(&mut *fairing.listeners.lock()),
+        },
         report: builder.report,
         awaited: AtomicUsize::new(0),
     })
@@ -89,43 +84,59 @@ impl Builder<'_> {
         &mut self,
         name: &str,
         config: SessionConfig,
-        pace: Option<Pace>,
-    ) -> Option<Definition> {
+        reload: Option<Pace>,
+    ) -> Option<Defined> {
         let format = format(&config.app, name, &config)
-            .map(|format| reload::begin(format, pace))
+            .map(|format| reload::begin(format, reload))
             .map_err(|problem| self.problems.push(format!("`sessions.{name}`: {problem}")));
         let namespace = Namespace { app: config.app.clone(), session: name.to_owned() };
         let tracker = self.tracker(name, &config, &namespace).await;
-        let transport: Arc<dyn SessionTransport> = match &config.transport {
-            TransportConfig::Cookie(cookie) => Arc::new(CookieTransport::new(cookie)),
-            TransportConfig::Header => Arc::new(HeaderTransport),
-            TransportConfig::Custom(name) => Arc::clone(self.fairing.transports.get(name)?),
-        };
-        let transformers = config.transform.iter();
-        let tracker = tracker.ok()?;
-        Some(Definition {
+        let transport = self.transport(&config.transport)?;
+        let (tracker, format) = (tracker.ok()?, format.ok()?);
+        let definition = Definition {
             size: transport.limit(&config.wire_name),
             transport,
-            wire_name: config.wire_name.clone(),
-            codec: Codec {
-                session: name.to_owned(),
-                serializer: match &config.ktor {
-                    Some(ktor) if config.writes_ktor => ktor.serializer,
-                    _ => Serializer::Json,
-                },
-                transformers: transformers
-                    .filter_map(|name| self.fairing.transformers.get(name).cloned())
-                    .collect(),
-                max_payload: config.max_payload,
-            },
-            format: RwLock::new(Arc::new(format.ok()?)),
-            policy: policy(&config, &tracker),
-            tracker,
+            codec: self.codec(name, &config),
+            format: RwLock::new(Arc::new(format)),
+            writes: config.storage.is_some() || config.revocation.is_some(),
+            policy: policy(&config),
+            wire_name: config.wire_name,
             storage_timeout: config.storage_timeout,
             csrf: Arc::new(config.csrf),
             namespace,
             claimed: OnceLock::new(),
+        };
+        Some(Defined { definition, tracker, reload })
+    }
+
+    fn transport(&self, config: &TransportConfig) -> Option<Arc<dyn SessionTransport>> {
+        Some(match config {
+            TransportConfig::Cookie(cookie) => Arc::new(CookieTransport::new(cookie)),
+            TransportConfig::Header => Arc::new(HeaderTransport),
+            TransportConfig::Custom(name) => Arc::clone(self.fairing.transports.get(name)?),
         })
+    }
+
+    fn codec(&self, name: &str, config: &SessionConfig) -> Codec {
+        let transformers = config.transform.iter();
+        Codec {
+            session: name.to_owned(),
+            serializer: match &config.ktor {
+                Some(ktor) if config.writes_ktor => ktor.serializer,
+                _ => Serializer::Json,
+            },
+            transformers: transformers
+                .filter_map(|name| self.fairing.transformers.get(name).cloned())
+                .collect(),
+            max_payload: config.max_payload,
+        }
+    }
+
+    /// One for each storage table. A cache has nothing of its own to purge.
+    fn storages(&self) -> Vec<Arc<dyn SessionStorage>> {
+        let own = |config: &StorageConfig| !matches!(config, StorageConfig::Cached { .. });
+        let opened = self.opened.iter().filter(|(config, _)| own(config));
+        opened.map(|(_, server)| Arc::clone(&server.storage)).collect()
     }
 
     /// By value or by id.
@@ -270,7 +281,7 @@ impl Builder<'_> {
 }
 
 /// What a commit goes by.
-fn policy(config: &SessionConfig, tracker: &Tracker) -> Policy {
+fn policy(config: &SessionConfig) -> Policy {
     let absolute = config.lifetime.absolute;
     let (max_age, longest) = match &config.transport {
         TransportConfig::Cookie(cookie) => (cookie.max_age, Some(LONGEST_COOKIE)),
@@ -279,7 +290,7 @@ fn policy(config: &SessionConfig, tracker: &Tracker) -> Policy {
     let longest_expires_early = longest.is_some_and(|longest| longest < absolute);
     Policy {
         lifetime: config.lifetime,
-        by_value: matches!(tracker, Tracker::ByValue(_)),
+        by_value: config.storage.is_none(),
         token_expires_early: max_age.is_some_and(|age| age < absolute || longest_expires_early),
         longest_expires_early,
     }

@@ -8,10 +8,11 @@ use std::time::UNIX_EPOCH;
 
 pub use info::{SessionHandle, SessionInfo};
 
+use crate::application::{Application, Defined, Tracker};
 use crate::by_id::{self, ById, Ending, Listed, Server};
 use crate::client::ClientInfo;
 use crate::data::SessionData;
-use crate::definition::{Core, Definition, Tracker};
+use crate::definition::Definition;
 use crate::error::SessionError;
 use crate::event::SessionEventKind;
 use crate::request::Entries;
@@ -31,7 +32,7 @@ use crate::token::SessionId;
 /// it ends is over for the rest of the request, and its client is told to
 /// forget its token.
 pub struct SessionManager<'a, T> {
-    core: &'a Core,
+    application: &'a Application,
     /// The request's own sessions.
     here: Option<&'a Entries>,
     data: PhantomData<fn() -> T>,
@@ -63,7 +64,7 @@ impl Sessions {
     /// }
     /// ```
     pub fn of<T: SessionData>(&self) -> SessionManager<'_, T> {
-        SessionManager { core: self.core(), here: self.here(), data: PhantomData }
+        SessionManager { application: self.application(), here: self.here(), data: PhantomData }
     }
 }
 
@@ -73,7 +74,7 @@ impl<T: SessionData> SessionManager<'_, T> {
     pub async fn revoke_owner(&self, owner: &str) -> Result<usize, SessionError> {
         let definition = self.definition()?;
         let owner = definition.namespace.owner(owner);
-        let now = self.core.clock.now();
+        let now = self.application.core.clock.now();
         let ended = async {
             Ok(match &definition.tracker {
                 Tracker::ById(tracker) => end_all(&tracker.server, &owner, &[], now).await?,
@@ -104,7 +105,7 @@ impl<T: SessionData> SessionManager<'_, T> {
         let Some((owner, key)) = entry.owner_and_key() else {
             return Err(SessionError::Unsupported("the session has no owner"));
         };
-        let now = self.core.clock.now();
+        let now = self.application.core.clock.now();
         let ended = match &definition.tracker {
             Tracker::ById(tracker) => {
                 let except: Vec<StorageKey> = key.into_iter().collect();
@@ -135,7 +136,7 @@ impl<T: SessionData> SessionManager<'_, T> {
                 0
             }
         };
-        self.core.emit(SessionEventKind::Revoked, definition);
+        self.application.core.emit(SessionEventKind::Revoked, definition);
         Ok(ended)
     }
 
@@ -143,7 +144,7 @@ impl<T: SessionData> SessionManager<'_, T> {
     pub async fn list(&self, owner: &str) -> Result<Vec<SessionInfo<T>>, SessionError> {
         let (definition, ById { server, .. }) = self.on_server()?;
         let owner = definition.namespace.owner(owner);
-        let now = self.core.clock.now();
+        let now = self.application.core.clock.now();
         let found = by_id::list(definition, server, &owner, now);
         let found = self.within(definition, found).await?.into_iter();
         let mut sessions: Vec<_> = found
@@ -170,7 +171,7 @@ impl<T: SessionData> SessionManager<'_, T> {
         let (definition, tracker) = self.on_server()?;
         let server = &tracker.server;
         let owner = definition.namespace.owner(owner);
-        let now = self.core.clock.now();
+        let now = self.application.core.clock.now();
         let ended = async {
             let found = by_id::list(definition, server, &owner, now).await?;
             let named = |listed: &by_id::Listed| SessionHandle::new(&listed.key) == *handle;
@@ -193,7 +194,7 @@ impl<T: SessionData> SessionManager<'_, T> {
         let (definition, tracker) = self.on_server()?;
         let key = definition.namespace.record(&id.locator());
         let storage = tracker.server.storage_of(id);
-        let now = self.core.clock.now();
+        let now = self.application.core.clock.now();
         let ended = async {
             let found = storage.read_fresh(&key, now).await?;
             // Of ids that are not signed, anybody can name one that is nobody's.
@@ -224,13 +225,13 @@ impl<T: SessionData> SessionManager<'_, T> {
         }
     }
 
-    fn definition(&self) -> Result<&Arc<Definition>, SessionError> {
-        self.core.definition::<T>().map_err(SessionError::Undefined)
+    fn definition(&self) -> Result<&Arc<Defined>, SessionError> {
+        self.application.definition::<T>().map_err(SessionError::Undefined)
     }
 
     /// Sessions were ended. The request's own may be among them.
     fn revoked(&self, definition: &Definition, what: &Ended) {
-        self.core.emit(SessionEventKind::Revoked, definition);
+        self.application.core.emit(SessionEventKind::Revoked, definition);
         let name = &definition.namespace.session;
         let here = self.here.into_iter().flat_map(Entries::all);
         for entry in here.filter(|entry| entry.definition().namespace.session == *name) {
