@@ -28,7 +28,8 @@ use crate::table::{Context, Table};
 pub(crate) use crate::table::{Problem, Registered};
 use key_source::Root;
 pub(crate) use types::{
-    Config, KeyReload, KtorConfig, KtorKeys, KtorTransform, SessionConfig, TransportConfig,
+    Config, KeyReload, KtorConfig, KtorKeys, KtorTransform, Protection, SessionConfig,
+    TransportConfig,
 };
 
 /// Everything below `sessions` for the selected profile, or every problem.
