@@ -151,7 +151,7 @@ impl Launch<'_> {
         let identity = self.identity(name, config.protection.writes_ktor);
         if let Some(storage) = &config.storage {
             return Ok(Tracker::ById(Arc::new(ById {
-                server: self.storages.of_session(name, config, storage.clone()).await?,
+                server: self.storages.for_session(name, config, storage.clone()).await?,
                 owner_limit: config.owner_limit,
                 identity,
                 remember_client: config.remember_client,

@@ -28,7 +28,7 @@ impl<'a> Storages<'a> {
     }
 
     /// The storage of a session, unless it cannot do what the session's table asks for.
-    pub async fn of_session(
+    pub async fn for_session(
         &mut self,
         name: &str,
         config: &SessionConfig,
