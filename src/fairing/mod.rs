@@ -7,6 +7,7 @@ mod launch;
 mod purge;
 mod reload;
 mod respond;
+mod storages;
 mod summary;
 
 use std::sync::Arc;

@@ -109,8 +109,7 @@ fn at_once(
 }
 
 /// Commits the request's sessions in the order of their first use, and puts
-/// their tokens on the response. A session that cannot be saved replaces the
-/// response: a failed save never looks like success.
+/// their tokens on the response.
 async fn commit<'r>(
     core: &Core,
     sessions: &RequestSessions,
@@ -127,20 +126,7 @@ async fn commit<'r>(
         );
         replace(request, response, instead).await;
     }
-    let failed = is_failed(response);
-    let saved = AssertUnwindSafe(save_all(entries, failed)).catch_unwind().await;
-    let saved =
-        saved.unwrap_or_else(|_| Err(SessionError::Encode(EncodeError::new("user code panicked"))));
-    if let Err(cause) = &saved {
-        error!("The request's sessions could not be saved: {cause}.");
-        entries.all().for_each(|entry| entry.give_up(false));
-        // A catcher may use sessions, too.
-        replace(request, response, cause.status()).await;
-        let ended = AssertUnwindSafe(end_all(entries)).catch_unwind().await;
-        if ended.is_err() {
-            error!("User code panicked while sessions were ended.");
-        }
-    }
+    let saved = save(entries, request, response).await;
     if turn == Turn::Last {
         sessions.close().await;
     }
@@ -149,11 +135,31 @@ async fn commit<'r>(
     if unavailable && entries.all().any(|entry| entry.is_unknown()) {
         response.set_raw_header("Retry-After", RETRY_AFTER_SECONDS);
     }
-    if hidden || saved.is_err() {
+    if hidden || !saved {
         // The response is another one. What the one before it said still holds.
         say_again(core, response, entries);
     }
-    tell(core, request, response, entries, saved.is_ok()).await;
+    tell(core, request, response, entries, saved).await;
+}
+
+/// Saves the sessions, and says whether it could. A session that cannot be saved replaces
+/// the response: a failed save never looks like success.
+async fn save<'r>(
+    entries: &Entries,
+    request: &'r Request<'_>,
+    response: &mut Response<'r>,
+) -> bool {
+    let saved = AssertUnwindSafe(save_all(entries, is_failed(response))).catch_unwind().await;
+    let panicked = |_| Err(SessionError::Encode(EncodeError::new("user code panicked")));
+    let Err(cause) = saved.unwrap_or_else(panicked) else { return true };
+    error!("The request's sessions could not be saved: {cause}.");
+    entries.all().for_each(|entry| entry.give_up(false));
+    // A catcher may use sessions, too.
+    replace(request, response, cause.status()).await;
+    if AssertUnwindSafe(end_all(entries)).catch_unwind().await.is_err() {
+        error!("User code panicked while sessions were ended.");
+    }
+    false
 }
 
 /// Whether a guard could not ask the storage who this is, and the response looks

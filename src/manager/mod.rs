@@ -105,21 +105,10 @@ impl<T: SessionData> SessionManager<'_, T> {
         let Some((owner, key)) = entry.owner_and_key() else {
             return Err(SessionError::Unsupported("the session has no owner"));
         };
-        let now = self.application.core.clock.now();
         let ended = match &definition.tracker {
             Tracker::ById(tracker) => {
-                let except: Vec<StorageKey> = key.into_iter().collect();
-                let server = &tracker.server;
-                let work = async {
-                    let ended = end_all(server, &owner, &except, now).await?;
-                    for own in &except {
-                        if server.storage.read(own, now).await?.is_none() {
-                            return Err(SessionError::Ended);
-                        }
-                    }
-                    Ok(ended)
-                };
-                self.within(definition, work).await?
+                let others = self.end_others(&tracker.server, &owner, key.as_slice());
+                self.within(definition, others).await?
             }
             Tracker::ByValue(tracker) => {
                 let revocation = tracker.revocation.as_ref().ok_or(NO_REVOCATION)?;
@@ -128,6 +117,7 @@ impl<T: SessionData> SessionManager<'_, T> {
                 }
                 // The next epoch after the session's own: if the owner was revoked
                 // meanwhile, the session is over and goes on in none.
+                let now = self.application.core.clock.now();
                 let next = revocation.epoch_after(entry.epoch(), &owner, now);
                 let next = self.within(definition, next).await?.ok_or(SessionError::Ended)?;
                 entry.ask(|state, _| state.pending.epoch = Some(next));
@@ -137,6 +127,23 @@ impl<T: SessionData> SessionManager<'_, T> {
             }
         };
         self.application.core.emit(SessionEventKind::Revoked, definition);
+        Ok(ended)
+    }
+
+    /// Ends an owner's records but `except`, which must live.
+    async fn end_others(
+        &self,
+        server: &Server,
+        owner: &OwnerKey,
+        except: &[StorageKey],
+    ) -> Result<usize, SessionError> {
+        let now = self.application.core.clock.now();
+        let ended = end_all(server, owner, except, now).await?;
+        for own in except {
+            if server.storage.read(own, now).await?.is_none() {
+                return Err(SessionError::Ended);
+            }
+        }
         Ok(ended)
     }
 

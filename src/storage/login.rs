@@ -4,7 +4,7 @@ use super::key::StorageKey;
 use super::owner::OwnerGuard;
 use super::record::{Record, Version};
 
-/// The record that a login begins; see [`SessionStorage::succeed`].
+/// The record that a login begins; see [`SessionStorage::succeed`](super::SessionStorage::succeed).
 #[derive(Clone, Debug)]
 pub struct Successor<'a> {
     /// Where it is created.
@@ -15,7 +15,7 @@ pub struct Successor<'a> {
     pub guard: OwnerGuard,
 }
 
-/// The record that a login replaces; see [`SessionStorage::succeed`].
+/// The record that a login replaces; see [`SessionStorage::succeed`](super::SessionStorage::succeed).
 #[derive(Clone, Debug)]
 pub struct Predecessor<'a> {
     /// Where it is.

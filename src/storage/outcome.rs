@@ -2,7 +2,7 @@
 
 use super::owner::Refused;
 
-/// Outcome of [`SessionStorage::create`].
+/// Outcome of [`SessionStorage::create`](super::SessionStorage::create).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Create {
     /// The record is stored. It may have been before: then this is the same
@@ -14,7 +14,7 @@ pub enum Create {
     Refused(Refused),
 }
 
-/// Outcome of [`SessionStorage::update`].
+/// Outcome of [`SessionStorage::update`](super::SessionStorage::update).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
     /// The record was replaced. It may have been before: then this is the same
@@ -26,7 +26,7 @@ pub enum Update {
     Missing,
 }
 
-/// Outcome of [`SessionStorage::succeed`].
+/// Outcome of [`SessionStorage::succeed`](super::SessionStorage::succeed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Succeed {
     /// The successor is stored. This became of the predecessor.
@@ -37,7 +37,7 @@ pub enum Succeed {
     Refused(Refused),
 }
 
-/// Outcome of [`SessionStorage::touch`].
+/// Outcome of [`SessionStorage::touch`](super::SessionStorage::touch).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Touch {
     /// The times are recorded (or were later already).
@@ -46,7 +46,7 @@ pub enum Touch {
     Missing,
 }
 
-/// Outcome of [`SessionStorage::invalidate`].
+/// Outcome of [`SessionStorage::invalidate`](super::SessionStorage::invalidate).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalidate {
     /// The record was deleted.

@@ -32,7 +32,8 @@ pub trait SessionStorage: Send + Sync + 'static {
     /// Inserts `record` under `key`, or says why not. It never overwrites a live
     /// record, and replaces one that is expired at `now`. If the live record has the
     /// version of `record`, it is this one, and the answer is `Created`. If an end of
-    /// the key has left a mark that still stands, it is [`Refused::Revoked`].
+    /// the key has left a mark that still stands, it is
+    /// [`Refused::Revoked`](super::Refused::Revoked).
     async fn create(
         &self,
         key: &StorageKey,
@@ -46,7 +47,7 @@ pub trait SessionStorage: Send + Sync + 'static {
 
     /// The record as it stands, past every cache. The core asks when it must know
     /// what became of a write, or when the client's token does not fit what `read`
-    /// gave: the `read` of a storage such as [`Cached`] may be behind. The default
+    /// gave: the `read` of a storage such as [`Cached`](super::Cached) may be behind. The default
     /// is for storages whose `read` never is.
     async fn read_fresh(
         &self,
@@ -110,7 +111,7 @@ pub trait SessionStorage: Send + Sync + 'static {
     /// `expected`.
     ///
     /// If `mark` is given, the end leaves a mark, whether there was a record or not:
-    /// until then a `create` under the key is refused as [`Revoked`](Refused::Revoked).
+    /// until then a `create` under the key is refused as [`Revoked`](super::Refused::Revoked).
     /// One that is on its way, or is sent again, brings nothing back. Of two marks the
     /// later one counts. A mark is no record: nothing reads, changes, lists or counts it,
     /// and it goes by itself.
@@ -134,7 +135,7 @@ pub trait SessionStorage: Send + Sync + 'static {
         None
     }
 
-    /// What changes in the storage from now on, whoever changes it. [`Cached`] drops
+    /// What changes in the storage from now on, whoever changes it. [`Cached`](super::Cached) drops
     /// its copies by it. The stream does not end: when the connection to a server
     /// breaks, it makes another and goes on with [`Change::Any`]. The default is for
     /// storages that are not told of changes.
