@@ -119,7 +119,7 @@ impl Job<'_> {
         let successor = self.successor(by.clone(), owner).await?;
         if let (None, Some(id)) = (&successor, &old.shown) {
             let forms = (id.clone(), old.secrets.rotations);
-            records.sessions.is_replaced(Replaced { forms, goes_on: by });
+            records.sessions.is_replaced(Replaced { forms, goes_on: by, renewed: false });
         }
         Ok(successor)
     }

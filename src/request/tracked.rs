@@ -45,6 +45,8 @@ pub(crate) struct Replaced {
     /// The record of the login's session, or of the one that goes on under another id. A
     /// login of the same owner takes its place, where there is a limit.
     pub goes_on: StorageKey,
+    /// That is the session itself, under another id.
+    pub renewed: bool,
 }
 
 impl<P> Default for Sessions<P> {
@@ -75,8 +77,11 @@ impl<P> Sessions<P> {
         self.others.extend(self.one.take());
     }
 
-    /// Another request's login has replaced the session.
+    /// Another request's login has replaced the session, or a renewal its id.
     pub fn is_replaced(&mut self, replaced: Replaced) {
+        if replaced.renewed {
+            self.lose();
+        }
         self.one = None;
         self.replaced = Some(Arc::new(replaced));
     }
@@ -85,6 +90,7 @@ impl<P> Sessions<P> {
     pub fn standing(&self) -> Standing<'_> {
         match (&self.one, &self.replaced) {
             (Some(one), _) => Standing::Session(&one.snapshot),
+            (None, Some(by)) if by.renewed && !self.lost.is_empty() => Standing::Renewed,
             (None, Some(_)) => Standing::Replaced,
             (None, None) => Standing::Nobody,
         }

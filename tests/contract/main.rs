@@ -31,6 +31,7 @@ mod moves;
 mod once;
 mod parts;
 mod renewal;
+mod renewed_elsewhere;
 mod responses;
 mod revocation;
 mod rotation;

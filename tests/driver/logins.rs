@@ -200,7 +200,7 @@ impl Model {
     /// What `clear` ends before another session begins, where something else may tell
     /// the one from the other.
     pub fn ends_first(&mut self, view: &View) {
-        let both = view.pending.ended && view.value.is_some() && view.replaced.is_none();
+        let both = view.pending.ended && view.value.is_some() && view.stands().is_none();
         if both && self.choices.choose(2) == 1 {
             let all = [&view.presented[..], &view.begun].concat();
             let _ = self.end(&all, view.found);
