@@ -18,6 +18,7 @@ use super::unsettled::Unsettled;
 use super::{Shared, commit::Fate};
 use crate::definition::{Core, Definition, Tracker};
 use crate::error::SessionError;
+use crate::event::SessionEventKind as Event;
 use crate::expiry::Timestamp;
 use crate::storage::{OwnerKey, StorageKey};
 use crate::token::SessionId;
@@ -144,8 +145,14 @@ impl<T: SessionData> Entry<T> {
         if let (Some(Unsettled { attempt, .. }), Tracker::ById(tracker)) =
             (&self.state.lock().unsettled, &self.definition.tracker)
         {
-            by_id::end_untold(&self.definition, tracker, attempt, self.now());
+            by_id::end_untold(&self.definition, tracker, attempt, self.now(), self.tells_end());
         }
+    }
+
+    /// Tells of the end of a session that nobody waits for.
+    pub(super) fn tells_end(&self) -> impl FnOnce() + Send + 'static + use<T> {
+        let (core, definition) = (Arc::clone(&self.core), Arc::clone(&self.definition));
+        move || core.emit(Event::Ended, &definition)
     }
 
     pub(super) fn name(&self) -> replay::Name {

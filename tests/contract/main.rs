@@ -24,6 +24,7 @@ mod launch;
 mod lifetime;
 mod logins;
 mod lost_logins;
+mod lost_moves;
 mod meanwhile;
 mod minting;
 mod model;

@@ -29,6 +29,7 @@ mod preparation;
 mod reads;
 mod renewals;
 mod replay;
+mod run;
 mod scenario;
 mod shrink;
 mod storage;

@@ -339,6 +339,13 @@ impl Model {
 
     /// Changes that the request drops in the middle may have been tried before.
     fn finds_out(&mut self, view: &mut View) {
+        if let Some(first) = self.writes.filter(|first| self.dropping && first.later() != *first)
+            && self.meets
+            && self.choices.choose(2) == 1
+        {
+            // In vain: the session was over, or somebody else had written it.
+            self.writes = Some(first.later());
+        }
         let Some(found) = view.found.filter(|_| self.dropping) else { return };
         let replaced = self.became(&found);
         let Some(replaced) = replaced.filter(|_| self.choices.choose(2) == 1) else { return };

@@ -137,9 +137,11 @@ impl Model {
             return;
         };
         let renews = view.renews(&again);
-        let used = renews != Renews::No || found.times.touch_due(self.now, self.settings.place);
+        // What somebody else has written is as it was used then.
+        let over = if again.writes == found.writes { found.times } else { again.times };
+        let used = renews != Renews::No || over.touch_due(self.now, self.settings.place);
         let seen = self.seen(view, found, again.times.seen);
-        let seen = if used || view.skips { seen } else { found.times.seen };
+        let seen = if used || view.skips { seen } else { over.seen };
         let times = Times { seen, ..again.times };
         let kept = Kept { times, ..self.sessions[found.session] };
         let (next, after) = self.renewed(&View { planned, ..view.clone() }, (again, kept), renews);
