@@ -27,10 +27,11 @@ pub(crate) struct Sessions<P> {
     /// Live sessions beside it, which `clear` and a login end as well.
     pub others: Vec<Arc<Tracked<P>>>,
     /// Sessions that the request had and lost: they are over, or go on under ids
-    /// that other requests were given. `clear` ends them. A login does not: of two
-    /// logins that meet, neither ends the other.
+    /// that other requests were given. `clear` ends them. A login does not, but for one
+    /// that a renewal has [replaced](Self::replaced): of two logins that meet, neither ends
+    /// the other.
     pub lost: Vec<Arc<Tracked<P>>>,
-    /// In the place of a session, what a login has left of it.
+    /// In the place of a session, what a login has left of it, or a renewal of its id.
     pub replaced: Option<Arc<Replaced>>,
 }
 

@@ -68,8 +68,10 @@ async fn run(
             "login" => drop(elsewhere.ask("/login/ann").await),
             "refresh" => drop(session.refresh().await?),
             "clear" => session.clear(),
+            "log-in" => session.login(user("bob")),
             "count" => drop(session.update(|user| user.count += 1)),
             "set" => session.set(user("eve")),
+            "set-bob" => session.set(user("bob")),
             "touch" => session.touch(),
             "save" => told.push(format!("{:?}", session.save().await)),
             "csrf" => told.push(session.csrf_token()?.is_some().to_string()),
@@ -126,8 +128,11 @@ const RENEWALS: [&str; 8] = [
     "hour.get",
     "hour.get.get",
     "hour.get.get.grace",
-    "hour.get.get.hour.get.get",
+    LONG_AGO,
 ];
+
+/// Two renewals, so long ago that the first id is a stranger's.
+const LONG_AGO: &str = "hour.get.get.hour.get.get";
 
 fn ended(told: &str) -> (String, Option<String>, String) {
     (told.into(), Some("user=".into()), "absent".into())
@@ -182,6 +187,29 @@ async fn d22_what_is_set_after_such_a_clear_begins_another_session() {
     // Without it nothing begins: a cookie is on its way.
     let dropped = nodes.run("meanwhile.refresh.set.save", "renew").await;
     assert_eq!(dropped, ("Err(Ended) absent".into(), None, "ann 0".into()));
+}
+
+#[tokio::test]
+async fn d15_a_login_replaces_a_session_that_goes_on_under_another_id() {
+    for limit in [None, Some(1)] {
+        let mut figment = periodic(figment("shared"));
+        if let Some(limit) = limit {
+            figment = figment
+                .merge(("sessions.user.max_sessions_per_owner", limit))
+                .merge(("sessions.user.owner_limit_policy", "refuse"));
+        }
+        for how in RENEWALS.into_iter().filter(|how| *how != LONG_AGO) {
+            for steps in ["log-in", "refresh.log-in", "set-bob.refresh", "count.save.log-in"] {
+                let nodes = Nodes::new(Memory::new(1000), figment.clone()).await;
+                let steps = format!("meanwhile.{steps}.save");
+                let (told, sent, reads) = nodes.run(&steps, how).await;
+                assert!(told.ends_with("Ok(()) bob 0"), "{steps} {how}: {told}");
+                assert_eq!(reads, "absent", "{steps} {how}");
+                let sent = sent.expect("a token");
+                assert_eq!(text(&nodes.this, "/get", &sent).await, "bob 0", "{steps} {how}");
+            }
+        }
+    }
 }
 
 /// It is another session than the one that the request has found.

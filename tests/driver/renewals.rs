@@ -5,6 +5,7 @@
 use crate::app::{GRACE, RENEW_AFTER};
 use crate::kept::{Kept, Names, Previous, Times};
 use crate::model::Model;
+use crate::scenario::Fault;
 use crate::view::{Found, Pending, View};
 
 /// Which id of the session a request has shown.
@@ -136,6 +137,13 @@ impl Model {
             }
             return;
         };
+        if again.writes != found.writes {
+            // The first try met a conflict, and was the first write.
+            if matches!(self.writes, Some(Fault::Down | Fault::LostAnswer)) {
+                return;
+            }
+            self.writes = self.writes.map(Fault::later);
+        }
         let renews = view.renews(&again);
         // What somebody else has written is as it was used then.
         let over = if again.writes == found.writes { found.times } else { again.times };
