@@ -15,6 +15,7 @@ use super::{Located, Stands, read_present};
 use crate::error::SessionError;
 use crate::request::commit::Commit;
 use crate::request::load::{no_answer, within};
+use crate::request::plan::Standing;
 use crate::request::tracked::{Replaced, Tracked};
 use crate::storage::{KeyedGuard, OwnerKey, Record, StorageError, StorageKey, Update, Version};
 use crate::token::SessionId;
@@ -72,15 +73,19 @@ impl Job<'_> {
     }
 
     /// The session in whose place a login of this owner comes, if what the request has
-    /// shown is replaced already.
+    /// shown is replaced already. One that it has found is that session, whatever its id.
     pub(super) async fn successor_of_replaced(
         &self,
         records: &Records<'_>,
         owner: Option<&OwnerKey>,
     ) -> Result<Option<Former>, SessionError> {
-        match &records.sessions.replaced {
-            Some(replaced) => self.successor(replaced.goes_on.clone(), owner).await,
-            None => Ok(None),
+        let sessions = &records.sessions;
+        match (&sessions.replaced, sessions.lost.last()) {
+            (Some(_), Some(lost)) if sessions.standing() == Standing::Renewed => {
+                Ok(Some(Former::of(&lost.place)))
+            }
+            (Some(replaced), _) => self.successor(replaced.goes_on.clone(), owner).await,
+            (None, _) => Ok(None),
         }
     }
 
@@ -119,7 +124,7 @@ impl Job<'_> {
         let successor = self.successor(by.clone(), owner).await?;
         if let (None, Some(id)) = (&successor, &old.shown) {
             let forms = (id.clone(), old.secrets.rotations);
-            records.sessions.is_replaced(Replaced { forms, goes_on: by });
+            records.sessions.is_replaced(Replaced { forms, goes_on: by, renewed: false });
         }
         Ok(successor)
     }

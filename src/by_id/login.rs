@@ -45,8 +45,10 @@ pub(super) struct Succession {
 impl Succession {
     /// The guard of the record that begins.
     pub fn guard(&self) -> OwnerGuard {
-        let replaces = self.old.as_ref().map(|old| old.key.clone());
-        OwnerGuard { replaces, ..self.guard.clone() }
+        match &self.old {
+            Some(old) => OwnerGuard { replaces: Some(old.key.clone()), ..self.guard.clone() },
+            None => self.guard.clone(),
+        }
     }
 
     /// From now on, a limit that ends the oldest session refuses. Gives that limit.

@@ -41,6 +41,11 @@ async fn d22_a_renewal_that_is_not_received_logs_nobody_out() {
 }
 
 #[tokio::test]
+async fn d22_a_session_that_was_renewed_meanwhile_is_the_same() {
+    shared::a_session_that_was_renewed_meanwhile_is_the_same(Memory::new(1000)).await;
+}
+
+#[tokio::test]
 async fn d16_a_session_lives_as_long_as_it_says() {
     shared::a_session_lives_as_long_as_it_says(Memory::new(1000)).await;
 }

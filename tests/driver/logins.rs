@@ -67,7 +67,7 @@ impl Model {
     /// fails, the new one ends.
     fn log_in(&mut self, view: &mut View, value: Value) -> Result<usize, Failure> {
         let successor = view.replaced.and_then(|replaced| replaced.successor);
-        let found = view.found.map(|found| found.session);
+        let found = view.replaces().map(|found| found.session);
         let mut over = found.or_else(|| self.last_login(successor?, value));
         // No other session ends for it before its kin are looked for.
         let mut limit = if over.is_some() { Limit::Refuse } else { self.settings.limit };
@@ -162,7 +162,7 @@ impl Model {
             return self.takes_place(view, successor, session);
         }
         self.write()?;
-        let found = view.found.filter(|found| found.session == over);
+        let found = view.replaces().filter(|found| found.session == over);
         if found.is_some_and(|found| found.writes != kept.writes) {
             // That it met a conflict is not known without an answer.
             self.lost_answer()?;
@@ -200,7 +200,7 @@ impl Model {
     /// What `clear` ends before another session begins, where something else may tell
     /// the one from the other.
     pub fn ends_first(&mut self, view: &View) {
-        let both = view.pending.ended && view.value.is_some() && view.replaced.is_none();
+        let both = view.pending.ended && view.value.is_some() && view.stands().is_none();
         if both && self.choices.choose(2) == 1 {
             let all = [&view.presented[..], &view.begun].concat();
             let _ = self.end(&all, view.found);
@@ -274,5 +274,12 @@ impl Model {
             let (_, oldest) = others[self.choices.choose(oldest)];
             self.sessions[oldest].ended = true;
         }
+    }
+}
+
+impl View {
+    /// The session that a login replaces, whatever its id is by now.
+    fn replaces(&self) -> Option<Found> {
+        self.found.or_else(|| self.stands()?.renewed)
     }
 }

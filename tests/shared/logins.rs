@@ -214,6 +214,27 @@ pub async fn a_renewal_that_is_not_received_logs_nobody_out(storage: impl Sessio
     assert_eq!(app.post("ann", &renewed, &fresh).await.0, Status::Ok);
 }
 
+/// D22: it is still the session that the client holds. A request that had found it ends it,
+/// and a login replaces it, whatever the request knows of the other id.
+pub async fn a_session_that_was_renewed_meanwhile_is_the_same(
+    storage: impl SessionStorage + Clone,
+) {
+    let app = App::new(storage, &[]).await;
+    for what in ["clear", "refresh-and-clear", "login", "refresh-and-login"] {
+        for how in ["renew", "reauthenticate"] {
+            let cookie = app.log_in("ann", &app.visit().await).await;
+            let renew = async || app.both(&format!("/do/{how}"), &cookie).await.1;
+            let ((said, sent), renewed) = app.late(what, &cookie, renew).await;
+            assert_eq!(said, "None None", "{what} {how}");
+            let renewed = renewed.expect("a new id");
+            assert_eq!(app.text("/do/nothing", &renewed).await, "ended", "{what} {how}");
+            let sent = sent.expect("a removal, or the login's token");
+            let reads = if what.ends_with("login") { "mallory 0" } else { "absent" };
+            assert_eq!(app.text("/do/nothing", &sent).await, reads, "{what} {how}");
+        }
+    }
+}
+
 /// D9, D16: a lifetime of the session's own, and who prolongs it.
 pub async fn a_session_lives_as_long_as_it_says(storage: impl SessionStorage + Clone) {
     let app = App::new(storage, &[]).await;
@@ -251,5 +272,6 @@ pub async fn from_login_to_end(storage: impl SessionStorage + Clone) {
     a_late_click_ends_no_other_device(storage.clone()).await;
     who_lost_the_answer_of_renew_logs_in_again(storage.clone()).await;
     a_renewal_that_is_not_received_logs_nobody_out(storage.clone()).await;
+    a_session_that_was_renewed_meanwhile_is_the_same(storage.clone()).await;
     a_session_lives_as_long_as_it_says(storage).await;
 }
