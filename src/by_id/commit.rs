@@ -104,7 +104,8 @@ impl Job<'_> {
                 records.ended();
             }
         }
-        let begins = Succession { times, next: next.clone(), guard, old };
+        let origin = self.origin(records);
+        let begins = Succession { times, next: next.clone(), guard, old, origin };
         self.succeed(id, begins, records).await.map(drop)
     }
 

@@ -4,6 +4,7 @@ mod commit;
 mod create;
 mod envelope;
 mod former;
+mod kin;
 mod login;
 mod migrate;
 mod record;
@@ -305,7 +306,8 @@ fn session(
     let Opened { envelope, times, content } =
         record::open_any(definition, server, &key, record, now)?;
     let Envelope { secrets, trail, joined, state, .. } = envelope;
-    let nobody = |forms, goes_on| Some(Stands::Replaced(Replaced { forms, goes_on }));
+    let origin = joined.origin.clone().unwrap_or_else(|| key.clone());
+    let nobody = |forms, goes_on| Some(Stands::Replaced(Replaced { forms, goes_on, origin }));
     let (mut next, mut in_grace) = (None, false);
     match secrets.admit(id)? {
         Admitted::Current => {}

@@ -45,6 +45,8 @@ pub(crate) struct Replaced {
     /// The record of the login's session, or of the one that goes on under another id. A
     /// login of the same owner takes its place, where there is a limit.
     pub goes_on: StorageKey,
+    /// See [`Located::origin`].
+    pub origin: StorageKey,
 }
 
 impl<P> Default for Sessions<P> {

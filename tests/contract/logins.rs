@@ -31,6 +31,21 @@ async fn d23_a_late_click_ends_no_other_device() {
 }
 
 #[tokio::test]
+async fn d23_somebody_elses_login_between_two_clicks() {
+    shared::somebody_elses_login_between_two_clicks(Memory::new(1000)).await;
+}
+
+#[tokio::test]
+async fn d23_a_click_with_the_first_form_comes_last() {
+    shared::a_click_with_the_first_form_comes_last(Memory::new(1000)).await;
+}
+
+#[tokio::test]
+async fn d23_clicks_beside_somebody_elses_end_no_device() {
+    shared::clicks_beside_somebody_elses_end_no_device(Memory::new(1000)).await;
+}
+
+#[tokio::test]
 async fn d22_who_lost_the_answer_of_renew_logs_in_again() {
     shared::who_lost_the_answer_of_renew_logs_in_again(Memory::new(1000)).await;
 }
