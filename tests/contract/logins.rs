@@ -3,7 +3,7 @@
 use rocket_typed_sessions::storage::{Directory, Memory};
 
 #[path = "../shared/logins.rs"]
-mod shared;
+pub mod shared;
 
 #[tokio::test]
 async fn d15_a_login_begins_another_session() {

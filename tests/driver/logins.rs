@@ -47,7 +47,9 @@ impl Model {
         let times = Times { created: self.now, seen: self.now, lifetime: view.begins_with() };
         let (previous, renewed, moves, replaced) = (None, 0, None, None);
         let (ended, writes) = (false, 1);
-        let kept = Kept { value, times, names, previous, renewed, ended, moves, replaced, writes };
+        let origin = self.origin(view).unwrap_or(self.sessions.len());
+        let kept =
+            Kept { value, times, names, origin, previous, renewed, ended, moves, replaced, writes };
         self.sessions.push(kept);
         self.sessions.len() - 1
     }
@@ -68,12 +70,20 @@ impl Model {
     fn log_in(&mut self, view: &mut View, value: Value) -> Result<usize, Failure> {
         let successor = view.replaced.and_then(|replaced| replaced.successor);
         let found = view.found.map(|found| found.session);
+        let origin = self.origin(view);
         let mut over = found.or_else(|| self.last_login(successor?, value));
+        if view.replaced.is_some() && over.is_none() {
+            over = self.kin(origin, value, None);
+        }
         // No other session ends for it before its kin are looked for.
-        let mut limit = if over.is_some() { Limit::Refuse } else { self.settings.limit };
+        let mut limit = if origin.is_some() { Limit::Refuse } else { self.settings.limit };
         while !self.begins_over(view, value, over, limit)? {
-            match over.and_then(|over| self.successor(over, value)) {
-                Some(successor) => over = Some(successor),
+            let successor = over.and_then(|over| self.successor(over, value));
+            match successor.or_else(|| self.kin(origin, value, over)) {
+                Some(next) => {
+                    self.gives_way(over, next)?;
+                    over = Some(next);
+                }
                 None if limit != self.settings.limit => limit = self.settings.limit,
                 None => return Err(Failure::LimitReached),
             }
@@ -144,6 +154,46 @@ impl Model {
             Some(_) => self.successor(session, value),
             None => (self.is_live(&kept) && kept.value.owner == value.owner).then_some(session),
         }
+    }
+
+    /// The session that a login begins over, or has begun over that another one has
+    /// replaced since.
+    fn origin(&self, view: &View) -> Option<usize> {
+        let met = view.presented.iter().chain(&view.begun).filter(|met| met.lost);
+        let lost = met.last().filter(|_| !view.pending.ended).map(|met| met.session);
+        let found = view.found.map(|found| found.session).or(lost);
+        let replaced = view.replaced.map(|replaced| replaced.origin);
+        replaced.or_else(|| Some(self.sessions[found?].origin))
+    }
+
+    /// The oldest of the owner's other sessions of this origin, where there is a limit.
+    fn kin(&mut self, origin: Option<usize>, value: Value, over: Option<usize>) -> Option<usize> {
+        if self.settings.limit == Limit::None || value.owner == Owner::Nobody {
+            return None;
+        }
+        let is_kin = |at: &usize| {
+            let kept = &self.sessions[*at];
+            let is_own = self.is_live(kept) && kept.value.owner == value.owner;
+            is_own && Some(kept.origin) == origin && Some(*at) != over
+        };
+        let created = |at: &usize| self.sessions[*at].times.created;
+        let mut kin: Vec<_> = (0..self.sessions.len()).filter(is_kin).collect();
+        let oldest = kin.iter().map(created).min()?;
+        kin.retain(|at| created(at) == oldest);
+        Some(kin[self.choices.choose(kin.len())])
+    }
+
+    /// One of its kin replaces what a login was to replace, if none has.
+    fn gives_way(&mut self, over: Option<usize>, successor: usize) -> Result<(), Failure> {
+        let Some(over) = over else { return Ok(()) };
+        if !self.is_live(&self.sessions[over]) {
+            return Ok(());
+        }
+        self.write()?;
+        let login = Login { at: self.now, successor };
+        self.second_half(Rest::Replace(over, login));
+        let _ = self.lost_answer();
+        Ok(())
     }
 
     /// What is left of the session `over` which the login begins is that it was replaced.

@@ -129,12 +129,14 @@ impl Model {
         };
         match kept.replaced {
             Some(Login { successor, .. }) if self.opens(&kept, id).is_some() => {
-                Some(Replaced { csrf: kept.names.csrf, successor: Some(successor) })
+                let (csrf, origin) = (kept.names.csrf, kept.origin);
+                Some(Replaced { csrf, successor: Some(successor), origin })
             }
             _ if self.opens(&kept, id).is_some() => None,
             _ if self.former(&kept).any(lately) => {
                 let goes_on = kept.replaced.map_or(session, |login| login.successor);
-                Some(Replaced { csrf: FORMS + id, successor: Some(goes_on) })
+                let (csrf, origin) = (FORMS + id, kept.origin);
+                Some(Replaced { csrf, successor: Some(goes_on), origin })
             }
             _ => None,
         }

@@ -25,6 +25,8 @@ pub struct Replaced {
     pub csrf: usize,
     /// The login's session.
     pub successor: Option<usize>,
+    /// See [`Kept`].
+    pub origin: usize,
 }
 
 /// A write that was sent and not answered. It is sent again by itself, as it was,

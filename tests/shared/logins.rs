@@ -8,7 +8,7 @@ use rocket_typed_sessions::storage::SessionStorage;
 
 use self::login_app::{App, HOUR};
 
-mod login_app;
+pub mod login_app;
 
 /// So long a session that a login replaced says so.
 const REPLACED: Duration = Duration::from_secs(120);

@@ -103,6 +103,8 @@ pub struct Request {
     pub over: Option<Key>,
     /// It lived.
     pub found_session: bool,
+    /// The same, or the session of which it showed a former id.
+    pub origin: Option<Key>,
 }
 
 /// An answer to a request that was sent before the client's present cookie arrived, and
@@ -194,6 +196,7 @@ impl Model for World {
             under: None,
             over: None,
             found_session: false,
+            origin: None,
         };
         vec![State {
             slots,
@@ -360,6 +363,7 @@ impl State {
             under: None,
             over: None,
             found_session: false,
+            origin: None,
         };
     }
 
