@@ -72,7 +72,9 @@ impl Model {
         let found = view.found.map(|found| found.session);
         let origin = self.origin(view);
         let mut over = found.or_else(|| self.last_login(successor?, value));
-        if view.replaced.is_some() && over.is_none() {
+        // Of two logins that look for kin at once, neither may find the other.
+        let looks = view.replaced.is_some() && over.is_none();
+        if looks && (!self.meets || self.choices.choose(2) == 0) {
             over = self.kin(origin, value, None);
         }
         // No other session ends for it before its kin are looked for.
