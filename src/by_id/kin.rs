@@ -4,6 +4,8 @@
 //! Each record names the session over which the first of its logins began. So a login that
 //! is one too many finds, among its owner's sessions, in whose place it comes.
 
+use tokio::time::Instant;
+
 use super::commit::{Job, Records};
 use super::former::{Former, Found};
 use super::login::{Step, Succession};
@@ -66,6 +68,9 @@ impl Job<'_> {
         login: &Succession,
         records: &mut Records<'_>,
     ) -> Result<Step, SessionError> {
+        if Instant::now() >= self.commit.deadline {
+            return Err(SessionError::Conflict);
+        }
         let (owner, old) = (login.next.owner.as_ref(), login.old.as_ref());
         if let Some(old) = old
             && let Some(successor) = self.successor_of(old, owner, records).await?
