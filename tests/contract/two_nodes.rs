@@ -108,7 +108,7 @@ async fn d23_a_click_comes_in_the_place_of_one_between_its_two_writes() {
     for policy in ["refuse", "end-oldest"] {
         let nodes = Nodes::new("1", policy).await;
         let visitor = nodes.free.visit().await;
-        let [first, second, last] = nodes.clicks(&visitor).await;
+        let [first, second, last] = Box::pin(nodes.clicks(&visitor)).await;
         assert_eq!(nodes.free.text("/do/nothing", &last).await, "ann 0", "{policy}");
         for former in [&first, &second, &visitor.0] {
             assert_eq!(nodes.free.text("/do/nothing", former).await, "ended", "{policy}");
@@ -125,7 +125,7 @@ async fn d23_a_click_over_its_owners_session_is_not_refused() {
         let phone = nodes.free.log_in("ann", &nodes.free.visit().await).await;
         let before = nodes.free.log_in("ann", &nodes.free.visit().await).await;
         let form = nodes.free.text("/page", &before).await;
-        let [first, second, last] = nodes.clicks(&(before.clone(), form)).await;
+        let [first, second, last] = Box::pin(nodes.clicks(&(before.clone(), form))).await;
         for living in [&phone, &last] {
             assert_eq!(nodes.free.text("/do/nothing", living).await, "ann 0", "{policy}");
         }

@@ -18,8 +18,6 @@ pub struct Kept {
     pub value: Value,
     pub times: Times,
     pub names: Names,
-    /// The first of the sessions over each of which a login began the next one.
-    pub origin: usize,
     /// The id before the last renewal.
     pub previous: Option<Previous>,
     /// When the id was last renewed, or the last renewal that came by itself complete.

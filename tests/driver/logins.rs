@@ -47,9 +47,8 @@ impl Model {
         let times = Times { created: self.now, seen: self.now, lifetime: view.begins_with() };
         let (previous, renewed, moves, replaced) = (None, 0, None, None);
         let (ended, writes) = (false, 1);
-        let origin = self.origin(view).unwrap_or(self.sessions.len());
-        let kept =
-            Kept { value, times, names, origin, previous, renewed, ended, moves, replaced, writes };
+        let kept = Kept { value, times, names, previous, renewed, ended, moves, replaced, writes };
+        self.origins.push(self.origin(view).unwrap_or(self.sessions.len()));
         self.sessions.push(kept);
         self.sessions.len() - 1
     }
@@ -161,11 +160,11 @@ impl Model {
     /// The session that a login begins over, or has begun over that another one has
     /// replaced since.
     fn origin(&self, view: &View) -> Option<usize> {
-        let met = view.presented.iter().chain(&view.begun).filter(|met| met.lost);
-        let lost = met.last().filter(|_| !view.pending.ended).map(|met| met.session);
+        let mut met = view.presented.iter().chain(&view.begun).rev().filter(|met| met.lost);
+        let lost = met.next().filter(|_| !view.pending.ended).map(|met| met.session);
         let found = view.found.map(|found| found.session).or(lost);
         let replaced = view.replaced.map(|replaced| replaced.origin);
-        replaced.or_else(|| Some(self.sessions[found?].origin))
+        replaced.or_else(|| Some(self.origins[found?]))
     }
 
     /// The oldest of the owner's other sessions of this origin, where there is a limit.
@@ -176,7 +175,7 @@ impl Model {
         let is_kin = |at: &usize| {
             let kept = &self.sessions[*at];
             let is_own = self.is_live(kept) && kept.value.owner == value.owner;
-            is_own && Some(kept.origin) == origin && Some(*at) != over
+            is_own && Some(self.origins[*at]) == origin && Some(*at) != over
         };
         let created = |at: &usize| self.sessions[*at].times.created;
         let mut kin: Vec<_> = (0..self.sessions.len()).filter(is_kin).collect();

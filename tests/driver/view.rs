@@ -25,7 +25,7 @@ pub struct Replaced {
     pub csrf: usize,
     /// The login's session.
     pub successor: Option<usize>,
-    /// See [`Kept`].
+    /// The first of the sessions over each of which a login began the next one.
     pub origin: usize,
 }
 

@@ -64,7 +64,7 @@ impl World {
         }
         let kin = self.kin(state, request, over)?;
         if let Some(old) = over {
-            if self.is_as_found(state, old) {
+            if state.is_as_found(old) {
                 self.replace(state, request, old.token.key, kin.token.key);
             } else if let Some(there) = self.look_again(state, request, old) {
                 return Some(Found::Session(there));
@@ -111,15 +111,10 @@ impl World {
         Some(Session::of(token, record.version))
     }
 
-    fn is_as_found(&self, state: &State, old: &Session) -> bool {
-        let record = state.slots[old.token.key].record.as_ref();
-        record.is_some_and(|record| record.version == old.version)
-    }
-
     /// The login replaces the session before.
     pub fn swap(&self, state: &mut State, request: Index, old: Session) {
         let key = old.token.key;
-        if self.is_as_found(state, &old) && self.rules.login_replaces {
+        if state.is_as_found(&old) && self.rules.login_replaces {
             self.replace(state, request, key, own_key(request));
         } else if let Some(there) = self.look_again(state, request, &old) {
             state.requests[request].phase = Phase::Created(there);

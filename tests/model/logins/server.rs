@@ -261,6 +261,12 @@ impl State {
         })
     }
 
+    /// Whether nobody has written it since.
+    pub fn is_as_found(&self, old: &Session) -> bool {
+        let record = self.slots[old.token.key].record.as_ref();
+        record.is_some_and(|record| record.version == old.version)
+    }
+
     /// The session under `old` is replaced by the one under `by`.
     pub fn replace(&mut self, old: Key, by: Key, says_so: bool) {
         let (slot, at) = (&mut self.slots[old], self.now);
