@@ -67,28 +67,8 @@ impl Model {
     /// A session under a record of its own; then the one before is replaced. If that
     /// fails, the new one ends.
     fn log_in(&mut self, view: &mut View, value: Value) -> Result<usize, Failure> {
-        let successor = view.replaced.and_then(|replaced| replaced.successor);
         let found = view.found.map(|found| found.session);
-        let origin = self.origin(view);
-        let mut over = found.or_else(|| self.last_login(successor?, value));
-        // Of two logins that look for kin at once, neither may find the other.
-        let looks = view.replaced.is_some() && over.is_none();
-        if looks && (!self.meets || self.choices.choose(2) == 0) {
-            over = self.kin(origin, value, None);
-        }
-        // No other session ends for it before its kin are looked for.
-        let mut limit = if origin.is_some() { Limit::Refuse } else { self.settings.limit };
-        while !self.begins_over(view, value, over, limit)? {
-            let successor = over.and_then(|over| self.successor(over, value));
-            match successor.or_else(|| self.kin(origin, value, over)) {
-                Some(next) => {
-                    self.gives_way(over, next)?;
-                    over = Some(next);
-                }
-                None if limit != self.settings.limit => limit = self.settings.limit,
-                None => return Err(Failure::LimitReached),
-            }
-        }
+        let over = self.finds_place(view, value)?;
         if self.writes.is_none() && self.choices.choose(2) == 1 {
             // Dropped before its answer came.
             return Err(Failure::Storage);
@@ -113,6 +93,33 @@ impl Model {
             view.forget(former);
         }
         Ok(session)
+    }
+
+    /// In whose place a login comes.
+    fn finds_place(&mut self, view: &mut View, value: Value) -> Result<Option<usize>, Failure> {
+        let successor = view.replaced.and_then(|replaced| replaced.successor);
+        let origin = self.origin(view);
+        let found = view.found.map(|found| found.session);
+        let mut over = found.or_else(|| self.last_login(successor?, value));
+        // Of two logins that look for kin at once, neither may find the other.
+        let looks = view.replaced.is_some() && over.is_none();
+        if looks && (!self.meets || self.choices.choose(2) == 0) {
+            over = self.kin(origin, value, None);
+        }
+        // No other session ends for it before its kin are looked for.
+        let mut limit = if origin.is_some() { Limit::Refuse } else { self.settings.limit };
+        while !self.begins_over(view, value, over, limit)? {
+            let successor = over.and_then(|over| self.successor(over, value));
+            match successor.or_else(|| self.kin(origin, value, over)) {
+                Some(next) => {
+                    self.gives_way(over, next)?;
+                    over = Some(next);
+                }
+                None if limit != self.settings.limit => limit = self.settings.limit,
+                None => return Err(Failure::LimitReached),
+            }
+        }
+        Ok(over)
     }
 
     /// Whether there is room for the login's session.

@@ -21,8 +21,8 @@ impl World {
         };
         let counts = matches!(found, Found::Replaced(_)) && !self.rules.successor_is_not_counted;
         let replaces = over.as_ref().map(|old| old.token.key).filter(|_| !counts);
-        let others = state.sessions_of(owner).filter(|key| Some(*key) != replaces);
-        let others: Vec<Key> = others.collect();
+        let others: Vec<Key> =
+            state.sessions_of(owner).filter(|key| Some(*key) != replaces).collect();
         if !others.is_empty()
             && let Some(found) = self.another_place(state, request, over.as_ref())
         {
