@@ -104,7 +104,8 @@ impl Job<'_> {
             }
             old = self.successor_of_replaced(records, owner).await?;
         }
-        let begins = Succession { times, next: next.clone(), guard, old };
+        let origin = self.origin(records);
+        let begins = Succession { times, next: next.clone(), guard, old, origin };
         self.succeed(id, begins, records).await.map(drop)
     }
 

@@ -31,7 +31,7 @@ impl Job<'_> {
         }
         // Until the old one has ended, nobody knows the new one.
         let id = self.commit.changes.id()?;
-        let begins = Succession { times, next: value, guard, old: None };
+        let begins = Succession { times, next: value, guard, old: None, origin: None };
         let Begun { session: new, holds, .. } = self.create(id, &begins, None).await?;
         let unheld = self.unheld(&new.place);
         if self.commit.asked.login {

@@ -4,6 +4,7 @@ mod commit;
 mod create;
 mod envelope;
 mod former;
+mod kin;
 mod login;
 mod migrate;
 mod record;
@@ -305,9 +306,10 @@ fn session(
     let Opened { envelope, times, content } =
         record::open_any(definition, server, &key, record, now)?;
     let Envelope { secrets, trail, joined, state, .. } = envelope;
+    let origin = joined.origin.clone().unwrap_or_else(|| key.clone());
     let nobody = |forms, goes_on: Option<StorageKey>| {
         let (renewed, goes_on) = (goes_on.is_none(), goes_on.unwrap_or_else(|| key.clone()));
-        Some(Stands::Replaced(Replaced { forms, goes_on, renewed }))
+        Some(Stands::Replaced(Replaced { forms, goes_on, renewed, origin }))
     };
     let successor = if let State::Replaced(by) = state { Some(by) } else { None };
     let (mut next, mut in_grace) = (None, false);

@@ -49,6 +49,8 @@ pub(crate) struct Replaced {
     pub goes_on: StorageKey,
     /// That is the session itself, under another id.
     pub renewed: bool,
+    /// See [`Located::origin`].
+    pub origin: StorageKey,
 }
 
 impl<P> Default for Sessions<P> {

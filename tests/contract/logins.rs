@@ -3,7 +3,7 @@
 use rocket_typed_sessions::storage::{Directory, Memory};
 
 #[path = "../shared/logins.rs"]
-mod shared;
+pub mod shared;
 
 #[tokio::test]
 async fn d15_a_login_begins_another_session() {
@@ -28,6 +28,21 @@ async fn d23_a_late_click_comes_in_the_last_ones_place() {
 #[tokio::test]
 async fn d23_a_late_click_ends_no_other_device() {
     shared::a_late_click_ends_no_other_device(Memory::new(1000)).await;
+}
+
+#[tokio::test]
+async fn d23_somebody_elses_login_between_two_clicks() {
+    shared::somebody_elses_login_between_two_clicks(Memory::new(1000)).await;
+}
+
+#[tokio::test]
+async fn d23_a_click_with_the_first_form_comes_last() {
+    shared::a_click_with_the_first_form_comes_last(Memory::new(1000)).await;
+}
+
+#[tokio::test]
+async fn d23_clicks_beside_somebody_elses_end_no_device() {
+    shared::clicks_beside_somebody_elses_end_no_device(Memory::new(1000)).await;
 }
 
 #[tokio::test]

@@ -40,6 +40,7 @@ mod several;
 mod support;
 mod tokens;
 mod touch;
+mod two_nodes;
 mod unavailable;
 mod unheld;
 mod values;

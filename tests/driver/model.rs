@@ -25,6 +25,8 @@ pub struct Model {
     pub settings: Settings,
     pub now: u64,
     pub sessions: Vec<Kept>,
+    /// Of each, the first of the sessions over each of which a login began the next one.
+    pub origins: Vec<usize>,
     /// Of each id that a renewal replaced or would have replaced, the one before.
     pub before: BTreeMap<usize, Previous>,
     pub choices: Choices,
@@ -59,6 +61,7 @@ impl Model {
             settings,
             now: 0,
             sessions,
+            origins: Vec::new(),
             before: BTreeMap::new(),
             choices,
             writes,
@@ -129,12 +132,14 @@ impl Model {
         };
         match kept.replaced {
             Some(Login { successor, .. }) if self.opens(&kept, id).is_some() => {
-                Some(Replaced { csrf: kept.names.csrf, successor: Some(successor), renewed: None })
+                let (csrf, origin) = (kept.names.csrf, self.origins[session]);
+                Some(Replaced { csrf, successor: Some(successor), origin, renewed: None })
             }
             _ if self.opens(&kept, id).is_some() => None,
             _ if self.former(&kept).any(lately) => {
-                let successor = Some(kept.replaced.map_or(session, |login| login.successor));
-                Some(Replaced { csrf: FORMS + id, successor, renewed: None })
+                let goes_on = kept.replaced.map_or(session, |login| login.successor);
+                let (csrf, origin) = (FORMS + id, self.origins[session]);
+                Some(Replaced { csrf, successor: Some(goes_on), origin, renewed: None })
             }
             _ => None,
         }

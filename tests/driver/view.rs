@@ -27,6 +27,8 @@ pub struct Replaced {
     pub successor: Option<usize>,
     /// It is the session that the request has found, under another id.
     pub renewed: Option<Found>,
+    /// The first of the sessions over each of which a login began the next one.
+    pub origin: usize,
 }
 
 /// A write that was sent and not answered. It is sent again by itself, as it was,
