@@ -1,17 +1,18 @@
 //! From a session's value to the bytes that are sealed or stored, and back.
 
+mod content;
 mod fingerprint;
 
 use std::any::type_name;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+pub(crate) use content::Content;
 use rocket::warn;
 
 use crate::data::SessionData;
 use crate::error::{DecodeError, EncodeError, SessionError};
 use crate::ktor::{Serializer, Variant, from_form, to_form};
-use crate::request::tracked::Content;
 use crate::transformer::SessionTransformer;
 
 /// Encodes and decodes the values of one definition.

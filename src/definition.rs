@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 use rocket::warn;
 
 use crate::codec::Codec;
+use crate::codec::Content;
 use crate::config::CsrfConfig;
 use crate::crypto::Random;
 use crate::data::SessionData;
@@ -17,8 +18,7 @@ use crate::error::SessionError;
 use crate::event::{SessionEvent, SessionEventKind};
 use crate::expiry::Clock;
 use crate::namespace::Namespace;
-use crate::request::plan::Policy;
-use crate::request::tracked::Content;
+use crate::plan::Policy;
 use crate::storage::OwnerKey;
 use crate::token::{Format, SessionId};
 use crate::transport::{SessionTransport, SizeLimit};

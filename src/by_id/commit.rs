@@ -4,15 +4,15 @@ use super::login::Succession;
 use super::unheld::Unheld;
 use super::{ById, Ending, Located, Stands};
 use crate::background::in_background;
+use crate::commit::Holds;
+use crate::commit::{Commit, Next, Progress};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Times;
-use crate::request::commit::{Commit, Next, Progress};
-use crate::request::delivery::Holds;
-use crate::request::plan::{Plan, Standing};
-use crate::request::tracked::{Replaced, Tracked};
+use crate::plan::{Plan, Standing};
 use crate::storage::{OwnerGuard, OwnerKey};
 use crate::token::SessionId;
+use crate::tracked::{Replaced, Tracked};
 
 /// What the commit of a session by id has done so far.
 pub(super) type Records<'a> = Progress<'a, Located>;

@@ -8,13 +8,13 @@ use super::former::Former;
 use super::login::Succession;
 use super::trail::Trail;
 use super::{Draft, Joined, Located};
+use crate::commit::Holds;
 use crate::error::{EncodeError, SessionError};
-use crate::request::delivery::Holds;
-use crate::request::tracked::Tracked;
 use crate::storage::{
     Create, OwnerGuard, Predecessor, Record, SessionStorage, Succeed, Successor, Update,
 };
 use crate::token::SessionId;
+use crate::tracked::Tracked;
 
 /// How many ids are tried before the random generator counts as broken. Two
 /// equal ids of 256 random bits are not met in practice (checklist S4).

@@ -12,13 +12,13 @@ use super::envelope::{Envelope, Joined, Secrets, State};
 use super::record::{self, Opened};
 use super::trail::Trail;
 use super::{Located, Stands, read_present};
+use crate::commit::Commit;
+use crate::deadline::{no_answer, within};
 use crate::error::SessionError;
-use crate::request::commit::Commit;
-use crate::request::load::{no_answer, within};
-use crate::request::plan::Standing;
-use crate::request::tracked::{Replaced, Tracked};
+use crate::plan::Standing;
 use crate::storage::{KeyedGuard, OwnerKey, Record, StorageError, StorageKey, Update, Version};
 use crate::token::SessionId;
+use crate::tracked::{Replaced, Tracked};
 
 /// How many logins are followed, each of which has replaced the one before.
 const MOST_LOGINS: usize = 32;

@@ -24,14 +24,14 @@ use super::former::{Former, Meanwhile};
 use super::replace::Proposal;
 use super::unheld::Unheld;
 use super::{Draft, Located, Trail};
+use crate::commit::Next;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Times;
-use crate::request::commit::Next;
-use crate::request::plan::{Plan, Standing};
-use crate::request::tracked::Tracked;
+use crate::plan::{Plan, Standing};
 use crate::storage::{OwnerGuard, OwnerLimit, OwnerLimitPolicy, StorageKey, Update};
 use crate::token::SessionId;
+use crate::tracked::Tracked;
 
 /// A session that is to begin, and the one whose place it takes.
 pub(super) struct Succession {

@@ -8,7 +8,7 @@ use super::replace::Proposal;
 use super::{Located, read_present};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
-use crate::request::plan::Plan;
+use crate::plan::Plan;
 use crate::storage::Invalidate;
 
 impl Job<'_> {

@@ -32,17 +32,18 @@ pub(crate) use trail::Trail;
 pub(crate) use unheld::{end_unheld, end_untold};
 
 use crate::client::ClientInfo;
+use crate::codec::Content;
 use crate::definition::Definition;
 use crate::error::{EncodeError, SessionError};
 use crate::expiry::{Times, Timestamp};
-use crate::request::load::Found;
-use crate::request::plan::Snapshot;
-use crate::request::tracked::{Content, Replaced, Tracked};
+use crate::plan::Snapshot;
 use crate::storage::{
     Invalidate, KeyedLocks, KtorDirectory, OwnerGuard, OwnerKey, OwnerLimit, Record,
     SessionStorage, StorageError, StorageKey, Version,
 };
 use crate::token::{Read, SessionId};
+use crate::tracked::Found;
+use crate::tracked::{Place, Replaced, Tracked};
 
 /// Records of an owner that are read at once.
 const PAGE: usize = 100;
@@ -100,6 +101,10 @@ pub(crate) struct Located {
     /// The versions that the record had before.
     pub trail: Trail,
     pub joined: Joined,
+}
+
+impl Place for Located {
+    type Attempt = Attempt;
 }
 
 impl Server {

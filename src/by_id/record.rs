@@ -7,13 +7,14 @@ use rocket::warn;
 use super::envelope::{Envelope, Joined, State};
 use super::trail::Trail;
 use super::{Located, MARK, Secrets, Server};
+use crate::codec::Content;
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
-use crate::request::plan::Snapshot;
-use crate::request::tracked::{Content, Tracked};
+use crate::plan::Snapshot;
 use crate::storage::{OwnerKey, Record, StorageKey, Version};
 use crate::token::SessionId;
+use crate::tracked::Tracked;
 
 /// What a record holds, if it is this session's.
 pub(super) struct Opened {

@@ -13,16 +13,16 @@ use super::login::Succession;
 use super::settle::{Attempt, Verdict};
 use super::trail::Trail;
 use super::{Draft, Located, Stands};
+use crate::commit::{Next, Present};
+use crate::deadline::within;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
-use crate::request::commit::{Next, Present};
-use crate::request::load::within;
-use crate::request::plan::{Plan, Standing};
-use crate::request::tracked::{Replaced, Tracked};
+use crate::plan::{Plan, Standing};
 use crate::storage::{
     KeyedGuard, OwnerGuard, OwnerKey, SessionStorage, StorageError, StorageKey, Update, Version,
 };
 use crate::token::SessionId;
+use crate::tracked::{Replaced, Tracked};
 
 /// What is to be written, and over what.
 pub(super) struct Proposal {

@@ -16,12 +16,12 @@ use std::sync::Arc;
 
 use super::trail::Trail;
 use super::{Located, Server, read_present};
+use crate::commit::Holds;
 use crate::definition::Definition;
 use crate::error::SessionError;
 use crate::expiry::Timestamp;
-use crate::request::delivery::Holds;
-use crate::request::tracked::Tracked;
 use crate::storage::{Record, SessionStorage, StorageError, StorageKey, Update, Version};
+use crate::tracked::Tracked;
 
 /// How often a write is sent again. More than twice only a storage needs that
 /// contradicts itself.

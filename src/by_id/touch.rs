@@ -7,12 +7,12 @@ use tokio::time::timeout_at;
 
 use super::commit::{Job, Records};
 use super::{Located, Stands, read_present};
+use crate::deadline::too_late;
 use crate::error::SessionError;
 use crate::expiry::Times;
-use crate::request::load::too_late;
-use crate::request::plan::{Plan, Snapshot, Standing};
-use crate::request::tracked::Tracked;
+use crate::plan::{Plan, Snapshot, Standing};
 use crate::storage::{StorageError, Touch};
+use crate::tracked::Tracked;
 
 /// What became of a touch.
 enum Touched {

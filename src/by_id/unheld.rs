@@ -10,9 +10,9 @@ use tokio::time::{sleep, timeout};
 
 use super::settle::Attempt;
 use super::{ById, Located};
+use crate::commit::Commit;
 use crate::definition::Definition;
 use crate::expiry::Timestamp;
-use crate::request::commit::Commit;
 use crate::storage::{Invalidate, SessionStorage, StorageError, StorageKey, Version};
 
 /// The seconds before each try to end a record. No write is under way any more at the

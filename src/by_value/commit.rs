@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use super::{ByValue, Sealed, seal};
+use crate::codec::Content;
+use crate::commit::{Commit, Progress};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
-use crate::request::commit::{Commit, Progress};
-use crate::request::plan::Plan;
-use crate::request::tracked::{Content, Sessions, Tracked};
+use crate::plan::Plan;
+use crate::tracked::{Sessions, Tracked};
 
 /// What the commit of a session by value has done so far.
 type Tokens<'a> = Progress<'a, Sealed>;

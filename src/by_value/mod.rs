@@ -4,19 +4,20 @@ mod commit;
 mod revocation;
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 
 pub(crate) use commit::commit;
 pub(crate) use revocation::Revocation;
 
+use crate::codec::Content;
 use crate::crypto::Random;
 use crate::definition::Definition;
 use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
-use crate::request::load::Found;
-use crate::request::plan::Snapshot;
-use crate::request::tracked::{Content, Tracked};
+use crate::plan::Snapshot;
 use crate::storage::OwnerKey;
 use crate::token::Claims;
+use crate::tracked::{Found, Place, Tracked};
 
 /// Tracks the sessions of a definition whose payload the client carries.
 pub(crate) struct ByValue {
@@ -35,6 +36,11 @@ pub(crate) struct Sealed {
     pub generation: u32,
     /// Whose session it is, where ended sessions are remembered.
     pub owner: Option<OwnerKey>,
+}
+
+impl Place for Sealed {
+    /// A storage is asked for ended sessions only.
+    type Attempt = Infallible;
 }
 
 impl Sealed {

@@ -9,10 +9,10 @@ use super::Sealed;
 use crate::error::SessionError;
 use crate::expiry::Timestamp;
 use crate::namespace::Namespace;
-use crate::request::tracked::Tracked;
 use crate::storage::{
     Create, KeyedLocks, OwnerGuard, OwnerKey, Record, SessionStorage, StorageError, Update, Version,
 };
+use crate::tracked::Tracked;
 
 /// Longer than a token could live, should the configuration be changed to let
 /// tokens live longer.

@@ -21,7 +21,7 @@ use crate::config::{self, SessionConfig, TransportConfig};
 use crate::definition::{Core, Definition};
 use crate::ktor::Serializer;
 use crate::namespace::Namespace;
-use crate::request::plan::Policy;
+use crate::plan::Policy;
 use crate::transport::{CookieTransport, HeaderTransport, LONGEST_COOKIE, SessionTransport};
 
 /// Characters of the shortest id that `identity` may make outside the debug

@@ -14,9 +14,9 @@ use rocket::{Request, Response, error};
 
 use super::caching;
 use crate::application::Application;
+use crate::commit::Holds;
 use crate::definition::{Core, Definition};
 use crate::error::{EncodeError, SessionError};
-use crate::request::delivery::Holds;
 use crate::request::entry::{Caching, Committable};
 use crate::request::{Budgets, Entries, RequestSessions, hooks};
 use crate::transport::Outgoing;

@@ -1,18 +1,6 @@
 //! What the client is to hold in the end.
 
-use crate::transport::MaxAge;
-
-/// What the client is to hold of the session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Holds {
-    Token {
-        token: String,
-        /// How long the client is to keep it.
-        max_age: MaxAge,
-    },
-    /// No token.
-    Nothing,
-}
+use crate::commit::Holds;
 
 /// What the client is to hold in the end, if not what it presented. It is a
 /// state and not a list of events, and the response says it once.

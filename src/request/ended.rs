@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::delivery::Holds;
 use super::state::{Left, Retired, State};
-use super::tracked::Replaced;
+use crate::commit::Holds;
 use crate::storage::StorageKey;
+use crate::tracked::Replaced;
 
 /// What this request has ended from outside, through its manager.
 #[derive(PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use rocket::{Request, Response};
 
-use super::delivery::Holds;
 use crate::application::Defined;
+use crate::commit::Holds;
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 

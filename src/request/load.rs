@@ -2,46 +2,28 @@
 //! the request presents.
 
 use std::borrow::Cow;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 
-use rocket::futures::future::poll_immediate;
 use rocket::{Request, warn};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use super::presented::{Kind, Presented};
 use super::state::State;
-use super::tracked::{Kind, Presented, Replaced, Sessions, Tracked};
 use crate::absence::Absence;
 use crate::application::{Defined, Tracker};
 use crate::by_value::{Revocation, Sealed};
 use crate::data::SessionData;
+use crate::deadline::{too_late, within};
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Timestamp;
-use crate::storage::StorageError;
+use crate::tracked::{Found, Sessions, Tracked};
 use crate::{by_id, by_value};
 
 /// More values of one session than this are no session (checklist S10).
 const MAX_VALUES: usize = 4;
-
-/// What tokens stand for.
-pub(crate) struct Found<P> {
-    /// Every distinct live session.
-    pub sessions: Vec<Tracked<P>>,
-    /// Another token was genuine, but its session is over.
-    pub over: bool,
-    /// Another one stands for a session that a login has replaced.
-    pub replaced: Option<Replaced>,
-    /// A token was ours, or an id without protection, whatever it stands for.
-    pub ours: bool,
-}
-
-impl<P> Default for Found<P> {
-    fn default() -> Self {
-        Self { sessions: Vec::new(), over: false, replaced: None, ours: false }
-    }
-}
 
 /// Finds the session that a request presents. A missing, malformed, forged,
 /// expired or unknown token is an absent session, with the reason. Only a storage
@@ -181,26 +163,4 @@ pub(crate) fn convert<T: SessionData, P>(
     let serializer = definition.format().as_ktor()?.serializer;
     let content = definition.codec.convert::<T>(serializer, &session.content)?;
     Some(Tracked { content, ..session })
-}
-
-/// What `work` gives, if that is before the deadline. Work that is ready at once
-/// costs no timer.
-pub(crate) async fn within<R>(
-    deadline: Instant,
-    mut work: Pin<&mut (impl Future<Output = R> + Send)>,
-) -> Option<R> {
-    match poll_immediate(work.as_mut()).await {
-        Some(ready) => Some(ready),
-        None => Box::pin(timeout_at(deadline, work)).await.ok(),
-    }
-}
-
-/// A storage that did not answer within the budget.
-pub(crate) fn no_answer() -> StorageError {
-    StorageError::Unavailable("no answer within the storage timeout".into(), None)
-}
-
-/// The same, of a session.
-pub(crate) fn too_late() -> SessionError {
-    no_answer().into()
 }

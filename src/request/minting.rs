@@ -7,14 +7,15 @@ use std::collections::HashMap;
 use parking_lot::Mutex;
 use rocket::{Request, Response};
 
-use super::tracked::{Content, Tracked};
 use crate::application::{Defined, Tracker};
 use crate::by_id::{Draft, Joined, Secrets, Trail};
 use crate::by_value::{self, Sealed};
+use crate::codec::Content;
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::expiry::Times;
 use crate::storage::{Create, OwnerKey, Refused};
+use crate::tracked::Tracked;
 
 /// The sessions that a test gave to a request, by name.
 #[derive(Default)]

@@ -18,7 +18,7 @@
 //! | `hooks`, `minting` | where the test helpers of applications reach in |
 
 mod calls;
-pub(crate) mod commit;
+pub(crate) mod carry_out;
 pub(crate) mod delivery;
 mod ended;
 pub(crate) mod entry;
@@ -28,13 +28,12 @@ pub(crate) mod load;
 pub(crate) mod minting;
 mod outlook;
 mod pending;
-pub(crate) mod plan;
+pub(crate) mod presented;
 mod replay;
 mod save;
 pub(crate) mod state;
 #[cfg(test)]
 mod tests;
-pub(crate) mod tracked;
 mod unsettled;
 mod work;
 

@@ -5,14 +5,14 @@
 use rocket::error;
 
 use super::entry::Entry;
-use super::plan::{Asked, Plan, Standing, Value, plan};
+use super::presented::Kind;
 use super::state::Planned;
-use super::tracked::Kind;
 use crate::application::Tracker;
 use crate::by_id;
 use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::expiry::{OwnLifetime, Times};
+use crate::plan::{Asked, Plan, Standing, Value, plan};
 use crate::storage::{OwnerKey, StorageKey};
 use crate::token::SessionId;
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::plan::Asked;
 use crate::data::SessionData;
 use crate::expiry::OwnLifetime;
+use crate::plan::Asked;
 
 /// The application's closure, to be called again when the commit meets a
 /// concurrent write. The lock makes it `Sync`. Nobody ever waits for it.

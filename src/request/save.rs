@@ -6,18 +6,20 @@ use std::sync::Arc;
 use rocket::warn;
 use tokio::time::Instant;
 
-use super::commit::Fate;
 use super::entry::{Committable, Entry};
-use super::load::{self, too_late, within};
+use super::load;
+use super::presented::Kind;
 use super::replay::{is_replaying, replaying};
 use super::state::{Left, State};
-use super::tracked::{Kind, Replaced, Sessions, Tracked};
 use super::unsettled::Unsettled;
 use super::work::Work;
 use crate::by_id::{self, Attempt, ById, Located, Outcome, Stands};
+use crate::commit::Fate;
 use crate::data::SessionData;
+use crate::deadline::{too_late, within};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
+use crate::tracked::{Replaced, Sessions, Tracked};
 
 /// What a session stands for when it is read again.
 enum Again<T> {
@@ -74,17 +76,17 @@ impl<T: SessionData> Entry<T> {
         let (attempt, moment) = (&unsettled.attempt, self.moment(false));
         let sessions = self.state.lock().presented.sessions.clone();
         let Kind::ById(tracker, all) = sessions else { return Ok(true) };
-        let too_late = moment.late && attempt.holds.is_some();
-        let send_again = wanted && !by_reading && !too_late;
+        let is_late = moment.late && attempt.holds.is_some();
+        let send_again = wanted && !by_reading && !is_late;
         let (definition, server) = (&self.definition, &tracker.server);
         let settled = by_id::settle(definition, server, attempt, send_again, moment.now);
         let settled = within(deadline, Box::pin(settled).as_mut()).await;
-        let settled = settled.unwrap_or_else(|| Err(load::too_late()));
+        let settled = settled.unwrap_or_else(|| Err(too_late()));
         match settled {
             Err(cause) => return self.was_not_settled(cause, attempt, wanted),
             Ok(Outcome::Applied) => {
-                self.was_applied(&unsettled, &tracker, all, too_late);
-                if too_late {
+                self.was_applied(&unsettled, &tracker, all, is_late);
+                if is_late {
                     return Err(SessionError::TooLate);
                 }
             }

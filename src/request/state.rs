@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use super::delivery::{Delivery, Holds};
+use super::delivery::Delivery;
 use super::ended::EndedOutside;
 use super::pending::{Base, Change, Pending};
-use super::plan::Asked;
-use super::tracked::{Content, Kind, Presented};
+use super::presented::{Kind, Presented};
 use super::unsettled::Unsettled;
 use crate::by_value::Sealed;
+use crate::codec::Content;
+use crate::commit::Holds;
 use crate::expiry::OwnLifetime;
+use crate::plan::Asked;
 use crate::storage::{OwnerGuard, OwnerKey};
 use crate::token::SessionId;
 

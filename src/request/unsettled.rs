@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::presented::Kind;
 use super::state::{Left, Planned, Retired, State};
-use super::tracked::Kind;
 use crate::by_id::Attempt;
 
 /// A write that was sent, and of which nobody knows yet what became. Its changes are

@@ -8,18 +8,20 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::commit::{Changes, Commit, Done, Fate, Next, Present, commit};
-use super::delivery::Holds;
+use super::carry_out::{Done, commit};
 use super::entry::Entry;
 use super::pending::Pending;
-use super::plan::{Asked, Moment};
+use super::presented::Kind;
 use super::replay::replaying;
 use super::state::Left;
-use super::tracked::{Content, Kind};
 use super::unsettled::Unsettled;
 use crate::by_id::end_unheld;
+use crate::codec::Content;
+use crate::commit::Holds;
+use crate::commit::{Changes, Commit, Fate, Next, Present};
 use crate::data::SessionData;
 use crate::error::SessionError;
+use crate::plan::{Asked, Moment};
 use crate::storage::{OwnerGuard, OwnerKey};
 use crate::token::SessionId;
 

@@ -1,26 +1,23 @@
-//! One commit of one session, whatever its type: it works on bytes, and asks
-//! for the changes again when another request wrote meanwhile.
+//! One commit of one session, whatever its type and whatever tracks it: what it works
+//! on, and what it has done. It works on bytes, and asks for the changes again when
+//! another request wrote meanwhile.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use rocket::warn;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::delivery::Holds;
-use super::load::{too_late, within};
-use super::plan::{Asked, Moment, Plan, Standing, Value, plan};
-use super::tracked::{Content, Kind, Replaced, Sessions, Tracked};
-use crate::by_id::{Attempt, Outcome};
+use crate::codec::Content;
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Times;
+use crate::plan::{Asked, Moment, Plan, Standing, Value, plan};
 use crate::storage::{OwnerGuard, OwnerKey};
 use crate::token::SessionId;
-use crate::{by_id, by_value};
+use crate::tracked::{Place, Replaced, Sessions, Tracked};
+use crate::transport::MaxAge;
 
 /// A value that is to become the session's.
 #[derive(Clone)]
@@ -91,71 +88,6 @@ pub(crate) struct Commit<'a> {
     pub conflicted: AtomicBool,
 }
 
-/// What a commit has done so far. What is here has happened, whether the
-/// commit then succeeds, fails or is dropped.
-pub(crate) struct Done {
-    /// The sessions as they stand now.
-    pub sessions: Kind,
-    /// What the client is to hold, if that changed.
-    pub holds: Option<Holds>,
-    /// What became of the value.
-    pub fate: Fate,
-    /// A write of which nobody knows yet what became.
-    pub attempt: Option<Arc<Attempt>>,
-}
-
-/// What became of the value of a commit that succeeded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// It is the session's.
-    Committed,
-    /// The session has ended.
-    Ended,
-    /// The session was over and the changes are dropped.
-    Dropped,
-    /// The changes were dropped by the request itself; nothing was written.
-    Unwanted,
-}
-
-impl Done {
-    pub fn new(sessions: Kind) -> Self {
-        Self { sessions, holds: None, fate: Fate::Committed, attempt: None }
-    }
-}
-
-/// Carries out what the plan says, at the latest until the deadline
-/// (checklist S66).
-pub(crate) async fn commit(commit: &Commit<'_>, done: &mut Done) -> Result<(), SessionError> {
-    let result = {
-        let Done { sessions, holds, fate, attempt } = &mut *done;
-        let work = pin!(async {
-            match sessions {
-                Kind::ByValue(tracker, sessions) => {
-                    let progress = Progress { sessions, holds, fate, attempt };
-                    Box::pin(by_value::commit(commit, tracker, progress)).await
-                }
-                Kind::ById(tracker, sessions) => {
-                    let progress = Progress { sessions, holds, fate, attempt };
-                    Box::pin(by_id::commit(commit, tracker, progress)).await
-                }
-            }
-        });
-        within(commit.deadline, work).await
-    };
-    match result.unwrap_or_else(|| Err(commit.timed_out())) {
-        // Nothing is lost that anybody was promised.
-        Err(cause) if commit.is_courtesy(&done.sessions) => {
-            if commit.was_renewed(done).await {
-                return Ok(());
-            }
-            let name = &commit.definition.namespace.session;
-            warn!("Session `{name}`: it could not be refreshed or given another id: {cause}.");
-            Ok(())
-        }
-        result => result,
-    }
-}
-
 impl Commit<'_> {
     /// What to do, if `next` is to be the session's value.
     pub fn plan<P>(&self, sessions: &Sessions<P>, next: Option<&Next>) -> Plan {
@@ -174,32 +106,6 @@ impl Commit<'_> {
         plan(standing, &asked, &self.definition.policy, &self.moment)
     }
 
-    /// What happens by itself, or a longer life that was not asked for.
-    fn is_courtesy(&self, sessions: &Kind) -> bool {
-        let plan = self.plan_for(sessions.standing(), sessions.content(), self.next.as_ref());
-        let touches = self.epoch.is_none() && !self.asked.touch;
-        self.is_unasked() || touches && matches!(plan, Plan::Touch { .. })
-    }
-
-    /// Whether an id that was to be given by itself has been given, though no answer
-    /// said so. Then the client must have it.
-    async fn was_renewed(&self, done: &mut Done) -> bool {
-        let Some(attempt) = done.attempt.take().filter(|attempt| attempt.renews) else {
-            return false;
-        };
-        let Kind::ById(tracker, sessions) = &mut done.sessions else { return false };
-        let now = self.moment.now;
-        let settle = by_id::settle(self.definition, &tracker.server, &attempt, false, now);
-        let settled = within(self.deadline, Box::pin(settle).as_mut()).await;
-        if !matches!(settled, Some(Ok(Outcome::Applied))) {
-            return false;
-        }
-        sessions.one = Some(Arc::clone(&attempt.written));
-        done.holds.clone_from(&attempt.holds);
-        self.report(Event::Renewed);
-        true
-    }
-
     /// Nobody asked for anything: what happens, happens by itself.
     pub fn is_unasked(&self) -> bool {
         self.next.is_none() && self.asked.is_nothing()
@@ -214,11 +120,6 @@ impl Commit<'_> {
 
     pub fn report(&self, event: Event) {
         self.core.emit(event, self.definition);
-    }
-
-    /// Why the budget is spent.
-    fn timed_out(&self) -> SessionError {
-        if self.conflicted.load(Ordering::Relaxed) { SessionError::Conflict } else { too_late() }
     }
 }
 
@@ -236,17 +137,42 @@ impl Next {
     }
 }
 
-/// [`Done`], of sessions that are tracked in one way.
-pub(crate) struct Progress<'a, P> {
-    pub sessions: &'a mut Sessions<P>,
-    holds: &'a mut Option<Holds>,
-    fate: &'a mut Fate,
-    attempt: &'a mut Option<Arc<Attempt>>,
+/// What the client is to hold of the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    Token {
+        token: String,
+        /// How long the client is to keep it.
+        max_age: MaxAge,
+    },
+    /// No token.
+    Nothing,
 }
 
-impl<P> Progress<'_, P> {
+/// What became of the value of a commit that succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is the session's.
+    Committed,
+    /// The session has ended.
+    Ended,
+    /// The session was over and the changes are dropped.
+    Dropped,
+    /// The changes were dropped by the request itself; nothing was written.
+    Unwanted,
+}
+
+/// What a commit has done so far, of sessions that are tracked in one way.
+pub(crate) struct Progress<'a, P: Place> {
+    pub sessions: &'a mut Sessions<P>,
+    pub holds: &'a mut Option<Holds>,
+    pub fate: &'a mut Fate,
+    pub attempt: &'a mut Option<Arc<P::Attempt>>,
+}
+
+impl<P: Place> Progress<'_, P> {
     /// A write is about to be sent.
-    pub fn attempts(&mut self, attempt: &Arc<Attempt>) {
+    pub fn attempts(&mut self, attempt: &Arc<P::Attempt>) {
         *self.attempt = Some(Arc::clone(attempt));
     }
 
