@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::commit::Job;
+use super::envelope::Joined;
 use super::envelope::Secrets;
 use super::former::Former;
-use super::login::Succession;
+use super::job::Job;
+use super::present::trail_of;
+use super::record::{Draft, Located};
+use super::succession::Succession;
 use super::trail::Trail;
-use super::{Draft, Joined, Located};
 use crate::commit::Holds;
 use crate::error::{EncodeError, SessionError};
 use crate::storage::{
@@ -140,7 +142,7 @@ impl Job<'_> {
             return Ok(false);
         }
         let found = storage.read_fresh(&place.key, self.commit.moment.now).await?;
-        let trail = |record: &Record| Trail::of(record, self.commit.definition);
+        let trail = |record: &Record| trail_of(record, self.commit.definition);
         let knows = |record: Record| trail(&record).knows(place.version, record.version);
         Ok(found.is_some_and(knows))
     }

@@ -30,12 +30,15 @@ use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
-use super::MARK;
+use super::bytes::{prefixed, take, time};
 use super::trail::Trail;
 use crate::crypto::mac::hmac_sha256;
 use crate::expiry::{OwnLifetime, Timestamp};
 use crate::storage::StorageKey;
 use crate::token::SessionId;
+
+/// How long an end keeps writes out that were on their way.
+pub(super) const MARK: Duration = Duration::from_secs(120);
 
 const VERSION: u8 = 2;
 
@@ -341,22 +344,5 @@ fn prefix(bytes: &mut Vec<u8>, part: &[u8]) {
 }
 
 /// The next bytes.
-pub(super) fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, left) = rest.split_first_chunk()?;
-    *rest = left;
-    Some(*taken)
-}
-
-pub(super) fn time(rest: &mut &[u8]) -> Option<Timestamp> {
-    take(rest).map(u64::from_be_bytes).map(Timestamp::from_millis)
-}
-
-fn prefixed<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = usize::from(u16::from_be_bytes(take(rest)?));
-    let (taken, left) = rest.split_at_checked(length)?;
-    *rest = left;
-    Some(taken)
-}
-
 #[cfg(test)]
 mod tests;

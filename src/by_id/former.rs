@@ -7,11 +7,14 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use super::commit::{Job, Records};
 use super::envelope::{Envelope, Joined, Secrets, State};
+use super::find::Stands;
+use super::find::stands_for;
+use super::job::{Job, Records};
+use super::present::read_present;
+use super::record::Located;
 use super::record::{self, Opened};
 use super::trail::Trail;
-use super::{Located, Stands, read_present};
 use crate::commit::Commit;
 use crate::deadline::{no_answer, within};
 use crate::error::SessionError;
@@ -193,7 +196,7 @@ impl Job<'_> {
         if let Some(id) = &old.shown
             && let (key, record) = (old.key.clone(), record.clone())
             && let Some(Stands::Session(found)) =
-                super::session(commit.definition, server, id, key, record, now)
+                stands_for(commit.definition, server, id, key, record, now)
         {
             let written = Former { shown: old.shown.clone(), ..Former::of(&found.place) };
             return Ok(Meanwhile::Written(written, Arc::from(found)));

@@ -6,10 +6,11 @@
 
 use tokio::time::Instant;
 
-use super::commit::{Job, Records};
 use super::former::{Former, Found};
-use super::login::{Step, Succession};
-use super::{Located, PAGE};
+use super::job::{Job, Records};
+use super::list::PAGE;
+use super::record::Located;
+use super::succession::{Step, Succession};
 use crate::error::SessionError;
 use crate::storage::{OwnerKey, StorageKey, Timestamp, Update};
 

@@ -18,74 +18,27 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::commit::{Job, Records};
 use super::create::Begun;
 use super::former::{Former, Meanwhile};
-use super::replace::Proposal;
+use super::job::{Job, Records};
+use super::proposal::Proposal;
+use super::record::{Draft, Located};
+use super::succession::{Outcome, Step, Succession};
+use super::trail::Trail;
 use super::unheld::Unheld;
-use super::{Draft, Located, Trail};
 use crate::commit::Next;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Times;
 use crate::plan::{Plan, Standing};
-use crate::storage::{OwnerGuard, OwnerLimit, OwnerLimitPolicy, StorageKey, Update};
+use crate::storage::Update;
 use crate::token::SessionId;
 use crate::tracked::Tracked;
-
-/// A session that is to begin, and the one whose place it takes.
-pub(super) struct Succession {
-    pub times: Times,
-    pub next: Next,
-    /// See [`Proposal::guard`].
-    pub guard: OwnerGuard,
-    /// The session that it replaces; none if it begins beside all others.
-    pub old: Option<Former>,
-    /// See [`Located::origin`]; none where there is no limit, or nothing was shown.
-    pub origin: Option<StorageKey>,
-}
-
-impl Succession {
-    /// The guard of the record that begins.
-    pub fn guard(&self) -> OwnerGuard {
-        match &self.old {
-            Some(old) => OwnerGuard { replaces: Some(old.key.clone()), ..self.guard.clone() },
-            None => self.guard.clone(),
-        }
-    }
-
-    /// From now on, a limit that ends the oldest session refuses. Gives that limit.
-    fn refuse_at_first(&mut self) -> Option<OwnerLimit> {
-        let limit = self.guard.limit.as_mut()?;
-        let ends = (limit.policy == OwnerLimitPolicy::EndOldest).then_some(*limit);
-        limit.policy = OwnerLimitPolicy::Refuse;
-        ends
-    }
-}
 
 /// The session that has begun. Nobody holds an id of it so far.
 struct New<'a> {
     session: Arc<Tracked<Located>>,
     unheld: Unheld<'a>,
-}
-
-/// What a login does after a conflict, or where it is one too many.
-pub(super) enum Step {
-    Stay,
-    /// It is swapped over this session, with this value if that is another.
-    Swap(Former, Option<Next>),
-    Instead(Outcome),
-}
-
-/// What a login comes to.
-pub(super) enum Outcome {
-    Done,
-    /// Another session begins: the value is somebody else's by now.
-    Begin(Box<Succession>),
-    /// The changes make no other session of it any more. They are written to it.
-    Write(Proposal),
-    /// They come to nothing.
-    Drop,
 }
 
 impl Job<'_> {

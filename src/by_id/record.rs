@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rocket::warn;
 
-use super::envelope::{Envelope, Joined, State};
+use super::envelope::{Envelope, Joined, MARK, Secrets, State};
+use super::tracker::Server;
 use super::trail::Trail;
-use super::{Located, MARK, Secrets, Server};
 use crate::codec::Content;
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
@@ -15,6 +15,20 @@ use crate::plan::Snapshot;
 use crate::storage::{OwnerKey, Record, StorageKey, Version};
 use crate::token::SessionId;
 use crate::tracked::Tracked;
+
+/// Where a session by id is: a record, as it was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Located {
+    /// The id that was presented, or that was sent since.
+    pub id: SessionId,
+    pub key: StorageKey,
+    pub version: Version,
+    pub owner: Option<OwnerKey>,
+    pub secrets: Secrets,
+    /// The versions that the record had before.
+    pub trail: Trail,
+    pub joined: Joined,
+}
 
 /// What a record holds, if it is this session's.
 pub(super) struct Opened {

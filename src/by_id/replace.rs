@@ -8,33 +8,23 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::commit::{Job, Records};
-use super::login::Succession;
+use super::find::{Stands, stands_for};
+use super::job::{Job, Records};
+use super::proposal::{Proposal, joined};
+use super::record::{Draft, Located};
 use super::settle::{Attempt, Verdict};
+use super::succession::Succession;
 use super::trail::Trail;
-use super::{Draft, Located, Stands};
-use crate::commit::{Next, Present};
+use crate::commit::Next;
 use crate::deadline::within;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::plan::{Plan, Standing};
 use crate::storage::{
-    KeyedGuard, OwnerGuard, OwnerKey, SessionStorage, StorageError, StorageKey, Update, Version,
+    KeyedGuard, OwnerGuard, SessionStorage, StorageError, StorageKey, Update, Version,
 };
 use crate::token::SessionId;
 use crate::tracked::{Replaced, Tracked};
-
-/// What is to be written, and over what.
-pub(super) struct Proposal {
-    pub plan: Plan,
-    /// The value; none to leave it as it is.
-    pub next: Option<Next>,
-    pub session: Arc<Tracked<Located>>,
-    /// Under which conditions it may become its owner's, if it was not before. Taken
-    /// before anything is written: a login under way when its owner is revoked leaves
-    /// nothing alive.
-    pub guard: OwnerGuard,
-}
 
 /// What comes after a conflict.
 enum Again {
@@ -196,7 +186,7 @@ impl Job<'_> {
             (_, None) => return Ok(Again::Gone),
         };
         let key = sent.written.place.key.clone();
-        let mut session = match super::session(definition, server, presented, key, record, now) {
+        let mut session = match stands_for(definition, server, presented, key, record, now) {
             Some(Stands::Session(session)) => session.shown_as(&before.session),
             Some(Stands::Replaced(replaced)) => return Ok(Again::Replaced(replaced)),
             _ => return Ok(Again::Gone),
@@ -329,39 +319,4 @@ impl Job<'_> {
         let begins = Succession { times, next, guard, old, origin };
         self.succeed(id, begins, records).await.map(drop)
     }
-}
-
-impl Tracked<Located> {
-    /// The session has no id of which a part can be replaced.
-    pub fn is_unlike(&self) -> bool {
-        self.snapshot.accepted || self.snapshot.whole_id
-    }
-
-    /// As the client has shown it that `before` was found for: this one was found again
-    /// under the next id of a renewal, which the client does not have yet.
-    pub fn shown_as(mut self: Box<Self>, before: &Self) -> Box<Self> {
-        let unaware = before.place.secrets.is_open() && !before.snapshot.completes;
-        if unaware && before.place.id == self.place.id {
-            let is_open = std::mem::take(&mut self.snapshot.completes);
-            self.snapshot.untold = is_open;
-            self.snapshot.in_grace = !is_open;
-        }
-        self
-    }
-
-    /// What changes apply to.
-    pub fn present(&self) -> Present<'_> {
-        (&self.content, self.place.owner.as_ref())
-    }
-
-    /// Whether the plan gives the session another name in the storage.
-    fn moves(&self, plan: Plan) -> bool {
-        matches!(plan, Plan::Move { .. }) || self.is_unlike() && matches!(plan, Plan::Login { .. })
-    }
-}
-
-fn joined(plan: Plan, before: &Tracked<Located>, next: Option<&Next>) -> Option<OwnerKey> {
-    let is_login = matches!(plan, Plan::Login { .. });
-    let owner = next?.owner.as_ref()?;
-    (is_login || before.place.owner.as_ref() != Some(owner)).then(|| owner.clone())
 }

@@ -14,14 +14,16 @@
 
 use std::sync::Arc;
 
+use super::present::{read_present, trail_of};
+use super::record::Located;
+use super::tracker::Server;
 use super::trail::Trail;
-use super::{Located, Server, read_present};
 use crate::commit::Holds;
 use crate::definition::Definition;
 use crate::error::SessionError;
 use crate::expiry::Timestamp;
 use crate::storage::{Record, SessionStorage, StorageError, StorageKey, Update, Version};
-use crate::tracked::Tracked;
+use crate::tracked::{Place, Tracked};
 
 /// How often a write is sent again. More than twice only a storage needs that
 /// contradicts itself.
@@ -62,6 +64,10 @@ pub(crate) enum Outcome {
     Open,
 }
 
+impl Place for Located {
+    type Attempt = Attempt;
+}
+
 impl Attempt {
     fn key(&self) -> &StorageKey {
         &self.written.place.key
@@ -87,7 +93,7 @@ impl Attempt {
     ) -> Result<(Verdict, Option<Record>), SessionError> {
         let found = read_present(storage, self.key(), now).await?;
         let Some(record) = found else { return Ok((Verdict::Gone, None)) };
-        let trail = Trail::of(&record, definition);
+        let trail = trail_of(&record, definition);
         let refused = refused && !storage.sends_again() || !storage.loses_answers();
         let verdict = self.verdict(&trail, record.version, refused);
         // A storage where the last write wins cannot tell.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use rocket::warn;
 use tokio::time::timeout_at;
 
-use super::commit::{Job, Records};
-use super::{Located, Stands, read_present};
+use super::find::{Stands, stands_for};
+use super::job::{Job, Records};
+use super::present::read_present;
+use super::record::Located;
 use crate::deadline::too_late;
 use crate::error::SessionError;
 use crate::expiry::Times;
@@ -60,9 +62,8 @@ impl Job<'_> {
         let server = &self.tracker.server;
         let storage = server.storage_of(&at.id);
         let found = read_present(&*storage, &at.key, now).await?;
-        let found = found.and_then(|record| {
-            super::session(definition, server, &at.id, at.key.clone(), record, now)
-        });
+        let found = found
+            .and_then(|record| stands_for(definition, server, &at.id, at.key.clone(), record, now));
         match found.into() {
             Stands::Session(_) => {}
             Stands::Replaced(replaced) => {

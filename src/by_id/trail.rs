@@ -8,11 +8,9 @@
 
 use std::time::Duration;
 
-use super::Envelope;
-use super::envelope::{take, time};
-use crate::definition::Definition;
+use super::bytes::{take, time};
 use crate::expiry::Timestamp;
-use crate::storage::{Record, Version};
+use crate::storage::Version;
 
 /// The most versions that a trail holds.
 const LONGEST: usize = 16;
@@ -42,12 +40,6 @@ impl Trail {
         // of a version that another one came next.
         let kept = kept.skip_while(|past| past.until.after(KEPT) < now).copied();
         Self(kept.chain([Past { version, until: now }]).collect())
-    }
-
-    /// The one in a record; empty if that is no record of this session's.
-    pub(super) fn of(record: &Record, definition: &Definition) -> Self {
-        let opened = Envelope::unwrap(&record.payload, &definition.namespace.session);
-        opened.map_or_else(Self::default, |(envelope, _)| envelope.trail)
     }
 
     /// Whether a record that has the version `present` has or had `version`.

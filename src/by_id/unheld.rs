@@ -8,8 +8,9 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use super::record::Located;
 use super::settle::Attempt;
-use super::{ById, Located};
+use super::tracker::ById;
 use crate::commit::Commit;
 use crate::definition::Definition;
 use crate::expiry::Timestamp;

@@ -1,0 +1,170 @@
+//! What the ids of a request stand for.
+
+use std::borrow::Cow;
+
+use rocket::error;
+
+use super::envelope::{Admitted, Envelope, Joined, MARK, Secrets, State};
+use super::record::{self, Located, Opened};
+use super::tracker::Server;
+use super::trail::Trail;
+use crate::codec::Content;
+use crate::definition::Definition;
+use crate::error::SessionError;
+use crate::expiry::{Times, Timestamp};
+use crate::plan::Snapshot;
+use crate::storage::{Record, StorageError, StorageKey};
+use crate::token::{Read, SessionId};
+use crate::tracked::{Found, Replaced, Tracked};
+
+/// Every distinct live session among `values`; of one session's several ids the
+/// present one. Forged tokens cost no storage call.
+pub(crate) async fn load(
+    definition: &Definition,
+    server: &Server,
+    values: &[Cow<'_, str>],
+    now: Timestamp,
+) -> Result<Found<Located>, SessionError> {
+    let mut ids: Vec<Read<SessionId>> = Vec::new();
+    let (format, limit) = (definition.format(), definition.size.bytes);
+    for opened in values.iter().filter_map(|value| format.open_id(value, limit)) {
+        if !ids.iter().any(|other| other.content == opened.content) {
+            ids.push(opened);
+        }
+    }
+    let mut found = Found::<Located> { ours: !ids.is_empty(), ..Found::default() };
+    for Read { content: id, stale, accepted } in &ids {
+        let mut session = match find(definition, server, id, now).await? {
+            Stands::Session(session) => *session,
+            Stands::Replaced(replaced) => {
+                found.replaced.get_or_insert(replaced);
+                continue;
+            }
+            Stands::Nobody => {
+                // Only a signature tells that the id was ever given out.
+                found.over |= format.is_protected();
+                continue;
+            }
+        };
+        session.snapshot.stale_key = *stale;
+        session.snapshot.accepted = *accepted;
+        let same = |other: &&mut Tracked<Located>| other.place.key == session.place.key;
+        match found.sessions.iter_mut().find(same) {
+            Some(other) if other.snapshot.in_grace || other.snapshot.untold => *other = session,
+            Some(_) => {}
+            None => found.sessions.push(session),
+        }
+    }
+    Ok(found)
+}
+
+/// What an id stands for.
+pub(crate) enum Stands {
+    /// No session, or its secret is not the right one any more.
+    Nobody,
+    Replaced(Replaced),
+    Session(Box<Tracked<Located>>),
+}
+
+impl From<Option<Stands>> for Stands {
+    fn from(found: Option<Self>) -> Self {
+        found.unwrap_or(Self::Nobody)
+    }
+}
+
+/// What `id` stands for now.
+pub(crate) async fn find(
+    definition: &Definition,
+    server: &Server,
+    id: &SessionId,
+    now: Timestamp,
+) -> Result<Stands, SessionError> {
+    let key = definition.namespace.record(&id.locator());
+    let storage = server.storage_of(id);
+    let session = |record: Record| stands_for(definition, server, id, key.clone(), record, now);
+    let found = async {
+        let Some(record) = storage.read(&key, now).await? else { return Ok(None) };
+        if let Some(session) = session(record) {
+            return Ok(Some(session));
+        }
+        if !storage.may_be_behind() {
+            return Ok(None);
+        }
+        // The id may be newer than a cached copy.
+        Ok(storage.read_fresh(&key, now).await?.and_then(session))
+    };
+    match found.await {
+        Ok(found) => Ok(found.into()),
+        // One bad record must not fail its client's every request.
+        Err(StorageError::Corrupt(what)) => {
+            if server.report_once(&key) {
+                error!(
+                    "Session `{}`: the record {key:?} is corrupt ({what}); it counts as absent.",
+                    definition.namespace.session
+                );
+            }
+            Ok(Stands::Nobody)
+        }
+        Err(cause) => Err(cause.into()),
+    }
+}
+
+/// What a record says of the session with this id.
+pub(super) fn stands_for(
+    definition: &Definition,
+    server: &Server,
+    id: &SessionId,
+    key: StorageKey,
+    record: Record,
+    now: Timestamp,
+) -> Option<Stands> {
+    let lifetime = &definition.policy.lifetime;
+    let (version, owner) = (record.version, record.owner.clone());
+    if server.is_file(id) {
+        let times = Times { created: record.created, ..Times::begin(record.last_seen, false) };
+        let (secrets, trail, joined) = (Secrets::of(id), Trail::default(), Joined::default());
+        let place = Located { id: id.clone(), key, version, owner, secrets, trail, joined };
+        let snapshot = Snapshot { whole_id: true, ..Snapshot::written(times) };
+        let content = Content::Shared(record.payload, 0);
+        let lives = lifetime.admits(&times, now);
+        return lives.then(|| Stands::Session(Box::new(Tracked { snapshot, content, place })));
+    }
+    let Opened { envelope, times, content } =
+        record::open_any(definition, server, &key, record, now)?;
+    let Envelope { secrets, trail, joined, state, .. } = envelope;
+    let origin = joined.origin.clone().unwrap_or_else(|| key.clone());
+    let nobody = |forms, goes_on: Option<StorageKey>| {
+        let (renewed, goes_on) = (goes_on.is_none(), goes_on.unwrap_or_else(|| key.clone()));
+        Some(Stands::Replaced(Replaced { forms, goes_on, renewed, origin }))
+    };
+    let successor = if let State::Replaced(by) = state { Some(by) } else { None };
+    let (mut next, mut in_grace) = (None, false);
+    match secrets.admit(id)? {
+        Admitted::Current => {}
+        Admitted::BeforeRenewal(id) => next = Some(id),
+        Admitted::Previous(until) if lifetime.in_grace(secrets.renewed, until, now) => {
+            in_grace = true;
+        }
+        // An answer with the present id may be on its way.
+        Admitted::Previous(until) | Admitted::Former(until) if now < until.after(MARK) => {
+            return nobody((id.of_forms(), 0), successor);
+        }
+        Admitted::Previous(_) | Admitted::Former(_) => return None,
+    }
+    if successor.is_some() {
+        return nobody((id.clone(), secrets.rotations), successor);
+    }
+    let whole_id = id.as_ktor().is_some();
+    let due = lifetime.renewal_due(&times, secrets.renewed, now);
+    let snapshot = Snapshot {
+        in_grace,
+        whole_id,
+        renewal_due: due && !in_grace && !whole_id && !secrets.is_open(),
+        untold: next.is_some(),
+        completes: secrets.is_open() && next.is_none(),
+        ..Snapshot::written(times)
+    };
+    let id = next.unwrap_or_else(|| id.clone());
+    let place = Located { id, key, version, owner, secrets, trail, joined };
+    Some(Stands::Session(Box::new(Tracked { snapshot, content, place })))
+}

@@ -1,0 +1,61 @@
+//! What is to be written of a session that goes on, or begins another.
+
+use std::sync::Arc;
+
+use super::record::Located;
+use crate::commit::{Next, Present};
+use crate::plan::Plan;
+use crate::storage::{OwnerGuard, OwnerKey};
+use crate::tracked::Tracked;
+
+/// What is to be written, and over what.
+pub(super) struct Proposal {
+    pub plan: Plan,
+    /// The value; none to leave it as it is.
+    pub next: Option<Next>,
+    pub session: Arc<Tracked<Located>>,
+    /// Under which conditions it may become its owner's, if it was not before. Taken
+    /// before anything is written: a login under way when its owner is revoked leaves
+    /// nothing alive.
+    pub guard: OwnerGuard,
+}
+
+impl Tracked<Located> {
+    /// The session has no id of which a part can be replaced.
+    pub fn is_unlike(&self) -> bool {
+        self.snapshot.accepted || self.snapshot.whole_id
+    }
+
+    /// As the client has shown it that `before` was found for: this one was found again
+    /// under the next id of a renewal, which the client does not have yet.
+    pub fn shown_as(mut self: Box<Self>, before: &Self) -> Box<Self> {
+        let unaware = before.place.secrets.is_open() && !before.snapshot.completes;
+        if unaware && before.place.id == self.place.id {
+            let is_open = std::mem::take(&mut self.snapshot.completes);
+            self.snapshot.untold = is_open;
+            self.snapshot.in_grace = !is_open;
+        }
+        self
+    }
+
+    /// What changes apply to.
+    pub fn present(&self) -> Present<'_> {
+        (&self.content, self.place.owner.as_ref())
+    }
+
+    /// Whether the plan gives the session another name in the storage.
+    pub(super) fn moves(&self, plan: Plan) -> bool {
+        matches!(plan, Plan::Move { .. }) || self.is_unlike() && matches!(plan, Plan::Login { .. })
+    }
+}
+
+/// Whose the session becomes, if it was not before.
+pub(super) fn joined(
+    plan: Plan,
+    before: &Tracked<Located>,
+    next: Option<&Next>,
+) -> Option<OwnerKey> {
+    let is_login = matches!(plan, Plan::Login { .. });
+    let owner = next?.owner.as_ref()?;
+    (is_login || before.place.owner.as_ref() != Some(owner)).then(|| owner.clone())
+}

@@ -1,0 +1,150 @@
+//! What tracks the sessions of a definition: its storage, and how a session in it ends.
+
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rocket::Request;
+
+use super::envelope::MARK;
+use super::present::{is_replaced, read_present};
+use crate::client::ClientInfo;
+use crate::definition::Definition;
+use crate::error::{EncodeError, SessionError};
+use crate::expiry::Timestamp;
+use crate::storage::{
+    Invalidate, KeyedLocks, KtorDirectory, OwnerGuard, OwnerKey, OwnerLimit, Record,
+    SessionStorage, StorageError, StorageKey, Version,
+};
+use crate::token::SessionId;
+
+/// Unreadable records that are remembered, so that each is reported once.
+const MAX_REPORTED: usize = 1000;
+/// How often an end looks again at a record that others write meanwhile.
+const END_TRIES: usize = 8;
+
+/// Tracks the sessions of a definition whose records a storage keeps.
+pub(crate) struct ById {
+    pub server: Server,
+    /// How many sessions an owner may have.
+    pub owner_limit: Option<OwnerLimit>,
+    /// Makes the ids of Ktor sessions that begin, and how short they may be.
+    pub identity: Option<(Identity, usize)>,
+    /// Records describe the client.
+    pub remember_client: bool,
+}
+
+/// What [`SessionsFairing::identity`](crate::SessionsFairing::identity) takes.
+pub(crate) type Identity = fn(&Request<'_>) -> String;
+
+/// A storage and what this process knows of its records.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub storage: Arc<dyn SessionStorage>,
+    /// The folder of Ktor's session files, written or accepted.
+    pub ktor: Option<KtorDirectory>,
+    /// The locks of the records that are being committed.
+    pub locks: Arc<KeyedLocks>,
+    /// Records that were reported as unreadable.
+    pub reported: Arc<Mutex<HashSet<StorageKey>>>,
+}
+
+/// What the end of a session has met.
+pub(crate) enum Ending {
+    Ended,
+    /// There was none.
+    Missing,
+    /// A login has replaced it: this is left of it, and stays.
+    Replaced(Record),
+}
+
+impl Server {
+    pub fn new(storage: Arc<dyn SessionStorage>) -> Self {
+        Self { storage, ktor: None, locks: Arc::default(), reported: Arc::default() }
+    }
+
+    /// Where the session with this id is kept: Ktor's are files of their own,
+    /// if there is a folder for them.
+    pub fn storage_of(&self, id: &SessionId) -> Arc<dyn SessionStorage> {
+        match (&self.ktor, id.as_ktor()) {
+            (Some(files), Some(id)) => Arc::new(files.file(Arc::clone(id))),
+            _ => Arc::clone(&self.storage),
+        }
+    }
+
+    /// Whether the session with this id is a file of Ktor's, which holds the
+    /// value and nothing of ours.
+    pub fn is_file(&self, id: &SessionId) -> bool {
+        self.ktor.is_some() && id.as_ktor().is_some()
+    }
+
+    /// Whether to report this record: its client comes back with every request.
+    pub fn report_once(&self, key: &StorageKey) -> bool {
+        let mut reported = self.reported.lock();
+        reported.len() < MAX_REPORTED && reported.insert(key.clone())
+    }
+}
+
+impl ById {
+    /// The encoded description of the client. Empty without `remember_client`.
+    pub fn client(&self, request: &Request<'_>) -> Arc<[u8]> {
+        let client = self.remember_client.then(|| ClientInfo::of(request).encode());
+        client.unwrap_or_default().into()
+    }
+
+    /// The id that the application gives to a session that begins in this request.
+    pub fn identity(&self, request: &Request<'_>) -> Option<Result<SessionId, SessionError>> {
+        let (identity, least) = self.identity?;
+        let made = std::panic::catch_unwind(AssertUnwindSafe(|| identity(request)));
+        let id = made.ok().filter(|id| id.len() >= least).and_then(|id| SessionId::ktor(&id).ok());
+        let message = "`identity` panicked, or made an id that is too short or not one of Ktor's";
+        Some(id.ok_or_else(|| SessionError::Encode(EncodeError::new(message))))
+    }
+
+    /// Ends a session in `storage`, for a `create` that is still on its way as well.
+    /// What a login has left of it meanwhile stays. `expected` is the version that it was
+    /// found with.
+    pub async fn end(
+        &self,
+        definition: &Definition,
+        storage: &dyn SessionStorage,
+        (key, mut expected): (&StorageKey, Option<Version>),
+        now: Timestamp,
+    ) -> Result<Ending, StorageError> {
+        let mark = self.mark(now);
+        for _ in 0..END_TRIES {
+            match storage.invalidate(key, expected, mark).await? {
+                Invalidate::Invalidated => return Ok(Ending::Ended),
+                Invalidate::Missing => return Ok(Ending::Missing),
+                Invalidate::Conflict => {}
+            }
+            match read_present(storage, key, now).await? {
+                Some(record) if is_replaced(definition, &record) => {
+                    return Ok(Ending::Replaced(record));
+                }
+                found => expected = found.map(|record| record.version),
+            }
+        }
+        storage.invalidate(key, None, mark).await?;
+        Ok(Ending::Ended)
+    }
+
+    /// Until when the end of a session keeps out a `create` of it; none where another
+    /// session may begin under the same id.
+    pub fn mark(&self, now: Timestamp) -> Option<Timestamp> {
+        self.identity.is_none().then(|| now.after(MARK))
+    }
+
+    /// Under which conditions a record may become its owner's: within the limit,
+    /// and not if the owner is revoked from now on.
+    pub async fn guard(&self, owner: Option<&OwnerKey>) -> Result<OwnerGuard, SessionError> {
+        match owner.zip(self.server.storage.owners()) {
+            None => Ok(OwnerGuard::default()),
+            Some((owner, owners)) => {
+                let generation = Some(owners.generation(owner).await?);
+                Ok(OwnerGuard { generation, limit: self.owner_limit, replaces: None })
+            }
+        }
+    }
+}
