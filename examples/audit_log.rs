@@ -13,7 +13,8 @@ use std::sync::mpsc::channel;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rocket::{get, launch, routes};
-use rocket_typed_sessions::{Session, SessionData, SessionEvent, Sessions};
+use rocket_typed_sessions::event::SessionEvent;
+use rocket_typed_sessions::{Session, SessionData, Sessions};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Serialize, Deserialize)]

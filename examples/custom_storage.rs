@@ -18,7 +18,8 @@ use rocket_typed_sessions::storage::{
     Create, Generation, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, OwnerLimitPolicy, OwnerPage,
     Record, Refused, StorageKey, Timestamp, Touch, Update, Version,
 };
-use rocket_typed_sessions::{Session, SessionData, SessionStorage, Sessions, StorageError};
+use rocket_typed_sessions::storage::{SessionStorage, StorageError};
+use rocket_typed_sessions::{Session, SessionData, Sessions};
 use serde::{Deserialize, Serialize};
 
 /// One lock around everything makes every operation one step. A database does

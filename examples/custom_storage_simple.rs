@@ -12,8 +12,9 @@ use std::path::PathBuf;
 
 use rocket::tokio::fs;
 use rocket::{async_trait, get, launch, routes};
+use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{LastWriteWins, SimpleStorage, Timestamp};
-use rocket_typed_sessions::{Session, SessionData, Sessions, StorageError};
+use rocket_typed_sessions::{Session, SessionData, Sessions};
 use serde::{Deserialize, Serialize};
 
 /// A file for each session. `id` is hexadecimal, so it is safe as a file's name.

@@ -18,9 +18,10 @@ use rocket::request::FlashMessage;
 use rocket::response::content::RawHtml;
 use rocket::response::{Flash, Redirect};
 use rocket::{FromForm, get, launch, post, routes, uri};
+use rocket_typed_sessions::csrf::{CsrfForm, CsrfToken};
 use rocket_typed_sessions::{
-    Authenticate, Authenticated, ClientInfo, CsrfForm, CsrfToken, Session, SessionData,
-    SessionError, SessionHandle, Sessions,
+    Authenticate, Authenticated, ClientInfo, Session, SessionData, SessionError, SessionHandle,
+    Sessions,
 };
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +70,7 @@ async fn devices(
         let _ = writeln!(page, "<p>{}</p>", done.message());
     }
     for device in sessions.of::<Login>().list(&login.name).await? {
-        let seen = SystemTime::now().duration_since(device.last_seen).unwrap_or_default();
+        let seen = SystemTime::now().duration_since(device.last_seen_at).unwrap_or_default();
         let _ = writeln!(
             page,
             r#"<form method="post" action="/end">{}, seen {} s ago

@@ -12,7 +12,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rocket::{get, launch, routes};
-use rocket_typed_sessions::{Session, SessionData, SessionEventKind, Sessions};
+use rocket_typed_sessions::event::SessionEventKind;
+use rocket_typed_sessions::{Session, SessionData, Sessions};
 use serde::{Deserialize, Serialize};
 
 /// In Kotlin: `@Serializable data class ShopUser(val userId: String, val cart: List<String>)`

@@ -9,7 +9,9 @@ use rocket::outcome::Outcome;
 use rocket::request::{FromRequest, Outcome as GuardOutcome, Request};
 use rocket::{Ignite, Rocket, Sentinel};
 
-use crate::{Session, SessionData, SessionError};
+use crate::data::SessionData;
+use crate::error::SessionError;
+use crate::session::Session;
 
 /// A session type that stands for a login. Ktor's `session` authentication.
 ///

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rocket::warn;
 
-use crate::SessionData;
+use crate::data::SessionData;
 use crate::error::{DecodeError, EncodeError, SessionError};
 use crate::ktor::{Serializer, Variant, from_form, to_form};
 use crate::request::tracked::Content;

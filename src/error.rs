@@ -125,6 +125,17 @@ pub struct DecodeError {
     cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
+/// Why a [`SessionTransformer`](crate::transformer::SessionTransformer) failed.
+///
+/// Keep the payload out of the text: it is logged.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct TransformError {
+    message: String,
+    #[source]
+    cause: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
 macro_rules! codec_error {
     ($type:ident) => {
         impl $type {
@@ -146,6 +157,7 @@ macro_rules! codec_error {
 
 codec_error!(EncodeError);
 codec_error!(DecodeError);
+codec_error!(TransformError);
 
 impl DecodeError {
     /// What may be logged of it. serde's texts quote the value: only what describes

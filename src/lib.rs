@@ -10,6 +10,7 @@
 //! records.
 
 mod absence;
+mod application;
 mod auth;
 mod background;
 mod by_id;
@@ -18,10 +19,11 @@ mod client;
 mod codec;
 mod config;
 mod crypto;
-mod csrf;
+pub mod csrf;
+mod data;
 mod definition;
 mod error;
-mod event;
+pub mod event;
 mod expiry;
 mod fairing;
 #[cfg(fuzzing)]
@@ -32,13 +34,14 @@ mod manager;
 mod namespace;
 mod request;
 mod session;
+mod sessions;
 pub mod storage;
 mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
-mod transformer;
-mod transport;
+pub mod transformer;
+pub mod transport;
 mod try_session;
 
 // Its examples compile.
@@ -49,18 +52,12 @@ struct Responses;
 pub use absence::Absence;
 pub use auth::{Authenticate, Authenticated, RecentlyAuthenticated};
 pub use client::ClientInfo;
-pub use csrf::{
-    CSRF_FIELD, CSRF_HEADER, CsrfError, CsrfForm, CsrfFormError, CsrfGuardError, CsrfHeader,
-    CsrfToken,
-};
+pub use data::SessionData;
 pub use error::{DecodeError, EncodeError, SessionError};
-pub use event::{SessionEvent, SessionEventKind};
 pub use expiry::Lifetime;
 pub use fairing::SessionsFairing;
-pub use manager::{SessionHandle, SessionInfo, SessionManager, Sessions};
-pub use session::{Session, SessionData};
-pub use storage::{SessionStorage, StorageError};
+pub use manager::{SessionHandle, SessionInfo, SessionManager};
+pub use session::Session;
+pub use sessions::Sessions;
 pub use token::{InvalidSessionId, SessionId};
-pub use transformer::{SessionTransformer, TransformFailed};
-pub use transport::{MaxAge, Outgoing, SessionTransport, SizeLimit};
 pub use try_session::TrySession;

@@ -1,5 +1,7 @@
 //! Custom changes to the encoded payload: the [`SessionTransformer`] trait.
 
+pub use crate::error::TransformError;
+
 /// Changes the encoded payload on its way out and back, before it is sealed or
 /// stored. Registered with
 /// [`SessionsFairing::transformer`](crate::SessionsFairing::transformer) and
@@ -9,17 +11,17 @@
 /// was.
 ///
 /// ```
-/// use rocket_typed_sessions::{SessionTransformer, TransformFailed};
+/// use rocket_typed_sessions::transformer::{SessionTransformer, TransformError};
 ///
 /// struct Reversed;
 ///
 /// impl SessionTransformer for Reversed {
-///     fn write(&self, mut payload: Vec<u8>) -> Result<Vec<u8>, TransformFailed> {
+///     fn write(&self, mut payload: Vec<u8>) -> Result<Vec<u8>, TransformError> {
 ///         payload.reverse();
 ///         Ok(payload)
 ///     }
 ///
-///     fn read(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformFailed> {
+///     fn read(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformError> {
 ///         self.write(payload)
 ///     }
 /// }
@@ -27,13 +29,8 @@
 pub trait SessionTransformer: Send + Sync + 'static {
     /// The payload as it is to be sealed or stored. An error fails the request
     /// with 500 and leaves the session as it was.
-    fn write(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformFailed>;
+    fn write(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformError>;
 
     /// What [`write`](Self::write) was given. An error is an absent session.
-    fn read(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformFailed>;
+    fn read(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformError>;
 }
-
-/// A transformer could not do its work. Keep the payload out of the text.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct TransformFailed(pub String);

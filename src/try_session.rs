@@ -7,9 +7,11 @@ use rocket::outcome::Outcome;
 use rocket::request::{FromRequest, Outcome as GuardOutcome, Request};
 use rocket::{Ignite, Rocket, Sentinel};
 
+use crate::data::SessionData;
+use crate::error::SessionError;
 use crate::request::session_of;
+use crate::session::Session;
 use crate::session::failed;
-use crate::{Session, SessionData, SessionError};
 
 /// A session that the page can do without: for what is served even while the
 /// storage cannot answer.

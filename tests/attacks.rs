@@ -16,12 +16,13 @@ use rocket::http::Status;
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Request, State, get, routes};
+use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{
     Create, Generation, Invalidate, Memory, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
     SessionStorage, StorageKey, Timestamp, Touch, Update, Version,
 };
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{Lifetime, Session, SessionData, SessionError, Sessions, StorageError};
+use rocket_typed_sessions::{Lifetime, Session, SessionData, SessionError, Sessions};
 use serde::{Deserialize, Serialize};
 
 const KEY: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
@@ -1259,11 +1260,16 @@ async fn a_clear_in_the_503_catcher_holds_at_either_turn() {
 
 /// A transport that panics at the last turn.
 struct Panics;
-impl rocket_typed_sessions::SessionTransport for Panics {
+impl rocket_typed_sessions::transport::SessionTransport for Panics {
     fn receive<'r>(&self, _: &'r Request<'_>, _: &str) -> Vec<Cow<'r, str>> {
         Vec::new()
     }
-    fn send(&self, _: &mut rocket::Response<'_>, _: &str, _: rocket_typed_sessions::Outgoing<'_>) {
+    fn send(
+        &self,
+        _: &mut rocket::Response<'_>,
+        _: &str,
+        _: rocket_typed_sessions::transport::Outgoing<'_>,
+    ) {
         panic!("send")
     }
     fn clear(&self, _: &mut rocket::Response<'_>, _: &str) {

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::SystemTime;
@@ -19,7 +19,8 @@ use rocket::{Request, Response, get, routes};
 use rocket_typed_sessions::storage::{
     Memory, Record, SessionStorage, StorageKey, Timestamp, Update, Version,
 };
-use rocket_typed_sessions::{Lifetime, Outgoing, Session, SessionData, SessionTransport, Sessions};
+use rocket_typed_sessions::transport::{Outgoing, SessionTransport};
+use rocket_typed_sessions::{Lifetime, Session, SessionData, Sessions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -106,6 +107,8 @@ struct Definition {
     suite: &'static str,
     storage: Value,
     keys: Vec<(&'static str, [u8; 32])>,
+    /// Beside `keys`, what the crate reads and the reader does not.
+    key_file: Option<PathBuf>,
 }
 
 impl Definition {
@@ -118,6 +121,7 @@ impl Definition {
             suite: "A128CBC-HS256",
             storage: storage.into(),
             keys,
+            key_file: None,
         }
     }
 
@@ -147,6 +151,11 @@ impl Definition {
         for (key, bytes) in &self.keys {
             let text = format!("base64:{}", URL_SAFE_NO_PAD.encode(bytes));
             figment = figment.merge((format!("sessions.user.{key}"), text));
+        }
+        if let Some(file) = &self.key_file {
+            figment = figment
+                .merge(("sessions.user.secret_file", file.to_string_lossy()))
+                .merge(("sessions.user.key_reload", "1 hour"));
         }
         let fairing =
             Sessions::fairing().transport("custom", Custom).storage("shared", memory.clone());
@@ -354,6 +363,33 @@ async fn check_csrf(
     assert_eq!(ask(&csrf, generation), 0, "kind {kind}");
     assert_eq!(ask(&csrf, generation + 1), Value::Null, "kind {kind}");
     assert_eq!(ask(&"A".repeat(43), generation), Value::Null, "kind {kind}");
+}
+
+/// As a node writes them that has started during a change of keys.
+#[tokio::test]
+async fn an_independent_reader_with_either_key_opens_what_is_sealed_with_both() {
+    let _alone = ALONE.lock().await;
+    let mut reader = Reader::start();
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let lines = [KEY, OTHER].map(|key| URL_SAFE_NO_PAD.encode(key)).join("\n");
+    std::fs::write(file.path(), lines).expect("keys");
+    let all = definitions().into_iter().filter(|definition| definition.protect != "none");
+    for mut definition in all {
+        definition.keys = vec![];
+        definition.key_file = Some(file.path().to_owned());
+        let client = definition.start(&Memory::new(10)).await;
+        let both = token(&client, "/login", "").await;
+        assert_eq!(both.split('.').count(), 2, "{both}");
+        for key in [KEY, OTHER] {
+            definition.keys = vec![("secret", key)];
+            let read = definition.read(&mut reader, &both);
+            let id = if definition.on_server() { "locator" } else { "payload" };
+            assert!(read[id].is_string(), "kind {}: {read}", definition.kind());
+            check_csrf(&definition, &mut reader, &client, &both, 0).await;
+        }
+        definition.keys = vec![("secret", [7; 32])];
+        assert_eq!(definition.read(&mut reader, &both), Value::Null);
+    }
 }
 
 /// Checks a record in a storage, as the reader found it, against its token.

@@ -13,11 +13,11 @@ use rocket::figment::Figment;
 use rocket::http::{Header, Status};
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::{get, routes};
+use rocket_typed_sessions::event::SessionEventKind;
 use rocket_typed_sessions::storage::Timestamp;
 use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{
-    DecodeError, EncodeError, Lifetime, Session, SessionData, SessionEventKind, SessionId,
-    Sessions, SessionsFairing,
+    DecodeError, EncodeError, Lifetime, Session, SessionData, SessionId, Sessions, SessionsFairing,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -897,7 +897,7 @@ async fn a_payload_in_ktors_cookie_gives_no_csrf_token_that_could_be_guessed() {
 }
 
 #[rocket::post("/form")]
-fn form(_csrf: rocket_typed_sessions::CsrfHeader<UserSession>) {}
+fn form(_csrf: rocket_typed_sessions::csrf::CsrfHeader<UserSession>) {}
 
 /// An application with a form, or what kept it from launching.
 async fn with_form(figment: Figment) -> Result<Client, rocket::Error> {

@@ -13,10 +13,11 @@ use rocket::figment::Figment;
 use rocket::http::Header;
 use rocket::local::asynchronous::Client;
 use rocket::{Request, State, catch, catchers, get, routes};
+use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{Memory, Timestamp};
 use rocket_typed_sessions::testing::storage::{Fault, Faulty, Operation};
 use rocket_typed_sessions::{
-    DecodeError, EncodeError, Session, SessionData, SessionError, SessionId, Sessions, StorageError,
+    DecodeError, EncodeError, Session, SessionData, SessionError, SessionId, Sessions,
 };
 use serde::{Deserialize, Serialize};
 

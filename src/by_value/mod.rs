@@ -103,7 +103,8 @@ pub(crate) fn seal(
     let Sealed { token_id, epoch, incarnation, generation, .. } = place;
     let claims = Claims { times, epoch, incarnation, token_id, generation };
     let payload = definition.codec.payload(&content)?;
-    let token = definition.format().seal_payload(&claims, &payload, random)?;
+    let room = definition.size.room();
+    let token = definition.format().seal_payload(&claims, &payload, room, random)?;
     definition.check_token(token.len())?;
     drop(payload);
     let snapshot = Snapshot::written(times);

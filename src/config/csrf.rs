@@ -5,19 +5,30 @@ use std::collections::BTreeMap;
 use figment::value::Value;
 
 use super::names::{is_reserved, is_token};
-use super::types::{SessionConfig, TransportConfig};
-use crate::csrf::{CSRF_FIELD, CSRF_HEADER, Origin, Rules};
+use super::origin::Origin;
+use super::types::{CsrfConfig, SessionConfig, TransportConfig};
 use crate::table::{Context, Table};
+
+/// The form field that [`CsrfForm`](crate::csrf::CsrfForm) reads, unless the session's table names
+/// another: `csrf = { field = "…" }`.
+pub const CSRF_FIELD: &str = "csrf_token";
+/// The header that [`CsrfHeader`](crate::csrf::CsrfHeader) and [`CsrfForm`](crate::csrf::CsrfForm) read, unless the session's
+/// table names another: `csrf = { header = "…" }`.
+pub const CSRF_HEADER: &str = "X-CSRF-Token";
 
 /// The form field by which Rocket tells another method than `POST`.
 const METHOD_FIELD: &str = "_method";
 
 /// Reads the `csrf` table of a session.
-pub(super) fn read(table: &mut Table<'_, '_>) -> Rules {
+pub(super) fn read(table: &mut Table<'_, '_>) -> CsrfConfig {
     let Some(mut table) = table.table("csrf") else {
-        return Rules { field: CSRF_FIELD.into(), header: CSRF_HEADER.into(), trusted: Vec::new() };
+        return CsrfConfig {
+            field: CSRF_FIELD.into(),
+            header: CSRF_HEADER.into(),
+            trusted: Vec::new(),
+        };
     };
-    let rules = Rules {
+    let rules = CsrfConfig {
         field: field(&mut table).into(),
         header: header(&mut table),
         trusted: trusted(&mut table),

@@ -11,6 +11,7 @@ mod keys;
 mod ktor;
 mod lifetimes;
 mod names;
+mod origin;
 mod protection;
 mod session;
 mod storage;
@@ -26,9 +27,11 @@ pub(crate) use crate::crypto::Protect;
 use crate::namespace::valid_session_name;
 use crate::table::{Context, Table};
 pub(crate) use crate::table::{Problem, Registered};
+pub use csrf::{CSRF_FIELD, CSRF_HEADER};
 use key_source::Root;
+pub(crate) use origin::{Authority, Origin};
 pub(crate) use types::{
-    Config, KeyReload, KtorConfig, KtorKeys, KtorTransform, Protection, SessionConfig,
+    Config, CsrfConfig, KeyReload, KtorConfig, KtorKeys, KtorTransform, Protection, SessionConfig,
     TransportConfig,
 };
 

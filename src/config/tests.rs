@@ -8,8 +8,8 @@ use std::time::Duration;
 use figment::Jail;
 
 use super::*;
+use super::{CSRF_FIELD, CSRF_HEADER, Origin};
 use crate::crypto::aead::Suite;
-use crate::csrf::{CSRF_FIELD, CSRF_HEADER, Origin};
 use crate::storage::StorageConfig;
 use crate::transport::{CookieConfig, SameSite};
 

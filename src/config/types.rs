@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::origin::Origin;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::KeyMaterial;
 use crate::crypto::mac::MacAlgorithm;
 use crate::crypto::{Protect, Secret};
-use crate::csrf::Rules;
 use crate::expiry::Timeouts;
 use crate::ktor::{CookieEncoding, Serializer};
 use crate::storage::{OwnerLimit, StorageConfig};
@@ -38,7 +39,7 @@ pub(crate) struct SessionConfig {
     /// Where ended client sessions are remembered.
     pub revocation: Option<StorageConfig>,
     pub protection: Protection,
-    pub csrf: Rules,
+    pub csrf: CsrfConfig,
     pub lifetime: Timeouts,
     /// Bytes of encoded payload.
     pub max_payload: usize,
@@ -135,4 +136,13 @@ pub(crate) struct KtorKeys {
 pub(crate) enum KtorTransform {
     Mac,
     Encrypt,
+}
+
+/// What a session's `csrf` table says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CsrfConfig {
+    pub field: Arc<str>,
+    pub header: String,
+    /// Origins beside the request's own host.
+    pub trusted: Vec<Origin>,
 }

@@ -11,11 +11,12 @@ use rocket::form::{DataField, Errors, Form, FromForm, Options, ValueField};
 use rocket::outcome::Outcome;
 use rocket::request::Request;
 
-use super::{CSRF_FIELD, CsrfGuardError, check, rules};
-use crate::SessionData;
+use super::CSRF_FIELD;
+use super::check::{CsrfGuardError, check, rules};
+use crate::data::SessionData;
 
-/// Bytes that are read of a part that should hold a token: more than one has.
-const LONGEST: usize = 64;
+/// Bytes that are read of a part that should hold a token: more than eight have.
+const LONGEST: usize = 512;
 
 /// A form that carries its session's CSRF token in the field
 /// [`CSRF_FIELD`](super::CSRF_FIELD), or else as the header

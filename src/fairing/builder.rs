@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use rocket::Request;
 
-use crate::SessionData;
 use crate::by_id::Identity;
 use crate::crypto::Random;
+use crate::data::SessionData;
 use crate::definition::Listener;
 use crate::event::SessionEvent;
 use crate::expiry::Clock;
-use crate::manager::Sessions;
+use crate::sessions::Sessions;
 use crate::storage::SessionStorage;
 use crate::table::Registered;
 use crate::transformer::SessionTransformer;

@@ -13,11 +13,12 @@ use super::format::format;
 use super::reload;
 use super::storages::Storages;
 use super::summary::summary;
+use crate::application::{Application, Defined, Pace, Report, Tracker};
 use crate::by_id::{ById, Identity, Server};
 use crate::by_value::{ByValue, Revocation};
 use crate::codec::Codec;
 use crate::config::{self, SessionConfig, TransportConfig};
-use crate::definition::{Core, Definition, Pace, Reload, Report, Tracker};
+use crate::definition::{Core, Definition};
 use crate::ktor::Serializer;
 use crate::namespace::Namespace;
 use crate::request::plan::Policy;
@@ -28,10 +29,10 @@ use crate::transport::{CookieTransport, HeaderTransport, LONGEST_COOKIE, Session
 const LEAST_IDENTITY: usize = 22;
 
 /// Everything the requests will need, or every problem found.
-pub(super) async fn core(
+pub(super) async fn launch(
     fairing: &SessionsFairing,
     figment: &Figment,
-) -> Result<Core, Vec<String>> {
+) -> Result<Application, Vec<String>> {
     let read = Instant::now();
     let config = config::read(figment, &fairing.registered())
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
@@ -40,7 +41,6 @@ pub(super) async fn core(
         debug: figment.profile() == "debug",
         storages: Storages::new(&fairing.storages),
         definitions: HashMap::new(),
-        reloads: Vec::new(),
         summary: Vec::new(),
     };
     launch.storages.warnings = config.warnings;
@@ -55,8 +55,7 @@ struct Launch<'a> {
     fairing: &'a SessionsFairing,
     debug: bool,
     storages: Storages<'a>,
-    definitions: HashMap<String, Arc<Definition>>,
-    reloads: Vec<Reload>,
+    definitions: HashMap<String, Arc<Defined>>,
     summary: Vec<String>,
 }
 
@@ -66,26 +65,24 @@ impl Launch<'_> {
         self.summary.extend(summary(&name, &config));
         let now = self.fairing.clock.now();
         let pace = config.protection.key_reload.as_ref().map(|keys| reload::pace(keys, read, now));
-        let Some(definition) = self.definition(&name, config, pace).await.map(Arc::new) else {
-            return;
-        };
-        let reload = |pace| Reload { definition: Arc::clone(&definition), pace };
-        self.reloads.extend(pace.map(reload));
-        self.definitions.insert(name, definition);
+        if let Some(definition) = self.definition(&name, config, pace).await {
+            self.definitions.insert(name, Arc::new(definition));
+        }
     }
 
-    fn finish(self) -> Result<Core, Vec<String>> {
-        let Self { fairing, storages, definitions, reloads, summary, .. } = self;
+    fn finish(self) -> Result<Application, Vec<String>> {
+        let Self { fairing, storages, definitions, summary, .. } = self;
         if !storages.problems.is_empty() {
             return Err(storages.problems);
         }
-        Ok(Core {
+        Ok(Application {
             definitions,
             storages: storages.to_purge(),
-            clock: fairing.clock.clone(),
-            random: fairing.random.clone(),
-            listeners: std::mem::take(&mut *fairing.listeners.lock()),
-            reloads,
+            core: Core {
+                clock: fairing.clock.clone(),
+                random: fairing.random.clone(),
+                listeners: std::mem::take(&mut *fairing.listeners.lock()),
+            },
             report: Report { warnings: storages.warnings, summary },
             awaited: AtomicUsize::new(0),
         })
@@ -96,29 +93,30 @@ impl Launch<'_> {
         &mut self,
         name: &str,
         config: SessionConfig,
-        pace: Option<Pace>,
-    ) -> Option<Definition> {
+        reload: Option<Pace>,
+    ) -> Option<Defined> {
         let format =
-            format(&config.app, name, &config).map(|format| reload::begin(format, pace)).map_err(
+            format(&config.app, name, &config).map(|format| reload::begin(format, reload)).map_err(
                 |problem| self.storages.problems.push(format!("`sessions.{name}`: {problem}")),
             );
         let namespace = Namespace { app: config.app.clone(), session: name.to_owned() };
         let tracker = self.tracker(name, &config, &namespace).await;
         let transport = self.transport(&config.transport)?;
-        let tracker = tracker.ok()?;
-        Some(Definition {
+        let (tracker, format) = (tracker.ok()?, format.ok()?);
+        let definition = Definition {
             size: transport.limit(&config.wire_name),
             transport,
             codec: self.codec(name, &config),
-            format: RwLock::new(Arc::new(format.ok()?)),
-            policy: policy(&config, &tracker),
-            tracker,
+            format: RwLock::new(Arc::new(format)),
+            writes: config.storage.is_some() || config.revocation.is_some(),
+            policy: policy(&config),
             wire_name: config.wire_name,
             storage_timeout: config.storage_timeout,
             csrf: Arc::new(config.csrf),
             namespace,
             claimed: OnceLock::new(),
-        })
+        };
+        Some(Defined { definition, tracker, reload })
     }
 
     fn transport(&self, config: &TransportConfig) -> Option<Arc<dyn SessionTransport>> {
@@ -181,7 +179,7 @@ impl Launch<'_> {
 }
 
 /// What a commit goes by.
-fn policy(config: &SessionConfig, tracker: &Tracker) -> Policy {
+fn policy(config: &SessionConfig) -> Policy {
     let absolute = config.lifetime.absolute;
     let (max_age, longest) = match &config.transport {
         TransportConfig::Cookie(cookie) => (cookie.max_age, Some(LONGEST_COOKIE)),
@@ -190,7 +188,7 @@ fn policy(config: &SessionConfig, tracker: &Tracker) -> Policy {
     let longest_expires_early = longest.is_some_and(|longest| longest < absolute);
     Policy {
         lifetime: config.lifetime,
-        by_value: matches!(tracker, Tracker::ByValue(_)),
+        by_value: config.storage.is_none(),
         token_expires_early: max_age.is_some_and(|age| age < absolute || longest_expires_early),
         longest_expires_early,
     }

@@ -16,7 +16,7 @@ use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::futures::future::BoxFuture;
 use rocket::{Build, Orbit, Request, Response, Rocket, error, info, warn};
 
-use crate::manager::Sessions;
+use crate::sessions::Sessions;
 pub use builder::SessionsFairing;
 use purge::purge;
 use respond::Turn;
@@ -33,8 +33,12 @@ impl Fairing for SessionsFairing {
             error!("`Sessions::fairing()` is attached twice; attach it once.");
             return Err(rocket);
         }
-        match launch::core(self, rocket.figment()).await {
-            Ok(core) => Ok(rocket.manage(Sessions::new(Arc::new(core))).attach(Last)),
+        match launch::launch(self, rocket.figment()).await {
+            Ok(application) => {
+                let application = Arc::new(application);
+                let sessions = Sessions::new(Arc::clone(&application));
+                Ok(rocket.manage(application).manage(sessions).attach(Last))
+            }
             Err(problems) => {
                 error!("The configuration of the sessions is wrong.");
                 for problem in problems {
@@ -47,15 +51,15 @@ impl Fairing for SessionsFairing {
 
     async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
         let Some(sessions) = rocket.state::<Sessions>() else { return };
-        let report = &sessions.core().report;
+        let report = &sessions.application().report;
         report.summary.iter().for_each(|line| info!("{line}"));
         report.warnings.iter().for_each(|warning| warn!("{warning}"));
         let source = reload::Source {
             figment: rocket.figment().clone(),
             registered: Arc::new(self.registered()),
         };
-        reload::start(&sessions.core().reloads, &source, &rocket.shutdown());
-        for storage in &sessions.core().storages {
+        reload::start(sessions.application(), &source, &rocket.shutdown());
+        for storage in &sessions.application().storages {
             rocket::tokio::spawn(purge(Arc::clone(storage), self.clock.clone(), rocket.shutdown()));
         }
     }

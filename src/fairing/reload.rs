@@ -3,8 +3,8 @@
 //! Nodes do not reload at the same moment. So a key that is new opens at once
 //! and seals only after two intervals, when every node can open what it seals.
 //! A node that starts cannot see which keys are new, only when their file was
-//! changed: until two intervals after that, the last key of the list seals, the
-//! oldest, which every node has.
+//! changed: until two intervals after that, each key of the list seals, and every
+//! node has one of them.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -13,14 +13,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use figment::Figment;
-use rocket::{Shutdown, error, info, warn};
+use rocket::{Shutdown, error, info};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::format::format;
+use crate::application::{Application, Defined, Pace};
 use crate::config::{self, KeyReload, Registered};
-use crate::definition::{Definition, Pace, Reload};
+use crate::definition::Definition;
 use crate::expiry::Timestamp;
-use crate::token::Format;
+use crate::token::{Format, Sealing};
 
 /// When the keys are read again, and when every node has those that were read.
 pub(super) fn pace(keys: &KeyReload, read: Instant, now: Timestamp) -> Pace {
@@ -64,7 +65,7 @@ fn changed(about: &Metadata) -> Option<Timestamp> {
     about.modified().ok().map(Timestamp::from).max(came)
 }
 
-/// The key that seals at launch.
+/// With the keys that seal at launch.
 pub(super) fn begin(format: Format, pace: Option<Pace>) -> Format {
     let Some(pace) = pace else { return format };
     let (keys, _) = format.key_ids();
@@ -80,7 +81,7 @@ pub(super) struct Source {
 }
 
 /// Reloads one definition's keys until shutdown.
-async fn watch(definition: Arc<Definition>, pace: Pace, source: Source, shutdown: Shutdown) {
+async fn watch(definition: Arc<Defined>, pace: Pace, source: Source, shutdown: Shutdown) {
     let (known, _) = definition.format().key_ids();
     let mut ready = all(&known, pace);
     let mut last_problem = String::new();
@@ -128,53 +129,47 @@ fn all(keys: &[[u8; 4]], pace: Pace) -> Ready {
     keys.iter().map(|key| (*key, pace.all_know)).collect()
 }
 
-/// The first key that may seal. Where none may yet, the oldest; of those that
-/// came together the last, as new keys stand in front.
-fn sealing(keys: &[[u8; 4]], ready: &Ready) -> usize {
+/// The first key that may seal. Where none may yet, those that came first.
+fn sealing(keys: &[[u8; 4]], ready: &Ready) -> Sealing {
     let now = Instant::now();
-    let may_seal = |key| ready.get(key).is_some_and(|from| *from <= now);
-    let oldest = || (0..keys.len()).rev().min_by_key(|n| ready.get(&keys[*n])).unwrap_or(0);
-    keys.iter().position(may_seal).unwrap_or_else(oldest)
+    let since: Vec<_> = keys.iter().map(|key| ready.get(key)).collect();
+    if let Some(first) = since.iter().position(|from| from.is_some_and(|from| *from <= now)) {
+        return Sealing::with(vec![first]);
+    }
+    let earliest = since.iter().min();
+    Sealing::with((0..keys.len()).filter(|n| since.get(*n) == earliest).collect())
 }
 
 fn take(definition: &Definition, fresh: Format, ready: &mut Ready, every: Duration) {
     let (keys, _) = fresh.key_ids();
-    let mut behind = keys.iter().skip_while(|key| !ready.contains_key(*key));
-    if behind.any(|key| !ready.contains_key(key)) {
-        warn!(
-            "Session `{}`: a new key stands behind an older one, and a node that starts now seals \
-             with the last; write a new key into the first line.",
-            definition.namespace.session
-        );
-    }
     ready.retain(|key, _| keys.contains(key));
     for key in &keys {
         ready.entry(*key).or_insert_with(|| Instant::now() + 2 * every);
     }
     let sealing = sealing(&keys, ready);
-    if definition.format().key_ids() == (keys, sealing) {
+    if definition.format().key_ids() == (keys, sealing.clone()) {
         return;
     }
     info!(
-        "Session `{}`: keys reloaded; number {} of the list seals.",
-        definition.namespace.session,
-        sealing + 1
+        "Session `{}`: keys reloaded; number {sealing} of the list seals.",
+        definition.namespace.session
     );
     *definition.format.write() = Arc::new(fresh.sealing_with(sealing));
 }
 
 /// Starts a task for each definition that asks for it.
-pub(super) fn start(reloads: &[Reload], source: &Source, shutdown: &Shutdown) {
-    for Reload { definition, pace } in reloads {
+pub(super) fn start(application: &Application, source: &Source, shutdown: &Shutdown) {
+    for definition in application.definitions.values() {
+        let Some(pace) = definition.reload else { continue };
         let (_, sealing) = definition.format().key_ids();
-        if sealing > 0 {
+        if !sealing.is_one() {
             info!(
-                "Session `{}`: number {} of its keys seals until every node has read those before it.",
-                definition.namespace.session,
-                sealing + 1
+                "Session `{}`: its keys have just changed; until every node has read them, number \
+                 {sealing} of the list seal.",
+                definition.namespace.session
             );
         }
-        let watch = watch(Arc::clone(definition), *pace, source.clone(), shutdown.clone());
+        let watch = watch(Arc::clone(definition), pace, source.clone(), shutdown.clone());
         rocket::tokio::spawn(watch);
     }
 }

@@ -13,9 +13,9 @@ use rocket::http::Status;
 use rocket::{Request, Response, error};
 
 use super::caching;
+use crate::application::Application;
 use crate::definition::{Core, Definition};
 use crate::error::{EncodeError, SessionError};
-use crate::manager::Sessions;
 use crate::request::delivery::Holds;
 use crate::request::entry::{Caching, Committable};
 use crate::request::{Budgets, Entries, RequestSessions, hooks};
@@ -42,9 +42,9 @@ pub(super) enum Turn {
 /// Whether this request has sessions that must be looked after. The answer costs
 /// next to nothing while no request has any.
 fn sessions_of<'r>(request: &'r Request<'_>) -> Option<(&'r Core, &'r RequestSessions)> {
-    let core = request.rocket().state::<Sessions>().map(Sessions::core)?;
-    let awaited = core.awaited.load(Ordering::SeqCst) > 0;
-    awaited.then(|| (&**core, RequestSessions::of(request)))
+    let application = request.rocket().state::<Arc<Application>>()?;
+    let awaited = application.awaited.load(Ordering::SeqCst) > 0;
+    awaited.then(|| (&application.core, RequestSessions::of(request)))
 }
 
 /// The response fairing's future. A request that has nothing to wait for gets one

@@ -6,7 +6,7 @@ use super::entry::Entry;
 use super::pending::{Base, Change};
 use super::replay::{is_replaying, replaying};
 use super::state::{Retired, State};
-use crate::SessionData;
+use crate::data::SessionData;
 
 impl<T: SessionData> Entry<T> {
     pub fn get(&self) -> Option<Arc<T>> {

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use rocket::{Request, Response};
 
 use super::delivery::Holds;
+use crate::application::Defined;
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 
@@ -15,10 +16,10 @@ use crate::error::SessionError;
 pub(super) async fn received<'r>(
     request: &'r Request<'_>,
     core: &Core,
-    definition: &Definition,
+    definition: &Defined,
     values: Vec<Cow<'r, str>>,
 ) -> Result<Vec<Cow<'r, str>>, SessionError> {
-    let minted = crate::testing::client::received(request, core, definition).await?;
+    let minted = super::minting::received(request, core, definition).await?;
     Ok(minted.map_or(values, |minted| vec![minted]))
 }
 
@@ -27,7 +28,7 @@ pub(super) async fn received<'r>(
 pub(super) async fn received<'r>(
     _: &'r Request<'_>,
     _: &Core,
-    _: &Definition,
+    _: &Defined,
     values: Vec<Cow<'r, str>>,
 ) -> Result<Vec<Cow<'r, str>>, SessionError> {
     Ok(values)
@@ -45,7 +46,7 @@ pub(crate) fn tell(
         Holds::Token { token, .. } => token.as_str(),
         Holds::Nothing => "",
     });
-    crate::testing::client::tell(request, response, definition, shown);
+    super::minting::tell(request, response, definition, shown);
 }
 
 #[cfg(not(feature = "testing"))]

@@ -15,7 +15,7 @@
 //! | `delivery` | what the client is to hold in the end |
 //! | `replay` | changes that are applied again |
 //! | `tracked` | a session as it was found, by value or by id |
-//! | `hooks` | where test helpers reach in |
+//! | `hooks`, `minting` | where the test helpers of applications reach in |
 
 mod calls;
 pub(crate) mod commit;
@@ -24,6 +24,8 @@ mod ended;
 pub(crate) mod entry;
 pub(crate) mod hooks;
 pub(crate) mod load;
+#[cfg(feature = "testing")]
+pub(crate) mod minting;
 mod outlook;
 mod pending;
 pub(crate) mod plan;
@@ -45,10 +47,9 @@ use parking_lot::{Mutex, MutexGuard};
 use rocket::Request;
 use tokio::sync::OnceCell;
 
-use crate::SessionData;
-use crate::definition::Core;
+use crate::application::Application;
+use crate::data::SessionData;
 use crate::error::SessionError;
-use crate::manager::Sessions;
 
 /// The sessions of one request.
 #[derive(Default)]
@@ -56,7 +57,7 @@ pub(crate) struct RequestSessions {
     pub entries: Arc<Entries>,
     shared: Shared,
     /// Set while the response fairings must look for this request's sessions.
-    awaited: Mutex<Option<Arc<Core>>>,
+    awaited: Mutex<Option<Arc<Application>>>,
     /// A guard has failed because a storage could not answer.
     unanswered: AtomicBool,
 }
@@ -110,12 +111,12 @@ impl RequestSessions {
         request.local_cache(Self::default)
     }
 
-    fn add(&self, core: &Arc<Core>, entry: Arc<dyn Committable>) {
+    fn add(&self, application: &Arc<Application>, entry: Arc<dyn Committable>) {
         self.entries.list.lock().push(entry);
         let mut awaited = self.awaited.lock();
         if awaited.is_none() {
-            core.awaited.fetch_add(1, Ordering::SeqCst);
-            *awaited = Some(Arc::clone(core));
+            application.awaited.fetch_add(1, Ordering::SeqCst);
+            *awaited = Some(Arc::clone(application));
         }
     }
 
@@ -157,8 +158,8 @@ impl RequestSessions {
     }
 
     fn not_awaited(&self) {
-        if let Some(core) = self.awaited.lock().take() {
-            core.awaited.fetch_sub(1, Ordering::SeqCst);
+        if let Some(application) = self.awaited.lock().take() {
+            application.awaited.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }
@@ -198,15 +199,14 @@ pub(crate) async fn session_of<T: SessionData>(
 }
 
 async fn load_entry<T: SessionData>(request: &Request<'_>) -> Result<Arc<Entry<T>>, SessionError> {
-    let Some(sessions) = request.rocket().state::<Sessions>() else {
+    let Some(application) = request.rocket().state::<Arc<Application>>() else {
         return Err(SessionError::Undefined("the `Sessions` fairing is not attached".into()));
     };
-    let core = sessions.core();
-    let definition = core.definition::<T>().map_err(SessionError::Undefined)?;
+    let definition = application.definition::<T>().map_err(SessionError::Undefined)?;
     let all = RequestSessions::of(request);
-    let (entry, failure) = Entry::load(request, core, definition, &all.shared).await;
+    let (entry, failure) = Entry::load(request, application, definition, &all.shared).await;
     let entry = Arc::new(entry);
     // A session that could not be loaded still makes the response private.
-    all.add(core, Arc::clone(&entry) as Arc<dyn Committable>);
+    all.add(application, Arc::clone(&entry) as Arc<dyn Committable>);
     failure.map_or(Ok(entry), Err)
 }

@@ -8,13 +8,13 @@ use super::entry::Entry;
 use super::plan::{Asked, Plan, Value, plan};
 use super::state::Planned;
 use super::tracked::Kind;
-use crate::csrf::CsrfToken;
-use crate::definition::Tracker;
+use crate::application::Tracker;
+use crate::by_id;
+use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::expiry::{OwnLifetime, Times};
 use crate::storage::{OwnerKey, StorageKey};
 use crate::token::SessionId;
-use crate::{SessionData, by_id};
 
 impl<T: SessionData> Entry<T> {
     /// What would be committed now.
@@ -71,19 +71,15 @@ impl<T: SessionData> Entry<T> {
         coming.map(|(id, _)| id)
     }
 
-    /// The session's CSRF token after the commit.
-    pub fn csrf_token(&self) -> Result<Option<CsrfToken<T>>, SessionError> {
-        let by_value = matches!(self.definition.tracker, Tracker::ByValue(_));
-        if by_value && self.definition.format().writes_ktor() {
-            let why = "Ktor's format has no id of a session that a CSRF token could hang on";
-            return Err(SessionError::Unsupported(why));
-        }
-        let format = self.definition.format();
-        let keys = format.csrf()?;
+    /// What CSRF tokens are made from after the commit: the session's name, and its
+    /// CSRF generation.
+    pub fn csrf_name(&self) -> Result<Option<([u8; 16], u32)>, SessionError> {
         let coming = self.coming_id()?.or_else(|| self.replaced_id());
-        let Some((id, rotations)) = coming else { return Ok(None) };
-        let name = if by_value { id.secret() } else { id.locator() };
-        CsrfToken::new(keys, &name, rotations, &self.core.random).map(Some)
+        let name = |id: SessionId| match self.definition.tracker {
+            Tracker::ByValue(_) => id.secret(),
+            Tracker::ById(_) => id.locator(),
+        };
+        Ok(coming.map(|(id, generation)| (name(id), generation)))
     }
 
     /// The id of the session that a login has replaced, for forms from before it.
@@ -145,7 +141,7 @@ impl<T: SessionData> Entry<T> {
             let after = unsettled.map_or(0, |place| place.secrets.rotations.wrapping_add(1));
             (id, least.max(after))
         });
-        let random = &self.core.random;
+        let random = &self.core().random;
         let (id, rotations) = match (renewed, &self.identity) {
             (Some((id, rotations)), _) => (id.renewed(random)?, rotations),
             (None, Some(identity)) => (identity.clone()?, 0),

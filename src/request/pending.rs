@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::plan::Asked;
-use crate::SessionData;
+use crate::data::SessionData;
 use crate::expiry::OwnLifetime;
 
 /// The application's closure, to be called again when the commit meets a

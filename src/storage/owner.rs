@@ -110,7 +110,7 @@ impl OwnerPage {
     /// The first error of `find`.
     ///
     /// ```
-    /// use rocket_typed_sessions::StorageError;
+    /// use rocket_typed_sessions::storage::StorageError;
     /// use rocket_typed_sessions::storage::{OwnerKey, OwnerPage, Record, StorageKey, Timestamp};
     /// use std::collections::HashMap;
     ///

@@ -47,7 +47,8 @@ pub trait SimpleStorage: Send + Sync + 'static {
 /// use rocket::async_trait;
 /// use rocket::tokio::sync::Mutex;
 /// use rocket_typed_sessions::storage::{LastWriteWins, SimpleStorage, Timestamp};
-/// use rocket_typed_sessions::{Sessions, StorageError};
+/// use rocket_typed_sessions::storage::StorageError;
+/// use rocket_typed_sessions::Sessions;
 /// use std::collections::HashMap;
 ///
 /// #[derive(Default)]

@@ -2,9 +2,15 @@
 
 use super::key::{SIGNATURE_SUITE, suite_name};
 use super::kind::Kind;
+use super::list::Sealing;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::{Binding, KeyMaterial, Purpose, Roots};
 use crate::crypto::mac::{Mac, MacAlgorithm};
+use crate::error::SessionError;
+
+/// What to do where a session needs a CSRF token and has no key for it.
+pub(crate) const NO_CSRF_KEY: &str = "a CSRF token needs a key of the server, and this session has none; \
+     write `secret = \"…\"` into its table (`openssl rand -base64 32` makes one)";
 
 /// The kind that stands for sessions in Ktor's format.
 const KTOR: u8 = 0;
@@ -13,8 +19,8 @@ const KTOR: u8 = 0;
 #[derive(Default)]
 pub(crate) struct CsrfKeys {
     keys: Vec<Key>,
-    /// The key that makes tokens; all verify them.
-    making: usize,
+    /// The keys that make tokens; all verify them.
+    making: Sealing,
 }
 
 struct Key {
@@ -53,32 +59,44 @@ impl CsrfKeys {
             let mac = Mac::new(MacAlgorithm::HmacSha256, &derive(Purpose::Csrf, 32)?)?;
             Some(Key { id: *derive(Purpose::Kid, 4)?.first_chunk()?, mac })
         };
-        Some(Self { keys: materials.iter().map(key).collect::<Option<_>>()?, making: 0 })
+        Some(Self {
+            keys: materials.iter().map(key).collect::<Option<_>>()?,
+            making: Sealing::default(),
+        })
     }
 
-    /// Makes tokens with another key than the first.
+    /// Makes tokens with other keys than the first.
     #[must_use]
-    pub fn making_with(self, making: usize) -> Self {
-        Self { making: making.min(self.keys.len().saturating_sub(1)), ..self }
+    pub fn making_with(self, making: Sealing) -> Self {
+        Self { making: making.within(self.keys.len()), ..self }
     }
 
-    /// The ids of the keys, and the position of the one that makes tokens.
-    pub fn key_ids(&self) -> (Vec<[u8; 4]>, usize) {
-        (self.keys.iter().map(|key| key.id).collect(), self.making)
+    /// The ids of the keys, and which of them make tokens.
+    pub fn key_ids(&self) -> (Vec<[u8; 4]>, Sealing) {
+        (self.keys.iter().map(|key| key.id).collect(), self.making.clone())
     }
 
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// What a session's tokens hold: made under the first of these, good under each.
+    /// What a session's tokens may hold, under each key.
     pub fn tags(&self, name: &[u8; 16], generation: u32) -> Vec<[u8; Self::TAG]> {
         let tag = |key: &Key| {
             let whole = key.mac.tag(&[name, &generation.to_be_bytes()]);
             whole.first_chunk().copied()
         };
-        let (before, from) = self.keys.split_at(self.making);
-        from.iter().chain(before).filter_map(tag).collect()
+        self.keys.iter().filter_map(tag).collect()
+    }
+
+    /// A session's token, from what `mask` makes of one of its tags.
+    pub fn token<'t>(
+        &'t self,
+        tags: &'t [[u8; Self::TAG]],
+        mask: impl Fn(&'t [u8; Self::TAG]) -> Result<String, SessionError>,
+    ) -> Result<String, SessionError> {
+        let no_key = || SessionError::Unsupported(NO_CSRF_KEY);
+        self.making.tokens(tags, usize::MAX, |tag| mask(tag.ok_or_else(no_key)?))
     }
 }
 
@@ -163,25 +181,21 @@ mod tests {
     }
 
     #[test]
-    fn the_key_that_seals_makes_tags_and_every_key_has_one() {
+    fn every_key_has_a_tag_and_those_that_seal_make_the_token() {
         let vector = vectors().remove(0);
-        let material = |byte| KeyMaterial::Secret(Secret::new(vec![byte; 32]));
-        let of = |bytes: &[u8], making| {
-            let materials: Vec<_> = bytes.iter().map(|byte| material(*byte)).collect();
-            vector.keys(&materials).making_with(making).tags(&[7; 16], 1)
+        let material = |byte: &u8| KeyMaterial::Secret(Secret::new(vec![*byte; 32]));
+        let keys = |bytes: &[u8]| vector.keys(&bytes.iter().map(material).collect::<Vec<_>>());
+        let tags = |bytes: &[u8]| keys(bytes).tags(&[7; 16], 1);
+        let [one, two, three] = [1, 2, 3].map(|byte| tags(&[byte])[0]);
+        assert_eq!(tags(&[1, 2, 3]), [one, two, three]);
+        assert!(tags(&[]).is_empty() && keys(&[]).is_empty());
+        let token = |making: &[usize]| {
+            let keys = keys(&[1, 2, 3]).making_with(Sealing::with(making.to_vec()));
+            keys.token(&[one, two, three], |tag| Ok(hex::encode(tag))).unwrap()
         };
-        let [one, two, three] = [1, 2, 3].map(|byte| of(&[byte], 0)[0]);
-        assert_eq!(of(&[1, 2, 3], 0), [one, two, three]);
-        assert_eq!(of(&[1, 2, 3], 1)[0], two);
-        assert_eq!(of(&[1, 2, 3], 2)[0], three);
-        assert_eq!(of(&[1, 2, 3], 9)[0], three);
-        for making in 0..3 {
-            let mut tags = of(&[1, 2, 3], making);
-            tags.sort_unstable();
-            let mut all = [one, two, three];
-            all.sort_unstable();
-            assert_eq!(tags, all);
-        }
-        assert!(of(&[], 0).is_empty() && vector.keys(&[]).is_empty());
+        let [one, two, three] = [one, two, three].map(|tag| hex::encode(&tag));
+        assert_eq!([token(&[0]), token(&[1]), token(&[2])], [&*one, &*two, &*three]);
+        assert_eq!(token(&[0, 2]), format!("{one}.{three}"));
+        assert!(keys(&[]).token(&[], |_| Ok(String::new())).is_err());
     }
 }

@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Claims, CsrfKeys, Opened, Sealer, SessionId};
+use super::csrf::NO_CSRF_KEY;
+use super::{Claims, CsrfKeys, Opened, Sealer, Sealing, SessionId};
 use crate::crypto::Random;
 use crate::error::{EncodeError, SessionError};
 use crate::expiry::{Times, Timestamp};
@@ -15,10 +16,6 @@ pub(crate) struct Format {
     ktor: Option<Ktor>,
     csrf: CsrfKeys,
 }
-
-/// What to do where a session needs a CSRF token and has no key for it.
-pub(crate) const NO_CSRF_KEY: &str = "a CSRF token needs a key of the server, and this session has none; \
-     write `secret = \"…\"` into its table (`openssl rand -base64 32` makes one)";
 
 /// An opened token of either format.
 pub(crate) struct Read<T> {
@@ -62,15 +59,15 @@ impl Format {
 
     /// The native keys, for their reload. Where nothing is sealed, they are those of
     /// CSRF tokens alone.
-    pub fn key_ids(&self) -> (Vec<[u8; 4]>, usize) {
+    pub fn key_ids(&self) -> (Vec<[u8; 4]>, Sealing) {
         let sealer = self.native.as_ref().filter(|native| native.is_protected());
         sealer.map_or_else(|| self.csrf.key_ids(), Sealer::key_ids)
     }
 
-    /// Seals with another key than the first.
+    /// Seals with other keys than the first.
     #[must_use]
-    pub fn sealing_with(self, sealing: usize) -> Self {
-        let native = self.native.map(|native| native.sealing_with(sealing));
+    pub fn sealing_with(self, sealing: Sealing) -> Self {
+        let native = self.native.map(|native| native.sealing_with(sealing.clone()));
         Self { native, csrf: self.csrf.making_with(sealing), ..self }
     }
 
@@ -91,19 +88,22 @@ impl Format {
         }
     }
 
+    /// A token for a payload. It is longer than it must be only where `room`
+    /// characters are enough.
     pub fn seal_payload(
         &self,
         claims: &Claims,
         payload: &[u8],
+        room: usize,
         random: &Random,
     ) -> Result<String, SessionError> {
         match &self.native {
-            Some(native) => native.seal_payload(claims, payload, random),
+            Some(native) => native.seal_payload(claims, payload, room, random),
             None => self.seal_text(text(payload)?, random),
         }
     }
 
-    /// Characters of the token for a payload.
+    /// Characters of the shortest token for a payload.
     pub fn payload_token_len(&self, payload: &[u8]) -> Result<usize, SessionError> {
         match (&self.native, &self.ktor) {
             (Some(native), _) => Ok(native.payload_token_len(payload.len())),
@@ -119,10 +119,10 @@ impl Format {
         token: &str,
         limit: usize,
         now: Timestamp,
-        admits: impl FnOnce(&Times) -> bool,
+        mut admits: impl FnMut(&Times) -> bool,
     ) -> Option<Read<(Claims, Vec<u8>)>> {
         if let Some(native) = &self.native
-            && let Some(opened) = native.open_payload(token, limit, admits)
+            && let Some(opened) = native.open_payload(token, limit, &mut admits)
         {
             return Some(opened.into());
         }
@@ -135,7 +135,7 @@ impl Format {
 
     pub fn seal_id(&self, id: &SessionId, random: &Random) -> Result<String, SessionError> {
         match &self.native {
-            Some(native) => Ok(native.seal_id(id)),
+            Some(native) => native.seal_id(id),
             None => self.seal_text(&id.to_text(), random),
         }
     }

@@ -10,15 +10,17 @@ mod format;
 mod id;
 mod key;
 mod kind;
+mod list;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-pub(crate) use csrf::CsrfKeys;
-pub(crate) use format::{Format, NO_CSRF_KEY, Read};
+pub(crate) use csrf::{CsrfKeys, NO_CSRF_KEY};
+pub(crate) use format::{Format, Read};
 pub use id::{InvalidSessionId, SessionId};
 use key::{Key, Lock};
 pub(crate) use kind::Kind;
+pub(crate) use list::{Sealing, parts};
 
 use crate::crypto::Random;
 use crate::crypto::aead::Suite;
@@ -61,8 +63,8 @@ pub(crate) struct Opened<T> {
 /// Seals and opens one session's tokens with its prepared list of keys.
 pub(crate) struct Sealer {
     keys: Vec<Key>,
-    /// The key that seals; all open.
-    sealing: usize,
+    /// The keys that seal; all open.
+    sealing: Sealing,
     kind: Kind,
 }
 
@@ -91,22 +93,18 @@ impl Sealer {
                 ));
             }
         }
-        Ok(Self { keys, sealing: 0, kind })
+        Ok(Self { keys, sealing: Sealing::default(), kind })
     }
 
-    /// Seals with another key than the first.
+    /// Seals with other keys than the first.
     #[must_use]
-    pub fn sealing_with(self, sealing: usize) -> Self {
-        Self { sealing: sealing.min(self.keys.len().saturating_sub(1)), ..self }
+    pub fn sealing_with(self, sealing: Sealing) -> Self {
+        Self { sealing: sealing.within(self.keys.len()), ..self }
     }
 
-    /// The ids of the keys, and the position of the one that seals.
-    pub fn key_ids(&self) -> (Vec<[u8; 4]>, usize) {
-        (self.keys.iter().map(|key| key.id).collect(), self.sealing)
-    }
-
-    fn key(&self) -> Option<&Key> {
-        self.keys.get(self.sealing)
+    /// The ids of the keys, and which of them seal.
+    pub fn key_ids(&self) -> (Vec<[u8; 4]>, Sealing) {
+        (self.keys.iter().map(|key| key.id).collect(), self.sealing.clone())
     }
 
     /// Whether tokens carry a signature or are encrypted.
@@ -114,16 +112,30 @@ impl Sealer {
         !self.keys.is_empty()
     }
 
-    /// A token that carries the payload itself.
+    /// A token that carries the payload itself; of several keys that seal one for
+    /// each, if so many characters have room for them.
     pub fn seal_payload(
         &self,
         claims: &Claims,
         payload: &[u8],
+        room: usize,
         random: &Random,
     ) -> Result<String, SessionError> {
-        let mut token = self.begin(PAYLOAD_HEADER + payload.len() + 64);
+        let fitting = room.saturating_add(1) / (self.payload_token_len(payload.len()) + 1);
+        let seal = |key| self.seal_payload_with(key, claims, payload, random);
+        self.sealing.tokens(&self.keys, fitting, seal)
+    }
+
+    fn seal_payload_with(
+        &self,
+        key: Option<&Key>,
+        claims: &Claims,
+        payload: &[u8],
+        random: &Random,
+    ) -> Result<String, SessionError> {
+        let mut token = self.begin(key, PAYLOAD_HEADER + payload.len() + 64);
         claims.write(&mut token);
-        match self.key().map(|key| &key.lock) {
+        match key.map(|key| &key.lock) {
             Some(Lock::Encrypt(key)) => key.seal(&mut token, &random.bytes()?, payload),
             Some(Lock::Sign(mac)) => sign(&mut token, payload, mac),
             None => token.extend_from_slice(payload),
@@ -131,9 +143,9 @@ impl Sealer {
         Ok(URL_SAFE_NO_PAD.encode(token))
     }
 
-    /// Characters of a token for a payload of so many bytes.
+    /// Characters of one token for a payload of so many bytes.
     pub fn payload_token_len(&self, payload: usize) -> usize {
-        let bytes = match self.key().map(|key| &key.lock) {
+        let bytes = match self.keys.first().map(|key| &key.lock) {
             Some(Lock::Encrypt(key)) => key.sealed_len(payload),
             Some(Lock::Sign(_)) => payload + SIGNATURE,
             None => payload,
@@ -146,9 +158,18 @@ impl Sealer {
         &self,
         token: &str,
         limit: usize,
+        mut admits: impl FnMut(&Times) -> bool,
+    ) -> Option<Opened<(Claims, Vec<u8>)>> {
+        let text = Some(token).filter(|token| token.len() <= limit)?;
+        self.open(text, |token| self.open_one_payload(token, &mut admits))
+    }
+
+    fn open_one_payload(
+        &self,
+        token: &str,
         admits: impl FnOnce(&Times) -> bool,
     ) -> Option<Opened<(Claims, Vec<u8>)>> {
-        let token = decode(token, limit)?;
+        let token = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (key, stale_key) = self.key_for(&token, false)?;
         let end = match key {
             Some(Lock::Encrypt(key)) => {
@@ -168,10 +189,14 @@ impl Sealer {
         Some(Opened { content: (claims, payload), stale_key })
     }
 
-    /// A token that carries an id only.
-    pub fn seal_id(&self, id: &SessionId) -> String {
-        let mut token = self.begin(HEADER + ID_LEN + SIGNATURE);
-        match self.key().map(|key| &key.lock) {
+    /// A token that carries an id only; of several keys that seal one for each.
+    pub fn seal_id(&self, id: &SessionId) -> Result<String, SessionError> {
+        self.sealing.tokens(&self.keys, usize::MAX, |key| Ok(self.seal_id_with(key, id)))
+    }
+
+    fn seal_id_with(&self, key: Option<&Key>, id: &SessionId) -> String {
+        let mut token = self.begin(key, HEADER + ID_LEN + SIGNATURE);
+        match key.map(|key| &key.lock) {
             Some(Lock::Sign(mac)) => sign(&mut token, &id.to_bytes(), mac),
             _ => token.extend_from_slice(&id.to_bytes()),
         }
@@ -180,8 +205,12 @@ impl Sealer {
 
     /// The id in a token; no storage is asked for a forged one (checklist S36).
     pub fn open_id(&self, token: &str) -> Option<Opened<SessionId>> {
+        self.open(token, |token| self.open_one_id(token))
+    }
+
+    fn open_one_id(&self, token: &str) -> Option<Opened<SessionId>> {
         const LONGEST: usize = (HEADER + ID_LEN + SIGNATURE).div_ceil(3) * 4;
-        let token = decode(token, LONGEST)?;
+        let token = (token.len() <= LONGEST).then(|| URL_SAFE_NO_PAD.decode(token).ok())??;
         let (key, stale_key) = self.key_for(&token, true)?;
         let end = match key {
             Some(Lock::Sign(mac)) => verify(&token, mac)?,
@@ -192,11 +221,24 @@ impl Sealer {
         Some(Opened { content: SessionId::from_bytes(id), stale_key })
     }
 
+    /// Opens a token, or the first of several that opens.
+    fn open<T>(
+        &self,
+        text: &str,
+        mut open_one: impl FnMut(&str) -> Option<Opened<T>>,
+    ) -> Option<Opened<T>> {
+        open_one(text).or_else(|| {
+            let text = Some(text).filter(|_| self.is_protected())?;
+            let opened = parts(text).find_map(&mut open_one)?;
+            Some(Opened { stale_key: self.sealing.is_one(), ..opened })
+        })
+    }
+
     /// The beginning of a token that will take about so many bytes.
-    fn begin(&self, capacity: usize) -> Vec<u8> {
+    fn begin(&self, key: Option<&Key>, capacity: usize) -> Vec<u8> {
         let mut token = Vec::with_capacity(capacity);
         token.extend_from_slice(&[VERSION, self.kind as u8]);
-        token.extend_from_slice(&self.key().map_or(NO_KEY, |key| key.id));
+        token.extend_from_slice(&key.map_or(NO_KEY, |key| key.id));
         token
     }
 
@@ -211,7 +253,7 @@ impl Sealer {
             return (header[2..] == NO_KEY).then_some((None, false));
         }
         let position = self.keys.iter().position(|key| header[2..] == key.id)?;
-        Some((Some(&self.keys[position].lock), position > self.sealing))
+        Some((Some(&self.keys[position].lock), position > self.sealing.last()))
     }
 }
 
@@ -253,11 +295,6 @@ impl Claims {
             generation: u32::from_be_bytes(at(header, 70)?),
         })
     }
-}
-
-/// Canonical base64url without padding, no longer than `limit` characters.
-fn decode(token: &str, limit: usize) -> Option<Vec<u8>> {
-    (token.len() <= limit).then(|| URL_SAFE_NO_PAD.decode(token).ok())?
 }
 
 /// Appends the content, and the signature of everything before it.

@@ -39,7 +39,7 @@ fn claims() -> Claims {
 }
 
 fn seal(sealer: &Sealer, payload: &[u8]) -> String {
-    sealer.seal_payload(&claims(), payload, &Random::System).unwrap()
+    sealer.seal_payload(&claims(), payload, LIMIT, &Random::System).unwrap()
 }
 
 fn open(sealer: &Sealer, token: &str) -> Option<(Claims, Vec<u8>)> {
@@ -71,11 +71,11 @@ fn every_kind_and_suite_round_trips() {
         }
     }
     let signed = id_sealer(Protect::Sign, &[secret(1)]);
-    let token = signed.seal_id(&id());
+    let token = signed.seal_id(&id()).unwrap();
     assert_eq!(token.len(), 94);
     assert_eq!(signed.open_id(&token).unwrap().content, id());
     let plain = id_sealer(Protect::None, &[]);
-    assert_eq!(plain.open_id(&plain.seal_id(&id())).unwrap().content, id());
+    assert_eq!(plain.open_id(&plain.seal_id(&id()).unwrap()).unwrap().content, id());
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn s23_any_flipped_bit_any_cut_and_any_addition_is_refused() {
     let payloads = [Protect::Encrypt, Protect::Sign].map(|protect| sealer(protect, &[secret(1)]));
     let ids = id_sealer(Protect::Sign, &[secret(1)]);
     let sealed = payloads.map(|sealer| (seal(&sealer, b"payload"), sealer)).into_iter();
-    for (token, sealer) in sealed.chain([(ids.seal_id(&id()), ids)]) {
+    for (token, sealer) in sealed.chain([(ids.seal_id(&id()).unwrap(), ids)]) {
         let opens = |token: &str| open(&sealer, token).is_some() || sealer.open_id(token).is_some();
         assert!(opens(&token));
         let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
@@ -102,9 +102,10 @@ fn s23_any_flipped_bit_any_cut_and_any_addition_is_refused() {
 #[test]
 fn an_unprotected_token_is_read_strictly_and_never_panics() {
     let (payloads, ids) = (sealer(Protect::None, &[]), id_sealer(Protect::None, &[]));
-    for (token, sealer, fixed) in
-        [(seal(&payloads, b"x"), &payloads, PAYLOAD_HEADER), (ids.seal_id(&id()), &ids, HEADER)]
-    {
+    for (token, sealer, fixed) in [
+        (seal(&payloads, b"x"), &payloads, PAYLOAD_HEADER),
+        (ids.seal_id(&id()).unwrap(), &ids, HEADER),
+    ] {
         let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
         let opens = |bytes: &[u8]| {
             let token = URL_SAFE_NO_PAD.encode(bytes);
@@ -130,9 +131,9 @@ fn an_unprotected_token_is_read_strictly_and_never_panics() {
 fn the_mac_of_an_id_token_covers_every_byte_before_the_tag_in_one_block() {
     const BLOCK: usize = 64;
     let ids = id_sealer(Protect::Sign, &[secret(1)]);
-    let token = URL_SAFE_NO_PAD.decode(ids.seal_id(&id())).unwrap();
+    let token = URL_SAFE_NO_PAD.decode(ids.seal_id(&id()).unwrap()).unwrap();
     let (content, tag) = token.split_at(token.len() - SIGNATURE);
-    let Some(Lock::Sign(mac)) = ids.key().map(|key| &key.lock) else { panic!("signed") };
+    let Some(Lock::Sign(mac)) = ids.keys.first().map(|key| &key.lock) else { panic!("signed") };
     assert_eq!(mac.tag(&[content]), tag);
     // A byte 0x80 and the length in bits end the hash's last block.
     assert!(content.len() + 1 + 8 <= BLOCK, "{} bytes", content.len());
@@ -159,8 +160,11 @@ fn s17_s28_s29_a_token_is_bound_to_app_session_transport_and_kind() {
         |kind: Kind, app, session, transport| sealer_for(app, session, transport, kind, &keys);
     for kind in kinds {
         let sealer = make(kind, "ab", "c", Cookie);
-        let token =
-            if kind == Kind::SignedId { sealer.seal_id(&id()) } else { seal(&sealer, b"x") };
+        let token = if kind == Kind::SignedId {
+            sealer.seal_id(&id()).unwrap()
+        } else {
+            seal(&sealer, b"x")
+        };
         let opens =
             |sealer: &Sealer| open(sealer, &token).is_some() || sealer.open_id(&token).is_some();
         assert!(opens(&sealer));
@@ -181,8 +185,10 @@ fn s17_s28_s29_a_token_is_bound_to_app_session_transport_and_kind() {
             assert!(!opens(&sealer_for("ab", "c", Cookie, plain, &[])), "{kind:?} as {plain:?}");
         }
     }
-    let (payload, id) =
-        (seal(&sealer(Protect::None, &[]), b"x"), id_sealer(Protect::None, &[]).seal_id(&id()));
+    let (payload, id) = (
+        seal(&sealer(Protect::None, &[]), b"x"),
+        id_sealer(Protect::None, &[]).seal_id(&id()).unwrap(),
+    );
     for kind in kinds {
         let sealer = make(kind, "app", "user_session", Cookie);
         assert!(open(&sealer, &payload).is_none() && sealer.open_id(&id).is_none(), "{kind:?}");
@@ -196,7 +202,8 @@ fn a_kind_that_is_written_into_the_token_of_another_does_not_make_it_that_kinds(
         sealer(Protect::Sign, &[secret(1)]),
         id_sealer(Protect::Sign, &[secret(1)]),
     ];
-    let tokens = [seal(&sealers[0], b"x"), seal(&sealers[1], b"x"), sealers[2].seal_id(&id())];
+    let tokens =
+        [seal(&sealers[0], b"x"), seal(&sealers[1], b"x"), sealers[2].seal_id(&id()).unwrap()];
     for token in tokens {
         let bytes = URL_SAFE_NO_PAD.decode(token).unwrap();
         for sealer in sealers.iter().filter(|sealer| sealer.kind as u8 != bytes[1]) {
@@ -213,7 +220,7 @@ fn a_kind_that_is_written_into_the_token_of_another_does_not_make_it_that_kinds(
 #[test]
 fn s30_s31_other_versions_encodings_and_plain_payloads_are_refused() {
     let sealer = id_sealer(Protect::Sign, &[secret(1)]);
-    let token = sealer.seal_id(&id());
+    let token = sealer.seal_id(&id()).unwrap();
     let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
     for version in [0, 1, 3, 255] {
         let mut other = bytes.clone();
@@ -258,6 +265,63 @@ fn s32_the_first_key_seals_and_all_open() {
     assert!(twice.is_err());
 }
 
+/// Sealed as by a node that cannot know which of the keys every node has.
+#[test]
+fn s32_several_keys_seal_so_that_each_opens_alone() {
+    for protect in [Protect::Encrypt, Protect::Sign] {
+        let list = [1, 2, 3].map(secret);
+        let seals = |sealing: &[usize]| {
+            let sealing = Sealing::with(sealing.to_vec());
+            let (sealer, ids) = (sealer(protect, &list), id_sealer(protect, &list));
+            (sealer.sealing_with(sealing.clone()), ids.sealing_with(sealing))
+        };
+        let (each, each_id) = seals(&[0, 2]);
+        let (token, id_token) = (seal(&each, b"x"), each_id.seal_id(&id()).unwrap());
+        for (n, expected) in [(1, true), (2, false), (3, true), (4, false)] {
+            let (one, one_id) = (sealer(protect, &[secret(n)]), id_sealer(protect, &[secret(n)]));
+            assert_eq!(open(&one, &token), expected.then(|| (claims(), b"x".to_vec())), "{n}");
+            let opened = one_id.open_id(&id_token);
+            assert_eq!(opened.map(|opened| opened.content), expected.then(id), "{n}");
+            let opened = one.open_payload(&token, LIMIT, |_| true);
+            assert!(opened.is_none_or(|opened| opened.stale_key), "a node that knows seals again");
+        }
+        assert!(!each.open_payload(&token, LIMIT, |_| true).unwrap().stale_key);
+        assert!(!each_id.open_id(&id_token).unwrap().stale_key);
+        // Every part is opened as if it came alone, and nothing else than that.
+        let parts: Vec<_> = token.split('.').collect();
+        assert_eq!(parts.len(), 2);
+        for part in &parts {
+            assert!(open(&each, part).is_some());
+            assert!(
+                open(&each, &format!("{part}.")).is_some()
+                    && open(&each, &format!(".{part}")).is_some()
+            );
+        }
+        for foreign in ["", ".", "..", "a.b", &"A".repeat(LIMIT), &".".repeat(LIMIT)] {
+            assert!(open(&each, foreign).is_none() && each_id.open_id(foreign).is_none());
+        }
+        let [seven, eight] = [7, 8].map(|dots| format!("{}{}", ".".repeat(dots), parts[1]));
+        assert!(open(&each, &seven).is_some() && open(&each, &eight).is_none(), "at most eight");
+        assert!(each.open_payload(&token, token.len() - 1, |_| true).is_none());
+
+        // Where there is no room for all, the last, which is the oldest by the rule.
+        let fits = |room| each.seal_payload(&claims(), b"x", room, &Random::System).unwrap();
+        assert_eq!(fits(token.len()).len(), token.len());
+        let alone = fits(token.len() - 1);
+        assert!(open(&sealer(protect, &[secret(3)]), &alone).is_some() && !alone.contains('.'));
+        let many = sealer(protect, &[9, 8, 7, 6, 5, 4, 3, 2, 1].map(secret));
+        let many = many.sealing_with(Sealing::with((0..9).collect()));
+        assert!(open(&sealer(protect, &[secret(1)]), &seal(&many, b"x")).is_some());
+    }
+    let none_of_them = Sealing::with(vec![1, 7]);
+    let one = sealer(Protect::Encrypt, &[secret(1)]).sealing_with(none_of_them);
+    assert!(open(&one, &seal(&one, b"x")).is_some(), "nothing goes out in clear");
+    let (plain, plain_id) = (sealer(Protect::None, &[]), id_sealer(Protect::None, &[]));
+    let (token, id_token) = (seal(&plain, b"x"), plain_id.seal_id(&id()).unwrap());
+    assert!(open(&plain, &format!("{token}.{token}")).is_none());
+    assert!(plain_id.open_id(&format!("{id_token}.{id_token}")).is_none());
+}
+
 #[test]
 fn s26_every_seal_has_its_own_iv_and_s33_lengths_do_not_compress() {
     let sealer = sealer(Protect::Encrypt, &[secret(1)]);
@@ -272,7 +336,7 @@ fn s26_every_seal_has_its_own_iv_and_s33_lengths_do_not_compress() {
 fn s2_a_broken_random_generator_seals_nothing() {
     let sealer = sealer(Protect::Encrypt, &[secret(1)]);
     assert!(matches!(
-        sealer.seal_payload(&claims(), b"x", &Random::Broken),
+        sealer.seal_payload(&claims(), b"x", LIMIT, &Random::Broken),
         Err(SessionError::Random)
     ));
     assert!(SessionId::random(&Random::Broken).is_err());
@@ -393,13 +457,13 @@ fn s27_s28_tokens_of_an_independent_implementation_open_and_are_made_byte_for_by
         let sealer = vector.sealer();
         let Some(given) = &vector.payload else {
             let id = SessionId::from_bytes(&std::array::from_fn(|i| u8::try_from(i).unwrap()));
-            assert_eq!(sealer.seal_id(&id), vector.token);
+            assert_eq!(sealer.seal_id(&id).unwrap(), vector.token);
             assert!(sealer.open_id(&vector.token).unwrap().content == id);
             continue;
         };
         let (claims, payload) = (given.claims(), hex::decode(&given.payload).unwrap());
         let iv = Random::Scripted(std::sync::Arc::new(parking_lot::Mutex::new(vec![0x2a])));
-        assert_eq!(sealer.seal_payload(&claims, &payload, &iv).unwrap(), vector.token);
+        assert_eq!(sealer.seal_payload(&claims, &payload, LIMIT, &iv).unwrap(), vector.token);
         assert_eq!(open(&sealer, &vector.token), Some((claims, payload)));
     }
     // None opens under another's definition.

@@ -37,7 +37,7 @@ pub struct Outgoing<'a> {
 /// ```
 /// use std::borrow::Cow;
 /// use rocket::{Request, Response};
-/// use rocket_typed_sessions::{Outgoing, SessionTransport};
+/// use rocket_typed_sessions::transport::{Outgoing, SessionTransport};
 ///
 /// /// `Authorization: Bearer …`, answered in a header named as configured.
 /// struct Bearer;
@@ -90,4 +90,11 @@ pub struct SizeLimit {
     pub bytes: usize,
     /// Bytes taken by name and attributes.
     pub overhead: usize,
+}
+
+impl SizeLimit {
+    /// Bytes for a token.
+    pub(crate) fn room(self) -> usize {
+        self.bytes.saturating_sub(self.overhead)
+    }
 }

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use rocket_typed_sessions::StorageError;
+use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{
     Cached, Directory, LastWriteWins, Memory, SessionStorage, SimpleStorage, Timestamp,
 };

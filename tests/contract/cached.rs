@@ -5,12 +5,13 @@ use std::time::Duration;
 use rocket::futures::stream::{self, BoxStream};
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
+use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{
     Cached, Change, Create, Invalidate, Memory, OwnerGuard, OwnerIndex, OwnerKey, OwnerLimit,
     OwnerLimitPolicy, Predecessor, Record, SessionStorage, StorageKey, Succeed, Successor,
     Timestamp, Touch, Update, Version,
 };
-use rocket_typed_sessions::{SessionError, Sessions, StorageError};
+use rocket_typed_sessions::{SessionError, Sessions};
 use tokio::sync::broadcast::{Sender, channel};
 
 use crate::support::*;

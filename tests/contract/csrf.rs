@@ -9,10 +9,9 @@ use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::request::FlashMessage;
 use rocket::response::{Flash, Redirect};
 use rocket::{FromForm, get, post, routes};
+use rocket_typed_sessions::csrf::{CsrfError, CsrfForm, CsrfHeader, CsrfToken};
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{
-    CsrfError, CsrfForm, CsrfHeader, CsrfToken, Session, SessionError, Sessions,
-};
+use rocket_typed_sessions::{Session, SessionError, Sessions};
 
 use crate::concurrency::storages;
 use crate::support::*;

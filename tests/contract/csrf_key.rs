@@ -8,13 +8,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use rocket::error::ErrorKind;
 use rocket::figment::Figment;
-use rocket::http::{ContentType, Header};
+use rocket::http::{ContentType, Header, Status};
 use rocket::local::asynchronous::Client;
 use rocket::{Route, get, post, routes};
+use rocket_typed_sessions::csrf::{CsrfForm, CsrfHeader, CsrfToken};
 use rocket_typed_sessions::storage::Memory;
-use rocket_typed_sessions::{CsrfForm, CsrfHeader, CsrfToken, Session, SessionError, Sessions};
+use rocket_typed_sessions::{Session, SessionError, Sessions};
 
 use crate::concurrency::storages;
+use crate::csrf_requests::{TYPED, multipart};
 use crate::support::*;
 
 #[get("/token")]
@@ -217,6 +219,45 @@ async fn without_a_key_a_csrf_guard_refuses_launch_and_a_secret_serves_it_alone(
         if place == "client" {
             assert_eq!(text(&other, "/get", &ann).await, "ann 0", "the secret seals nothing");
             assert_eq!(verified(&other, &ann, &csrf).await, 0, "{place}");
+        }
+    }
+}
+
+/// It cannot know which of the keys the other nodes have.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_starts_during_a_change_makes_tokens_that_every_node_verifies() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("keys");
+    let figment = || figment("client").merge(("sessions.user.renew_after", "never"));
+    for keys in [[KEY, OTHER_KEY], [OTHER_KEY, KEY]] {
+        std::fs::write(&file, keys.join("\n")).expect("a file");
+        let reload = Figment::from(rocket::Config::default())
+            .select("release")
+            .merge(("log_level", "off"))
+            .merge(("sessions.secret_file", file.to_string_lossy()))
+            .merge(("sessions.user.key_reload", 60));
+        let started = client_with(reload, Sessions::fairing(), routes![token, guess]).await;
+        let ann = logged_in(&started, "ann").await;
+        let csrf = [text(&started, "/token", &ann).await];
+        assert_eq!(csrf[0].split('.').map(str::len).collect::<Vec<_>>(), [43, 43]);
+        let cut = [csrf[0][..43].to_owned(), csrf[0][44..].to_owned(), format!("{}.", csrf[0])];
+        assert_eq!(verified(&started, &ann, &cut).await, 3, "each is a token alone");
+        for key in [KEY, OTHER_KEY] {
+            let figment = figment().merge(("sessions.secret", key));
+            let routes = routes![token, guess, form, script];
+            let node = client_with(figment, Sessions::fairing(), routes).await;
+            assert_eq!(verified(&node, &ann, &csrf).await, 1, "{keys:?}");
+            let type_ = ContentType::new("multipart", "form-data").with_params(("boundary", "X"));
+            let body = multipart(&[(TYPED, &csrf[0])]);
+            let cookie = || Header::new("Cookie", ann.clone());
+            let sent = node.post("/form").header(cookie()).header(type_).body(body);
+            assert_eq!(sent.dispatch().await.status(), Status::Ok, "{keys:?}");
+            let sent = node.post("/script").header(cookie());
+            let sent = sent.header(Header::new("X-CSRF-Token", csrf[0].clone()));
+            assert_eq!(sent.dispatch().await.status(), Status::Ok, "{keys:?}");
+            let eve = logged_in(&node, "eve").await;
+            assert_eq!(verified(&node, &eve, &csrf).await, 0, "{keys:?}");
+            assert_eq!(verified(&node, &ann, &cut[..2]).await, 1, "one is under its key");
         }
     }
 }

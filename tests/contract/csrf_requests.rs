@@ -7,7 +7,8 @@ use rocket::http::uri::Host;
 use rocket::http::{ContentType, Header, Method};
 use rocket::local::asynchronous::Client;
 use rocket::{FromForm, delete, get, patch, post, put, routes};
-use rocket_typed_sessions::{CsrfForm, CsrfHeader, CsrfToken, Sessions};
+use rocket_typed_sessions::Sessions;
+use rocket_typed_sessions::csrf::{CsrfForm, CsrfHeader, CsrfToken};
 
 use crate::support::*;
 
@@ -307,7 +308,7 @@ async fn the_first_token_that_is_there_and_not_empty_counts() {
 }
 
 /// A multipart form of these parts: the lines before the content, and the content.
-fn multipart(parts: &[(&str, &str)]) -> String {
+pub fn multipart(parts: &[(&str, &str)]) -> String {
     let part = |(head, content): &(&str, &str)| {
         format!("--X\r\nContent-Disposition: form-data; {head}\r\n\r\n{content}\r\n")
     };
@@ -315,7 +316,7 @@ fn multipart(parts: &[(&str, &str)]) -> String {
 }
 
 const PLAIN: &str = "name=\"csrf_token\"";
-const TYPED: &str = "name=\"csrf_token\"\r\nContent-Type: text/plain; charset=utf-8";
+pub const TYPED: &str = "name=\"csrf_token\"\r\nContent-Type: text/plain; charset=utf-8";
 const FILE: &str = "name=\"csrf_token\"; filename=\"x\"";
 
 #[tokio::test]

@@ -8,9 +8,8 @@ use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::{Request, Response, State, get, routes};
 use rocket_typed_sessions::storage::{Memory, Timestamp};
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{
-    Lifetime, Outgoing, Session, SessionData, SessionError, SessionTransport, Sessions,
-};
+use rocket_typed_sessions::transport::{Outgoing, SessionTransport};
+use rocket_typed_sessions::{Lifetime, Session, SessionData, SessionError, Sessions};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use rocket::http::{Header, Status};
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
+use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{LastWriteWins, Memory, SimpleStorage, Timestamp};
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{Session, SessionError, SessionHandle, Sessions, StorageError};
+use rocket_typed_sessions::{Session, SessionError, SessionHandle, Sessions};
 
 use crate::concurrency::storages;
 use crate::support::*;
@@ -21,8 +22,8 @@ async fn devices(sessions: &Sessions, session: Session<User>) -> Result<String, 
         let between = |from: std::time::SystemTime, to: std::time::SystemTime| {
             to.duration_since(from).map_or(0, |time| time.as_secs() / 60)
         };
-        let seen = between(info.created, info.last_seen);
-        let rest = between(info.last_seen, info.expires);
+        let seen = between(info.created_at, info.last_seen_at);
+        let rest = between(info.last_seen_at, info.expires_at);
         format!("{} {} {} {seen} {rest}", info.handle, info.value.id, info.value.count)
     });
     Ok(lines.collect::<Vec<_>>().join("\n"))

@@ -8,12 +8,13 @@ use std::time::Duration;
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
+use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{
     Create, Directory, Invalidate, Memory, OwnerGuard, Record, SessionStorage, StorageKey,
     Timestamp, Touch, Update, Version,
 };
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{Session, SessionError, Sessions, StorageError};
+use rocket_typed_sessions::{Session, SessionError, Sessions};
 
 use crate::support::*;
 

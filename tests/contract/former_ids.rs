@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
+use rocket_typed_sessions::Sessions;
+use rocket_typed_sessions::csrf::CsrfToken;
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{CsrfToken, Sessions};
 
 use crate::concurrency::storages;
 use crate::renewal::{

@@ -8,11 +8,12 @@ use parking_lot::Mutex;
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
+use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{
     Create, Invalidate, Memory, OwnerGuard, OwnerIndex, Predecessor, Record, SessionStorage,
     StorageKey, Succeed, Successor, Timestamp, Touch, Update, Version,
 };
-use rocket_typed_sessions::{Session, Sessions, StorageError};
+use rocket_typed_sessions::{Session, Sessions};
 
 use crate::support::*;
 

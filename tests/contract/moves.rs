@@ -9,7 +9,8 @@ use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::tokio::time::{sleep, timeout};
 use rocket::{State, get, routes};
-use rocket_typed_sessions::{Session, SessionError, Sessions, StorageError};
+use rocket_typed_sessions::storage::StorageError;
+use rocket_typed_sessions::{Session, SessionError, Sessions};
 
 use crate::support::*;
 

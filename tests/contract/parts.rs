@@ -7,13 +7,13 @@ use parking_lot::Mutex;
 use rocket::http::{Header, Status};
 use rocket::local::asynchronous::Client;
 use rocket::{Request, Response};
-use rocket_typed_sessions::SessionEventKind::{
+use rocket_typed_sessions::event::SessionEventKind;
+use rocket_typed_sessions::event::SessionEventKind::{
     ChangesDropped, Created, Ended, Expired, Rejected, Renewed,
 };
-use rocket_typed_sessions::{
-    Outgoing, Session, SessionEventKind, SessionTransformer, SessionTransport, Sessions, SizeLimit,
-    TransformFailed,
-};
+use rocket_typed_sessions::transformer::{SessionTransformer, TransformError};
+use rocket_typed_sessions::transport::{Outgoing, SessionTransport, SizeLimit};
+use rocket_typed_sessions::{Session, Sessions};
 
 use crate::support::*;
 
@@ -107,17 +107,17 @@ async fn a_transport_that_panics_gives_500_and_keeps_the_connection() {
 struct Letter(u8);
 
 impl SessionTransformer for Letter {
-    fn write(&self, mut payload: Vec<u8>) -> Result<Vec<u8>, TransformFailed> {
+    fn write(&self, mut payload: Vec<u8>) -> Result<Vec<u8>, TransformError> {
         if payload.windows(6).any(|part| part == b"refuse") {
-            return Err(TransformFailed("as asked".into()));
+            return Err(TransformError::new("as asked"));
         }
         payload.insert(0, self.0);
         Ok(payload)
     }
 
-    fn read(&self, mut payload: Vec<u8>) -> Result<Vec<u8>, TransformFailed> {
+    fn read(&self, mut payload: Vec<u8>) -> Result<Vec<u8>, TransformError> {
         if payload.first() != Some(&self.0) {
-            return Err(TransformFailed("another letter".into()));
+            return Err(TransformError::new("another letter"));
         }
         payload.remove(0);
         Ok(payload)

@@ -7,9 +7,11 @@ use rocket::figment::Figment;
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
+use rocket_typed_sessions::event::SessionEventKind;
+use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{Directory, Memory};
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{Lifetime, Session, SessionEventKind, Sessions, StorageError};
+use rocket_typed_sessions::{Lifetime, Session, Sessions};
 use tokio::sync::Notify;
 
 use crate::concurrency::storages;

@@ -130,12 +130,20 @@ async fn started(file: &Path, clock: &Clock) -> Client {
     client_with(from_file(file), Sessions::fairing().clock(clock), vec![]).await
 }
 
-/// Which of the two keys seals on this node.
+/// Which of the two keys seal on this node.
 async fn sealing(node: &Client, clock: &Clock) -> &'static str {
     let token = logged_in(node, "ann").await;
-    let figment = figment("client").merge(("sessions.secret", OTHER_KEY));
-    let new = client_with(figment, Sessions::fairing().clock(clock), vec![]).await;
-    if text(&new, "/get", &token).await == "ann 0" { "new" } else { "old" }
+    let opens = async |key: &str| {
+        let figment = figment("client").merge(("sessions.secret", key));
+        let other = client_with(figment, Sessions::fairing().clock(clock), vec![]).await;
+        text(&other, "/get", &token).await == "ann 0"
+    };
+    match (opens(KEY).await, opens(OTHER_KEY).await) {
+        (true, true) => "each",
+        (true, false) => "old",
+        (false, true) => "new",
+        (false, false) => "none",
+    }
 }
 
 /// Writes the file as it is at a moved clock's time.
@@ -152,42 +160,88 @@ fn shown(clock: &Clock) -> SystemTime {
 }
 
 /// One node ran before the change, one begins after it, and one is caught in a
-/// loop of restarts.
+/// loop of restarts. The new key is in the first line or in the last.
 #[tokio::test(start_paused = true)]
 async fn s32_throughout_a_rollover_every_node_reads_what_any_node_seals() {
-    const STEP: u64 = 7;
+    for place in PLACES {
+        for (keys, last) in [([OTHER_KEY, KEY], "new"), ([KEY, OTHER_KEY], "old")] {
+            roll_over(place, keys, last).await;
+        }
+    }
+}
+
+async fn roll_over(place: &str, keys: [&str; 2], last: &str) {
+    const STEP: u64 = 19;
     let dir = tempfile::tempdir().expect("a folder");
     let (file, clock) = (dir.path().join("keys"), Clock::new());
     let pass = async |seconds| {
         clock.advance(Duration::from_secs(seconds));
         tokio::time::sleep(Duration::from_secs(seconds)).await;
     };
+    let started = async || {
+        let figment = from_file(&file);
+        let figment = match place {
+            "client" => figment,
+            _ => figment
+                .merge(("sessions.user.storage.type", "directory"))
+                .merge(("sessions.user.storage.path", dir.path().join("records"))),
+        };
+        client_with(figment, Sessions::fairing().clock(&clock), vec![]).await
+    };
     write_at(&file, &[KEY], shown(&clock));
-    let before = started(&file, &clock).await;
-    assert_eq!(sealing(&before, &clock).await, "old", "a single key seals at once");
+    let before = started().await;
     pass(40).await;
-    write_at(&file, &[OTHER_KEY, KEY], shown(&clock));
-    let after = started(&file, &clock).await;
+    write_at(&file, &keys, shown(&clock));
+    let after = started().await;
     let mut tokens = Vec::new();
-    for step in 0..40 {
-        let restarted = started(&file, &clock).await;
+    for step in 0..12 {
+        let restarted = started().await;
         let nodes = [&before, &after, &restarted];
         for node in nodes {
             tokens.push(logged_in(node, "ann").await);
         }
         for token in &tokens {
             for (n, node) in nodes.into_iter().enumerate() {
-                assert_eq!(text(node, "/get", token).await, "ann 0", "step {step}, node {n}");
+                let seen = text(node, "/get", token).await;
+                assert_eq!(seen, "ann 0", "{place} {keys:?}: step {step}, node {n}");
             }
         }
-        let expected = if step * STEP < 2 * EVERY { "old" } else { "new" };
-        for node in [&after, &restarted] {
-            assert_eq!(sealing(node, &clock).await, expected, "step {step}");
+        if place == "client" {
+            let expected = if step * STEP < 2 * EVERY { "each" } else { last };
+            for node in [&after, &restarted] {
+                assert_eq!(sealing(node, &clock).await, expected, "{keys:?}: step {step}");
+            }
         }
         pass(STEP).await;
     }
+    // No node keeps the other one, and a client comes back from several tokens to one.
     for node in [&before, &after] {
-        assert_eq!(sealing(node, &clock).await, "new", "no node keeps the old one");
+        let token = logged_in(node, "ann").await;
+        assert!(!token.contains('.'), "{place} {keys:?}: {token}");
+        let again = sent(&with_cookie(node, "/get", &tokens[1]).await).expect("sealed again");
+        assert!(tokens[1].contains('.') && !again.contains('.'), "{place} {keys:?}: {again}");
+        if place == "client" {
+            assert_eq!(sealing(node, &clock).await, last);
+        }
+    }
+}
+
+/// The storage is the client, so the token grows with the value.
+#[tokio::test(start_paused = true)]
+async fn where_the_cookie_has_no_room_for_several_tokens_the_last_key_seals() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (file, clock) = (dir.path().join("keys"), Clock::new());
+    write_at(&file, &[OTHER_KEY, KEY], shown(&clock));
+    let (node, old) = (started(&file, &clock).await, client(figment("client")).await);
+    let login = async |length: usize| {
+        let uri: &'static str = format!("/login/{}", "a".repeat(length)).leak();
+        sent(&with_cookie(&node, uri, "").await).expect("a token")
+    };
+    for (length, several) in [(100, true), (1_000, true), (1_800, false), (2_600, false)] {
+        let token = login(length).await;
+        assert_eq!(token.contains('.'), several, "{length}: {}", token.len());
+        let expected = format!("{} 0", "a".repeat(length));
+        assert_eq!(text(&old, "/get", &token).await, expected, "{length}");
     }
 }
 
@@ -206,16 +260,17 @@ async fn keys_that_change_while_a_node_starts_are_read_when_it_has_started() {
     assert_eq!(text(&node, "/get", &token).await, "ann 0");
 }
 
-/// The file is as young as the node, and the new key is in the wrong line.
 #[tokio::test(start_paused = true)]
-async fn a_new_key_behind_an_older_one_waits_for_its_turn() {
+async fn a_new_key_behind_an_older_one_does_not_seal() {
     let dir = tempfile::tempdir().expect("a folder");
     let (file, clock) = (dir.path().join("keys"), Clock::new());
     write_at(&file, &[KEY], shown(&clock));
     let node = started(&file, &clock).await;
     write_at(&file, &[KEY, OTHER_KEY], shown(&clock));
-    intervals(1).await;
-    assert_eq!(sealing(&node, &clock).await, "old");
+    for _ in 0..4 {
+        intervals(1).await;
+        assert_eq!(sealing(&node, &clock).await, "old");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -226,7 +281,7 @@ async fn a_file_with_another_time_than_that_of_its_change_holds_no_key_back_for_
     for (time, what) in [(shown(&clock) - year, "kept"), (shown(&clock) + year, "in the future")] {
         write_at(&file, &[OTHER_KEY, KEY], time);
         let node = started(&file, &clock).await;
-        assert_eq!(sealing(&node, &clock).await, "old", "a time that is {what}");
+        assert_eq!(sealing(&node, &clock).await, "each", "a time that is {what}");
         intervals(2).await;
         assert_eq!(sealing(&node, &clock).await, "new", "a time that is {what}");
     }
@@ -268,11 +323,11 @@ async fn a_file_that_is_moved_or_linked_into_its_place_is_as_young_as_that() {
     tokio::time::sleep(Duration::from_millis(4100)).await;
     seals(&file, "new", "everything is old").await;
     link("two", "current");
-    seals(&file, "old", "the folder's link is new").await;
+    seals(&file, "each", "the folder's link is new").await;
     seals(&at("two/keys"), "new", "without the link").await;
     std::fs::rename(at("prepared"), at("moved")).expect("it is moved");
-    seals(&at("moved"), "old", "moved").await;
+    seals(&at("moved"), "each", "moved").await;
     link("one/keys", "keys");
-    seals(&file, "old", "the file's link is new").await;
+    seals(&file, "each", "the file's link is new").await;
     seals(&at("one/keys"), "new", "without the link").await;
 }

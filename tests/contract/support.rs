@@ -8,9 +8,10 @@ use rocket::figment::Figment;
 use rocket::http::Status;
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::{Build, Request, Rocket, Route, catch, catchers, get, routes};
+use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{Invalidate, Memory, Record, Timestamp, Update, Version};
 pub use rocket_typed_sessions::testing::storage::{Fault, Faulty, Operation};
-use rocket_typed_sessions::{Session, SessionData, Sessions, SessionsFairing, StorageError};
+use rocket_typed_sessions::{Session, SessionData, Sessions, SessionsFairing};
 use serde::{Deserialize, Serialize};
 
 pub const KEY: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";

@@ -8,9 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rocket::get;
 use rocket_typed_sessions::storage::{Record, Timestamp, Update};
-use rocket_typed_sessions::{
-    EncodeError, Session, SessionData, SessionTransformer, Sessions, TransformFailed,
-};
+use rocket_typed_sessions::transformer::{SessionTransformer, TransformError};
+use rocket_typed_sessions::{EncodeError, Session, SessionData, Sessions};
 use serde::{Deserialize, Serialize};
 
 use crate::support::*;
@@ -147,11 +146,11 @@ async fn s44_the_present_configuration_governs_old_tokens() {
 struct Counting(Arc<AtomicUsize>);
 
 impl SessionTransformer for Counting {
-    fn write(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformFailed> {
+    fn write(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformError> {
         Ok(payload)
     }
 
-    fn read(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformFailed> {
+    fn read(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformError> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Ok(payload)
     }

@@ -14,9 +14,9 @@ use rocket::request::{FromRequest, Outcome as GuardOutcome};
 use rocket::response::content::RawHtml;
 use rocket::response::{Redirect, Responder};
 use rocket::{Build, Request, Response, Rocket, Route, State, catch, catchers, get, post, routes};
+use rocket_typed_sessions::csrf::{CsrfForm, CsrfHeader, CsrfToken};
 use rocket_typed_sessions::{
-    Authenticated, CsrfForm, CsrfHeader, CsrfToken, RecentlyAuthenticated, Session, SessionData,
-    SessionError, Sessions, TrySession,
+    Authenticated, RecentlyAuthenticated, Session, SessionData, SessionError, Sessions, TrySession,
 };
 use serde::{Deserialize, Serialize};
 

@@ -10,12 +10,13 @@ use rocket::futures::future::poll_immediate;
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
+use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{
     Create, Invalidate, OwnerGuard, Record, SessionStorage, StorageKey, Timestamp, Touch, Update,
     Version,
 };
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{Session, SessionError, Sessions, StorageError};
+use rocket_typed_sessions::{Session, SessionError, Sessions};
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rocket::http::Status;
 use rocket::response::stream::TextStream;
 use rocket::{get, routes};
+use rocket_typed_sessions::transformer::{SessionTransformer, TransformError};
 use rocket_typed_sessions::{
-    DecodeError, EncodeError, Session, SessionData, SessionError, SessionTransformer, Sessions,
-    TransformFailed,
+    DecodeError, EncodeError, Session, SessionData, SessionError, Sessions,
 };
 use serde::{Deserialize, Serialize};
 
@@ -153,11 +153,11 @@ impl Spoils {
 }
 
 impl SessionTransformer for Spoils {
-    fn write(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformFailed> {
+    fn write(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformError> {
         Ok(self.pass(payload, !self.reads))
     }
 
-    fn read(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformFailed> {
+    fn read(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformError> {
         Ok(self.pass(payload, self.reads))
     }
 }

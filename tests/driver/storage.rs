@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use rocket::futures::future::BoxFuture;
 use rocket::futures::stream::BoxStream;
-use rocket_typed_sessions::StorageError;
+use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{
     Change, Create, Generation, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
     SessionStorage, StorageKey, Timestamp, Touch, Update, Version,

@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 use parking_lot::Mutex;
 use rocket::futures::future::BoxFuture;
 use rocket::local::asynchronous::{Client, LocalResponse};
+use rocket_typed_sessions::csrf::CsrfToken;
 use rocket_typed_sessions::storage::{Directory, Memory, Timestamp};
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{CsrfToken, Lifetime, Session, SessionError, SessionId, Sessions};
+use rocket_typed_sessions::{Lifetime, Session, SessionError, SessionId, Sessions};
 use tokio::sync::{Notify, oneshot};
 
 use crate::app::{self, Stage, User};

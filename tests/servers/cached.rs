@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use rocket_typed_sessions::StorageError;
+use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{
     Cached, Change, OwnerKey, Redis, SessionStorage, StorageKey, Update,
 };

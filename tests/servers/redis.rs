@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use rocket::futures::StreamExt;
-use rocket_typed_sessions::StorageError;
+use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{
     Change, Create, Invalidate, OwnerGuard, OwnerKey, OwnerLimit, OwnerLimitPolicy, Predecessor,
     Record, Redis, Refused, SessionStorage, StorageKey, Succeed, Successor, Timestamp, Touch,

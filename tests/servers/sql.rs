@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocket::futures::future::join_all;
-use rocket_typed_sessions::StorageError;
+use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{
     Create, Invalidate, MySql, OwnerGuard, OwnerKey, Postgres, Record, Refused, SessionStorage,
     Sqlite, StorageKey, Timestamp, Update,

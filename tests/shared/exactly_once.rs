@@ -10,9 +10,10 @@ use rocket::local::asynchronous::Client;
 use rocket::tokio::sync::{Notify, oneshot};
 use rocket::tokio::time::timeout;
 use rocket::{State, get, routes};
+use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{SessionStorage, Timestamp};
 use rocket_typed_sessions::testing::storage::{Fault, Faulty, Operation};
-use rocket_typed_sessions::{Session, SessionData, SessionError, Sessions, StorageError};
+use rocket_typed_sessions::{Session, SessionData, SessionError, Sessions};
 use serde::{Deserialize, Serialize};
 
 /// The most writes of others after which a lost one can still be found.

@@ -10,10 +10,11 @@ use rocket::http::{ContentType, Header, Status};
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::tokio::sync::Notify;
 use rocket::{State, get, post, routes};
+use rocket_typed_sessions::csrf::CsrfForm;
 use rocket_typed_sessions::storage::SessionStorage;
 use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{
-    Absence, CsrfForm, Lifetime, Session, SessionData, SessionError, SessionId, Sessions,
+    Absence, Lifetime, Session, SessionData, SessionError, SessionId, Sessions,
 };
 use serde::{Deserialize, Serialize};
 

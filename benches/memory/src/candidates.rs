@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use futures::FutureExt;
 use moka::Expiry;
 use moka::sync::Cache;
-use rocket_typed_sessions::SessionStorage;
+use rocket_typed_sessions::storage::SessionStorage;
 use rocket_typed_sessions::storage::{
     Create, Memory, OwnerGuard, Record, StorageKey, Timestamp, Version,
 };

@@ -19,7 +19,7 @@ pub(super) type Result<T> = std::result::Result<T, StorageError>;
 /// ```no_run
 /// use rocket_typed_sessions::storage::Redis;
 ///
-/// # async fn open() -> Result<(), rocket_typed_sessions::StorageError> {
+/// # async fn open() -> Result<(), rocket_typed_sessions::storage::StorageError> {
 /// let storage = Redis::open(["redis://127.0.0.1/"], "sessions").await?;
 /// # drop(storage);
 /// # Ok(())

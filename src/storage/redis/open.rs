@@ -35,7 +35,7 @@ impl Redis {
     /// ```no_run
     /// use rocket_typed_sessions::storage::Redis;
     ///
-    /// # async fn open() -> Result<(), rocket_typed_sessions::StorageError> {
+    /// # async fn open() -> Result<(), rocket_typed_sessions::storage::StorageError> {
     /// let sentinels = ["redis://10.0.0.1:26379", "redis://10.0.0.2:26379"];
     /// let storage = Redis::open_sentinel(sentinels, "redis://mymaster/0", "sessions").await?;
     /// # drop(storage);

@@ -16,7 +16,7 @@ use crate::table::Table;
 /// ```no_run
 /// use rocket_typed_sessions::storage::Postgres;
 ///
-/// # async fn open(pool: sqlx::PgPool) -> Result<(), rocket_typed_sessions::StorageError> {
+/// # async fn open(pool: sqlx::PgPool) -> Result<(), rocket_typed_sessions::storage::StorageError> {
 /// let storage = Postgres::open("postgres://user:password@localhost/shop", "sessions").await?;
 /// // Or on the pool that the application has already:
 /// let storage = Postgres::with_pool(pool, "sessions").await?;

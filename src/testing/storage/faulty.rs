@@ -71,7 +71,8 @@ pub enum Fault {
 /// ```
 /// use rocket_typed_sessions::storage::Memory;
 /// use rocket_typed_sessions::testing::storage::{Fault, Faulty, Operation};
-/// use rocket_typed_sessions::{Sessions, StorageError};
+/// use rocket_typed_sessions::storage::StorageError;
+/// use rocket_typed_sessions::Sessions;
 ///
 /// let storage = Faulty::new(Memory::new(1000));
 /// let fairing = Sessions::fairing().storage("faulty", storage.clone());

@@ -10,10 +10,9 @@ use rocket::http::Status;
 use rocket::response::Redirect;
 use rocket::response::content::RawHtml;
 use rocket::{Either, Shutdown, State, get, post, routes};
+use rocket_typed_sessions::csrf::{CsrfForm, CsrfFormError};
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{
-    CsrfForm, CsrfFormError, Session, SessionData, SessionError, SessionId, Sessions,
-};
+use rocket_typed_sessions::{Session, SessionData, SessionError, SessionId, Sessions};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;

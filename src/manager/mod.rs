@@ -1,36 +1,41 @@
-//! [`Sessions`]: the managed state behind the guards.
+//! [`SessionManager`]: the sessions of an owner, listed and ended from outside.
 
-use std::fmt;
+mod info;
+
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rocket::outcome::Outcome;
-use rocket::request::{FromRequest, Outcome as GuardOutcome};
-use rocket::{Ignite, Request, Rocket, Sentinel, error};
-use sha2::{Digest, Sha256};
+pub use info::{SessionHandle, SessionInfo};
 
+use crate::application::{Application, Defined, Tracker};
 use crate::by_id::{self, ById, Ending, Listed, Server};
 use crate::client::ClientInfo;
-use crate::definition::{Core, Definition, Tracker};
+use crate::data::SessionData;
+use crate::definition::Definition;
 use crate::error::SessionError;
 use crate::event::SessionEventKind;
+use crate::request::Entries;
 use crate::request::entry::{Committable as _, Ended};
 use crate::request::load::too_late;
-use crate::request::{Entries, RequestSessions};
+use crate::session::Session;
+use crate::sessions::Sessions;
 use crate::storage::{OwnerKey, StorageKey, Timestamp};
-use crate::{Session, SessionData, SessionId};
+use crate::token::SessionId;
 
-/// The application's sessions: managed state and a request guard.
+/// Lists and ends sessions of type `T` from outside. Made by [`Sessions::of`].
 ///
-/// [`Sessions::fairing`] is what an application attaches.
-#[derive(Clone)]
-pub struct Sessions {
-    core: Arc<Core>,
-    /// The sessions of the request whose guard this is.
-    here: Option<Arc<Entries>>,
+/// Sessions on the client can be ended from outside only where `revocation` is
+/// configured; otherwise the methods fail with [`SessionError::Unsupported`].
+///
+/// Made by the guard `&Sessions`, it knows the request's own sessions: one that
+/// it ends is over for the rest of the request, and its client is told to
+/// forget its token.
+pub struct SessionManager<'a, T> {
+    application: &'a Application,
+    /// The request's own sessions.
+    here: Option<&'a Entries>,
+    data: PhantomData<fn() -> T>,
 }
 
 impl Sessions {
@@ -59,37 +64,8 @@ impl Sessions {
     /// }
     /// ```
     pub fn of<T: SessionData>(&self) -> SessionManager<'_, T> {
-        SessionManager { core: &self.core, here: self.here.as_deref(), data: PhantomData }
+        SessionManager { application: self.application(), here: self.here(), data: PhantomData }
     }
-
-    pub(crate) fn new(core: Arc<Core>) -> Self {
-        Self { core, here: None }
-    }
-
-    pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.core
-    }
-}
-
-impl fmt::Debug for Sessions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.core.definitions.keys()).finish()
-    }
-}
-
-/// Lists and ends sessions of type `T` from outside. Made by [`Sessions::of`].
-///
-/// Sessions on the client can be ended from outside only where `revocation` is
-/// configured; otherwise the methods fail with [`SessionError::Unsupported`].
-///
-/// Made by the guard `&Sessions`, it knows the request's own sessions: one that
-/// it ends is over for the rest of the request, and its client is told to
-/// forget its token.
-pub struct SessionManager<'a, T> {
-    core: &'a Core,
-    /// The request's own sessions.
-    here: Option<&'a Entries>,
-    data: PhantomData<fn() -> T>,
 }
 
 impl<T: SessionData> SessionManager<'_, T> {
@@ -98,7 +74,7 @@ impl<T: SessionData> SessionManager<'_, T> {
     pub async fn revoke_owner(&self, owner: &str) -> Result<usize, SessionError> {
         let definition = self.definition()?;
         let owner = definition.namespace.owner(owner);
-        let now = self.core.clock.now();
+        let now = self.application.core.clock.now();
         let ended = async {
             Ok(match &definition.tracker {
                 Tracker::ById(tracker) => end_all(&tracker.server, &owner, &[], now).await?,
@@ -141,7 +117,7 @@ impl<T: SessionData> SessionManager<'_, T> {
                 }
                 // The next epoch after the session's own: if the owner was revoked
                 // meanwhile, the session is over and goes on in none.
-                let now = self.core.clock.now();
+                let now = self.application.core.clock.now();
                 let next = revocation.epoch_after(entry.epoch(), &owner, now);
                 let next = self.within(definition, next).await?.ok_or(SessionError::Ended)?;
                 entry.ask(|state, _| state.pending.epoch = Some(next));
@@ -150,7 +126,7 @@ impl<T: SessionData> SessionManager<'_, T> {
                 0
             }
         };
-        self.core.emit(SessionEventKind::Revoked, definition);
+        self.application.core.emit(SessionEventKind::Revoked, definition);
         Ok(ended)
     }
 
@@ -161,7 +137,7 @@ impl<T: SessionData> SessionManager<'_, T> {
         owner: &OwnerKey,
         except: &[StorageKey],
     ) -> Result<usize, SessionError> {
-        let now = self.core.clock.now();
+        let now = self.application.core.clock.now();
         let ended = end_all(server, owner, except, now).await?;
         for own in except {
             if server.storage.read(own, now).await?.is_none() {
@@ -175,23 +151,23 @@ impl<T: SessionData> SessionManager<'_, T> {
     pub async fn list(&self, owner: &str) -> Result<Vec<SessionInfo<T>>, SessionError> {
         let (definition, ById { server, .. }) = self.on_server()?;
         let owner = definition.namespace.owner(owner);
-        let now = self.core.clock.now();
+        let now = self.application.core.clock.now();
         let found = by_id::list(definition, server, &owner, now);
         let found = self.within(definition, found).await?.into_iter();
         let mut sessions: Vec<_> = found
             .filter_map(|Listed { key, times, content, client, .. }| {
                 let time = |time: Timestamp| time.to_system_time().unwrap_or(UNIX_EPOCH);
                 Some(SessionInfo {
-                    handle: SessionHandle::of(&key),
+                    handle: SessionHandle::new(&key),
                     value: definition.codec.decode(&content)?,
-                    created: time(times.created),
-                    last_seen: time(times.seen),
-                    expires: time(definition.policy.lifetime.expires(&times)),
+                    created_at: time(times.created),
+                    last_seen_at: time(times.seen),
+                    expires_at: time(definition.policy.lifetime.expires(&times)),
                     client: ClientInfo::decode(&client),
                 })
             })
             .collect();
-        sessions.sort_by_key(|session| session.created);
+        sessions.sort_by_key(|session| session.created_at);
         Ok(sessions)
     }
 
@@ -202,10 +178,10 @@ impl<T: SessionData> SessionManager<'_, T> {
         let (definition, tracker) = self.on_server()?;
         let server = &tracker.server;
         let owner = definition.namespace.owner(owner);
-        let now = self.core.clock.now();
+        let now = self.application.core.clock.now();
         let ended = async {
             let found = by_id::list(definition, server, &owner, now).await?;
-            let named = |listed: &by_id::Listed| SessionHandle::of(&listed.key) == *handle;
+            let named = |listed: &by_id::Listed| SessionHandle::new(&listed.key) == *handle;
             let Some(found) = found.into_iter().find(named) else { return Ok(None) };
             let place = (&found.key, Some(found.version));
             let ending = tracker.end(definition, &*server.storage, place, now).await?;
@@ -225,7 +201,7 @@ impl<T: SessionData> SessionManager<'_, T> {
         let (definition, tracker) = self.on_server()?;
         let key = definition.namespace.record(&id.locator());
         let storage = tracker.server.storage_of(id);
-        let now = self.core.clock.now();
+        let now = self.application.core.clock.now();
         let ended = async {
             let found = storage.read_fresh(&key, now).await?;
             // Of ids that are not signed, anybody can name one that is nobody's.
@@ -256,13 +232,13 @@ impl<T: SessionData> SessionManager<'_, T> {
         }
     }
 
-    fn definition(&self) -> Result<&Arc<Definition>, SessionError> {
-        self.core.definition::<T>().map_err(SessionError::Undefined)
+    fn definition(&self) -> Result<&Arc<Defined>, SessionError> {
+        self.application.definition::<T>().map_err(SessionError::Undefined)
     }
 
     /// Sessions were ended. The request's own may be among them.
     fn revoked(&self, definition: &Definition, what: &Ended) {
-        self.core.emit(SessionEventKind::Revoked, definition);
+        self.application.core.emit(SessionEventKind::Revoked, definition);
         let name = &definition.namespace.session;
         let here = self.here.into_iter().flat_map(Entries::all);
         for entry in here.filter(|entry| entry.definition().namespace.session == *name) {
@@ -293,76 +269,5 @@ async fn end_all(
     match server.storage.owners() {
         Some(owners) => Ok(owners.invalidate_owner(owner, except, now).await?),
         None => Err(SessionError::Unsupported("the storage has no index of owners")),
-    }
-}
-
-/// One of an owner's sessions.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct SessionInfo<T> {
-    /// Names the session to [`SessionManager::revoke`]; safe to show.
-    pub handle: SessionHandle,
-    /// What the session holds.
-    pub value: T,
-    /// When it began.
-    pub created: SystemTime,
-    /// When its client was last seen, as exactly as `touch_after`.
-    pub last_seen: SystemTime,
-    /// When it ends unless it is used again.
-    pub expires: SystemTime,
-    /// Who the client says that it is, with `remember_client = true`.
-    pub client: Option<ClientInfo>,
-}
-
-/// Names one session of an owner: safe to show, and the same for the session's
-/// whole life, renewals included. 22 characters of base64url.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SessionHandle(String);
-
-impl SessionHandle {
-    fn of(key: &StorageKey) -> Self {
-        let hash = Sha256::new().chain_update(b"handle").chain_update(key.as_bytes()).finalize();
-        Self(URL_SAFE_NO_PAD.encode(&hash[..16]))
-    }
-}
-
-impl fmt::Display for SessionHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl From<&str> for SessionHandle {
-    /// Reads back what `Display` shows. Anything else names no session.
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-#[rocket::async_trait]
-impl<'r> FromRequest<'r> for &'r Sessions {
-    type Error = ();
-
-    async fn from_request(request: &'r Request<'_>) -> GuardOutcome<Self, ()> {
-        let Some(sessions) = request.rocket().state::<Sessions>() else {
-            error!("`&Sessions`: the fairing is not attached.");
-            return Outcome::Error((rocket::http::Status::InternalServerError, ()));
-        };
-        Outcome::Success(request.local_cache(|| Sessions {
-            core: Arc::clone(&sessions.core),
-            here: Some(Arc::clone(&RequestSessions::of(request).entries)),
-        }))
-    }
-}
-
-impl Sentinel for &Sessions {
-    fn abort(rocket: &Rocket<Ignite>) -> bool {
-        let missing = rocket.state::<Sessions>().is_none();
-        if missing {
-            error!(
-                "A route takes `&Sessions`, but the fairing is not attached. Write `.attach(Sessions::fairing())`."
-            );
-        }
-        missing
     }
 }

@@ -1,0 +1,66 @@
+//! Whether a request comes from a page of ours.
+
+use std::sync::Arc;
+
+use rocket::http::Status;
+use rocket::request::Request;
+
+use super::origin;
+use super::token::{CsrfError, token_of};
+use crate::config::CsrfConfig;
+use crate::data::SessionData;
+use crate::error::SessionError;
+use crate::sessions::Sessions;
+
+/// Why a guard that wants a CSRF token did not let a request through.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CsrfGuardError {
+    /// No session, no token, or another one's: 403.
+    #[error(transparent)]
+    Refused(#[from] CsrfError),
+    /// A page of another origin sent the request: 403.
+    #[error("a page of another origin sent the request")]
+    CrossOrigin,
+    /// The session could not be loaded: 503, or its random mask not drawn: 500.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+}
+
+impl CsrfGuardError {
+    pub(super) fn status(&self) -> Status {
+        match self {
+            Self::Refused(_) | Self::CrossOrigin => Status::Forbidden,
+            Self::Session(cause) => cause.status(),
+        }
+    }
+}
+
+/// The rules for a request that its headers do not say another origin sent.
+pub(super) fn rules<T: SessionData>(
+    request: &Request<'_>,
+) -> Result<Arc<CsrfConfig>, CsrfGuardError> {
+    let sessions = request.rocket().state::<Sessions>();
+    let sessions = sessions
+        .ok_or_else(|| SessionError::Undefined("the `Sessions` fairing is not attached".into()))?;
+    let definition = sessions.application().definition::<T>().map_err(SessionError::Undefined)?;
+    let rules = Arc::clone(&definition.csrf);
+    if origin::admits(request, &rules.trusted) {
+        Ok(rules)
+    } else {
+        Err(CsrfGuardError::CrossOrigin)
+    }
+}
+
+/// Whether the request, with what its form says, carries the session's token. The
+/// first that is not empty counts.
+pub(super) async fn check<T: SessionData>(
+    request: &Request<'_>,
+    rules: &CsrfConfig,
+    field: Option<&str>,
+) -> Result<(), CsrfGuardError> {
+    let header = || request.headers().get(&rules.header).find(|value| !value.is_empty());
+    let submitted = field.or_else(header).ok_or(CsrfError)?;
+    let token = token_of::<T>(request).await?.ok_or(CsrfError)?;
+    Ok(token.verify(submitted)?)
+}

@@ -1,0 +1,49 @@
+//! Launch is refused where a guard could never find a key.
+
+use rocket::{Ignite, Rocket, Sentinel, error};
+
+use super::{CsrfForm, CsrfHeader, CsrfToken};
+use crate::application::{Defined, Tracker};
+use crate::data::SessionData;
+use crate::session::Session;
+use crate::sessions::Sessions;
+use crate::token::NO_CSRF_KEY;
+
+/// Whether a `secret` is all that a token for these sessions lacks.
+fn lacks_key(definition: &Defined) -> bool {
+    let format = definition.format();
+    let has_no_id = matches!(definition.tracker, Tracker::ByValue(_)) && format.writes_ktor();
+    !has_no_id && format.csrf().is_err()
+}
+
+/// As for [`Session`], and where there is no key to make tokens with.
+fn abort<T: SessionData>(rocket: &Rocket<Ignite>) -> bool {
+    if Session::<T>::abort(rocket) {
+        return true;
+    }
+    let sessions = rocket.state::<Sessions>();
+    let definition = sessions.and_then(|sessions| sessions.application().definition::<T>().ok());
+    let lacks = definition.is_some_and(|definition| lacks_key(definition));
+    if lacks {
+        error!("A route has a CSRF guard of `sessions.{}`: {NO_CSRF_KEY}.", T::NAME);
+    }
+    lacks
+}
+
+macro_rules! abort_without_key {
+    ($($guard:ty, [$($bounds:tt)*];)*) => {$(
+        impl<T: SessionData, $($bounds)*> Sentinel for $guard {
+            /// Refuses launch as [`Session`] does, and where the session has no key
+            /// to make tokens with.
+            fn abort(rocket: &Rocket<Ignite>) -> bool {
+                abort::<T>(rocket)
+            }
+        }
+    )*};
+}
+
+abort_without_key! {
+    CsrfToken<T>, [];
+    CsrfHeader<T>, [];
+    CsrfForm<T, F>, [F];
+}

@@ -1,0 +1,55 @@
+//! [`Session`] as a request guard.
+
+use std::any::type_name;
+use std::sync::Arc;
+
+use rocket::http::Status;
+use rocket::outcome::Outcome;
+use rocket::request::{FromRequest, Outcome as GuardOutcome, Request};
+use rocket::{Ignite, Rocket, Sentinel, error};
+
+use super::Session;
+use crate::application::Application;
+use crate::data::SessionData;
+use crate::error::SessionError;
+use crate::request::{RequestSessions, session_of};
+
+#[rocket::async_trait]
+impl<'r, T: SessionData> FromRequest<'r> for Session<T> {
+    type Error = SessionError;
+
+    async fn from_request(request: &'r Request<'_>) -> GuardOutcome<Self, SessionError> {
+        match session_of::<T>(request).await {
+            Ok(entry) => Outcome::Success(Self { entry }),
+            Err(cause) => {
+                if cause.status() == Status::ServiceUnavailable {
+                    RequestSessions::of(request).guard_failed();
+                }
+                Outcome::Error(failed(cause))
+            }
+        }
+    }
+}
+
+/// What a guard answers when there is no session to be had.
+pub(crate) fn failed(cause: SessionError) -> (Status, SessionError) {
+    if let SessionError::Undefined(problem) = &cause {
+        error!("{problem}");
+    }
+    (cause.status(), cause)
+}
+
+impl<T: SessionData> Sentinel for Session<T> {
+    /// Refuses launch when the fairing is missing, `T` has no definition, or
+    /// two types share one name.
+    fn abort(rocket: &Rocket<Ignite>) -> bool {
+        let Some(application) = rocket.state::<Arc<Application>>() else {
+            error!(
+                "A route takes `Session<{}>`, but the fairing is not attached. Write `.attach(Sessions::fairing())`.",
+                type_name::<T>()
+            );
+            return true;
+        };
+        application.definition::<T>().inspect_err(|message| error!("{message}")).is_err()
+    }
+}
