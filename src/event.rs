@@ -18,7 +18,8 @@ pub enum SessionEventKind {
     Created,
     /// A session went on under a new id.
     Renewed,
-    /// A session was ended by `clear()`.
+    /// A session was ended by `clear()`, or because the answer with its new id could not be
+    /// sent and nobody holds an id of it. The latter is told once the storage has ended it.
     Ended,
     /// A client presented a genuine token whose session is over: its time has
     /// run out, it was ended, or it goes on under another id.
