@@ -1,4 +1,4 @@
-//! Who a client says that it is, for lists of devices.
+//! What clients say of themselves, for lists of devices.
 
 use std::net::IpAddr;
 

@@ -126,7 +126,7 @@ fn text(table: &mut Table<'_, '_>, kind: &Kind, value: Value) -> Option<Zeroizin
     None
 }
 
-/// A file with one key a line; the first seals.
+/// A file with one key a line. The first protects new tokens.
 fn lines(table: &mut Table<'_, '_>, kind: &Kind, tag: Tag, path: &str) -> Vec<Zeroizing<String>> {
     let path: PathBuf = table.context.resolve(tag, path);
     let content = match std::fs::read_to_string(&path) {

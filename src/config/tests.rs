@@ -192,3 +192,27 @@ fn the_environment_beats_the_file_and_deeper_keys_beat_shallower_ones() {
     assert_eq!((&*user.csrf.field, &*user.csrf.header), ("1234", CSRF_HEADER));
     assert_eq!(user.csrf.trusted, [Origin::parse("https://pay.example").expect("an origin")]);
 }
+
+#[test]
+fn equal_storage_tables_are_one_storage_and_no_others() {
+    let table = |name: &str, line: &str| format!("[default.sessions.{name}]\nstorage = {line}\n");
+    let is_one = |one: &str, other: &str| {
+        let config = debug(&(table("one", one) + &table("other", other)));
+        config.sessions["one"].storage == config.sessions["other"].storage
+    };
+    let all = [
+        "'memory'",
+        "{ type = 'memory', capacity = 5 }",
+        "{ type = 'directory', path = 'x' }",
+        "{ type = 'directory', path = 'y' }",
+        "'mine'",
+        "'mine'\ncache = { ttl = 5 }",
+        "'mine'\ncache = { ttl = 6 }",
+    ];
+    for (n, one) in all.iter().enumerate() {
+        for (m, other) in all.iter().enumerate() {
+            assert_eq!(is_one(one, other), n == m, "{one} {other}");
+        }
+    }
+    assert!(is_one("'memory'", "{ type = 'memory', capacity = 1_000_000 }"));
+}

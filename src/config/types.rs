@@ -72,7 +72,7 @@ impl Protection {
     }
 }
 
-/// The keys of one session. The first seals, all open.
+/// The keys of one session. The first protects new tokens, and every one can read.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     /// Those of its native tokens; none where these have no protection.
@@ -113,7 +113,7 @@ pub(crate) struct KtorConfig {
     /// `None` for a header.
     pub cookie_encoding: Option<CookieEncoding>,
     pub serializer: Serializer,
-    /// The first seals, all open; empty exactly when `transform` is.
+    /// The first protects new tokens, and every one can read. Empty exactly when `transform` is.
     pub keys: Vec<KtorKeys>,
 }
 

@@ -34,7 +34,8 @@ pub(crate) enum Serializer {
 
 /// Seals and opens one session's tokens as Ktor does.
 pub(crate) struct Ktor {
-    /// A chain for each entry of the list of keys: the first seals, all open.
+    /// A chain for each entry of the list of keys. The first protects new tokens, and
+    /// every one can read.
     /// One empty chain without keys.
     chains: Vec<Vec<Transform>>,
     /// `None` for a header, which carries the text as it is.

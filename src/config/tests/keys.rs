@@ -19,6 +19,48 @@ fn ktors_forgeable_block_and_short_keys_are_named_at_launch() {
     assert!(accepted.contains("remove \"ktor\" from `accept`"), "{accepted}");
 }
 
+/// Lines of a table, and the keys of its tokens and of its CSRF tokens by their kinds: `S`
+/// for a secret, `s` for a key that signs, `e` for one that encrypts, `p` for a pair.
+const USED: [(&str, &str, &str); 15] = [
+    ("protect = 'sign'", "S", ""),
+    ("protect = 'sign'\nsecret = KEY", "S", ""),
+    ("protect = 'sign'\nsign_key = [KEY, OTHER]", "ss", ""),
+    ("protect = 'encrypt'", "S", ""),
+    ("protect = 'encrypt'\nsecret = [KEY, OTHER]", "SS", ""),
+    ("protect = 'encrypt'\nencrypt_key = KEY", "e", ""),
+    ("protect = 'encrypt'\nencrypt_key = KEY\nsign_key = OTHER", "p", ""),
+    ("protect = 'none'", "", "S"),
+    ("protect = 'none'\nsecret = [KEY, OTHER]", "", "SS"),
+    ("format = 'ktor'\nsign_key = [KEY, OTHER]\nktor = { transform = ['mac'] }", "", "ss"),
+    ("format = 'ktor'\nprotect = 'none'\nstorage = 'memory'", "", "S"),
+    ("accept = ['ktor']\nsign_key = KEY\nktor = { transform = ['mac'] }", "S", ""),
+    ("accept = ['ktor']\nsecret = KEY\nsign_key = OTHER\nktor = { transform = ['mac'] }", "S", ""),
+    ("accept = ['ktor']\nprotect = 'none'", "", "S"),
+    ("accept = ['ktor']\nprotect = 'none'\nsecret = [KEY, OTHER]", "", "SS"),
+];
+
+#[test]
+fn which_keys_a_session_uses_follows_from_its_format_its_protection_and_what_is_given() {
+    let kinds = |keys: &[KeyMaterial]| -> String {
+        let kind = |key: &KeyMaterial| match key {
+            KeyMaterial::Secret(_) => 'S',
+            KeyMaterial::Sign(_) => 's',
+            KeyMaterial::Encrypt(_) => 'e',
+            KeyMaterial::EncryptAndSign { .. } => 'p',
+        };
+        keys.iter().map(kind).collect()
+    };
+    for (lines, tokens, csrf) in USED {
+        let other = KEY.replace("8f2a", "9f2a");
+        let lines =
+            lines.replace("KEY", &format!("'{KEY}'")).replace("OTHER", &format!("'{other}'"));
+        let config = release(&format!("[default.sessions.user]\nallow_insecure = true\n{lines}"));
+        let config = config.unwrap_or_else(|problems| panic!("{lines}: {}", texts(&problems)));
+        let keys = &config.sessions["user"].protection.keys;
+        assert_eq!((&*kinds(&keys.tokens), &*kinds(&keys.csrf)), (tokens, csrf), "{lines}");
+    }
+}
+
 #[test]
 fn where_tokens_have_no_native_key_their_csrf_tokens_have_their_own_if_any() {
     let open = "protect = 'none'\nallow_insecure = true";
