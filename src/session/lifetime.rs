@@ -12,7 +12,7 @@ impl<T: SessionData> Session<T> {
     /// configured one again. See [`Lifetime`]; `docs/lifetimes.md` has more
     /// examples.
     ///
-    /// The lifetime applies to the present session, or to one that this request
+    /// The lifetime applies to the current session, or to one that this request
     /// begins. The call may come before the first value, and before or after a
     /// [`login`](Self::login). [`clear`](Self::clear), [`discard`](Self::discard)
     /// and a 5xx response take it back, as they do any change.
@@ -182,7 +182,7 @@ impl<T: SessionData> Session<T> {
         self.entry.ask(|state, _| state.touch(false));
     }
 
-    /// Returns when the session began. It is the present if this request begins the
+    /// Returns when the session began. It is the current time if this request begins the
     /// session, by a login too. Returns `None` without a session.
     ///
     /// ```

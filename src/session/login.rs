@@ -123,7 +123,7 @@ impl<T: SessionData> Session<T> {
     /// Records that the session's user has proven again who they are, with a
     /// password before a payment for example.
     ///
-    /// [`authenticated_at`](Self::authenticated_at) becomes the present, and the
+    /// [`authenticated_at`](Self::authenticated_at) becomes the current time, and the
     /// session gets a new id at once. Its data, beginning, lifetime and CSRF tokens
     /// stay, so that forms in other tabs can still be sent. It does nothing without
     /// a session. With client storage, which has no id, the token is sent again.

@@ -161,7 +161,7 @@ impl<T: SessionData> Session<T> {
     ///
     /// `set` does not look at the value before it: of two concurrent calls the
     /// later one wins. Use [`update`](Self::update) where the new value depends on
-    /// the present one. A value of another [`owner`](SessionData::owner) is a
+    /// the current one. A value of another [`owner`](SessionData::owner) is a
     /// [`login`](Self::login).
     ///
     /// ```
@@ -181,7 +181,7 @@ impl<T: SessionData> Session<T> {
     /// Changes the value, and returns the new one. Returns `None` without a
     /// session.
     ///
-    /// `f` runs at once. With server storage it runs **again**, on the present
+    /// `f` runs at once. With server storage it runs **again**, on the current
     /// record, if another request has written to the session first. So concurrent
     /// requests lose no update. `f` must not consume what it captures: clone inside
     /// it. With client storage the last response to reach the client wins.
