@@ -7,9 +7,6 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{DecodeError, EncodeError};
 
-/// Keys of the root table, which no session can be named after.
-const ROOT: [&str; 3] = ["secret", "secret_file", "app"];
-
 /// The data of a session: an application implements it for each type of session.
 ///
 /// ```
@@ -135,15 +132,4 @@ pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'sta
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         serde_json::from_slice(bytes).map_err(|cause| DecodeError::caused_by("JSON failed", cause))
     }
-}
-
-/// `[a-z][a-z0-9]*(_[a-z0-9]+)*`, and no key of the root table.
-pub(crate) fn is_valid_name(name: &str) -> bool {
-    let word = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-    };
-    name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.split('_').all(word)
-        && name.len() <= 255
-        && !ROOT.contains(&name)
 }

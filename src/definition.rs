@@ -21,7 +21,7 @@ use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::event::{SessionEvent, SessionEventKind};
 use crate::expiry::Clock;
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, valid_session_name};
 use crate::request::plan::Policy;
 use crate::request::tracked::{Content, Kind, Sessions};
 use crate::storage::{OwnerKey, SessionStorage};
@@ -132,7 +132,7 @@ impl Core {
     }
 
     fn undefined(&self, type_name: &str, name: &str) -> String {
-        if !crate::data::is_valid_name(name) {
+        if !valid_session_name(name) {
             return format!(
                 "`{type_name}` has the `SessionData::NAME` {name:?}; write a lower-case name like \"user_session\", other than `secret` and `app`"
             );

@@ -8,6 +8,7 @@ use rocket::http::Status;
 use rocket::response::{Responder, Result as ResponseResult};
 
 use crate::crypto::RandomError;
+use crate::expiry::NoTime;
 use crate::storage::{Refused, StorageError};
 
 /// Why a session could not be loaded or saved.
@@ -67,6 +68,12 @@ pub enum SessionError {
 impl From<RandomError> for SessionError {
     fn from(_: RandomError) -> Self {
         Self::Random
+    }
+}
+
+impl From<NoTime> for SessionError {
+    fn from(NoTime(why): NoTime) -> Self {
+        Self::Lifetime(why)
     }
 }
 

@@ -35,6 +35,7 @@ mod request;
 mod session;
 mod sessions;
 pub mod storage;
+mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;

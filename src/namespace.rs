@@ -1,8 +1,22 @@
-//! The names of one definition's sessions in a storage.
+//! The names of session definitions, and of their sessions in a storage.
 
 use sha2::{Digest, Sha256};
 
 use crate::storage::{OwnerKey, StorageKey};
+
+/// Keys of the root table, which no session can be named after.
+const ROOT: [&str; 3] = ["secret", "secret_file", "app"];
+
+/// `[a-z][a-z0-9]*(_[a-z0-9]+)*`, and no key of the root table.
+pub(crate) fn valid_session_name(name: &str) -> bool {
+    let word = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.split('_').all(word)
+        && name.len() <= 255
+        && !ROOT.contains(&name)
+}
 
 /// The application and the session that everything of a definition is bound to.
 #[derive(Clone, Debug)]

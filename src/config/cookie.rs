@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use figment::value::{Dict, Value};
+use figment::value::Value;
 
 use super::names::is_token;
-use super::table::Table;
-use super::{Context, CookieConfig, SameSite};
+use super::protection::Protection;
+use crate::table::Table;
+use crate::transport::{CookieConfig, SameSite};
 
 /// Attributes that have a key of their own.
 const OWN_KEYS: [&str; 8] =
@@ -33,45 +34,29 @@ struct Prefix {
 /// Reads the `cookie` table of a session. `max_age` is the default; returns
 /// the cookie with its whole name.
 pub(super) fn read(
-    context: &mut Context<'_>,
-    path: String,
-    dict: Dict,
+    mut table: Table<'_, '_>,
     name: &str,
-    (max_age, is_ktor): (Duration, bool),
-    allow_insecure: bool,
+    max_age: Duration,
+    protection: &Protection,
 ) -> (CookieConfig, String) {
-    let has_tls = context.figment.contains("tls.certs");
-    let debug = context.debug;
-    let mut table = Table::new(context, path, dict);
-    let words: Vec<_> = PREFIXES
-        .iter()
-        .map(|prefix| (prefix.word, Some(*prefix)))
-        .chain([("none", None)])
-        .collect();
-    let prefix = table.choice("prefix", &words).flatten();
-    let wire_name = format!("{}{name}", prefix.map_or("", |prefix| prefix.text));
-    let prefix = prefix.or_else(|| prefix_of(&wire_name));
-
-    let same_site =
-        [("strict", SameSite::Strict), ("lax", SameSite::Lax), ("none", SameSite::None)];
-    let ktors_default = [("unset", SameSite::Unset)];
-    let same_site = same_site.iter().chain(ktors_default.iter().filter(|_| is_ktor));
-    let same_site: Vec<_> = same_site.copied().collect();
-    let same_site = table.choice("same_site", &same_site).unwrap_or(SameSite::Lax);
+    let (prefix, wire_name) = read_prefix(&mut table, name);
+    let same_site = read_same_site(&mut table, protection.writes_ktor);
     let partitioned = table.flag("partitioned").unwrap_or(false);
     let needs_secure = prefix.is_some() || same_site == SameSite::None || partitioned;
+    let is_secure =
+        !table.context.debug || table.context.figment.contains("tls.certs") || needs_secure;
     let cookie = CookieConfig {
         path: text(&mut table, "path").unwrap_or_else(|| "/".into()),
         domain: text(&mut table, "domain").filter(|domain| !domain.is_empty()),
         max_age: read_max_age(&mut table, max_age),
-        secure: table.flag("secure").unwrap_or(!debug || has_tls || needs_secure),
+        secure: table.flag("secure").unwrap_or(is_secure),
         http_only: table.flag("http_only").unwrap_or(true),
         same_site,
         partitioned,
         ktor_encoding: None,
         extensions: extensions(&mut table),
     };
-    check(&mut table, &cookie, prefix, allow_insecure);
+    check(&mut table, &cookie, prefix, protection.allow_insecure);
     if !is_token(&wire_name) {
         table.problem(
             "prefix",
@@ -80,6 +65,27 @@ pub(super) fn read(
     }
     table.finish();
     (cookie, wire_name)
+}
+
+/// The prefix of the name, written in its own key or in the name itself, and the whole name.
+fn read_prefix(table: &mut Table<'_, '_>, name: &str) -> (Option<Prefix>, String) {
+    let words = PREFIXES.iter().map(|prefix| (prefix.word, Some(*prefix)));
+    let words: Vec<_> = words.chain([("none", None)]).collect();
+    let prefix = table.choice("prefix", &words).flatten();
+    let wire_name = format!("{}{name}", prefix.map_or("", |prefix| prefix.text));
+    (prefix.or_else(|| prefix_of(&wire_name)), wire_name)
+}
+
+/// Only in Ktor's format there may be no attribute at all.
+fn read_same_site(table: &mut Table<'_, '_>, is_ktor: bool) -> SameSite {
+    let words = [
+        ("strict", SameSite::Strict),
+        ("lax", SameSite::Lax),
+        ("none", SameSite::None),
+        ("unset", SameSite::Unset),
+    ];
+    let words = if is_ktor { &words[..] } else { &words[..3] };
+    table.choice("same_site", words).unwrap_or(SameSite::Lax)
 }
 
 /// The prefix that browsers see in a name, in any letter case.

@@ -1,14 +1,13 @@
 //! The `csrf` table: names, and origins that may send forms and scripts' requests.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use figment::value::Value;
 
 use super::names::{is_reserved, is_token};
 use super::origin::Origin;
-use super::table::Table;
-use super::{Context, SessionConfig, TransportConfig};
+use super::types::{CsrfConfig, SessionConfig, TransportConfig};
+use crate::table::{Context, Table};
 
 /// The form field that [`CsrfForm`](crate::csrf::CsrfForm) reads, unless the session's table names
 /// another: `csrf = { field = "…" }`.
@@ -16,15 +15,6 @@ pub const CSRF_FIELD: &str = "csrf_token";
 /// The header that [`CsrfHeader`](crate::csrf::CsrfHeader) and [`CsrfForm`](crate::csrf::CsrfForm) read, unless the session's
 /// table names another: `csrf = { header = "…" }`.
 pub const CSRF_HEADER: &str = "X-CSRF-Token";
-
-/// What a session's `csrf` table says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CsrfConfig {
-    pub field: Arc<str>,
-    pub header: String,
-    /// Origins beside the request's own host.
-    pub trusted: Vec<Origin>,
-}
 
 /// The form field by which Rocket tells another method than `POST`.
 const METHOD_FIELD: &str = "_method";

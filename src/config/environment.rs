@@ -3,13 +3,13 @@
 
 use figment::value::{Dict, Value};
 
-use super::{Context, into_dict};
+use crate::table::Context;
 
 /// The merged `sessions` table. Deeper flat keys beat shallower ones, and all
 /// of them beat the table.
 pub(super) fn sessions(context: &mut Context<'_>) -> Dict {
     let mut sessions = match context.figment.find_value("sessions") {
-        Ok(value @ Value::Dict(..)) => into_dict(value).unwrap_or_default(),
+        Ok(Value::Dict(_, sessions)) => sessions,
         Ok(other) => {
             context.problem(
                 "sessions",

@@ -8,13 +8,9 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use figment::value::{Tag, Value};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::ktor::KtorUse;
-use super::storage::resolve;
-use super::table::Table;
-use super::{KtorConfig, Protect};
-use crate::crypto::aead::Suite;
+use crate::crypto::hex;
 use crate::crypto::keys::KeyMaterial;
-use crate::crypto::{Random, Secret, hex};
+use crate::table::Table;
 
 /// Keys that documentation shows, this crate's or Ktor's: everybody knows them.
 const DOCUMENTED: [&str; 5] = [
@@ -25,172 +21,25 @@ const DOCUMENTED: [&str; 5] = [
     "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
 ];
 
-const MAKE_ONE: &str = "`openssl rand -base64 32` makes one";
+pub(super) const MAKE_ONE: &str = "`openssl rand -base64 32` makes one";
 
-/// One kind of key: its table key, the key for a file of it, its least length.
-struct Kind {
+/// Two lists of keys are used in pairs.
+pub(super) const LENGTHS: &str =
+    "pairs with `encrypt_key` by position: both lists need the same length";
+
+/// One kind of key: its key in a table, and the one for a file of such keys.
+pub(super) struct Kind {
     key: &'static str,
     file: &'static str,
-    least: usize,
 }
 
-const SECRET: Kind = Kind { key: "secret", file: "secret_file", least: 32 };
+pub(super) const SECRET: Kind = Kind { key: "secret", file: "secret_file" };
+pub(super) const SIGN: Kind = Kind { key: "sign_key", file: "sign_key_file" };
+pub(super) const ENCRYPT: Kind = Kind { key: "encrypt_key", file: "encrypt_key_file" };
 
-/// The table's keys for each kind of key.
-const SECRET_KEYS: [&str; 2] = ["secret", "secret_file"];
-const SIGN_KEYS: [&str; 2] = ["sign_key", "sign_key_file"];
-const ENCRYPT_KEYS: [&str; 2] = ["encrypt_key", "encrypt_key_file"];
-
-/// The root table's secrets, from which sessions without keys of their own derive theirs.
-pub(super) fn root(table: &mut Table<'_, '_>) -> Vec<Zeroizing<Vec<u8>>> {
-    read(table, &SECRET)
-}
-
-/// The keys of one session's tokens and, where these are not protected by native
-/// keys, those that its CSRF tokens take.
-#[derive(Default)]
-pub(super) struct Keys {
-    pub tokens: Vec<KeyMaterial>,
-    pub csrf: Vec<KeyMaterial>,
-}
-
-impl Keys {
-    fn of_tokens(tokens: Vec<KeyMaterial>) -> Self {
-        Self { tokens, csrf: Vec::new() }
-    }
-
-    fn of_csrf(csrf: Vec<KeyMaterial>) -> Self {
-        Self { tokens: Vec::new(), csrf }
-    }
-
-    /// Those that are read again when their files change.
-    pub fn all(&self) -> &[KeyMaterial] {
-        if self.tokens.is_empty() { &self.csrf } else { &self.tokens }
-    }
-}
-
-/// The keys of one session. Ktor's are `sign_key` and `encrypt_key` as they
-/// stand; the native format derives its own from `secret`, or where there is
-/// none from these.
-pub(super) fn of_session(
-    table: &mut Table<'_, '_>,
-    name: &str,
-    protect: Protect,
-    (suite, on_server): (Suite, bool),
-    root: &[Zeroizing<Vec<u8>>],
-    (ktor, ktor_use): (Option<&mut KtorConfig>, KtorUse),
-) -> Keys {
-    let secrets = read(table, &SECRET);
-    let beside = ktor_use == KtorUse::Accepted && !(secrets.is_empty() && root.is_empty());
-    let raw = ktor_use == KtorUse::Written || beside;
-    let least = |native: usize| if raw { 0 } else { native };
-    let sign = Kind { key: "sign_key", file: "sign_key_file", least: least(32) };
-    let sign = read(table, &sign);
-    let encrypt =
-        Kind { key: "encrypt_key", file: "encrypt_key_file", least: least(suite.key_len()) };
-    let encrypt = read(table, &encrypt);
-    if let Some(ktor) = ktor {
-        let copies = |keys: &[Zeroizing<Vec<u8>>]| {
-            keys.iter().map(|key| Secret::new(key.to_vec())).collect()
-        };
-        if raw && sign.iter().any(|key| key.len() < 32) {
-            table.warning("sign_key", "a key of less than 32 bytes, as Ktor's documentation shows them, can be guessed sooner than a session ends; take a longer one in both services");
-        }
-        ktor.keys = super::ktor::keys(table, ktor, copies(&sign), copies(&encrypt));
-        if ktor_use == KtorUse::Written {
-            let unsigned_id = ktor.transform.is_empty() && on_server;
-            if unsigned_id {
-                return Keys::of_csrf(secret_or_root(secrets, root));
-            }
-            if given(table, SECRET_KEYS) {
-                table.problem("secret", "Ktor's format uses `sign_key` and `encrypt_key`, the keys of the Ktor service; remove it");
-            }
-            return Keys::of_csrf(own(sign, KeyMaterial::Sign));
-        }
-    }
-    if beside {
-        let secrets = secret_or_root(secrets, root);
-        let unprotected = protect == Protect::None;
-        return if unprotected { Keys::of_csrf(secrets) } else { Keys::of_tokens(secrets) };
-    }
-    if protect == Protect::None {
-        if given(table, SIGN_KEYS) || given(table, ENCRYPT_KEYS) {
-            table.problem(
-                "protect",
-                "\"none\" uses no key, but a `secret` for CSRF tokens; remove the other keys, or write \"sign\" or \"encrypt\"",
-            );
-        }
-        return Keys::of_csrf(secret_or_root(secrets, root));
-    }
-    Keys::of_tokens(of_tokens(table, name, protect, root, [secrets, sign, encrypt]))
-}
-
-fn given(table: &Table<'_, '_>, keys: [&str; 2]) -> bool {
-    keys.iter().any(|key| table.has(key))
-}
-/// A session's own secrets, or else the root's.
-fn secret_or_root(
-    secrets: Vec<Zeroizing<Vec<u8>>>,
-    root: &[Zeroizing<Vec<u8>>],
-) -> Vec<KeyMaterial> {
-    own(if secrets.is_empty() { root.to_vec() } else { secrets }, KeyMaterial::Secret)
-}
-
-fn own(keys: Vec<Zeroizing<Vec<u8>>>, make: fn(Secret) -> KeyMaterial) -> Vec<KeyMaterial> {
-    keys.into_iter().map(|key| make(Secret::new(key.to_vec()))).collect()
-}
-
-/// The keys of a session's native tokens, which are protected.
-fn of_tokens(
-    table: &mut Table<'_, '_>,
-    name: &str,
-    protect: Protect,
-    root: &[Zeroizing<Vec<u8>>],
-    [secrets, sign, encrypt]: [Vec<Zeroizing<Vec<u8>>>; 3],
-) -> Vec<KeyMaterial> {
-    let [has_secret, has_sign, has_encrypt] =
-        [SECRET_KEYS, SIGN_KEYS, ENCRYPT_KEYS].map(|keys| given(table, keys));
-    if has_secret && (has_sign || has_encrypt) {
-        table.problem("secret", "stands beside `sign_key` or `encrypt_key`; keep one or the other");
-        return Vec::new();
-    }
-    match (protect, has_sign, has_encrypt) {
-        _ if has_secret => own(secrets, KeyMaterial::Secret),
-        (Protect::Sign, _, true) => {
-            table.problem(
-                "encrypt_key",
-                "not used with `protect = \"sign\"`; write `sign_key` or `secret`",
-            );
-            Vec::new()
-        }
-        (Protect::Sign, true, _) => own(sign, KeyMaterial::Sign),
-        (Protect::Encrypt, true, false) => {
-            table.problem(
-                "sign_key",
-                "`protect = \"encrypt\"` needs an `encrypt_key` beside it, or a `secret` instead",
-            );
-            Vec::new()
-        }
-        (Protect::Encrypt, true, true) if sign.len() != encrypt.len() => {
-            table.problem(
-                "sign_key",
-                "pairs with `encrypt_key` by position: both lists need the same length",
-            );
-            Vec::new()
-        }
-        (Protect::Encrypt, true, true) => {
-            let pairs = encrypt.into_iter().zip(sign);
-            let pair = |(encrypt, sign): (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>)| {
-                KeyMaterial::EncryptAndSign {
-                    encrypt: Secret::new(encrypt.to_vec()),
-                    sign: Secret::new(sign.to_vec()),
-                }
-            };
-            pairs.map(pair).collect()
-        }
-        (Protect::Encrypt, false, true) => own(encrypt, KeyMaterial::Encrypt),
-        _ if !root.is_empty() => own(root.to_vec(), KeyMaterial::Secret),
-        _ => random_or_refused(table, name),
+impl Kind {
+    pub fn is_given(&self, table: &Table<'_, '_>) -> bool {
+        table.has(self.key) || table.has(self.file)
     }
 }
 
@@ -198,9 +47,7 @@ fn of_tokens(
 pub(super) fn files(table: &mut Table<'_, '_>, keys: &[KeyMaterial]) -> Vec<PathBuf> {
     let own: &[_] = match keys.first() {
         None => &[],
-        Some(KeyMaterial::Secret(_)) if table.has("secret") || table.has("secret_file") => {
-            &["secret_file"]
-        }
+        Some(KeyMaterial::Secret(_)) if SECRET.is_given(table) => &["secret_file"],
         Some(KeyMaterial::Secret(_)) => return table.context.root_file.iter().cloned().collect(),
         Some(KeyMaterial::Sign(_)) => &["sign_key_file"],
         Some(KeyMaterial::Encrypt(_)) => &["encrypt_key_file"],
@@ -212,31 +59,38 @@ pub(super) fn files(table: &mut Table<'_, '_>, keys: &[KeyMaterial]) -> Vec<Path
 /// The path of a file of keys.
 pub(super) fn file(table: &mut Table<'_, '_>, key: &'static str) -> Option<PathBuf> {
     match table.value(key)? {
-        Value::String(tag, path) => Some(resolve(table.context, tag, &path)),
+        Value::String(tag, path) => Some(table.context.resolve(tag, &path)),
         _ => None,
     }
 }
 
-fn random_or_refused(table: &mut Table<'_, '_>, name: &str) -> Vec<KeyMaterial> {
-    if !table.context.debug {
-        table.problem(
-            "secret",
-            format!("this session needs a key: set ROCKET_SESSIONS__SECRET; {MAKE_ONE}"),
-        );
-        return Vec::new();
-    }
-    table.context.keyless.push(name.to_owned());
-    match Random::default().bytes::<32>() {
-        Ok(key) => vec![KeyMaterial::Secret(Secret::new(key.to_vec()))],
-        Err(cause) => {
-            table.problem("secret", cause.to_string());
-            Vec::new()
+/// The keys of one kind in a table: a text, a list of texts, or a file of lines. Those of
+/// fewer than `least` bytes are weak.
+pub(super) fn read(
+    table: &mut Table<'_, '_>,
+    kind: &Kind,
+    least: usize,
+) -> Vec<Zeroizing<Vec<u8>>> {
+    let mut keys: Vec<Zeroizing<Vec<u8>>> = Vec::new();
+    for text in texts(table, kind) {
+        let Some(key) = decode(&text).filter(|key| !key.is_empty()) else {
+            table.problem(kind.key, format!("a key is neither hexadecimal nor base64; {MAKE_ONE}"));
+            continue;
+        };
+        if keys.contains(&key) {
+            table.problem(kind.key, "the list holds one key twice; remove one");
+            continue;
         }
+        if let Some(weakness) = weakness(&key, least) {
+            table.weakness(kind.key, &format!("{weakness}; {MAKE_ONE}"));
+        }
+        keys.push(key);
     }
+    keys
 }
 
-/// The keys of one kind in a table: a text, a list of texts, or a file of lines.
-fn read(table: &mut Table<'_, '_>, kind: &Kind) -> Vec<Zeroizing<Vec<u8>>> {
+/// The keys as they are written.
+fn texts(table: &mut Table<'_, '_>, kind: &Kind) -> Vec<Zeroizing<String>> {
     let (value, file) = (table.value(kind.key), table.value(kind.file));
     if value.is_some() && file.is_some() {
         table.problem(kind.file, format!("stands beside `{}`; keep one of them", kind.key));
@@ -257,22 +111,7 @@ fn read(table: &mut Table<'_, '_>, kind: &Kind) -> Vec<Zeroizing<Vec<u8>>> {
     if texts.is_empty() {
         table.problem(kind.key, format!("holds no key; {MAKE_ONE}"));
     }
-    let mut keys: Vec<Zeroizing<Vec<u8>>> = Vec::new();
-    for text in texts {
-        let Some(key) = decode(&text).filter(|key| !key.is_empty()) else {
-            table.problem(kind.key, format!("a key is neither hexadecimal nor base64; {MAKE_ONE}"));
-            continue;
-        };
-        if keys.contains(&key) {
-            table.problem(kind.key, "the list holds one key twice; remove one");
-            continue;
-        }
-        if let Some(weakness) = weakness(&key, kind.least) {
-            table.weakness(kind.key, &format!("{weakness}; {MAKE_ONE}"));
-        }
-        keys.push(key);
-    }
-    keys
+    texts
 }
 
 fn text(table: &mut Table<'_, '_>, kind: &Kind, value: Value) -> Option<Zeroizing<String>> {
@@ -289,7 +128,7 @@ fn text(table: &mut Table<'_, '_>, kind: &Kind, value: Value) -> Option<Zeroizin
 
 /// A file with one key a line; the first seals.
 fn lines(table: &mut Table<'_, '_>, kind: &Kind, tag: Tag, path: &str) -> Vec<Zeroizing<String>> {
-    let path: PathBuf = resolve(table.context, tag, path);
+    let path: PathBuf = table.context.resolve(tag, path);
     let content = match std::fs::read_to_string(&path) {
         Ok(content) => Zeroizing::new(content),
         Err(cause) => {

@@ -1,13 +1,32 @@
 //! `format`, `accept`, and the `ktor` table: Ktor's formats.
 
-use figment::value::Dict;
 use figment::value::Value;
+use zeroize::Zeroizing;
 
-use super::table::Table;
-use super::{Context, KtorConfig, KtorKeys, Protect};
-use crate::crypto::Secret;
+use super::keys::LENGTHS;
+use super::types::{KtorConfig, KtorKeys, KtorTransform};
 use crate::crypto::mac::MacAlgorithm;
+use crate::crypto::{Protect, Secret};
 use crate::ktor::{CookieEncoding, Serializer};
+use crate::table::Table;
+
+const MACS: [(&str, MacAlgorithm); 4] = [
+    ("HmacSHA1", MacAlgorithm::HmacSha1),
+    ("HmacSHA256", MacAlgorithm::HmacSha256),
+    ("HmacSHA384", MacAlgorithm::HmacSha384),
+    ("HmacSHA512", MacAlgorithm::HmacSha512),
+];
+const ENCODINGS: [(&str, CookieEncoding); 4] = [
+    ("uri", CookieEncoding::Uri),
+    ("base64", CookieEncoding::Base64),
+    ("raw", CookieEncoding::Raw),
+    ("dquotes", CookieEncoding::Dquotes),
+];
+const SERIALIZERS: [(&str, Serializer); 3] = [
+    ("json", Serializer::Json),
+    ("kotlinx-legacy", Serializer::KotlinxLegacy),
+    ("reflection-legacy", Serializer::ReflectionLegacy),
+];
 
 /// Whether Ktor's format is written, accepted, or neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,15 +36,8 @@ pub(crate) enum KtorUse {
     Written,
 }
 
-/// One entry of `ktor.transform`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KtorTransform {
-    Mac,
-    Encrypt,
-}
-
 /// Reads `format` and `accept`.
-pub(super) fn use_of(table: &mut Table<'_, '_>) -> KtorUse {
+pub(super) fn read_use(table: &mut Table<'_, '_>) -> KtorUse {
     let formats = [("native", false), ("ktor", true)];
     let written = table.choice("format", &formats).unwrap_or(false);
     let accepted = match table.value("accept") {
@@ -53,38 +65,14 @@ pub(super) fn use_of(table: &mut Table<'_, '_>) -> KtorUse {
     }
 }
 
-/// Reads the `ktor` table. `default` stands for `transform` where it is missing.
-pub(super) fn read(
-    context: &mut Context<'_>,
-    path: String,
-    dict: Dict,
-    protect: Protect,
-    in_cookie: bool,
-) -> KtorConfig {
-    let mut table = Table::new(context, path, dict);
-    let macs = [
-        ("HmacSHA1", MacAlgorithm::HmacSha1),
-        ("HmacSHA256", MacAlgorithm::HmacSha256),
-        ("HmacSHA384", MacAlgorithm::HmacSha384),
-        ("HmacSHA512", MacAlgorithm::HmacSha512),
-    ];
-    let encodings = [
-        ("uri", CookieEncoding::Uri),
-        ("base64", CookieEncoding::Base64),
-        ("raw", CookieEncoding::Raw),
-        ("dquotes", CookieEncoding::Dquotes),
-    ];
-    let serializers = [
-        ("json", Serializer::Json),
-        ("kotlinx-legacy", Serializer::KotlinxLegacy),
-        ("reflection-legacy", Serializer::ReflectionLegacy),
-    ];
-    let encoding = table.choice("cookie_encoding", &encodings);
+/// Reads the `ktor` table. `protect` says what `transform` is where it is missing.
+pub(super) fn read(mut table: Table<'_, '_>, protect: Protect, in_cookie: bool) -> KtorConfig {
+    let encoding = table.choice("cookie_encoding", &ENCODINGS);
     if encoding.is_some() && !in_cookie {
         table.problem("cookie_encoding", "a header carries the token as it is; remove it");
     }
     let config = KtorConfig {
-        mac: table.choice("mac", &macs).unwrap_or(MacAlgorithm::HmacSha256),
+        mac: table.choice("mac", &MACS).unwrap_or(MacAlgorithm::HmacSha256),
         transform: transform(&mut table).unwrap_or(match protect {
             Protect::Sign => vec![KtorTransform::Mac],
             Protect::Encrypt => vec![KtorTransform::Encrypt],
@@ -92,7 +80,7 @@ pub(super) fn read(
         }),
         backward_compatible_read: table.flag("backward_compatible_read").unwrap_or(false),
         cookie_encoding: in_cookie.then(|| encoding.unwrap_or(CookieEncoding::Uri)),
-        serializer: table.choice("serializer", &serializers).unwrap_or(Serializer::Json),
+        serializer: table.choice("serializer", &SERIALIZERS).unwrap_or(Serializer::Json),
         keys: Vec::new(),
     };
     table.finish();
@@ -119,55 +107,57 @@ fn transform(table: &mut Table<'_, '_>) -> Option<Vec<KtorTransform>> {
     Some(known)
 }
 
-impl KtorConfig {
-    /// Whether one of the steps is this one.
-    pub fn has(&self, step: KtorTransform) -> bool {
-        self.transform.contains(&step)
-    }
-}
-
 /// Pairs the lists of keys, each key as it stands in the configuration.
-pub(super) fn keys(
+pub(super) fn pair_keys(
     table: &mut Table<'_, '_>,
     config: &KtorConfig,
-    sign: Vec<Secret>,
-    encrypt: Vec<Secret>,
+    sign: &[Zeroizing<Vec<u8>>],
+    encrypt: &[Zeroizing<Vec<u8>>],
 ) -> Vec<KtorKeys> {
-    if config.transform.is_empty() {
-        if !sign.is_empty() || !encrypt.is_empty() {
-            table.problem(
-                "ktor.transform",
-                "uses no key; remove the keys, or write [\"mac\"] or [\"encrypt\"]",
-            );
-        }
-        return Vec::new();
-    }
+    let secret = |key: &Zeroizing<Vec<u8>>| Secret::new(key.to_vec());
     let encrypts = config.has(KtorTransform::Encrypt);
-    if sign.is_empty() {
-        table.problem("sign_key", "Ktor's MAC needs it, also beside `encrypt_key`; write the key of the Ktor service in hexadecimal");
-    }
-    if encrypts && encrypt.is_empty() {
-        table.problem(
-            "encrypt_key",
-            "Ktor's `encrypt` needs it; write the key of the Ktor service in hexadecimal",
-        );
-    }
-    if !encrypts && !encrypt.is_empty() {
-        table.problem("encrypt_key", "not used without \"encrypt\" in `ktor.transform`; remove it");
+    let refused = refuse_keys(table, config, sign, encrypt);
+    if refused {
         return Vec::new();
     }
     if !encrypts {
-        return sign.into_iter().map(|sign| KtorKeys { sign, encrypt: None }).collect();
+        return sign.iter().map(|sign| KtorKeys { sign: secret(sign), encrypt: None }).collect();
     }
-    if sign.len() != encrypt.len() {
-        table.problem(
-            "sign_key",
-            "pairs with `encrypt_key` by position: both lists need the same length",
-        );
-    }
-    if encrypt.iter().any(|key| ![16, 24, 32].contains(&key.bytes().len())) {
-        table.problem("encrypt_key", "a key of AES has 16, 24 or 32 bytes");
-    }
-    let pairs = sign.into_iter().zip(encrypt);
-    pairs.map(|(sign, encrypt)| KtorKeys { sign, encrypt: Some(encrypt) }).collect()
+    let pairs = sign.iter().zip(encrypt);
+    let pair = |(sign, encrypt)| KtorKeys { sign: secret(sign), encrypt: Some(secret(encrypt)) };
+    pairs.map(pair).collect()
 }
+
+/// Whether the steps of `ktor.transform` have other keys than they need.
+fn refuse_keys(
+    table: &mut Table<'_, '_>,
+    config: &KtorConfig,
+    sign: &[Zeroizing<Vec<u8>>],
+    encrypt: &[Zeroizing<Vec<u8>>],
+) -> bool {
+    let [no_sign, no_encrypt] = [sign.is_empty(), encrypt.is_empty()];
+    let encrypts = config.has(KtorTransform::Encrypt);
+    let is_plain = config.transform.is_empty();
+    let has_size = |key: &Zeroizing<Vec<u8>>| [16, 24, 32].contains(&key.len());
+    let rows = [
+        ("ktor.transform", is_plain && !(no_sign && no_encrypt), NO_STEP),
+        ("sign_key", !is_plain && no_sign, NO_SIGN_KEY),
+        ("encrypt_key", encrypts && no_encrypt, NO_ENCRYPT_KEY),
+        ("encrypt_key", !is_plain && !encrypts && !no_encrypt, NOTHING_TO_ENCRYPT),
+        ("sign_key", encrypts && sign.len() != encrypt.len(), LENGTHS),
+        ("encrypt_key", encrypts && !encrypt.iter().all(has_size), NO_SIZE_OF_AES),
+    ];
+    for (key, is_wrong, why) in rows {
+        if is_wrong {
+            table.problem(key, why);
+        }
+    }
+    rows.iter().any(|(_, is_wrong, _)| *is_wrong)
+}
+
+const NO_STEP: &str = "uses no key; remove the keys, or write [\"mac\"] or [\"encrypt\"]";
+const NO_SIGN_KEY: &str = "Ktor's MAC needs it, also beside `encrypt_key`; write the key of the Ktor service in hexadecimal";
+const NO_ENCRYPT_KEY: &str =
+    "Ktor's `encrypt` needs it; write the key of the Ktor service in hexadecimal";
+const NOTHING_TO_ENCRYPT: &str = "not used without \"encrypt\" in `ktor.transform`; remove it";
+const NO_SIZE_OF_AES: &str = "a key of AES has 16, 24 or 32 bytes";

@@ -6,101 +6,38 @@
 mod cookie;
 mod csrf;
 mod environment;
+mod key_source;
 mod keys;
 mod ktor;
+mod lifetimes;
 mod names;
 mod origin;
+mod protection;
 mod session;
-pub(crate) mod storage;
-mod table;
+mod storage;
+mod transport;
 mod types;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::PathBuf;
 
 use figment::Figment;
-use figment::value::{Dict, Value};
+use figment::value::Value;
 
-pub(crate) use csrf::CsrfConfig;
+pub(crate) use crate::crypto::Protect;
+use crate::namespace::valid_session_name;
+use crate::table::{Context, Table};
+pub(crate) use crate::table::{Problem, Registered};
 pub use csrf::{CSRF_FIELD, CSRF_HEADER};
-pub(crate) use ktor::KtorTransform;
+use key_source::Root;
 pub(crate) use origin::{Authority, Origin};
-use table::Table;
-pub(crate) use types::*;
-
-use crate::data::is_valid_name;
-
-/// The names that were registered on the fairing.
-#[derive(Default)]
-pub(crate) struct Registered {
-    pub storages: Vec<String>,
-    pub transports: Vec<String>,
-    pub transformers: Vec<String>,
-}
-
-/// One thing that is wrong, with its full key path and what to write instead.
-#[derive(Debug)]
-pub(crate) struct Problem {
-    path: String,
-    message: String,
-    source: Option<String>,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: {}", self.path, self.message)?;
-        self.source.as_ref().map_or(Ok(()), |source| write!(f, " (in {source})"))
-    }
-}
-
-/// What every part of the configuration is read with.
-struct Context<'a> {
-    figment: &'a Figment,
-    /// The profile is `debug`: weak settings are warned of, not refused.
-    debug: bool,
-    registered: &'a Registered,
-    problems: Vec<Problem>,
-    warnings: Vec<String>,
-    /// Definitions that run on a random key.
-    keyless: Vec<String>,
-    /// The file that the root secret comes from.
-    root_file: Option<PathBuf>,
-}
-
-impl Context<'_> {
-    fn problem(&mut self, path: &str, message: impl Into<String>, value: Option<&Value>) {
-        let source =
-            value.and_then(|value| self.figment.get_metadata(value.tag())).map(|metadata| {
-                metadata
-                    .source
-                    .as_ref()
-                    .map_or_else(|| metadata.name.to_string(), ToString::to_string)
-            });
-        self.problems.push(Problem { path: path.to_owned(), message: message.into(), source });
-    }
-
-    /// A problem, or in the debug profile a warning.
-    fn weakness(&mut self, path: &str, message: &str, value: Option<&Value>) {
-        if self.debug {
-            self.warnings.push(format!("`{path}`: {message}"));
-        } else {
-            self.problem(path, message, value);
-        }
-    }
-}
+pub(crate) use types::{
+    Config, CsrfConfig, KeyReload, KtorConfig, KtorKeys, KtorTransform, SessionConfig,
+    TransportConfig,
+};
 
 /// Everything below `sessions` for the selected profile, or every problem.
 pub(crate) fn read(figment: &Figment, registered: &Registered) -> Result<Config, Vec<Problem>> {
-    let mut context = Context {
-        figment,
-        debug: figment.profile() == "debug",
-        registered,
-        problems: Vec::new(),
-        warnings: Vec::new(),
-        keyless: Vec::new(),
-        root_file: None,
-    };
+    let mut context = Context::new(figment, registered);
     let config = root(&mut context);
     if !context.keyless.is_empty() {
         let names = context.keyless.join("`, `");
@@ -124,17 +61,19 @@ fn root(context: &mut Context<'_>) -> Config {
     }
     let dict = environment::sessions(context);
     let mut table = Table::new(context, "sessions".into(), dict);
-    let app = names::app(&mut table).unwrap_or_default();
-    let secrets = keys::root(&mut table);
+    let root = Root {
+        app: names::app(&mut table).unwrap_or_default(),
+        secrets: keys::read(&mut table, &keys::SECRET, 32),
+    };
     table.context.root_file = keys::file(&mut table, "secret_file");
     let mut sessions = BTreeMap::new();
     for (name, value) in table.rest() {
         let path = format!("sessions.{name}");
-        if !is_valid_name(&name) {
+        if !valid_session_name(&name) {
             let message = "not a session's name; write a lower-case one of at most 255 characters like `user_session`, or one of: secret, secret_file, app";
             context.problem(&path, message, Some(&value));
         } else if let Value::Dict(_, dict) = value {
-            if let Some(session) = session::read(context, &name, dict, (&app, &secrets)) {
+            if let Some(session) = session::read(context, &name, dict, &root) {
                 sessions.insert(name, session);
             }
         } else {
@@ -149,14 +88,6 @@ fn root(context: &mut Context<'_>) -> Config {
     csrf::refuse_headers_of_sessions(context, &sessions);
     names::require_app(context, &sessions);
     Config { sessions, warnings: Vec::new() }
-}
-
-/// A dictionary, if the value is one.
-fn into_dict(value: Value) -> Option<Dict> {
-    match value {
-        Value::Dict(_, dict) => Some(dict),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! Names: of sessions, cookies and headers.
+//! Names: of applications, cookies and headers.
 
 use std::collections::BTreeMap;
 
-use super::table::Table;
-use super::{Context, SessionConfig, StorageConfig, TransportConfig};
+use super::types::{SessionConfig, TransportConfig};
+use crate::storage::StorageConfig;
+use crate::table::{Context, Table};
 
 /// Headers that HTTP, Rocket or this crate give a meaning of their own.
 const RESERVED: [&str; 30] = [

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::csrf::CsrfConfig;
-use crate::config::ktor::KtorTransform;
-use crate::crypto::Secret;
+use super::origin::Origin;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::KeyMaterial;
 use crate::crypto::mac::MacAlgorithm;
+use crate::crypto::{Protect, Secret};
 use crate::expiry::Timeouts;
 use crate::ktor::{CookieEncoding, Serializer};
-use crate::storage::OwnerLimit;
+use crate::storage::{OwnerLimit, StorageConfig};
+use crate::transport::CookieConfig;
 
 /// Everything below `sessions`, checked.
 #[derive(Debug)]
@@ -75,103 +76,6 @@ pub(crate) enum TransportConfig {
     Custom(String),
 }
 
-/// A cookie's attributes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CookieConfig {
-    pub path: String,
-    pub domain: Option<String>,
-    /// `None` is a browser-session cookie.
-    pub max_age: Option<Duration>,
-    pub secure: bool,
-    pub http_only: bool,
-    pub same_site: SameSite,
-    pub partitioned: bool,
-    /// The last attribute of Ktor's cookies.
-    pub ktor_encoding: Option<CookieEncoding>,
-    /// Further attributes in order of their names; an empty value is a bare flag.
-    pub extensions: Vec<(String, String)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SameSite {
-    Strict,
-    Lax,
-    None,
-    /// No attribute, as Ktor's default is; only with `format = "ktor"`.
-    Unset,
-}
-
-/// A storage table; equal ones share one instance.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum StorageConfig {
-    Memory {
-        capacity: usize,
-    },
-    /// An absolute path, or one relative to the working directory.
-    Directory {
-        path: PathBuf,
-    },
-    /// One server, or the nodes of a cluster.
-    Redis {
-        urls: Vec<Url>,
-        /// If there are any, the one URL's host is their name for the master.
-        sentinels: Vec<Url>,
-        prefix: String,
-    },
-    Database {
-        engine: Engine,
-        /// Of SQLite: the path.
-        url: Url,
-        table: String,
-        max_connections: u32,
-    },
-    /// The name it was registered under.
-    Custom(String),
-    /// One of the above behind a cache.
-    Cached {
-        storage: Box<StorageConfig>,
-        capacity: usize,
-        ttl: Duration,
-    },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Engine {
-    Postgres,
-    MySql,
-    Sqlite,
-}
-
-impl StorageConfig {
-    /// Whether it is a server that other applications may use as well. Storages that
-    /// the application registers are not checked.
-    pub fn is_shared(&self) -> bool {
-        match self {
-            Self::Redis { .. } => true,
-            Self::Database { engine, .. } => *engine != Engine::Sqlite,
-            Self::Cached { storage, .. } => storage.is_shared(),
-            Self::Memory { .. } | Self::Directory { .. } | Self::Custom(_) => false,
-        }
-    }
-}
-
-/// An address, maybe with a password in it.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Url(pub String);
-
-impl std::fmt::Debug for Url {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[provided]")
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protect {
-    Encrypt,
-    Sign,
-    None,
-}
-
 /// A `ktor` table, checked.
 #[derive(Debug)]
 pub(crate) struct KtorConfig {
@@ -185,9 +89,32 @@ pub(crate) struct KtorConfig {
     pub keys: Vec<KtorKeys>,
 }
 
+impl KtorConfig {
+    /// Whether one of the steps is this one.
+    pub fn has(&self, step: KtorTransform) -> bool {
+        self.transform.contains(&step)
+    }
+}
+
 /// One entry of the lists of Ktor's keys.
 #[derive(Debug)]
 pub(crate) struct KtorKeys {
     pub sign: Secret,
     pub encrypt: Option<Secret>,
+}
+
+/// One entry of `ktor.transform`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KtorTransform {
+    Mac,
+    Encrypt,
+}
+
+/// What a session's `csrf` table says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CsrfConfig {
+    pub field: Arc<str>,
+    pub header: String,
+    /// Origins beside the request's own host.
+    pub trusted: Vec<Origin>,
 }

@@ -10,11 +10,14 @@ pub(crate) fn hmac_sha256(key: &[u8; 16], parts: &[&[u8]]) -> [u8; 32] {
     // A key that is shorter than the hash's block is filled up with zeros (RFC 2104).
     let mut block = [0; 64];
     block[..16].copy_from_slice(key);
-    let mut mac = Hmac::<Sha256>::new(&block.into());
+    tag(Hmac::<Sha256>::new(&block.into()), parts).into()
+}
+
+fn tag<M: hmac::Mac>(mut mac: M, parts: &[&[u8]]) -> hmac::digest::Output<M> {
     for part in parts {
-        hmac::Mac::update(&mut mac, part);
+        mac.update(part);
     }
-    hmac::Mac::finalize(mac).into_bytes().into()
+    mac.finalize().into_bytes()
 }
 
 /// The hash function under the HMAC.
@@ -49,17 +52,11 @@ impl Mac {
 
     /// The whole tag of these bytes, one after the other.
     pub fn tag(&self, parts: &[&[u8]]) -> Vec<u8> {
-        fn tag(mut mac: impl hmac::Mac, parts: &[&[u8]]) -> Vec<u8> {
-            for part in parts {
-                mac.update(part);
-            }
-            mac.finalize().into_bytes().to_vec()
-        }
         match self {
-            Self::Sha1(mac) => tag(mac.clone(), parts),
-            Self::Sha256(mac) => tag(mac.clone(), parts),
-            Self::Sha384(mac) => tag(mac.clone(), parts),
-            Self::Sha512(mac) => tag(mac.clone(), parts),
+            Self::Sha1(mac) => tag(mac.clone(), parts).to_vec(),
+            Self::Sha256(mac) => tag(mac.clone(), parts).to_vec(),
+            Self::Sha384(mac) => tag(mac.clone(), parts).to_vec(),
+            Self::Sha512(mac) => tag(mac.clone(), parts).to_vec(),
         }
     }
 

@@ -6,8 +6,10 @@ pub(crate) mod aes_cbc;
 pub(crate) mod hex;
 pub(crate) mod keys;
 pub(crate) mod mac;
+mod protect;
 mod random;
 mod secret;
 
+pub(crate) use protect::Protect;
 pub(crate) use random::{Random, RandomError};
 pub(crate) use secret::Secret;

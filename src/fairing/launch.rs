@@ -8,18 +8,19 @@ use figment::Figment;
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
+use super::builder::SessionsFairing;
 use super::format::format;
+use super::reload;
 use super::summary::summary;
-use super::{SessionsFairing, open, reload};
 use crate::by_id::{ById, Identity, Server};
 use crate::by_value::{ByValue, Revocation};
 use crate::codec::Codec;
-use crate::config::{self, Registered, SessionConfig, StorageConfig, TransportConfig};
+use crate::config::{self, SessionConfig, TransportConfig};
 use crate::definition::{Core, Definition, Pace, Reload, Report, Tracker};
 use crate::ktor::Serializer;
 use crate::namespace::Namespace;
 use crate::request::plan::Policy;
-use crate::storage::{Cached, Directory, KtorDirectory, Memory, SessionStorage, StorageError};
+use crate::storage::{Cached, KtorDirectory, SessionStorage, StorageConfig, StorageError};
 use crate::transport::{CookieTransport, HeaderTransport, LONGEST_COOKIE, SessionTransport};
 
 /// Everything the requests will need, or every problem found.
@@ -27,7 +28,7 @@ pub(super) async fn core(
     fairing: &SessionsFairing,
     figment: &Figment,
 ) -> Result<Core, Vec<String>> {
-    let registered = registered(fairing);
+    let registered = fairing.registered();
     let read = Instant::now();
     let config = config::read(figment, &registered)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
@@ -57,7 +58,7 @@ pub(super) async fn core(
     let own = |config: &StorageConfig| !matches!(config, StorageConfig::Cached { .. });
     let opened = builder.opened.iter().filter(|(config, _)| own(config));
     let storages = opened.map(|(_, server)| Arc::clone(&server.storage)).collect();
-    let listeners = fairing.take_listeners();
+    let listeners = std::mem::take(&mut *fairing.listeners.lock());
     Ok(Core {
         definitions,
         storages,
@@ -68,19 +69,6 @@ pub(super) async fn core(
         report: builder.report,
         awaited: AtomicUsize::new(0),
     })
-}
-
-/// What Rocket.toml may name besides what is in the box.
-pub(super) fn registered(fairing: &SessionsFairing) -> Registered {
-    Registered {
-        storages: names(&fairing.storages),
-        transports: names(&fairing.transports),
-        transformers: names(&fairing.transformers),
-    }
-}
-
-fn names<T>(parts: &HashMap<String, T>) -> Vec<String> {
-    parts.keys().cloned().collect()
 }
 
 /// Opens each storage once and collects what goes wrong.
@@ -213,9 +201,9 @@ impl Builder<'_> {
         storage: StorageConfig,
     ) -> Result<Server, ()> {
         let unused = config.lifetime.unused();
-        let files = match (&storage, &config.ktor) {
-            (StorageConfig::Directory { path }, Some(_)) => {
-                let files = KtorDirectory::open(path.clone(), unused);
+        let files = match (storage.folder(), &config.ktor) {
+            (Some(path), Some(_)) => {
+                let files = KtorDirectory::open(path.to_owned(), unused);
                 Some(files.map_err(|cause| {
                     self.problems.push(format!("`sessions.{name}.storage`: {cause}"));
                 })?)
@@ -254,22 +242,10 @@ impl Builder<'_> {
         if let Some((_, server)) = self.opened.iter().find(|(opened, _)| *opened == config) {
             return Ok(server.clone());
         }
+        let mut warnings = Vec::new();
         let opened: Result<Arc<dyn SessionStorage>, StorageError> = match &config {
-            StorageConfig::Memory { capacity } => Ok(Arc::new(Memory::new(*capacity))),
-            StorageConfig::Directory { path } => {
-                Directory::open(path).map(|directory| Arc::new(directory) as _)
-            }
-            StorageConfig::Redis { urls, sentinels, prefix } => {
-                let mut warnings = Vec::new();
-                let opened = open::redis(urls, sentinels, prefix, &mut warnings).await;
-                let of_session = |warning| format!("Session `{name}`: {warning}.");
-                self.report.warnings.extend(warnings.into_iter().map(of_session));
-                opened
-            }
-            StorageConfig::Database { engine, url, table, max_connections } => {
-                open::database(*engine, &url.0, table, *max_connections).await
-            }
-            StorageConfig::Custom(registered) => {
+            StorageConfig::Engine(engine) => engine.open(&mut warnings).await,
+            StorageConfig::Registered(registered) => {
                 Ok(Arc::clone(self.fairing.storages.get(registered).ok_or(())?))
             }
             StorageConfig::Cached { storage, capacity, ttl } => {
@@ -277,6 +253,8 @@ impl Builder<'_> {
                 Ok(Arc::new(Cached::over(server.storage, *capacity, *ttl)))
             }
         };
+        let of_session = |warning| format!("Session `{name}`: {warning}.");
+        self.report.warnings.extend(warnings.into_iter().map(of_session));
         let storage = opened.map_err(|cause| {
             self.problems.push(format!("`sessions.{name}.storage`: {cause}"));
         })?;

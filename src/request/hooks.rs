@@ -18,7 +18,7 @@ pub(super) async fn received<'r>(
     definition: &Definition,
     values: Vec<Cow<'r, str>>,
 ) -> Result<Vec<Cow<'r, str>>, SessionError> {
-    let minted = crate::testing::client::received(request, core, definition).await?;
+    let minted = super::minting::received(request, core, definition).await?;
     Ok(minted.map_or(values, |minted| vec![minted]))
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn tell(
         Holds::Token { token, .. } => token.as_str(),
         Holds::Nothing => "",
     });
-    crate::testing::client::tell(request, response, definition, shown);
+    super::minting::tell(request, response, definition, shown);
 }
 
 #[cfg(not(feature = "testing"))]

@@ -15,7 +15,7 @@
 //! | `delivery` | what the client is to hold in the end |
 //! | `replay` | changes that are applied again |
 //! | `tracked` | a session as it was found, by value or by id |
-//! | `hooks` | where test helpers reach in |
+//! | `hooks`, `minting` | where the test helpers of applications reach in |
 
 mod calls;
 pub(crate) mod commit;
@@ -24,6 +24,8 @@ mod ended;
 pub(crate) mod entry;
 pub(crate) mod hooks;
 pub(crate) mod load;
+#[cfg(feature = "testing")]
+pub(crate) mod minting;
 mod outlook;
 mod pending;
 pub(crate) mod plan;

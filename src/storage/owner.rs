@@ -185,18 +185,6 @@ pub(crate) fn without_index(guard: &OwnerGuard) -> Result<(), StorageError> {
     if guard.needs_index() { Err(no_index()) } else { Ok(()) }
 }
 
-/// Whether an `update` by `record` may replace what belongs to `owner`.
-pub(crate) fn keeps_owner(owner: Option<&OwnerKey>, record: &Record) -> Result<(), StorageError> {
-    if record.owner.is_none() || record.owner.as_ref() == owner {
-        return Ok(());
-    }
-    Err(another_owner())
-}
-
-pub(crate) fn another_owner() -> StorageError {
-    StorageError::Other("an `update` gives a record to no other owner".into(), None)
-}
-
 pub(crate) fn no_index() -> StorageError {
     StorageError::Other("the storage has no index of owners".into(), None)
 }

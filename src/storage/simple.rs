@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::marks::Marks;
 use super::{
     Create, Invalidate, KeyedLocks, OwnerGuard, Record, Refused, SessionStorage, StorageError,
-    StorageKey, Timestamp, Touch, Update, Version, bytes, keeps_owner, without_index,
+    StorageKey, Timestamp, Touch, Update, Version, bytes, without_index,
 };
 
 /// Marks of ends that a process keeps.
@@ -121,8 +121,7 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
         without_index(&guard)?;
         let _alone = self.0.locks.lock(key).await;
         if let Some(found) = self.live(key, now).await? {
-            let again = found.version == record.version;
-            return Ok(if again { Create::Created } else { Create::Exists });
+            return Ok(Create::over(found.version, record.version));
         }
         if self.0.marks.lock().stands(key, now) {
             return Ok(Create::Refused(Refused::Revoked));
@@ -144,13 +143,10 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
     ) -> Result<Update, StorageError> {
         let _alone = self.0.locks.lock(key).await;
         let Some(before) = self.live(key, now).await? else { return Ok(Update::Missing) };
-        if before.version == record.version {
-            return Ok(Update::Updated);
+        let found = (before.version, before.owner.as_ref());
+        if let Some(answer) = Update::over(found, expected, &record)? {
+            return Ok(answer);
         }
-        if before.version != expected {
-            return Ok(Update::Conflict);
-        }
-        keeps_owner(before.owner.as_ref(), &record)?;
         self.put(key, &record).await?;
         Ok(Update::Updated)
     }
@@ -178,9 +174,8 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
         let _alone = self.0.locks.lock(key).await;
         let name = key.to_string();
         let found = self.0.storage.read(&name).await?;
-        if let (Some(expected), Some(found)) = (expected, &found)
-            && bytes::read(key, found).is_ok_and(|found| found.record.version != expected)
-        {
+        let version = || Some(bytes::read(key, found.as_ref()?).ok()?.record.version);
+        if Invalidate::conflicts(expected, version) {
             return Ok(Invalidate::Conflict);
         }
         if let Some(until) = mark {

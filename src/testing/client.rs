@@ -1,22 +1,16 @@
 //! Requests that carry a session, and the session that a response leaves.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
-use parking_lot::Mutex;
 use rocket::local::{asynchronous, blocking};
 use rocket::{Request, Response};
 
-use crate::by_id::{Draft, Joined, Secrets, Trail};
-use crate::by_value::{self, Sealed};
 use crate::data::SessionData;
-use crate::definition::{Core, Definition, Tracker};
-use crate::error::SessionError;
-use crate::expiry::Times;
+use crate::definition::{Core, Definition};
 use crate::request::load::find;
-use crate::request::tracked::{Content, Tracked};
+use crate::request::minting;
 use crate::sessions::Sessions;
-use crate::storage::{Create, OwnerKey, Refused, Timestamp};
+use crate::storage::Timestamp;
 use crate::transport::{MaxAge, Outgoing};
 
 /// A request of Rocket's local client that carries a session, as if its user
@@ -81,18 +75,6 @@ pub trait AsyncSessionResponse {
     ) -> impl Future<Output = Option<T>> + Send;
 }
 
-/// The sessions that a test gave to a request, by name.
-#[derive(Default)]
-struct Minted(Mutex<HashMap<String, Mint>>);
-
-enum Mint {
-    /// To be made when it is asked for.
-    Value(Content, Option<OwnerKey>),
-    Token(String),
-}
-
-/// Tells the client of a minted session which token it would hold.
-const HEADER: &str = "X-Testing-Session-";
 /// Stands for a token, to see where a transport puts it.
 const CANARY: &str = "kanarienvogel-kanarienvogel";
 
@@ -110,12 +92,7 @@ fn mint<T: SessionData>(request: &Request<'_>, value: &T) {
         Ok(content) => content,
         Err(cause) => panic!("{cause}"),
     };
-    let mint = Mint::Value(content, definition.owner_of(value));
-    request
-        .local_cache(Minted::default)
-        .0
-        .lock()
-        .insert(definition.namespace.session.clone(), mint);
+    minting::mint(request, definition, content, definition.owner_of(value));
 }
 
 impl SessionRequest for blocking::LocalRequest<'_> {
@@ -132,81 +109,13 @@ impl SessionRequest for asynchronous::LocalRequest<'_> {
     }
 }
 
-/// The token that a test gave to this request for this session, if it did.
-pub(crate) async fn received<'r>(
-    request: &'r Request<'_>,
-    core: &Core,
-    definition: &Definition,
-) -> Result<Option<Cow<'r, str>>, SessionError> {
-    let minted = request.local_cache(Minted::default);
-    let value = match minted.0.lock().get(&definition.namespace.session) {
-        None => return Ok(None),
-        Some(Mint::Token(token)) => return Ok(Some(token.clone().into())),
-        Some(Mint::Value(content, owner)) => (content.clone(), owner.clone()),
-    };
-    let token = make(core, definition, value).await?;
-    minted.0.lock().insert(definition.namespace.session.clone(), Mint::Token(token.clone()));
-    Ok(Some(token.into()))
-}
-
-/// Makes a session from outside any request.
-async fn make(
-    core: &Core,
-    definition: &Definition,
-    (content, owner): (Content, Option<OwnerKey>),
-) -> Result<String, SessionError> {
-    let now = core.clock.now();
-    let times = Times::begin(now, true);
-    let tracker = match &definition.tracker {
-        Tracker::ByValue(tracker) => {
-            let epoch = match (&tracker.revocation, &owner) {
-                (Some(revocation), Some(owner)) => revocation.epoch(owner, now).await?,
-                _ => 0,
-            };
-            let place = Sealed::new(core.random.bytes()?, epoch, owner);
-            let sealed = by_value::seal(definition, &core.random, place, times, content);
-            return sealed.map(|(_, token)| token);
-        }
-        Tracker::ById(tracker) => tracker,
-    };
-    let guard = tracker.guard(owner.as_ref()).await?;
-    let id = definition.random_id(&core.random)?;
-    let key = definition.namespace.record(&id.locator());
-    let (secrets, trail, joined) = (Secrets::of(&id), Trail::default(), Joined::default());
-    let draft = Draft { id, key, secrets, trail, joined, in_grace: false, times, owner, content };
-    let (record, Tracked { place, .. }) = draft.write(core, definition, &tracker.server, &[])?;
-    let storage = tracker.server.storage_of(&place.id);
-    match storage.create(&place.key, record, guard, now).await? {
-        Create::Created => definition.format().seal_id(&place.id, &core.random),
-        Create::Refused(Refused::LimitReached) => Err(SessionError::LimitReached),
-        Create::Exists | Create::Refused(Refused::Revoked) => Err(SessionError::Ended),
-    }
-}
-
-/// Writes down which token the client of a minted session would hold now.
-/// `sent` is what the response carries for it: a token, or a removal.
-pub(crate) fn tell(
-    request: &Request<'_>,
-    response: &mut Response<'_>,
-    definition: &Definition,
-    sent: Option<&str>,
-) {
-    let minted = request.local_cache(Minted::default).0.lock();
-    let header = format!("{HEADER}{}", definition.namespace.session);
-    if let Some(Mint::Token(token)) = minted.get(&definition.namespace.session)
-        && (sent.is_some() || !response.headers().contains(&header))
-    {
-        response.set_raw_header(header, sent.unwrap_or(token).to_owned());
-    }
-}
-
 /// The token that the client holds after a response with these headers.
 fn held(
     definition: &Definition,
     headers: &rocket::http::HeaderMap<'_>,
     cookies: &rocket::http::CookieJar<'_>,
 ) -> Option<String> {
-    if let Some(token) = headers.get_one(&format!("{HEADER}{}", definition.namespace.session)) {
+    if let Some(token) = headers.get_one(&minting::header(definition)) {
         return Some(token.to_owned());
     }
     let mut example = Response::new();
@@ -217,7 +126,7 @@ fn held(
         let Some((before, _)) = header.value().split_once(CANARY) else { continue };
         let mut values = headers.get(header.name().as_str());
         if let Some(rest) = values.find_map(|value| value.strip_prefix(before)) {
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+            let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
             return Some(rest.chars().take_while(|c| plain(*c)).collect());
         }
     }

@@ -6,7 +6,7 @@
 //! - [`storage`]: does a storage keep its promises, and what does an
 //!   application do when its storage fails?
 
-pub(crate) mod client;
+mod client;
 mod clock;
 pub mod storage;
 

@@ -4,7 +4,6 @@
 //! `%5F%5FHost-s=evil` would replace a genuine `__Host-s` (checklist S9, S10).
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use rocket::http::Header;
@@ -12,8 +11,8 @@ use rocket::time::OffsetDateTime;
 use rocket::time::format_description::well_known::Rfc2822;
 use rocket::{Request, Response};
 
+use super::attributes::CookieConfig;
 use super::{MaxAge, Outgoing, SessionTransport, SizeLimit};
-use crate::config::{CookieConfig, SameSite};
 use crate::expiry::Timestamp;
 use crate::ktor::CookieEncoding;
 
@@ -40,7 +39,7 @@ impl CookieTransport {
         let max_age = config.max_age.map(seconds);
         let quotes =
             matches!(config.ktor_encoding, Some(CookieEncoding::Raw | CookieEncoding::Dquotes));
-        Self { max_age, attributes: attributes(config), quotes }
+        Self { max_age, attributes: config.to_string(), quotes }
     }
 
     fn set_cookie(&self, response: &mut Response<'_>, name: &str, value: &str, lifetime: &str) {
@@ -138,43 +137,6 @@ fn end_of_quoted(text: &str) -> usize {
 fn value_of<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
     let pair = pair.trim_matches([' ', '\t']);
     pair.strip_prefix(name)?.strip_prefix('=')
-}
-
-fn attributes(config: &CookieConfig) -> String {
-    let mut text = String::new();
-    if let Some(domain) = &config.domain {
-        text += "; Domain=";
-        text += domain;
-    }
-    text += "; Path=";
-    text += &config.path;
-    for (on, flag) in [(config.secure, "; Secure"), (config.http_only, "; HttpOnly")] {
-        if on {
-            text += flag;
-        }
-    }
-    text += match config.same_site {
-        SameSite::Unset => "",
-        SameSite::Strict => "; SameSite=Strict",
-        SameSite::Lax => "; SameSite=Lax",
-        SameSite::None => "; SameSite=None",
-    };
-    if config.partitioned {
-        text += "; Partitioned";
-    }
-    for (name, value) in &config.extensions {
-        text += "; ";
-        text += name;
-        if !value.is_empty() {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "={value}");
-        }
-    }
-    if let Some(encoding) = config.ktor_encoding {
-        text += "; $x-enc=";
-        text += encoding.name();
-    }
-    text
 }
 
 /// An RFC 9110 date. Times beyond the calendar's end stop there.

@@ -1,17 +1,19 @@
 //! How a token travels between client and server: the [`SessionTransport`] trait.
 //! Cookies and headers are built in.
 
+mod attributes;
 mod cookie;
 mod header;
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use rocket::{Request, Response};
 
+pub(crate) use attributes::{CookieConfig, SameSite};
 pub(crate) use cookie::{CookieTransport, LONGEST_COOKIE};
 pub(crate) use header::HeaderTransport;
 
+pub use crate::expiry::MaxAge;
 use crate::expiry::Timestamp;
 
 /// A token to send to the client.
@@ -24,21 +26,6 @@ pub struct Outgoing<'a> {
     pub now: Timestamp,
     /// How long the client keeps the token.
     pub max_age: MaxAge,
-}
-
-/// How long a client keeps a token.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum MaxAge {
-    /// As long as the transport's configuration says.
-    #[default]
-    Configured,
-    /// For this time from now on. The session has a [`Lifetime`](crate::Lifetime)
-    /// of its own.
-    Of(Duration),
-    /// Until the browser is closed: the session has
-    /// [`Lifetime::BrowserSession`](crate::Lifetime::BrowserSession).
-    Session,
 }
 
 /// A way for tokens to travel between client and server.

@@ -109,3 +109,21 @@ async fn a_mint_of_a_broken_storage_is_a_request_of_a_broken_storage() {
     let response = client.get("/get").session(&user("ann")).dispatch().await;
     assert_eq!(response.status(), Status::ServiceUnavailable);
 }
+
+/// As while keys change: the client holds a token for each key.
+#[tokio::test]
+async fn a_response_with_several_tokens_is_read_too() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), [KEY, OTHER_KEY].join("\n")).expect("keys");
+    for place in PLACES {
+        let figment = Figment::from(rocket::Config::default())
+            .merge(("log_level", "off"))
+            .merge(("sessions.secret_file", file.path().to_string_lossy()))
+            .merge(("sessions.user.storage", place))
+            .merge(("sessions.user.key_reload", "1 minute"));
+        let client = client_with(figment, Sessions::fairing(), vec![]).await;
+        let response = client.get("/login/ann").dispatch().await;
+        assert!(sent(&response).is_some_and(|token| token.contains('.')), "{place}");
+        assert_eq!(client.session_after::<User>(&response).await, Some(user("ann")), "{place}");
+    }
+}

@@ -135,10 +135,8 @@ impl Work {
     }
 
     fn invalidate(&self, expected: Option<Version>) -> Result<Invalidate> {
-        if let Some(expected) = expected
-            && let Ok(Some(found)) = self.read(Timestamp::default())
-            && found.version != expected
-        {
+        let version = || Some(self.read(Timestamp::default()).ok()??.version);
+        if Invalidate::conflicts(expected, version) {
             return Ok(Invalidate::Conflict);
         }
         let removed = remove_file(&self.path)?;

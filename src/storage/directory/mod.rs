@@ -13,6 +13,7 @@
 //! compare and swap under the lock of the key's first byte. An owner's lock is
 //! taken after a record's, never before.
 
+mod config;
 mod disk;
 mod files;
 mod ktor;
@@ -26,6 +27,7 @@ mod threads;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub(crate) use config::read_config;
 use disk::Disk;
 pub(crate) use ktor::KtorDirectory;
 use threads::Threads;

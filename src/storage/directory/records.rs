@@ -10,7 +10,7 @@ use super::owners::Joined;
 use crate::storage::bytes::Entry;
 use crate::storage::{
     Create, Invalidate, Predecessor, Record, Refused, StorageError, StorageKey, Successor,
-    Timestamp, Touch, Update, Version, keeps_owner,
+    Timestamp, Touch, Update, Version,
 };
 
 impl Disk {
@@ -54,8 +54,7 @@ impl Disk {
     fn make_way(&self, key: &StorageKey, new: &Record, now: Timestamp) -> Result<Option<Create>> {
         match self.entry(key) {
             Ok(Some(Entry { record, .. })) if record.is_live(now) => {
-                let again = record.version == new.version;
-                return Ok(Some(if again { Create::Created } else { Create::Exists }));
+                return Ok(Some(Create::over(record.version, new.version)));
             }
             Ok(Some(_)) => drop(self.remove(key)?),
             Ok(None) => {}
@@ -83,13 +82,10 @@ impl Disk {
         now: Timestamp,
     ) -> Result<Update> {
         let Some(before) = self.read(key, now)? else { return Ok(Update::Missing) };
-        if before.version == record.version {
-            return Ok(Update::Updated);
+        let found = (before.version, before.owner.as_ref());
+        if let Some(answer) = Update::over(found, *expected, record)? {
+            return Ok(answer);
         }
-        if before.version != *expected {
-            return Ok(Update::Conflict);
-        }
-        keeps_owner(before.owner.as_ref(), record)?;
         self.write(key, record)?;
         if record.owner.is_none() {
             self.leave(&before, key, owner)?;
@@ -131,10 +127,8 @@ impl Disk {
             return Ok(Invalidate::Missing);
         }
         let _locks = self.lock_records(key, &[])?;
-        if let Some(expected) = expected
-            && let Ok(Some(entry)) = self.entry(key)
-            && entry.record.version != expected
-        {
+        let version = || Some(self.entry(key).ok()??.record.version);
+        if Invalidate::conflicts(expected, version) {
             return Ok(Invalidate::Conflict);
         }
         // The record first: on a full disk that makes room for the mark.

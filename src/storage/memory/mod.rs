@@ -1,5 +1,6 @@
 //! Records in this process's memory. Survives nothing.
 
+mod config;
 mod outline;
 mod owners;
 mod shard;
@@ -8,6 +9,7 @@ mod table;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+pub(crate) use config::read_config;
 use shard::Slot;
 use table::{SHARDS, Table};
 
@@ -129,8 +131,7 @@ impl SessionStorage for Memory {
         mark: Option<Timestamp>,
     ) -> Result<Invalidate, StorageError> {
         let mut shard = self.0.shard(key);
-        let stands = shard.get(key).map(Slot::version);
-        if expected.is_some_and(|expected| stands.is_some_and(|version| version != expected)) {
+        if Invalidate::conflicts(expected, || shard.get(key).map(Slot::version)) {
             return Ok(Invalidate::Conflict);
         }
         if let Some(until) = mark {

@@ -11,7 +11,7 @@ use super::owners::Owners;
 use super::shard::{Shard, Slot};
 use crate::storage::{
     Create, OwnerGuard, OwnerKey, Predecessor, Record, Refused, StorageError, StorageKey,
-    Successor, Timestamp, Update, keeps_owner,
+    Successor, Timestamp, Update,
 };
 
 /// Enough that requests on different records hardly ever meet.
@@ -117,8 +117,7 @@ impl Table {
             self.remove(shard, key);
         }
         if let Some(slot) = shard.get(key) {
-            let again = slot.version() == record.version;
-            return Err(if again { Create::Created } else { Create::Exists });
+            return Err(Create::over(slot.version(), record.version));
         }
         if shard.marks.stands(key, now) {
             return Err(Create::Refused(Refused::Revoked));
@@ -159,13 +158,9 @@ impl Table {
         let Some(slot) = shard.get(key).filter(|slot| slot.is_live(now)) else {
             return Ok(Update::Missing);
         };
-        if slot.version() == record.version {
-            return Ok(Update::Updated);
+        if let Some(answer) = Update::over((slot.version(), slot.owner()), expected, &record)? {
+            return Ok(answer);
         }
-        if slot.version() != expected {
-            return Ok(Update::Conflict);
-        }
-        keeps_owner(slot.owner(), &record)?;
         if let Some(owner) = slot.owner() {
             let mut owners = self.owners(owner);
             if record.owner.is_none() {

@@ -36,6 +36,7 @@
 mod answer;
 mod ask;
 mod changes;
+mod config;
 mod connection;
 mod entry;
 mod handle;
@@ -48,4 +49,5 @@ mod storage;
 mod target;
 mod ttl;
 
+pub(crate) use config::read_config;
 pub use handle::Redis;

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlx::Row;
 use sqlx::error::{BoxDynError, DatabaseError};
-use sqlx::{Arguments, AssertSqlSafe};
 
 use super::value::Value;
 
@@ -80,15 +78,22 @@ pub trait Engine: sqlx::Database {
     fn bytes(row: &Self::Row, column: usize) -> sqlx::Result<Option<Vec<u8>>>;
 }
 
+/// What is written alike for each engine, but for its types.
 macro_rules! engine {
     ($database:ty, $dialect:expr $(, $begins_again:item)?) => {
         #[rocket::async_trait]
-        impl Engine for $database {
-            const DIALECT: Dialect = $dialect;
+        impl $crate::storage::sql::engine::Engine for $database {
+            const DIALECT: $crate::storage::sql::engine::Dialect = $dialect;
 
             $($begins_again)?
 
-            fn bind(arguments: &mut Self::Arguments, value: Value<'_>) -> Result<(), BoxDynError> {
+            fn bind(
+                arguments: &mut Self::Arguments,
+                value: $crate::storage::sql::value::Value<'_>,
+            ) -> std::result::Result<(), sqlx::error::BoxDynError> {
+                use $crate::storage::sql::value::Value;
+                use sqlx::Arguments as _;
+
                 match value {
                     Value::Number(number) => arguments.add(number),
                     Value::Bytes(bytes) => arguments.add(bytes),
@@ -98,93 +103,30 @@ macro_rules! engine {
 
             async fn execute(
                 connection: &mut Self::Connection,
-                sql: Arc<str>,
+                sql: std::sync::Arc<str>,
                 arguments: Self::Arguments,
             ) -> sqlx::Result<u64> {
-                let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
+                let query = sqlx::query_with(sqlx::AssertSqlSafe(sql), arguments);
                 Ok(query.execute(connection).await?.rows_affected())
             }
 
             async fn fetch(
                 connection: &mut Self::Connection,
-                sql: Arc<str>,
+                sql: std::sync::Arc<str>,
                 arguments: Self::Arguments,
             ) -> sqlx::Result<Vec<Self::Row>> {
-                sqlx::query_with(AssertSqlSafe(sql), arguments).fetch_all(connection).await
+                sqlx::query_with(sqlx::AssertSqlSafe(sql), arguments).fetch_all(connection).await
             }
 
             fn number(row: &Self::Row, column: usize) -> sqlx::Result<i64> {
-                row.try_get(column)
+                sqlx::Row::try_get(row, column)
             }
 
             fn bytes(row: &Self::Row, column: usize) -> sqlx::Result<Option<Vec<u8>>> {
-                row.try_get(column)
+                sqlx::Row::try_get(row, column)
             }
         }
     };
 }
 
-#[cfg(feature = "postgres")]
-engine!(
-    sqlx::Postgres,
-    Dialect {
-        name: "PostgreSQL",
-        schema: include_str!("postgres.sql"),
-        // The lock of an owner's row is all that it takes, whatever the server's default is.
-        begin: "BEGIN ISOLATION LEVEL READ COMMITTED",
-        session: Some(
-            "SELECT set_config('lock_timeout', '2s', false), set_config('statement_timeout', '30s', false)"
-        ),
-        one_writer: false,
-        numbered: true,
-        same: "IS NOT DISTINCT FROM",
-        larger: "GREATEST",
-        smaller: "LEAST",
-        or_update: "ON CONFLICT ({key}) DO UPDATE SET",
-        delete: Delete::ByLockedKeys,
-    }
-);
-
-#[cfg(feature = "mysql")]
-engine!(
-    sqlx::MySql,
-    Dialect {
-        name: "MySQL",
-        schema: include_str!("mysql.sql"),
-        begin: "START TRANSACTION",
-        session: Some(
-            "SET SESSION autocommit = 1, innodb_lock_wait_timeout = 2, lock_wait_timeout = 2"
-        ),
-        one_writer: false,
-        numbered: false,
-        same: "<=>",
-        larger: "GREATEST",
-        smaller: "LEAST",
-        or_update: "ON DUPLICATE KEY UPDATE",
-        delete: Delete::Ordered,
-    },
-    fn begins_again(cause: &dyn DatabaseError) -> bool {
-        // "Record has changed since last read", of MariaDB's snapshot isolation.
-        let number = cause.try_downcast_ref().map(sqlx::mysql::MySqlDatabaseError::number);
-        cause.code().as_deref() == Some("40001") || number == Some(1020)
-    }
-);
-
-#[cfg(feature = "sqlite")]
-engine!(
-    sqlx::Sqlite,
-    Dialect {
-        name: "SQLite",
-        schema: include_str!("sqlite.sql"),
-        // Takes the lock that a write needs before anything is read.
-        begin: "BEGIN IMMEDIATE",
-        session: None,
-        one_writer: true,
-        numbered: false,
-        same: "IS",
-        larger: "MAX",
-        smaller: "MIN",
-        or_update: "ON CONFLICT ({key}) DO UPDATE SET",
-        delete: Delete::ByKeys,
-    }
-);
+pub(super) use engine;

@@ -13,7 +13,8 @@ use crate::storage::StorageError;
 
 pub(super) type Result<T> = std::result::Result<T, StorageError>;
 
-/// A storage in a database; see [`Postgres`], [`MySql`], [`Sqlite`]. Its clones
+/// A storage in a database; see [`Postgres`](crate::storage::Postgres),
+/// [`MySql`](crate::storage::MySql), [`Sqlite`](crate::storage::Sqlite). Its clones
 /// are handles on the same connections.
 pub struct Sql<E: Engine> {
     pub(super) pool: Pool<E>,
@@ -32,42 +33,6 @@ impl<E: Engine> Clone for Sql<E> {
         }
     }
 }
-
-/// A storage in PostgreSQL; feature `postgres`.
-///
-/// ```no_run
-/// use rocket_typed_sessions::storage::Postgres;
-///
-/// # async fn open(pool: sqlx::PgPool) -> Result<(), rocket_typed_sessions::storage::StorageError> {
-/// let storage = Postgres::open("postgres://user:password@localhost/shop", "sessions").await?;
-/// // Or on the pool that the application has already:
-/// let storage = Postgres::with_pool(pool, "sessions").await?;
-/// # drop(storage);
-/// # Ok(())
-/// # }
-/// ```
-#[cfg(feature = "postgres")]
-pub type Postgres = Sql<sqlx::Postgres>;
-
-/// A storage in MySQL 8 or MariaDB; feature `mysql`. Opened as [`Postgres`] is.
-#[cfg(feature = "mysql")]
-pub type MySql = Sql<sqlx::MySql>;
-
-/// A storage in one file, for one machine; feature `sqlite`.
-///
-/// ```
-/// use rocket_typed_sessions::storage::Sqlite;
-///
-/// # rocket::async_test(async {
-/// # let folder = tempfile::tempdir()?;
-/// # let path = folder.path().join("sessions.db");
-/// let storage = Sqlite::open(path, "sessions").await?;
-/// # drop(storage);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # }).unwrap();
-/// ```
-#[cfg(feature = "sqlite")]
-pub type Sqlite = Sql<sqlx::Sqlite>;
 
 impl<E: Engine> fmt::Debug for Sql<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,19 +14,28 @@ mod ends;
 mod engine;
 mod handle;
 mod lease;
+#[cfg(feature = "mysql")]
+pub(crate) mod mysql;
 mod open;
 mod owners;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 mod run;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod server;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
 mod statements;
 mod storage;
+mod tables;
 mod value;
 mod writes;
 
 pub use engine::Engine;
-#[cfg(feature = "mysql")]
-pub use handle::MySql;
-#[cfg(feature = "postgres")]
-pub use handle::Postgres;
 pub use handle::Sql;
+#[cfg(feature = "mysql")]
+pub use mysql::MySql;
+#[cfg(feature = "postgres")]
+pub use postgres::Postgres;
 #[cfg(feature = "sqlite")]
-pub use handle::Sqlite;
+pub use sqlite::Sqlite;

@@ -11,95 +11,13 @@ use super::engine::Engine;
 use super::handle::{Result, Sql, failed};
 use super::lease::{SILENCE, Suspicion};
 use super::statements::Statements;
-use crate::config::storage::is_table;
+use super::tables::{Tables, is_table};
 use crate::storage::StorageError;
 
 /// How long to wait for a connection; the core's own budget is the `storage_timeout`.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// A connection that was idle for longer is tried before it is used.
 const IDLE: Duration = Duration::from_secs(1);
-/// Unless Rocket.toml says otherwise.
-const CONNECTIONS: u32 = 10;
-
-#[cfg(feature = "postgres")]
-impl Sql<sqlx::Postgres> {
-    /// Connects to `postgres://user:password@host/database` and makes the
-    /// tables `table` and `<table>_owners` if they are not there.
-    pub async fn open(url: &str, table: &str) -> Result<Self> {
-        Self::connect(url, table, CONNECTIONS).await
-    }
-
-    pub(crate) async fn connect(url: &str, table: &str, connections: u32) -> Result<Self> {
-        let options = url.parse().map_err(failed::<sqlx::Postgres>)?;
-        Self::pooled(options, table, connections).await
-    }
-}
-
-#[cfg(feature = "mysql")]
-impl Sql<sqlx::MySql> {
-    /// Connects to `mysql://user:password@host/database` and makes the
-    /// tables `table` and `<table>_owners` if they are not there.
-    pub async fn open(url: &str, table: &str) -> Result<Self> {
-        Self::connect(url, table, CONNECTIONS).await
-    }
-
-    pub(crate) async fn connect(url: &str, table: &str, connections: u32) -> Result<Self> {
-        let options = url.parse().map_err(failed::<sqlx::MySql>)?;
-        Self::pooled(options, table, connections).await
-    }
-}
-
-#[cfg(feature = "sqlite")]
-impl Sql<sqlx::Sqlite> {
-    /// Opens or makes the file, which only its user may read, and in it the
-    /// tables `table` and `<table>_owners`.
-    ///
-    /// It writes ahead (`journal_mode = WAL`) and waits for the disk at every
-    /// commit (`synchronous = FULL`).
-    pub async fn open(path: impl AsRef<std::path::Path>, table: &str) -> Result<Self> {
-        Self::connect(path.as_ref(), table, CONNECTIONS).await
-    }
-
-    pub(crate) async fn connect(
-        path: &std::path::Path,
-        table: &str,
-        connections: u32,
-    ) -> Result<Self> {
-        use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-
-        make_private(path).map_err(|cause| {
-            StorageError::other(format!("SQLite: making {}: {cause}", path.display()), cause)
-        })?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(PATIENCE);
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            match Self::pooled(options.clone(), table, connections).await {
-                // Switching to WAL waits for nobody: another process may be at it.
-                Err(StorageError::Unavailable(..)) if attempts < 10 => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                opened => return opened,
-            }
-        }
-    }
-}
-
-/// An empty file for its user only, unless it is there; its journals inherit that.
-#[cfg(feature = "sqlite")]
-fn make_private(path: &std::path::Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-
-    if let Some(folder) = path.parent() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).append(true).mode(0o600).open(path).map(drop)
-}
 
 impl<E: Engine> Sql<E> {
     /// A storage on a pool that the application has already. It makes the
@@ -120,15 +38,14 @@ impl<E: Engine> Sql<E> {
         Ok(storage)
     }
 
-    async fn pooled(
+    pub(super) async fn pooled(
         options: <E::Connection as Connection>::Options,
-        table: &str,
-        connections: u32,
+        tables: &Tables,
     ) -> Result<Self> {
         let suspicion = Suspicion::default();
         let raised = suspicion.clone();
         let pool = PoolOptions::new()
-            .max_connections(connections)
+            .max_connections(tables.max_connections)
             .acquire_timeout(PATIENCE)
             .test_before_acquire(false)
             .after_connect(|connection: &mut E::Connection, _| {
@@ -153,7 +70,7 @@ impl<E: Engine> Sql<E> {
                 })
             });
         let pool = pool.connect_with(options).await.map_err(failed::<E>)?;
-        Self::with(pool, suspicion, table).await
+        Self::with(pool, suspicion, &tables.name).await
     }
 
     /// Makes the tables, unless they are there: whoever made them need not have

@@ -7,6 +7,13 @@ use super::engine::{Delete, Dialect};
 /// What `read` and `list` select, in this order.
 const COLUMNS: &str = "id, version, owner, created, last_seen, expires, payload";
 
+/// Replaces the record of a key and a version.
+const REPLACE: &str = "UPDATE {table} SET version = ?, owner = ?, created = ?, last_seen = ?, \
+    expires = ?, payload = ? WHERE id = ? AND version = ? AND expires > ?";
+/// Makes a record the mark of its end.
+const END: &str =
+    "UPDATE {table} SET owner = NULL, expires = ?, payload = ? WHERE id = ? AND expires >= 0";
+
 pub(super) struct Statements {
     /// Fail if the tables are not there, or are others.
     pub probes: [Arc<str>; 2],
@@ -46,71 +53,45 @@ pub(super) struct Statements {
 
 impl Statements {
     pub fn new(dialect: &Dialect, table: &str) -> Self {
-        let owners = format!("{table}_owners");
-        let Dialect { same, larger, smaller, or_update, .. } = dialect;
-        let [or_update, or_mark] = ["owner", "id"].map(|key| or_update.replace("{key}", key));
-        let sql = |text: String| parameters(dialect.numbered, &text);
-        let live = "owner = ? AND expires > ?";
-        // Than the new one, and the one that it replaces.
-        let others = format!("{live} AND id <> ? AND id <> ?");
-        let replace = format!(
-            "UPDATE {table} SET version = ?, owner = ?, created = ?, last_seen = ?, expires = ?, payload = ? \
-             WHERE id = ? AND version = ? AND expires > ?"
-        );
-        let delete = format!("DELETE FROM {table} WHERE id = ? AND expires >= 0");
-        let end = format!(
-            "UPDATE {table} SET owner = NULL, expires = ?, payload = ? WHERE id = ? AND expires >= 0"
-        );
-        let first = |table: &str, key: &str, condition: &str, skip: bool| match dialect.delete {
-            Delete::Ordered => format!("DELETE FROM {table} WHERE {condition} LIMIT ?"),
-            Delete::ByKeys => format!(
-                "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {condition} LIMIT ?)"
-            ),
-            Delete::ByLockedKeys => format!(
-                "DELETE FROM {table} WHERE {key} = ANY (ARRAY(SELECT {key} FROM {table} WHERE {condition} LIMIT ? FOR UPDATE{}))",
-                if skip { " SKIP LOCKED" } else { "" }
-            ),
-        };
+        let sql = |template: &str| fill(template, dialect, table);
+        let delete = |rows: &Rows| fill(&rows.delete(dialect.delete), dialect, table);
         Self {
             probes: [
-                sql(format!("SELECT {COLUMNS} FROM {table} WHERE 1 = 0")),
-                sql(format!("SELECT owner, generation, last_used FROM {owners} WHERE 1 = 0")),
+                sql("SELECT {columns} FROM {table} WHERE 1 = 0"),
+                sql("SELECT owner, generation, last_used FROM {table}_owners WHERE 1 = 0"),
             ],
-            insert: sql(format!("INSERT INTO {table} ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)")),
-            read: sql(format!("SELECT {COLUMNS} FROM {table} WHERE id = ? AND expires > ?")),
-            update: sql(format!("{replace} AND owner {same} ?")),
-            disown: sql(replace),
-            touch: sql(format!(
+            insert: sql("INSERT INTO {table} ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)"),
+            read: sql("SELECT {columns} FROM {table} WHERE id = ? AND expires > ?"),
+            update: sql("{replace} AND owner {same} ?"),
+            disown: sql("{replace}"),
+            touch: sql(
                 "UPDATE {table} SET last_seen = {larger}(last_seen, ?), expires = {larger}(expires, ?) \
-                 WHERE id = ? AND expires > ?"
-            )),
-            delete_expected: sql(format!("{delete} AND version = ?")),
-            delete: sql(delete),
-            end_expected: sql(format!("{end} AND version = ?")),
-            end: sql(end),
-            mark: sql(format!(
-                "INSERT INTO {table} ({COLUMNS}) VALUES (?, 0, NULL, 0, 0, ?, ?) \
-                 {or_mark} owner = NULL, expires = {smaller}({table}.expires, ?), payload = ?"
-            )),
-            occupant: sql(format!("SELECT version, expires FROM {table} WHERE id = ?")),
-            delete_expired: sql(format!(
-                "DELETE FROM {table} WHERE id = ? AND expires <= ? AND expires >= ?"
-            )),
-            purge: sql(first(table, "id", "expires >= ? AND expires <= ? ORDER BY expires", true)),
-            purge_owners: sql(first(&owners, "owner", "last_used <= ? ORDER BY last_used", true)),
-            list: sql(format!(
-                "SELECT {COLUMNS} FROM {table} WHERE {live} AND id > ? ORDER BY id LIMIT ?"
-            )),
-            join: sql(format!(
-                "INSERT INTO {owners} (owner, generation, last_used) VALUES (?, 0, ?) {or_update} last_used = ?"
-            )),
-            revoke: sql(format!(
-                "INSERT INTO {owners} (owner, generation, last_used) VALUES (?, ?, ?) \
-                 {or_update} generation = {larger}({owners}.generation + 1, ?), last_used = ?"
-            )),
-            generation: sql(format!("SELECT generation FROM {owners} WHERE owner = ?")),
-            count_others: sql(format!("SELECT COUNT(*) FROM {table} WHERE {others}")),
-            end_oldest: sql(first(table, "id", &format!("{others} ORDER BY created, id"), false)),
+                 WHERE id = ? AND expires > ?",
+            ),
+            delete_expected: sql("{delete} AND version = ?"),
+            delete: sql("{delete}"),
+            end_expected: sql("{end} AND version = ?"),
+            end: sql("{end}"),
+            mark: sql("INSERT INTO {table} ({columns}) VALUES (?, 0, NULL, 0, 0, ?, ?) \
+                 {or_mark} owner = NULL, expires = {smaller}({table}.expires, ?), payload = ?"),
+            occupant: sql("SELECT version, expires FROM {table} WHERE id = ?"),
+            delete_expired: sql(
+                "DELETE FROM {table} WHERE id = ? AND expires <= ? AND expires >= ?",
+            ),
+            purge: delete(&EXPIRED),
+            purge_owners: delete(&UNUSED_OWNERS),
+            list: sql("SELECT {columns} FROM {table} WHERE {live} AND id > ? ORDER BY id LIMIT ?"),
+            join: sql(
+                "INSERT INTO {table}_owners (owner, generation, last_used) VALUES (?, 0, ?) \
+                 {or_update} last_used = ?",
+            ),
+            revoke: sql(
+                "INSERT INTO {table}_owners (owner, generation, last_used) VALUES (?, ?, ?) \
+                 {or_update} generation = {larger}({table}_owners.generation + 1, ?), last_used = ?",
+            ),
+            generation: sql("SELECT generation FROM {table}_owners WHERE owner = ?"),
+            count_others: sql("SELECT COUNT(*) FROM {table} WHERE {others}"),
+            end_oldest: delete(&OLDEST_OTHERS),
             numbered: dialect.numbered,
             table: table.to_owned(),
         }
@@ -127,6 +108,72 @@ impl Statements {
         };
         (sql("SELECT COUNT(*)", " AND expires > ?"), sql("DELETE", ""))
     }
+}
+
+/// The first few rows in an order, which a statement deletes.
+struct Rows {
+    table: &'static str,
+    key: &'static str,
+    condition: &'static str,
+    /// Rows that others have locked are left out.
+    skips_locked: bool,
+}
+
+const EXPIRED: Rows = Rows {
+    table: "{table}",
+    key: "id",
+    condition: "expires >= ? AND expires <= ? ORDER BY expires",
+    skips_locked: true,
+};
+const UNUSED_OWNERS: Rows = Rows {
+    table: "{table}_owners",
+    key: "owner",
+    condition: "last_used <= ? ORDER BY last_used",
+    skips_locked: true,
+};
+const OLDEST_OTHERS: Rows = Rows {
+    table: "{table}",
+    key: "id",
+    condition: "{others} ORDER BY created, id",
+    skips_locked: false,
+};
+
+impl Rows {
+    fn delete(&self, how: Delete) -> String {
+        let Self { table, key, condition, .. } = self;
+        let found = format!("SELECT {key} FROM {table} WHERE {condition} LIMIT ?");
+        match how {
+            Delete::Ordered => format!("DELETE FROM {table} WHERE {condition} LIMIT ?"),
+            Delete::ByKeys => format!("DELETE FROM {table} WHERE {key} IN ({found})"),
+            Delete::ByLockedKeys => {
+                let skip = if self.skips_locked { " SKIP LOCKED" } else { "" };
+                format!("DELETE FROM {table} WHERE {key} = ANY (ARRAY({found} FOR UPDATE{skip}))")
+            }
+        }
+    }
+}
+
+/// A statement whose `{names}` stand for what several have in common, and for what differs
+/// between engines and tables.
+fn fill(template: &str, dialect: &Dialect, table: &str) -> Arc<str> {
+    let Dialect { or_update, same, larger, smaller, numbered, .. } = dialect;
+    let or = |key: &str| or_update.replace("{key}", key);
+    let names = [
+        ("{replace}", REPLACE),
+        ("{delete}", "DELETE FROM {table} WHERE id = ? AND expires >= 0"),
+        ("{end}", END),
+        ("{others}", "{live} AND id <> ? AND id <> ?"),
+        ("{live}", "owner = ? AND expires > ?"),
+        ("{columns}", COLUMNS),
+        ("{same}", same),
+        ("{larger}", larger),
+        ("{smaller}", smaller),
+        ("{or_update}", &or("owner")),
+        ("{or_mark}", &or("id")),
+        ("{table}", table),
+    ];
+    let filled = names.iter().fold(template.to_owned(), |sql, (name, is)| sql.replace(name, is));
+    parameters(*numbered, &filled)
 }
 
 /// Question marks become numbers where the engine wants them.

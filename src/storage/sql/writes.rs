@@ -8,7 +8,7 @@ use super::handle::{Result, Sql};
 use super::value::{Value, mark_until, millis};
 use crate::storage::{
     Create, OwnerKey, Predecessor, Record, Refused, StorageKey, Succeed, Successor, Timestamp,
-    Update, Version, keeps_owner,
+    Update, Version,
 };
 
 impl<E: Engine> Sql<E> {
@@ -96,8 +96,7 @@ impl<E: Engine> Sql<E> {
         Ok(match expires {
             _ if !lives => None,
             ..0 => Some(Create::Refused(Refused::Revoked)),
-            _ if version == record.version => Some(Create::Created),
-            _ => Some(Create::Exists),
+            _ => Some(Create::over(version, record.version)),
         })
     }
 
@@ -113,14 +112,10 @@ impl<E: Engine> Sql<E> {
         if lease.settle(swapped)? {
             return Ok(Ok(Update::Updated));
         }
-        Ok(match self.find(key, now).await? {
-            None => Ok(Update::Missing),
-            Some(found) if found.version == record.version => Ok(Update::Updated),
-            Some(found) if found.version == expected => {
-                keeps_owner(found.owner.as_ref(), record).map(|()| Update::Conflict)
-            }
-            Some(_) => Ok(Update::Conflict),
-        })
+        let Some(found) = self.find(key, now).await? else { return Ok(Ok(Update::Missing)) };
+        // It stands as expected only if the owner is another one, or it was written meanwhile.
+        let answer = Update::over((found.version, found.owner.as_ref()), expected, record);
+        Ok(answer.map(|answer| answer.unwrap_or(Update::Conflict)))
     }
 
     pub(super) async fn try_invalidate_owner(

@@ -1,17 +1,20 @@
 //! One table of the configuration: typed access that collects problems.
 
+mod context;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use figment::value::{Dict, Value};
 
-use super::Context;
+pub(crate) use context::{Context, Problem, Registered};
 
 /// No duration in this crate may be longer.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// A table that is being read. [`finish`](Self::finish) refuses what nobody
 /// asked for.
-pub(super) struct Table<'t, 'f> {
+pub(crate) struct Table<'t, 'f> {
     pub context: &'t mut Context<'f>,
     path: String,
     dict: Dict,
@@ -156,6 +159,19 @@ impl<'t, 'f> Table<'t, 'f> {
             self.problem(key, "expected whole bytes or a text like \"64 KiB\"");
         }
         size
+    }
+
+    /// The key `path`, which names a file or a folder; `example` is what to write.
+    pub fn file(&mut self, example: &str) -> Option<PathBuf> {
+        let Some(Value::String(tag, path)) = self.value("path") else {
+            self.problem("path", format!("missing or not a text: write path = {example:?}"));
+            return None;
+        };
+        if path.is_empty() {
+            self.problem("path", format!("must not be empty: write path = {example:?}"));
+            return None;
+        }
+        Some(self.context.resolve(tag, &path))
     }
 
     /// A table within this one.

@@ -1,0 +1,226 @@
+//! Which of the keys that a table gives its session uses: one table of facts.
+
+use std::borrow::Cow;
+
+use zeroize::Zeroizing;
+
+use super::keys::{self, ENCRYPT, LENGTHS, MAKE_ONE, SECRET, SIGN};
+use super::ktor::{self, KtorUse};
+use super::types::KtorConfig;
+use crate::crypto::aead::Suite;
+use crate::crypto::keys::KeyMaterial;
+use crate::crypto::{Protect, Random, Secret};
+use crate::table::Table;
+
+type Bytes = Zeroizing<Vec<u8>>;
+
+/// What sessions have from the root table, unless they have their own.
+pub(super) struct Root {
+    pub app: String,
+    pub secrets: Vec<Bytes>,
+}
+
+/// The keys of one session's tokens and, where these are not protected by native
+/// keys, those that its CSRF tokens take.
+#[derive(Default)]
+pub(super) struct Keys {
+    pub tokens: Vec<KeyMaterial>,
+    pub csrf: Vec<KeyMaterial>,
+}
+
+impl Keys {
+    fn new(purpose: Purpose, keys: Vec<KeyMaterial>) -> Self {
+        match purpose {
+            Purpose::Tokens => Self { tokens: keys, csrf: Vec::new() },
+            Purpose::CsrfOnly => Self { tokens: Vec::new(), csrf: keys },
+        }
+    }
+
+    /// Those that are read again when their files change.
+    pub fn all(&self) -> &[KeyMaterial] {
+        if self.tokens.is_empty() { &self.csrf } else { &self.tokens }
+    }
+}
+
+/// What decides how long a session's keys must be, and which of them it uses.
+pub(super) struct Session<'a> {
+    pub name: &'a str,
+    pub protect: Protect,
+    pub suite: Suite,
+    pub on_server: bool,
+    pub ktor_use: KtorUse,
+}
+
+/// The formats that the keys serve.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Formats {
+    /// Ktor's accepted ones, if there are any, take the same keys.
+    Native,
+    /// Ktor's accepted ones have `sign_key` and `encrypt_key` to themselves, since the
+    /// native one has a secret.
+    NativeBesideKtor,
+    Ktor,
+    /// Ktor's, of an id that nothing protects.
+    UnprotectedKtorId,
+}
+
+/// Where keys come from.
+#[derive(Clone, Copy)]
+enum Source {
+    Secret,
+    Sign,
+    Encrypt,
+    EncryptAndSign,
+    /// There is none: in the debug profile, one for this process.
+    Random,
+}
+
+/// Whose the secrets are that a session may use.
+#[derive(Clone, Copy)]
+enum Secrets {
+    Own,
+    Root,
+    Missing,
+}
+
+/// What the keys are for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Tokens,
+    /// The tokens are protected otherwise, or not at all.
+    CsrfOnly,
+}
+
+/// The key that must go or come, and why.
+struct Refusal(&'static str, Cow<'static, str>);
+
+/// Which keys a session uses, by its formats and its protection, by the secrets that there
+/// are, and by whether its table has a `sign_key` and an `encrypt_key`.
+// Each row is one case.
+#[allow(clippy::match_same_arms)]
+fn choose(
+    formats: Formats,
+    protect: Protect,
+    secrets: Secrets,
+    [sign, encrypt]: [bool; 2],
+) -> Result<(Purpose, Source), Refusal> {
+    use Formats::{Ktor, Native, NativeBesideKtor, UnprotectedKtorId};
+    use Protect::{Encrypt, None, Sign};
+    use Purpose::{CsrfOnly, Tokens};
+    use Secrets::{Missing, Own};
+    let refuse = |key, why: &'static str| Err(Refusal(key, why.into()));
+    match (formats, protect, secrets, sign, encrypt) {
+        (UnprotectedKtorId, ..) | (NativeBesideKtor, None, ..) => Ok((CsrfOnly, Source::Secret)),
+        (NativeBesideKtor, ..) => Ok((Tokens, Source::Secret)),
+        (Ktor, _, Own, ..) => refuse("secret", KTORS_KEYS),
+        (Ktor, ..) => Ok((CsrfOnly, Source::Sign)),
+        (Native, None, _, false, false) => Ok((CsrfOnly, Source::Secret)),
+        (Native, None, ..) => refuse("protect", NO_KEY),
+        (Native, _, Missing, false, false) => Ok((Tokens, Source::Random)),
+        (Native, _, _, false, false) => Ok((Tokens, Source::Secret)),
+        (Native, _, Own, ..) => refuse("secret", ONE_OR_THE_OTHER),
+        (Native, Sign, _, _, true) => refuse("encrypt_key", NOTHING_TO_ENCRYPT),
+        (Native, Sign, _, true, false) => Ok((Tokens, Source::Sign)),
+        (Native, Encrypt, _, true, false) => refuse("sign_key", NO_ENCRYPT_KEY),
+        (Native, Encrypt, _, true, true) => Ok((Tokens, Source::EncryptAndSign)),
+        (Native, Encrypt, _, false, true) => Ok((Tokens, Source::Encrypt)),
+    }
+}
+
+const KTORS_KEYS: &str =
+    "Ktor's format uses `sign_key` and `encrypt_key`, the keys of the Ktor service; remove it";
+const NO_KEY: &str = "\"none\" uses no key, but a `secret` for CSRF tokens; remove the other keys, or write \"sign\" or \"encrypt\"";
+const ONE_OR_THE_OTHER: &str = "stands beside `sign_key` or `encrypt_key`; keep one or the other";
+const NOTHING_TO_ENCRYPT: &str = "not used with `protect = \"sign\"`; write `sign_key` or `secret`";
+const NO_ENCRYPT_KEY: &str =
+    "`protect = \"encrypt\"` needs an `encrypt_key` beside it, or a `secret` instead";
+
+/// The keys of one session. Ktor's are `sign_key` and `encrypt_key` as they stand; the
+/// native format derives its own from `secret`, or where there is none from these.
+pub(super) fn read(
+    table: &mut Table<'_, '_>,
+    session: &Session<'_>,
+    root: &Root,
+    ktor: Option<&mut KtorConfig>,
+) -> Keys {
+    let (secrets, whose) = read_secrets(table, root);
+    let has_secret = !(secrets.is_empty() && root.secrets.is_empty());
+    let formats = session.formats(has_secret, ktor.as_deref());
+    let least = |native| if formats == Formats::Native { native } else { 0 };
+    let sign = keys::read(table, &SIGN, least(32));
+    let encrypt = keys::read(table, &ENCRYPT, least(session.suite.key_len()));
+    if let Some(ktor) = ktor {
+        if formats != Formats::Native && sign.iter().any(|key| key.len() < 32) {
+            table.warning("sign_key", "a key of less than 32 bytes, as Ktor's documentation shows them, can be guessed sooner than a session ends; take a longer one in both services");
+        }
+        ktor.keys = ktor::pair_keys(table, ktor, &sign, &encrypt);
+    }
+    let given = [SIGN, ENCRYPT].map(|kind| kind.is_given(table));
+    let chosen = choose(formats, session.protect, whose, given);
+    let taken = chosen.and_then(|(purpose, source)| {
+        let keys = match source {
+            Source::Secret => make(&secrets, KeyMaterial::Secret),
+            Source::Sign => make(&sign, KeyMaterial::Sign),
+            Source::Encrypt => make(&encrypt, KeyMaterial::Encrypt),
+            Source::EncryptAndSign => pair(&encrypt, &sign)?,
+            Source::Random => random(table, session.name)?,
+        };
+        Ok(Keys::new(purpose, keys))
+    });
+    taken.unwrap_or_else(|Refusal(key, why)| {
+        table.problem(key, why);
+        Keys::default()
+    })
+}
+
+/// The session's secrets, or else the root's.
+fn read_secrets(table: &mut Table<'_, '_>, root: &Root) -> (Vec<Bytes>, Secrets) {
+    let own = keys::read(table, &SECRET, 32);
+    if SECRET.is_given(table) {
+        (own, Secrets::Own)
+    } else if root.secrets.is_empty() {
+        (own, Secrets::Missing)
+    } else {
+        (root.secrets.clone(), Secrets::Root)
+    }
+}
+
+impl Session<'_> {
+    fn formats(&self, has_secret: bool, ktor: Option<&KtorConfig>) -> Formats {
+        let is_unprotected = ktor.is_some_and(|ktor| ktor.transform.is_empty());
+        match self.ktor_use {
+            KtorUse::Written if is_unprotected && self.on_server => Formats::UnprotectedKtorId,
+            KtorUse::Written => Formats::Ktor,
+            KtorUse::Accepted if has_secret => Formats::NativeBesideKtor,
+            KtorUse::Accepted | KtorUse::Never => Formats::Native,
+        }
+    }
+}
+
+fn make(keys: &[Bytes], make: fn(Secret) -> KeyMaterial) -> Vec<KeyMaterial> {
+    keys.iter().map(|key| make(Secret::new(key.to_vec()))).collect()
+}
+
+fn pair(encrypt: &[Bytes], sign: &[Bytes]) -> Result<Vec<KeyMaterial>, Refusal> {
+    if sign.len() != encrypt.len() {
+        return Err(Refusal("sign_key", LENGTHS.into()));
+    }
+    let pairs = encrypt.iter().zip(sign);
+    let pair = |(encrypt, sign): (&Bytes, &Bytes)| KeyMaterial::EncryptAndSign {
+        encrypt: Secret::new(encrypt.to_vec()),
+        sign: Secret::new(sign.to_vec()),
+    };
+    Ok(pairs.map(pair).collect())
+}
+
+/// The key of a session that has none: in the debug profile, one for this process.
+fn random(table: &mut Table<'_, '_>, name: &str) -> Result<Vec<KeyMaterial>, Refusal> {
+    if !table.context.debug {
+        let why = format!("this session needs a key: set ROCKET_SESSIONS__SECRET; {MAKE_ONE}");
+        return Err(Refusal("secret", why.into()));
+    }
+    table.context.keyless.push(name.to_owned());
+    let key = Random::default().bytes::<32>();
+    let key = key.map_err(|cause| Refusal("secret", cause.to_string().into()))?;
+    Ok(vec![KeyMaterial::Secret(Secret::new(key.to_vec()))])
+}

@@ -1,0 +1,63 @@
+//! `transport`, and what it needs of the other keys.
+
+use std::time::Duration;
+
+use figment::value::Dict;
+
+use super::cookie;
+use super::names::{is_reserved, is_token};
+use super::protection::Protection;
+use super::types::TransportConfig;
+use crate::table::Table;
+use crate::transport::CookieConfig;
+
+/// The transport that `word` names, and the name of the session there, which begins as
+/// `name`. `max_age` is a cookie's default. `None` if there is no such transport.
+pub(super) fn read(
+    table: &mut Table<'_, '_>,
+    word: &str,
+    name: String,
+    protection: &Protection,
+    max_age: Duration,
+) -> Option<(TransportConfig, String)> {
+    let cookie_table = table.table("cookie").map(Table::rest).map(Dict::from_iter);
+    if word != "cookie" {
+        if cookie_table.is_some() {
+            let message = format!("would be ignored with `transport = {word:?}`; remove it");
+            table.problem("cookie", message);
+        }
+        return Some((read_other(table, word, &name)?, name));
+    }
+    let path = table.path("cookie");
+    let table = Table::new(table.context, path, cookie_table.unwrap_or_default());
+    let (cookie, wire_name) = cookie::read(table, &name, max_age, protection);
+    let ktor = protection.ktor.as_ref().filter(|_| protection.writes_ktor);
+    let ktor_encoding = ktor.and_then(|ktor| ktor.cookie_encoding);
+    Some((TransportConfig::Cookie(CookieConfig { ktor_encoding, ..cookie }), wire_name))
+}
+
+/// A header, or what the application registered.
+fn read_other(table: &mut Table<'_, '_>, word: &str, name: &str) -> Option<TransportConfig> {
+    if word == "header" {
+        if !is_token(name) {
+            table.problem(
+                "name",
+                format!("{name:?} cannot be a header's name; use letters, digits, `-` and `_`"),
+            );
+        } else if is_reserved(name) {
+            table.problem(
+                "name",
+                format!("{name:?} is a header with a meaning of its own; choose another"),
+            );
+        }
+        return Some(TransportConfig::Header);
+    }
+    if table.context.registered.transports.iter().any(|known| known == word) {
+        return Some(TransportConfig::Custom(word.to_owned()));
+    }
+    let hint = format!(
+        "{word:?} is neither \"cookie\" nor \"header\" nor registered; write `.attach(Sessions::fairing().transport({word:?}, …))`"
+    );
+    table.problem("transport", hint);
+    None
+}

@@ -1,0 +1,15 @@
+//! The only place that judges time: instants, lifetimes, and when a session is over.
+
+mod clock;
+mod lifetime;
+#[cfg(test)]
+mod tests;
+mod timeouts;
+mod timestamp;
+
+pub(crate) use clock::Clock;
+pub use lifetime::Lifetime;
+pub(crate) use lifetime::{NoTime, OwnLifetime};
+pub use timeouts::MaxAge;
+pub(crate) use timeouts::{Timeouts, Times};
+pub use timestamp::Timestamp;

@@ -1,0 +1,110 @@
+//! Sessions that a test of an application gives to a request; see
+//! [`SessionRequest`](crate::testing::SessionRequest).
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+use rocket::{Request, Response};
+
+use super::tracked::{Content, Tracked};
+use crate::by_id::{Draft, Joined, Secrets, Trail};
+use crate::by_value::{self, Sealed};
+use crate::definition::{Core, Definition, Tracker};
+use crate::error::SessionError;
+use crate::expiry::Times;
+use crate::storage::{Create, OwnerKey, Refused};
+
+/// The sessions that a test gave to a request, by name.
+#[derive(Default)]
+struct Minted(Mutex<HashMap<String, Mint>>);
+
+enum Mint {
+    /// To be made when it is asked for.
+    Value(Content, Option<OwnerKey>),
+    Token(String),
+}
+
+/// The header that tells the client of a minted session which token it would hold.
+pub(crate) fn header(definition: &Definition) -> String {
+    format!("X-Testing-Session-{}", definition.namespace.session)
+}
+
+/// Gives a session with this content to a request.
+pub(crate) fn mint(
+    request: &Request<'_>,
+    definition: &Definition,
+    content: Content,
+    owner: Option<OwnerKey>,
+) {
+    let minted = request.local_cache(Minted::default);
+    minted.0.lock().insert(definition.namespace.session.clone(), Mint::Value(content, owner));
+}
+
+/// The token that a test gave to this request for this session, if it did.
+pub(super) async fn received<'r>(
+    request: &'r Request<'_>,
+    core: &Core,
+    definition: &Definition,
+) -> Result<Option<Cow<'r, str>>, SessionError> {
+    let minted = request.local_cache(Minted::default);
+    let value = match minted.0.lock().get(&definition.namespace.session) {
+        None => return Ok(None),
+        Some(Mint::Token(token)) => return Ok(Some(token.clone().into())),
+        Some(Mint::Value(content, owner)) => (content.clone(), owner.clone()),
+    };
+    let token = make(core, definition, value).await?;
+    minted.0.lock().insert(definition.namespace.session.clone(), Mint::Token(token.clone()));
+    Ok(Some(token.into()))
+}
+
+/// Makes a session from outside any request.
+async fn make(
+    core: &Core,
+    definition: &Definition,
+    (content, owner): (Content, Option<OwnerKey>),
+) -> Result<String, SessionError> {
+    let now = core.clock.now();
+    let times = Times::begin(now, true);
+    let tracker = match &definition.tracker {
+        Tracker::ByValue(tracker) => {
+            let epoch = match (&tracker.revocation, &owner) {
+                (Some(revocation), Some(owner)) => revocation.epoch(owner, now).await?,
+                _ => 0,
+            };
+            let place = Sealed::new(core.random.bytes()?, epoch, owner);
+            let sealed = by_value::seal(definition, &core.random, place, times, content);
+            return sealed.map(|(_, token)| token);
+        }
+        Tracker::ById(tracker) => tracker,
+    };
+    let guard = tracker.guard(owner.as_ref()).await?;
+    let id = definition.random_id(&core.random)?;
+    let key = definition.namespace.record(&id.locator());
+    let (secrets, trail, joined) = (Secrets::of(&id), Trail::default(), Joined::default());
+    let draft = Draft { id, key, secrets, trail, joined, in_grace: false, times, owner, content };
+    let (record, Tracked { place, .. }) = draft.write(core, definition, &tracker.server, &[])?;
+    let storage = tracker.server.storage_of(&place.id);
+    match storage.create(&place.key, record, guard, now).await? {
+        Create::Created => definition.format().seal_id(&place.id, &core.random),
+        Create::Refused(Refused::LimitReached) => Err(SessionError::LimitReached),
+        Create::Exists | Create::Refused(Refused::Revoked) => Err(SessionError::Ended),
+    }
+}
+
+/// Writes down which token the client of a minted session would hold now.
+/// `sent` is what the response carries for it: a token, or a removal.
+pub(super) fn tell(
+    request: &Request<'_>,
+    response: &mut Response<'_>,
+    definition: &Definition,
+    sent: Option<&str>,
+) {
+    let minted = request.local_cache(Minted::default).0.lock();
+    let header = header(definition);
+    if let Some(Mint::Token(token)) = minted.get(&definition.namespace.session)
+        && (sent.is_some() || !response.headers().contains(&header))
+    {
+        response.set_raw_header(header, sent.unwrap_or(token).to_owned());
+    }
+}

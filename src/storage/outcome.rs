@@ -1,0 +1,58 @@
+//! What a storage answers: absence and conflict are outcomes, not errors.
+
+use super::owner::Refused;
+
+/// Outcome of [`SessionStorage::create`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Create {
+    /// The record is stored. It may have been before: then this is the same
+    /// `create`, sent again.
+    Created,
+    /// Another live record has this key. Nothing was written.
+    Exists,
+    /// The guard refused the record. Nothing was written.
+    Refused(Refused),
+}
+
+/// Outcome of [`SessionStorage::update`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// The record was replaced. It may have been before: then this is the same
+    /// `update`, sent again.
+    Updated,
+    /// The record has another version by now. Nothing was written.
+    Conflict,
+    /// There is no live record under the key. Nothing was written.
+    Missing,
+}
+
+/// Outcome of [`SessionStorage::succeed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Succeed {
+    /// The successor is stored. This became of the predecessor.
+    Created(Update),
+    /// Another live record has the successor's key. Nothing was written.
+    Exists,
+    /// The successor's guard refused it. Nothing was written.
+    Refused(Refused),
+}
+
+/// Outcome of [`SessionStorage::touch`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// The times are recorded (or were later already).
+    Touched,
+    /// There is no live record under the key.
+    Missing,
+}
+
+/// Outcome of [`SessionStorage::invalidate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invalidate {
+    /// The record was deleted.
+    Invalidated,
+    /// The record has another version than expected. It stays, and no mark was left.
+    Conflict,
+    /// There is no record under the key.
+    Missing,
+}

@@ -1,0 +1,102 @@
+//! `storage = { type = "redis", … }`
+
+use std::fmt;
+use std::sync::Arc;
+
+use figment::value::Value;
+
+use super::handle::Redis;
+use crate::storage::config::EngineConfig;
+use crate::storage::url::Url;
+use crate::storage::{SessionStorage, StorageError};
+use crate::table::Table;
+
+#[derive(Debug, PartialEq)]
+struct RedisConfig {
+    /// One server, or the nodes of a cluster.
+    urls: Vec<Url>,
+    /// If there are any, the one URL's host is their name for the master.
+    sentinels: Vec<Url>,
+    prefix: String,
+}
+
+pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Option<Arc<dyn EngineConfig>> {
+    const EXPECTED: &str = "missing or no URL of Redis: write url = \"redis://127.0.0.1/\", or for a cluster a list of its nodes";
+    let (urls, sentinels) = (read_urls(table, "url"), read_urls(table, "sentinels"));
+    if urls.is_empty() || !urls.iter().all(is_known) {
+        table.problem("url", EXPECTED);
+        return None;
+    }
+    if !sentinels.iter().all(is_known) || table.has("sentinels") && sentinels.is_empty() {
+        table.problem("sentinels", "no URLs: write sentinels = [\"redis://10.0.0.1:26379\", …]");
+    }
+    if !sentinels.is_empty() && urls.len() > 1 {
+        table.problem(
+            "url",
+            "with `sentinels` it names the one master: write url = \"redis://mymaster/\"",
+        );
+    }
+    let prefix = table.text("prefix").unwrap_or_else(|| "sessions".into());
+    if prefix.is_empty() || prefix.contains(['{', '}']) || prefix.contains(char::is_whitespace) {
+        table.problem(
+            "prefix",
+            "must not be empty nor hold braces or spaces: write prefix = \"sessions\"",
+        );
+    }
+    Some(Arc::new(RedisConfig { urls, sentinels, prefix }))
+}
+
+/// One URL, or a list.
+fn read_urls(table: &mut Table<'_, '_>, key: &'static str) -> Vec<Url> {
+    let urls = match table.value(key) {
+        Some(Value::Array(_, urls)) => urls,
+        Some(url) => vec![url],
+        None => Vec::new(),
+    };
+    // What is no text is no URL, and refused as such.
+    let text = |url: Value| Url(url.into_string().unwrap_or_default());
+    urls.into_iter().map(text).collect()
+}
+
+fn is_known(url: &Url) -> bool {
+    let schemes = ["redis://", "rediss://", "unix://", "redis+unix://"];
+    schemes.iter().any(|scheme| url.0.starts_with(scheme))
+}
+
+impl fmt::Display for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nodes = match (self.urls.len(), self.sentinels.len()) {
+            (1, 0) => "one server",
+            (1, _) => "the master of Sentinels",
+            _ => "a cluster",
+        };
+        write!(f, "redis, {nodes}, prefix {}", self.prefix)
+    }
+}
+
+#[rocket::async_trait]
+impl EngineConfig for RedisConfig {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn is_far(&self) -> bool {
+        true
+    }
+
+    async fn open(
+        &self,
+        warnings: &mut Vec<String>,
+    ) -> Result<Arc<dyn SessionStorage>, StorageError> {
+        let text = |url: &Url| url.0.clone();
+        let prefix = self.prefix.as_str();
+        let opened = match (&*self.urls, &*self.sentinels) {
+            ([master], sentinels @ [_, ..]) => {
+                Redis::open_sentinel(sentinels.iter().map(text), &master.0, prefix).await
+            }
+            (urls, _) => Redis::open(urls.iter().map(text), prefix).await,
+        }?;
+        warnings.extend(opened.warning().map(str::to_owned));
+        Ok(Arc::new(opened))
+    }
+}

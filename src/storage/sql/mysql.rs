@@ -1,0 +1,81 @@
+//! MySQL and MariaDB.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sqlx::error::DatabaseError;
+
+use super::engine::{Delete, Dialect, engine};
+use super::handle::{Result, Sql};
+use super::server::{Server, connect};
+use super::tables::Tables;
+use crate::storage::SessionStorage;
+use crate::storage::config::EngineConfig;
+use crate::table::Table;
+
+/// A storage in MySQL 8 or MariaDB; feature `mysql`. Opened as `Postgres` is.
+pub type MySql = Sql<sqlx::MySql>;
+
+engine!(
+    sqlx::MySql,
+    Dialect {
+        name: "MySQL",
+        schema: include_str!("mysql.sql"),
+        begin: "START TRANSACTION",
+        session: Some(
+            "SET SESSION autocommit = 1, innodb_lock_wait_timeout = 2, lock_wait_timeout = 2"
+        ),
+        one_writer: false,
+        numbered: false,
+        same: "<=>",
+        larger: "GREATEST",
+        smaller: "LEAST",
+        or_update: "ON DUPLICATE KEY UPDATE",
+        delete: Delete::Ordered,
+    },
+    fn begins_again(cause: &dyn DatabaseError) -> bool {
+        // "Record has changed since last read", of MariaDB's snapshot isolation.
+        let number = cause.try_downcast_ref().map(sqlx::mysql::MySqlDatabaseError::number);
+        cause.code().as_deref() == Some("40001") || number == Some(1020)
+    }
+);
+
+impl Sql<sqlx::MySql> {
+    /// Connects to `mysql://user:password@host/database` and makes the
+    /// tables `table` and `<table>_owners` if they are not there.
+    pub async fn open(url: &str, table: &str) -> Result<Self> {
+        connect(url, &Tables::new(table)).await
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct MySqlConfig(Server);
+
+/// Reads `{ type = "mysql", … }`.
+pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Option<Arc<dyn EngineConfig>> {
+    let server =
+        Server::read(table, ["mysql://", "mariadb://"], "mysql://user@localhost/database")?;
+    Some(Arc::new(MySqlConfig(server)))
+}
+
+impl fmt::Display for MySqlConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tables { name, max_connections } = &self.0.tables;
+        write!(f, "mysql, table {name}, at most {max_connections} connections")
+    }
+}
+
+#[rocket::async_trait]
+impl EngineConfig for MySqlConfig {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn is_far(&self) -> bool {
+        true
+    }
+
+    async fn open(&self, _: &mut Vec<String>) -> Result<Arc<dyn SessionStorage>> {
+        Ok(Arc::new(self.0.open::<sqlx::MySql>().await?))
+    }
+}

@@ -1,0 +1,87 @@
+//! PostgreSQL.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::engine::{Delete, Dialect, engine};
+use super::handle::{Result, Sql};
+use super::server::{Server, connect};
+use super::tables::Tables;
+use crate::storage::SessionStorage;
+use crate::storage::config::EngineConfig;
+use crate::table::Table;
+
+/// A storage in PostgreSQL; feature `postgres`.
+///
+/// ```no_run
+/// use rocket_typed_sessions::storage::Postgres;
+///
+/// # async fn open(pool: sqlx::PgPool) -> Result<(), rocket_typed_sessions::storage::StorageError> {
+/// let storage = Postgres::open("postgres://user:password@localhost/shop", "sessions").await?;
+/// // Or on the pool that the application has already:
+/// let storage = Postgres::with_pool(pool, "sessions").await?;
+/// # drop(storage);
+/// # Ok(())
+/// # }
+/// ```
+pub type Postgres = Sql<sqlx::Postgres>;
+
+engine!(
+    sqlx::Postgres,
+    Dialect {
+        name: "PostgreSQL",
+        schema: include_str!("postgres.sql"),
+        // The lock of an owner's row is all that it takes, whatever the server's default is.
+        begin: "BEGIN ISOLATION LEVEL READ COMMITTED",
+        session: Some(
+            "SELECT set_config('lock_timeout', '2s', false), set_config('statement_timeout', '30s', false)"
+        ),
+        one_writer: false,
+        numbered: true,
+        same: "IS NOT DISTINCT FROM",
+        larger: "GREATEST",
+        smaller: "LEAST",
+        or_update: "ON CONFLICT ({key}) DO UPDATE SET",
+        delete: Delete::ByLockedKeys,
+    }
+);
+
+impl Sql<sqlx::Postgres> {
+    /// Connects to `postgres://user:password@host/database` and makes the
+    /// tables `table` and `<table>_owners` if they are not there.
+    pub async fn open(url: &str, table: &str) -> Result<Self> {
+        connect(url, &Tables::new(table)).await
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct PostgresConfig(Server);
+
+/// Reads `{ type = "postgres", … }`.
+pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Option<Arc<dyn EngineConfig>> {
+    let schemes = ["postgres://", "postgresql://"];
+    let server = Server::read(table, schemes, "postgres://user@localhost/database")?;
+    Some(Arc::new(PostgresConfig(server)))
+}
+
+impl fmt::Display for PostgresConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tables { name, max_connections } = &self.0.tables;
+        write!(f, "postgres, table {name}, at most {max_connections} connections")
+    }
+}
+
+#[rocket::async_trait]
+impl EngineConfig for PostgresConfig {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn is_far(&self) -> bool {
+        true
+    }
+
+    async fn open(&self, _: &mut Vec<String>) -> Result<Arc<dyn SessionStorage>> {
+        Ok(Arc::new(self.0.open::<sqlx::Postgres>().await?))
+    }
+}

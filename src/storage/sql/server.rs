@@ -1,0 +1,45 @@
+//! What the engines that are servers have in common: a URL.
+
+use std::str::FromStr;
+
+use sqlx::Connection;
+
+use super::engine::Engine;
+use super::handle::{Result, Sql, failed};
+use super::tables::Tables;
+use crate::storage::url::Url;
+use crate::table::Table;
+
+#[derive(Debug, PartialEq)]
+pub(super) struct Server {
+    url: Url,
+    pub tables: Tables,
+}
+
+impl Server {
+    /// The URL begins with one of `schemes`; `example` is what to write.
+    pub fn read(table: &mut Table<'_, '_>, schemes: [&str; 2], example: &str) -> Option<Self> {
+        let url = table.text("url").unwrap_or_default();
+        if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+            table.problem("url", format!("missing or of another scheme: write url = {example:?}"));
+            return None;
+        }
+        Some(Self { url: Url(url), tables: Tables::read(table) })
+    }
+
+    pub async fn open<E: Engine>(&self) -> Result<Sql<E>>
+    where
+        <E::Connection as Connection>::Options: FromStr<Err = sqlx::Error>,
+    {
+        connect(&self.url.0, &self.tables).await
+    }
+}
+
+/// A storage on the server of a URL.
+pub(super) async fn connect<E: Engine>(url: &str, tables: &Tables) -> Result<Sql<E>>
+where
+    <E::Connection as Connection>::Options: FromStr<Err = sqlx::Error>,
+{
+    let options = url.parse().map_err(failed::<E>)?;
+    Sql::pooled(options, tables).await
+}

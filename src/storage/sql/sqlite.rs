@@ -1,0 +1,139 @@
+//! SQLite.
+
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, fs, io};
+
+use figment::value::Value;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+
+use super::engine::{Delete, Dialect, engine};
+use super::handle::{Result, Sql};
+use super::open::PATIENCE;
+use super::tables::Tables;
+use crate::storage::config::EngineConfig;
+use crate::storage::{SessionStorage, StorageError};
+use crate::table::Table;
+
+/// A storage in one file, for one machine; feature `sqlite`.
+///
+/// ```
+/// use rocket_typed_sessions::storage::Sqlite;
+///
+/// # rocket::async_test(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("sessions.db");
+/// let storage = Sqlite::open(path, "sessions").await?;
+/// # drop(storage);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub type Sqlite = Sql<sqlx::Sqlite>;
+
+engine!(
+    sqlx::Sqlite,
+    Dialect {
+        name: "SQLite",
+        schema: include_str!("sqlite.sql"),
+        // Takes the lock that a write needs before anything is read.
+        begin: "BEGIN IMMEDIATE",
+        session: None,
+        one_writer: true,
+        numbered: false,
+        same: "IS",
+        larger: "MAX",
+        smaller: "MIN",
+        or_update: "ON CONFLICT ({key}) DO UPDATE SET",
+        delete: Delete::ByKeys,
+    }
+);
+
+impl Sql<sqlx::Sqlite> {
+    /// Opens or makes the file, which only its user may read, and in it the
+    /// tables `table` and `<table>_owners`.
+    ///
+    /// It writes ahead (`journal_mode = WAL`) and waits for the disk at every
+    /// commit (`synchronous = FULL`).
+    pub async fn open(path: impl AsRef<Path>, table: &str) -> Result<Self> {
+        Self::connect_file(path.as_ref(), &Tables::new(table)).await
+    }
+
+    async fn connect_file(path: &Path, tables: &Tables) -> Result<Self> {
+        make_private(path).map_err(|cause| {
+            StorageError::other(format!("SQLite: making {}: {cause}", path.display()), cause)
+        })?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(PATIENCE);
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match Self::pooled(options.clone(), tables).await {
+                // Switching to WAL waits for nobody: another process may be at it.
+                Err(StorageError::Unavailable(..)) if attempts < 10 => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+}
+
+/// An empty file for its user only, unless it is there; its journals inherit that.
+fn make_private(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let mut options = fs::OpenOptions::new();
+    options.create(true).append(true).mode(0o600).open(path).map(drop)
+}
+
+#[derive(Debug, PartialEq)]
+struct SqliteConfig {
+    path: PathBuf,
+    tables: Tables,
+}
+
+/// Reads `{ type = "sqlite", … }`.
+pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Option<Arc<dyn EngineConfig>> {
+    let path = read_path(table)?;
+    Some(Arc::new(SqliteConfig { path, tables: Tables::read(table) }))
+}
+
+/// A `path`, or the same as a `url`.
+fn read_path(table: &mut Table<'_, '_>) -> Option<PathBuf> {
+    let Some(Value::String(tag, url)) = table.value("url") else {
+        return table.file("sessions.db");
+    };
+    let file = url.strip_prefix("sqlite:").map(|file| file.strip_prefix("//").unwrap_or(file));
+    match file {
+        Some(file) if !file.is_empty() && !file.contains([':', '?']) => {
+            Some(table.context.resolve(tag, file))
+        }
+        _ => {
+            table.problem("url", "names no file; write path = \"sessions.db\"");
+            None
+        }
+    }
+}
+
+impl fmt::Display for SqliteConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sqlite {}, table {}", self.path.display(), self.tables.name)
+    }
+}
+
+#[rocket::async_trait]
+impl EngineConfig for SqliteConfig {
+    fn is_far(&self) -> bool {
+        true
+    }
+
+    async fn open(&self, _: &mut Vec<String>) -> Result<Arc<dyn SessionStorage>> {
+        Ok(Arc::new(Sqlite::connect_file(&self.path, &self.tables).await?))
+    }
+}

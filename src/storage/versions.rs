@@ -1,0 +1,52 @@
+//! What an operation answers by the version that it finds: the rules are the same in every
+//! storage.
+
+use super::error::StorageError;
+use super::key::OwnerKey;
+use super::outcome::{Create, Invalidate, Update};
+use super::record::{Record, Version};
+
+impl Create {
+    /// The answer of a `create` of the version `new` that finds a live record.
+    pub(crate) fn over(found: Version, new: Version) -> Self {
+        if found == new { Self::Created } else { Self::Exists }
+    }
+}
+
+impl Update {
+    /// The answer of an `update` by `new` that finds a live record; `None` if it has to
+    /// write.
+    pub(crate) fn over(
+        (found, owner): (Version, Option<&OwnerKey>),
+        expected: Version,
+        new: &Record,
+    ) -> Result<Option<Self>, StorageError> {
+        if found == new.version {
+            return Ok(Some(Self::Updated));
+        }
+        if found != expected {
+            return Ok(Some(Self::Conflict));
+        }
+        keeps_owner(owner, new).map(|()| None)
+    }
+}
+
+impl Invalidate {
+    /// Whether an `invalidate` is a conflict. It asks for the version of what is there only
+    /// if that matters.
+    pub(crate) fn conflicts(
+        expected: Option<Version>,
+        found: impl FnOnce() -> Option<Version>,
+    ) -> bool {
+        expected.is_some_and(|expected| found().is_some_and(|found| found != expected))
+    }
+}
+
+/// Whether an `update` by `new` may replace what belongs to `owner`.
+fn keeps_owner(owner: Option<&OwnerKey>, new: &Record) -> Result<(), StorageError> {
+    if new.owner.is_none() || new.owner.as_ref() == owner { Ok(()) } else { Err(another_owner()) }
+}
+
+pub(crate) fn another_owner() -> StorageError {
+    StorageError::Other("an `update` gives a record to no other owner".into(), None)
+}
