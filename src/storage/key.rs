@@ -1,23 +1,24 @@
-//! Names of records and of owners' indexes.
+//! The keys of records and of owners.
 
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::crypto::hex;
 
-/// The name of a record: 64 lower-case hexadecimal digits, a SHA-256 hash.
+/// The key of a record: a SHA-256 hash, shown as 64 lower-case hexadecimal digits.
 ///
-/// It is derived from the application, the session's name and the id's
-/// locator, so records of two session types never meet and no id is at rest
-/// (checklist S35). Safe as a file name, a column or a Redis key as it is.
+/// It is derived from the application, the session's name and a part of the id. So
+/// records of two session types never share a key, and nobody who reads the storage
+/// learns an id (OWASP, "Session Management Cheat Sheet"). It is safe as a file
+/// name, in a column and as a Redis key.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StorageKey(Name);
 
-/// The name of an owner's index: 64 lower-case hexadecimal digits, a SHA-256 hash.
+/// The key of an owner: a SHA-256 hash, shown as 64 lower-case hexadecimal digits.
 ///
-/// Derived from the application, the session's name and what
-/// [`SessionData::owner`](crate::SessionData::owner) returned, so no hostile
-/// owner (quotes, NUL, `../`, 4 KiB) ever reaches a storage.
+/// It is derived from the application, the session's name and the result of
+/// [`SessionData::owner`](crate::SessionData::owner). So no text that a user chose
+/// (quotes, NUL, `../`, 4 KiB) reaches a storage.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OwnerKey(Name);
 
