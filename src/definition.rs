@@ -3,17 +3,12 @@
 
 use std::any::TypeId;
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::RwLock;
 use rocket::warn;
-use tokio::time::Instant;
 
-use crate::by_id::ById;
-use crate::by_value::ByValue;
 use crate::codec::Codec;
 use crate::config::CsrfConfig;
 use crate::crypto::Random;
@@ -21,53 +16,21 @@ use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::event::{SessionEvent, SessionEventKind};
 use crate::expiry::Clock;
-use crate::namespace::{Namespace, valid_session_name};
+use crate::namespace::Namespace;
 use crate::request::plan::Policy;
-use crate::request::tracked::{Content, Kind, Sessions};
-use crate::storage::{OwnerKey, SessionStorage};
+use crate::request::tracked::Content;
+use crate::storage::OwnerKey;
 use crate::token::{Format, SessionId};
 use crate::transport::{SessionTransport, SizeLimit};
 
 /// Told of every event.
 pub(crate) type Listener = Box<dyn Fn(&SessionEvent) + Send + Sync>;
 
-/// All definitions of an application and what they share.
+/// What every session of an application needs.
 pub(crate) struct Core {
-    pub definitions: HashMap<String, Arc<Definition>>,
-    /// One for each storage table, for purging.
-    pub storages: Vec<Arc<dyn SessionStorage>>,
     pub clock: Clock,
     pub random: Random,
     pub listeners: Vec<Listener>,
-    pub reloads: Vec<Reload>,
-    pub report: Report,
-    /// Requests whose sessions the response fairings must look for. While there
-    /// is none, they need not look into a request's cache, which would allocate:
-    /// routes without sessions cost nothing.
-    pub awaited: AtomicUsize,
-}
-
-/// What launch has to say. It is logged at liftoff: before, Rocket does not yet
-/// heed `log_level`.
-pub(crate) struct Report {
-    pub warnings: Vec<String>,
-    pub summary: Vec<String>,
-}
-
-/// A definition whose keys are read again from their files now and then.
-pub(crate) struct Reload {
-    pub definition: Arc<Definition>,
-    pub pace: Pace,
-}
-
-/// When the keys are read again, and when those of launch may seal.
-#[derive(Clone, Copy)]
-pub(crate) struct Pace {
-    pub every: Duration,
-    /// When they were read for launch.
-    pub read: Instant,
-    /// When every node has read them.
-    pub all_know: Instant,
 }
 
 /// One session definition.
@@ -80,71 +43,15 @@ pub(crate) struct Definition {
     pub codec: Codec,
     /// What seals and opens tokens; replaced when the keys are reloaded.
     pub format: RwLock<Arc<Format>>,
-    pub tracker: Tracker,
+    /// Something is written for every commit, so that what it sends is final.
+    pub writes: bool,
     pub policy: Policy,
     pub storage_timeout: Duration,
     pub csrf: Arc<CsrfConfig>,
     pub claimed: OnceLock<(TypeId, &'static str)>,
 }
 
-/// How sessions are tracked.
-pub(crate) enum Tracker {
-    /// The client carries the payload.
-    ByValue(Arc<ByValue>),
-    /// The client carries an id, and a storage keeps the payload.
-    ById(Arc<ById>),
-}
-
-impl Tracker {
-    /// No session.
-    pub fn nothing(&self) -> Kind {
-        match self {
-            Self::ByValue(tracker) => Kind::ByValue(Arc::clone(tracker), Sessions::default()),
-            Self::ById(tracker) => Kind::ById(Arc::clone(tracker), Sessions::default()),
-        }
-    }
-
-    /// Whether what a commit sends is final: something was written for it.
-    pub fn writes(&self) -> bool {
-        match self {
-            Self::ByValue(tracker) => tracker.revocation.is_some(),
-            Self::ById(_) => true,
-        }
-    }
-}
-
 impl Core {
-    /// The definition of `T`; the error's text says what to write.
-    pub fn definition<T: SessionData>(&self) -> Result<&Arc<Definition>, String> {
-        let type_name = std::any::type_name::<T>();
-        let Some(definition) = self.definitions.get(T::NAME) else {
-            return Err(self.undefined(type_name, T::NAME));
-        };
-        let (claimed_by, claimed_name) =
-            definition.claimed.get_or_init(|| (TypeId::of::<T>(), type_name));
-        if *claimed_by == TypeId::of::<T>() {
-            return Ok(definition);
-        }
-        Err(format!(
-            "`{type_name}` and `{claimed_name}` have the same `SessionData::NAME`, {:?}: give each its own",
-            T::NAME
-        ))
-    }
-
-    fn undefined(&self, type_name: &str, name: &str) -> String {
-        if !valid_session_name(name) {
-            return format!(
-                "`{type_name}` has the `SessionData::NAME` {name:?}; write a lower-case name like \"user_session\", other than `secret` and `app`"
-            );
-        }
-        let mut names: Vec<_> = self.definitions.keys().map(String::as_str).collect();
-        names.sort_unstable();
-        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        format!(
-            "`Session<{type_name}>` has no definition; defined are: {known}. Write in Rocket.toml:\n    [default.sessions.{name}]\n    cookie = {{ path = \"/\" }}"
-        )
-    }
-
     /// A session ended while a request changed it.
     pub fn report_dropped(&self, definition: &Definition) {
         warn!(
@@ -183,7 +90,7 @@ impl Definition {
 
     /// The name of an owner, where owners matter.
     pub fn owner(&self, owner: &str) -> Option<OwnerKey> {
-        self.tracker.writes().then(|| self.namespace.owner(owner))
+        self.writes.then(|| self.namespace.owner(owner))
     }
 
     /// Whose session a value makes it.
@@ -197,7 +104,7 @@ impl Definition {
     pub fn encode<T: SessionData>(&self, value: &T) -> Result<Content, SessionError> {
         let content = self.codec.encode(value)?;
         let payload = self.codec.payload(&content)?;
-        if let Tracker::ByValue(_) = self.tracker {
+        if self.policy.by_value {
             self.check_token(self.format().payload_token_len(&payload)?)?;
         }
         self.codec.check(value, &content)?;

@@ -10,6 +10,7 @@
 //! records.
 
 mod absence;
+mod application;
 mod auth;
 mod background;
 mod by_id;

@@ -7,7 +7,7 @@ use rocket::outcome::Outcome;
 use rocket::request::{FromRequest, Outcome as GuardOutcome};
 use rocket::{Ignite, Request, Rocket, Sentinel, error};
 
-use crate::definition::Core;
+use crate::application::Application;
 use crate::request::{Entries, RequestSessions};
 
 /// The sessions of the application, as managed state and as the request guard
@@ -17,18 +17,18 @@ use crate::request::{Entries, RequestSessions};
 /// and end sessions of other requests; see [`Sessions::of`].
 #[derive(Clone)]
 pub struct Sessions {
-    core: Arc<Core>,
+    application: Arc<Application>,
     /// The sessions of the request whose guard this is.
     here: Option<Arc<Entries>>,
 }
 
 impl Sessions {
-    pub(crate) fn new(core: Arc<Core>) -> Self {
-        Self { core, here: None }
+    pub(crate) fn new(application: Arc<Application>) -> Self {
+        Self { application, here: None }
     }
 
-    pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.core
+    pub(crate) fn application(&self) -> &Arc<Application> {
+        &self.application
     }
 
     /// The sessions of the request whose guard this is.
@@ -39,7 +39,7 @@ impl Sessions {
 
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.core.definitions.keys()).finish()
+        f.debug_list().entries(self.application.definitions.keys()).finish()
     }
 }
 
@@ -53,7 +53,7 @@ impl<'r> FromRequest<'r> for &'r Sessions {
             return Outcome::Error((rocket::http::Status::InternalServerError, ()));
         };
         Outcome::Success(request.local_cache(|| Sessions {
-            core: Arc::clone(&sessions.core),
+            application: Arc::clone(&sessions.application),
             here: Some(Arc::clone(&RequestSessions::of(request).entries)),
         }))
     }

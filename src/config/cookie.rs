@@ -5,7 +5,7 @@ use std::time::Duration;
 use figment::value::Value;
 
 use super::names::is_token;
-use super::protection::Protection;
+use super::types::Protection;
 use crate::table::Table;
 use crate::transport::{CookieConfig, SameSite};
 

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::keys::{self, ENCRYPT, LENGTHS, MAKE_ONE, SECRET, SIGN};
 use super::ktor::{self, KtorUse};
-use super::types::KtorConfig;
+use super::types::{Keys, KtorConfig};
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::KeyMaterial;
 use crate::crypto::{Protect, Random, Secret};
@@ -18,28 +18,6 @@ type Bytes = Zeroizing<Vec<u8>>;
 pub(super) struct Root {
     pub app: String,
     pub secrets: Vec<Bytes>,
-}
-
-/// The keys of one session's tokens and, where these are not protected by native
-/// keys, those that its CSRF tokens take.
-#[derive(Default)]
-pub(super) struct Keys {
-    pub tokens: Vec<KeyMaterial>,
-    pub csrf: Vec<KeyMaterial>,
-}
-
-impl Keys {
-    fn new(purpose: Purpose, keys: Vec<KeyMaterial>) -> Self {
-        match purpose {
-            Purpose::Tokens => Self { tokens: keys, csrf: Vec::new() },
-            Purpose::CsrfOnly => Self { tokens: Vec::new(), csrf: keys },
-        }
-    }
-
-    /// Those that are read again when their files change.
-    pub fn all(&self) -> &[KeyMaterial] {
-        if self.tokens.is_empty() { &self.csrf } else { &self.tokens }
-    }
 }
 
 /// What decides how long a session's keys must be, and which of them it uses.
@@ -165,7 +143,10 @@ pub(super) fn read(
             Source::EncryptAndSign => pair(&encrypt, &sign)?,
             Source::Random => random(table, session.name)?,
         };
-        Ok(Keys::new(purpose, keys))
+        Ok(match purpose {
+            Purpose::Tokens => Keys { tokens: keys, csrf: Vec::new() },
+            Purpose::CsrfOnly => Keys { tokens: Vec::new(), csrf: keys },
+        })
     });
     taken.unwrap_or_else(|Refusal(key, why)| {
         table.problem(key, why);

@@ -31,7 +31,7 @@ pub use csrf::{CSRF_FIELD, CSRF_HEADER};
 use key_source::Root;
 pub(crate) use origin::{Authority, Origin};
 pub(crate) use types::{
-    Config, CsrfConfig, KeyReload, KtorConfig, KtorKeys, KtorTransform, SessionConfig,
+    Config, CsrfConfig, KeyReload, KtorConfig, KtorKeys, KtorTransform, Protection, SessionConfig,
     TransportConfig,
 };
 

@@ -5,48 +5,41 @@ use figment::value::{Dict, Value};
 use super::key_source::Root;
 use super::ktor::{self, KtorUse};
 use super::lifetimes::read_duration_or_never;
-use super::types::{KeyReload, KtorConfig, KtorTransform};
+use super::storage::Tracking;
+use super::types::{KeyReload, KtorConfig, KtorTransform, Protection};
 use super::{key_source, keys};
 use crate::crypto::Protect;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::KeyMaterial;
 use crate::table::Table;
 
-/// How the tokens of a session are protected.
-pub(super) struct Protection {
-    pub protect: Protect,
-    pub suite: Suite,
-    pub allow_insecure: bool,
-    pub ktor: Option<KtorConfig>,
-    pub writes_ktor: bool,
-    pub keys: key_source::Keys,
-    pub key_reload: Option<KeyReload>,
-}
-
-impl Protection {
-    /// Reads the protection of the session `name`.
-    pub fn read(
-        table: &mut Table<'_, '_>,
-        name: &str,
-        (on_server, in_cookie): (bool, bool),
-        root: &Root,
-    ) -> Self {
-        let protect = read_protect(table, on_server);
-        let suites = [Suite::A128CbcHs256, Suite::A192CbcHs384, Suite::A256CbcHs512]
-            .map(|suite| (suite.name(), suite));
-        let suite = table.choice("suite", &suites).unwrap_or(Suite::A128CbcHs256);
-        let allow_insecure = table.flag("allow_insecure").unwrap_or(false);
-        if protect == Protect::None && !table.context.debug && !allow_insecure {
-            table.problem("protect", "\"none\" is refused outside the debug profile, unless the same table says `allow_insecure = true`");
-        }
-        let ktor_use = ktor::read_use(table);
-        let mut ktor = read_ktor(table, ktor_use, protect, in_cookie);
-        let session = key_source::Session { name, protect, suite, on_server, ktor_use };
-        let keys = key_source::read(table, &session, root, ktor.as_mut());
-        let key_reload = read_key_reload(table, keys.all());
-        let writes_ktor = ktor_use == KtorUse::Written;
-        Self { protect, suite, allow_insecure, ktor, writes_ktor, keys, key_reload }
+/// Reads the protection of the session `name`.
+pub(super) fn read(
+    table: &mut Table<'_, '_>,
+    name: &str,
+    tracking: &Tracking,
+    in_cookie: bool,
+    root: &Root,
+) -> Protection {
+    let on_server = tracking.is_on_server();
+    let protect = read_protect(table, on_server);
+    let suites = [Suite::A128CbcHs256, Suite::A192CbcHs384, Suite::A256CbcHs512]
+        .map(|suite| (suite.name(), suite));
+    let suite = table.choice("suite", &suites).unwrap_or(Suite::A128CbcHs256);
+    let allow_insecure = table.flag("allow_insecure").unwrap_or(false);
+    if protect == Protect::None && !table.context.debug && !allow_insecure {
+        table.problem("protect", "\"none\" is refused outside the debug profile, unless the same table says `allow_insecure = true`");
     }
+    let ktor_use = ktor::read_use(table);
+    let mut ktor = read_ktor(table, ktor_use, protect, in_cookie);
+    let session = key_source::Session { name, protect, suite, on_server, ktor_use };
+    let keys = key_source::read(table, &session, root, ktor.as_mut());
+    let key_reload = read_key_reload(table, keys.of_csrf());
+    let writes_ktor = ktor_use == KtorUse::Written;
+    if writes_ktor {
+        refuse_with_ktor(table, tracking.revocation.is_some(), key_reload.is_some());
+    }
+    Protection { protect, suite, allow_insecure, keys, key_reload, ktor, writes_ktor }
 }
 
 fn read_protect(table: &mut Table<'_, '_>, on_server: bool) -> Protect {
@@ -92,6 +85,24 @@ fn read_ktor(
         table.warning("ktor.transform", message);
     }
     Some(ktor)
+}
+
+/// What Ktor's format has no room for.
+fn refuse_with_ktor(table: &mut Table<'_, '_>, revocation: bool, key_reload: bool) {
+    let why = "Ktor's format has no room for it; remove it, or write `format = \"native\"`";
+    let grace = table.has("renewal_grace")
+        && !table.duration_or_zero("renewal_grace").unwrap_or_default().is_zero();
+    for (key, set) in [
+        ("revocation", revocation),
+        ("key_reload", key_reload),
+        ("renewal_grace", grace),
+        ("renew_after", read_duration_or_never(table, "renew_after").is_some()),
+        ("suite", table.has("suite")),
+    ] {
+        if set {
+            table.problem(key, why);
+        }
+    }
 }
 
 /// When to read the files of the keys again; `None` for never.

@@ -3,11 +3,10 @@
 use figment::value::{Dict, Value};
 
 use super::key_source::Root;
-use super::lifetimes::{Life, read_duration_or_never, read_storage_timeout};
-use super::protection::Protection;
+use super::lifetimes::{Life, read_storage_timeout};
 use super::storage::{Tracking, read_cache};
 use super::types::{SessionConfig, TransportConfig};
-use super::{csrf, names, transport};
+use super::{csrf, names, protection, transport};
 use crate::expiry::Timeouts;
 use crate::table::{Context, Table};
 
@@ -23,11 +22,8 @@ pub(super) fn read(
     let transport = table.text("transport").unwrap_or_else(|| "cookie".into());
     let base_name = table.text("name").unwrap_or_else(|| name.to_owned());
     let tracking = Tracking::read(&mut table);
-    let (on_server, in_cookie) = (tracking.is_on_server(), transport == "cookie");
-    let protection = Protection::read(&mut table, name, (on_server, in_cookie), root);
-    if protection.writes_ktor {
-        refuse_with_ktor(&mut table, &tracking, &protection);
-    }
+    let on_server = tracking.is_on_server();
+    let protection = protection::read(&mut table, name, &tracking, transport == "cookie", root);
     let life = Life::read(&mut table);
     let max_age = life.max_age(on_server, protection.writes_ktor);
     let (transport, wire_name) =
@@ -39,14 +35,8 @@ pub(super) fn read(
         storage: read_cache(&mut table, tracking.storage),
         owner_limit: tracking.owner_limit,
         revocation: tracking.revocation,
-        protect: protection.protect,
-        keys: protection.keys.tokens,
-        csrf_keys: protection.keys.csrf,
         csrf: csrf::read(&mut table),
-        suite: protection.suite,
-        ktor: protection.ktor,
-        writes_ktor: protection.writes_ktor,
-        key_reload: protection.key_reload,
+        protection,
         lifetime,
         max_payload: read_max_payload(&mut table, &transport, on_server),
         storage_timeout: read_storage_timeout(&mut table),
@@ -82,24 +72,6 @@ fn read_remember_client(table: &mut Table<'_, '_>, lifetime: &Timeouts, on_serve
         }
     }
     remember_client
-}
-
-/// What Ktor's format has no room for.
-fn refuse_with_ktor(table: &mut Table<'_, '_>, tracking: &Tracking, protection: &Protection) {
-    let why = "Ktor's format has no room for it; remove it, or write `format = \"native\"`";
-    let grace = table.has("renewal_grace")
-        && !table.duration_or_zero("renewal_grace").unwrap_or_default().is_zero();
-    for (key, set) in [
-        ("revocation", tracking.revocation.is_some()),
-        ("key_reload", protection.key_reload.is_some()),
-        ("renewal_grace", grace),
-        ("renew_after", read_duration_or_never(table, "renew_after").is_some()),
-        ("suite", table.has("suite")),
-    ] {
-        if set {
-            table.problem(key, why);
-        }
-    }
 }
 
 /// The names of registered transformers, in the order of writing.

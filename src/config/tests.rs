@@ -63,10 +63,11 @@ fn cookie(session: &SessionConfig) -> &CookieConfig {
 fn s6_s34_the_defaults_are_secure() {
     let config = release("[default.sessions.user]").expect("no problem");
     let session = &config.sessions["user"];
-    assert_eq!((session.protect, session.suite), (Protect::Encrypt, Suite::A128CbcHs256));
+    let protection = &session.protection;
+    assert_eq!((protection.protect, protection.suite), (Protect::Encrypt, Suite::A128CbcHs256));
     assert!(session.storage.is_none() && session.wire_name == "user");
     assert_eq!((&*session.csrf.field, &*session.csrf.header), (CSRF_FIELD, CSRF_HEADER));
-    assert!(session.csrf.trusted.is_empty() && session.csrf_keys.is_empty());
+    assert!(session.csrf.trusted.is_empty() && protection.keys.csrf.is_empty());
     assert_eq!(session.lifetime.idle, Duration::from_secs(7 * 86_400));
     assert_eq!(session.lifetime.absolute, Duration::from_secs(30 * 86_400));
     assert_eq!(session.lifetime.touch_after, session.lifetime.idle / 10);
@@ -80,7 +81,7 @@ fn s6_s34_the_defaults_are_secure() {
 
     let config = release("[default.sessions.user]\nstorage = \"memory\"").expect("no problem");
     let session = &config.sessions["user"];
-    assert_eq!(session.protect, Protect::Sign);
+    assert_eq!(session.protection.protect, Protect::Sign);
     assert_eq!(self::cookie(session).max_age, Some(session.lifetime.absolute));
 }
 
@@ -144,7 +145,7 @@ fn every_key_is_read() {
     .expect("no problem");
     let user = &config.sessions["user"];
     assert_eq!((user.app.as_str(), user.wire_name.as_str()), ("shop", "__Secure-u"));
-    assert_eq!((user.suite, user.max_payload), (Suite::A256CbcHs512, 2048));
+    assert_eq!((user.protection.suite, user.max_payload), (Suite::A256CbcHs512, 2048));
     assert_eq!((&*user.csrf.field, &*user.csrf.header), ("_csrf", "X-XSRF-Token"));
     assert_eq!(user.csrf.trusted, [Origin::parse("https://pay.example").expect("an origin")]);
     assert_eq!(user.lifetime.absolute, Duration::from_secs(28_800));

@@ -6,8 +6,7 @@ use figment::value::Dict;
 
 use super::cookie;
 use super::names::{is_reserved, is_token};
-use super::protection::Protection;
-use super::types::TransportConfig;
+use super::types::{Protection, TransportConfig};
 use crate::table::Table;
 use crate::transport::CookieConfig;
 
@@ -31,8 +30,7 @@ pub(super) fn read(
     let path = table.path("cookie");
     let table = Table::new(table.context, path, cookie_table.unwrap_or_default());
     let (cookie, wire_name) = cookie::read(table, &name, max_age, protection);
-    let ktor = protection.ktor.as_ref().filter(|_| protection.writes_ktor);
-    let ktor_encoding = ktor.and_then(|ktor| ktor.cookie_encoding);
+    let ktor_encoding = protection.written_ktor().and_then(|ktor| ktor.cookie_encoding);
     Some((TransportConfig::Cookie(CookieConfig { ktor_encoding, ..cookie }), wire_name))
 }
 

@@ -38,19 +38,8 @@ pub(crate) struct SessionConfig {
     pub owner_limit: Option<OwnerLimit>,
     /// Where ended client sessions are remembered.
     pub revocation: Option<StorageConfig>,
-    pub protect: Protect,
-    /// The first seals, all open; empty exactly when `protect` is `None`.
-    pub keys: Vec<KeyMaterial>,
-    /// What the keys of CSRF tokens are derived from where `keys` is empty; without
-    /// any there are no tokens.
-    pub csrf_keys: Vec<KeyMaterial>,
+    pub protection: Protection,
     pub csrf: CsrfConfig,
-    pub suite: Suite,
-    /// Ktor's format, written or accepted.
-    pub ktor: Option<KtorConfig>,
-    /// Ktor's format is the one that is written.
-    pub writes_ktor: bool,
-    pub key_reload: Option<KeyReload>,
     pub lifetime: Timeouts,
     /// Bytes of encoded payload.
     pub max_payload: usize,
@@ -59,6 +48,45 @@ pub(crate) struct SessionConfig {
     pub transform: Vec<String>,
     /// Keep who the client says that it is.
     pub remember_client: bool,
+}
+
+/// How the tokens of a session are protected.
+#[derive(Debug)]
+pub(crate) struct Protection {
+    pub protect: Protect,
+    pub suite: Suite,
+    /// Weak settings are not refused.
+    pub allow_insecure: bool,
+    pub keys: Keys,
+    pub key_reload: Option<KeyReload>,
+    /// Ktor's format, written or accepted.
+    pub ktor: Option<KtorConfig>,
+    /// Ktor's format is the one that is written.
+    pub writes_ktor: bool,
+}
+
+impl Protection {
+    /// Ktor's format, if it is the one that is written.
+    pub fn written_ktor(&self) -> Option<&KtorConfig> {
+        self.ktor.as_ref().filter(|_| self.writes_ktor)
+    }
+}
+
+/// The keys of one session. The first seals, all open.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    /// Those of its native tokens; none where these have no protection.
+    pub tokens: Vec<KeyMaterial>,
+    /// What the keys of CSRF tokens are derived from where there are no others; without
+    /// any there are no such tokens.
+    pub csrf: Vec<KeyMaterial>,
+}
+
+impl Keys {
+    /// Those that CSRF tokens take.
+    pub fn of_csrf(&self) -> &[KeyMaterial] {
+        if self.tokens.is_empty() { &self.csrf } else { &self.tokens }
+    }
 }
 
 /// Keys that are read again from their files.

@@ -43,7 +43,7 @@ pub(super) fn rules<T: SessionData>(
     let sessions = request.rocket().state::<Sessions>();
     let sessions = sessions
         .ok_or_else(|| SessionError::Undefined("the `Sessions` fairing is not attached".into()))?;
-    let definition = sessions.core().definition::<T>().map_err(SessionError::Undefined)?;
+    let definition = sessions.application().definition::<T>().map_err(SessionError::Undefined)?;
     let rules = Arc::clone(&definition.csrf);
     if origin::admits(request, &rules.trusted) {
         Ok(rules)

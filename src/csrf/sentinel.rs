@@ -3,14 +3,14 @@
 use rocket::{Ignite, Rocket, Sentinel, error};
 
 use super::{CsrfForm, CsrfHeader, CsrfToken};
+use crate::application::{Defined, Tracker};
 use crate::data::SessionData;
-use crate::definition::{Definition, Tracker};
 use crate::session::Session;
 use crate::sessions::Sessions;
 use crate::token::NO_CSRF_KEY;
 
 /// Whether a `secret` is all that a token for these sessions lacks.
-fn lacks_key(definition: &Definition) -> bool {
+fn lacks_key(definition: &Defined) -> bool {
     let format = definition.format();
     let has_no_id = matches!(definition.tracker, Tracker::ByValue(_)) && format.writes_ktor();
     !has_no_id && format.csrf().is_err()
@@ -22,7 +22,7 @@ fn abort<T: SessionData>(rocket: &Rocket<Ignite>) -> bool {
         return true;
     }
     let sessions = rocket.state::<Sessions>();
-    let definition = sessions.and_then(|sessions| sessions.core().definition::<T>().ok());
+    let definition = sessions.and_then(|sessions| sessions.application().definition::<T>().ok());
     let lacks = definition.is_some_and(|definition| lacks_key(definition));
     if lacks {
         error!("A route has a CSRF guard of `sessions.{}`: {NO_CSRF_KEY}.", T::NAME);

@@ -12,9 +12,9 @@ use rocket::response::{Responder, Result as ResponseResult};
 use serde::{Serialize, Serializer};
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::application::Tracker;
 use crate::crypto::Random;
 use crate::data::SessionData;
-use crate::definition::Tracker;
 use crate::error::SessionError;
 use crate::session::Session;
 use crate::token::{CsrfKeys, parts};
@@ -217,7 +217,7 @@ impl<T: SessionData> Session<T> {
         }
         let keys = format.csrf()?;
         let Some((name, generation)) = entry.csrf_name()? else { return Ok(None) };
-        CsrfToken::new(keys, &name, generation, &entry.core.random).map(Some)
+        CsrfToken::new(keys, &name, generation, &entry.core().random).map(Some)
     }
 }
 

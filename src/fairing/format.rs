@@ -1,6 +1,8 @@
 //! What seals and opens tokens, from what the configuration says of keys.
 
-use crate::config::{KtorConfig, KtorKeys, KtorTransform, SessionConfig, TransportConfig};
+use crate::config::{
+    KtorConfig, KtorKeys, KtorTransform, Protection, SessionConfig, TransportConfig,
+};
 use crate::crypto::keys::{Binding, TransportBinding};
 use crate::crypto::mac::Mac;
 use crate::ktor::{Cipher, Ktor, Transform};
@@ -14,20 +16,20 @@ pub(super) fn format(app: &str, name: &str, config: &SessionConfig) -> Result<Fo
         TransportConfig::Custom(transport) => TransportBinding::Custom(transport),
     };
     let binding = Binding { app, session: name, transport };
-    let csrf_keys = if config.keys.is_empty() { &config.csrf_keys } else { &config.keys };
-    let ktor = config.ktor.as_ref().map(ktor).transpose()?;
-    if config.writes_ktor
+    let Protection { protect, suite, keys, .. } = &config.protection;
+    let ktor = config.protection.ktor.as_ref().map(ktor).transpose()?;
+    if config.protection.writes_ktor
         && let Some(ktor) = ktor
     {
-        let csrf = CsrfKeys::ktor(&binding, csrf_keys).ok_or(UNDERIVABLE)?;
+        let csrf = CsrfKeys::ktor(&binding, keys.of_csrf()).ok_or(UNDERIVABLE)?;
         return Ok(Format::ktor(ktor, csrf));
     }
     let kind = match config.storage {
-        Some(_) => Kind::id(config.protect),
-        None => Kind::payload(config.protect),
+        Some(_) => Kind::id(*protect),
+        None => Kind::payload(*protect),
     };
-    let native = Sealer::new(&binding, kind, config.suite, &config.keys)?;
-    let csrf = CsrfKeys::native(&binding, kind, config.suite, csrf_keys).ok_or(UNDERIVABLE)?;
+    let native = Sealer::new(&binding, kind, *suite, &keys.tokens)?;
+    let csrf = CsrfKeys::native(&binding, kind, *suite, keys.of_csrf()).ok_or(UNDERIVABLE)?;
     Ok(Format::native(native, ktor, csrf))
 }
 

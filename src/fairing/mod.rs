@@ -7,6 +7,7 @@ mod launch;
 mod purge;
 mod reload;
 mod respond;
+mod storages;
 mod summary;
 
 use std::sync::Arc;
@@ -32,10 +33,11 @@ impl Fairing for SessionsFairing {
             error!("`Sessions::fairing()` is attached twice; attach it once.");
             return Err(rocket);
         }
-        match launch::core(self, rocket.figment()).await {
-            Ok(core) => {
-                let core = Arc::new(core);
-                Ok(rocket.manage(Arc::clone(&core)).manage(Sessions::new(core)).attach(Last))
+        match launch::launch(self, rocket.figment()).await {
+            Ok(application) => {
+                let application = Arc::new(application);
+                let sessions = Sessions::new(Arc::clone(&application));
+                Ok(rocket.manage(application).manage(sessions).attach(Last))
             }
             Err(problems) => {
                 error!("The configuration of the sessions is wrong.");
@@ -49,15 +51,15 @@ impl Fairing for SessionsFairing {
 
     async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
         let Some(sessions) = rocket.state::<Sessions>() else { return };
-        let report = &sessions.core().report;
+        let report = &sessions.application().report;
         report.summary.iter().for_each(|line| info!("{line}"));
         report.warnings.iter().for_each(|warning| warn!("{warning}"));
         let source = reload::Source {
             figment: rocket.figment().clone(),
             registered: Arc::new(self.registered()),
         };
-        reload::start(&sessions.core().reloads, &source, &rocket.shutdown());
-        for storage in &sessions.core().storages {
+        reload::start(sessions.application(), &source, &rocket.shutdown());
+        for storage in &sessions.application().storages {
             rocket::tokio::spawn(purge(Arc::clone(storage), self.clock.clone(), rocket.shutdown()));
         }
     }

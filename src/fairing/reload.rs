@@ -17,8 +17,9 @@ use rocket::{Shutdown, error, info};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::format::format;
+use crate::application::{Application, Defined, Pace};
 use crate::config::{self, KeyReload, Registered};
-use crate::definition::{Definition, Pace, Reload};
+use crate::definition::Definition;
 use crate::expiry::Timestamp;
 use crate::token::{Format, Sealing};
 
@@ -80,7 +81,7 @@ pub(super) struct Source {
 }
 
 /// Reloads one definition's keys until shutdown.
-async fn watch(definition: Arc<Definition>, pace: Pace, source: Source, shutdown: Shutdown) {
+async fn watch(definition: Arc<Defined>, pace: Pace, source: Source, shutdown: Shutdown) {
     let (known, _) = definition.format().key_ids();
     let mut ready = all(&known, pace);
     let mut last_problem = String::new();
@@ -157,8 +158,9 @@ fn take(definition: &Definition, fresh: Format, ready: &mut Ready, every: Durati
 }
 
 /// Starts a task for each definition that asks for it.
-pub(super) fn start(reloads: &[Reload], source: &Source, shutdown: &Shutdown) {
-    for Reload { definition, pace } in reloads {
+pub(super) fn start(application: &Application, source: &Source, shutdown: &Shutdown) {
+    for definition in application.definitions.values() {
+        let Some(pace) = definition.reload else { continue };
         let (_, sealing) = definition.format().key_ids();
         if !sealing.is_one() {
             info!(
@@ -167,7 +169,7 @@ pub(super) fn start(reloads: &[Reload], source: &Source, shutdown: &Shutdown) {
                 definition.namespace.session
             );
         }
-        let watch = watch(Arc::clone(definition), *pace, source.clone(), shutdown.clone());
+        let watch = watch(Arc::clone(definition), pace, source.clone(), shutdown.clone());
         rocket::tokio::spawn(watch);
     }
 }

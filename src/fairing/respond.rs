@@ -13,6 +13,7 @@ use rocket::http::Status;
 use rocket::{Request, Response, error};
 
 use super::caching;
+use crate::application::Application;
 use crate::definition::{Core, Definition};
 use crate::error::{EncodeError, SessionError};
 use crate::request::delivery::Holds;
@@ -41,9 +42,9 @@ pub(super) enum Turn {
 /// Whether this request has sessions that must be looked after. The answer costs
 /// next to nothing while no request has any.
 fn sessions_of<'r>(request: &'r Request<'_>) -> Option<(&'r Core, &'r RequestSessions)> {
-    let core = request.rocket().state::<Arc<Core>>()?;
-    let awaited = core.awaited.load(Ordering::SeqCst) > 0;
-    awaited.then(|| (&**core, RequestSessions::of(request)))
+    let application = request.rocket().state::<Arc<Application>>()?;
+    let awaited = application.awaited.load(Ordering::SeqCst) > 0;
+    awaited.then(|| (&application.core, RequestSessions::of(request)))
 }
 
 /// The response fairing's future. A request that has nothing to wait for gets one
@@ -108,8 +109,7 @@ fn at_once(
 }
 
 /// Commits the request's sessions in the order of their first use, and puts
-/// their tokens on the response. A session that cannot be saved replaces the
-/// response: a failed save never looks like success.
+/// their tokens on the response.
 async fn commit<'r>(
     core: &Core,
     sessions: &RequestSessions,
@@ -126,20 +126,7 @@ async fn commit<'r>(
         );
         replace(request, response, instead).await;
     }
-    let failed = is_failed(response);
-    let saved = AssertUnwindSafe(save_all(entries, failed)).catch_unwind().await;
-    let saved =
-        saved.unwrap_or_else(|_| Err(SessionError::Encode(EncodeError::new("user code panicked"))));
-    if let Err(cause) = &saved {
-        error!("The request's sessions could not be saved: {cause}.");
-        entries.all().for_each(|entry| entry.give_up(false));
-        // A catcher may use sessions, too.
-        replace(request, response, cause.status()).await;
-        let ended = AssertUnwindSafe(end_all(entries)).catch_unwind().await;
-        if ended.is_err() {
-            error!("User code panicked while sessions were ended.");
-        }
-    }
+    let saved = save(entries, request, response).await;
     if turn == Turn::Last {
         sessions.close().await;
     }
@@ -148,11 +135,31 @@ async fn commit<'r>(
     if unavailable && entries.all().any(|entry| entry.is_unknown()) {
         response.set_raw_header("Retry-After", RETRY_AFTER_SECONDS);
     }
-    if hidden || saved.is_err() {
+    if hidden || !saved {
         // The response is another one. What the one before it said still holds.
         say_again(core, response, entries);
     }
-    tell(core, request, response, entries, saved.is_ok()).await;
+    tell(core, request, response, entries, saved).await;
+}
+
+/// Saves the sessions, and says whether it could. A session that cannot be saved replaces
+/// the response: a failed save never looks like success.
+async fn save<'r>(
+    entries: &Entries,
+    request: &'r Request<'_>,
+    response: &mut Response<'r>,
+) -> bool {
+    let saved = AssertUnwindSafe(save_all(entries, is_failed(response))).catch_unwind().await;
+    let panicked = |_| Err(SessionError::Encode(EncodeError::new("user code panicked")));
+    let Err(cause) = saved.unwrap_or_else(panicked) else { return true };
+    error!("The request's sessions could not be saved: {cause}.");
+    entries.all().for_each(|entry| entry.give_up(false));
+    // A catcher may use sessions, too.
+    replace(request, response, cause.status()).await;
+    if AssertUnwindSafe(end_all(entries)).catch_unwind().await.is_err() {
+        error!("User code panicked while sessions were ended.");
+    }
+    false
 }
 
 /// Whether a guard could not ask the storage who this is, and the response looks

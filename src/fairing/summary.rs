@@ -1,6 +1,6 @@
 //! What launch says of the sessions, in the log.
 
-use crate::config::{Protect, SessionConfig, TransportConfig};
+use crate::config::{Protect, Protection, SessionConfig, TransportConfig};
 
 /// A session the way Rocket prints its own configuration; no keys.
 pub(super) fn summary(name: &str, config: &SessionConfig) -> [String; 5] {
@@ -10,19 +10,21 @@ pub(super) fn summary(name: &str, config: &SessionConfig) -> [String; 5] {
         TransportConfig::Custom(name) => name,
     };
     let storage = config.storage.as_ref().map_or_else(|| "client".into(), ToString::to_string);
-    let protection = match config.protect {
-        Protect::Encrypt => format!("encrypted ({})", config.suite.name()),
+    let Protection { protect, suite, keys, ktor, writes_ktor, .. } = &config.protection;
+    let keys = keys.tokens.len();
+    let protection = match protect {
+        Protect::Encrypt => format!("encrypted ({})", suite.name()),
         Protect::Sign => "signed".to_owned(),
         Protect::None => "unprotected".to_owned(),
     };
-    let protection = match &config.ktor {
-        Some(ktor) if config.writes_ktor => {
+    let protection = match ktor {
+        Some(ktor) if *writes_ktor => {
             format!("Ktor's format, {:?}, {} key(s)", ktor.transform, ktor.keys.len())
         }
         Some(_) => {
-            format!("{protection}, {} key(s); Ktor's sessions are accepted", config.keys.len())
+            format!("{protection}, {keys} key(s); Ktor's sessions are accepted")
         }
-        None => format!("{protection}, {} key(s)", config.keys.len()),
+        None => format!("{protection}, {keys} key(s)"),
     };
     let (idle, absolute) = (config.lifetime.idle, config.lifetime.absolute);
     [

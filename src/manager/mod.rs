@@ -8,10 +8,11 @@ use std::time::UNIX_EPOCH;
 
 pub use info::{SessionHandle, SessionInfo};
 
+use crate::application::{Application, Defined, Tracker};
 use crate::by_id::{self, ById, Ending, Listed, Server};
 use crate::client::ClientInfo;
 use crate::data::SessionData;
-use crate::definition::{Core, Definition, Tracker};
+use crate::definition::Definition;
 use crate::error::SessionError;
 use crate::event::SessionEventKind;
 use crate::request::Entries;
@@ -36,7 +37,7 @@ use crate::token::SessionId;
 /// client is told to remove its token. A manager from `rocket.state::<Sessions>()`
 /// knows no request.
 pub struct SessionManager<'a, T> {
-    core: &'a Core,
+    application: &'a Application,
     /// The request's own sessions.
     here: Option<&'a Entries>,
     data: PhantomData<fn() -> T>,
@@ -68,7 +69,7 @@ impl Sessions {
     /// }
     /// ```
     pub fn of<T: SessionData>(&self) -> SessionManager<'_, T> {
-        SessionManager { core: self.core(), here: self.here(), data: PhantomData }
+        SessionManager { application: self.application(), here: self.here(), data: PhantomData }
     }
 }
 
@@ -101,7 +102,7 @@ impl<T: SessionData> SessionManager<'_, T> {
     pub async fn revoke_owner(&self, owner: &str) -> Result<usize, SessionError> {
         let definition = self.definition()?;
         let owner = definition.namespace.owner(owner);
-        let now = self.core.clock.now();
+        let now = self.application.core.clock.now();
         let ended = async {
             Ok(match &definition.tracker {
                 Tracker::ById(tracker) => end_all(&tracker.server, &owner, &[], now).await?,
@@ -161,21 +162,10 @@ impl<T: SessionData> SessionManager<'_, T> {
         let Some((owner, key)) = entry.owner_and_key() else {
             return Err(SessionError::Unsupported("the session has no owner"));
         };
-        let now = self.core.clock.now();
         let ended = match &definition.tracker {
             Tracker::ById(tracker) => {
-                let except: Vec<StorageKey> = key.into_iter().collect();
-                let server = &tracker.server;
-                let work = async {
-                    let ended = end_all(server, &owner, &except, now).await?;
-                    for own in &except {
-                        if server.storage.read(own, now).await?.is_none() {
-                            return Err(SessionError::Ended);
-                        }
-                    }
-                    Ok(ended)
-                };
-                self.within(definition, work).await?
+                let others = self.end_others(&tracker.server, &owner, key.as_slice());
+                self.within(definition, others).await?
             }
             Tracker::ByValue(tracker) => {
                 let revocation = tracker.revocation.as_ref().ok_or(NO_REVOCATION)?;
@@ -184,6 +174,7 @@ impl<T: SessionData> SessionManager<'_, T> {
                 }
                 // The next epoch after the session's own: if the owner was revoked
                 // meanwhile, the session is over and goes on in none.
+                let now = self.application.core.clock.now();
                 let next = revocation.epoch_after(entry.epoch(), &owner, now);
                 let next = self.within(definition, next).await?.ok_or(SessionError::Ended)?;
                 entry.ask(|state, _| state.pending.epoch = Some(next));
@@ -192,7 +183,24 @@ impl<T: SessionData> SessionManager<'_, T> {
                 0
             }
         };
-        self.core.emit(SessionEventKind::Revoked, definition);
+        self.application.core.emit(SessionEventKind::Revoked, definition);
+        Ok(ended)
+    }
+
+    /// Ends an owner's records but `except`, which must live.
+    async fn end_others(
+        &self,
+        server: &Server,
+        owner: &OwnerKey,
+        except: &[StorageKey],
+    ) -> Result<usize, SessionError> {
+        let now = self.application.core.clock.now();
+        let ended = end_all(server, owner, except, now).await?;
+        for own in except {
+            if server.storage.read(own, now).await?.is_none() {
+                return Err(SessionError::Ended);
+            }
+        }
         Ok(ended)
     }
 
@@ -224,7 +232,7 @@ impl<T: SessionData> SessionManager<'_, T> {
     pub async fn list(&self, owner: &str) -> Result<Vec<SessionInfo<T>>, SessionError> {
         let (definition, ById { server, .. }) = self.on_server()?;
         let owner = definition.namespace.owner(owner);
-        let now = self.core.clock.now();
+        let now = self.application.core.clock.now();
         let found = by_id::list(definition, server, &owner, now);
         let found = self.within(definition, found).await?.into_iter();
         let mut sessions: Vec<_> = found
@@ -278,7 +286,7 @@ impl<T: SessionData> SessionManager<'_, T> {
         let (definition, tracker) = self.on_server()?;
         let server = &tracker.server;
         let owner = definition.namespace.owner(owner);
-        let now = self.core.clock.now();
+        let now = self.application.core.clock.now();
         let ended = async {
             let found = by_id::list(definition, server, &owner, now).await?;
             let named = |listed: &by_id::Listed| SessionHandle::new(&listed.key) == *handle;
@@ -325,7 +333,7 @@ impl<T: SessionData> SessionManager<'_, T> {
         let (definition, tracker) = self.on_server()?;
         let key = definition.namespace.record(&id.locator());
         let storage = tracker.server.storage_of(id);
-        let now = self.core.clock.now();
+        let now = self.application.core.clock.now();
         let ended = async {
             let found = storage.read_fresh(&key, now).await?;
             // Of ids that are not signed, anybody can name one that is nobody's.
@@ -356,13 +364,13 @@ impl<T: SessionData> SessionManager<'_, T> {
         }
     }
 
-    fn definition(&self) -> Result<&Arc<Definition>, SessionError> {
-        self.core.definition::<T>().map_err(SessionError::Undefined)
+    fn definition(&self) -> Result<&Arc<Defined>, SessionError> {
+        self.application.definition::<T>().map_err(SessionError::Undefined)
     }
 
     /// Sessions were ended. The request's own may be among them.
     fn revoked(&self, definition: &Definition, what: &Ended) {
-        self.core.emit(SessionEventKind::Revoked, definition);
+        self.application.core.emit(SessionEventKind::Revoked, definition);
         let name = &definition.namespace.session;
         let here = self.here.into_iter().flat_map(Entries::all);
         for entry in here.filter(|entry| entry.definition().namespace.session == *name) {

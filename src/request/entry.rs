@@ -17,9 +17,10 @@ use super::tracked::Kind;
 use super::unsettled::Unsettled;
 use super::{Shared, commit::Fate};
 use crate::absence::Absence;
+use crate::application::{Application, Defined, Tracker};
 use crate::by_id;
 use crate::data::SessionData;
-use crate::definition::{Core, Definition, Tracker};
+use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::expiry::Timestamp;
 use crate::storage::{OwnerKey, StorageKey};
@@ -27,8 +28,8 @@ use crate::token::SessionId;
 
 /// One session type in one request.
 pub(crate) struct Entry<T: SessionData> {
-    pub core: Arc<Core>,
-    pub definition: Arc<Definition>,
+    application: Arc<Application>,
+    pub definition: Arc<Defined>,
     pub(super) state: Mutex<State<T>>,
     /// The storage could not say whether there is a session.
     unknown: bool,
@@ -96,14 +97,14 @@ impl<T: SessionData> Entry<T> {
     /// Finds the session that the request presents.
     pub async fn load(
         request: &Request<'_>,
-        core: &Arc<Core>,
-        definition: &Arc<Definition>,
+        application: &Arc<Application>,
+        definition: &Arc<Defined>,
         shared: &Shared,
     ) -> (Self, Option<SessionError>) {
         let started = Instant::now();
         let timeout = definition.storage_timeout;
         let deadline = started + shared.loading.left(timeout);
-        let state = load::<T>(request, core, definition, deadline).await;
+        let state = load::<T>(request, &application.core, definition, deadline).await;
         shared.loading.spend(timeout, started.elapsed());
         let ((state, absence), failure) = match state {
             Ok(found) => (found, None),
@@ -117,7 +118,7 @@ impl<T: SessionData> Entry<T> {
             Tracker::ById(tracker) => (tracker.client(request), tracker.identity(request)),
         };
         let entry = Self {
-            core: Arc::clone(core),
+            application: Arc::clone(application),
             definition: Arc::clone(definition),
             state: Mutex::new(state),
             unknown: failure.is_some(),
@@ -155,11 +156,15 @@ impl<T: SessionData> Entry<T> {
     }
 
     pub(super) fn nothing(&self) -> Kind {
-        self.definition.tracker.nothing()
+        Kind::nobody(&self.definition.tracker)
+    }
+
+    pub fn core(&self) -> &Core {
+        &self.application.core
     }
 
     pub fn now(&self) -> Timestamp {
-        self.core.clock.now()
+        self.core().clock.now()
     }
 
     pub(super) fn moment(&self, failed: bool) -> Moment {
@@ -221,7 +226,7 @@ impl<T: SessionData> Committable for Entry<T> {
         let deadline = started + budget.left(timeout);
         // A token that nothing was written for goes out only if every session's
         // commit succeeds.
-        let confirmed = self.definition.tracker.writes();
+        let confirmed = self.definition.writes;
         let mut done = Ok(Fate::Unwanted);
         while matches!(done, Ok(Fate::Unwanted)) {
             done = self.commit_once(failed, deadline, confirmed).await;

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use rocket::{Request, Response};
 
 use super::delivery::Holds;
+use crate::application::Defined;
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 
@@ -15,7 +16,7 @@ use crate::error::SessionError;
 pub(super) async fn received<'r>(
     request: &'r Request<'_>,
     core: &Core,
-    definition: &Definition,
+    definition: &Defined,
     values: Vec<Cow<'r, str>>,
 ) -> Result<Vec<Cow<'r, str>>, SessionError> {
     let minted = super::minting::received(request, core, definition).await?;
@@ -27,7 +28,7 @@ pub(super) async fn received<'r>(
 pub(super) async fn received<'r>(
     _: &'r Request<'_>,
     _: &Core,
-    _: &Definition,
+    _: &Defined,
     values: Vec<Cow<'r, str>>,
 ) -> Result<Vec<Cow<'r, str>>, SessionError> {
     Ok(values)

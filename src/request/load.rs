@@ -12,9 +12,10 @@ use tokio::time::{Instant, timeout_at};
 use super::state::State;
 use super::tracked::{Kind, Presented, Replaced, Sessions, Tracked};
 use crate::absence::Absence;
+use crate::application::{Defined, Tracker};
 use crate::by_value::{Revocation, Sealed};
 use crate::data::SessionData;
-use crate::definition::{Core, Definition, Tracker};
+use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Timestamp;
@@ -48,7 +49,7 @@ impl<P> Default for Found<P> {
 pub(crate) async fn load<T: SessionData>(
     request: &Request<'_>,
     core: &Core,
-    definition: &Definition,
+    definition: &Defined,
     deadline: Instant,
 ) -> Result<(State<T>, Option<Absence>), SessionError> {
     let values = definition.transport.receive(request, &definition.wire_name);
@@ -84,8 +85,8 @@ pub(crate) async fn load<T: SessionData>(
 }
 
 /// A request without a session, or with one that could not be loaded.
-pub(crate) fn nobody<T>(definition: &Definition) -> State<T> {
-    let sessions = definition.tracker.nothing();
+pub(crate) fn nobody<T>(definition: &Defined) -> State<T> {
+    let sessions = Kind::nobody(&definition.tracker);
     State::new(Presented { any: false, sessions }, None)
 }
 
@@ -101,8 +102,8 @@ pub(crate) struct Presentation {
 }
 
 impl Presentation {
-    fn several(definition: &Definition) -> Self {
-        let sessions = definition.tracker.nothing();
+    fn several(definition: &Defined) -> Self {
+        let sessions = Kind::nobody(&definition.tracker);
         Self { sessions, several: true, over: false, ended: false }
     }
 }
@@ -110,7 +111,7 @@ impl Presentation {
 /// The sessions that tokens stand for.
 pub(crate) async fn find<T: SessionData>(
     core: &Core,
-    definition: &Definition,
+    definition: &Defined,
     values: &[Cow<'_, str>],
 ) -> Result<Presentation, SessionError> {
     let now = core.clock.now();

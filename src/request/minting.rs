@@ -8,9 +8,10 @@ use parking_lot::Mutex;
 use rocket::{Request, Response};
 
 use super::tracked::{Content, Tracked};
+use crate::application::{Defined, Tracker};
 use crate::by_id::{Draft, Joined, Secrets, Trail};
 use crate::by_value::{self, Sealed};
-use crate::definition::{Core, Definition, Tracker};
+use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::expiry::Times;
 use crate::storage::{Create, OwnerKey, Refused};
@@ -45,7 +46,7 @@ pub(crate) fn mint(
 pub(super) async fn received<'r>(
     request: &'r Request<'_>,
     core: &Core,
-    definition: &Definition,
+    definition: &Defined,
 ) -> Result<Option<Cow<'r, str>>, SessionError> {
     let minted = request.local_cache(Minted::default);
     let value = match minted.0.lock().get(&definition.namespace.session) {
@@ -61,7 +62,7 @@ pub(super) async fn received<'r>(
 /// Makes a session from outside any request.
 async fn make(
     core: &Core,
-    definition: &Definition,
+    definition: &Defined,
     (content, owner): (Content, Option<OwnerKey>),
 ) -> Result<String, SessionError> {
     let now = core.clock.now();

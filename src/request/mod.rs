@@ -47,8 +47,8 @@ use parking_lot::{Mutex, MutexGuard};
 use rocket::Request;
 use tokio::sync::OnceCell;
 
+use crate::application::Application;
 use crate::data::SessionData;
-use crate::definition::Core;
 use crate::error::SessionError;
 
 /// The sessions of one request.
@@ -57,7 +57,7 @@ pub(crate) struct RequestSessions {
     pub entries: Arc<Entries>,
     shared: Shared,
     /// Set while the response fairings must look for this request's sessions.
-    awaited: Mutex<Option<Arc<Core>>>,
+    awaited: Mutex<Option<Arc<Application>>>,
     /// A guard has failed because a storage could not answer.
     unanswered: AtomicBool,
 }
@@ -111,12 +111,12 @@ impl RequestSessions {
         request.local_cache(Self::default)
     }
 
-    fn add(&self, core: &Arc<Core>, entry: Arc<dyn Committable>) {
+    fn add(&self, application: &Arc<Application>, entry: Arc<dyn Committable>) {
         self.entries.list.lock().push(entry);
         let mut awaited = self.awaited.lock();
         if awaited.is_none() {
-            core.awaited.fetch_add(1, Ordering::SeqCst);
-            *awaited = Some(Arc::clone(core));
+            application.awaited.fetch_add(1, Ordering::SeqCst);
+            *awaited = Some(Arc::clone(application));
         }
     }
 
@@ -158,8 +158,8 @@ impl RequestSessions {
     }
 
     fn not_awaited(&self) {
-        if let Some(core) = self.awaited.lock().take() {
-            core.awaited.fetch_sub(1, Ordering::SeqCst);
+        if let Some(application) = self.awaited.lock().take() {
+            application.awaited.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }
@@ -199,14 +199,14 @@ pub(crate) async fn session_of<T: SessionData>(
 }
 
 async fn load_entry<T: SessionData>(request: &Request<'_>) -> Result<Arc<Entry<T>>, SessionError> {
-    let Some(core) = request.rocket().state::<Arc<Core>>() else {
+    let Some(application) = request.rocket().state::<Arc<Application>>() else {
         return Err(SessionError::Undefined("the `Sessions` fairing is not attached".into()));
     };
-    let definition = core.definition::<T>().map_err(SessionError::Undefined)?;
+    let definition = application.definition::<T>().map_err(SessionError::Undefined)?;
     let all = RequestSessions::of(request);
-    let (entry, failure) = Entry::load(request, core, definition, &all.shared).await;
+    let (entry, failure) = Entry::load(request, application, definition, &all.shared).await;
     let entry = Arc::new(entry);
     // A session that could not be loaded still makes the response private.
-    all.add(core, Arc::clone(&entry) as Arc<dyn Committable>);
+    all.add(application, Arc::clone(&entry) as Arc<dyn Committable>);
     failure.map_or(Ok(entry), Err)
 }

@@ -8,9 +8,9 @@ use super::entry::Entry;
 use super::plan::{Asked, Plan, Value, plan};
 use super::state::Planned;
 use super::tracked::Kind;
+use crate::application::Tracker;
 use crate::by_id;
 use crate::data::SessionData;
-use crate::definition::Tracker;
 use crate::error::SessionError;
 use crate::expiry::{OwnLifetime, Times};
 use crate::storage::{OwnerKey, StorageKey};
@@ -141,7 +141,7 @@ impl<T: SessionData> Entry<T> {
             let after = unsettled.map_or(0, |place| place.secrets.rotations.wrapping_add(1));
             (id, least.max(after))
         });
-        let random = &self.core.random;
+        let random = &self.core().random;
         let (id, rotations) = match (renewed, &self.identity) {
             (Some((id, rotations)), _) => (id.renewed(random)?, rotations),
             (None, Some(identity)) => (identity.clone()?, 0),

@@ -142,13 +142,13 @@ impl<T: SessionData> Entry<T> {
     ) {
         let (attempt, definition) = (&unsettled.attempt, &self.definition);
         if attempt.renews {
-            self.core.emit(Event::Renewed, definition);
+            self.core().emit(Event::Renewed, definition);
         }
         let before = all.one.replace(Arc::clone(&attempt.written));
         let before = before.as_ref().map(|before| &before.place);
         let (written, now) = (&attempt.written.place, self.now());
         if too_late && by_id::end_unheld(definition, tracker, before, written, now).is_some() {
-            self.core.emit(Event::Ended, definition);
+            self.core().emit(Event::Ended, definition);
             all.one = None;
         }
         let sessions = Kind::ById(Arc::clone(tracker), all);
@@ -199,7 +199,7 @@ impl<T: SessionData> Entry<T> {
             false
         });
         if dropped {
-            self.core.report_dropped(&self.definition);
+            self.core().report_dropped(&self.definition);
         }
         self.show_anew();
         Ok(self.get())

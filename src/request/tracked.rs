@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::plan::{Snapshot, Standing};
+use crate::application::Tracker;
 use crate::by_id::{ById, Located};
 use crate::by_value::{ByValue, Sealed};
 use crate::storage::{OwnerKey, StorageKey};
@@ -106,6 +107,14 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// No session.
+    pub fn nobody(tracker: &Tracker) -> Self {
+        match tracker {
+            Tracker::ByValue(tracker) => Self::ByValue(Arc::clone(tracker), Sessions::default()),
+            Tracker::ById(tracker) => Self::ById(Arc::clone(tracker), Sessions::default()),
+        }
+    }
+
     pub fn snapshot(&self) -> Option<&Snapshot> {
         self.standing().session()
     }

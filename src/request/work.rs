@@ -106,7 +106,7 @@ impl<'a, T: SessionData> Work<'a, T> {
         let next = self.applied.next(&self.done)?;
         let Applied { entry, pending, .. } = &self.applied;
         let job = Commit {
-            core: &entry.core,
+            core: entry.core(),
             definition: &entry.definition,
             asked: self.applied.asked,
             next,
@@ -141,7 +141,7 @@ impl<'a, T: SessionData> Work<'a, T> {
         if let Some(end) = end {
             self.applied.id_is_taken();
             self.applied.is_ending(end);
-            entry.core.emit(Event::Ended, &entry.definition);
+            entry.core().emit(Event::Ended, &entry.definition);
             (after.one, self.done.holds) = (None, None);
             self.ended = Ended::With(Fate::Ended);
         }

@@ -9,8 +9,8 @@ use rocket::request::{FromRequest, Outcome as GuardOutcome, Request};
 use rocket::{Ignite, Rocket, Sentinel, error};
 
 use super::Session;
+use crate::application::Application;
 use crate::data::SessionData;
-use crate::definition::Core;
 use crate::error::SessionError;
 use crate::request::{RequestSessions, session_of};
 
@@ -43,13 +43,13 @@ impl<T: SessionData> Sentinel for Session<T> {
     /// Refuses launch if the fairing is not attached, `T` has no definition, or two
     /// types share one name.
     fn abort(rocket: &Rocket<Ignite>) -> bool {
-        let Some(core) = rocket.state::<Arc<Core>>() else {
+        let Some(application) = rocket.state::<Arc<Application>>() else {
             error!(
                 "A route takes `Session<{}>`, but the fairing is not attached. Write `.attach(Sessions::fairing())`.",
                 type_name::<T>()
             );
             return true;
         };
-        core.definition::<T>().inspect_err(|message| error!("{message}")).is_err()
+        application.definition::<T>().inspect_err(|message| error!("{message}")).is_err()
     }
 }

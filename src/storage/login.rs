@@ -4,7 +4,7 @@ use super::key::StorageKey;
 use super::owner::OwnerGuard;
 use super::record::{Record, Version};
 
-/// The record that a login begins; see [`SessionStorage::succeed`].
+/// The record that a login begins; see [`SessionStorage::succeed`](super::SessionStorage::succeed).
 #[derive(Clone, Debug)]
 pub struct Successor<'a> {
     /// The key under which it is created.
@@ -16,7 +16,7 @@ pub struct Successor<'a> {
     pub guard: OwnerGuard,
 }
 
-/// The record that a login replaces; see [`SessionStorage::succeed`].
+/// The record that a login replaces; see [`SessionStorage::succeed`](super::SessionStorage::succeed).
 #[derive(Clone, Debug)]
 pub struct Predecessor<'a> {
     /// The key of the record.

@@ -2,7 +2,7 @@
 
 use super::owner::Refused;
 
-/// Outcome of [`SessionStorage::create`].
+/// Outcome of [`SessionStorage::create`](super::SessionStorage::create).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Create {
     /// The record is stored. If it was stored before, the call was a repeated one.
@@ -13,7 +13,7 @@ pub enum Create {
     Refused(Refused),
 }
 
-/// Outcome of [`SessionStorage::update`].
+/// Outcome of [`SessionStorage::update`](super::SessionStorage::update).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
     /// The record was replaced. If it was replaced before, the call was a repeated
@@ -25,7 +25,7 @@ pub enum Update {
     Missing,
 }
 
-/// Outcome of [`SessionStorage::succeed`].
+/// Outcome of [`SessionStorage::succeed`](super::SessionStorage::succeed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Succeed {
     /// The successor is stored. The field is the outcome for the predecessor.
@@ -36,7 +36,7 @@ pub enum Succeed {
     Refused(Refused),
 }
 
-/// Outcome of [`SessionStorage::touch`].
+/// Outcome of [`SessionStorage::touch`](super::SessionStorage::touch).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Touch {
     /// The times are stored, or later ones were stored before.
@@ -45,7 +45,7 @@ pub enum Touch {
     Missing,
 }
 
-/// Outcome of [`SessionStorage::invalidate`].
+/// Outcome of [`SessionStorage::invalidate`](super::SessionStorage::invalidate).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalidate {
     /// The record was deleted.

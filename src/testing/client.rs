@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use rocket::local::{asynchronous, blocking};
 use rocket::{Request, Response};
 
+use crate::application::Defined;
 use crate::data::SessionData;
 use crate::definition::{Core, Definition};
 use crate::request::load::find;
@@ -125,10 +126,10 @@ pub trait AsyncSessionResponse {
 /// Stands for a token, to see where a transport puts it.
 const CANARY: &str = "kanarienvogel-kanarienvogel";
 
-fn definition<T: SessionData>(sessions: Option<&Sessions>) -> (&Core, &Definition) {
+fn definition<T: SessionData>(sessions: Option<&Sessions>) -> (&Core, &Defined) {
     let Some(sessions) = sessions else { panic!("`Sessions::fairing()` is not attached") };
-    match sessions.core().definition::<T>() {
-        Ok(definition) => (sessions.core(), definition),
+    match sessions.application().definition::<T>() {
+        Ok(definition) => (&sessions.application().core, definition),
         Err(problem) => panic!("{problem}"),
     }
 }
@@ -180,7 +181,7 @@ fn held(
     cookies.get(&definition.wire_name).map(|cookie| cookie.value().to_owned())
 }
 
-async fn open<T: SessionData>(core: &Core, definition: &Definition, token: String) -> Option<T> {
+async fn open<T: SessionData>(core: &Core, definition: &Defined, token: String) -> Option<T> {
     let values = [Cow::from(token)];
     match find::<T>(core, definition, &values).await {
         Ok(found) => definition.codec.decode(found.sessions.content()?),

@@ -34,8 +34,8 @@ fn where_tokens_have_no_native_key_their_csrf_tokens_have_their_own_if_any() {
         let config = read_toml(&toml, &variables).map_err(|problems| texts(&problems));
         let mut config = config.unwrap_or_else(|problems| panic!("{lines}: {problems}"));
         let session = config.sessions.remove("user").expect("the session");
-        assert!(session.keys.is_empty(), "{lines}");
-        session.csrf_keys
+        assert!(session.protection.keys.tokens.is_empty(), "{lines}");
+        session.protection.keys.csrf
     };
     let own = format!("\nsecret = ['{KEY}', '{KEY}ff']");
     for lines in [open, &unsigned] {
@@ -59,7 +59,7 @@ fn keys_come_from_tables_lists_files_and_the_root() {
          [default.sessions.pair]\nencrypt_key = '{other}'\nsign_key = '{KEY}'"
     ));
     let config = config.expect("no problem");
-    let keys = |name: &str| &config.sessions[name].keys;
+    let keys = |name: &str| &config.sessions[name].protection.keys.tokens;
     assert!(matches!(keys("root")[..], [KeyMaterial::Secret(_)]));
     assert!(matches!(keys("own")[..], [KeyMaterial::Secret(_), KeyMaterial::Secret(_)]));
     assert!(matches!(keys("pair")[..], [KeyMaterial::EncryptAndSign { .. }]));
@@ -72,7 +72,7 @@ fn keys_come_from_tables_lists_files_and_the_root() {
         )?;
         jail.set_env("ROCKET_PROFILE", "release");
         let config = read(&rocket::Config::figment(), &registered()).expect("no problem");
-        assert_eq!(config.sessions["user"].keys.len(), 2);
+        assert_eq!(config.sessions["user"].protection.keys.tokens.len(), 2);
         assert!(
             config.warnings.iter().any(|warning| warning.contains("chmod 600")),
             "{:?}",

@@ -143,14 +143,14 @@ fn text(part: Part, variant: Variant, untagged: bool) -> Result<String, FormErro
         Part::Simple(text) => text,
         Part::List(items) => {
             let items = items.into_iter().map(|item| item_text(item, variant, &['&']));
-            joined("#cl", items.collect::<Result<_, _>>()?)
+            join("#cl", items.collect::<Result<_, _>>()?)
         }
         Part::Map(entries) => {
             let entry = |(key, value)| -> Result<String, FormError> {
                 let key = item_text(key, variant, &['&', '='])?;
                 Ok(format!("{key}={}", item_text(value, variant, &['&', '='])?))
             };
-            joined("#m", entries.into_iter().map(entry).collect::<Result<_, _>>()?)
+            join("#m", entries.into_iter().map(entry).collect::<Result<_, _>>()?)
         }
         Part::Struct(fields) => {
             if variant == Variant::Kotlinx {
@@ -161,7 +161,7 @@ fn text(part: Part, variant: Variant, untagged: bool) -> Result<String, FormErro
     })
 }
 
-fn joined(tag: &str, items: Vec<String>) -> String {
+fn join(tag: &str, items: Vec<String>) -> String {
     format!("{tag}{}", component_encode(&items.join("&")))
 }
 

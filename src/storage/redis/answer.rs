@@ -4,18 +4,18 @@ use super::handle::Result;
 use crate::storage::{Create, Refused, StorageError, Update, another_owner};
 
 /// What the script `create` says.
-pub(super) fn created(word: &str) -> Result<Create> {
+pub(super) fn read_create(word: &str) -> Result<Create> {
     match word {
         // If pushed, it began, and a later login has ended it.
         "done" | "pushed" => Ok(Create::Created),
         "exists" => Ok(Create::Exists),
         "revoked" => Ok(Create::Refused(Refused::Revoked)),
-        _ => Err(late()),
+        _ => Err(too_late()),
     }
 }
 
 /// What the script `update` says.
-pub(super) fn updated(word: &str) -> Result<Update> {
+pub(super) fn read_update(word: &str) -> Result<Update> {
     match word {
         "done" => Ok(Update::Updated),
         "conflict" => Ok(Update::Conflict),
@@ -24,6 +24,6 @@ pub(super) fn updated(word: &str) -> Result<Update> {
     }
 }
 
-fn late() -> StorageError {
+fn too_late() -> StorageError {
     StorageError::Unavailable("Redis: a login took too long".into(), None)
 }

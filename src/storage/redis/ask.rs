@@ -3,7 +3,7 @@
 use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind};
 
 use super::handle::{Redis, Result};
-use super::record::{MARK_BYTES, unpacked};
+use super::record::{MARK_BYTES, unpack};
 use super::script::Call;
 use crate::background::in_background;
 use crate::storage::{Record, StorageError, StorageKey, Timestamp, Version};
@@ -19,7 +19,7 @@ impl Redis {
             }
             answer => answer,
         };
-        answer.map_err(failed)
+        answer.map_err(to_storage_error)
     }
 
     /// Runs a script, the same way if it may run twice.
@@ -30,7 +30,7 @@ impl Redis {
             }
             answer => answer,
         };
-        answer.map_err(failed)
+        answer.map_err(to_storage_error)
     }
 
     /// A server that does not know the script, a replica that has just become a
@@ -52,10 +52,10 @@ impl Redis {
         now: Timestamp,
     ) -> Result<Option<(Version, Record)>> {
         let mut command = redis::cmd("GET");
-        command.arg(self.record(key));
+        command.arg(self.record_key(key));
         let found = self.ask::<Option<Vec<u8>>>(command).await?;
         let Some(bytes) = found.filter(|bytes| bytes.len() != MARK_BYTES) else { return Ok(None) };
-        Ok(Some(unpacked(&bytes)?).filter(|(_, record)| record.is_live(now)))
+        Ok(Some(unpack(&bytes)?).filter(|(_, record)| record.is_live(now)))
     }
 
     /// Keeps the books on an owner after a record has been written or ended:
@@ -70,7 +70,7 @@ impl Redis {
 
 /// Whatever keeps Redis from answering: a retry may help. Its message may quote
 /// what was sent, so only the kind of failure is told.
-pub(super) fn failed(cause: RedisError) -> StorageError {
+pub(super) fn to_storage_error(cause: RedisError) -> StorageError {
     let kind = cause.kind();
     match (kind, cause.code()) {
         // Somebody else's value under our key.

@@ -27,15 +27,15 @@ pub struct Redis {
 }
 
 impl Redis {
-    pub(super) fn record(&self, key: &StorageKey) -> String {
+    pub(super) fn record_key(&self, key: &StorageKey) -> String {
         format!("{}:{{{key}}}:r", self.prefix)
     }
 
-    pub(super) fn marks(&self, key: &StorageKey) -> String {
+    pub(super) fn marks_key(&self, key: &StorageKey) -> String {
         format!("{}:{{{key}}}:m", self.prefix)
     }
 
-    pub(super) fn of_owner(&self, owner: &OwnerKey, what: char) -> String {
+    pub(super) fn owner_key(&self, owner: &OwnerKey, what: char) -> String {
         format!("{}:{{{owner}}}:{what}", self.prefix)
     }
 }

@@ -1,10 +1,10 @@
 //! What a login begins, and what it replaces.
 
-use super::answer::{created, updated};
+use super::answer::{read_create, read_update};
 use super::entry::Entry;
 use super::handle::{Redis, Result};
-use super::owners::{Reserved, reservation};
-use super::record::packed;
+use super::owners::{Reserved, add_reservation};
+use super::record::pack;
 use super::script::Call;
 use super::ttl::{LOGIN_SECONDS, ttl};
 use crate::storage::{Create, Predecessor, Refused, Successor, Timestamp, Update};
@@ -23,11 +23,11 @@ impl Redis {
             Reserved::Yes(entry) => entry,
             Reserved::No(refused) => return self.refused(new, refused, now).await,
         };
-        let mut call = self.scripts.create.key(self.record(key));
-        call.key(self.marks(key))
+        let mut call = self.scripts.create.key(self.record_key(key));
+        call.key(self.marks_key(key))
             .arg(now.as_millis())
             .arg(ttl(record.expires, now))
-            .arg(packed(record))
+            .arg(pack(record))
             .arg(entry.as_ref().map_or("", |entry| &entry.since))
             .arg(LOGIN_SECONDS);
         let answer: String = self.run(call).await?;
@@ -36,7 +36,7 @@ impl Redis {
         } else {
             self.forget(entry.as_ref()).await;
         }
-        created(&answer)
+        read_create(&answer)
     }
 
     /// In one round trip, where one server has all slots. The second answer is what became
@@ -58,12 +58,12 @@ impl Redis {
         if let Some(owner) = new.record.owner.as_ref().filter(|_| !suspects.is_empty()) {
             self.look_at(owner, &suspects, now).await;
         }
-        let created = created(&word)?;
+        let created = read_create(&word)?;
         let Some(old) = old else { return Ok((created, None)) };
         if replaced == "done" {
             self.keep_books(old.key, &old.record, &before, now).await;
         }
-        let replaced = (!replaced.is_empty()).then(|| updated(&replaced));
+        let replaced = (!replaced.is_empty()).then(|| read_update(&replaced));
         Ok((created, replaced.transpose()?))
     }
 
@@ -77,15 +77,15 @@ impl Redis {
         let Successor { key, record, guard } = new;
         let script = if old.is_some() { &self.scripts.succeed } else { &self.scripts.login };
         let entry = Entry::new(key, record);
-        let mut call = script.key(self.record(key));
-        call.key(self.marks(key))
+        let mut call = script.key(self.record_key(key));
+        call.key(self.marks_key(key))
             .arg(now.as_millis())
             .arg(ttl(record.expires, now))
-            .arg(packed(record))
+            .arg(pack(record))
             .arg(LOGIN_SECONDS);
         match old {
             Some(Predecessor { key, expected, record }) => {
-                call.arg(ttl(record.expires, now)).arg(packed(record));
+                call.arg(ttl(record.expires, now)).arg(pack(record));
                 call.arg(&expected.0.to_be_bytes()).arg(&key.as_bytes()[..]);
             }
             None => {
@@ -93,11 +93,11 @@ impl Redis {
             }
         }
         if let Some(entry) = &entry {
-            self.owners_keys(&mut call, &entry.owner);
-            reservation(&mut call, entry, record, guard, false, now);
+            self.add_owner_keys(&mut call, &entry.owner);
+            add_reservation(&mut call, entry, record, guard, false, now);
         }
         if let Some(old) = old {
-            call.key(self.record(old.key));
+            call.key(self.record_key(old.key));
         }
         call
     }

@@ -6,7 +6,7 @@ use redis::aio::ConnectionManager;
 use redis::cluster_async::ClusterConnection;
 use redis::{FromRedisValue, Value};
 
-use super::ask::failed;
+use super::ask::to_storage_error;
 use super::connection::Connection;
 use super::handle::{Redis, Result};
 use super::script::Scripts;
@@ -41,7 +41,7 @@ impl Redis {
         prefix: impl Into<String>,
     ) -> Result<Self> {
         let urls: Vec<String> = urls.into_iter().map(|url| url.as_ref().to_owned()).collect();
-        let target = Target::new(&urls).map_err(failed)?;
+        let target = Target::new(&urls).map_err(to_storage_error)?;
         Self::connect(target, prefix.into()).await
     }
 
@@ -65,7 +65,7 @@ impl Redis {
         prefix: impl Into<String>,
     ) -> Result<Self> {
         let sentinels: Vec<_> = sentinels.into_iter().map(|url| url.as_ref().to_owned()).collect();
-        let target = Target::sentinels(&sentinels, url).map_err(failed)?;
+        let target = Target::sentinels(&sentinels, url).map_err(to_storage_error)?;
         Self::connect(target, prefix.into()).await
     }
 
@@ -131,7 +131,7 @@ impl Redis {
             let _: Value = storage.ask(redis::cmd("PING")).await?;
         }
         storage.one_server = matches!(&*about, [one] if one.is("cluster_enabled", "0"));
-        storage.warning = warning_of(&about)?;
+        storage.warning = check(&about)?;
         Ok(storage)
     }
 
@@ -139,9 +139,9 @@ impl Redis {
     async fn about(&self) -> Vec<About> {
         match self.ask(redis::cmd("INFO")).await {
             Ok(Value::Map(nodes)) => {
-                nodes.into_iter().filter_map(|(_, it)| About::of(it)).collect()
+                nodes.into_iter().filter_map(|(_, it)| About::read(it)).collect()
             }
-            Ok(one) => About::of(one).into_iter().collect(),
+            Ok(one) => About::read(one).into_iter().collect(),
             Err(_) => Vec::new(),
         }
     }
@@ -153,7 +153,7 @@ impl Redis {
 }
 
 /// An error if they cannot keep sessions, and what is to be said if they may lose them.
-fn warning_of(about: &[About]) -> Result<Option<String>> {
+fn check(about: &[About]) -> Result<Option<String>> {
     let mut warning = None;
     for server in about {
         let version = server.field("redis_version").unwrap_or_default();
@@ -176,7 +176,7 @@ fn warning_of(about: &[About]) -> Result<Option<String>> {
 struct About(String);
 
 impl About {
-    fn of(answer: Value) -> Option<Self> {
+    fn read(answer: Value) -> Option<Self> {
         String::from_redis_value(answer).ok().map(Self)
     }
 
@@ -201,20 +201,20 @@ mod tests {
     #[test]
     fn an_old_server_is_refused() {
         for version in ["6.2.14", "5.0.3"] {
-            let cause = warning_of(&about(&format!("# Server\nredis_version:{version}\n")));
+            let cause = check(&about(&format!("# Server\nredis_version:{version}\n")));
             assert!(cause.is_err_and(|cause| cause.to_string().contains(version)));
         }
         for version in ["7.0.15", "8.2.1", "10.0.0", ""] {
-            assert_eq!(warning_of(&about(&format!("redis_version:{version}\n"))).unwrap(), None);
+            assert_eq!(check(&about(&format!("redis_version:{version}\n"))).unwrap(), None);
         }
-        assert_eq!(warning_of(&[]).unwrap(), None, "it may not be asked");
+        assert_eq!(check(&[]).unwrap(), None, "it may not be asked");
     }
 
     #[test]
     fn a_server_that_evicts_is_warned_of() {
         let of = |policy: &str, most: &str| {
             let lines = format!("maxmemory:{most}\nmaxmemory_policy:{policy}\n");
-            warning_of(&about(&lines)).unwrap()
+            check(&about(&lines)).unwrap()
         };
         assert!(
             of("allkeys-lru", "1000000").is_some_and(|warning| warning.contains("allkeys-lru"))

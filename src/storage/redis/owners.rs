@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use redis::Pipeline;
 use rocket::futures::future::try_join_all;
 
-use super::ask::failed;
+use super::ask::to_storage_error;
 use super::entry::Entry;
 use super::handle::{Redis, Result};
 use super::record::{Header, MARK_BYTES};
@@ -51,8 +51,8 @@ impl OwnerIndex for Redis {
         except: &[StorageKey],
         now: Timestamp,
     ) -> Result<usize> {
-        let mut call = self.scripts.revoke.key(self.of_owner(owner, 'i'));
-        call.key(self.of_owner(owner, 'g')).arg(millis(GENERATION));
+        let mut call = self.scripts.revoke.key(self.owner_key(owner, 'i'));
+        call.key(self.owner_key(owner, 'g')).arg(millis(GENERATION));
         let mut entries = Entry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
         let (mut seen, mut ended) = (HashSet::new(), 0);
         loop {
@@ -74,14 +74,14 @@ impl OwnerIndex for Redis {
 
     async fn generation(&self, owner: &OwnerKey) -> Result<Generation> {
         let mut command = redis::cmd("GET");
-        command.arg(self.of_owner(owner, 'g'));
+        command.arg(self.owner_key(owner, 'g'));
         let found: Option<u64> = self.ask(command).await?;
         Ok(Generation(found.unwrap_or_default()))
     }
 }
 
 /// What `reserve` has for arguments.
-pub(super) fn reservation(
+pub(super) fn add_reservation(
     call: &mut Call<'_>,
     entry: &Entry,
     record: &Record,
@@ -125,8 +125,8 @@ impl Redis {
                 self.forget_settled(&entry.owner, now).await?;
             }
             let mut call = self.scripts.reserve.call();
-            self.owners_keys(&mut call, &entry.owner);
-            reservation(&mut call, &entry, record, guard, full, now);
+            self.add_owner_keys(&mut call, &entry.owner);
+            add_reservation(&mut call, &entry, record, guard, full, now);
             let (word, since, victims, suspects): (String, _, Vec<Vec<u8>>, Vec<Vec<u8>>) =
                 self.run(call).await?;
             match word.as_str() {
@@ -153,10 +153,10 @@ impl Redis {
     async fn is_sent_again(&self, entry: &Entry, now: Timestamp) -> Result<bool> {
         let first = entry.first.0.to_be_bytes();
         let mut both = redis::pipe();
-        both.cmd("GETRANGE").arg(self.record(&entry.key)).arg(0).arg(MARK_BYTES);
-        both.cmd("HGET").arg(self.marks(&entry.key)).arg(&first[..]);
+        both.cmd("GETRANGE").arg(self.record_key(&entry.key)).arg(0).arg(MARK_BYTES);
+        both.cmd("HGET").arg(self.marks_key(&entry.key)).arg(&first[..]);
         let asked = both.query_async(&mut self.connection.clone()).await;
-        let (found, mark): (Vec<u8>, Option<Vec<u8>>) = asked.map_err(failed)?;
+        let (found, mark): (Vec<u8>, Option<Vec<u8>>) = asked.map_err(to_storage_error)?;
         let ended = <[u8; MARK_BYTES]>::try_from(&found[..])
             .is_ok_and(|until| now < Timestamp::from_millis(u64::from_be_bytes(until)));
         let began = found.len() > MARK_BYTES && found.starts_with(&first);
@@ -164,9 +164,9 @@ impl Redis {
     }
 
     /// What `reserve` has for keys.
-    pub(super) fn owners_keys(&self, call: &mut Call<'_>, owner: &OwnerKey) {
+    pub(super) fn add_owner_keys(&self, call: &mut Call<'_>, owner: &OwnerKey) {
         for what in ['i', 'w', 'g'] {
-            call.key(self.of_owner(owner, what));
+            call.key(self.owner_key(owner, what));
         }
     }
 
@@ -179,8 +179,8 @@ impl Redis {
     /// Removes the entries whose records do not live, of those that have been written,
     /// or never will be.
     async fn forget_settled(&self, owner: &OwnerKey, now: Timestamp) -> Result<()> {
-        let mut call = self.scripts.settled.key(self.of_owner(owner, 'i'));
-        call.key(self.of_owner(owner, 'w')).arg(SETTLED_SECONDS);
+        let mut call = self.scripts.settled.key(self.owner_key(owner, 'i'));
+        call.key(self.owner_key(owner, 'w')).arg(SETTLED_SECONDS);
         let entries = Entry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
         self.forget_dead(entries, now).await
     }
@@ -192,7 +192,7 @@ impl Redis {
         let mut found = try_join_all(found).await?.into_iter();
         entries.retain(|_| found.next().is_some_and(|found| found.is_none()));
         let Some(removal) = self.removal(&entries) else { return Ok(()) };
-        removal.query_async(&mut self.connection.clone()).await.map_err(failed)
+        removal.query_async(&mut self.connection.clone()).await.map_err(to_storage_error)
     }
 
     /// The live record of an entry; not one that is nobody's by now, nor one that is
@@ -219,9 +219,9 @@ impl Redis {
         let mut entries = entries.into_iter().peekable();
         let Entry { owner, .. } = entries.peek()?;
         let mut remove = redis::cmd("ZREM");
-        remove.arg(self.of_owner(owner, 'i'));
+        remove.arg(self.owner_key(owner, 'i'));
         let mut settle = redis::cmd("HDEL");
-        settle.arg(self.of_owner(owner, 'w'));
+        settle.arg(self.owner_key(owner, 'w'));
         for entry in entries {
             remove.arg(&entry.member()[..]);
             settle.arg(&entry.member()[..]);
@@ -235,13 +235,13 @@ impl Redis {
     pub(super) async fn confirm(&self, entry: Option<&Entry>) {
         let Some(entry) = entry else { return };
         let mut command = redis::pipe();
-        command.cmd("HDEL").arg(self.of_owner(&entry.owner, 'w')).arg(&entry.member()[..]);
+        command.cmd("HDEL").arg(self.owner_key(&entry.owner, 'w')).arg(&entry.member()[..]);
         self.afterwards(command).await;
     }
 
     pub(super) async fn entries(&self, owner: &OwnerKey) -> Result<Vec<Entry>> {
         let mut command = redis::cmd("ZRANGE");
-        command.arg(self.of_owner(owner, 'i')).arg(0).arg(-1);
+        command.arg(self.owner_key(owner, 'i')).arg(0).arg(-1);
         Ok(Entry::all(owner, &self.ask::<Vec<Vec<u8>>>(command).await?))
     }
 
@@ -253,8 +253,8 @@ impl Redis {
         mark: &str,
         now: Timestamp,
     ) -> Result<usize> {
-        let mut call = self.scripts.end_reserved.key(self.record(&entry.key));
-        call.key(self.marks(&entry.key)).arg(now.as_millis());
+        let mut call = self.scripts.end_reserved.key(self.record_key(&entry.key));
+        call.key(self.marks_key(&entry.key)).arg(now.as_millis());
         call.arg(&entry.first.0.to_be_bytes()).arg(mark).arg(millis(MARK));
         call.arg(&entry.owner.as_bytes()[..]);
         self.run(call).await
@@ -268,7 +268,7 @@ impl Redis {
         before: &[u8],
         now: Timestamp,
     ) {
-        let Some(before) = Header::of(before) else { return };
+        let Some(before) = Header::read(before) else { return };
         if before.owner == record.owner {
             self.keep_index(&before, record.expires, now).await;
         } else {
@@ -284,7 +284,7 @@ impl Redis {
             return;
         };
         let mut command = redis::pipe();
-        let index = self.of_owner(owner, 'i');
+        let index = self.owner_key(owner, 'i');
         command.cmd("PEXPIRE").arg(index).arg(index_ttl(expires, now)).arg("GT");
         self.afterwards(command).await;
     }

@@ -34,7 +34,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    pub fn of(bytes: &[u8]) -> Option<Self> {
+    pub fn read(bytes: &[u8]) -> Option<Self> {
         let (numbers, rest) = bytes.split_first_chunk::<40>()?;
         let owner = *rest.first_chunk::<32>()?;
         let number = |at: usize| {
@@ -59,7 +59,7 @@ impl Header {
 }
 
 /// A record that is created. One that is updated keeps its first version.
-pub(super) fn packed(record: &Record) -> Vec<u8> {
+pub(super) fn pack(record: &Record) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER + record.payload.len());
     for number in [
         record.version.0,
@@ -76,8 +76,8 @@ pub(super) fn packed(record: &Record) -> Vec<u8> {
 }
 
 /// The record, and the version that it was created with.
-pub(super) fn unpacked(bytes: &[u8]) -> Result<(Version, Record), StorageError> {
-    let header = Header::of(bytes).ok_or(StorageError::Corrupt("it is too short"))?;
+pub(super) fn unpack(bytes: &[u8]) -> Result<(Version, Record), StorageError> {
+    let header = Header::read(bytes).ok_or(StorageError::Corrupt("it is too short"))?;
     let record = Record {
         version: header.version,
         payload: bytes[HEADER..].into(),

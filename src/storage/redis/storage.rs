@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use rocket::futures::stream::BoxStream;
 
-use super::answer::updated;
+use super::answer::read_update;
 use super::changes;
 use super::handle::{Redis, Result};
-use super::record::{Header, packed};
+use super::record::{Header, pack};
 use super::target::Target;
 use super::ttl::{MARK, millis, ttl};
 use crate::storage::{
@@ -42,16 +42,16 @@ impl SessionStorage for Redis {
         record: Record,
         now: Timestamp,
     ) -> Result<Update> {
-        let mut call = self.scripts.update.key(self.record(key));
+        let mut call = self.scripts.update.key(self.record_key(key));
         call.arg(now.as_millis())
             .arg(ttl(record.expires, now))
-            .arg(packed(&record))
+            .arg(pack(&record))
             .arg(&expected.0.to_be_bytes());
         let (word, before): (String, Vec<u8>) = self.run(call).await?;
         if word == "done" {
             self.keep_books(key, &record, &before, now).await;
         }
-        updated(&word)
+        read_update(&word)
     }
 
     async fn succeed(
@@ -82,12 +82,12 @@ impl SessionStorage for Redis {
         last_seen: Timestamp,
         expires: Timestamp,
     ) -> Result<Touch> {
-        let mut call = self.scripts.touch.key(self.record(key));
+        let mut call = self.scripts.touch.key(self.record_key(key));
         for time in [last_seen, expires] {
             call.arg(&time.as_millis().to_be_bytes());
         }
         let before: Option<Vec<u8>> = self.run(call).await?;
-        let Some(before) = before.as_deref().and_then(Header::of) else {
+        let Some(before) = before.as_deref().and_then(Header::read) else {
             return Ok(Touch::Missing);
         };
         self.keep_index(&before, expires, last_seen).await;
@@ -100,8 +100,8 @@ impl SessionStorage for Redis {
         expected: Option<Version>,
         mark: Option<Timestamp>,
     ) -> Result<Invalidate> {
-        let mut call = self.scripts.end.key(self.record(key));
-        call.key(self.marks(key));
+        let mut call = self.scripts.end.key(self.record_key(key));
+        call.key(self.marks_key(key));
         match mark {
             Some(until) => call.arg(&until.as_millis().to_be_bytes()),
             None => call.arg(""),
@@ -112,7 +112,7 @@ impl SessionStorage for Redis {
             None => call.arg(""),
         };
         let (word, found): (String, Vec<u8>) = self.run(call).await?;
-        self.forget(Header::of(&found).and_then(|header| header.entry(key)).as_ref()).await;
+        self.forget(Header::read(&found).and_then(|header| header.entry(key)).as_ref()).await;
         Ok(match word.as_str() {
             "done" => Invalidate::Invalidated,
             "conflict" => Invalidate::Conflict,

@@ -69,6 +69,6 @@ impl<E: Engine> Sql<E> {
     async fn is_there(&self, key: Value<'_>) -> sqlx::Result<bool> {
         let mut lease = self.lease().await?;
         let found = self.fetch_pair(&mut lease, &self.statements.occupant, &[key]).await;
-        Ok(lease.settle(found)?.is_some_and(|(_, expires)| expires >= 0))
+        Ok(lease.finish(found)?.is_some_and(|(_, expires)| expires >= 0))
     }
 }

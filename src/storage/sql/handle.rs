@@ -42,7 +42,7 @@ impl<E: Engine> fmt::Debug for Sql<E> {
 
 /// What the operator is told: the engine's own words, which hold no payload and
 /// no password.
-pub(super) fn failed<E: Engine>(cause: sqlx::Error) -> StorageError {
+pub(super) fn to_storage_error<E: Engine>(cause: sqlx::Error) -> StorageError {
     let name = E::DIALECT.name;
     match &cause {
         sqlx::Error::Database(database) => {

@@ -1,4 +1,4 @@
-//! A connection for one operation, and what is thought of all the others.
+//! A connection for one operation, and whether idle connections are likely dead.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl Suspicion {
     }
 }
 
-/// A connection of the pool that goes back to it only once its work is settled.
+/// A connection of the pool that goes back to it only once its work is finished.
 ///
 /// An operation that nobody waits for any more may leave a statement or a
 /// transaction behind on its connection; closing that is what undoes it.
@@ -37,7 +37,7 @@ pub(super) struct Lease<E: Database> {
     connection: PoolConnection<E>,
     suspicion: Suspicion,
     since: Instant,
-    settled: bool,
+    finished: bool,
     /// Where one writes at a time.
     _turn: Option<OwnedMutexGuard<()>>,
 }
@@ -48,16 +48,16 @@ impl<E: Database> Lease<E> {
         suspicion: Suspicion,
         turn: Option<OwnedMutexGuard<()>>,
     ) -> Self {
-        Self { connection, suspicion, since: Instant::now(), settled: false, _turn: turn }
+        Self { connection, suspicion, since: Instant::now(), finished: false, _turn: turn }
     }
 
     /// The engine has answered, if only with an error, and no transaction is open.
-    pub fn settle<T>(mut self, answer: sqlx::Result<T>) -> sqlx::Result<T> {
-        self.settled = match &answer {
+    pub fn finish<T>(mut self, answer: sqlx::Result<T>) -> sqlx::Result<T> {
+        self.finished = match &answer {
             Ok(_) => true,
             Err(cause) => cause.as_database_error().is_some(),
         };
-        if !self.settled {
+        if !self.finished {
             self.suspicion.raise();
         }
         answer
@@ -80,7 +80,7 @@ impl<E: Database> DerefMut for Lease<E> {
 
 impl<E: Database> Drop for Lease<E> {
     fn drop(&mut self) {
-        if !self.settled {
+        if !self.finished {
             if self.since.elapsed() >= SILENCE {
                 self.suspicion.raise();
             }

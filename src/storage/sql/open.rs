@@ -8,7 +8,7 @@ use sqlx::{Connection, Pool};
 use tokio::time::timeout;
 
 use super::engine::Engine;
-use super::handle::{Result, Sql, failed};
+use super::handle::{Result, Sql, to_storage_error};
 use super::lease::{SILENCE, Suspicion};
 use super::statements::Statements;
 use super::tables::{Tables, is_table};
@@ -49,7 +49,7 @@ impl<E: Engine> Sql<E> {
         }
         let statements = Arc::new(Statements::new(&E::DIALECT, table));
         let storage = Self { pool, suspicion, turns: Arc::default(), statements };
-        storage.prepare(table).await.map_err(failed::<E>)?;
+        storage.prepare(table).await.map_err(to_storage_error::<E>)?;
         Ok(storage)
     }
 
@@ -84,7 +84,7 @@ impl<E: Engine> Sql<E> {
                     Ok(true)
                 })
             });
-        let pool = pool.connect_with(options).await.map_err(failed::<E>)?;
+        let pool = pool.connect_with(options).await.map_err(to_storage_error::<E>)?;
         Self::with(pool, suspicion, &tables.name).await
     }
 

@@ -38,7 +38,7 @@ impl<E: Engine> Sql<E> {
     ) -> sqlx::Result<u64> {
         let mut lease = self.lease_to_write().await?;
         let answer = self.execute(&mut lease, sql, values).await;
-        lease.settle(answer)
+        lease.finish(answer)
     }
 
     /// The number that a query finds; 0 if it finds nothing.
@@ -71,7 +71,7 @@ impl<E: Engine> Sql<E> {
     ) -> sqlx::Result<Vec<(StorageKey, Record)>> {
         let mut lease = self.lease().await?;
         let rows = E::fetch(&mut lease, Arc::clone(sql), arguments::<E>(values)?).await;
-        lease.settle(rows)?.iter().map(record::<E>).collect()
+        lease.finish(rows)?.iter().map(record::<E>).collect()
     }
 }
 

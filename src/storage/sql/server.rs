@@ -5,7 +5,7 @@ use std::str::FromStr;
 use sqlx::Connection;
 
 use super::engine::Engine;
-use super::handle::{Result, Sql, failed};
+use super::handle::{Result, Sql, to_storage_error};
 use super::tables::Tables;
 use crate::storage::url::Url;
 use crate::table::Table;
@@ -40,6 +40,6 @@ pub(super) async fn connect<E: Engine>(url: &str, tables: &Tables) -> Result<Sql
 where
     <E::Connection as Connection>::Options: FromStr<Err = sqlx::Error>,
 {
-    let options = url.parse().map_err(failed::<E>)?;
+    let options = url.parse().map_err(to_storage_error::<E>)?;
     Sql::pooled(options, tables).await
 }

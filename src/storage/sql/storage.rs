@@ -1,7 +1,7 @@
 //! The operations on records, and the index of owners.
 
 use super::engine::Engine;
-use super::handle::{Result, Sql, failed};
+use super::handle::{Result, Sql, to_storage_error};
 use super::value::{Value, millis, number};
 use crate::storage::{
     Create, Generation, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Predecessor,
@@ -18,7 +18,7 @@ macro_rules! retry {
             attempts += 1;
             match $attempt.await {
                 Err(cause) if attempts < ATTEMPTS && begins_again::<E>(&cause) => {}
-                answer => break answer.map_err(failed::<E>),
+                answer => break answer.map_err(to_storage_error::<E>),
             }
         }
     }};
@@ -38,7 +38,7 @@ impl<E: Engine> SessionStorage for Sql<E> {
     }
 
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
-        self.find(key, now).await.map_err(failed::<E>)
+        self.find(key, now).await.map_err(to_storage_error::<E>)
     }
 
     async fn update(
@@ -109,7 +109,7 @@ impl<E: Engine> OwnerIndex for Sql<E> {
         ];
         let found = self.fetch_records(&self.statements.list, &values).await;
         let mut page = OwnerPage::default();
-        for (key, record) in found.map_err(failed::<E>)? {
+        for (key, record) in found.map_err(to_storage_error::<E>)? {
             if page.push(limit, key, record).is_break() {
                 break;
             }
@@ -131,9 +131,9 @@ impl<E: Engine> OwnerIndex for Sql<E> {
             let mut lease = self.lease().await?;
             let owner = [Value::Bytes(owner.as_bytes())];
             let found = self.fetch_number(&mut lease, &self.statements.generation, &owner).await;
-            lease.settle(found)
+            lease.finish(found)
         };
-        found.await.map(|found| Generation(found.cast_unsigned())).map_err(failed::<E>)
+        found.await.map(|found| Generation(found.cast_unsigned())).map_err(to_storage_error::<E>)
     }
 }
 

@@ -41,7 +41,7 @@ impl<E: Engine> Sql<E> {
                 let stands = |(created, _): &(Create, bool)| *created == Create::Created;
                 finish(transaction, begun, stands).await
             };
-            match lease.settle(begun) {
+            match lease.finish(begun) {
                 Ok((Create::Refused(refused), _)) => {
                     // Unless it was written before, and has been excepted since.
                     let own = self.in_the_way(key, record, now).await? == Some(Create::Created);
@@ -91,7 +91,7 @@ impl<E: Engine> Sql<E> {
         let mut lease = self.lease().await?;
         let key = [Value::Bytes(key.as_bytes())];
         let found = self.fetch_pair(&mut lease, &self.statements.occupant, &key).await;
-        let Some((version, expires)) = lease.settle(found)? else { return Ok(None) };
+        let Some((version, expires)) = lease.finish(found)? else { return Ok(None) };
         let lives = Timestamp::from_millis(expires.unsigned_abs()) > now;
         Ok(match expires {
             _ if !lives => None,
@@ -109,7 +109,7 @@ impl<E: Engine> Sql<E> {
     ) -> sqlx::Result<Result<Update>> {
         let mut lease = self.lease_to_write().await?;
         let swapped = self.swap(&mut lease, (key, expected), record, now).await;
-        if lease.settle(swapped)? {
+        if lease.finish(swapped)? {
             return Ok(Ok(Update::Updated));
         }
         let Some(found) = self.find(key, now).await? else { return Ok(Ok(Update::Missing)) };
@@ -128,7 +128,7 @@ impl<E: Engine> Sql<E> {
         let mut transaction = lease.begin_with(E::DIALECT.begin).await?;
         let ended = self.end_all_of(&mut transaction, owner, except, now).await;
         let ended = finish(transaction, ended, |_| true).await;
-        lease.settle(ended)
+        lease.finish(ended)
     }
 }
 

@@ -1,0 +1,104 @@
+//! What launch makes of Rocket.toml and the parts registered on the fairing.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::by_id::ById;
+use crate::by_value::ByValue;
+use crate::data::SessionData;
+use crate::definition::{Core, Definition};
+use crate::namespace::valid_session_name;
+use crate::storage::SessionStorage;
+
+/// All definitions of an application and what they share.
+pub(crate) struct Application {
+    pub definitions: HashMap<String, Arc<Defined>>,
+    /// One for each storage table, for purging.
+    pub storages: Vec<Arc<dyn SessionStorage>>,
+    pub core: Core,
+    pub report: Report,
+    /// Requests whose sessions the response fairings must look for. While there
+    /// is none, they need not look into a request's cache, which would allocate:
+    /// routes without sessions cost nothing.
+    pub awaited: AtomicUsize,
+}
+
+/// What launch has to say. It is logged at liftoff: before, Rocket does not yet
+/// heed `log_level`.
+pub(crate) struct Report {
+    pub warnings: Vec<String>,
+    pub summary: Vec<String>,
+}
+
+/// A definition, and what tracks its sessions.
+pub(crate) struct Defined {
+    pub definition: Definition,
+    pub tracker: Tracker,
+    /// When its keys are read again from their files, if ever.
+    pub reload: Option<Pace>,
+}
+
+/// When the keys are read again, and when those of launch may seal.
+#[derive(Clone, Copy)]
+pub(crate) struct Pace {
+    pub every: Duration,
+    /// When they were read for launch.
+    pub read: Instant,
+    /// When every node has read them.
+    pub all_know: Instant,
+}
+
+impl Deref for Defined {
+    type Target = Definition;
+
+    fn deref(&self) -> &Definition {
+        &self.definition
+    }
+}
+
+/// How sessions are tracked.
+pub(crate) enum Tracker {
+    /// The client carries the payload.
+    ByValue(Arc<ByValue>),
+    /// The client carries an id, and a storage keeps the payload.
+    ById(Arc<ById>),
+}
+
+impl Application {
+    /// The definition of `T`; the error's text says what to write.
+    pub fn definition<T: SessionData>(&self) -> Result<&Arc<Defined>, String> {
+        let type_name = std::any::type_name::<T>();
+        let Some(definition) = self.definitions.get(T::NAME) else {
+            return Err(self.undefined(type_name, T::NAME));
+        };
+        let (claimed_by, claimed_name) =
+            definition.claimed.get_or_init(|| (TypeId::of::<T>(), type_name));
+        if *claimed_by == TypeId::of::<T>() {
+            return Ok(definition);
+        }
+        Err(format!(
+            "`{type_name}` and `{claimed_name}` have the same `SessionData::NAME`, {:?}: give each its own",
+            T::NAME
+        ))
+    }
+
+    fn undefined(&self, type_name: &str, name: &str) -> String {
+        if !valid_session_name(name) {
+            return format!(
+                "`{type_name}` has the `SessionData::NAME` {name:?}; write a lower-case name like \"user_session\", other than `secret` and `app`"
+            );
+        }
+        let mut names: Vec<_> = self.definitions.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        format!(
+            "`Session<{type_name}>` has no definition; defined are: {known}. Write in Rocket.toml:\n    [default.sessions.{name}]\n    cookie = {{ path = \"/\" }}"
+        )
+    }
+}

@@ -1,0 +1,128 @@
+//! The storages of all definitions, each opened once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::by_id::Server;
+use crate::config::SessionConfig;
+use crate::storage::{Cached, KtorDirectory, SessionStorage, StorageConfig, StorageError};
+
+/// Opens storages, and collects what goes wrong and what operators should know.
+pub(super) struct Storages<'a> {
+    registered: &'a HashMap<String, Arc<dyn SessionStorage>>,
+    opened: Vec<(StorageConfig, Server)>,
+    pub problems: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+impl<'a> Storages<'a> {
+    pub fn new(registered: &'a HashMap<String, Arc<dyn SessionStorage>>) -> Self {
+        Self { registered, opened: Vec::new(), problems: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Those that expired records are removed from. A cache has none of its own.
+    pub fn to_purge(&self) -> Vec<Arc<dyn SessionStorage>> {
+        let own = |config: &StorageConfig| !matches!(config, StorageConfig::Cached { .. });
+        let opened = self.opened.iter().filter(|(config, _)| own(config));
+        opened.map(|(_, server)| Arc::clone(&server.storage)).collect()
+    }
+
+    /// The storage of a session, unless it cannot do what the session's table asks for.
+    pub async fn for_session(
+        &mut self,
+        name: &str,
+        config: &SessionConfig,
+        storage: StorageConfig,
+    ) -> Result<Server, ()> {
+        let server = self.with_ktor(name, config, storage).await?;
+        self.refuse_for(name, config, &*server.storage);
+        Ok(server)
+    }
+
+    /// The storage, and the folder of Ktor's files where one is used.
+    async fn with_ktor(
+        &mut self,
+        name: &str,
+        config: &SessionConfig,
+        storage: StorageConfig,
+    ) -> Result<Server, ()> {
+        let unused = config.lifetime.unused();
+        let files = match (storage.folder(), &config.protection.ktor) {
+            (Some(path), Some(_)) => {
+                let files = KtorDirectory::open(path.to_owned(), unused);
+                Some(files.map_err(|cause| {
+                    self.problems.push(format!("`sessions.{name}.storage`: {cause}"));
+                })?)
+            }
+            (_, Some(_)) if !config.protection.writes_ktor => {
+                self.problems.push(format!(
+                    "`sessions.{name}.accept`: of the storages only a directory can hold sessions that a Ktor server wrote; remove it"
+                ));
+                return Err(());
+            }
+            _ => None,
+        };
+        if !config.protection.writes_ktor {
+            return self.open(name, storage).await.map(|server| Server { ktor: files, ..server });
+        }
+        let Some(files) = files else { return self.open(name, storage).await };
+        self.warnings.push(format!(
+            "Session `{name}`: of concurrent writes by several processes to Ktor's files the last one wins; they have no absolute timeout and no index of owners."
+        ));
+        let server = Server::new(Arc::new(files.whole()));
+        Ok(Server { ktor: Some(files), ..server })
+    }
+
+    /// Definitions with the same storage table share one instance.
+    pub async fn open(&mut self, name: &str, config: StorageConfig) -> Result<Server, ()> {
+        if let Some((_, server)) = self.opened.iter().find(|(opened, _)| *opened == config) {
+            return Ok(server.clone());
+        }
+        let mut warnings = Vec::new();
+        let opened: Result<Arc<dyn SessionStorage>, StorageError> = match &config {
+            StorageConfig::Engine(engine) => engine.open(&mut warnings).await,
+            StorageConfig::Registered(registered) => {
+                Ok(Arc::clone(self.registered.get(registered).ok_or(())?))
+            }
+            StorageConfig::Cached { storage, capacity, ttl } => {
+                let server = Box::pin(self.open(name, StorageConfig::clone(storage))).await?;
+                Ok(Arc::new(Cached::over(server.storage, *capacity, *ttl)))
+            }
+        };
+        let of_session = |warning| format!("Session `{name}`: {warning}.");
+        self.warnings.extend(warnings.into_iter().map(of_session));
+        let storage = opened.map_err(|cause| {
+            self.problems.push(format!("`sessions.{name}.storage`: {cause}"));
+        })?;
+        if !storage.compares_and_swaps() {
+            self.warnings.push(format!(
+                "Session `{name}`: of concurrent writes by several processes its storage keeps the last one only."
+            ));
+        }
+        let server = Server::new(storage);
+        self.opened.push((config, server.clone()));
+        Ok(server)
+    }
+
+    /// Refuses the keys that are set and that the storage cannot serve.
+    fn refuse_for(&mut self, name: &str, config: &SessionConfig, storage: &dyn SessionStorage) {
+        let cannot_order = !storage.compares_and_swaps();
+        let (renews, grace) = (config.lifetime.renew_after, config.lifetime.renewal_grace);
+        for (key, set, why) in [
+            (
+                "max_sessions_per_owner",
+                config.owner_limit.is_some() && storage.owners().is_none(),
+                "has no index of owners",
+            ),
+            ("renew_after", renews.is_some() && cannot_order, CANNOT_ORDER),
+            ("renewal_grace", !grace.is_zero() && cannot_order, CANNOT_ORDER),
+        ] {
+            if set {
+                self.problems
+                    .push(format!("`sessions.{name}.{key}`: the storage {why}; remove it"));
+            }
+        }
+    }
+}
+
+const CANNOT_ORDER: &str = "cannot tell which of two renewals was first";
