@@ -81,10 +81,8 @@ impl<T: SessionData> SessionManager<'_, T> {
     /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, SessionError, Sessions};
     /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
     /// # struct User { id: String }
-    /// # impl SessionData for User {
-    /// #     const NAME: &'static str = "user";
-    /// #     fn owner(&self) -> Option<std::borrow::Cow<'_, str>> { Some(self.id.as_str().into()) }
-    /// # }
+    /// # impl SessionData for User { const NAME: &'static str = "user";
+    /// #     fn owner(&self) -> Option<std::borrow::Cow<'_, str>> { Some(self.id.as_str().into()) } }
     /// #[rocket::post("/log-out-everywhere")]
     /// async fn everywhere(session: Session<User>, sessions: &Sessions) -> Result<String, SessionError> {
     ///     let user = session.get().ok_or(SessionError::Ended)?;
@@ -134,10 +132,8 @@ impl<T: SessionData> SessionManager<'_, T> {
     /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, SessionError, Sessions};
     /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
     /// # struct User { id: String }
-    /// # impl SessionData for User {
-    /// #     const NAME: &'static str = "user";
-    /// #     fn owner(&self) -> Option<std::borrow::Cow<'_, str>> { Some(self.id.as_str().into()) }
-    /// # }
+    /// # impl SessionData for User { const NAME: &'static str = "user";
+    /// #     fn owner(&self) -> Option<std::borrow::Cow<'_, str>> { Some(self.id.as_str().into()) } }
     /// /// Whoever knows the old password is logged out.
     /// #[rocket::post("/password")]
     /// async fn change(session: Session<User>, sessions: &Sessions) -> Result<String, SessionError> {
@@ -211,10 +207,8 @@ impl<T: SessionData> SessionManager<'_, T> {
     /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, SessionError, Sessions};
     /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
     /// # struct User { id: String }
-    /// # impl SessionData for User {
-    /// #     const NAME: &'static str = "user";
-    /// #     fn owner(&self) -> Option<std::borrow::Cow<'_, str>> { Some(self.id.as_str().into()) }
-    /// # }
+    /// # impl SessionData for User { const NAME: &'static str = "user";
+    /// #     fn owner(&self) -> Option<std::borrow::Cow<'_, str>> { Some(self.id.as_str().into()) } }
     /// #[rocket::get("/devices")]
     /// async fn devices(session: Session<User>, sessions: &Sessions) -> Result<String, SessionError> {
     ///     let user = session.get().ok_or(SessionError::Ended)?;
@@ -261,10 +255,8 @@ impl<T: SessionData> SessionManager<'_, T> {
     /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, SessionError, Sessions};
     /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
     /// # struct User { id: String }
-    /// # impl SessionData for User {
-    /// #     const NAME: &'static str = "user";
-    /// #     fn owner(&self) -> Option<std::borrow::Cow<'_, str>> { Some(self.id.as_str().into()) }
-    /// # }
+    /// # impl SessionData for User { const NAME: &'static str = "user";
+    /// #     fn owner(&self) -> Option<std::borrow::Cow<'_, str>> { Some(self.id.as_str().into()) } }
     /// #[delete("/devices/<handle>")]
     /// async fn log_out(
     ///     session: Session<User>,

@@ -142,7 +142,7 @@ pub trait SessionStorage: Send + Sync + 'static {
     /// replaces one that is expired at `now`. If the live record has the version of
     /// `record`, the call is a repeated one, and the answer is `Created`. If the
     /// end of the key has left a mark that is still valid, the answer is
-    /// [`Refused::Revoked`].
+    /// [`Refused::Revoked`](super::Refused::Revoked).
     async fn create(
         &self,
         key: &StorageKey,
@@ -259,7 +259,7 @@ pub trait SessionStorage: Send + Sync + 'static {
     ///
     /// If `mark` is given, the call leaves a mark, whether there was a record or
     /// not. Until that time, a `create` under the key is refused as
-    /// [`Revoked`](Refused::Revoked), so that a `create` that arrives late or is
+    /// [`Revoked`](super::Refused::Revoked), so that a `create` that arrives late or is
     /// repeated brings no session back. Of two marks the later one counts. A mark
     /// is no record: it is neither read, changed, listed nor counted. The storage
     /// removes it after that time.
