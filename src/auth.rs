@@ -80,7 +80,7 @@ pub trait Authenticate: SessionData {
 /// | no session, or not valid | forward, 401 |
 /// | the storage cannot answer | error, 503 |
 ///
-/// `Option<Authenticated<T>>` is `None` if nobody has logged in. If the storage
+/// `Option<Authenticated<T>>` is `None` if no user has logged in. If the storage
 /// cannot answer, the response is 503, as for [`Session`].
 ///
 /// ```

@@ -41,8 +41,8 @@ pub enum SessionError {
     /// `owner_limit_policy` refuses another.
     #[error("the owner has as many sessions as allowed")]
     LimitReached,
-    /// The response has been sent, so a new token could not reach the client. If a
-    /// session was begun or renewed all the same, it was ended.
+    /// The response has been sent, so a new token could not reach the client. If
+    /// the session was begun or renewed nevertheless, it was ended.
     #[error("the response has been sent; the session's new token can no longer reach the client")]
     TooLate,
     /// The value could not be encoded or would not read back as it was, or code of
@@ -123,13 +123,6 @@ impl<'r> Responder<'r, 'static> for SessionError {
 /// Why [`SessionData::encode`](crate::SessionData::encode) failed.
 ///
 /// The text is logged. Do not put content of the value into it.
-///
-/// ```
-/// use rocket_typed_sessions::EncodeError;
-///
-/// let cause = EncodeError::new("the picture is not a PNG");
-/// assert_eq!(cause.to_string(), "the picture is not a PNG");
-/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct EncodeError {
@@ -141,14 +134,6 @@ pub struct EncodeError {
 /// Why [`SessionData::decode`](crate::SessionData::decode) failed.
 ///
 /// The session counts as absent. The log has one warning, without this text.
-///
-/// ```
-/// use rocket_typed_sessions::DecodeError;
-/// use std::error::Error;
-///
-/// let cause = "seven".parse::<u32>().map_err(|cause| DecodeError::caused_by("no number", cause));
-/// assert!(cause.is_err_and(|cause| cause.source().is_some()));
-/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct DecodeError {
@@ -160,13 +145,6 @@ pub struct DecodeError {
 /// Why a [`SessionTransformer`](crate::transformer::SessionTransformer) failed.
 ///
 /// The text is logged. Do not put content of the payload into it.
-///
-/// ```
-/// use rocket_typed_sessions::transformer::TransformError;
-///
-/// let cause = TransformError::new("the checksum differs");
-/// assert_eq!(cause.to_string(), "the checksum differs");
-/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct TransformError {
@@ -179,12 +157,26 @@ macro_rules! codec_error {
     ($type:ident) => {
         impl $type {
             /// Makes an error without a cause.
+            ///
+            /// ```
+            /// # use rocket_typed_sessions::{*, transformer::*};
+            #[doc = concat!("let cause = ", stringify!($type), "::new(\"the checksum differs\");")]
+            /// assert_eq!(cause.to_string(), "the checksum differs");
+            /// ```
             pub fn new(message: impl Into<String>) -> Self {
                 Self { message: message.into(), cause: None }
             }
 
             /// Makes an error that keeps its cause as its
             /// [`source`](StdError::source).
+            ///
+            /// ```
+            /// # use rocket_typed_sessions::{*, transformer::*};
+            /// # use std::error::Error;
+            /// let result = String::from_utf8(vec![0xff]);
+            #[doc = concat!("let result = result.map_err(|cause| ", stringify!($type), "::caused_by(\"no text\", cause));")]
+            /// assert!(result.is_err_and(|cause| cause.source().is_some()));
+            /// ```
             pub fn caused_by(
                 message: impl Into<String>,
                 cause: impl StdError + Send + Sync + 'static,

@@ -20,7 +20,7 @@ impl<T: SessionData> Session<T> {
     /// [`Lifetime::Configured`].
     ///
     /// `absolute_timeout` limits every lifetime. A cookie lasts as long as its
-    /// session, whatever `max_age` is configured. With server storage the cookie of
+    /// session, regardless of a configured `max_age`. With server storage the cookie of
     /// [`Lifetime::Idle`] lasts until the session's absolute end.
     ///
     /// # Errors
@@ -110,8 +110,8 @@ impl<T: SessionData> Session<T> {
         self.entry.lifetime().into()
     }
 
-    /// Prolongs the session now: its idle timeout starts again, whatever
-    /// `touch_after` is configured. The end of a session with [`Lifetime::Until`]
+    /// Prolongs the session now: its idle timeout starts again, regardless
+    /// of `touch_after`. The end of a session with [`Lifetime::Until`]
     /// stays.
     ///
     /// Every request that uses a session prolongs it without a call, but at most

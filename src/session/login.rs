@@ -157,7 +157,7 @@ impl<T: SessionData> Session<T> {
     /// for client storage and without a session.
     ///
     /// The commit may give another id in two cases: the session that a `login` was
-    /// to replace has ended meanwhile, or another request has renewed the session
+    /// to replace has ended in the meantime, or another request has renewed the session
     /// first.
     ///
     /// ```

@@ -103,7 +103,7 @@ impl<T: SessionData> Session<T> {
     }
 
     /// Returns why the request presented no session. Returns `None` if it presented
-    /// one. The answer stays the same, whatever the request does with its session.
+    /// one. The answer does not depend on what the request does with its session.
     ///
     /// A page can say "please log in **again**" by it. The crate sends the same
     /// headers in every case, and stores nothing to tell the cases apart.

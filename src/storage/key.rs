@@ -27,12 +27,21 @@ type Name = [u8; 32];
 macro_rules! hashed_name {
     ($type:ident) => {
         impl $type {
-            /// Wraps a SHA-256 hash. Storages receive keys; only tests need to make them.
+            /// Makes a key of a SHA-256 hash. The core makes the keys: a storage
+            /// calls it to read a column of 32 bytes.
+            ///
+            /// ```
+            #[doc = concat!("use rocket_typed_sessions::storage::", stringify!($type), ";")]
+            ///
+            #[doc = concat!("let key = ", stringify!($type), "::from_bytes([7; 32]);")]
+            /// assert_eq!(key.to_string(), "07".repeat(32));
+            /// ```
             pub const fn from_bytes(hash: [u8; 32]) -> Self {
                 Self(hash)
             }
 
-            /// Reads back what [`Display`](fmt::Display) writes, and nothing else.
+            /// Reads what [`Display`](fmt::Display) writes. Returns `None` for any
+            /// other text.
             ///
             /// ```
             #[doc = concat!("use rocket_typed_sessions::storage::", stringify!($type), ";")]
@@ -46,7 +55,14 @@ macro_rules! hashed_name {
                 Some(Self(hash)).filter(|key| key.to_string() == text)
             }
 
-            /// The 32 bytes of the hash, for storages with binary keys.
+            /// Returns the 32 bytes of the hash, for a storage with binary keys.
+            ///
+            /// ```
+            #[doc = concat!("use rocket_typed_sessions::storage::", stringify!($type), ";")]
+            ///
+            #[doc = concat!("let key = ", stringify!($type), "::from_bytes([7; 32]);")]
+            /// assert_eq!(key.as_bytes(), &[7; 32]);
+            /// ```
             pub const fn as_bytes(&self) -> &[u8; 32] {
                 &self.0
             }
