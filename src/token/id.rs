@@ -66,8 +66,8 @@ impl SessionId {
     ///
     /// # Errors
     ///
-    /// It refuses what Ktor refuses: an empty id, `..`, and the characters `/ \ ! ?
-    /// > <` and NUL. It also refuses more than 256 bytes.
+    /// It refuses what Ktor refuses: an empty id, `..`, and the characters `/`, `\`,
+    /// `!`, `?`, `>`, `<` and NUL. It also refuses more than 256 bytes.
     ///
     /// ```
     /// use rocket_typed_sessions::SessionId;
