@@ -109,6 +109,8 @@ struct Definition {
     keys: Vec<(&'static str, [u8; 32])>,
     /// Beside `keys`, what the crate reads and the reader does not.
     key_file: Option<PathBuf>,
+    /// `max_sessions_per_owner`; 0 for none.
+    limit: u32,
 }
 
 impl Definition {
@@ -122,6 +124,7 @@ impl Definition {
             storage: storage.into(),
             keys,
             key_file: None,
+            limit: 0,
         }
     }
 
@@ -144,6 +147,9 @@ impl Definition {
             ("remember_client", json!(self.on_server())),
         ] {
             figment = figment.merge((format!("sessions.user.{key}"), value));
+        }
+        if self.limit > 0 {
+            figment = figment.merge(("sessions.user.max_sessions_per_owner", self.limit));
         }
         if self.protect == "encrypt" {
             figment = figment.merge(("sessions.user.suite", self.suite));
@@ -460,6 +466,40 @@ async fn an_independent_reader_finds_and_reads_the_records_of_sqlite() {
     let path = folder.path().join("sessions.db");
     let storage = json!({"type": "sqlite", "path": path});
     record_in(&mut Reader::start(), storage, "sqlite", &path).await;
+}
+
+#[tokio::test]
+async fn the_records_of_logins_name_their_origin_under_a_limit() {
+    let _alone = ALONE.lock().await;
+    let mut reader = Reader::start();
+    for limit in [0, 3] {
+        let storage = "shared".into();
+        let definition = Definition { storage, limit, ..Definition::new("sign", "") };
+        let memory = Memory::new(10);
+        let client = definition.start(&memory).await;
+        let (mut keys, mut last) = (Vec::new(), String::new());
+        for _ in 0..3 {
+            last = token(&client, "/login", &last).await;
+            let id = definition.read(&mut reader, &last);
+            let names = json!({
+                "ask": "names", "app": "shop", "name": "user", "owner": "alice",
+                "locator": id["locator"], "secret": id["secret"],
+            });
+            keys.push(reader.ask(&names)["key"].clone());
+        }
+        let [first, second, third] = &keys[..] else { panic!("three logins") };
+        let origin = if limit > 0 { first } else { &Value::Null };
+        let expected =
+            [(first, &Value::Null, second), (second, origin, third), (third, origin, &Value::Null)];
+        for (key, origin, replaced) in expected {
+            let key = key.as_str().and_then(StorageKey::from_hex).expect("a key");
+            let found = memory.read(&key, Timestamp::from(SystemTime::now())).await;
+            let payload = found.expect("an answer").expect("a record").payload;
+            let read = json!({"ask": "record", "name": "user", "record": hex(&payload)});
+            let read = reader.ask(&read);
+            assert_eq!((&read["origin"], &read["replaced"]), (origin, replaced), "limit {limit}");
+        }
+    }
 }
 
 /// Warnings and errors, whoever writes them.

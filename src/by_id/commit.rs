@@ -9,7 +9,7 @@ use crate::event::SessionEventKind as Event;
 use crate::expiry::Times;
 use crate::request::commit::{Commit, Next, Progress};
 use crate::request::delivery::Holds;
-use crate::request::plan::Plan;
+use crate::request::plan::{Plan, Standing};
 use crate::request::tracked::{Replaced, Tracked};
 use crate::storage::{OwnerGuard, OwnerKey};
 use crate::token::SessionId;
@@ -84,7 +84,8 @@ impl Job<'_> {
         // revoked leaves nothing alive.
         let guard = self.guard(next.owner.as_ref()).await?;
         let _queue = self.queue_of_logins(records).await;
-        let mut old = self.successor_of_replaced(records, next.owner.as_ref()).await?;
+        let owner = next.owner.as_ref();
+        let mut old = self.successor_of_replaced(records, owner).await?;
         // From here on it is one write: what ends and what begins go together.
         if !self.commit.changes.are_wanted() {
             records.unwanted();
@@ -92,19 +93,19 @@ impl Job<'_> {
         }
         let id = self.commit.changes.id()?;
         // Of a session that a login has replaced nothing is left to end.
-        if self.commit.asked.ended && records.sessions.replaced.is_none() {
-            if let Some(replaced) = self.end_presented(records).await? {
-                records.sessions.is_replaced(replaced);
-                if !self.commit.asked.login {
-                    records.drop_changes(self.commit);
-                    return Ok(());
-                }
-                old = self.successor_of_replaced(records, next.owner.as_ref()).await?;
-            } else {
-                records.ended();
+        if self.commit.asked.ended && records.sessions.standing() != Standing::Replaced {
+            match self.end_presented(records).await? {
+                Some(replaced) => records.sessions.is_replaced(replaced),
+                None => records.ended(),
             }
+            if records.sessions.replaced.is_some() && !self.commit.asked.login {
+                records.drop_changes(self.commit);
+                return Ok(());
+            }
+            old = self.successor_of_replaced(records, owner).await?;
         }
-        let begins = Succession { times, next: next.clone(), guard, old };
+        let origin = self.origin(records);
+        let begins = Succession { times, next: next.clone(), guard, old, origin };
         self.succeed(id, begins, records).await.map(drop)
     }
 
@@ -138,11 +139,13 @@ impl Job<'_> {
             replaced = self.end_one(session).await?;
             records.sessions.one = None;
         }
+        self.end_others(records).await?;
+        let renewed = records.sessions.standing() == Standing::Renewed;
         while let Some(lost) = records.sessions.lost.last() {
-            self.end_one(lost).await?;
+            let left = self.end_one(lost).await?;
+            replaced = replaced.or(left.filter(|_| renewed));
             records.sessions.lost.pop();
         }
-        self.end_others(records).await?;
         Ok(replaced)
     }
 

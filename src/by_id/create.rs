@@ -70,7 +70,7 @@ impl Job<'_> {
             key: commit.definition.namespace.record(&id.locator()),
             secrets: Secrets::of(&id),
             trail: Trail::default(),
-            joined: Joined::default(),
+            joined: Joined::from(begins.origin.clone()),
             id,
             in_grace: false,
             times,

@@ -16,14 +16,14 @@
 //! | 1 + 40 n | `01` | the secrets before, newest first: SHA-256, and until when it opens the session |
 //! | 16 | `02` | the secret of an open renewal, masked |
 //! | 8 | `04` | the owner's generation when the session became the owner's |
-//! | 32 | `08` | the record or the claim that the session was taken over from |
+//! | 32 | `08` | where the session comes from: see [`Joined::origin`] |
 //! | 32 | `10` | the record is replaced: its successor |
 //! | 32 | `20` | the record is a claim: the session that it was taken over into |
 //! | 2 + n | `40` | [description of the client](crate::client) |
 //! | rest | | the encoded value |
 //!
-//! No id is at rest, only hashes and the names of records. Nothing fills the flags
-//! `04`, `08` and `20` yet. Such fields are kept as they were read.
+//! No id is at rest, only hashes and the names of records. Nothing fills the flags `04`
+//! and `20` yet. Such fields are kept as they were read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,8 +183,16 @@ pub(crate) struct Envelope {
 pub(crate) struct Joined {
     /// The owner's generation when the session became the owner's.
     owner_generation: Option<u64>,
-    /// The record or the claim that it was taken over from.
-    origin: Option<StorageKey>,
+    /// The record of the first of the sessions over each of which a login began the next
+    /// one, where there is a limit; or the record or the claim that it was taken over from.
+    pub origin: Option<StorageKey>,
+}
+
+impl Joined {
+    /// That of a session which a login begins, or has replaced.
+    pub fn from(origin: Option<StorageKey>) -> Self {
+        Self { origin, ..Self::default() }
+    }
 }
 
 /// What a record stands for.

@@ -8,13 +8,14 @@ use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 use super::commit::{Job, Records};
-use super::envelope::{Secrets, State};
+use super::envelope::{Envelope, Joined, Secrets, State};
 use super::record::{self, Opened};
 use super::trail::Trail;
 use super::{Located, Stands, read_present};
 use crate::error::SessionError;
 use crate::request::commit::Commit;
 use crate::request::load::{no_answer, within};
+use crate::request::plan::Standing;
 use crate::request::tracked::{Replaced, Tracked};
 use crate::storage::{KeyedGuard, OwnerKey, Record, StorageError, StorageKey, Update, Version};
 use crate::token::SessionId;
@@ -30,12 +31,13 @@ pub(super) struct Former {
     pub owner: Option<OwnerKey>,
     secrets: Secrets,
     trail: Trail,
+    joined: Joined,
     /// The id that the request has found it under. Without one it is another login's.
     pub shown: Option<SessionId>,
 }
 
 /// What a record says of its session now.
-enum Found {
+pub(super) enum Found {
     /// The login that has replaced it.
     Replaced(StorageKey),
     Session(Box<Former>),
@@ -56,8 +58,13 @@ pub(super) enum Meanwhile {
 impl Former {
     /// The session that a request has found.
     pub fn of(place: &Located) -> Self {
-        let Located { id, key, version, owner, secrets, trail, .. } = place.clone();
-        Self { key, version, owner, secrets, trail, shown: Some(id) }
+        let Located { id, key, version, owner, secrets, trail, joined } = place.clone();
+        Self { key, version, owner, secrets, trail, joined, shown: Some(id) }
+    }
+
+    /// See [`Located::origin`].
+    pub fn origin(&self) -> &StorageKey {
+        self.joined.origin.as_ref().unwrap_or(&self.key)
     }
 }
 
@@ -72,15 +79,25 @@ impl Job<'_> {
     }
 
     /// The session in whose place a login of this owner comes, if what the request has
-    /// shown is replaced already.
+    /// shown is replaced already. One that it has found is that session, whatever its id.
     pub(super) async fn successor_of_replaced(
         &self,
         records: &Records<'_>,
         owner: Option<&OwnerKey>,
     ) -> Result<Option<Former>, SessionError> {
-        match &records.sessions.replaced {
-            Some(replaced) => self.successor(replaced.goes_on.clone(), owner).await,
-            None => Ok(None),
+        let sessions = &records.sessions;
+        let replaced = match (&sessions.replaced, sessions.lost.last()) {
+            (Some(_), Some(lost)) if sessions.standing() == Standing::Renewed => {
+                return Ok(Some(Former::of(&lost.place)));
+            }
+            (Some(replaced), _) => replaced,
+            (None, _) => return Ok(None),
+        };
+        match self.successor(replaced.goes_on.clone(), owner).await? {
+            None if self.tracker.owner_limit.is_some() => {
+                self.kin(owner, &replaced.origin, None).await
+            }
+            successor => Ok(successor),
         }
     }
 
@@ -118,8 +135,8 @@ impl Job<'_> {
         let Some(Found::Replaced(by)) = self.find_under(&old.key).await? else { return Ok(None) };
         let successor = self.successor(by.clone(), owner).await?;
         if let (None, Some(id)) = (&successor, &old.shown) {
-            let forms = (id.clone(), old.secrets.rotations);
-            records.sessions.is_replaced(Replaced { forms, goes_on: by });
+            let (forms, origin) = ((id.clone(), old.secrets.rotations), old.origin().clone());
+            records.sessions.is_replaced(Replaced { forms, goes_on: by, renewed: false, origin });
         }
         Ok(successor)
     }
@@ -136,17 +153,22 @@ impl Job<'_> {
         Ok(record.and_then(|record| self.found(key, record, None)))
     }
 
-    fn found(&self, key: &StorageKey, record: Record, shown: Option<SessionId>) -> Option<Found> {
+    pub(super) fn found(
+        &self,
+        key: &StorageKey,
+        record: Record,
+        shown: Option<SessionId>,
+    ) -> Option<Found> {
         let (definition, now) = (self.commit.definition, self.commit.moment.now);
         let (version, owner) = (record.version, record.owner.clone());
         let Opened { envelope, .. } =
             record::open_any(definition, &self.tracker.server, key, record, now)?;
-        let (secrets, trail) = (envelope.secrets, envelope.trail);
-        match envelope.state {
+        let Envelope { secrets, trail, joined, state, .. } = envelope;
+        match state {
             State::Replaced(by) => Some(Found::Replaced(by)),
             State::Session => {
                 let key = key.clone();
-                let there = Former { key, version, owner, secrets, trail, shown };
+                let there = Former { key, version, owner, secrets, trail, joined, shown };
                 Some(Found::Session(Box::new(there)))
             }
             State::Claim(_) => None,
@@ -207,8 +229,14 @@ impl Job<'_> {
     pub(super) fn left_of(&self, old: &Former, new: &StorageKey) -> Result<Record, SessionError> {
         let Commit { core, definition, moment, .. } = self.commit;
         let storage = &*self.tracker.server.storage;
-        let trail = self.trail_after(storage, &old.trail, old.version);
-        record::replaced(core, definition, &old.secrets, trail, new, moment.now)
+        let envelope = Envelope {
+            secrets: old.secrets.clone(),
+            trail: self.trail_after(storage, &old.trail, old.version),
+            joined: Joined::from(old.joined.origin.clone()),
+            state: State::Replaced(new.clone()),
+            ..Envelope::default()
+        };
+        record::replaced(core, definition, &envelope, moment.now)
     }
 
     /// Whether the swap of a login was applied although no answer said so. If that is

@@ -15,6 +15,7 @@
 //! | was replaced by a login in whose place this one comes, or that one was written | it is swapped again, over that one |
 //! | was written, or goes on under another id | the changes are made anew, and it is swapped again |
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::commit::{Job, Records};
@@ -29,7 +30,7 @@ use crate::expiry::Times;
 use crate::request::commit::Next;
 use crate::request::plan::{Plan, Standing};
 use crate::request::tracked::Tracked;
-use crate::storage::{OwnerGuard, OwnerLimit, OwnerLimitPolicy, Update};
+use crate::storage::{OwnerGuard, OwnerLimit, OwnerLimitPolicy, StorageKey, Update};
 use crate::token::SessionId;
 
 /// A session that is to begin, and the one whose place it takes.
@@ -40,13 +41,17 @@ pub(super) struct Succession {
     pub guard: OwnerGuard,
     /// The session that it replaces; none if it begins beside all others.
     pub old: Option<Former>,
+    /// See [`Located::origin`]; none where there is no limit, or nothing was shown.
+    pub origin: Option<StorageKey>,
 }
 
 impl Succession {
     /// The guard of the record that begins.
     pub fn guard(&self) -> OwnerGuard {
-        let replaces = self.old.as_ref().map(|old| old.key.clone());
-        OwnerGuard { replaces, ..self.guard.clone() }
+        match &self.old {
+            Some(old) => OwnerGuard { replaces: Some(old.key.clone()), ..self.guard.clone() },
+            None => self.guard.clone(),
+        }
     }
 
     /// From now on, a limit that ends the oldest session refuses. Gives that limit.
@@ -64,16 +69,16 @@ struct New<'a> {
     unheld: Unheld<'a>,
 }
 
-/// What a login does after a conflict.
-enum Step {
+/// What a login does after a conflict, or where it is one too many.
+pub(super) enum Step {
     Stay,
-    /// It is swapped again over this session, with this value if that is another.
+    /// It is swapped over this session, with this value if that is another.
     Swap(Former, Option<Next>),
     Instead(Outcome),
 }
 
 /// What a login comes to.
-enum Outcome {
+pub(super) enum Outcome {
     Done,
     /// Another session begins: the value is somebody else's by now.
     Begin(Box<Succession>),
@@ -100,8 +105,8 @@ impl Job<'_> {
             return Ok(None);
         }
         let old = Some(Former::of(&session.place));
-        let id = self.commit.changes.id()?;
-        self.succeed(id, Succession { times, next, guard, old }, records).await
+        let (id, origin) = (self.commit.changes.id()?, self.origin(records));
+        self.succeed(id, Succession { times, next, guard, old, origin }, records).await
     }
 
     /// Begins the session under this id, then replaces the old one, if there is one.
@@ -113,8 +118,11 @@ impl Job<'_> {
         records: &mut Records<'_>,
     ) -> Result<Option<Proposal>, SessionError> {
         loop {
-            let begun = self.create_in_place(&id, &mut login, records).await?;
-            match self.take_place(login, begun, records).await? {
+            let outcome = match self.create_in_place(&id, &mut login, records).await? {
+                ControlFlow::Continue(begun) => self.take_place(login, begun, records).await?,
+                ControlFlow::Break(instead) => instead,
+            };
+            match outcome {
                 Outcome::Done => return Ok(None),
                 Outcome::Begin(another) => (id, login) = (self.commit.changes.id()?, *another),
                 Outcome::Write(proposal) => return Ok(Some(proposal)),
@@ -127,37 +135,41 @@ impl Job<'_> {
     }
 
     /// Writes the record of the session that begins. If that is one too many, another
-    /// login may have replaced the old session meanwhile: then it takes that one's place.
-    /// The limit ends another session only if there is no such login.
+    /// login may have replaced the old session meanwhile, or have begun over it: then it
+    /// takes that one's place. The limit ends another session only if there is no such login.
     async fn create_in_place(
         &self,
         id: &SessionId,
         login: &mut Succession,
         records: &mut Records<'_>,
-    ) -> Result<Begun, SessionError> {
+    ) -> Result<ControlFlow<Outcome, Begun>, SessionError> {
         let apart = self.commit.asked.login && !records.sessions.others.is_empty();
-        let mut last_resort = if login.old.is_some() { login.refuse_at_first() } else { None };
+        let mut last_resort = if login.origin.is_some() { login.refuse_at_first() } else { None };
         loop {
             let over = login.old.as_ref().filter(|_| !apart);
-            let created = self.create(id.clone(), login, over).await;
-            let Some(old) = &login.old else { return created };
-            let owner = login.next.owner.as_ref();
-            match created {
+            match self.create(id.clone(), login, over).await {
                 Err(SessionError::LimitReached) => {
-                    match self.successor_of(old, owner, records).await? {
-                        Some(successor) => login.old = Some(successor),
-                        None if last_resort.is_some() => login.guard.limit = last_resort.take(),
-                        None => return Err(SessionError::LimitReached),
+                    match self.another_place(login, records).await? {
+                        Step::Swap(old, next) => {
+                            login.old = Some(old);
+                            login.next = next.unwrap_or_else(|| login.next.clone());
+                        }
+                        Step::Stay if last_resort.is_some() => {
+                            login.guard.limit = last_resort.take();
+                        }
+                        Step::Stay => return Err(SessionError::LimitReached),
+                        Step::Instead(outcome) => return Ok(ControlFlow::Break(outcome)),
                     }
                 }
                 Err(SessionError::Ended) => {
-                    if old.owner.as_ref() == owner {
+                    let owner = login.next.owner.as_ref();
+                    if login.old.as_ref().is_some_and(|old| old.owner.as_ref() == owner) {
                         // Whoever revoked the owner meanwhile has ended this session, too.
                         records.sessions.lose();
                     }
                     return Err(SessionError::Ended);
                 }
-                created => return created,
+                created => return created.map(ControlFlow::Continue),
             }
         }
     }
@@ -221,8 +233,12 @@ impl Job<'_> {
     }
 
     /// The table above.
-    async fn after_conflict(&self, login: &Succession, old: Former) -> Result<Step, SessionError> {
-        let Succession { times, ref next, .. } = *login;
+    pub(super) async fn after_conflict(
+        &self,
+        login: &Succession,
+        old: Former,
+    ) -> Result<Step, SessionError> {
+        let Succession { times, ref next, ref origin, .. } = *login;
         let (old, found) = match self.look_again(&old, next.owner.as_ref()).await? {
             Meanwhile::Over => return Ok(Step::Stay),
             Meanwhile::Another(old) => return Ok(Step::Swap(old, None)),
@@ -243,7 +259,8 @@ impl Job<'_> {
         }
         if changed.owner != next.owner {
             let guard = self.guard(changed.owner.as_ref()).await?;
-            let another = Succession { times, next: changed, guard, old: Some(old) };
+            let (old, origin) = (Some(old), origin.clone());
+            let another = Succession { times, next: changed, guard, old, origin };
             return Ok(Step::Instead(Outcome::Begin(Box::new(another))));
         }
         let same = changed.content.bytes() == next.content.bytes();

@@ -4,6 +4,7 @@ mod commit;
 mod create;
 mod envelope;
 mod former;
+mod kin;
 mod login;
 mod migrate;
 mod record;
@@ -305,7 +306,12 @@ fn session(
     let Opened { envelope, times, content } =
         record::open_any(definition, server, &key, record, now)?;
     let Envelope { secrets, trail, joined, state, .. } = envelope;
-    let nobody = |forms, goes_on| Some(Stands::Replaced(Replaced { forms, goes_on }));
+    let origin = joined.origin.clone().unwrap_or_else(|| key.clone());
+    let nobody = |forms, goes_on: Option<StorageKey>| {
+        let (renewed, goes_on) = (goes_on.is_none(), goes_on.unwrap_or_else(|| key.clone()));
+        Some(Stands::Replaced(Replaced { forms, goes_on, renewed, origin }))
+    };
+    let successor = if let State::Replaced(by) = state { Some(by) } else { None };
     let (mut next, mut in_grace) = (None, false);
     match secrets.admit(id)? {
         Admitted::Current => {}
@@ -315,12 +321,11 @@ fn session(
         }
         // An answer with the present id may be on its way.
         Admitted::Previous(until) | Admitted::Former(until) if now < until.after(MARK) => {
-            let goes_on = if let State::Replaced(by) = state { by } else { key };
-            return nobody((id.of_forms(), 0), goes_on);
+            return nobody((id.of_forms(), 0), successor);
         }
         Admitted::Previous(_) | Admitted::Former(_) => return None,
     }
-    if let State::Replaced(successor) = state {
+    if successor.is_some() {
         return nobody((id.clone(), secrets.rotations), successor);
     }
     let whole_id = id.as_ktor().is_some();

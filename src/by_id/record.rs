@@ -80,17 +80,9 @@ pub(super) fn open_any(
 pub(super) fn replaced(
     core: &Core,
     definition: &Definition,
-    secrets: &Secrets,
-    trail: Trail,
-    successor: &StorageKey,
+    envelope: &Envelope,
     now: Timestamp,
 ) -> Result<Record, SessionError> {
-    let envelope = Envelope {
-        secrets: secrets.clone(),
-        trail,
-        state: State::Replaced(successor.clone()),
-        ..Envelope::default()
-    };
     Ok(Record {
         version: fresh_version(core)?,
         payload: envelope.wrap(&definition.namespace.session, &[]),

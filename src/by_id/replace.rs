@@ -325,8 +325,9 @@ impl Job<'_> {
         let plan = commit.plan_for(Standing::Nobody, None, Some(&next));
         let Some(times) = plan.times(None) else { return Ok(()) };
         let old = self.successor_of_replaced(records, next.owner.as_ref()).await?;
-        let id = commit.changes.id()?;
-        self.succeed(id, Succession { times, next, guard, old }, records).await.map(drop)
+        let (id, origin) = (commit.changes.id()?, self.origin(records));
+        let begins = Succession { times, next, guard, old, origin };
+        self.succeed(id, begins, records).await.map(drop)
     }
 }
 

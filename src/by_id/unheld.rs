@@ -39,34 +39,57 @@ struct Named {
     now: Timestamp,
 }
 
+/// What the end of a record has met.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Met {
+    Ended,
+    /// There is none.
+    Nothing,
+    /// Somebody else has made another session of it.
+    Another,
+    /// It is as it was before the write, which may be under way.
+    Before,
+}
+
 impl Named {
-    /// Says whether that is all: whether no write of the record is under way.
-    async fn end(&self, storage: &dyn SessionStorage) -> Result<bool, StorageError> {
+    async fn end(&self, storage: &dyn SessionStorage) -> Result<Met, StorageError> {
         // Where ids are used again, there may be another session under the key.
         let expected = self.mark.is_none().then_some(self.version);
-        let ended = storage.invalidate(&self.key, expected, self.mark).await?;
-        let Some(before) = self.expected.filter(|_| ended == Invalidate::Conflict) else {
-            return Ok(true);
-        };
+        match storage.invalidate(&self.key, expected, self.mark).await? {
+            Invalidate::Invalidated => return Ok(Met::Ended),
+            Invalidate::Missing => return Ok(Met::Nothing),
+            Invalidate::Conflict => {}
+        }
+        let Some(before) = self.expected else { return Ok(Met::Another) };
         let found = storage.read_fresh(&self.key, self.now).await?;
-        Ok(found.is_none_or(|found| found.version != before))
+        Ok(found.map_or(Met::Nothing, |found| {
+            if found.version == before { Met::Before } else { Met::Another }
+        }))
     }
 
-    /// Ends it as soon as the storage answers, whoever waits for that.
+    /// Ends it as soon as the storage answers, whoever waits for that. Tells `ended` once
+    /// it has.
     fn end_soon(
         self,
         storage: Arc<dyn SessionStorage>,
         definition: &Definition,
+        ended: impl FnOnce() + Send + 'static,
     ) -> Option<JoinHandle<()>> {
         let runtime = Handle::try_current().ok()?;
         let longest = definition.storage_timeout;
         Some(runtime.spawn(async move {
-            let mut is_known = false;
+            let (mut is_known, mut unanswered) = (false, false);
             for seconds in PAUSES {
                 sleep(Duration::from_secs(seconds)).await;
-                match timeout(longest, self.end(&*storage)).await {
-                    Ok(Ok(true)) => return,
-                    answer => is_known = matches!(answer, Ok(Ok(_))),
+                let met = timeout(longest, self.end(&*storage)).await;
+                is_known = matches!(met, Ok(Ok(_)));
+                match met {
+                    Ok(Ok(Met::Ended)) => return ended(),
+                    // The try before has ended it.
+                    Ok(Ok(Met::Nothing)) if unanswered => return ended(),
+                    Ok(Ok(Met::Nothing | Met::Another)) => return,
+                    Ok(Ok(Met::Before)) => unanswered = false,
+                    _ => unanswered = true,
                 }
             }
             if !is_known {
@@ -105,7 +128,9 @@ impl Drop for Unheld<'_> {
         }
         let Commit { changes, definition, .. } = self.commit;
         changes.id_is_taken();
-        if let Some(end) = self.record.clone().end_soon(Arc::clone(&self.storage), definition) {
+        // Nobody was told that it began.
+        let end = self.record.clone().end_soon(Arc::clone(&self.storage), definition, || ());
+        if let Some(end) = end {
             changes.is_ending(end);
         }
     }
@@ -113,13 +138,14 @@ impl Drop for Unheld<'_> {
 
 /// A session was written at `place`, and its id goes to nobody any more. It is ended,
 /// unless somebody holds an id that opens it. `before` is where the client had it. Gives
-/// its end.
+/// its end, and tells `ended` of it.
 pub(crate) fn end_unheld(
     definition: &Definition,
     tracker: &ById,
     before: Option<&Located>,
     place: &Located,
     now: Timestamp,
+    ended: impl FnOnce() + Send + 'static,
 ) -> Option<JoinHandle<()>> {
     let same = before.filter(|before| before.key == place.key);
     // During an open renewal the id before opens it, too.
@@ -130,16 +156,18 @@ pub(crate) fn end_unheld(
     let mark = tracker.mark(now).filter(|_| same.is_none());
     let (key, version) = (place.key.clone(), place.version);
     let record = Named { key, version, expected: None, mark, now };
-    record.end_soon(tracker.server.storage_of(&place.id), definition)
+    record.end_soon(tracker.server.storage_of(&place.id), definition, ended)
 }
 
 /// Nobody asks any more what became of a write that gives the session another id. If it
-/// was applied, or still is, nobody holds that id, and the session is ended.
+/// was applied, or still is, nobody holds that id, and the session is ended. Tells `ended`
+/// of that.
 pub(crate) fn end_untold(
     definition: &Definition,
     tracker: &ById,
     attempt: &Attempt,
     now: Timestamp,
+    ended: impl FnOnce() + Send + 'static,
 ) {
     let Located { id, key, version, secrets, .. } = &attempt.written.place;
     if !attempt.renews || secrets.is_open() {
@@ -147,5 +175,5 @@ pub(crate) fn end_untold(
     }
     let (key, expected) = (key.clone(), Some(attempt.expected));
     let record = Named { key, version: *version, expected, mark: None, now };
-    let _ = record.end_soon(tracker.server.storage_of(id), definition);
+    let _ = record.end_soon(tracker.server.storage_of(id), definition, ended);
 }

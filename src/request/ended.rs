@@ -22,7 +22,8 @@ impl<T> State<T> {
     pub(super) fn commits(&mut self, committed: Option<Arc<T>>, retired: &mut Retired<T>) {
         let before = std::mem::replace(&mut self.committed, committed);
         // What was asked for after a `clear` was not asked for over it.
-        let asks = !self.pending.is_empty() && !self.pending.ended;
+        let cleared = retired.in_flight.as_ref().is_some_and(|done| done.ended);
+        let asks = !self.pending.is_empty() && !self.pending.ended && !cleared;
         let is_over = self.committed.is_none() && asks;
         let former = before.clone().or_else(|| self.former.clone()).filter(|_| is_over);
         (retired.committed, retired.former) = (before, std::mem::replace(&mut self.former, former));

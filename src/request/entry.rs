@@ -22,6 +22,7 @@ use crate::by_id;
 use crate::data::SessionData;
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
+use crate::event::SessionEventKind as Event;
 use crate::expiry::Timestamp;
 use crate::storage::{OwnerKey, StorageKey};
 use crate::token::SessionId;
@@ -147,8 +148,15 @@ impl<T: SessionData> Entry<T> {
         if let (Some(Unsettled { attempt, .. }), Tracker::ById(tracker)) =
             (&self.state.lock().unsettled, &self.definition.tracker)
         {
-            by_id::end_untold(&self.definition, tracker, attempt, self.now());
+            by_id::end_untold(&self.definition, tracker, attempt, self.now(), self.tells_end());
         }
+    }
+
+    /// Tells of the end of a session that nobody waits for.
+    pub(super) fn tells_end(&self) -> impl FnOnce() + Send + 'static + use<T> {
+        let (application, definition) =
+            (Arc::clone(&self.application), Arc::clone(&self.definition));
+        move || application.core.emit(Event::Ended, &definition)
     }
 
     pub(super) fn name(&self) -> replay::Name {

@@ -5,7 +5,7 @@
 use rocket::error;
 
 use super::entry::Entry;
-use super::plan::{Asked, Plan, Value, plan};
+use super::plan::{Asked, Plan, Standing, Value, plan};
 use super::state::Planned;
 use super::tracked::Kind;
 use crate::application::Tracker;
@@ -82,10 +82,13 @@ impl<T: SessionData> Entry<T> {
         Ok(coming.map(|(id, generation)| (name(id), generation)))
     }
 
-    /// The id of the session that a login has replaced, for forms from before it.
+    /// The id of the session that a login has replaced, for forms from before it. After
+    /// `clear` there is none that a renewal has replaced.
     fn replaced_id(&self) -> Option<(SessionId, u32)> {
         let state = self.state.lock();
-        Some(state.presented.sessions.replaced()?.forms.clone())
+        let sessions = &state.presented.sessions;
+        let ends = sessions.standing() == Standing::Renewed && state.asked().0.ended;
+        sessions.replaced().filter(|_| !ends).map(|replaced| replaced.forms.clone())
     }
 
     /// The id that the session has after the commit, and how often it was

@@ -24,6 +24,9 @@
 //! | 14 | one | `touch`, or a token of another epoch; or expiry, key or the next id are due, and it can be told | `Touch` |
 //! | 15 | one | nothing else | `Keep` |
 //!
+//! A session is renewed if the request has found it, and another one has given it another
+//! id at once. It counts as replaced, but not after `clear`, which ends it.
+//!
 //! Rows 8, 11, 13 and 14 happen by themselves, so they never happen after a 5xx or
 //! after the response. Every other plan that needs a token fails with
 //! `TooLate` after the response, before anything is written.
@@ -77,6 +80,9 @@ pub(crate) enum Standing<'a> {
     /// A login of another request has replaced it, or a renewal its id: an answer is on
     /// its way that must not be overwritten.
     Replaced,
+    /// The same of a session that the request has found, and that goes on under another
+    /// id. `clear` ends it.
+    Renewed,
     Session(&'a Snapshot),
 }
 
@@ -84,7 +90,7 @@ impl<'a> Standing<'a> {
     pub fn session(self) -> Option<&'a Snapshot> {
         match self {
             Self::Session(session) => Some(session),
-            Self::Nobody | Self::Replaced => None,
+            Self::Nobody | Self::Replaced | Self::Renewed => None,
         }
     }
 }
@@ -237,7 +243,11 @@ pub(crate) fn plan(
         lifetime: asked.lifetime.or(asked.said).unwrap_or_default(),
         ..Times::begin(moment.now, asked.login || asked.owned)
     };
-    let replaced = standing == Standing::Replaced;
+    let replaced = match standing {
+        Standing::Replaced => true,
+        Standing::Renewed => !asked.ended,
+        Standing::Nobody | Standing::Session(_) => false,
+    };
     let Some(session) = standing.session().filter(|_| !asked.ended) else {
         return match (asked.ended, asked.value) {
             (false, Value::Untouched) => Plan::Keep,

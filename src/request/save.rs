@@ -92,7 +92,7 @@ impl<T: SessionData> Entry<T> {
             // It may still arrive. Another one could count twice.
             Ok(Outcome::Open) if wanted => return Err(SessionError::TooLate),
             Ok(Outcome::Open) => {
-                by_id::end_untold(definition, &tracker, attempt, moment.now);
+                by_id::end_untold(definition, &tracker, attempt, moment.now, self.tells_end());
                 self.change(State::was_not_applied);
             }
             Ok(Outcome::NotApplied) => self.change(State::was_not_applied),
@@ -147,9 +147,10 @@ impl<T: SessionData> Entry<T> {
         let before = all.one.replace(Arc::clone(&attempt.written));
         let before = before.as_ref().map(|before| &before.place);
         let (written, now) = (&attempt.written.place, self.now());
-        if too_late && by_id::end_unheld(definition, tracker, before, written, now).is_some() {
-            self.core().emit(Event::Ended, definition);
-            all.one = None;
+        if too_late {
+            let ended = self.tells_end();
+            let end = by_id::end_unheld(definition, tracker, before, written, now, ended);
+            all.one.take_if(|_| end.is_some());
         }
         let sessions = Kind::ById(Arc::clone(tracker), all);
         self.change(|state, retired| state.was_applied(unsettled, sessions, retired));

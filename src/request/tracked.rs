@@ -28,10 +28,11 @@ pub(crate) struct Sessions<P> {
     /// Live sessions beside it, which `clear` and a login end as well.
     pub others: Vec<Arc<Tracked<P>>>,
     /// Sessions that the request had and lost: they are over, or go on under ids
-    /// that other requests were given. `clear` ends them. A login does not: of two
-    /// logins that meet, neither ends the other.
+    /// that other requests were given. `clear` ends them. A login does not, but for one
+    /// that a renewal has [replaced](Self::replaced): of two logins that meet, neither ends
+    /// the other.
     pub lost: Vec<Arc<Tracked<P>>>,
-    /// In the place of a session, what a login has left of it.
+    /// In the place of a session, what a login has left of it, or a renewal of its id.
     pub replaced: Option<Arc<Replaced>>,
 }
 
@@ -46,6 +47,10 @@ pub(crate) struct Replaced {
     /// The record of the login's session, or of the one that goes on under another id. A
     /// login of the same owner takes its place, where there is a limit.
     pub goes_on: StorageKey,
+    /// That is the session itself, under another id.
+    pub renewed: bool,
+    /// See [`Located::origin`].
+    pub origin: StorageKey,
 }
 
 impl<P> Default for Sessions<P> {
@@ -76,8 +81,11 @@ impl<P> Sessions<P> {
         self.others.extend(self.one.take());
     }
 
-    /// Another request's login has replaced the session.
+    /// Another request's login has replaced the session, or a renewal its id.
     pub fn is_replaced(&mut self, replaced: Replaced) {
+        if replaced.renewed {
+            self.lose();
+        }
         self.one = None;
         self.replaced = Some(Arc::new(replaced));
     }
@@ -86,6 +94,7 @@ impl<P> Sessions<P> {
     pub fn standing(&self) -> Standing<'_> {
         match (&self.one, &self.replaced) {
             (Some(one), _) => Standing::Session(&one.snapshot),
+            (None, Some(by)) if by.renewed && !self.lost.is_empty() => Standing::Renewed,
             (None, Some(_)) => Standing::Replaced,
             (None, None) => Standing::Nobody,
         }

@@ -20,7 +20,6 @@ use super::unsettled::Unsettled;
 use crate::by_id::end_unheld;
 use crate::data::SessionData;
 use crate::error::SessionError;
-use crate::event::SessionEventKind as Event;
 use crate::storage::{OwnerGuard, OwnerKey};
 use crate::token::SessionId;
 
@@ -137,11 +136,11 @@ impl<'a, T: SessionData> Work<'a, T> {
         };
         let before = before.one.as_ref().map(|one| &one.place);
         let Some(written) = &after.one else { return };
-        let end = end_unheld(&entry.definition, tracker, before, &written.place, now);
+        let (place, ended) = (&written.place, entry.tells_end());
+        let end = end_unheld(&entry.definition, tracker, before, place, now, ended);
         if let Some(end) = end {
             self.applied.id_is_taken();
             self.applied.is_ending(end);
-            entry.core().emit(Event::Ended, &entry.definition);
             (after.one, self.done.holds) = (None, None);
             self.ended = Ended::With(Fate::Ended);
         }

@@ -18,9 +18,9 @@ impl<T: SessionData> Session<T> {
     /// CSRF tokens from before the login are not valid for the new session.
     ///
     /// If the storage cannot end the session before, the new one is ended and the
-    /// response is
-    /// 503. With client storage, a copy of the token from before stays valid until
-    ///      it expires, unless `revocation` is configured. See `docs/logins.md`.
+    /// status is 503. With client storage, a copy of the token from before stays
+    /// valid until it expires, unless `revocation` is configured. See
+    /// `docs/logins.md`.
     ///
     /// ```
     /// # use rocket::{form::{Form, FromForm}, http::Status};

@@ -3,7 +3,7 @@
 use rocket_typed_sessions::storage::{Directory, Memory};
 
 #[path = "../shared/logins.rs"]
-mod shared;
+pub mod shared;
 
 #[tokio::test]
 async fn d15_a_login_begins_another_session() {
@@ -31,6 +31,21 @@ async fn d23_a_late_click_ends_no_other_device() {
 }
 
 #[tokio::test]
+async fn d23_somebody_elses_login_between_two_clicks() {
+    shared::somebody_elses_login_between_two_clicks(Memory::new(1000)).await;
+}
+
+#[tokio::test]
+async fn d23_a_click_with_the_first_form_comes_last() {
+    shared::a_click_with_the_first_form_comes_last(Memory::new(1000)).await;
+}
+
+#[tokio::test]
+async fn d23_clicks_beside_somebody_elses_end_no_device() {
+    shared::clicks_beside_somebody_elses_end_no_device(Memory::new(1000)).await;
+}
+
+#[tokio::test]
 async fn d22_who_lost_the_answer_of_renew_logs_in_again() {
     shared::who_lost_the_answer_of_renew_logs_in_again(Memory::new(1000)).await;
 }
@@ -38,6 +53,11 @@ async fn d22_who_lost_the_answer_of_renew_logs_in_again() {
 #[tokio::test]
 async fn d22_a_renewal_that_is_not_received_logs_nobody_out() {
     shared::a_renewal_that_is_not_received_logs_nobody_out(Memory::new(1000)).await;
+}
+
+#[tokio::test]
+async fn d22_a_session_that_was_renewed_meanwhile_is_the_same() {
+    shared::a_session_that_was_renewed_meanwhile_is_the_same(Memory::new(1000)).await;
 }
 
 #[tokio::test]

@@ -192,6 +192,31 @@ async fn a_login_stays_if_the_storage_says_that_it_was_not_applied_although_it_w
     over(&client, &before, || *storage.lost.lock() = None, true).await;
 }
 
+/// D15, D23: under a limit, the next click is not refused because of a login whose answer
+/// was lost, also where somebody else's login stands behind the id.
+#[tokio::test]
+async fn a_login_beside_somebody_elses_is_tried_again_after_a_lost_answer() {
+    for lost in [Fault::FailsAfterwards(unavailable()), down()] {
+        let storage = faulty();
+        let fairing = Sessions::fairing().storage("fault", storage.clone());
+        let figment = figment("fault")
+            .merge(("sessions.user.max_sessions_per_owner", 1))
+            .merge(("sessions.user.owner_limit_policy", "refuse"));
+        let client = client_with(figment, fairing, vec![]).await;
+        let planted = logged_in(&client, "eve").await;
+        with_cookie(&client, "/login/mallory", &planted).await;
+        storage.set(Operation::Create, lost);
+        let response = with_cookie(&client, "/login/ann", &planted).await;
+        assert_eq!((response.status(), sent(&response)), (Status::ServiceUnavailable, None));
+        storage.mend();
+        for _ in 0..2 {
+            let login = sent(&with_cookie(&client, "/login/ann", &planted).await);
+            assert_eq!(text(&client, "/get", &login.expect("a login")).await, "ann 0");
+        }
+        assert_eq!(sessions_of(&client, ["ann", "mallory"]).await, [1, 1]);
+    }
+}
+
 /// The record is asked past every cache what became of it, however long that takes, and
 /// nothing ends meanwhile.
 #[tokio::test]

@@ -98,10 +98,11 @@ async fn two_tasks(
     format!("{first:?} {second:?} {}", show(&session))
 }
 
-/// A `clear` that meets a login elsewhere, and one more while that is found out.
-#[get("/two-clears")]
+/// A `clear` that meets a login elsewhere, and one more call while that is found out.
+#[get("/two-clears/<call>")]
 async fn two_clears(
     session: Session<User>,
+    call: &str,
     cookie: Cookie<'_>,
     elsewhere: &State<Elsewhere>,
     storage: &State<Faulty>,
@@ -112,7 +113,11 @@ async fn two_clears(
     storage.set(Operation::Invalidate, Fault::Slow(Duration::from_millis(100)));
     let (saved, ()) = rocket::tokio::join!(session.save(), async {
         sleep(Duration::from_millis(30)).await;
-        session.clear();
+        match call {
+            "renew" => session.renew(),
+            "touch" => session.touch(),
+            _ => session.clear(),
+        }
     });
     storage.mend();
     session.set(another("nobody"));
@@ -187,8 +192,10 @@ async fn d23_a_value_of_the_same_owner_is_no_login_and_is_dropped_with_the_sessi
 #[tokio::test]
 async fn d23_a_second_clear_begins_nothing_where_a_login_has_replaced_the_session() {
     let nodes = nodes().await;
-    let told = ("Ok(()) false Err(Ended) absent".to_owned(), None);
-    assert_eq!(nodes.run("/two-clears").await, told);
+    for call in ["clear", "renew", "touch"] {
+        let told = ("Ok(()) false Err(Ended) absent".to_owned(), None);
+        assert_eq!(nodes.run(&format!("/two-clears/{call}")).await, told, "{call}");
+    }
 }
 
 #[tokio::test]

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rocket::figment::Figment;
 use rocket::futures::future::poll_immediate;
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
+use rocket_typed_sessions::event::SessionEventKind::{self, Created, Ended, Renewed};
 use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{
     Create, Invalidate, OwnerGuard, Record, SessionStorage, StorageKey, Timestamp, Touch, Update,
     Version,
 };
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{Session, SessionError, Sessions};
+use rocket_typed_sessions::{Session, SessionError, Sessions, SessionsFairing};
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
@@ -36,9 +38,27 @@ fn renew_unanswered(session: Session<User>, storage: &State<Faulty>, applied: bo
 }
 
 async fn application(storage: &Faulty) -> Client {
+    listened(figment("fault"), storage).await.0
+}
+
+type Events = Arc<parking_lot::Mutex<Vec<SessionEventKind>>>;
+
+/// The same, with the events of which it tells.
+async fn listened(figment: Figment, storage: &Faulty) -> (Client, Events) {
+    let events = Events::default();
     let fairing = Sessions::fairing().storage("fault", storage.clone());
-    let rocket = build(figment("fault"), fairing, routes![renew_unanswered]);
-    Client::untracked(rocket.manage(storage.clone())).await.expect("a rocket")
+    let rocket = build(figment, listens(fairing, &events), routes![renew_unanswered]);
+    let client = Client::untracked(rocket.manage(storage.clone())).await.expect("a rocket");
+    (client, events)
+}
+
+fn listens(fairing: SessionsFairing, events: &Events) -> SessionsFairing {
+    let events = Arc::clone(events);
+    fairing.on_event(move |event| events.lock().push(event.kind))
+}
+
+fn take(events: &Events) -> Vec<SessionEventKind> {
+    std::mem::take(&mut *events.lock())
 }
 
 /// The first try is made at once, the next one after a second.
@@ -86,6 +106,55 @@ async fn what_somebody_else_has_made_of_an_untold_session_meanwhile_stays() {
         assert_eq!(text(&client, "/get", &after).await, expected);
         assert_eq!(live_records(&storage).await, 1, "{uri}");
     }
+}
+
+/// It is told of when the storage has ended it, and once.
+#[tokio::test(start_paused = true)]
+async fn s53_the_end_of_a_session_that_nobody_waits_for_is_one_event() {
+    for (faults, after) in [(vec![down()], 1), (vec![lost()], 1), (vec![down(), lost()], 6)] {
+        let storage = faulty();
+        let (client, events) = listened(figment("fault"), &storage).await;
+        let before = logged_in(&client, "ann").await;
+        assert_eq!(take(&events), [Created]);
+        storage.set(Operation::Invalidate, faults[0].clone());
+        with_cookie(&client, "/renew-unanswered?applied=true&reads=false", &before).await;
+        for fault in faults {
+            storage.set(Operation::Invalidate, fault);
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            assert_eq!(take(&events), [], "it is not known so far");
+        }
+        storage.mend();
+        tokio::time::sleep(Duration::from_secs(after)).await;
+        assert_eq!(take(&events), [Ended]);
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(take(&events), []);
+        assert_eq!(live_records(&storage).await, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s53_a_session_that_goes_on_or_never_began_has_no_end() {
+    // Its renewal was not applied.
+    let storage = faulty();
+    let limited = figment("fault").merge(("sessions.user.max_sessions_per_owner", 1));
+    let (client, events) = listened(limited, &storage).await;
+    let before = logged_in(&client, "ann").await;
+    with_cookie(&client, "/renew-unanswered?applied=false&reads=false", &before).await;
+    storage.mend();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(take(&events), [Created]);
+    // It was, and its client has logged in over it.
+    with_cookie(&client, "/renew-unanswered?applied=true&reads=false", &before).await;
+    storage.mend();
+    with_cookie(&client, "/login/ann", &before).await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(take(&events), [Renewed]);
+    // The answer to its beginning was lost.
+    storage.set(Operation::Create, lost());
+    client.get("/login/bob").dispatch().await;
+    storage.mend();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(take(&events), []);
 }
 
 /// A storage whose updates arrive late while it is `slow`, when nobody waits for them.
@@ -157,8 +226,17 @@ async fn park(session: Session<User>, what: &str, storage: &State<Faulty>, parke
 
 /// An application, a session of it whose save is under way after the response, and that.
 async fn parked(what: &str) -> (Faulty, Client, String, Save, Session<User>) {
+    let (storage, client, token, under_way, _) = parked_and_listened(what).await;
+    let (save, session) = under_way;
+    (storage, client, token, save, session)
+}
+
+/// The same, with the events of which it tells.
+async fn parked_and_listened(what: &str) -> (Faulty, Client, String, UnderWay, Events) {
     let (storage, parked, clock) = (faulty(), Parked::default(), Clock::new());
+    let events = Events::default();
     let fairing = Sessions::fairing().storage("fault", storage.clone()).clock(&clock);
+    let fairing = listens(fairing, &events);
     let figment = figment("fault").merge(("sessions.user.storage_timeout", "100 ms"));
     let figment = figment.merge(("sessions.user.renew_after", "1 hour"));
     let rocket = build(figment, fairing, routes![park]).manage(storage.clone());
@@ -170,8 +248,8 @@ async fn parked(what: &str) -> (Faulty, Client, String, Save, Session<User>) {
     let response = with_cookie(&client, &format!("/park/{what}"), &token).await;
     assert_eq!((response.status(), sent(&response)), (Status::ServiceUnavailable, None));
     drop(response);
-    let (save, session) = parked.0.lock().await.take().expect("it was parked");
-    (storage, client, token, save, session)
+    let under_way = parked.0.lock().await.take().expect("it was parked");
+    (storage, client, token, under_way, events)
 }
 
 #[tokio::test]
@@ -191,6 +269,29 @@ async fn a_session_ends_whose_renewal_nobody_asks_for_any_more() {
     let (storage, client, token, save, session) = parked("renew").await;
     drop((save, session));
     is_ended(&storage, &client, &token).await;
+}
+
+#[tokio::test]
+async fn s53_a_session_that_ends_since_it_was_renewed_too_late_is_one_event() {
+    for ends in ["saved", "asked again", "dropped"] {
+        let (storage, client, token, (save, session), events) = parked_and_listened("renew").await;
+        take(&events);
+        match ends {
+            "saved" => assert!(matches!(save.await, Err(SessionError::TooLate))),
+            "dropped" => drop(save),
+            _ => {
+                drop(save);
+                assert!(matches!(session.save().await, Err(SessionError::TooLate)));
+            }
+        }
+        drop(session);
+        is_ended(&storage, &client, &token).await;
+        let mut told = take(&events);
+        told.retain(|kind| [Renewed, Ended].contains(kind));
+        // Of a renewal of which nobody knew nobody was told.
+        let expected = if ends == "dropped" { vec![Ended] } else { vec![Renewed, Ended] };
+        assert_eq!(told, expected, "{ends}");
+    }
 }
 
 async fn is_ended(storage: &Faulty, client: &Client, token: &str) {

@@ -19,10 +19,11 @@ use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{Lifetime, Session, SessionData, SessionError, Sessions};
 use serde::{Deserialize, Serialize};
 
+use crate::run::{Run, is_watched};
 use crate::scenario::{Call, Fault, Limit, Outcome, Own, Place, Settings, Step};
 use crate::storage::Hooked;
 use crate::trace::{Answer, Failure, StepTrace, Value};
-use crate::world::{Run, World, is_watched, value_of};
+use crate::world::{World, value_of};
 
 /// Seconds.
 pub const IDLE: u64 = 100;

@@ -19,7 +19,7 @@ const SEQUENCES: u64 = 2000;
 const MANY: u64 = 500_000;
 /// The seeds below are sequences of three calls; from here on, chosen ones.
 const FIRST_CHOSEN: u64 = 9_000_000;
-/// The seeds from here on are random sequences.
+/// The seeds from here on are random sequences. `DRIVER_FIRST` begins with a later one.
 const FIRST_RANDOM: u64 = 10_000_000;
 /// At most so many kinds of deviations are made smaller and printed.
 const KINDS: usize = 200;
@@ -99,9 +99,10 @@ impl Drive {
 
     async fn randoms(&mut self) {
         let count = variable("DRIVER_SEQUENCES").unwrap_or(SEQUENCES);
+        let first: u64 = variable("DRIVER_FIRST").unwrap_or(FIRST_RANDOM);
         for number in 0..count {
             // The same seeds every time, so that a failure is met again.
-            let seed = FIRST_RANDOM + number;
+            let seed = first + number;
             self.one(&random(self.place, seed), seed).await;
         }
     }

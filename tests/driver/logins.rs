@@ -48,6 +48,7 @@ impl Model {
         let (previous, renewed, moves, replaced) = (None, 0, None, None);
         let (ended, writes) = (false, 1);
         let kept = Kept { value, times, names, previous, renewed, ended, moves, replaced, writes };
+        self.origins.push(self.origin(view).unwrap_or(self.sessions.len()));
         self.sessions.push(kept);
         self.sessions.len() - 1
     }
@@ -66,18 +67,8 @@ impl Model {
     /// A session under a record of its own; then the one before is replaced. If that
     /// fails, the new one ends.
     fn log_in(&mut self, view: &mut View, value: Value) -> Result<usize, Failure> {
-        let successor = view.replaced.and_then(|replaced| replaced.successor);
-        let found = view.found.map(|found| found.session);
-        let mut over = found.or_else(|| self.last_login(successor?, value));
-        // No other session ends for it before its kin are looked for.
-        let mut limit = if over.is_some() { Limit::Refuse } else { self.settings.limit };
-        while !self.begins_over(view, value, over, limit)? {
-            match over.and_then(|over| self.successor(over, value)) {
-                Some(successor) => over = Some(successor),
-                None if limit != self.settings.limit => limit = self.settings.limit,
-                None => return Err(Failure::LimitReached),
-            }
-        }
+        let found = view.replaces().map(|found| found.session);
+        let over = self.finds_place(view, value)?;
         if self.writes.is_none() && self.choices.choose(2) == 1 {
             // Dropped before its answer came.
             return Err(Failure::Storage);
@@ -102,6 +93,33 @@ impl Model {
             view.forget(former);
         }
         Ok(session)
+    }
+
+    /// In whose place a login comes.
+    fn finds_place(&mut self, view: &mut View, value: Value) -> Result<Option<usize>, Failure> {
+        let successor = view.replaced.and_then(|replaced| replaced.successor);
+        let origin = self.origin(view);
+        let found = view.replaces().map(|found| found.session);
+        let mut over = found.or_else(|| self.last_login(successor?, value));
+        // Of two logins that look for kin at once, neither may find the other.
+        let looks = view.replaced.is_some() && over.is_none();
+        if looks && (!self.meets || self.choices.choose(2) == 0) {
+            over = self.kin(origin, value, None);
+        }
+        // No other session ends for it before its kin are looked for.
+        let mut limit = if origin.is_some() { Limit::Refuse } else { self.settings.limit };
+        while !self.begins_over(view, value, over, limit)? {
+            let successor = over.and_then(|over| self.successor(over, value));
+            match successor.or_else(|| self.kin(origin, value, over)) {
+                Some(next) => {
+                    self.gives_way(over, next)?;
+                    over = Some(next);
+                }
+                None if limit != self.settings.limit => limit = self.settings.limit,
+                None => return Err(Failure::LimitReached),
+            }
+        }
+        Ok(over)
     }
 
     /// Whether there is room for the login's session.
@@ -146,6 +164,46 @@ impl Model {
         }
     }
 
+    /// The session that a login begins over, or has begun over that another one has
+    /// replaced since.
+    fn origin(&self, view: &View) -> Option<usize> {
+        let mut met = view.presented.iter().chain(&view.begun).rev().filter(|met| met.lost);
+        let lost = met.next().filter(|_| !view.pending.ended).map(|met| met.session);
+        let found = view.found.map(|found| found.session).or(lost);
+        let replaced = view.replaced.map(|replaced| replaced.origin);
+        replaced.or_else(|| Some(self.origins[found?]))
+    }
+
+    /// The oldest of the owner's other sessions of this origin, where there is a limit.
+    fn kin(&mut self, origin: Option<usize>, value: Value, over: Option<usize>) -> Option<usize> {
+        if self.settings.limit == Limit::None || value.owner == Owner::Nobody {
+            return None;
+        }
+        let is_kin = |at: &usize| {
+            let kept = &self.sessions[*at];
+            let is_own = self.is_live(kept) && kept.value.owner == value.owner;
+            is_own && Some(self.origins[*at]) == origin && Some(*at) != over
+        };
+        let created = |at: &usize| self.sessions[*at].times.created;
+        let mut kin: Vec<_> = (0..self.sessions.len()).filter(is_kin).collect();
+        let oldest = kin.iter().map(created).min()?;
+        kin.retain(|at| created(at) == oldest);
+        Some(kin[self.choices.choose(kin.len())])
+    }
+
+    /// One of its kin replaces what a login was to replace, if none has.
+    fn gives_way(&mut self, over: Option<usize>, successor: usize) -> Result<(), Failure> {
+        let Some(over) = over else { return Ok(()) };
+        if !self.is_live(&self.sessions[over]) {
+            return Ok(());
+        }
+        self.write()?;
+        let login = Login { at: self.now, successor };
+        self.second_half(Rest::Replace(over, login));
+        let _ = self.lost_answer();
+        Ok(())
+    }
+
     /// What is left of the session `over` which the login begins is that it was replaced.
     /// If another login has done that, this one takes its place where there is a limit.
     fn takes_place(
@@ -162,7 +220,7 @@ impl Model {
             return self.takes_place(view, successor, session);
         }
         self.write()?;
-        let found = view.found.filter(|found| found.session == over);
+        let found = view.replaces().filter(|found| found.session == over);
         if found.is_some_and(|found| found.writes != kept.writes) {
             // That it met a conflict is not known without an answer.
             self.lost_answer()?;
@@ -200,7 +258,7 @@ impl Model {
     /// What `clear` ends before another session begins, where something else may tell
     /// the one from the other.
     pub fn ends_first(&mut self, view: &View) {
-        let both = view.pending.ended && view.value.is_some() && view.replaced.is_none();
+        let both = view.pending.ended && view.value.is_some() && view.stands().is_none();
         if both && self.choices.choose(2) == 1 {
             let all = [&view.presented[..], &view.begun].concat();
             let _ = self.end(&all, view.found);
@@ -274,5 +332,12 @@ impl Model {
             let (_, oldest) = others[self.choices.choose(oldest)];
             self.sessions[oldest].ended = true;
         }
+    }
+}
+
+impl View {
+    /// The session that a login replaces, whatever its id is by now.
+    fn replaces(&self) -> Option<Found> {
+        self.found.or_else(|| self.stands()?.renewed)
     }
 }

@@ -1,11 +1,12 @@
 //! The driver: sequences of calls on a session, with everything that can happen
 //! around them, against a model of the contract.
 //!
-//! Read `model.rs`, `writes.rs`, `renewals.rs`, `logins.rs`, `view.rs` and `kept.rs` for the contract, `scenario.rs` for what is tried.
+//! Read `model.rs`, `writes.rs`, `renewals.rs`, `logins.rs`, `ends.rs`, `view.rs` and `kept.rs` for the contract, `scenario.rs` for what is tried.
 //!
 //! - `DRIVER_SEQUENCES=200000` runs so many random sequences for each storage (use
 //!   a release build), and from 500000 on the sequences of three calls under every
 //!   row of settings;
+//! - `DRIVER_FIRST=10500000` begins the random sequences with this seed;
 //! - `DRIVER_SEED=…` runs one sequence again, whatever its kind;
 //! - `DRIVER_KEEP_GOING=1` prints each kind of deviation once, and does not stop
 //!   at the first;
@@ -20,6 +21,7 @@ mod check;
 mod choices;
 mod directed;
 mod drive;
+mod ends;
 mod generate;
 mod kept;
 mod logins;
@@ -29,6 +31,7 @@ mod preparation;
 mod reads;
 mod renewals;
 mod replay;
+mod run;
 mod scenario;
 mod shrink;
 mod storage;

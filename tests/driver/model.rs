@@ -25,6 +25,8 @@ pub struct Model {
     pub settings: Settings,
     pub now: u64,
     pub sessions: Vec<Kept>,
+    /// Of each, the first of the sessions over each of which a login began the next one.
+    pub origins: Vec<usize>,
     /// Of each id that a renewal replaced or would have replaced, the one before.
     pub before: BTreeMap<usize, Previous>,
     pub choices: Choices,
@@ -59,6 +61,7 @@ impl Model {
             settings,
             now: 0,
             sessions,
+            origins: Vec::new(),
             before: BTreeMap::new(),
             choices,
             writes,
@@ -129,15 +132,24 @@ impl Model {
         };
         match kept.replaced {
             Some(Login { successor, .. }) if self.opens(&kept, id).is_some() => {
-                Some(Replaced { csrf: kept.names.csrf, successor: Some(successor) })
+                let (csrf, origin) = (kept.names.csrf, self.origins[session]);
+                Some(Replaced { csrf, successor: Some(successor), origin, renewed: None })
             }
             _ if self.opens(&kept, id).is_some() => None,
             _ if self.former(&kept).any(lately) => {
                 let goes_on = kept.replaced.map_or(session, |login| login.successor);
-                Some(Replaced { csrf: FORMS + id, successor: Some(goes_on) })
+                let (csrf, origin) = (FORMS + id, self.origins[session]);
+                Some(Replaced { csrf, successor: Some(goes_on), origin, renewed: None })
             }
             _ => None,
         }
+    }
+
+    /// The same of a session that a request has found.
+    pub fn became(&self, found: &Found) -> Option<Replaced> {
+        let replaced = self.replaced(found.session, found.names.id)?;
+        let renewed = Some(*found).filter(|_| self.sessions[found.session].replaced.is_none());
+        Some(Replaced { renewed, ..replaced })
     }
 
     /// The ids before the present one, newest first.
@@ -206,52 +218,6 @@ impl Model {
         if fails { Err(Failure::Storage) } else { Ok(()) }
     }
 
-    /// Ends sessions for everybody.
-    pub fn end(&mut self, sessions: &[Presented], found: Option<Found>) -> Result<(), Failure> {
-        if !self.can_end() {
-            return Ok(());
-        }
-        let mut all = Ok(());
-        // In which order they end shows where an answer is lost.
-        let first = match self.writes {
-            Some(Fault::LostAnswer | Fault::LostLater | Fault::DownLater)
-                if !sessions.is_empty() =>
-            {
-                self.choices.choose(sessions.len())
-            }
-            _ => 0,
-        };
-        for Presented { session, .. } in sessions[first..].iter().chain(&sessions[..first]) {
-            let over = !self.is_live(&self.sessions[*session]);
-            if !over && self.is_overtaken(*session, found) {
-                // The first try met a conflict.
-                self.write()?;
-                self.lost_answer()?;
-            }
-            match if over { self.write_in_vain() } else { self.write() } {
-                Ok(()) if !over => self.second_half(Rest::End(*session)),
-                Ok(()) => {}
-                Err(failure) if self.writes.is_some() => return Err(failure),
-                failure => all = failure,
-            }
-            self.lost_answer()?;
-        }
-        all
-    }
-
-    /// Whether somebody has written the session since the request met it; open for those
-    /// that it does not go on with.
-    fn is_overtaken(&mut self, session: usize, found: Option<Found>) -> bool {
-        let writes = self.sessions[session].writes;
-        match found.filter(|found| found.session == session) {
-            Some(found) => self.settings.place.on_server() && found.writes != writes,
-            None => {
-                let fault = self.writes != Some(Fault::None);
-                self.settings.place.on_server() && fault && self.choices.choose(2) == 1
-            }
-        }
-    }
-
     /// `revoke_owner`.
     pub fn revoke(&mut self, owner: Owner) {
         if self.can_end() {
@@ -311,7 +277,7 @@ impl Model {
         }
         if failure == Failure::LimitReached
             && let Some(found) = view.found
-            && let Some(replaced) = self.replaced(found.session, found.names.id)
+            && let Some(replaced) = self.became(&found)
         {
             // It has looked whether another login's place is free.
             view.stands_replaced(replaced);
@@ -332,8 +298,15 @@ impl Model {
 
     /// Changes that the request drops in the middle may have been tried before.
     fn finds_out(&mut self, view: &mut View) {
+        if let Some(first) = self.writes.filter(|first| self.dropping && first.later() != *first)
+            && self.meets
+            && self.choices.choose(2) == 1
+        {
+            // In vain: the session was over, or somebody else had written it.
+            self.writes = Some(first.later());
+        }
         let Some(found) = view.found.filter(|_| self.dropping) else { return };
-        let replaced = self.replaced(found.session, found.names.id);
+        let replaced = self.became(&found);
         let Some(replaced) = replaced.filter(|_| self.choices.choose(2) == 1) else { return };
         view.stands_replaced(replaced);
         if view.pending == Pending::default() {
@@ -342,7 +315,7 @@ impl Model {
     }
 
     fn carry_out(&mut self, view: &mut View, failed: bool) -> Result<(), Failure> {
-        if view.pending.ended && view.replaced.is_some() {
+        if view.pending.ended && view.stands().is_some() {
             // A login has done that.
             view.pending.ended = false;
         }
@@ -353,8 +326,9 @@ impl Model {
             }
             // What a login has left of the session stays, and the client's cookie, too.
             let login = |found: &Found| self.sessions[found.session].replaced.is_some();
-            let found = view.found.filter(login);
-            let left = found.and_then(|found| self.replaced(found.session, found.names.id));
+            let renewed = view.replaced.and_then(|replaced| replaced.renewed);
+            let found = view.found.or(renewed).filter(login);
+            let left = found.and_then(|found| self.became(&found));
             self.end(&all, view.found)?;
             match left {
                 Some(left) => view.has_met_a_login(left),

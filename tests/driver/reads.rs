@@ -38,7 +38,7 @@ impl Model {
 
     /// The session is over. A login or a renewal may say so.
     pub fn is_over(&self, view: &mut View, found: &Found) {
-        match self.replaced(found.session, found.names.id) {
+        match self.became(found) {
             Some(replaced) => view.stands_replaced(replaced),
             None => view.loses(),
         }

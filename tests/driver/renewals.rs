@@ -5,6 +5,7 @@
 use crate::app::{GRACE, RENEW_AFTER};
 use crate::kept::{Kept, Names, Previous, Times};
 use crate::model::Model;
+use crate::scenario::Fault;
 use crate::view::{Found, Pending, View};
 
 /// Which id of the session a request has shown.
@@ -136,10 +137,19 @@ impl Model {
             }
             return;
         };
+        if again.writes != found.writes {
+            // The first try met a conflict, and was the first write.
+            if matches!(self.writes, Some(Fault::Down | Fault::LostAnswer)) {
+                return;
+            }
+            self.writes = self.writes.map(Fault::later);
+        }
         let renews = view.renews(&again);
-        let used = renews != Renews::No || found.times.touch_due(self.now, self.settings.place);
+        // What somebody else has written is as it was used then.
+        let over = if again.writes == found.writes { found.times } else { again.times };
+        let used = renews != Renews::No || over.touch_due(self.now, self.settings.place);
         let seen = self.seen(view, found, again.times.seen);
-        let seen = if used || view.skips { seen } else { found.times.seen };
+        let seen = if used || view.skips { seen } else { over.seen };
         let times = Times { seen, ..again.times };
         let kept = Kept { times, ..self.sessions[found.session] };
         let (next, after) = self.renewed(&View { planned, ..view.clone() }, (again, kept), renews);

@@ -12,8 +12,8 @@ use rocket_typed_sessions::storage::{
     SessionStorage, StorageKey, Timestamp, Touch, Update, Version,
 };
 
+use crate::run::is_watched;
 use crate::scenario::{Edge, Fault};
-use crate::world::is_watched;
 
 /// What happens at an operation.
 pub type Action = BoxFuture<'static, ()>;
@@ -69,6 +69,11 @@ impl Hooked {
     /// How much of the plan has not happened.
     pub fn armed(&self) -> usize {
         self.plan.lock().armed.len()
+    }
+
+    /// What has not happened does not happen any more.
+    pub fn disarm(&self) {
+        self.plan.lock().armed.clear();
     }
 
     /// Nothing happens any more.

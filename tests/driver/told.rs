@@ -24,7 +24,7 @@ impl View {
         let replaced = self.begins_nothing() || self.value.is_none();
         let Some(value) = self.value.filter(|_| !replaced) else {
             let (created, expires, lifetime) = (None, [None; 2], self.begins_with());
-            let csrf = self.replaced.map(|replaced| replaced.csrf);
+            let csrf = self.stands().map(|replaced| replaced.csrf);
             return Told { value: self.value, id: None, csrf, created, expires, lifetime };
         };
         let found = self.goes_on();

@@ -25,6 +25,10 @@ pub struct Replaced {
     pub csrf: usize,
     /// The login's session.
     pub successor: Option<usize>,
+    /// It is the session that the request has found, under another id.
+    pub renewed: Option<Found>,
+    /// The first of the sessions over each of which a login began the next one.
+    pub origin: usize,
 }
 
 /// A write that was sent and not answered. It is sent again by itself, as it was,
@@ -290,7 +294,7 @@ impl View {
 
     /// All sessions of this request are over.
     pub fn has_ended(&mut self) {
-        self.found = None;
+        (self.found, self.replaced) = (None, None);
         self.presented.clear();
         self.begun.clear();
         self.pending.ended = false;
@@ -312,20 +316,29 @@ impl View {
         self.begun.retain(|met| met.session != session);
     }
 
-    /// Another request's login has replaced the session that was found.
+    /// Another request's login has replaced the session that was found, or a renewal its
+    /// id.
     pub fn stands_replaced(&mut self, replaced: Replaced) {
-        if let Some(found) = self.found.take() {
+        if replaced.renewed.is_some() {
+            self.loses();
+        } else if let Some(found) = self.found.take() {
             self.forget(found.session);
             self.is_over(&found);
         }
         self.replaced = Some(replaced);
     }
 
+    /// What stands in the place of a session. `clear` ends one that goes on under another
+    /// id.
+    pub fn stands(&self) -> Option<Replaced> {
+        self.replaced.filter(|replaced| replaced.renewed.is_none() || !self.pending.ended)
+    }
+
     /// What is pending begins nothing, since a login has replaced the session.
     pub fn begins_nothing(&self) -> bool {
         let value = self.value.filter(|_| self.pending.base.is_some());
         let another = |value: Value| self.former.is_some_and(|former| former != value.owner);
-        self.replaced.is_some() && !self.pending.login && !value.is_some_and(another)
+        self.stands().is_some() && !self.pending.login && !value.is_some_and(another)
     }
 
     /// A token goes out only as long as its session stands.

@@ -9,28 +9,18 @@ use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket_typed_sessions::csrf::CsrfToken;
 use rocket_typed_sessions::storage::{Directory, Memory, Timestamp};
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{Lifetime, Session, SessionError, SessionId, Sessions};
-use tokio::sync::{Notify, oneshot};
+use rocket_typed_sessions::{Lifetime, Session, SessionId};
 
 use crate::app::{self, Stage, User};
 use crate::kept;
 use crate::preparation::{Prepare, Show, preparation};
+use crate::run::{Run, is_watched};
 use crate::scenario::*;
-use crate::storage::{Armed, Hooked};
+use crate::storage::Hooked;
 use crate::trace::*;
 
 /// When every run begins, in milliseconds.
 const START: u64 = 1_800_000_000_000;
-/// How long an operation waits for a request that may itself wait for the operation.
-const PATIENCE: Duration = Duration::from_millis(3);
-/// The same, where operations wait for a disk.
-const PATIENCE_WITH_DISKS: Duration = Duration::from_millis(20);
-
-tokio::task_local! {
-    /// Set in what happens meanwhile: nothing happens at its own operations.
-    static QUIET: ();
-}
-
 /// Two nodes with one definition.
 pub struct World {
     pub settings: Settings,
@@ -53,23 +43,6 @@ struct Book {
     csrf: Vec<String>,
 }
 
-/// One request under way.
-pub struct Run {
-    pub world: Arc<World>,
-    pub scenario: Scenario,
-    /// Makes the values of different requests differ.
-    pub salt: u32,
-    /// The first token that the main request presents.
-    shown: Option<usize>,
-    pub trace: Mutex<Trace>,
-    pub session: Mutex<Option<Session<User>>>,
-    /// The client went away.
-    pub gone: Notify,
-    nested: Mutex<Vec<Option<Nested>>>,
-    /// What did not end before the operation that it came at.
-    late: Mutex<Vec<(usize, oneshot::Receiver<()>)>>,
-}
-
 impl World {
     pub async fn new(settings: Settings) -> Arc<Self> {
         let shm = std::path::Path::new("/dev/shm");
@@ -89,7 +62,7 @@ impl World {
         Arc::new(Self { settings, nodes, stage, storage, clock, book, _folder: folder })
     }
 
-    fn node(&self, node: Node) -> &Client {
+    pub fn node(&self, node: Node) -> &Client {
         &self.nodes[usize::from(node == Node::Other)]
     }
 
@@ -185,7 +158,7 @@ impl World {
     }
 
     /// One request, from its cookie to its response.
-    fn request(
+    pub fn request(
         self: &Arc<Self>,
         scenario: Scenario,
         node: Node,
@@ -278,117 +251,10 @@ pub fn value_of(user: &User) -> Value {
     Value { owner, count: user.count }
 }
 
-/// Whether things happen at the storage operations of this request.
-pub fn is_watched() -> bool {
-    QUIET.try_with(|()| ()).is_err()
-}
-
 fn number_of<T>(known: &mut Vec<T>, new: T, same: impl Fn(&T, &T) -> bool) -> usize {
     let found = known.iter().position(|one| same(one, &new));
     found.unwrap_or_else(|| {
         known.push(new);
         known.len() - 1
     })
-}
-
-impl Run {
-    fn new(world: &Arc<World>, scenario: Scenario, salt: u32, shown: Option<usize>) -> Arc<Self> {
-        let (trace, session, gone) = (Mutex::default(), Mutex::default(), Notify::new());
-        let (nested, late) = (Mutex::default(), Mutex::default());
-        let world = Arc::clone(world);
-        Arc::new(Self { world, scenario, salt, shown, trace, session, gone, nested, late })
-    }
-
-    /// This is to happen at the next operations.
-    pub fn plan(self: &Arc<Self>, during: &[During], fault: Fault, dropped: Option<(usize, Edge)>) {
-        if !is_watched() {
-            return;
-        }
-        *self.nested.lock() = vec![None; during.len()];
-        let mut armed = Vec::new();
-        for (slot, During { operation, edge, what }) in during.iter().copied().enumerate() {
-            let action = Box::pin(Arc::clone(self).meanwhile_at(slot, what));
-            armed.push(Armed { operation, edge, action });
-        }
-        if let Some((operation, edge)) = dropped {
-            let run = Arc::clone(self);
-            let action = Box::pin(async move {
-                run.gone.notify_one();
-                std::future::pending::<()>().await;
-            });
-            armed.push(Armed { operation, edge, action });
-        }
-        self.world.storage.plan(armed, fault);
-    }
-
-    /// What has happened since the plan was made.
-    pub async fn nested(&self) -> Vec<Option<Nested>> {
-        let late = std::mem::take(&mut *self.late.lock());
-        let mut slots = Vec::new();
-        for (slot, done) in late {
-            let _ = done.await;
-            slots.push(slot);
-        }
-        let mut nested = std::mem::take(&mut *self.nested.lock());
-        for slot in slots {
-            if let Some(Nested::Request(trace)) = &mut nested[slot] {
-                trace.late = true;
-            }
-        }
-        nested
-    }
-
-    /// In a task of its own, since it may wait for the operation to be over.
-    async fn meanwhile_at(self: Arc<Self>, slot: usize, what: Meanwhile) {
-        if let Meanwhile::Own(call) = what {
-            self.own(call);
-            self.nested.lock()[slot] = Some(Nested::Done);
-            return;
-        }
-        let (done, mut is_done) = oneshot::channel();
-        let run = Arc::clone(&self);
-        tokio::spawn(async move {
-            let nested = run.meanwhile(what).await;
-            run.nested.lock()[slot] = Some(nested);
-            let _ = done.send(());
-        });
-        let patience = match self.scenario.settings.place {
-            Place::Directory => PATIENCE_WITH_DISKS,
-            _ => PATIENCE,
-        };
-        if tokio::time::timeout(patience, &mut is_done).await.is_err() {
-            self.late.lock().push((slot, is_done));
-        }
-    }
-
-    /// A call of the same request from another task.
-    fn own(&self, call: Call) {
-        let Some(session) = self.session.lock().clone() else { return };
-        app::plain_call(&self.world, &session, call, self.salt + 900);
-    }
-
-    /// Nothing else happens at the operations of what happens meanwhile.
-    pub async fn meanwhile(&self, what: Meanwhile) -> Nested {
-        QUIET.scope((), self.happens(what)).await
-    }
-
-    async fn happens(&self, what: Meanwhile) -> Nested {
-        let world = &self.world;
-        match what {
-            Meanwhile::Wait(seconds) => world.clock.advance(Duration::from_secs(seconds)),
-            Meanwhile::Own(call) => self.own(call),
-            Meanwhile::Revoke(node) => {
-                let sessions = world.node(node).rocket().state::<Sessions>().expect("a fairing");
-                let ended = sessions.of::<User>().revoke_owner(&world.name_of(Owner::Ann)).await;
-                assert!(matches!(ended, Ok(_) | Err(SessionError::Unsupported(_))), "{ended:?}");
-            }
-            Meanwhile::Request(node, call) => {
-                let other = Scenario::other(self.scenario.settings, call);
-                let cookie = self.shown.map(|token| vec![Show::Token(token)]).unwrap_or_default();
-                let trace = world.request(other, node, cookie, None).await;
-                return Nested::Request(Box::new(trace));
-            }
-        }
-        Nested::Done
-    }
 }

@@ -118,6 +118,14 @@ async fn act(session: &Session<User>, what: &str) -> Result<(), SessionError> {
         "renew" => session.renew(),
         "reauthenticate" => session.reauthenticate(),
         "refresh" => drop(session.refresh().await?),
+        "refresh-and-clear" => {
+            session.refresh().await?;
+            session.clear();
+        }
+        "refresh-and-login" => {
+            session.refresh().await?;
+            session.login(user("mallory"));
+        }
         "login" => session.login(user("mallory")),
         "remember" => session.set_lifetime(Lifetime::Idle(30 * 24 * HOUR))?,
         "forget" => session.set_lifetime(Lifetime::Configured)?,

@@ -8,7 +8,7 @@ use rocket_typed_sessions::storage::SessionStorage;
 
 use self::login_app::{App, HOUR};
 
-mod login_app;
+pub mod login_app;
 
 /// So long a session that a login replaced says so.
 const REPLACED: Duration = Duration::from_secs(120);
@@ -156,6 +156,93 @@ pub async fn a_late_click_ends_no_other_device(storage: impl SessionStorage + Cl
     assert_eq!(app.text("/end-all/mallory", "").await, "2");
 }
 
+/// D15, D23: somebody else, who planted the id, has logged in between two clicks. In whose
+/// place a click comes is not for them to say.
+pub async fn somebody_elses_login_between_two_clicks(storage: impl SessionStorage + Clone) {
+    for policy in ["refuse", "end-oldest"] {
+        let lines = [("max_sessions_per_owner", "1"), ("owner_limit_policy", policy)];
+        let app = App::new(storage.clone(), &lines).await;
+        let owners = ["gail", "hugo", "iris"].map(|name| format!("{name}_{}", &policy[..3]));
+        let planted = app.visit().await;
+        let mut last = [const { None }; 3];
+        for click in 0..10 {
+            for (owner, last) in owners.iter().zip(&mut last) {
+                let (status, login) = app.post(owner, &planted.0, &planted.1).await;
+                assert_eq!(status, Status::Ok, "{policy}: click {click} of {owner}");
+                if let Some(before) = last.replace(login.expect("the login's cookie")) {
+                    assert_eq!(app.both("/do/begin", &before).await, ("ended".into(), None));
+                }
+            }
+        }
+        for (owner, last) in owners.iter().zip(&last) {
+            let last = last.as_deref().expect("a login");
+            assert_eq!(app.text("/do/nothing", last).await, format!("{owner} 0"), "{policy}");
+            assert_eq!(app.text(&format!("/end-all/{owner}"), "").await, "1", "{policy}");
+        }
+    }
+}
+
+/// The same whoever comes first, and if she logs in again in another tab, over the login's
+/// session itself, before she sends the first form once more.
+pub async fn a_click_with_the_first_form_comes_last(storage: impl SessionStorage + Clone) {
+    let lines = [("max_sessions_per_owner", "1"), ("owner_limit_policy", "refuse")];
+    let app = App::new(storage, &lines).await;
+    for first in ["joan", "kurt"] {
+        let planted = app.visit().await;
+        for other in [first, "kurt", "lena"] {
+            app.log_in(other, &planted).await;
+            let login = app.log_in("joan", &planted).await;
+            let form = app.text("/page", &login).await;
+            let over = app.log_in("joan", &(login, form)).await;
+            assert_eq!(app.text("/do/nothing", &over).await, "joan 0", "{first}, {other}");
+        }
+        let last = app.log_in("joan", &planted).await;
+        assert_eq!(app.text("/do/nothing", &last).await, "joan 0");
+        // Two minutes later the id is nobody's.
+        app.clock.advance(REPLACED);
+        let (form, cookie) = app.both("/page", &planted.0).await;
+        let (status, _) = app.post("joan", &cookie.expect("another session"), &form).await;
+        assert_ne!(status, Status::Ok, "as on any other device");
+        for owner in ["joan", "kurt", "lena"] {
+            assert_eq!(app.text(&format!("/end-all/{owner}"), "").await, "1", "{owner}");
+        }
+    }
+}
+
+/// D7, D23: nor do clicks beside somebody else's end any of the owner's other devices.
+pub async fn clicks_beside_somebody_elses_end_no_device(storage: impl SessionStorage + Clone) {
+    let lines = [("max_sessions_per_owner", "2"), ("owner_limit_policy", "end-oldest")];
+    let app = App::new(storage, &lines).await;
+    let phone = app.log_in("mona", &app.visit().await).await;
+    app.clock.advance(MOMENT);
+    let planted = app.visit().await;
+    app.log_in("nils", &planted).await;
+    let mut click = app.log_in("mona", &planted).await;
+    for _ in 0..3 {
+        let before = std::mem::replace(&mut click, app.log_in("mona", &planted).await);
+        assert_eq!(app.both("/do/begin", &before).await, ("ended".into(), None));
+        assert_eq!(app.text("/do/nothing", &phone).await, "mona 0");
+        assert_eq!(app.text("/do/nothing", &click).await, "mona 0");
+    }
+    // Nor does a click that found the session from before all of them.
+    let visitor = app.visit().await;
+    let (late, _) = app
+        .late("login", &visitor.0, async || {
+            app.log_in("nils", &visitor).await;
+            app.log_in("mallory", &visitor).await
+        })
+        .await;
+    let late = late.1.expect("a session of its own");
+    assert_eq!(app.text("/do/nothing", &late).await, "mallory 0");
+    // A third device is one too many.
+    app.log_in("mona", &app.visit().await).await;
+    assert_eq!(app.text("/do/nothing", &phone).await, "ended");
+    assert_eq!(app.text("/do/nothing", &click).await, "mona 0");
+    for owner in ["mona", "nils", "mallory"] {
+        app.text(&format!("/end-all/{owner}"), "").await;
+    }
+}
+
 /// D22: nor is a client locked out that lost the answer to `renew`. Nobody holds an id of
 /// its session any more, so its login takes that one's place.
 pub async fn who_lost_the_answer_of_renew_logs_in_again(storage: impl SessionStorage + Clone) {
@@ -166,9 +253,11 @@ pub async fn who_lost_the_answer_of_renew_logs_in_again(storage: impl SessionSto
         let cookie = app.log_in(&owner, &app.visit().await).await;
         let renewed = app.both("/do/renew", &cookie).await.1.expect("a new id");
         let form = app.text("/page", &cookie).await;
-        // Somebody else's login takes nobody's place.
-        app.log_in("frank", &(cookie.clone(), form.clone())).await;
-        assert_eq!(app.text("/do/nothing", &renewed).await, format!("{owner} 0"), "{policy}");
+        // Somebody else's login takes nobody's place but that of the click before.
+        for _ in 0..3 {
+            app.log_in("frank", &(cookie.clone(), form.clone())).await;
+            assert_eq!(app.text("/do/nothing", &renewed).await, format!("{owner} 0"), "{policy}");
+        }
         let login = app.log_in(&owner, &(cookie, form)).await;
         assert_eq!(app.text("/do/nothing", &login).await, format!("{owner} 0"), "{policy}");
         assert_eq!(app.both("/do/begin", &renewed).await, ("ended".into(), None), "{policy}");
@@ -214,6 +303,27 @@ pub async fn a_renewal_that_is_not_received_logs_nobody_out(storage: impl Sessio
     assert_eq!(app.post("ann", &renewed, &fresh).await.0, Status::Ok);
 }
 
+/// D22: it is still the session that the client holds. A request that had found it ends it,
+/// and a login replaces it, whatever the request knows of the other id.
+pub async fn a_session_that_was_renewed_meanwhile_is_the_same(
+    storage: impl SessionStorage + Clone,
+) {
+    let app = App::new(storage, &[]).await;
+    for what in ["clear", "refresh-and-clear", "login", "refresh-and-login"] {
+        for how in ["renew", "reauthenticate"] {
+            let cookie = app.log_in("ann", &app.visit().await).await;
+            let renew = async || app.both(&format!("/do/{how}"), &cookie).await.1;
+            let ((said, sent), renewed) = app.late(what, &cookie, renew).await;
+            assert_eq!(said, "None None", "{what} {how}");
+            let renewed = renewed.expect("a new id");
+            assert_eq!(app.text("/do/nothing", &renewed).await, "ended", "{what} {how}");
+            let sent = sent.expect("a removal, or the login's token");
+            let reads = if what.ends_with("login") { "mallory 0" } else { "absent" };
+            assert_eq!(app.text("/do/nothing", &sent).await, reads, "{what} {how}");
+        }
+    }
+}
+
 /// D9, D16: a lifetime of the session's own, and who prolongs it.
 pub async fn a_session_lives_as_long_as_it_says(storage: impl SessionStorage + Clone) {
     let app = App::new(storage, &[]).await;
@@ -249,7 +359,11 @@ pub async fn from_login_to_end(storage: impl SessionStorage + Clone) {
     a_limit_locks_nobody_out(storage.clone()).await;
     a_late_click_comes_in_the_last_ones_place(storage.clone()).await;
     a_late_click_ends_no_other_device(storage.clone()).await;
+    somebody_elses_login_between_two_clicks(storage.clone()).await;
+    a_click_with_the_first_form_comes_last(storage.clone()).await;
+    clicks_beside_somebody_elses_end_no_device(storage.clone()).await;
     who_lost_the_answer_of_renew_logs_in_again(storage.clone()).await;
     a_renewal_that_is_not_received_logs_nobody_out(storage.clone()).await;
+    a_session_that_was_renewed_meanwhile_is_the_same(storage.clone()).await;
     a_session_lives_as_long_as_it_says(storage).await;
 }

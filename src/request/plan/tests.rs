@@ -355,6 +355,24 @@ fn a_session_that_a_login_replaced_begins_nothing_but_a_login() {
 }
 
 #[test]
+fn d22_a_clear_ends_what_a_request_has_found_under_another_id_and_nothing_else_does() {
+    let cleared = Asked { ended: true, ..VALUE };
+    for (row, asked, expected) in [
+        (1, NOTHING, "keep"),
+        (1, RENEW, "keep"),
+        (1, TOUCH, "keep"),
+        (2, VALUE, "drop"),
+        (3, LOGIN, "create"),
+        (5, CLEAR, "end"),
+        (6, cleared, "create"),
+        (6, Asked { ended: true, ..LOGIN }, "create"),
+    ] {
+        let plan = super::plan(Standing::Renewed, &asked, &POLICY, &IN_TIME);
+        assert_eq!(kind(plan), expected, "row {row}: {asked:?}");
+    }
+}
+
+#[test]
 fn who_belongs_to_nobody_any_more_has_not_logged_in() {
     let login = |asked| plan(Some(&fresh()), &asked, &POLICY, &IN_TIME).times(None).unwrap();
     let leaves = Asked { owner_changes: true, ..VALUE };

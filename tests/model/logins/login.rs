@@ -14,18 +14,19 @@ impl World {
         }
         let over = match &found {
             Found::Session(old) => Some(old.clone()),
-            Found::Replaced(by) => by.and_then(|by| self.last_login(state, request, by)),
+            Found::Replaced(by) => by
+                .and_then(|by| self.last_login(state, request, by))
+                .or_else(|| self.kin(state, request, None)),
             Found::Nobody => None,
         };
         let counts = matches!(found, Found::Replaced(_)) && !self.rules.successor_is_not_counted;
         let replaces = over.as_ref().map(|old| old.token.key).filter(|_| !counts);
-        let others = state.sessions_of(owner).filter(|key| Some(*key) != replaces);
-        let (kin, others) =
-            others.partition::<Vec<Key>, _>(|key| self.is_kin(state, request, *key));
+        let others: Vec<Key> =
+            state.sessions_of(owner).filter(|key| Some(*key) != replaces).collect();
         if !others.is_empty()
-            && let Some(by) = self.replaced_meanwhile(state, over.as_ref())
+            && let Some(found) = self.another_place(state, request, over.as_ref())
         {
-            state.requests[request].phase = Phase::Loaded(Found::Replaced(Some(by)));
+            state.requests[request].phase = Phase::Loaded(found);
             return;
         }
         match self.limit {
@@ -40,9 +41,6 @@ impl World {
             _ => {}
         }
         let token = state.create(request, Some(owner));
-        for other in kin {
-            state.replace(other, own_key(request), true);
-        }
         match over {
             Some(old) if self.at_once => self.swap(state, request, old),
             Some(old) => state.requests[request].phase = Phase::Created(old),
@@ -50,8 +48,32 @@ impl World {
         }
     }
 
-    /// By what another login has replaced what this one was to replace. Looked up where
-    /// the login is one too many, and tried again in that one's place.
+    /// Where the login is tried again that is one too many: in the place of the login that
+    /// has replaced what this one was to replace, or of its kin. That one has replaced it
+    /// then, if nothing else has.
+    fn another_place(
+        &self,
+        state: &mut State,
+        request: Index,
+        over: Option<&Session>,
+    ) -> Option<Found> {
+        if let Some(by) = self.replaced_meanwhile(state, over)
+            && (self.last_login(state, request, by).is_some() || !self.rules.limit_knows_kin)
+        {
+            return Some(Found::Replaced(Some(by)));
+        }
+        let kin = self.kin(state, request, over)?;
+        if let Some(old) = over {
+            if state.is_as_found(old) {
+                self.replace(state, request, old.token.key, kin.token.key);
+            } else if let Some(there) = self.look_again(state, request, old) {
+                return Some(Found::Session(there));
+            }
+        }
+        Some(Found::Session(kin))
+    }
+
+    /// By what another login has replaced what this one was to replace.
     fn replaced_meanwhile(&self, state: &State, over: Option<&Session>) -> Option<Key> {
         let looks = self.limit != Limit::None && self.rules.refused_looks_again;
         let record = state.slots[over.filter(|_| looks)?.token.key].record.as_ref()?;
@@ -76,21 +98,24 @@ impl World {
         (takes_place && by != own_key(request)).then(|| Session::of(token, record.version))
     }
 
-    /// Whether a login over the same session as the request's began this one.
-    fn is_kin(&self, state: &State, request: Index, other: Key) -> bool {
-        let over = state.requests[request].over;
-        self.rules.limit_knows_kin
-            && self.limit != Limit::None
-            && over.is_some_and(|over| state.slots[over].first == state.slots[other].first)
+    /// Another session of the owner's that has the origin of what the request shows.
+    fn kin(&self, state: &State, request: Index, over: Option<&Session>) -> Option<Session> {
+        let knows = self.limit != Limit::None && self.rules.limit_knows_kin;
+        let first = state.slots[state.requests[request].origin.filter(|_| knows)?].first;
+        let mut sessions = state.sessions_of(self.client(request));
+        let key = sessions.find(|key| {
+            state.slots[*key].first == first && over.is_none_or(|old| old.token.key != *key)
+        })?;
+        let record = state.slots[key].record.as_ref()?;
+        let token = Token { key, secret: record.secrets.current };
+        Some(Session::of(token, record.version))
     }
 
     /// The login replaces the session before.
     pub fn swap(&self, state: &mut State, request: Index, old: Session) {
         let key = old.token.key;
-        let is_as_found =
-            state.slots[key].record.as_ref().is_some_and(|record| record.version == old.version);
-        if is_as_found && self.rules.login_replaces {
-            self.replace(state, request, key);
+        if state.is_as_found(&old) && self.rules.login_replaces {
+            self.replace(state, request, key, own_key(request));
         } else if let Some(there) = self.look_again(state, request, &old) {
             state.requests[request].phase = Phase::Created(there);
             return;
@@ -100,13 +125,13 @@ impl World {
 
     /// What a login leaves of the session before. If that is another owner's login, it
     /// has ended it.
-    fn replace(&self, state: &mut State, request: Index, old: Key) {
+    fn replace(&self, state: &mut State, request: Index, old: Key, by: Key) {
         let slot = &mut state.slots[old];
         let owner = slot.record.as_ref().and_then(|record| record.owner);
         if slot.login.is_some() && owner != Some(self.client(request)) {
             slot.harm = Some(Harm::Ended);
         }
-        state.replace(old, own_key(request), self.rules.replaced_says_so);
+        state.replace(old, by, self.rules.replaced_says_so);
     }
 
     /// What the login is to replace after a conflict; nothing if that is over.
@@ -139,7 +164,7 @@ impl World {
         let record = state.slots[key].record.as_ref();
         let lands = applied && record.is_some_and(|record| record.version == old.version);
         if lands {
-            self.replace(state, request, key);
+            self.replace(state, request, key, own_key(request));
         }
         if lands && self.rules.swap_is_settled {
             return self.logged_in(state, request);

@@ -140,7 +140,7 @@ pub enum Harm {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Slot {
     pub record: Option<Record>,
-    /// The first of the sessions over each of which a login began the next one.
+    /// The first of the sessions over each of which a login began the next one: its origin.
     pub first: Key,
     /// The login whose session this is.
     pub login: Option<Index>,

@@ -34,6 +34,9 @@ pub struct Rules {
     pub last_login_is_followed: bool,
     /// A login that the limit refuses looks whether another one has replaced its session.
     pub refused_looks_again: bool,
+    /// It takes the place of a session of its owner that began over the same one, also
+    /// before that login has replaced it, or if somebody else's has.
+    pub limit_knows_kin: bool,
     /// A login whose swap has no answer is settled before its session ends.
     pub swap_is_settled: bool,
 
@@ -58,10 +61,6 @@ pub struct Rules {
     pub replayed_under_shown_id: bool,
     /// Of a session that a login has replaced, an end leaves the record that says so.
     pub end_leaves_replaced: bool,
-
-    /// Not in the code: a login takes the place of each session of its owner that began
-    /// over the same one, also before that login has replaced it.
-    pub limit_knows_kin: bool,
 }
 
 impl Rules {
@@ -81,6 +80,7 @@ impl Rules {
         same_owner_takes_place: true,
         last_login_is_followed: true,
         refused_looks_again: true,
+        limit_knows_kin: true,
         swap_is_settled: true,
         compare_and_swap: true,
         renewal_stays_open: true,
@@ -92,9 +92,5 @@ impl Rules {
         renew_rotates_csrf: true,
         replayed_under_shown_id: true,
         end_leaves_replaced: true,
-        limit_knows_kin: false,
     };
-
-    /// The code, and what it lacks.
-    pub const CURED: Self = Self { limit_knows_kin: true, ..Self::CODE };
 }

@@ -27,6 +27,7 @@ impl World {
             let asked = &mut state.requests[request];
             asked.under = state.slots[token.key].login.filter(|_| shows_session);
             asked.found_session = shows_session;
+            asked.origin = (found != Found::Nobody).then_some(token.key);
             asked.over =
                 matches!(found, Found::Session(_) | Found::Replaced(Some(_))).then_some(token.key);
             if asked.over.is_some() {
@@ -234,7 +235,7 @@ impl State {
         let record = Record { version: 0, kind: Kind::Session, owner, secrets };
         self.slots[key] = Slot {
             record: Some(record),
-            first: self.requests[request].over.map_or(key, |over| self.slots[over].first),
+            first: self.requests[request].origin.map_or(key, |origin| self.slots[origin].first),
             login: owner.map(|_| request),
             generation: self.requests[request].generation,
             ..Slot::default()
@@ -258,6 +259,12 @@ impl State {
             let record = slot.record.as_ref()?;
             (record.is_session() && record.owner == Some(owner)).then_some(key)
         })
+    }
+
+    /// Whether nobody has written it since.
+    pub fn is_as_found(&self, old: &Session) -> bool {
+        let record = self.slots[old.token.key].record.as_ref();
+        record.is_some_and(|record| record.version == old.version)
     }
 
     /// The session under `old` is replaced by the one under `by`.

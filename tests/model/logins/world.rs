@@ -103,6 +103,8 @@ pub struct Request {
     pub over: Option<Key>,
     /// It lived.
     pub found_session: bool,
+    /// The same, or the session of which it showed a former id.
+    pub origin: Option<Key>,
 }
 
 /// An answer to a request that was sent before the client's present cookie arrived, and
@@ -186,18 +188,9 @@ impl Model for World {
             secrets: Secrets::of(0, None),
         });
         let cookie = self.session.map(|_| FIRST);
-        let request = Request {
-            phase: Phase::Idle,
-            shown: None,
-            sent: 0,
-            generation: 0,
-            under: None,
-            over: None,
-            found_session: false,
-        };
         vec![State {
             slots,
-            requests: vec![request; requests],
+            requests: vec![Request::IDLE; requests],
             browser: Browser { cookie, last: cookie.map(|cookie| cookie.key), late: None },
             attacker: Attacker {
                 tokens: cookie.filter(|_| self.planted).into_iter().collect(),
@@ -331,6 +324,17 @@ impl World {
 }
 
 impl Request {
+    const IDLE: Self = Self {
+        phase: Phase::Idle,
+        shown: None,
+        sent: 0,
+        generation: 0,
+        under: None,
+        over: None,
+        found_session: false,
+        origin: None,
+    };
+
     fn is_under_way(&self) -> bool {
         !matches!(self.phase, Phase::Idle | Phase::Arrived(_) | Phase::Lost(_))
     }
@@ -352,15 +356,7 @@ impl State {
     fn send(&mut self, request: Index, shown: Option<Token>) {
         let (sent, generation) = (self.now, self.generation);
         let phase = Phase::Sent;
-        self.requests[request] = Request {
-            phase,
-            shown,
-            sent,
-            generation,
-            under: None,
-            over: None,
-            found_session: false,
-        };
+        self.requests[request] = Request { phase, shown, sent, generation, ..Request::IDLE };
     }
 
     /// The last answer that arrives counts.

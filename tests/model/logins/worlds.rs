@@ -228,12 +228,17 @@ pub fn limit_ends_oldest() -> World {
 
 /// Clicks on one button, under a limit of one session that refuses.
 pub fn clicks(logins: usize) -> World {
-    World { tasks: vec![Login; logins], attacks: Vec::new(), witnesses: &[], ..limit_refuses() }
+    World { tasks: vec![Login; logins], attacks: Vec::new(), promises: &CLICKED, ..limit_refuses() }
 }
 
 /// The same where the storage does both writes of a login in one step.
 pub fn clicks_at_once(logins: usize) -> World {
-    World { at_once: true, promises: &CLICKED, witnesses: &[TAKES_PLACE], ..clicks(logins) }
+    World { at_once: true, ..clicks(logins) }
+}
+
+/// Clicks of two owners who show the same id.
+pub fn clicks_attacked() -> World {
+    World { attacks: vec![Login, Login], ..clicks(2) }
 }
 
 const LIMITED: [Claim; 10] = also(ONE_SESSION);

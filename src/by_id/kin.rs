@@ -1,0 +1,92 @@
+//! The logins of one owner that began over the same session: the clicks of one browser
+//! on "Log in", whoever else has logged in over that session in between.
+//!
+//! Each record names the session over which the first of its logins began. So a login that
+//! is one too many finds, among its owner's sessions, in whose place it comes.
+
+use tokio::time::Instant;
+
+use super::commit::{Job, Records};
+use super::former::{Former, Found};
+use super::login::{Step, Succession};
+use super::{Located, PAGE};
+use crate::error::SessionError;
+use crate::storage::{OwnerKey, StorageKey, Timestamp, Update};
+
+impl Located {
+    /// The first of the sessions over each of which a login began the next one.
+    pub fn origin(&self) -> &StorageKey {
+        self.joined.origin.as_ref().unwrap_or(&self.key)
+    }
+}
+
+impl Job<'_> {
+    /// The origin of a session that begins, where there is a limit: that of what the
+    /// request has shown.
+    pub(super) fn origin(&self, records: &Records<'_>) -> Option<StorageKey> {
+        self.tracker.owner_limit?;
+        let sessions = &records.sessions;
+        let found = || sessions.one.as_ref().or(sessions.lost.last());
+        let replaced = sessions.replaced.as_ref().map(|replaced| &replaced.origin);
+        replaced.or_else(|| Some(found()?.place.origin())).cloned()
+    }
+
+    /// The oldest session of this owner that has this origin, but for the one that is
+    /// replaced anyway.
+    pub(super) async fn kin(
+        &self,
+        owner: Option<&OwnerKey>,
+        origin: &StorageKey,
+        replaced: Option<&Former>,
+    ) -> Result<Option<Former>, SessionError> {
+        let storage = &self.tracker.server.storage;
+        let Some((owner, owners)) = owner.zip(storage.owners()) else { return Ok(None) };
+        let mut oldest: Option<(Timestamp, Former)> = None;
+        let mut after = None;
+        loop {
+            let page = owners.list(owner, after.as_ref(), PAGE, self.commit.moment.now).await?;
+            for (key, record) in page.records {
+                let created = record.created;
+                let Some(Found::Session(kin)) = self.found(&key, record, None) else { continue };
+                let is_kin = kin.origin() == origin
+                    && replaced.is_none_or(|replaced| replaced.key != kin.key);
+                if is_kin && oldest.as_ref().is_none_or(|(before, _)| created < *before) {
+                    oldest = Some((created, *kin));
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(oldest.map(|(_, kin)| kin));
+            }
+        }
+    }
+
+    /// Where a login finds a place that is one too many. It stays without one if none of its
+    /// kin has one.
+    pub(super) async fn another_place(
+        &self,
+        login: &Succession,
+        records: &mut Records<'_>,
+    ) -> Result<Step, SessionError> {
+        if Instant::now() >= self.commit.deadline {
+            return Err(SessionError::Conflict);
+        }
+        let (owner, old) = (login.next.owner.as_ref(), login.old.as_ref());
+        if let Some(old) = old
+            && let Some(successor) = self.successor_of(old, owner, records).await?
+        {
+            return Ok(Step::Swap(successor, None));
+        }
+        let Some(origin) = &login.origin else { return Ok(Step::Stay) };
+        let Some(kin) = self.kin(owner, origin, old).await? else { return Ok(Step::Stay) };
+        // The login of that one may be just about to replace this.
+        if let Some(old) = old
+            && self.replace_by(old, &kin.key).await? == Update::Conflict
+            && let step @ (Step::Swap(..) | Step::Instead(_)) =
+                self.after_conflict(login, old.clone()).await?
+        {
+            return Ok(step);
+        }
+        Ok(Step::Swap(kin, None))
+    }
+}
