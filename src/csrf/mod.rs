@@ -8,7 +8,7 @@
 //!   compute it from what it holds.
 //! - The first key of the list makes tokens. Every key of the list verifies them.
 //! - [`Session::login`](crate::Session::login) and
-//!   [`Session::renew`](crate::Session::renew) invalidate the tokens from before.
+//!   [`Session::renew`](crate::Session::renew) invalidate all previous tokens.
 //!   `renew_after` and [`Session::reauthenticate`](crate::Session::reauthenticate)
 //!   do not, so that forms in open tabs can still be sent.
 //! - Each page shows the token under another random mask, so that the size of a

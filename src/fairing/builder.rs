@@ -165,9 +165,9 @@ impl SessionsFairing {
     /// Ids in the native format are always random. `identity` runs once a request,
     /// when the request first uses the session.
     ///
-    /// An id must be random: whoever guesses an unsigned id can use the session. A
-    /// user's name is no id. Outside the debug profile, an id of fewer than 22
-    /// characters fails the request with 500.
+    /// An id must be random, because anyone who guesses an unsigned id can use the
+    /// session. Do not use a user's name. Outside the debug profile, an id of fewer
+    /// than 22 characters fails the request with 500.
     ///
     /// ```
     /// # use rocket_typed_sessions::{SessionData, Sessions};

@@ -248,7 +248,7 @@ impl<T: SessionData> SessionManager<'_, T> {
 
     /// Ends one of an owner's sessions, by its handle from [`list`](Self::list).
     /// Returns whether there was such a session. The owner is required, so that
-    /// nobody can end a session of somebody else by its handle.
+    /// a user cannot end another user's session by its handle.
     ///
     /// ```
     /// # use rocket::{delete, http::Status};
@@ -271,7 +271,7 @@ impl<T: SessionData> SessionManager<'_, T> {
     /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![log_out]);
     /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
     ///
-    /// let request = client.delete("/devices/of-somebody-else").session(&User { id: "ann".into() });
+    /// let request = client.delete("/devices/of-another-user").session(&User { id: "ann".into() });
     /// assert_eq!(request.dispatch().status(), Status::NotFound);
     /// ```
     pub async fn revoke(&self, owner: &str, handle: &SessionHandle) -> Result<bool, SessionError> {

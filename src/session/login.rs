@@ -12,15 +12,14 @@ impl<T: SessionData> Session<T> {
     /// Begins another session, with a new id and a new lifetime. A login route
     /// calls it.
     ///
-    /// Every session that the request presented ends, so that an id that somebody
-    /// planted or saw before the login opens nothing after it (OWASP, "Session
-    /// Management Cheat Sheet": renew the session id after any privilege change).
-    /// CSRF tokens from before the login are not valid for the new session.
+    /// Every session that the request presented ends, so that an attacker who
+    /// planted or saw its id cannot use the new session (OWASP, "Session Management
+    /// Cheat Sheet": renew the session id after any privilege change). The CSRF
+    /// tokens of the previous session are not valid for the new one.
     ///
-    /// If the storage cannot end the session before, the new one is ended and the
-    /// status is 503. With client storage, a copy of the token from before stays
-    /// valid until it expires, unless `revocation` is configured. See
-    /// `docs/logins.md`.
+    /// If the storage cannot end the previous session, the new one is ended and the
+    /// status is 503. With client storage, a copy of the previous token stays valid
+    /// until it expires, unless `revocation` is configured. See `docs/logins.md`.
     ///
     /// ```
     /// # use rocket::{form::{Form, FromForm}, http::Status};
@@ -52,8 +51,8 @@ impl<T: SessionData> Session<T> {
         self.entry.set(value, true);
     }
 
-    /// Logs in as [`login`](Self::login) does, and keeps something of the session
-    /// before, a cart for example. Returns the new value.
+    /// Logs in as [`login`](Self::login) does, and keeps something of the previous
+    /// session, a cart for example. Returns the new value.
     ///
     /// `f` makes the value. It runs first with `None`. If there is a session, and
     /// it has no owner or the owner of that value, `f` runs again with the
@@ -62,7 +61,7 @@ impl<T: SessionData> Session<T> {
     /// that request wrote, so that nothing is lost. `f` may read the session but
     /// not change it.
     ///
-    /// Somebody else may have planted the session before in the browser. Keep
+    /// An attacker may have planted the previous session in the browser. Keep
     /// nothing of it that an attacker must not choose.
     ///
     /// ```
@@ -82,9 +81,9 @@ impl<T: SessionData> Session<T> {
     ///
     /// #[post("/login")]
     /// fn login(session: Session<Shop>) {
-    ///     session.login_with(|before| Shop {
+    ///     session.login_with(|previous| Shop {
     ///         user: Some("ann".into()),
-    ///         cart: before.map(|shop| shop.cart.clone()).unwrap_or_default(),
+    ///         cart: previous.map(|shop| shop.cart.clone()).unwrap_or_default(),
     ///     });
     /// }
     /// # let figment = rocket::Config::figment().merge(("sessions.shop.storage", "memory"));
@@ -102,7 +101,7 @@ impl<T: SessionData> Session<T> {
     /// after a change of privileges that is not a login. `renew_after` renews ids
     /// periodically.
     ///
-    /// The id before and every CSRF token from before are invalid as soon as the
+    /// The previous id and all previous CSRF tokens are invalid as soon as the
     /// request is committed (OWASP, "Session Management Cheat Sheet").
     ///
     /// ```

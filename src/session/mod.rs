@@ -159,7 +159,7 @@ impl<T: SessionData> Session<T> {
     /// that a client made up never becomes the id of a session, so that a session
     /// cannot be fixated (OWASP, "Session Management Cheat Sheet").
     ///
-    /// `set` does not look at the value before it: of two concurrent calls the
+    /// `set` does not look at the previous value: of two concurrent calls the
     /// later one wins. Use [`update`](Self::update) where the new value depends on
     /// the current one. A value of another [`owner`](SessionData::owner) is a
     /// [`login`](Self::login).

@@ -8,9 +8,9 @@ use crate::crypto::hex;
 /// The key of a record: a SHA-256 hash, shown as 64 lower-case hexadecimal digits.
 ///
 /// It is derived from the application, the session's name and a part of the id. So
-/// records of two session types never share a key, and nobody who reads the storage
-/// learns an id (OWASP, "Session Management Cheat Sheet"). It is safe as a file
-/// name, in a column and as a Redis key.
+/// records of two session types never share a key, and the storage reveals no id
+/// (OWASP, "Session Management Cheat Sheet"). It is safe as a file name, in a column
+/// and as a Redis key.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StorageKey(Name);
 

@@ -254,8 +254,8 @@ pub trait SessionStorage: Send + Sync + 'static {
         expires: Timestamp,
     ) -> Result<Touch, StorageError>;
 
-    /// Deletes the record under `key`: whatever its version is, or only if its
-    /// version is `expected`.
+    /// Deletes the record under `key`. If `expected` is given, it deletes only a
+    /// record of that version.
     ///
     /// If `mark` is given, the call leaves a mark, whether there was a record or
     /// not. Until that time, a `create` under the key is refused as

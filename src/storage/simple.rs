@@ -55,7 +55,7 @@ const MARKS: usize = 100_000;
 #[rocket::async_trait]
 pub trait SimpleStorage: Send + Sync + 'static {
     /// Stores `value` under `id`, which is 64 lower-case hexadecimal digits, and
-    /// replaces the value before. Nobody reads the value after `expires`: the
+    /// replaces the previous value. The value is not read after `expires`: the
     /// storage should delete it then, if it can.
     async fn write(&self, id: &str, value: &[u8], expires: Timestamp) -> Result<(), StorageError>;
 

@@ -16,7 +16,7 @@ use crate::error::SessionError;
 /// The id of a session with server storage: 32 random bytes, or a Ktor id with
 /// `format = "ktor"`.
 ///
-/// Whoever knows the id can use the session. `Debug` and `Display` therefore show a
+/// Anyone who knows the id can use the session. `Debug` and `Display` therefore show a
 /// short hash. [`to_text`](Self::to_text) returns the whole id, and [`FromStr`]
 /// reads it.
 ///
