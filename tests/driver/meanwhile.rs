@@ -59,8 +59,9 @@ impl Check {
         self.model.dropping = dropping && !own.iter().any(drops);
         self.model.meets = happened.iter().any(|(what, _)| !matches!(what, Meanwhile::Own(_)));
         let had = view.found.map(|found| found.value.owner);
+        let cleared = view.pending.ended;
         effect(self, view);
-        if view.found.is_none() && !view.pending.ended {
+        if view.found.is_none() && !cleared {
             // Its own calls came while it had the session.
             view.former = view.former.or(had);
         }
