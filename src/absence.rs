@@ -4,15 +4,18 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Absence {
-    /// The request presented nothing.
+    /// The request presented no token.
     NotPresented,
-    /// It presented a token of ours whose session is over: it has expired or was
-    /// ended, goes on under another id, or does not decode any more. The same goes
-    /// for an id without protection, which nobody can tell from one that never
-    /// was, and for several sessions at once, none of which is used.
+    /// The request presented a genuine token, but its session is over: it has
+    /// expired, it was ended, it has another id now, or its payload does not decode
+    /// any more.
+    ///
+    /// This also covers an unprotected id that is unknown, since it cannot be told
+    /// from one that has ended, and several sessions at once, of which none is
+    /// used.
     Ended,
-    /// It presented something that is none of ours: forged, cut, another
-    /// session's, or under a key that is not in the list any more. More than four
-    /// values are not looked at.
+    /// The request presented a token that is not genuine: it is forged, truncated,
+    /// of another session, or protected with a key that is no longer in the list.
+    /// More than four tokens are not examined, and count as invalid.
     Invalid,
 }

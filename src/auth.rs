@@ -1,4 +1,4 @@
-//! [`Authenticated`]: routes for those who have logged in.
+//! [`Authenticated`]: routes for users who have logged in.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -13,39 +13,66 @@ use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::session::Session;
 
-/// A session type that stands for a login. Ktor's `session` authentication.
+/// A type of session that stands for a login. It is the counterpart of Ktor's
+/// `session` authentication.
 ///
 /// ```
-/// use rocket::Request;
 /// use rocket_typed_sessions::{Authenticate, SessionData};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Clone, Serialize, Deserialize)]
-/// struct User { id: String, blocked: bool }
+/// struct User { id: String }
 ///
 /// impl SessionData for User {
 ///     const NAME: &'static str = "user";
 /// }
 ///
-/// impl Authenticate for User {
-///     async fn validate(&self, _: &Request<'_>) -> bool {
-///         !self.blocked
-///     }
-/// }
+/// impl Authenticate for User {}
 /// ```
 pub trait Authenticate: SessionData {
-    /// Whether the session still counts as a login; `true` unless overridden.
+    /// Returns whether the session still counts as a login. `true` unless
+    /// overridden. [`Authenticated`] asks in each request.
+    ///
+    /// ```
+    /// # use rocket::{get, http::Status};
+    /// # use rocket_typed_sessions::{testing::SessionRequest, Authenticate, Authenticated, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// use rocket::Request;
+    /// use std::collections::HashSet;
+    ///
+    /// struct Blocked(HashSet<u32>);
+    ///
+    /// impl Authenticate for User {
+    ///     async fn validate(&self, request: &Request<'_>) -> bool {
+    ///         let blocked = request.rocket().state::<Blocked>();
+    ///         blocked.is_some_and(|blocked| !blocked.0.contains(&self.id))
+    ///     }
+    /// }
+    /// # #[get("/account")]
+    /// # fn account(_user: Authenticated<User>) {}
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![account]);
+    ///
+    /// let rocket = rocket.manage(Blocked(HashSet::from([7])));
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    /// let status = |id| client.get("/account").session(&User { id }).dispatch().status();
+    /// assert_eq!(status(6), Status::Ok);
+    /// assert_eq!(status(7), Status::Unauthorized);
+    /// ```
     fn validate(&self, request: &Request<'_>) -> impl Future<Output = bool> + Send {
         let _ = request;
         async { true }
     }
 }
 
-/// The session of somebody who has logged in, as a request guard; derefs to `T`.
+/// The session of a user who has logged in, as a request guard. It derefs to the
+/// value `T`.
 ///
-/// Without a session, or with one that does not [`validate`](Authenticate::validate),
-/// the request is forwarded with 401. So the challenge is a route of a lower
-/// rank, which may redirect to the login page, or else the 401 catcher.
+/// Without a session, or with one that [`validate`](Authenticate::validate)
+/// refuses, the guard forwards with 401. A route of a lower rank may then redirect
+/// to the login page. Without such a route the 401 catcher answers.
 ///
 /// | | outcome |
 /// |---|---|
@@ -53,9 +80,8 @@ pub trait Authenticate: SessionData {
 /// | no session, or not valid | forward, 401 |
 /// | the storage cannot answer | error, 503 |
 ///
-/// `Option<Authenticated<T>>` is `None` where nobody has logged in. While the
-/// storage cannot answer, nobody knows that: the response is 503, as for
-/// [`Session`].
+/// `Option<Authenticated<T>>` is `None` if no user has logged in. If the storage
+/// cannot answer, the response is 503, as for [`Session`].
 ///
 /// ```
 /// use rocket::{get, response::Redirect, routes};
@@ -96,7 +122,26 @@ pub struct Authenticated<T: Authenticate> {
 }
 
 impl<T: Authenticate> Authenticated<T> {
-    /// The session itself, to change or end it.
+    /// Returns the session itself, to change or end it.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::*, Authenticate, Authenticated, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// # impl Authenticate for User {}
+    /// #[rocket::post("/logout")]
+    /// fn logout(user: Authenticated<User>) {
+    ///     rocket::info!("User {} logs out.", user.id);
+    ///     user.session().clear();
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![logout]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let response = client.post("/logout").session(&User { id: 7 }).dispatch();
+    /// assert!(client.session_after::<User>(&response).is_none());
+    /// ```
     pub fn session(&self) -> &Session<T> {
         &self.session
     }
@@ -105,7 +150,7 @@ impl<T: Authenticate> Authenticated<T> {
 impl<T: Authenticate> Deref for Authenticated<T> {
     type Target = T;
 
-    /// The value as it was when the guard ran.
+    /// Returns the value as it was when the guard ran.
     fn deref(&self) -> &T {
         &self.value
     }
@@ -130,11 +175,12 @@ impl<'r, T: Authenticate> FromRequest<'r> for Authenticated<T> {
     }
 }
 
-/// Step-up: [`Authenticated`] whose login is at most `MINUTES` minutes old.
+/// [`Authenticated`] whose login is at most `MINUTES` minutes old, for step-up
+/// authentication.
 ///
-/// An older login is forwarded with 401 as none would be, so that a route of a
-/// lower rank that takes `Authenticated<T>` can ask for the password again; a
-/// [`Session::login`] with the same value then makes it recent.
+/// The guard forwards an older login with 401, as it does without a login. A route
+/// of a lower rank that takes `Authenticated<T>` can then ask for the password
+/// again. [`Session::reauthenticate`] and [`Session::login`] make the login recent.
 ///
 /// ```
 /// use rocket::{get, response::Redirect};

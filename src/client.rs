@@ -1,4 +1,4 @@
-//! What clients say of themselves, for lists of devices.
+//! The self-reported client of a session, for lists of devices.
 
 use std::net::IpAddr;
 
@@ -7,9 +7,10 @@ use rocket::Request;
 /// More of a user agent than this tells nobody anything.
 const MAX_USER_AGENT: usize = 256;
 
-/// What is remembered of a session's client with `remember_client = true`: as
-/// it was when the session was last written. Both come from the request, and a
-/// client can write there what it likes: show them, trust nothing to them.
+/// The self-reported client of a session, with `remember_client = true`: user agent
+/// and address of the request that last wrote the session.
+///
+/// A client can send any text. Show the fields, but base no decision on them.
 ///
 /// ```
 /// use rocket_typed_sessions::SessionInfo;
@@ -22,10 +23,10 @@ const MAX_USER_AGENT: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientInfo {
-    /// `User-Agent`: at most 256 bytes of printable ASCII; anything else in it
-    /// became `?`. It may hold `<` and `&`: escape it as any text.
+    /// The `User-Agent`: at most 256 bytes of printable ASCII. Any other character
+    /// is replaced by `?`. It may contain `<` and `&`: escape it in HTML.
     pub user_agent: Option<String>,
-    /// The address, as `Request::client_ip` tells it: behind a proxy this takes
+    /// The address, as `Request::client_ip` returns it. Behind a proxy, configure
     /// Rocket's `ip_header`.
     pub address: Option<IpAddr>,
 }

@@ -1,4 +1,4 @@
-//! [`SessionData`], which an application implements.
+//! [`SessionData`], which an application implements for each type of session.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{DecodeError, EncodeError};
 
-/// What a session holds.
+/// The data of a session: an application implements it for each type of session.
 ///
 /// ```
 /// use rocket_typed_sessions::SessionData;
@@ -21,40 +21,114 @@ use crate::error::{DecodeError, EncodeError};
 /// }
 /// ```
 ///
-/// # A value reads back as it was
+/// # A value must read back as it was
 ///
-/// Before a value is written it is decoded again, and both values are compared by
-/// what `Serialize` says of them. If they differ, nothing is written, the session
-/// stays as it was, and the request fails with [`SessionError::Encode`] (500). The
-/// log names the type and the reason. JSON has no float that is not finite and no
-/// `Some(None)`; a field that is left out needs `#[serde(default)]`.
+/// The crate decodes each value before it writes it, and compares both values by
+/// what `Serialize` gives for them. If they differ, nothing is written, the session
+/// stays as it was, and the request fails with
+/// [`SessionError::Encode`](crate::SessionError::Encode) (500). The log names the
+/// type and the reason. JSON has no infinite or NaN float and no `Some(None)`. A
+/// field that is sometimes left out needs `#[serde(default)]`.
 ///
-/// The order of a map's entries and of a list's items is not compared, because
-/// that of a `HashSet` changes. What a type leaves out of `Serialize` is not saved
-/// and not compared: a field with `skip`, one that `skip_serializing_if` leaves
-/// out, or which of two `untagged` variants of one form it is. The comparison is
-/// the same for a type with its own `encode` and `decode`: give `skip` to what they
-/// leave out. If its `Serialize` fails, it is only decoded.
+/// The order of a map's entries and of a list's items is not compared, because that
+/// of a `HashSet` changes. What a type leaves out of `Serialize` is neither saved
+/// nor compared: a field with `skip`, a field that `skip_serializing_if` leaves
+/// out, and which of two `untagged` variants of one shape a value is. The
+/// comparison is the same for a type with its own `encode` and `decode`: put `skip`
+/// on what they leave out. If `Serialize` fails, the value is only decoded.
 pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
-    /// Names the definition: the key of the session's table in Rocket.toml.
-    /// Lower-case words joined by `_`; not `secret` or `app`. Each type has its own.
+    /// The name of the session: the key of its table in Rocket.toml. It consists of
+    /// lower-case words joined by `_`. `secret`, `secret_file` and `app` are
+    /// reserved. Each type has a name of its own.
     const NAME: &'static str;
 
-    /// Whom the session belongs to, a user's id for instance. When it changes,
-    /// the session begins anew under a fresh id, so that a login cannot be
-    /// fixated (checklist S5).
+    /// Returns whom the session belongs to: a user's id, for example. `None` unless
+    /// overridden.
+    ///
+    /// An owner's sessions can be listed, limited and revoked; see
+    /// [`SessionManager`](crate::SessionManager). A change of the owner is a login:
+    /// the session begins anew with a new id, so that it cannot be fixated.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::SessionData;
+    /// # use std::borrow::Cow;
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct Shop { user: Option<String>, cart: Vec<u32> }
+    /// impl SessionData for Shop {
+    ///     const NAME: &'static str = "shop";
+    ///
+    ///     fn owner(&self) -> Option<Cow<'_, str>> {
+    ///         self.user.as_deref().map(Cow::from)
+    ///     }
+    /// }
+    ///
+    /// let visitor = Shop { user: None, cart: vec![7] };
+    /// assert_eq!(visitor.owner(), None);
+    /// ```
     fn owner(&self) -> Option<Cow<'_, str>> {
         None
     }
 
-    /// The bytes to store or seal; JSON unless overridden. [`decode`](Self::decode)
-    /// must read them.
+    /// Returns the bytes to store or seal. JSON unless overridden.
+    /// [`decode`](Self::decode) must read them. An error fails the request with 500
+    /// and leaves the session as it was.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::{DecodeError, EncodeError, SessionData};
+    /// # #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    /// # struct Visits(u32);
+    ///
+    /// /// Four bytes instead of JSON.
+    /// impl SessionData for Visits {
+    ///     const NAME: &'static str = "visits";
+    ///
+    ///     fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+    ///         Ok(self.0.to_be_bytes().to_vec())
+    ///     }
+    ///
+    ///     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    ///         let bytes = bytes.try_into().map_err(|_| DecodeError::new("four bytes expected"))?;
+    ///         Ok(Self(u32::from_be_bytes(bytes)))
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(Visits::decode(&Visits(7).encode()?)?, Visits(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         serde_json::to_vec(self).map_err(|cause| EncodeError::caused_by("JSON failed", cause))
     }
 
-    /// The value in `bytes`; override it to migrate an older schema. A payload
-    /// that does not decode is an absent session, never an error response.
+    /// Returns the value that `bytes` hold. Override it to read an older schema. A
+    /// payload that does not decode is an absent session, never an error response.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::{DecodeError, SessionData};
+    /// # #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32, groups: Vec<String> }
+    ///
+    /// /// The sessions of the last release.
+    /// #[derive(serde::Deserialize)]
+    /// struct Before { id: u32, is_admin: bool }
+    ///
+    /// impl SessionData for User {
+    ///     const NAME: &'static str = "user";
+    ///
+    ///     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    ///         let before = |_| -> serde_json::Result<Self> {
+    ///             let Before { id, is_admin } = serde_json::from_slice(bytes)?;
+    ///             let groups = if is_admin { vec!["admin".into()] } else { Vec::new() };
+    ///             Ok(Self { id, groups })
+    ///         };
+    ///         let user = serde_json::from_slice(bytes).or_else(before);
+    ///         user.map_err(|cause| DecodeError::caused_by("reading a user", cause))
+    ///     }
+    /// }
+    ///
+    /// let user = User::decode(br#"{"id":7,"is_admin":true}"#)?;
+    /// assert_eq!(user, User { id: 7, groups: vec!["admin".into()] });
+    /// # Ok::<(), DecodeError>(())
+    /// ```
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         serde_json::from_slice(bytes).map_err(|cause| DecodeError::caused_by("JSON failed", cause))
     }

@@ -1,4 +1,4 @@
-//! Everything that can go wrong with a session, by cause.
+//! The errors of sessions, by cause.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -13,53 +13,54 @@ use crate::storage::{Refused, StorageError};
 
 /// Why a session could not be loaded or saved.
 ///
-/// No variant's text shows a token, an id, a key or a payload. As a
-/// `Responder` it is 503 where a retry may help, 401 where the session is over,
-/// and 500 otherwise, through the application's own catchers.
+/// No variant's text contains a token, an id, a key or a payload. As a `Responder`
+/// it answers with its [`status`](Self::status), through the application's own
+/// catchers.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The storage could not answer, or not in time.
+    /// The storage did not answer, or not within `storage_timeout`.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The storage's budget was spent while replaying changes on concurrent writes.
+    /// Concurrent writes to the session used up `storage_timeout`.
     #[error("the session was changed by others until the storage budget was spent")]
     Conflict,
-    /// The session was ended by somebody else meanwhile; its changes were dropped.
+    /// The session has ended in the meantime, by another request or another node.
+    /// Its changes were dropped.
     #[error("the session has ended meanwhile")]
     Ended,
-    /// The value does not fit; nothing was written.
+    /// The value is too large. Nothing was written.
     #[error("the session takes {size} bytes, which is over the limit of {limit}")]
     TooLarge {
-        /// What it would take.
+        /// The size in bytes.
         size: usize,
-        /// What is allowed.
+        /// The limit in bytes.
         limit: usize,
     },
     /// The owner has as many sessions as `max_sessions_per_owner` allows, and
-    /// the policy is to refuse another.
+    /// `owner_limit_policy` refuses another.
     #[error("the owner has as many sessions as allowed")]
     LimitReached,
-    /// The response has been sent, and a token would have to reach the client. A
-    /// session that was begun or renewed all the same is ended.
+    /// The response has been sent, so a new token could not reach the client. If
+    /// the session was begun or renewed nevertheless, it was ended.
     #[error("the response has been sent; the session's new token can no longer reach the client")]
     TooLate,
-    /// The value could not be encoded, or would not read back as it was, or user
-    /// code panicked while it was saved.
+    /// The value could not be encoded or would not read back as it was, or code of
+    /// the application panicked while it was saved. Nothing was written.
     #[error("the session could not be encoded: {0}")]
     Encode(#[source] EncodeError),
-    /// [`Lifetime`](crate::Lifetime) of no time: an idle time of zero, or a date that
-    /// is over. Nothing was changed. It is 500, since the application has made it:
-    /// check what comes from a user first.
+    /// A [`Lifetime`](crate::Lifetime) has passed already: an idle timeout of zero,
+    /// or a time in the past. Nothing was changed. The status is 500, since the
+    /// application chose the lifetime: check a user's input first.
     #[error("the session's lifetime has no time in it: {0}")]
     Lifetime(&'static str),
-    /// The session's storage or configuration cannot do this.
+    /// The session's storage or configuration does not support the operation.
     #[error("not supported: {0}")]
     Unsupported(&'static str),
-    /// The session type has no usable definition in this application.
+    /// The type has no valid definition in this application.
     #[error("{0}")]
     Undefined(String),
-    /// The system's random generator failed; nothing was written.
+    /// The system's random generator failed. Nothing was written.
     #[error("the system's random generator failed")]
     Random,
 }
@@ -86,7 +87,23 @@ impl From<Refused> for SessionError {
 }
 
 impl SessionError {
-    /// 503 where a retry may help, 401 where the session is over, else 500.
+    /// Returns the status to answer with: 503 if a retry may help, 401 if the
+    /// session has ended, and 500 otherwise.
+    ///
+    /// ```
+    /// use rocket::http::Status;
+    /// use rocket_typed_sessions::SessionError;
+    ///
+    /// fn advice(cause: &SessionError) -> &'static str {
+    ///     match cause.status() {
+    ///         Status::ServiceUnavailable => "Please try again in a moment.",
+    ///         Status::Unauthorized => "Please log in again.",
+    ///         _ => "This did not work. We have been told.",
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(advice(&SessionError::Ended), "Please log in again.");
+    /// ```
     pub fn status(&self) -> Status {
         match self {
             Self::Storage(_) | Self::Conflict => Status::ServiceUnavailable,
@@ -105,7 +122,7 @@ impl<'r> Responder<'r, 'static> for SessionError {
 
 /// Why [`SessionData::encode`](crate::SessionData::encode) failed.
 ///
-/// Keep the value's content out of the text: it is logged.
+/// The text is logged. Do not put content of the value into it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct EncodeError {
@@ -116,7 +133,7 @@ pub struct EncodeError {
 
 /// Why [`SessionData::decode`](crate::SessionData::decode) failed.
 ///
-/// The session counts as absent, and one warning is logged without this text.
+/// The session counts as absent. The log has one warning, without this text.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct DecodeError {
@@ -127,7 +144,7 @@ pub struct DecodeError {
 
 /// Why a [`SessionTransformer`](crate::transformer::SessionTransformer) failed.
 ///
-/// Keep the payload out of the text: it is logged.
+/// The text is logged. Do not put content of the payload into it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct TransformError {
@@ -139,12 +156,27 @@ pub struct TransformError {
 macro_rules! codec_error {
     ($type:ident) => {
         impl $type {
-            /// An error without a cause.
+            /// Makes an error without a cause.
+            ///
+            /// ```
+            /// # use rocket_typed_sessions::{*, transformer::*};
+            #[doc = concat!("let cause = ", stringify!($type), "::new(\"the checksum differs\");")]
+            /// assert_eq!(cause.to_string(), "the checksum differs");
+            /// ```
             pub fn new(message: impl Into<String>) -> Self {
                 Self { message: message.into(), cause: None }
             }
 
-            /// An error that keeps its cause.
+            /// Makes an error that keeps its cause as its
+            /// [`source`](StdError::source).
+            ///
+            /// ```
+            /// # use rocket_typed_sessions::{*, transformer::*};
+            /// # use std::error::Error;
+            /// let result = String::from_utf8(vec![0xff]);
+            #[doc = concat!("let result = result.map_err(|cause| ", stringify!($type), "::caused_by(\"no text\", cause));")]
+            /// assert!(result.is_err_and(|cause| cause.source().is_some()));
+            /// ```
             pub fn caused_by(
                 message: impl Into<String>,
                 cause: impl StdError + Send + Sync + 'static,

@@ -1,12 +1,15 @@
-//! What happened to sessions, for audit logs and counters.
+//! Events of sessions, for audit logs and metrics.
+//!
+//! [`SessionsFairing::on_event`](crate::SessionsFairing::on_event) registers a
+//! listener.
 
-/// Something that happened to a session. Never carries an id or a payload.
+/// An event of a session. It contains neither an id nor a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionEvent {
     /// What happened.
     pub kind: SessionEventKind,
-    /// The definition: `SessionData::NAME`.
+    /// The session's name: [`SessionData::NAME`](crate::SessionData::NAME).
     pub session: String,
 }
 
@@ -16,23 +19,24 @@ pub struct SessionEvent {
 pub enum SessionEventKind {
     /// A session began.
     Created,
-    /// A session went on under a new id.
+    /// A session got a new id.
     Renewed,
-    /// A session was ended by `clear()`, or because the answer with its new id could not be
-    /// sent and nobody holds an id of it. The latter is told once the storage has ended it.
+    /// A request ended its session by [`Session::clear`](crate::Session::clear). Or the
+    /// response with a session's new id could not be sent, so no client has the id, and
+    /// the storage has ended the session in the background.
     Ended,
-    /// A client presented a genuine token whose session is over: its time has
-    /// run out, it was ended, or it goes on under another id.
+    /// A client presented a genuine token whose session is over: it has expired, it
+    /// was ended, or it has another id now.
     Expired,
-    /// A client presented something that is no session: a malformed or forged
-    /// token, several sessions at once, a payload that does not decode.
+    /// A client presented no valid session: its token is malformed or forged, it
+    /// presented several sessions at once, or the payload does not decode.
     Rejected,
-    /// A session was ended from outside.
+    /// A [`SessionManager`](crate::SessionManager) ended one or more sessions.
     Revoked,
     /// A client presented a session in Ktor's format, which `accept = ["ktor"]`
-    /// lets in and this request re-issues natively. When this is no longer seen,
-    /// everybody has migrated.
+    /// admits. The request issues it again in the native format. When this event no
+    /// longer occurs, every client has migrated.
     KtorAccepted,
-    /// A request's changes were dropped, because its session ended meanwhile.
+    /// A request's changes were dropped, because its session ended in the meantime.
     ChangesDropped,
 }

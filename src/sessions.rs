@@ -1,4 +1,4 @@
-//! [`Sessions`]: the managed state behind the guards.
+//! [`Sessions`]: the managed state that the guards use.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,9 +10,11 @@ use rocket::{Ignite, Request, Rocket, Sentinel, error};
 use crate::application::Application;
 use crate::request::{Entries, RequestSessions};
 
-/// The application's sessions: managed state and a request guard.
+/// The sessions of the application, as managed state and as the request guard
+/// `&Sessions`.
 ///
-/// [`Sessions::fairing`] is what an application attaches.
+/// An application attaches [`Sessions::fairing`]. A route takes `&Sessions` to list
+/// and end sessions of other requests; see [`Sessions::of`].
 #[derive(Clone)]
 pub struct Sessions {
     application: Arc<Application>,

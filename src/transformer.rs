@@ -1,14 +1,17 @@
-//! Custom changes to the encoded payload: the [`SessionTransformer`] trait.
+//! Custom transformations of the encoded payload: the [`SessionTransformer`] trait.
 
 pub use crate::error::TransformError;
 
-/// Changes the encoded payload on its way out and back, before it is sealed or
-/// stored. Registered with
-/// [`SessionsFairing::transformer`](crate::SessionsFairing::transformer) and
-/// named by `transform = ["…"]`; several apply in the order of the list and
-/// are undone in reverse. What is to be written is read back first: unless that
-/// gives the same bytes, the request fails with 500 and leaves the session as it
-/// was.
+/// Transforms the encoded payload before it is sealed or stored, and transforms it
+/// back after it was read. A compressor is an example.
+///
+/// A transformer is registered with
+/// [`SessionsFairing::transformer`](crate::SessionsFairing::transformer) and named
+/// by `transform = ["…"]`. Several transformers apply in the order of the list, and
+/// are undone in reverse.
+///
+/// Each payload is read back before it is written. If the bytes differ, the request
+/// fails with 500 and leaves the session as it was.
 ///
 /// ```
 /// use rocket_typed_sessions::transformer::{SessionTransformer, TransformError};
@@ -25,12 +28,17 @@ pub use crate::error::TransformError;
 ///         self.write(payload)
 ///     }
 /// }
+///
+/// let written = Reversed.write(b"abc".to_vec())?;
+/// assert_eq!(Reversed.read(written)?, b"abc");
+/// # Ok::<(), TransformError>(())
 /// ```
 pub trait SessionTransformer: Send + Sync + 'static {
-    /// The payload as it is to be sealed or stored. An error fails the request
-    /// with 500 and leaves the session as it was.
+    /// Returns the payload to seal or store. An error fails the request with 500
+    /// and leaves the session as it was.
     fn write(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformError>;
 
-    /// What [`write`](Self::write) was given. An error is an absent session.
+    /// Returns the payload that [`write`](Self::write) was given. An error makes
+    /// the session absent.
     fn read(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformError>;
 }

@@ -13,8 +13,8 @@ use crate::request::session_of;
 use crate::session::Session;
 use crate::session::failed;
 
-/// A session that the page can do without: for what is served even while the
-/// storage cannot answer.
+/// A session as a request guard, for pages that are served even while the storage
+/// cannot answer.
 ///
 /// | | outcome |
 /// |---|---|
@@ -22,12 +22,14 @@ use crate::session::failed;
 /// | no session | success, `Absent` |
 /// | the storage cannot answer | success, `Unavailable` |
 ///
-/// An unavailable session is not an absent one: somebody may have logged in.
-/// Show neither a login form nor anything that only strangers should see.
+/// `Unavailable` is not `Absent`: the user may have logged in. Show neither a login
+/// form nor a page that is only for visitors without a session.
 ///
-/// The client's token stays as it is, and the response is `no-store`. Other
-/// sessions of the request are saved as usual. If another guard of the request
-/// needs the same session, the response is 503 all the same.
+/// When it is `Unavailable`, the client's token stays as it is, and the response is
+/// `no-store`. The request's other sessions are saved as usual. If another guard of
+/// the request needs the same session, the response is 503.
+///
+/// The guard fails with 500 if `T` has no definition, as [`Session`] does.
 ///
 /// ```
 /// use rocket::{get, routes};
@@ -58,15 +60,13 @@ use crate::session::failed;
 /// let page = client.get("/news").dispatch().into_string();
 /// assert_eq!(page.as_deref(), Some("News. Log in to see yours."));
 /// ```
-///
-/// As a guard it fails with 500 if `T` has no definition, as [`Session`] does.
 pub enum TrySession<T: SessionData> {
-    /// There is a session.
+    /// The request has a session.
     Present(Session<T>),
-    /// There is none, which [`Session::absence`] explains. It can be begun.
+    /// The request has no session; [`Session::absence`] says why. One can be begun.
     Absent(Session<T>),
-    /// The storage cannot answer; the error's [`status`](SessionError::status) is
-    /// 503.
+    /// The storage cannot answer. The [`status`](SessionError::status) of the error
+    /// is 503.
     Unavailable(SessionError),
 }
 

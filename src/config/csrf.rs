@@ -9,11 +9,12 @@ use super::origin::Origin;
 use super::types::{CsrfConfig, SessionConfig, TransportConfig};
 use crate::table::{Context, Table};
 
-/// The form field that [`CsrfForm`](crate::csrf::CsrfForm) reads, unless the session's table names
-/// another: `csrf = { field = "…" }`.
+/// The form field that [`CsrfForm`](crate::csrf::CsrfForm) reads. A session's table
+/// can configure another: `csrf = { field = "…" }`.
 pub const CSRF_FIELD: &str = "csrf_token";
-/// The header that [`CsrfHeader`](crate::csrf::CsrfHeader) and [`CsrfForm`](crate::csrf::CsrfForm) read, unless the session's
-/// table names another: `csrf = { header = "…" }`.
+/// The header that [`CsrfHeader`](crate::csrf::CsrfHeader) and
+/// [`CsrfForm`](crate::csrf::CsrfForm) read. A session's table can configure
+/// another: `csrf = { header = "…" }`.
 pub const CSRF_HEADER: &str = "X-CSRF-Token";
 
 /// The form field by which Rocket tells another method than `POST`.

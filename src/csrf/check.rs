@@ -12,17 +12,17 @@ use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::sessions::Sessions;
 
-/// Why a guard that wants a CSRF token did not let a request through.
+/// Why a CSRF guard refused a request.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CsrfGuardError {
-    /// No session, no token, or another one's: 403.
+    /// The request has no session, no token, or the token of another session: 403.
     #[error(transparent)]
     Refused(#[from] CsrfError),
     /// A page of another origin sent the request: 403.
     #[error("a page of another origin sent the request")]
     CrossOrigin,
-    /// The session could not be loaded: 503, or its random mask not drawn: 500.
+    /// The session could not be loaded: 503. Or no random mask could be drawn: 500.
     #[error(transparent)]
     Session(#[from] SessionError),
 }

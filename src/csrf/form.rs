@@ -18,29 +18,63 @@ use crate::data::SessionData;
 /// Bytes that are read of a part that should hold a token: more than eight have.
 const LONGEST: usize = 512;
 
-/// A form that carries its session's CSRF token in the field
-/// [`CSRF_FIELD`](super::CSRF_FIELD), or else as the header
-/// [`CSRF_HEADER`](super::CSRF_HEADER); derefs to `F`. Every other request is
-/// refused with 403. `F` itself never sees the field, so that it may be
-/// [`Strict`](rocket::form::Strict).
+/// A form with its session's CSRF token, as a data guard. It derefs to `F`.
 ///
-/// The first token that is there and not empty counts: the form's fields in
-/// their order, in a multipart form with or without a content type, then the
-/// header.
+/// The token is the form's field [`CSRF_FIELD`](super::CSRF_FIELD) or the header
+/// [`CSRF_HEADER`](super::CSRF_HEADER). The first token that is not empty counts:
+/// the form's fields in their order, in a multipart form with or without a content
+/// type, then the header. `F` does not see the field, so it may be
+/// [`Strict`](rocket::form::Strict).
 ///
 /// | | outcome |
 /// |---|---|
 /// | the session's token | as [`Form`] |
-/// | no token, another's, no session | error, 403 |
-/// | a page of another origin sent it, see [`CsrfHeader`](super::CsrfHeader) | error, 403 |
+/// | no token, the token of another session, no session | error, 403 |
+/// | a page of another origin sent the request, see [`CsrfHeader`](super::CsrfHeader) | error, 403 |
 /// | the storage cannot answer | error, 503 |
+///
+/// [`CsrfToken`](super::CsrfToken) has an example of the page.
 pub struct CsrfForm<T: SessionData, F> {
     form: F,
     data: PhantomData<fn() -> T>,
 }
 
 impl<T: SessionData, F> CsrfForm<T, F> {
-    /// The form.
+    /// Returns the form.
+    ///
+    /// ```
+    /// # use rocket::http::{ContentType, Status};
+    /// # use rocket_typed_sessions::{Session, SessionData, SessionError, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// use rocket::form::FromForm;
+    /// use rocket_typed_sessions::csrf::CsrfForm;
+    ///
+    /// #[derive(FromForm)]
+    /// struct Transfer { to: String, amount: u32 }
+    ///
+    /// #[rocket::post("/transfer", data = "<transfer>")]
+    /// fn transfer(transfer: CsrfForm<User, Transfer>) -> String {
+    ///     let Transfer { to, amount } = transfer.into_inner();
+    ///     format!("{amount} sent to {to}")
+    /// }
+    /// # #[rocket::get("/token")]
+    /// # fn token(session: Session<User>) -> Result<Option<String>, SessionError> {
+    /// #     session.login(User { id: 7 });
+    /// #     Ok(session.csrf_token()?.map(|token| token.to_string()))
+    /// # }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let routes = rocket::routes![transfer, token];
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", routes);
+    /// # let client = rocket::local::blocking::Client::tracked(rocket).unwrap();
+    /// # let token = client.get("/token").dispatch().into_string().unwrap();
+    ///
+    /// let post = |body| client.post("/transfer").header(ContentType::Form).body(body).dispatch();
+    /// let response = post(format!("to=bob&amount=3&csrf_token={token}"));
+    /// assert_eq!(response.into_string().as_deref(), Some("3 sent to bob"));
+    /// assert_eq!(post("to=eve&amount=3".into()).status(), Status::Forbidden);
+    /// ```
     pub fn into_inner(self) -> F {
         self.form
     }
@@ -60,13 +94,13 @@ impl<T: SessionData, F: fmt::Debug> fmt::Debug for CsrfForm<T, F> {
     }
 }
 
-/// Why a [`CsrfForm`] was not read.
+/// Why a [`CsrfForm`] was refused.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CsrfFormError<'r> {
-    /// The token, or the session that it belongs to.
+    /// The token or its session was refused.
     Token(CsrfGuardError),
-    /// The form, as [`Form`] says.
+    /// The form does not parse, as [`Form`] reports it.
     Form(Errors<'r>),
 }
 

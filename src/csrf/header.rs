@@ -1,4 +1,4 @@
-//! [`CsrfHeader`]: a request of a script that carries the token of its session.
+//! [`CsrfHeader`]: the request of a script with its session's CSRF token.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,11 +9,13 @@ use rocket::request::{FromRequest, Outcome as GuardOutcome, Request};
 use super::check::{CsrfGuardError, check, rules};
 use crate::data::SessionData;
 
-/// A request that carries its session's CSRF token as [`CSRF_HEADER`], as
-/// scripts send it. Every other request is refused with 403.
+/// The request of a script with its session's CSRF token, as a request guard. The
+/// token is the header [`CSRF_HEADER`](super::CSRF_HEADER). The guard refuses a
+/// request without it with 403.
 ///
-/// So is one whose headers say that a page of another origin sent it, whatever
-/// token it carries. `GET`, `HEAD`, `OPTIONS` and `TRACE` are not looked at so.
+/// It also refuses a request that a page of another origin sent, by what the
+/// browser's headers say, even with a valid token. This check does not apply to
+/// `GET`, `HEAD`, `OPTIONS` and `TRACE`.
 ///
 /// | `Sec-Fetch-Site` | `Origin` | |
 /// |---|---|---|

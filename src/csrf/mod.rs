@@ -1,11 +1,18 @@
-//! Tokens against cross-site request forgery, tied to a session.
+//! Tokens against cross-site request forgery (CSRF), each bound to a session.
 //!
-//! The token is an HMAC of the session's name and its CSRF generation under a key
-//! of the server, so nothing is stored for it, and nothing that a client holds
-//! lets anybody compute it. It is made under the keys that seal and verified
-//! under every key of the list. It changes with the id, but for periodic
-//! renewals, which would break forms that stand open. Every page shows it under
-//! another mask, so that a compressed page gives nothing away (BREACH).
+//! A page shows the [`CsrfToken`] of its session. [`CsrfForm`] and [`CsrfHeader`]
+//! admit a request only with that token. `docs/csrf.md` says what they promise.
+//!
+//! - The token is an HMAC under a key of the server (OWASP, "Cross-Site Request
+//!   Forgery Prevention Cheat Sheet"). Nothing is stored for it, and no client can
+//!   compute it from what it holds.
+//! - The first key of the list makes tokens. Every key of the list verifies them.
+//! - [`Session::login`](crate::Session::login) and
+//!   [`Session::renew`](crate::Session::renew) invalidate all previous tokens.
+//!   `renew_after` and [`Session::reauthenticate`](crate::Session::reauthenticate)
+//!   do not, so that forms in open tabs can still be sent.
+//! - Each page shows the token under another random mask, so that the size of a
+//!   compressed page reveals nothing (the BREACH attack).
 
 mod check;
 mod form;

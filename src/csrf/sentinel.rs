@@ -33,8 +33,8 @@ fn abort<T: SessionData>(rocket: &Rocket<Ignite>) -> bool {
 macro_rules! abort_without_key {
     ($($guard:ty, [$($bounds:tt)*];)*) => {$(
         impl<T: SessionData, $($bounds)*> Sentinel for $guard {
-            /// Refuses launch as [`Session`] does, and where the session has no key
-            /// to make tokens with.
+            /// Refuses launch as [`Session`] does, and if the session has no key to
+            /// make tokens with.
             fn abort(rocket: &Rocket<Ignite>) -> bool {
                 abort::<T>(rocket)
             }

@@ -1,4 +1,4 @@
-//! [`CsrfToken`]: made for a page, verified when it comes back.
+//! [`CsrfToken`]: shown on a page, verified when the page's form or script sends it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -22,22 +22,27 @@ use crate::token::{CsrfKeys, parts};
 /// Bytes of the HMAC that a token carries.
 const LENGTH: usize = CsrfKeys::TAG;
 
-/// The CSRF token of the request's session of type `T`: put it into forms as
-/// the field [`CSRF_FIELD`], or let scripts send it as [`CSRF_HEADER`].
+/// The CSRF token of the request's session of type `T`, as a request guard. Put it
+/// into a form as the field [`CSRF_FIELD`](super::CSRF_FIELD), or let a script send
+/// it as the header [`CSRF_HEADER`](super::CSRF_HEADER).
 ///
-/// `Display` and `Serialize` give its text, 43 characters of base64url, in
-/// another form for every guard. While keys change it may be several of these
-/// with dots between them. It holds as long as the session's id, periodic
-/// renewals left aside: `renew` and `login` make it worthless.
+/// `Display` and `Serialize` give its text: 43 characters of base64url, masked anew
+/// for every guard. During a change of keys the text may be several of these,
+/// joined by dots.
 ///
-/// It needs a key of the server. Where the session has none (`protect = "none"`,
-/// Ktor's unsigned ids), the guards refuse launch unless its table has a `secret`,
-/// and [`Session::csrf_token`] is [`SessionError::Unsupported`]. Sessions that the
-/// client carries in Ktor's format have no id to make it from: `Unsupported` too.
+/// The token is valid as long as the session's id, periodic renewals aside:
+/// [`renew`](Session::renew) and [`login`](Session::login) invalidate it.
 ///
-/// As a guard it forwards with 403 where there is no session. For a form that
-/// is shown before anybody has logged in, start a session first and ask it:
-/// [`Session::csrf_token`].
+/// The guard forwards with 403 without a session. For a form that is shown before
+/// the login, begin a session and call [`Session::csrf_token`].
+///
+/// # Sessions without a key
+///
+/// The token needs a key of the server. If the session has none (`protect =
+/// "none"`, Ktor's unsigned ids), the guards refuse launch unless its table has a
+/// `secret`, and [`Session::csrf_token`] fails with [`SessionError::Unsupported`].
+/// It also fails for client storage in Ktor's format, which has no id to make a
+/// token from.
 ///
 /// ```
 /// use rocket::{form::FromForm, get, post, response::content::RawHtml};
@@ -93,7 +98,37 @@ impl<T: SessionData> CsrfToken<T> {
         Ok(Self { tags, text, data: PhantomData })
     }
 
-    /// Whether a form or script sent this session's token; constant time.
+    /// Verifies that `submitted` is this session's token, in constant time. A
+    /// handler calls it where the token is neither in a form nor in the header.
+    ///
+    /// It looks at no header: [`CsrfForm`](super::CsrfForm) and
+    /// [`CsrfHeader`](super::CsrfHeader) also refuse other origins.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::SessionRequest, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// use rocket::{http::Status, serde::json::Json};
+    /// use rocket_typed_sessions::csrf::{CsrfError, CsrfToken};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Message { csrf: String, text: String }
+    ///
+    /// #[rocket::post("/messages", data = "<message>")]
+    /// fn send(csrf: CsrfToken<User>, message: Json<Message>) -> Result<(), CsrfError> {
+    ///     csrf.verify(&message.csrf)?;
+    ///     rocket::info!("{}", message.text);
+    ///     Ok(())
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![send]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let forged = r#"{ "csrf": "guessed", "text": "spam" }"#;
+    /// let response = client.post("/messages").body(forged).session(&User { id: 7 }).dispatch();
+    /// assert_eq!(response.status(), Status::Forbidden);
+    /// ```
     pub fn verify(&self, submitted: &str) -> Result<(), CsrfError> {
         let holds = |token: &str| unmask(token).is_some_and(|tag| self.has(tag));
         let good = holds(submitted) || parts(submitted).any(holds);
@@ -144,12 +179,35 @@ impl<'r> Responder<'r, 'static> for CsrfError {
 }
 
 impl<T: SessionData> Session<T> {
-    /// The session's CSRF token, for a form; `None` without a session. See
-    /// [`CsrfToken`]. A session that this request starts, as a login page does
-    /// for its form, has one too.
+    /// Returns the session's CSRF token, for a form. Returns `None` without a
+    /// session. A session that this request begins has a token too, so that a login
+    /// form can have one.
     ///
-    /// [`SessionError::Unsupported`] where the session has no key to make it with;
-    /// its text says what to write.
+    /// # Errors
+    ///
+    /// [`SessionError::Unsupported`] if the session has no key to make the token
+    /// with. The text says what to write in Rocket.toml. See [`CsrfToken`].
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{Session, SessionData, SessionError, Sessions};
+    /// # #[derive(Clone, Default, serde::Serialize, serde::Deserialize)]
+    /// # struct User { name: Option<String> }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// use rocket::response::content::RawHtml;
+    ///
+    /// #[rocket::get("/login")]
+    /// fn login_page(session: Session<User>) -> Result<Option<RawHtml<String>>, SessionError> {
+    ///     session.get_or_insert_with(User::default);
+    ///     let field = |csrf| RawHtml(format!(r#"<input type="hidden" name="csrf_token" value="{csrf}">"#));
+    ///     Ok(session.csrf_token()?.map(field))
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![login_page]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let page = client.get("/login").dispatch().into_string().unwrap();
+    /// assert!(page.starts_with(r#"<input type="hidden" name="csrf_token" value=""#));
+    /// ```
     pub fn csrf_token(&self) -> Result<Option<CsrfToken<T>>, SessionError> {
         let entry = self.entry();
         let format = entry.definition.format();

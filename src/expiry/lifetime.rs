@@ -4,20 +4,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::timestamp::Timestamp;
 
-/// How long one session lives; see [`Session::set_lifetime`](crate::Session::set_lifetime).
+/// How long one session lives; see
+/// [`Session::set_lifetime`](crate::Session::set_lifetime). `absolute_timeout`
+/// limits each of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lifetime {
     /// As the session's table in Rocket.toml says.
     #[default]
     Configured,
-    /// So long since its last use, instead of `idle_timeout`: "remember me". It is
-    /// kept in whole seconds; a part of one counts as a whole.
+    /// For this time after its last use, instead of `idle_timeout`: "remember me".
+    /// It is stored in seconds, rounded up.
     Idle(Duration),
-    /// Until this time, used or not, instead of `idle_timeout`. It is kept in whole
-    /// milliseconds; a part of one is dropped.
+    /// Until this time, whether the session is used or not, instead of
+    /// `idle_timeout`. It is stored in milliseconds, rounded down.
     Until(SystemTime),
-    /// As configured, and no longer than the browser is open: its cookie has no
+    /// As configured, but not longer than the browser is open: the cookie has no
     /// `Max-Age`.
     BrowserSession,
 }

@@ -48,17 +48,18 @@ impl Times {
     }
 }
 
-/// How long a client keeps a token. Unless it is as configured, the session has a
-/// [`Lifetime`](crate::Lifetime) of its own.
+/// How long a client keeps a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MaxAge {
-    /// As long as the transport is configured to.
+    /// As long as the transport's configuration says.
     #[default]
     Configured,
-    /// So long from now on.
+    /// For this time from now on. The session has a [`Lifetime`](crate::Lifetime)
+    /// of its own.
     Of(Duration),
-    /// As long as the browser is open.
+    /// Until the browser is closed: the session has
+    /// [`Lifetime::BrowserSession`](crate::Lifetime::BrowserSession).
     Session,
 }
 

@@ -19,8 +19,9 @@ use crate::transformer::SessionTransformer;
 use crate::transport::SessionTransport;
 
 impl Sessions {
-    /// The fairing that reads the definitions from Rocket.toml and the
-    /// environment and commits every request's changes.
+    /// Returns the fairing that an application attaches. It reads the definitions
+    /// of the sessions from Rocket.toml and the environment, and commits the
+    /// changes of each request.
     ///
     /// ```
     /// use rocket_typed_sessions::Sessions;
@@ -32,9 +33,11 @@ impl Sessions {
     }
 }
 
-/// Reads the session definitions at launch, commits every request's changes.
+/// The fairing of the sessions: it reads their definitions at launch, and commits
+/// the changes of each request. [`Sessions::fairing`] returns it.
 ///
-/// Attach it as it is; the methods register parts that Rocket.toml names.
+/// Its methods register parts that Rocket.toml refers to by name. An application
+/// that uses only built-in parts calls none of them.
 ///
 /// ```
 /// use rocket_typed_sessions::{Sessions, storage::Memory};
@@ -53,21 +56,101 @@ pub struct SessionsFairing {
 }
 
 impl SessionsFairing {
-    /// A storage that a definition names by `storage = "name"`.
+    /// Registers a storage. A session's table refers to it by `storage = "name"`.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::*, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct Visits(u32);
+    /// # impl SessionData for Visits { const NAME: &'static str = "visits"; }
+    /// # #[rocket::get("/")]
+    /// # fn index(session: Session<Visits>) { session.set(Visits(1)) }
+    /// use rocket_typed_sessions::storage::Memory;
+    ///
+    /// // In Rocket.toml: [default.sessions.visits] storage = "small"
+    /// let figment = rocket::Config::figment().merge(("sessions.visits.storage", "small"));
+    /// let sessions = Sessions::fairing().storage("small", Memory::new(1000));
+    /// let rocket = rocket::custom(figment).attach(sessions);
+    /// # let rocket = rocket.mount("/", rocket::routes![index]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    /// # let response = client.get("/").dispatch();
+    /// # assert_eq!(client.session_after::<Visits>(&response).map(|visits| visits.0), Some(1));
+    /// ```
     #[must_use]
     pub fn storage(mut self, name: impl Into<String>, storage: impl SessionStorage) -> Self {
         self.storages.insert(name.into(), Arc::new(storage));
         self
     }
 
-    /// A transport that a definition names by `transport = "name"`.
+    /// Registers a transport. A session's table refers to it by `transport =
+    /// "name"`.
+    ///
+    /// ```
+    /// # use std::borrow::Cow;
+    /// # use rocket::{Request, Response};
+    /// # use rocket_typed_sessions::{testing::*, Session, SessionData, Sessions};
+    /// # use rocket_typed_sessions::transport::{Outgoing, SessionTransport};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct Visits(u32);
+    /// # impl SessionData for Visits { const NAME: &'static str = "visits"; }
+    /// # #[rocket::get("/")]
+    /// # fn index(session: Session<Visits>) { session.set(Visits(1)) }
+    /// # struct Bearer;
+    /// # impl SessionTransport for Bearer {
+    /// #     fn receive<'r>(&self, request: &'r Request<'_>, _: &str) -> Vec<Cow<'r, str>> {
+    /// #         let values = request.headers().get("Authorization");
+    /// #         values.filter_map(|value| value.strip_prefix("Bearer ")).map(Cow::Borrowed).collect()
+    /// #     }
+    /// #     fn send(&self, response: &mut Response<'_>, name: &str, outgoing: Outgoing<'_>) {
+    /// #         response.set_raw_header(name.to_owned(), outgoing.token.to_owned());
+    /// #     }
+    /// #     fn clear(&self, response: &mut Response<'_>, name: &str) { response.remove_header(name) }
+    /// #     fn vary<'a>(&self, _: &'a str) -> Option<&'a str> { Some("Authorization") }
+    /// # }
+    /// // `Bearer` is the example of `SessionTransport`.
+    /// // In Rocket.toml: [default.sessions.visits] transport = "bearer"
+    /// let figment = rocket::Config::figment().merge(("sessions.visits.transport", "bearer"));
+    /// let rocket = rocket::custom(figment).attach(Sessions::fairing().transport("bearer", Bearer));
+    /// # let rocket = rocket.mount("/", rocket::routes![index]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    /// # let response = client.get("/").dispatch();
+    /// # assert_eq!(client.session_after::<Visits>(&response).map(|visits| visits.0), Some(1));
+    /// ```
     #[must_use]
     pub fn transport(mut self, name: impl Into<String>, transport: impl SessionTransport) -> Self {
         self.transports.insert(name.into(), Arc::new(transport));
         self
     }
 
-    /// A transformer that a definition names by `transform = ["name"]`.
+    /// Registers a transformer. A session's table refers to it by `transform =
+    /// ["name"]`.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::transformer::{SessionTransformer, TransformError};
+    /// # use rocket_typed_sessions::{testing::*, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct Visits(u32);
+    /// # impl SessionData for Visits { const NAME: &'static str = "visits"; }
+    /// # #[rocket::get("/")]
+    /// # fn index(session: Session<Visits>) { session.set(Visits(1)) }
+    /// # struct Reversed;
+    /// # impl SessionTransformer for Reversed {
+    /// #     fn write(&self, mut payload: Vec<u8>) -> Result<Vec<u8>, TransformError> {
+    /// #         payload.reverse();
+    /// #         Ok(payload)
+    /// #     }
+    /// #     fn read(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformError> { self.write(payload) }
+    /// # }
+    /// // `Reversed` is the example of `SessionTransformer`.
+    /// // In Rocket.toml: [default.sessions.visits] transform = ["reversed"]
+    /// let figment = rocket::Config::figment().merge(("sessions.visits.transform", ["reversed"]));
+    /// let sessions = Sessions::fairing().transformer("reversed", Reversed);
+    /// let rocket = rocket::custom(figment).attach(sessions);
+    /// # let rocket = rocket.mount("/", rocket::routes![index]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    /// # let response = client.get("/").dispatch();
+    /// # assert_eq!(client.session_after::<Visits>(&response).map(|visits| visits.0), Some(1));
+    /// ```
     #[must_use]
     pub fn transformer(
         mut self,
@@ -78,31 +161,27 @@ impl SessionsFairing {
         self
     }
 
-    /// Makes the ids of `T`'s sessions, with `format = "ktor"` only: native ids
-    /// are always random. Called at a request's first use of the session.
+    /// Sets how the ids of `T`'s sessions are made, with `format = "ktor"` only.
+    /// Ids in the native format are always random. `identity` runs once a request,
+    /// when the request first uses the session.
     ///
-    /// Whoever guesses an id that is not signed has the session: a user's name
-    /// is no id. Outside the debug profile, fewer than 22 characters are refused
-    /// with 500.
+    /// An id must be random, because anyone who guesses an unsigned id can use the
+    /// session. Do not use a user's name. Outside the debug profile, an id of fewer
+    /// than 22 characters fails the request with 500.
     ///
     /// ```
+    /// # use rocket_typed_sessions::{SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: String }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
     /// use rocket::Request;
-    /// use rocket_typed_sessions::{SessionData, Sessions};
-    /// use serde::{Deserialize, Serialize};
-    ///
-    /// #[derive(Clone, Serialize, Deserialize)]
-    /// struct User { id: String }
-    ///
-    /// impl SessionData for User {
-    ///     const NAME: &'static str = "user";
-    /// }
     ///
     /// fn random_id(_: &Request<'_>) -> String {
-    ///     // … as your Ktor service makes them
+    ///     // … as the Ktor service makes them
     ///     # String::new()
     /// }
     ///
-    /// let fairing = Sessions::fairing().identity::<User>(random_id);
+    /// let sessions = Sessions::fairing().identity::<User>(random_id);
     /// ```
     #[must_use]
     pub fn identity<T: SessionData>(mut self, identity: fn(&Request<'_>) -> String) -> Self {
@@ -110,8 +189,32 @@ impl SessionsFairing {
         self
     }
 
-    /// Called for everything that happens to a session, in the request that
-    /// causes it: keep it short.
+    /// Registers a listener for the events of all sessions. It runs in the request
+    /// that causes the event, so it must not block.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::*, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// # #[rocket::get("/login")]
+    /// # fn login(session: Session<User>) { session.login(User { id: 7 }) }
+    /// use rocket_typed_sessions::event::SessionEventKind;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// static BEGUN: AtomicUsize = AtomicUsize::new(0);
+    ///
+    /// let sessions = Sessions::fairing().on_event(|event| match event.kind {
+    ///     SessionEventKind::Created => drop(BEGUN.fetch_add(1, Ordering::Relaxed)),
+    ///     kind => rocket::info!("{}: {kind:?}", event.session),
+    /// });
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(sessions).mount("/", rocket::routes![login]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// client.get("/login").dispatch();
+    /// assert_eq!(BEGUN.load(Ordering::Relaxed), 1);
+    /// ```
     #[must_use]
     pub fn on_event(self, listener: impl Fn(&SessionEvent) + Send + Sync + 'static) -> Self {
         self.listeners.lock().push(Box::new(listener));
@@ -121,7 +224,14 @@ impl SessionsFairing {
 
 #[cfg(feature = "testing")]
 impl SessionsFairing {
-    /// Goes by a clock that a test moves, instead of the system's.
+    /// Uses a clock that a test moves, instead of the system's.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::{Sessions, testing::Clock};
+    ///
+    /// let clock = Clock::new();
+    /// let rocket = rocket::build().attach(Sessions::fairing().clock(&clock));
+    /// ```
     #[must_use]
     pub fn clock(self, clock: &crate::testing::Clock) -> Self {
         Self { clock: clock.inside(), ..self }

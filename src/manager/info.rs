@@ -1,4 +1,4 @@
-//! What a list of an owner's sessions shows.
+//! The entries of a list of an owner's sessions.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -10,26 +10,31 @@ use sha2::{Digest, Sha256};
 use crate::client::ClientInfo;
 use crate::storage::StorageKey;
 
-/// One of an owner's sessions.
+/// One session of an owner; see
+/// [`SessionManager::list`](crate::SessionManager::list).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionInfo<T> {
-    /// Names the session to [`SessionManager::revoke`]; safe to show.
+    /// Identifies the session for
+    /// [`SessionManager::revoke`](crate::SessionManager::revoke). A page may show
+    /// it.
     pub handle: SessionHandle,
-    /// What the session holds.
+    /// The value.
     pub value: T,
-    /// When it began.
+    /// When the session began.
     pub created_at: SystemTime,
-    /// When its client was last seen, as exactly as `touch_after`.
+    /// When the session was last used. It is up to `touch_after` too early, because
+    /// uses are recorded at most that often.
     pub last_seen_at: SystemTime,
-    /// When it ends unless it is used again.
+    /// When the session ends unless it is used again.
     pub expires_at: SystemTime,
-    /// Who the client says that it is, with `remember_client = true`.
+    /// The self-reported client, with `remember_client = true`.
     pub client: Option<ClientInfo>,
 }
 
-/// Names one session of an owner: safe to show, and the same for the session's
-/// whole life, renewals included. 22 characters of base64url.
+/// Identifies one session of an owner, in 22 characters of base64url. It stays the
+/// same for the whole life of the session, through renewals too. It does not open
+/// the session, so a page may show it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionHandle(String);
 
@@ -47,7 +52,7 @@ impl fmt::Display for SessionHandle {
 }
 
 impl From<&str> for SessionHandle {
-    /// Reads back what `Display` shows. Anything else names no session.
+    /// Reads what `Display` writes. Any other text identifies no session.
     fn from(text: &str) -> Self {
         Self(text.to_owned())
     }

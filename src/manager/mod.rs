@@ -1,4 +1,4 @@
-//! [`SessionManager`]: the sessions of an owner, listed and ended from outside.
+//! [`SessionManager`]: lists and ends the sessions of an owner.
 
 mod info;
 
@@ -23,14 +23,19 @@ use crate::sessions::Sessions;
 use crate::storage::{OwnerKey, StorageKey, Timestamp};
 use crate::token::SessionId;
 
-/// Lists and ends sessions of type `T` from outside. Made by [`Sessions::of`].
+/// Lists and ends sessions of type `T`, whichever request they belong to.
+/// [`Sessions::of`] returns it.
 ///
-/// Sessions on the client can be ended from outside only where `revocation` is
-/// configured; otherwise the methods fail with [`SessionError::Unsupported`].
+/// With client storage, sessions can be ended only where `revocation` is
+/// configured, and never listed. The methods fail with
+/// [`SessionError::Unsupported`] otherwise. They fail with
+/// [`SessionError::Storage`] if the storage does not answer within
+/// `storage_timeout`.
 ///
-/// Made by the guard `&Sessions`, it knows the request's own sessions: one that
-/// it ends is over for the rest of the request, and its client is told to
-/// forget its token.
+/// A manager from the guard `&Sessions` knows the request's own sessions. If it
+/// ends one of them, that session is over for the rest of the request, and the
+/// client is told to remove its token. A manager from `rocket.state::<Sessions>()`
+/// knows no request.
 pub struct SessionManager<'a, T> {
     application: &'a Application,
     /// The request's own sessions.
@@ -39,7 +44,7 @@ pub struct SessionManager<'a, T> {
 }
 
 impl Sessions {
-    /// What can be done to the sessions of type `T` from outside a request's own.
+    /// Returns the manager of the sessions of type `T`.
     ///
     /// ```
     /// use rocket::{http::Status, post};
@@ -69,8 +74,29 @@ impl Sessions {
 }
 
 impl<T: SessionData> SessionManager<'_, T> {
-    /// Ends every session of an owner, on all nodes. Says how many there were
-    /// on the server; sessions on the client are not counted.
+    /// Ends every session of an owner, on every node. Returns how many live
+    /// sessions on the server it ended. Sessions on the client are not counted.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, SessionError, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: String }
+    /// # impl SessionData for User { const NAME: &'static str = "user";
+    /// #     fn owner(&self) -> Option<std::borrow::Cow<'_, str>> { Some(self.id.as_str().into()) } }
+    /// #[rocket::post("/log-out-everywhere")]
+    /// async fn everywhere(session: Session<User>, sessions: &Sessions) -> Result<String, SessionError> {
+    ///     let user = session.get().ok_or(SessionError::Ended)?;
+    ///     let ended = sessions.of::<User>().revoke_owner(&user.id).await?;
+    ///     Ok(format!("You have been logged out on {ended} device(s)."))
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![everywhere]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let ann = User { id: "ann".into() };
+    /// let page = client.post("/log-out-everywhere").session(&ann).dispatch().into_string();
+    /// assert_eq!(page.as_deref(), Some("You have been logged out on 1 device(s)."));
+    /// ```
     pub async fn revoke_owner(&self, owner: &str) -> Result<usize, SessionError> {
         let definition = self.definition()?;
         let owner = definition.namespace.owner(owner);
@@ -90,11 +116,38 @@ impl<T: SessionData> SessionManager<'_, T> {
         Ok(ended)
     }
 
-    /// Ends every other session of this session's owner. Saves the session
-    /// first; a session on the client gets a new token with the response.
+    /// Ends every session of this session's owner except this one. Returns how many
+    /// live sessions on the server it ended. It saves the session first. With
+    /// client storage the response carries a new token.
     ///
-    /// [`SessionError::Ended`] if the session itself, or its owner, was ended
-    /// meanwhile.
+    /// Do not call it in the request that logs in: it would commit the login first.
+    ///
+    /// # Errors
+    ///
+    /// - [`SessionError::Ended`] if the session or its owner was revoked in the
+    ///   meantime.
+    /// - [`SessionError::Unsupported`] if the session has no owner.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, SessionError, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: String }
+    /// # impl SessionData for User { const NAME: &'static str = "user";
+    /// #     fn owner(&self) -> Option<std::borrow::Cow<'_, str>> { Some(self.id.as_str().into()) } }
+    /// /// Whoever knows the old password is logged out.
+    /// #[rocket::post("/password")]
+    /// async fn change(session: Session<User>, sessions: &Sessions) -> Result<String, SessionError> {
+    ///     // … store the new password, and then:
+    ///     let ended = sessions.of::<User>().revoke_others(&session).await?;
+    ///     Ok(format!("{ended} other device(s) have been logged out."))
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![change]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let page = client.post("/password").session(&User { id: "ann".into() }).dispatch().into_string();
+    /// assert_eq!(page.as_deref(), Some("0 other device(s) have been logged out."));
+    /// ```
     pub async fn revoke_others(&self, session: &Session<T>) -> Result<usize, SessionError> {
         let definition = self.definition()?;
         session.save().await?;
@@ -147,7 +200,29 @@ impl<T: SessionData> SessionManager<'_, T> {
         Ok(ended)
     }
 
-    /// An owner's sessions on the server, the oldest first: a list of devices.
+    /// Returns an owner's sessions on the server, the oldest first: a list of
+    /// devices.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, SessionError, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: String }
+    /// # impl SessionData for User { const NAME: &'static str = "user";
+    /// #     fn owner(&self) -> Option<std::borrow::Cow<'_, str>> { Some(self.id.as_str().into()) } }
+    /// #[rocket::get("/devices")]
+    /// async fn devices(session: Session<User>, sessions: &Sessions) -> Result<String, SessionError> {
+    ///     let user = session.get().ok_or(SessionError::Ended)?;
+    ///     let devices = sessions.of::<User>().list(&user.id).await?.into_iter();
+    ///     let lines = devices.map(|device| format!("{} {:?}\n", device.handle, device.created_at));
+    ///     Ok(lines.collect())
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![devices]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let page = client.get("/devices").session(&User { id: "ann".into() }).dispatch().into_string();
+    /// assert_eq!(page.map(|page| page.lines().count()), Some(1));
+    /// ```
     pub async fn list(&self, owner: &str) -> Result<Vec<SessionInfo<T>>, SessionError> {
         let (definition, ById { server, .. }) = self.on_server()?;
         let owner = definition.namespace.owner(owner);
@@ -172,8 +247,33 @@ impl<T: SessionData> SessionManager<'_, T> {
     }
 
     /// Ends one of an owner's sessions, by its handle from [`list`](Self::list).
-    /// The owner is required, so that a list of devices cannot be turned
-    /// against others. Says whether there was such a session.
+    /// Returns whether there was such a session. The owner is required, so that
+    /// a user cannot end another user's session by its handle.
+    ///
+    /// ```
+    /// # use rocket::{delete, http::Status};
+    /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, SessionError, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: String }
+    /// # impl SessionData for User { const NAME: &'static str = "user";
+    /// #     fn owner(&self) -> Option<std::borrow::Cow<'_, str>> { Some(self.id.as_str().into()) } }
+    /// #[delete("/devices/<handle>")]
+    /// async fn log_out(
+    ///     session: Session<User>,
+    ///     sessions: &Sessions,
+    ///     handle: &str,
+    /// ) -> Result<Status, SessionError> {
+    ///     let user = session.get().ok_or(SessionError::Ended)?;
+    ///     let was_there = sessions.of::<User>().revoke(&user.id, &handle.into()).await?;
+    ///     Ok(if was_there { Status::NoContent } else { Status::NotFound })
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![log_out]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let request = client.delete("/devices/of-another-user").session(&User { id: "ann".into() });
+    /// assert_eq!(request.dispatch().status(), Status::NotFound);
+    /// ```
     pub async fn revoke(&self, owner: &str, handle: &SessionHandle) -> Result<bool, SessionError> {
         let (definition, tracker) = self.on_server()?;
         let server = &tracker.server;
@@ -195,8 +295,32 @@ impl<T: SessionData> SessionManager<'_, T> {
         Ok(was_there)
     }
 
-    /// Ends the session with this id, whosever it is: Ktor's `clear(id)`. Says
-    /// whether there was one.
+    /// Ends the session with this id, whoever owns it. Returns whether there was
+    /// one. It is the counterpart of Ktor's `clear(id)`.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, SessionError, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// /// The identity provider reports a logout; the application has kept the session's id.
+    /// #[rocket::post("/logged-out-elsewhere", data = "<id>")]
+    /// async fn ended(sessions: &Sessions, id: String) -> Result<String, SessionError> {
+    ///     let Ok(id) = id.parse() else { return Ok("no id".into()) };
+    ///     Ok(sessions.of::<User>().revoke_id(&id).await?.to_string())
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # #[rocket::get("/id")]
+    /// # fn id(session: Session<User>) -> Option<String> { Some(session.id()?.to_text()) }
+    /// # let routes = rocket::routes![ended, id];
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", routes);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    /// # let id = client.get("/id").session(&User { id: 7 }).dispatch().into_string().unwrap();
+    ///
+    /// let post = |id: &str| client.post("/logged-out-elsewhere").body(id).dispatch().into_string();
+    /// assert_eq!(post(&id).as_deref(), Some("true"));
+    /// assert_eq!(post(&id).as_deref(), Some("false")); // it has ended already
+    /// ```
     pub async fn revoke_id(&self, id: &SessionId) -> Result<bool, SessionError> {
         let (definition, tracker) = self.on_server()?;
         let key = definition.namespace.record(&id.locator());

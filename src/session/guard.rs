@@ -40,8 +40,8 @@ pub(crate) fn failed(cause: SessionError) -> (Status, SessionError) {
 }
 
 impl<T: SessionData> Sentinel for Session<T> {
-    /// Refuses launch when the fairing is missing, `T` has no definition, or
-    /// two types share one name.
+    /// Refuses launch if the fairing is not attached, `T` has no definition, or two
+    /// types share one name.
     fn abort(rocket: &Rocket<Ignite>) -> bool {
         let Some(application) = rocket.state::<Arc<Application>>() else {
             error!(

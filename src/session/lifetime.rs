@@ -1,4 +1,4 @@
-//! How long a session lives, and what counts as a use of it.
+//! How long a session lives, and which requests count as a use of it.
 
 use std::time::SystemTime;
 
@@ -8,37 +8,42 @@ use crate::error::SessionError;
 use crate::expiry::{Lifetime, OwnLifetime};
 
 impl<T: SessionData> Session<T> {
-    /// Gives the session a lifetime of its own, or the configured one again. See
-    /// [`Lifetime`], and `docs/lifetimes.md` for more examples.
+    /// Gives this session another lifetime than the configured one, or the
+    /// configured one again. See [`Lifetime`]; `docs/lifetimes.md` has more
+    /// examples.
     ///
-    /// It holds for the session that is there, and for one that this request begins:
-    /// it may be said before the first value, and before or after a
-    /// [`login`](Self::login). `clear`, `discard` and a 5xx take it back like any
-    /// other change. A [`renew`](Self::renew) keeps it. A login of a later request
-    /// begins with [`Lifetime::Configured`].
+    /// The lifetime applies to the current session, or to one that this request
+    /// begins. The call may come before the first value, and before or after a
+    /// [`login`](Self::login). [`clear`](Self::clear), [`discard`](Self::discard)
+    /// and a 5xx response take it back, as they do any change.
+    /// [`renew`](Self::renew) keeps it. A login of a later request starts with
+    /// [`Lifetime::Configured`].
     ///
-    /// No lifetime is longer than `absolute_timeout`. A cookie lasts as long as its
-    /// session, whatever `max_age` is configured. That of an id lasts until the
-    /// absolute end, if the session has an idle time of its own.
+    /// `absolute_timeout` limits every lifetime. A cookie lasts as long as its
+    /// session, regardless of a configured `max_age`. With server storage the cookie of
+    /// [`Lifetime::Idle`] lasts until the session's absolute end.
     ///
-    /// [`SessionError::Lifetime`] for an idle time of zero and a date that is over,
-    /// and [`SessionError::Unsupported`] with Ktor's format, which has no room for it.
-    /// Both change nothing.
+    /// # Errors
     ///
-    /// "Remember me", as a box that can be ticked and unticked again:
+    /// Neither error changes anything.
+    ///
+    /// - [`SessionError::Lifetime`] for an idle timeout of zero or a time in the
+    ///   past.
+    /// - [`SessionError::Unsupported`] with `format = "ktor"`, which cannot store a
+    ///   lifetime.
+    ///
+    /// # Examples
+    ///
+    /// "Remember me", a box that can be ticked and unticked:
     ///
     /// ```
-    /// use rocket::post;
-    /// use rocket_typed_sessions::{Lifetime, Session, SessionData, SessionError};
-    /// use serde::{Deserialize, Serialize};
+    /// # use rocket::post;
+    /// # use rocket_typed_sessions::{SessionData};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: String }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// use rocket_typed_sessions::{Lifetime, Session, SessionError};
     /// use std::time::Duration;
-    ///
-    /// #[derive(Clone, Serialize, Deserialize)]
-    /// struct User { id: String }
-    ///
-    /// impl SessionData for User {
-    ///     const NAME: &'static str = "user";
-    /// }
     ///
     /// #[post("/remember?<tick>")]
     /// fn remember(session: Session<User>, tick: bool) -> Result<(), SessionError> {
@@ -53,17 +58,12 @@ impl<T: SessionData> Session<T> {
     /// A session until midnight, UTC:
     ///
     /// ```
+    /// # use rocket::post;
+    /// # use rocket_typed_sessions::{Lifetime, Session, SessionData, SessionError};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct Till { number: u32 }
+    /// # impl SessionData for Till { const NAME: &'static str = "till"; }
     /// use rocket::time::{OffsetDateTime, Time};
-    /// use rocket::post;
-    /// use rocket_typed_sessions::{Lifetime, Session, SessionData, SessionError};
-    /// use serde::{Deserialize, Serialize};
-    ///
-    /// #[derive(Clone, Serialize, Deserialize)]
-    /// struct Till { number: u32 }
-    ///
-    /// impl SessionData for Till {
-    ///     const NAME: &'static str = "till";
-    /// }
     ///
     /// #[post("/open/<number>")]
     /// fn open(session: Session<Till>, number: u32) -> Result<(), SessionError> {
@@ -84,41 +84,56 @@ impl<T: SessionData> Session<T> {
         Ok(())
     }
 
-    /// The session's lifetime, as this request will leave it. Without a session, that
-    /// of one that this request may still begin.
+    /// Returns the session's lifetime, with the changes of this request. Without a
+    /// session it is the lifetime of one that this request may still begin.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// use rocket_typed_sessions::Lifetime;
+    ///
+    /// /// Whether "remember me" is to be shown as ticked.
+    /// #[rocket::get("/remembered")]
+    /// fn remembered(session: Session<User>) -> String {
+    ///     matches!(session.lifetime(), Lifetime::Idle(_)).to_string()
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![remembered]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let response = client.get("/remembered").session(&User { id: 7 }).dispatch();
+    /// assert_eq!(response.into_string().as_deref(), Some("false"));
+    /// ```
     pub fn lifetime(&self) -> Lifetime {
         self.entry.lifetime().into()
     }
 
-    /// Counts as a use of the session now: it lives for its idle time again, whatever
-    /// `touch_after` is configured. A session that lasts until a date ends then all
-    /// the same.
+    /// Prolongs the session now: its idle timeout starts again, regardless
+    /// of `touch_after`. The end of a session with [`Lifetime::Until`]
+    /// stays.
     ///
-    /// Every use of a session does so by itself, but at most every `touch_after`, and
-    /// not after the response. Long streams call this and [`save`](Self::save).
+    /// Every request that uses a session prolongs it without a call, but at most
+    /// once every `touch_after`, and not after the response has been sent. Long
+    /// streams call `touch` and [`save`](Self::save).
     ///
-    /// Unlike a touch that comes by itself, this one may fail: `save` says so, and a
-    /// request without a `save` is answered with 503. [`SessionError::TooLate`] if the
-    /// response has been sent and the cookie would have to be sent again: with client
-    /// storage, or with a `max_age` that is shorter than `absolute_timeout`.
+    /// A touch that was called for may fail. `save` returns the error then; without
+    /// a `save` the response is 503. The error is [`SessionError::TooLate`] if the
+    /// response has been sent and the cookie would have to be sent again: with
+    /// client storage, or with a `max_age` that is shorter than `absolute_timeout`.
     ///
-    /// After [`skip_touch`](Self::skip_touch) it takes that back: the later one counts.
+    /// Of `touch` and [`skip_touch`](Self::skip_touch) the later call counts.
     ///
     /// ```
-    /// use rocket::get;
-    /// use rocket::response::stream::{Event, EventStream};
-    /// use rocket_typed_sessions::{Session, SessionData};
-    /// use serde::{Deserialize, Serialize};
-    /// use std::time::Duration;
-    ///
-    /// #[derive(Clone, Serialize, Deserialize)]
-    /// struct User { id: String }
-    ///
-    /// impl SessionData for User {
-    ///     const NAME: &'static str = "user";
-    /// }
-    ///
-    /// /// Whoever watches is not logged out. Ends when the session does.
+    /// # use rocket::get;
+    /// # use rocket::response::stream::{Event, EventStream};
+    /// # use rocket_typed_sessions::{Session, SessionData};
+    /// # use std::time::Duration;
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: String }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// /// Keeps the session alive while somebody watches. Ends when the session does.
     /// #[get("/live")]
     /// fn live(session: Session<User>) -> EventStream![] {
     ///     EventStream! {
@@ -138,31 +153,24 @@ impl<T: SessionData> Session<T> {
         self.entry.ask(|state, _| state.touch(true));
     }
 
-    /// This request is no use of the session: it does not prolong it, and the time
-    /// when it was last used stays as it was. Polling, health pages and background
-    /// refresh then do not keep a forgotten browser logged in.
+    /// Makes this request no use of the session: its expiry and the time of its
+    /// last use stay as they are. Polling, health checks and background refresh
+    /// then do not keep an abandoned browser logged in.
     ///
-    /// What the request changes is saved all the same. It may be said at any time of
-    /// the request, and holds until its end. [`touch`](Self::touch) takes it back: the
-    /// later one counts. A session that the request begins is new, and lives for its
-    /// whole idle time.
+    /// Changes of the request are still saved. The call may come at any time of the
+    /// request. Of `skip_touch` and [`touch`](Self::touch) the later one counts. A
+    /// session that the request begins lives for its whole idle timeout.
     ///
-    /// With client storage the last response to reach the client wins. So where this
-    /// request changes the session, and another one uses it meanwhile, that use may not
+    /// With client storage the last response to reach the client wins. If this
+    /// request changes the session while another request uses it, that use may not
     /// count.
     ///
     /// ```
-    /// use rocket::get;
-    /// use rocket_typed_sessions::{Session, SessionData};
-    /// use serde::{Deserialize, Serialize};
-    ///
-    /// #[derive(Clone, Serialize, Deserialize)]
-    /// struct User { id: String, unread: u32 }
-    ///
-    /// impl SessionData for User {
-    ///     const NAME: &'static str = "user";
-    /// }
-    ///
+    /// # use rocket::get;
+    /// # use rocket_typed_sessions::{Session, SessionData};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: String, unread: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
     /// /// The page asks for this every ten seconds.
     /// #[get("/unread")]
     /// fn unread(session: Session<User>) -> Option<String> {
@@ -174,14 +182,59 @@ impl<T: SessionData> Session<T> {
         self.entry.ask(|state, _| state.touch(false));
     }
 
-    /// When the session began. A session that begins with this request has the
-    /// present, a login as well. `None` without a session.
+    /// Returns when the session began. It is the current time if this request begins the
+    /// session, by a login too. Returns `None` without a session.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// /// For how long the user has been logged in.
+    /// #[rocket::get("/since")]
+    /// fn since(session: Session<User>) -> Option<String> {
+    ///     let age = session.created_at()?.elapsed().unwrap_or_default();
+    ///     Some(format!("{} minutes", age.as_secs() / 60))
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![since]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let response = client.get("/since").session(&User { id: 7 }).dispatch();
+    /// assert_eq!(response.into_string().as_deref(), Some("0 minutes"));
+    /// ```
     pub fn created_at(&self) -> Option<SystemTime> {
         self.entry.times()?.created.to_system_time()
     }
 
-    /// When the session ends unless it is used again, as this request will leave
-    /// it. `None` without a session.
+    /// Returns when the session ends unless it is used again, with the changes of
+    /// this request. Returns `None` without a session.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// use std::time::SystemTime;
+    ///
+    /// /// The page warns its user in time.
+    /// #[rocket::get("/left")]
+    /// fn left(session: Session<User>) -> Option<String> {
+    ///     let left = session.expires_at()?.duration_since(SystemTime::now()).unwrap_or_default();
+    ///     Some(format!("{} minutes", left.as_secs().div_ceil(60)))
+    /// }
+    ///
+    /// let figment = rocket::Config::figment()
+    ///     .merge(("sessions.user.storage", "memory"))
+    ///     .merge(("sessions.user.idle_timeout", "30 minutes"))
+    ///     .merge(("sessions.user.touch_after", "1 minute"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![left]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// // The 30 minutes begin with the last use that was recorded, or up to a minute later.
+    /// let response = client.get("/left").session(&User { id: 7 }).dispatch();
+    /// assert_eq!(response.into_string().as_deref(), Some("31 minutes"));
+    /// ```
     pub fn expires_at(&self) -> Option<SystemTime> {
         let times = self.entry.times()?;
         self.entry.definition.policy.lifetime.expires(&times).to_system_time()

@@ -1,5 +1,4 @@
-//! Who a session belongs to: logins, new ids, and when its user was last seen to be
-//! who they are.
+//! Whose session it is: logins, new ids, and when the user last logged in.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,32 +9,66 @@ use crate::storage::Timestamp;
 use crate::token::SessionId;
 
 impl<T: SessionData> Session<T> {
-    /// [`set`](Self::set) that always takes a fresh id and begins a new
-    /// lifetime: what a login route calls. It ends every other session that the
-    /// request presented.
+    /// Begins another session, with a new id and a new lifetime. A login route
+    /// calls it.
+    ///
+    /// Every session that the request presented ends, so that an attacker who
+    /// planted or saw its id cannot use the new session (OWASP, "Session Management
+    /// Cheat Sheet": renew the session id after any privilege change). The CSRF
+    /// tokens of the previous session are not valid for the new one.
+    ///
+    /// If the storage cannot end the previous session, the new one is ended and the
+    /// status is 503. With client storage, a copy of the previous token stays valid
+    /// until it expires, unless `revocation` is configured. See `docs/logins.md`.
+    ///
+    /// ```
+    /// # use rocket::{form::{Form, FromForm}, http::Status};
+    /// # use rocket_typed_sessions::{testing::SessionResponse, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: String }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// # #[derive(FromForm)]
+    /// # struct Login { name: String, password: String }
+    /// # fn is_right(_: &str, password: &str) -> bool { password == "swordfish" }
+    /// #[rocket::post("/login", data = "<login>")]
+    /// fn login(session: Session<User>, login: Form<Login>) -> Status {
+    ///     if is_right(&login.name, &login.password) {
+    ///         session.login(User { id: login.name.clone() });
+    ///         Status::NoContent
+    ///     } else {
+    ///         Status::Forbidden
+    ///     }
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![login]);
+    /// # let client = rocket::local::blocking::Client::tracked(rocket).unwrap();
+    ///
+    /// let request = client.post("/login").header(rocket::http::ContentType::Form);
+    /// let response = request.body("name=ann&password=swordfish").dispatch();
+    /// assert_eq!(client.session_after::<User>(&response).map(|user| user.id), Some("ann".into()));
+    /// ```
     pub fn login(&self, value: T) {
         self.entry.set(value, true);
     }
 
-    /// A [`login`](Self::login) that keeps something of the session before it,
-    /// a cart for instance. Returns the value.
+    /// Logs in as [`login`](Self::login) does, and keeps something of the previous
+    /// session, a cart for example. Returns the new value.
     ///
-    /// `f` makes the value, first without a former session. If there is one, and
-    /// it has no owner or the same as that value, `f` runs again with it, and
-    /// that result counts unless it has another owner. When a concurrent request
-    /// writes to the former session first, `f` is applied **again** to what that
-    /// wrote, so that nothing is lost. It may read the session and not change it.
+    /// `f` makes the value. It runs first with `None`. If there is a session, and
+    /// it has no owner or the owner of that value, `f` runs again with the
+    /// session's value. This second result counts unless its owner differs. If a
+    /// concurrent request writes to the session first, `f` runs **again** with what
+    /// that request wrote, so that nothing is lost. `f` may read the session but
+    /// not change it.
     ///
-    /// The former session may have been planted in the browser by somebody else:
-    /// keep nothing of it that a stranger must not choose.
+    /// An attacker may have planted the previous session in the browser. Keep
+    /// nothing of it that an attacker must not choose.
     ///
     /// ```
-    /// use rocket::post;
-    /// use rocket_typed_sessions::{Session, SessionData};
-    /// use serde::{Deserialize, Serialize};
-    /// use std::borrow::Cow;
-    ///
-    /// #[derive(Clone, Serialize, Deserialize)]
+    /// # use rocket::post;
+    /// # use rocket_typed_sessions::{testing::*, Session, SessionData, Sessions};
+    /// # use std::borrow::Cow;
+    /// #[derive(Clone, serde::Serialize, serde::Deserialize)]
     /// struct Shop { user: Option<String>, cart: Vec<u32> }
     ///
     /// impl SessionData for Shop {
@@ -48,43 +81,61 @@ impl<T: SessionData> Session<T> {
     ///
     /// #[post("/login")]
     /// fn login(session: Session<Shop>) {
-    ///     session.login_with(|former| Shop {
+    ///     session.login_with(|previous| Shop {
     ///         user: Some("ann".into()),
-    ///         cart: former.map(|shop| shop.cart.clone()).unwrap_or_default(),
+    ///         cart: previous.map(|shop| shop.cart.clone()).unwrap_or_default(),
     ///     });
     /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.shop.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![login]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let response = client.post("/login").session(&Shop { user: None, cart: vec![7] }).dispatch();
+    /// assert_eq!(client.session_after::<Shop>(&response).map(|shop| shop.cart), Some(vec![7]));
     /// ```
     pub fn login_with(&self, f: impl Fn(Option<&T>) -> T + Send + 'static) -> Arc<T> {
         self.entry.login_with(f)
     }
 
-    /// A new id for the same session: same data, same beginning. The old id is
-    /// worth nothing once this request is committed (checklist S5), and so is every
-    /// CSRF token from before.
+    /// Gives the session a new id, and keeps its data and its beginning. Call it
+    /// after a change of privileges that is not a login. `renew_after` renews ids
+    /// periodically.
+    ///
+    /// The previous id and all previous CSRF tokens are invalid as soon as the
+    /// request is committed (OWASP, "Session Management Cheat Sheet").
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{Session, SessionData};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: String, is_admin: bool }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// #[rocket::post("/admin-mode")]
+    /// fn enter(session: Session<User>) {
+    ///     session.update(|user| user.is_admin = true);
+    ///     session.renew();
+    /// }
+    /// ```
     pub fn renew(&self) {
         self.entry.ask(|state, _| state.pending.renew = true);
     }
 
-    /// The session's user has just proven once more who they are: with a password
-    /// before a payment, for example. [`authenticated_at`](Self::authenticated_at) is
-    /// the present, and the session has a new id at once. Its data, its beginning, its
-    /// lifetime and its CSRF tokens stay, so that forms in other tabs can still be sent.
-    /// It commits as [`update`](Self::update) does: without a session it does nothing.
+    /// Records that the session's user has proven again who they are, with a
+    /// password before a payment for example.
     ///
-    /// With client storage there is no id; the token is sent again.
+    /// [`authenticated_at`](Self::authenticated_at) becomes the current time, and the
+    /// session gets a new id at once. Its data, beginning, lifetime and CSRF tokens
+    /// stay, so that forms in other tabs can still be sent. It does nothing without
+    /// a session. With client storage, which has no id, the token is sent again.
     ///
     /// ```
-    /// use rocket::{form::Form, http::Status, post};
-    /// # use rocket::form::FromForm;
+    /// # use rocket::{form::{Form, FromForm}, http::Status, post};
     /// # use rocket_typed_sessions::{Session, SessionData};
-    /// # use serde::{Deserialize, Serialize};
-    /// # #[derive(Clone, Serialize, Deserialize)]
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
     /// # struct User { id: String }
     /// # impl SessionData for User { const NAME: &'static str = "user"; }
     /// # #[derive(FromForm)]
     /// # struct Proof { password: String }
     /// # fn is_right(_: &str, _: &str) -> bool { true }
-    ///
     /// #[post("/confirm", data = "<proof>")]
     /// fn confirm(session: Session<User>, proof: Form<Proof>) -> Status {
     ///     match session.get() {
@@ -100,47 +151,85 @@ impl<T: SessionData> Session<T> {
         self.entry.ask(|state, _| state.pending.reauthenticate = true);
     }
 
-    /// The session's id. For server storage, valid right after `set` and
-    /// `login` too; `None` for client storage and without a session.
+    /// Returns the session's id, with the changes of this request: it is known
+    /// right after [`set`](Self::set) and [`login`](Self::login). Returns `None`
+    /// for client storage and without a session.
     ///
-    /// The commit gives another id than it was asked for in two cases: the
-    /// record that a `login` meant to replace has ended meanwhile, or another
-    /// request renewed the session first (see `renewal_grace`).
+    /// The commit may give another id in two cases: the session that a `login` was
+    /// to replace has ended in the meantime, or another request has renewed the session
+    /// first.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// /// The name of the session in the log. It does not open the session.
+    /// #[rocket::get("/log-name")]
+    /// fn log_name(session: Session<User>) -> Option<String> {
+    ///     Some(session.id()?.to_string())
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![log_name]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let response = client.get("/log-name").session(&User { id: 7 }).dispatch();
+    /// assert_eq!(response.into_string().map(|name| name.chars().count()), Some(9));
+    /// ```
     pub fn id(&self) -> Option<SessionId> {
         self.entry.id()
     }
 
-    /// When the session's user last logged in: the last `login`, or a change of
-    /// the owner. `None` without a session, and for one that began without
-    /// either. For "confirm your password" pages.
+    /// Returns when the session's user last logged in: by [`login`](Self::login),
+    /// by [`reauthenticate`](Self::reauthenticate), or by a change of the owner.
+    /// Returns `None` without a session, and for a session without a login.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// #[rocket::get("/account")]
+    /// fn account(session: Session<User>) -> Option<String> {
+    ///     let age = session.authenticated_at()?.elapsed().unwrap_or_default();
+    ///     Some(format!("You logged in {} hours ago.", age.as_secs() / 3600))
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![account]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let response = client.get("/account").session(&User { id: 7 }).dispatch();
+    /// assert_eq!(response.into_string().as_deref(), Some("You logged in 0 hours ago."));
+    /// ```
     pub fn authenticated_at(&self) -> Option<SystemTime> {
         let times = self.entry.times()?;
         let ever = times.authenticated != Timestamp::ZERO;
         ever.then(|| times.authenticated.to_system_time())?
     }
 
-    /// Whether the session's user logged in no longer than `age` ago. Asks for
-    /// the password again where it matters; as a guard:
-    /// [`RecentlyAuthenticated`](crate::RecentlyAuthenticated).
+    /// Returns whether the session's user logged in at most `age` ago. A handler
+    /// asks for the password again otherwise.
+    /// [`RecentlyAuthenticated`](crate::RecentlyAuthenticated) is the same as a
+    /// guard.
     ///
     /// ```
-    /// use rocket::{get, http::Status};
-    /// use rocket_typed_sessions::{Session, SessionData};
-    /// use serde::{Deserialize, Serialize};
-    /// use std::time::Duration;
-    ///
-    /// #[derive(Clone, Serialize, Deserialize)]
-    /// struct User { id: String }
-    ///
-    /// impl SessionData for User {
-    ///     const NAME: &'static str = "user";
-    /// }
-    ///
+    /// # use rocket::{get, http::Status};
+    /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, Sessions};
+    /// # use std::time::Duration;
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
     /// #[get("/keys")]
     /// fn keys(session: Session<User>) -> Result<&'static str, Status> {
     ///     let recent = session.authenticated_within(Duration::from_secs(600));
     ///     if recent { Ok("your keys") } else { Err(Status::Unauthorized) }
     /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![keys]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let response = client.get("/keys").session(&User { id: 7 }).dispatch();
+    /// assert_eq!(response.status(), Status::Ok);
     /// ```
     pub fn authenticated_within(&self, age: Duration) -> bool {
         let now = self.entry.now();

@@ -16,25 +16,31 @@ use crate::error::SessionError;
 use crate::request::entry::Entry;
 use crate::request::state::State;
 
-/// The session of the present request, typed.
+/// The session of the current request, as a request guard.
 ///
-/// Cheap to clone; every guard for the same `T` in one request shares one
-/// state, loaded once. Changes are committed once, in the response fairing.
+/// All guards for the same `T` in one request share one session, which is loaded
+/// once. A clone is another handle on it. The response fairing commits the changes
+/// once, after the handler has returned.
 ///
-/// A missing, malformed, forged, expired or unknown token is an absent session.
+/// A missing, malformed, forged, expired or unknown token means that the request
+/// has no session. It is not an error.
 ///
 /// | | outcome |
 /// |---|---|
 /// | a session, or none | success |
 /// | the storage cannot answer | error, 503 |
 ///
-/// A storage that cannot answer leaves the client's token alone, and is never
-/// taken for an absent session. `Option<Session<T>>`, `Result<Session<T>, _>` and
-/// guards of your own that swallow the error change nothing about that: the
-/// handler runs, its response is replaced by the 503 of the application's
-/// catcher, and what the request changed in sessions is dropped. What else the
-/// handler did has happened, and a client that tries again repeats it. To serve
-/// such a request all the same, take [`TrySession`](crate::TrySession).
+/// # When the storage cannot answer
+///
+/// The session is unknown then, which is not the same as absent. The client's token
+/// stays as it is, and the response is the 503 of the application's catcher. This
+/// also holds where the handler takes `Option<Session<T>>` or `Result<Session<T>,
+/// _>`, or a guard of the application ignores the error: the handler runs, its
+/// response is replaced, and the request's changes to sessions are dropped. Its
+/// other effects remain, and a client that retries repeats them. Take
+/// [`TrySession`](crate::TrySession) to serve such a request.
+///
+/// # Example
 ///
 /// ```
 /// use rocket::{get, routes};
@@ -68,29 +74,46 @@ pub struct Session<T: SessionData> {
 }
 
 impl<T: SessionData> Session<T> {
-    /// The value as this request sees it, its own changes included.
+    /// Returns the value, with the changes of this request. Returns `None` without
+    /// a session.
+    ///
+    /// ```
+    /// # use rocket::get;
+    /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { name: String }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// #[get("/")]
+    /// fn index(session: Session<User>) -> String {
+    ///     match session.get() {
+    ///         Some(user) => format!("Hello, {}!", user.name),
+    ///         None => "Hello!".into(),
+    ///     }
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![index]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let ann = User { name: "Ann".into() };
+    /// let page = client.get("/").session(&ann).dispatch().into_string();
+    /// assert_eq!(page.as_deref(), Some("Hello, Ann!"));
+    /// ```
     pub fn get(&self) -> Option<Arc<T>> {
         self.entry.get()
     }
 
-    /// Why the request has presented no session; `None` if it has. It tells what was
-    /// presented, and stays the same whatever the request does with its session.
+    /// Returns why the request presented no session. Returns `None` if it presented
+    /// one. The answer does not depend on what the request does with its session.
     ///
-    /// It is for the page: "please log in **again**". What this crate sends is the
-    /// same for all three, and nothing is stored to tell them apart.
+    /// A page can say "please log in **again**" by it. The crate sends the same
+    /// headers in every case, and stores nothing to tell the cases apart.
     ///
     /// ```
-    /// use rocket::get;
-    /// use rocket_typed_sessions::{Absence, Session, SessionData};
-    /// use serde::{Deserialize, Serialize};
-    ///
-    /// #[derive(Clone, Serialize, Deserialize)]
-    /// struct User { id: String }
-    ///
-    /// impl SessionData for User {
-    ///     const NAME: &'static str = "user";
-    /// }
-    ///
+    /// # use rocket::get;
+    /// # use rocket_typed_sessions::{Absence, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: String }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
     /// #[get("/login")]
     /// fn login_page(session: Session<User>) -> &'static str {
     ///     match session.absence() {
@@ -99,42 +122,128 @@ impl<T: SessionData> Session<T> {
     ///         Some(_) => "Please log in.",
     ///     }
     /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![login_page]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let page = client.get("/login").dispatch().into_string();
+    /// assert_eq!(page.as_deref(), Some("Please log in."));
     /// ```
     pub fn absence(&self) -> Option<Absence> {
         self.entry.absence
     }
 
-    /// The value; starts a session with what `f` returns if there is none.
+    /// Returns the value. Begins a session with the result of `f` if there is none.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{Session, SessionData, Sessions};
+    /// # #[derive(Clone, Default, serde::Serialize, serde::Deserialize)]
+    /// # struct Cart { items: Vec<u32> }
+    /// # impl SessionData for Cart { const NAME: &'static str = "cart"; }
+    /// #[rocket::get("/cart")]
+    /// fn cart(session: Session<Cart>) -> String {
+    ///     let cart = session.get_or_insert_with(Cart::default);
+    ///     format!("{} items", cart.items.len())
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.cart.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![cart]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// assert_eq!(client.get("/cart").dispatch().into_string().as_deref(), Some("0 items"));
+    /// ```
     pub fn get_or_insert_with(&self, f: impl FnOnce() -> T) -> Arc<T> {
         self.entry.get_or_insert_with(f)
     }
 
-    /// Replaces the value: a blind write, the last one wins. Starts a session
-    /// under a fresh id if there is none; a client's unknown id is never
-    /// adopted (checklist S3).
+    /// Replaces the value. Begins a session with a new id if there is none. An id
+    /// that a client made up never becomes the id of a session, so that a session
+    /// cannot be fixated (OWASP, "Session Management Cheat Sheet").
+    ///
+    /// `set` does not look at the previous value: of two concurrent calls the
+    /// later one wins. Use [`update`](Self::update) where the new value depends on
+    /// the current one. A value of another [`owner`](SessionData::owner) is a
+    /// [`login`](Self::login).
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{Session, SessionData};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct Theme { dark: bool }
+    /// # impl SessionData for Theme { const NAME: &'static str = "theme"; }
+    /// #[rocket::post("/theme?<dark>")]
+    /// fn choose(session: Session<Theme>, dark: bool) {
+    ///     session.set(Theme { dark });
+    /// }
+    /// ```
     pub fn set(&self, value: T) {
         self.entry.set(value, false);
     }
 
-    /// Changes the value; `None` when there is no session.
+    /// Changes the value, and returns the new one. Returns `None` without a
+    /// session.
     ///
-    /// `f` is applied at once and kept. With server storage it is applied
-    /// **again** to the fresh record if a concurrent request wrote first, so
-    /// that concurrent requests lose nothing; therefore it may not consume
-    /// what it captures: clone inside. With client storage the last response to
-    /// reach the client wins. A panic in `f` leaves the value intact.
+    /// `f` runs at once. With server storage it runs **again**, on the current
+    /// record, if another request has written to the session first. So concurrent
+    /// requests lose no update. `f` must not consume what it captures: clone inside
+    /// it. With client storage the last response to reach the client wins.
     ///
-    /// `f` may call its own session. What it changes there counts once, before
-    /// its own change. When it is applied again, such calls change nothing.
+    /// `f` may call methods of its own session. Such changes count once, before its
+    /// own. They have no effect when it runs again.
+    ///
+    /// # Panics
+    ///
+    /// A panic in `f` passes to the caller and leaves the value as it was.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct Cart { items: Vec<String> }
+    /// # impl SessionData for Cart { const NAME: &'static str = "cart"; }
+    /// #[rocket::post("/cart/<item>")]
+    /// fn add(session: Session<Cart>, item: String) -> Option<String> {
+    ///     let cart = session.update(move |cart| cart.items.push(item.clone()))?;
+    ///     Some(cart.items.join(", "))
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.cart.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![add]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let cart = Cart { items: vec!["tea".into()] };
+    /// let response = client.post("/cart/milk").session(&cart).dispatch();
+    /// assert_eq!(response.into_string().as_deref(), Some("tea, milk"));
+    /// ```
     pub fn update(&self, f: impl Fn(&mut T) + Send + 'static) -> Option<Arc<T>> {
         self.entry.update(f)
     }
 
-    /// Changes the value and commits at once; returns what the committed run
-    /// of `f` returned. `Ok(None)` when there is no session.
+    /// Changes the value as [`update`](Self::update) does, and commits at once.
+    /// Returns what the run of `f` that was committed returned. Returns `Ok(None)`
+    /// without a session.
     ///
-    /// After an error, or when the future is dropped, the change stays pending. It
-    /// counts once, even if it had been written and only the answer was lost.
+    /// The change stays pending after an error, or when the future is dropped. It
+    /// counts once, even if it was written and only the answer was lost.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, SessionError, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct Quota { left: u32 }
+    /// # impl SessionData for Quota { const NAME: &'static str = "quota"; }
+    /// /// Two requests at the same time never take the same download from the quota.
+    /// #[rocket::post("/download")]
+    /// async fn download(session: Session<Quota>) -> Result<Option<&'static str>, SessionError> {
+    ///     let taken = session.update_now(|quota| {
+    ///         let left = quota.left.checked_sub(1)?;
+    ///         quota.left = left;
+    ///         Some("the file")
+    ///     });
+    ///     Ok(taken.await?.flatten())
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.quota.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![download]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let response = client.post("/download").session(&Quota { left: 1 }).dispatch();
+    /// assert_eq!(response.into_string().as_deref(), Some("the file"));
+    /// ```
     pub async fn update_now<R: Send + 'static>(
         &self,
         f: impl Fn(&mut T) -> R + Send + 'static,
@@ -150,27 +259,104 @@ impl<T: SessionData> Session<T> {
         Ok(committed.filter(|_| kept))
     }
 
-    /// Ends the session: its record is deleted, and the client is told to
-    /// forget its token, valid or not. With client storage a copy of the token
-    /// stays valid until it expires, unless `revocation` is configured.
+    /// Ends the session. Its record is deleted, and the client is told to remove
+    /// its token, valid or not. Every session that the request presented ends.
+    ///
+    /// With client storage a copy of the token stays valid until it expires, unless
+    /// `revocation` is configured.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::*, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// #[rocket::post("/logout")]
+    /// fn logout(session: Session<User>) {
+    ///     session.clear();
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![logout]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let response = client.post("/logout").session(&User { id: 7 }).dispatch();
+    /// assert!(client.session_after::<User>(&response).is_none());
+    /// ```
     pub fn clear(&self) {
         self.entry.ask(State::clear);
     }
 
-    /// Drops this request's uncommitted changes.
+    /// Drops the changes of this request that are not committed.
+    ///
+    /// ```
+    /// # use rocket::http::Status;
+    /// # use rocket_typed_sessions::{Session, SessionData};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct Cart { items: Vec<u32> }
+    /// # impl SessionData for Cart { const NAME: &'static str = "cart"; }
+    /// # fn place_order() -> Result<(), ()> { Ok(()) }
+    /// #[rocket::post("/order")]
+    /// fn order(session: Session<Cart>) -> Status {
+    ///     session.update(|cart| cart.items.clear());
+    ///     if place_order().is_err() {
+    ///         session.discard(); // the cart is full again
+    ///         return Status::Conflict;
+    ///     }
+    ///     Status::NoContent
+    /// }
+    /// ```
     pub fn discard(&self) {
         self.entry.ask(State::discard);
     }
 
-    /// Reads again, dropping nothing: for long streams that must notice a
-    /// revocation. Uncommitted changes stay on top of what is read.
+    /// Loads the session again, and returns the value. Changes that are not
+    /// committed are kept: they are applied to what is loaded. Long streams notice
+    /// by it that the session was revoked or has expired.
+    ///
+    /// ```
+    /// # use rocket::response::stream::{Event, EventStream};
+    /// # use rocket_typed_sessions::{Session, SessionData};
+    /// # use std::time::Duration;
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: String }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// /// The stream ends when the session does.
+    /// #[rocket::get("/prices")]
+    /// fn prices(session: Session<User>) -> EventStream![] {
+    ///     EventStream! {
+    ///         let mut seconds = rocket::tokio::time::interval(Duration::from_secs(1));
+    ///         while let Ok(Some(_)) = session.refresh().await {
+    ///             yield Event::data("42.00");
+    ///             seconds.tick().await;
+    ///         }
+    ///     }
+    /// }
+    /// ```
     pub async fn refresh(&self) -> Result<Option<Arc<T>>, SessionError> {
         self.entry.refresh().await
     }
 
-    /// Commits now, for handlers that want to see the error, and for streams.
-    /// A failed `save` leaves the changes pending, but for
-    /// [`SessionError::Ended`]: the changes of a session that is over are dropped.
+    /// Commits the changes now. A handler calls it to see the error, or before it
+    /// does what must not happen without the session. A stream calls it because no
+    /// commit follows the response.
+    ///
+    /// The changes stay pending after an error. After [`SessionError::Ended`] they
+    /// are dropped, because the session is over.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{Session, SessionData, SessionError};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct Signup { code: u32 }
+    /// # impl SessionData for Signup { const NAME: &'static str = "signup"; }
+    /// # fn send_mail(_: u32) {}
+    /// #[rocket::post("/signup")]
+    /// async fn signup(session: Session<Signup>) -> Result<(), SessionError> {
+    ///     let code = 123_456;
+    ///     session.set(Signup { code });
+    ///     session.save().await?; // no mail without a session to enter the code in
+    ///     send_mail(code);
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn save(&self) -> Result<(), SessionError> {
         self.entry.save().await.map(|_| ())
     }

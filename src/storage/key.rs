@@ -1,23 +1,24 @@
-//! Names of records and of owners' indexes.
+//! The keys of records and of owners.
 
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::crypto::hex;
 
-/// The name of a record: 64 lower-case hexadecimal digits, a SHA-256 hash.
+/// The key of a record: a SHA-256 hash, shown as 64 lower-case hexadecimal digits.
 ///
-/// It is derived from the application, the session's name and the id's
-/// locator, so records of two session types never meet and no id is at rest
-/// (checklist S35). Safe as a file name, a column or a Redis key as it is.
+/// It is derived from the application, the session's name and a part of the id. So
+/// records of two session types never share a key, and the storage reveals no id
+/// (OWASP, "Session Management Cheat Sheet"). It is safe as a file name, in a column
+/// and as a Redis key.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StorageKey(Name);
 
-/// The name of an owner's index: 64 lower-case hexadecimal digits, a SHA-256 hash.
+/// The key of an owner: a SHA-256 hash, shown as 64 lower-case hexadecimal digits.
 ///
-/// Derived from the application, the session's name and what
-/// [`SessionData::owner`](crate::SessionData::owner) returned, so no hostile
-/// owner (quotes, NUL, `../`, 4 KiB) ever reaches a storage.
+/// It is derived from the application, the session's name and the result of
+/// [`SessionData::owner`](crate::SessionData::owner). So no text that a user chose
+/// (quotes, NUL, `../`, 4 KiB) reaches a storage.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OwnerKey(Name);
 
@@ -26,12 +27,21 @@ type Name = [u8; 32];
 macro_rules! hashed_name {
     ($type:ident) => {
         impl $type {
-            /// Wraps a SHA-256 hash. Storages receive keys; only tests need to make them.
+            /// Makes a key of a SHA-256 hash. The core makes the keys: a storage
+            /// calls it to read a column of 32 bytes.
+            ///
+            /// ```
+            #[doc = concat!("use rocket_typed_sessions::storage::", stringify!($type), ";")]
+            ///
+            #[doc = concat!("let key = ", stringify!($type), "::from_bytes([7; 32]);")]
+            /// assert_eq!(key.to_string(), "07".repeat(32));
+            /// ```
             pub const fn from_bytes(hash: [u8; 32]) -> Self {
                 Self(hash)
             }
 
-            /// Reads back what [`Display`](fmt::Display) writes, and nothing else.
+            /// Reads what [`Display`](fmt::Display) writes. Returns `None` for any
+            /// other text.
             ///
             /// ```
             #[doc = concat!("use rocket_typed_sessions::storage::", stringify!($type), ";")]
@@ -45,7 +55,14 @@ macro_rules! hashed_name {
                 Some(Self(hash)).filter(|key| key.to_string() == text)
             }
 
-            /// The 32 bytes of the hash, for storages with binary keys.
+            /// Returns the 32 bytes of the hash, for a storage with binary keys.
+            ///
+            /// ```
+            #[doc = concat!("use rocket_typed_sessions::storage::", stringify!($type), ";")]
+            ///
+            #[doc = concat!("let key = ", stringify!($type), "::from_bytes([7; 32]);")]
+            /// assert_eq!(key.as_bytes(), &[7; 32]);
+            /// ```
             pub const fn as_bytes(&self) -> &[u8; 32] {
                 &self.0
             }

@@ -7,22 +7,23 @@ use super::record::{Record, Version};
 /// The record that a login begins; see [`SessionStorage::succeed`](super::SessionStorage::succeed).
 #[derive(Clone, Debug)]
 pub struct Successor<'a> {
-    /// Where it is created.
+    /// The key under which it is created.
     pub key: &'a StorageKey,
-    /// What is created.
+    /// The record.
     pub record: Record,
-    /// Its conditions. [`replaces`](OwnerGuard::replaces) names the predecessor.
+    /// The conditions for its creation. [`replaces`](OwnerGuard::replaces) is the
+    /// predecessor.
     pub guard: OwnerGuard,
 }
 
 /// The record that a login replaces; see [`SessionStorage::succeed`](super::SessionStorage::succeed).
 #[derive(Clone, Debug)]
 pub struct Predecessor<'a> {
-    /// Where it is.
+    /// The key of the record.
     pub key: &'a StorageKey,
-    /// Its present version.
+    /// The version that it must have.
     pub expected: Version,
-    /// What stands there from now on: it says that a login has replaced the session,
-    /// and is nobody's.
+    /// The record that replaces it. It says that a login has replaced the session,
+    /// and has no owner.
     pub record: Record,
 }

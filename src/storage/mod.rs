@@ -1,40 +1,41 @@
-//! Where server sessions live: the [`SessionStorage`] trait and the built-in storages.
+//! Storages of server sessions: the [`SessionStorage`] trait and the built-in
+//! storages.
 //!
-//! A storage keeps opaque records under opaque keys. It knows no cookie, no
-//! session type, no cryptography and no clock. Ids, envelopes and expiry times
-//! come from the core. Every operation that judges whether a record still lives
-//! is told the time.
+//! A storage keeps opaque records under opaque keys. It knows no cookies, no
+//! session types, no cryptography and no clock. The core chooses the keys, the
+//! payloads and the expiry times. It passes the current time to every operation
+//! that depends on it.
 //!
-//! Each operation is one step for everybody else. A record lives until it is
-//! ended or its `expires` has come; nobody needs to purge it for that.
+//! Each operation is atomic for all other callers. A record is live until it is
+//! ended or its `expires` is reached, whether it has been purged or not.
 //!
 //! | [`SessionStorage`] | promises |
 //! |---|---|
-//! | [`create`](SessionStorage::create) | It inserts only. It never overwrites a live record. It succeeds over an expired record that nobody purged. One that arrives after the end of what it creates is refused. |
-//! | [`read`](SessionStorage::read) | It finds live records only. It creates nothing. |
-//! | [`update`](SessionStorage::update) | It replaces a live record of the expected [`Version`] only. It never inserts, so nothing that ended comes back. |
-//! | [`succeed`](SessionStorage::succeed) | It creates one record as `create` does, then replaces another as `update` does. If nothing was created, it replaces nothing. |
-//! | [`touch`](SessionStorage::touch) | It changes neither version nor payload. It never shortens a life and never revives a record. |
-//! | [`invalidate`](SessionStorage::invalidate) | It is idempotent. It beats every write that started before it. |
-//! | [`purge_expired`](SessionStorage::purge_expired) | It removes expired records only, and no more than it is asked for. |
+//! | [`create`](SessionStorage::create) | It only inserts. It never overwrites a live record. It replaces an expired record that was not purged. It is refused if the key was ended before it arrives. |
+//! | [`read`](SessionStorage::read) | It returns live records only. It creates nothing. |
+//! | [`update`](SessionStorage::update) | It only replaces a live record of the expected [`Version`]. It never inserts, so no session that ended comes back. |
+//! | [`succeed`](SessionStorage::succeed) | It creates one record as `create` does, then replaces another as `update` does. If it created nothing, it replaces nothing. |
+//! | [`touch`](SessionStorage::touch) | It changes neither version nor payload. It never shortens the life of a record and never revives one. |
+//! | [`invalidate`](SessionStorage::invalidate) | It is idempotent. It prevails over every write that started before it. |
+//! | [`purge_expired`](SessionStorage::purge_expired) | It removes expired records only, and at most as many as it is asked for. |
 //!
 //! A storage may have an index of owners. [`SessionStorage::owners`] returns it.
 //!
 //! | [`OwnerIndex`] | promises |
 //! |---|---|
 //! | always | The index changes in the same step as the record. |
-//! | [`list`](OwnerIndex::list) | It gives every live record of the owner and no other. |
-//! | [`invalidate_owner`](OwnerIndex::invalidate_owner) | It ends every record of the owner but the excepted ones, and counts those that lived. No guarded write that started before it leaves a live record of the owner. |
+//! | [`list`](OwnerIndex::list) | It returns every live record of the owner and no other. |
+//! | [`invalidate_owner`](OwnerIndex::invalidate_owner) | It ends every record of the owner except the given ones, and counts those that were live. No guarded write that started before it leaves a live record of the owner. |
 //! | [`generation`](OwnerIndex::generation) | An [`OwnerGuard`] with a generation from before an `invalidate_owner` is refused. |
-//! | an [`OwnerLimit`] in a guard | The limit holds however many sessions begin at once. Expired records do not count, nor does the one that the guard says is [replaced](OwnerGuard::replaces). |
+//! | an [`OwnerLimit`] in a guard | The limit holds however many sessions begin at the same time. Expired records do not count, and neither does the record that the guard [replaces](OwnerGuard::replaces). |
 //!
 //! Absence and conflict are outcomes. A [`StorageError`] means that the storage
-//! could not answer. The conformance kit tries every promise on any storage: see
+//! could not answer. The conformance kit tests every promise on any storage: see
 //! `testing::storage` (feature `testing`).
 //!
-//! A storage is a cheap handle: the built-in ones are [`Clone`], and clones are
-//! handles on the same records. `examples/custom_storage.rs` is a complete storage
-//! with an index.
+//! A storage is a cheap handle. The built-in storages are [`Clone`], and a clone is
+//! another handle on the same records. `examples/custom_storage.rs` is a complete
+//! storage with an index.
 
 pub(crate) mod bytes;
 mod cached;

@@ -5,8 +5,7 @@ use super::owner::Refused;
 /// Outcome of [`SessionStorage::create`](super::SessionStorage::create).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Create {
-    /// The record is stored. It may have been before: then this is the same
-    /// `create`, sent again.
+    /// The record is stored. If it was stored before, the call was a repeated one.
     Created,
     /// Another live record has this key. Nothing was written.
     Exists,
@@ -17,10 +16,10 @@ pub enum Create {
 /// Outcome of [`SessionStorage::update`](super::SessionStorage::update).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
-    /// The record was replaced. It may have been before: then this is the same
-    /// `update`, sent again.
+    /// The record was replaced. If it was replaced before, the call was a repeated
+    /// one.
     Updated,
-    /// The record has another version by now. Nothing was written.
+    /// The record has another version. Nothing was written.
     Conflict,
     /// There is no live record under the key. Nothing was written.
     Missing,
@@ -29,7 +28,7 @@ pub enum Update {
 /// Outcome of [`SessionStorage::succeed`](super::SessionStorage::succeed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Succeed {
-    /// The successor is stored. This became of the predecessor.
+    /// The successor is stored. The field is the outcome for the predecessor.
     Created(Update),
     /// Another live record has the successor's key. Nothing was written.
     Exists,
@@ -40,7 +39,7 @@ pub enum Succeed {
 /// Outcome of [`SessionStorage::touch`](super::SessionStorage::touch).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Touch {
-    /// The times are recorded (or were later already).
+    /// The times are stored, or later ones were stored before.
     Touched,
     /// There is no live record under the key.
     Missing,
@@ -51,7 +50,8 @@ pub enum Touch {
 pub enum Invalidate {
     /// The record was deleted.
     Invalidated,
-    /// The record has another version than expected. It stays, and no mark was left.
+    /// The record has another version than expected. It stays, and no mark was
+    /// left.
     Conflict,
     /// There is no record under the key.
     Missing,

@@ -1,17 +1,84 @@
-//! The index of owners: whose records are whose, limits and revocations.
+//! The index of owners: the records of each owner, limits and revocations.
 
 use std::ops::ControlFlow;
 
 use super::{OwnerKey, Record, StorageError, StorageKey, Timestamp};
 
-/// The records of each owner. [`SessionStorage::owners`](super::SessionStorage::owners)
-/// returns it. The index changes in the same step as the record.
+/// The index of a storage that finds the records of an owner.
+/// [`SessionStorage::owners`](super::SessionStorage::owners) returns it. The index
+/// changes in the same step as the record. The [module](super) lists the promises
+/// that it keeps.
 ///
-/// The [module](super) has the promises of each operation, and
-/// `examples/custom_storage.rs` is an index over a map.
+/// An index over a map, as a storage of one process may have it.
+/// `examples/custom_storage.rs` is the whole storage.
+///
+/// ```
+/// use rocket::tokio::sync::Mutex;
+/// use rocket_typed_sessions::storage::*;
+/// use std::collections::HashMap;
+///
+/// #[derive(Default)]
+/// struct Table(Mutex<Rows>);
+///
+/// #[derive(Default)]
+/// struct Rows {
+///     records: HashMap<StorageKey, Record>,
+///     /// How often each owner was revoked.
+///     generations: HashMap<OwnerKey, u64>,
+/// }
+///
+/// impl Rows {
+///     fn of(&self, owner: &OwnerKey) -> Vec<StorageKey> {
+///         let theirs = self.records.iter().filter(|(_, record)| record.owner.as_ref() == Some(owner));
+///         theirs.map(|(key, _)| key.clone()).collect()
+///     }
+/// }
+///
+/// #[rocket::async_trait]
+/// impl OwnerIndex for Table {
+///     async fn list(
+///         &self,
+///         owner: &OwnerKey,
+///         after: Option<&StorageKey>,
+///         limit: usize,
+///         now: Timestamp,
+///     ) -> Result<OwnerPage, StorageError> {
+///         let rows = self.0.lock().await;
+///         let live = |key: &StorageKey| rows.records.get(key).filter(|record| record.is_live(now));
+///         OwnerPage::find(rows.of(owner), after, limit, |key| Ok(live(key).cloned()))
+///     }
+///
+///     async fn invalidate_owner(
+///         &self,
+///         owner: &OwnerKey,
+///         except: &[StorageKey],
+///         now: Timestamp,
+///     ) -> Result<usize, StorageError> {
+///         let mut rows = self.0.lock().await;
+///         *rows.generations.entry(owner.clone()).or_default() += 1;
+///         let theirs = rows.of(owner).into_iter().filter(|key| !except.contains(key));
+///         let ended = theirs.filter_map(|key| rows.records.remove(&key));
+///         Ok(ended.filter(|record| record.is_live(now)).count())
+///     }
+///
+///     async fn generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
+///         let rows = self.0.lock().await;
+///         Ok(Generation(rows.generations.get(owner).copied().unwrap_or(0)))
+///     }
+/// }
+///
+/// # rocket::async_test(async {
+/// let (index, ann) = (Table::default(), OwnerKey::from_bytes([7; 32]));
+/// let before = index.generation(&ann).await?;
+/// index.invalidate_owner(&ann, &[], Timestamp::ZERO).await?;
+/// assert!(index.generation(&ann).await? > before);
+/// # Ok::<(), StorageError>(())
+/// # }).unwrap();
+/// ```
 #[rocket::async_trait]
 pub trait OwnerIndex: Send + Sync {
-    /// Up to `limit` live records of `owner` whose keys come after `after`.
+    /// Returns up to `limit` live records of `owner`, in ascending order of their
+    /// keys, from the first key after `after` on.
     async fn list(
         &self,
         owner: &OwnerKey,
@@ -20,9 +87,9 @@ pub trait OwnerIndex: Send + Sync {
         now: Timestamp,
     ) -> Result<OwnerPage, StorageError>;
 
-    /// Deletes every record of `owner` but those in `except`. Returns how many
-    /// live ones there were. Every later write that is guarded by an older
-    /// generation of this owner is refused.
+    /// Deletes every record of `owner` except those in `except`. Returns how many
+    /// of them were live. Every later write whose guard has an older generation of
+    /// this owner is refused.
     async fn invalidate_owner(
         &self,
         owner: &OwnerKey,
@@ -30,80 +97,98 @@ pub trait OwnerIndex: Send + Sync {
         now: Timestamp,
     ) -> Result<usize, StorageError>;
 
-    /// The present point in the history of `owner`'s revocations.
+    /// Returns the owner's current generation.
     async fn generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError>;
 }
 
 /// A point in the history of an owner's revocations.
 ///
-/// The core takes it by [`generation`](OwnerIndex::generation) when a login begins,
-/// and passes it on with the record. The storage refuses a write whose generation is
-/// older than the owner's last [`invalidate_owner`](OwnerIndex::invalidate_owner): a
-/// login that was under way leaves nothing alive.
+/// The core asks for it by [`generation`](OwnerIndex::generation) when a login
+/// begins, and passes it with the new record. The storage refuses a record whose
+/// generation is older than the owner's last
+/// [`invalidate_owner`](OwnerIndex::invalidate_owner). So a login that was under
+/// way during a revocation leaves no live session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Generation(pub u64);
 
-/// How many live sessions one owner may have.
+/// How many live sessions an owner may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnerLimit {
-    /// The most live records of one owner, the new one included; at least 1.
+    /// The most live records of the owner, the new one included. At least 1.
     pub max: usize,
-    /// What happens to the one too many.
+    /// What happens if there are more.
     pub policy: OwnerLimitPolicy,
 }
 
 /// What happens when an owner has as many sessions as allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnerLimitPolicy {
-    /// The owner's oldest sessions (by `created`) end in the same step.
+    /// The owner's oldest sessions, by `created`, end in the same step.
     EndOldest,
     /// The new session is refused.
     Refuse,
 }
 
-/// Conditions under which a record may become its owner's. They are checked in the
-/// same step as the write.
+/// The conditions under which a record is created for its owner. The storage checks
+/// them in the same step as the write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnerGuard {
-    /// Refuse with `Revoked` if the owner was invalidated after this point.
+    /// The owner's generation when the login began. The record is refused as
+    /// [`Revoked`](Refused::Revoked) if the owner was revoked after that.
     pub generation: Option<Generation>,
-    /// The most live records the owner may have.
+    /// The limit for the owner's live records.
     pub limit: Option<OwnerLimit>,
-    /// A record of the owner in whose place the guarded one comes. It does not count
-    /// against the limit, and the limit does not push it out: the core replaces it right
-    /// after. A key that is not a live record of this owner changes nothing.
+    /// The record that the new one replaces. It does not count against the limit,
+    /// and the limit does not end it, because the core replaces it right after. The
+    /// key of anything else than a live record of this owner has no effect.
     pub replaces: Option<StorageKey>,
 }
 
 impl OwnerGuard {
-    /// Whether only a storage with an index of owners can keep it. There is nothing to
-    /// keep of `replaces` where there is no limit.
+    /// Returns whether only a storage with an index of owners can check the guard.
+    /// A storage without one calls it in `create`. `replaces` alone needs no index,
+    /// because it only matters for a limit.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::storage::{Generation, OwnerGuard, StorageError};
+    ///
+    /// fn check(guard: &OwnerGuard) -> Result<(), StorageError> {
+    ///     if guard.needs_index() {
+    ///         return Err(StorageError::Other("there is no index of owners".into(), None));
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// assert!(check(&OwnerGuard::default()).is_ok());
+    /// let login = OwnerGuard { generation: Some(Generation(1)), ..OwnerGuard::default() };
+    /// assert!(check(&login).is_err());
+    /// ```
     pub fn needs_index(&self) -> bool {
         self.generation.is_some() || self.limit.is_some()
     }
 }
 
-/// Why an [`OwnerGuard`] did not let a record become its owner's. Nothing was written.
+/// Why an [`OwnerGuard`] refused a record. Nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// The owner was invalidated after the guard's generation.
+    /// The owner was revoked after the guard's generation, or the key was ended.
     Revoked,
     /// The owner has as many sessions as allowed.
     LimitReached,
 }
 
-/// One page of [`OwnerIndex::list`].
+/// A page of [`OwnerIndex::list`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnerPage {
     /// Live records of the owner, in ascending order of their keys.
     pub records: Vec<(StorageKey, Record)>,
-    /// Pass this to the next call; `None` after the last page.
+    /// The `after` of the next page. `None` after the last page.
     pub next: Option<StorageKey>,
 }
 
 impl OwnerPage {
-    /// A page of those `keys`, in any order, under which `find` finds a live
-    /// record of the owner. It asks for no more of them than the page needs.
+    /// Makes a page of those `keys`, in any order, for which `find` returns a live
+    /// record. It calls `find` for no more keys than the page needs.
     ///
     /// # Errors
     ///

@@ -10,20 +10,20 @@ use super::key::OwnerKey;
 use crate::crypto::Random;
 use crate::expiry::Timestamp;
 
-/// What the core writes under a key.
+/// A record: what a storage keeps under a key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Tells this state of the record from all others. The core draws it.
+    /// The version, which the core draws for each write.
     pub version: Version,
     /// Opaque bytes: the core's envelope and the encoded session.
     pub payload: Arc<[u8]>,
-    /// Whose session this is; feeds the owner index.
+    /// The owner, for the index of owners.
     pub owner: Option<OwnerKey>,
     /// When the session began.
     pub created: Timestamp,
-    /// When its client was last seen.
+    /// When the session was last used.
     pub last_seen: Timestamp,
-    /// From this instant on the record is none.
+    /// The first instant at which the record is no longer live.
     pub expires: Timestamp,
 }
 
@@ -41,16 +41,26 @@ impl fmt::Debug for Record {
 }
 
 impl Record {
-    /// Whether the record still lives at `now`.
+    /// Returns whether the record is live at `now`. Each operation of a storage
+    /// asks.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::storage::{Record, Timestamp, Version};
+    /// # use std::{sync::Arc, time::Duration};
+    /// # let now = Timestamp::from_millis(1_000);
+    /// # let record = Record { version: Version(1), payload: Arc::from(*b"..."), owner: None, created: now, last_seen: now, expires: now };
+    /// let record = Record { expires: now.after(Duration::from_secs(60)), ..record };
+    /// assert!(record.is_live(now));
+    /// assert!(!record.is_live(record.expires));
+    /// ```
     pub fn is_live(&self, now: Timestamp) -> bool {
         now < self.expires
     }
 }
 
-/// The version of a record: 64 random bits, which the core draws for each write
-/// before it asks the storage. A storage keeps it as it is given, so that the core
-/// finds out what became of a write whose answer was lost. `touch` does not change
-/// it.
+/// The version of a record: 64 random bits, which the core draws for each write. A
+/// storage keeps them as they are, so that the core can find out what became of a
+/// write whose answer was lost. `touch` does not change the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version(pub u64);
 

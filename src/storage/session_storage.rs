@@ -10,29 +10,138 @@ use super::owner::{OwnerGuard, OwnerIndex};
 use super::record::{Record, Version};
 use crate::expiry::Timestamp;
 
-/// Something that has changed in a storage; see [`SessionStorage::changes`].
+/// A change in a storage; see [`SessionStorage::changes`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// This record has been written, or is gone.
+    /// This record was written or deleted.
     Record(StorageKey),
-    /// Any record may have changed: nobody has listened until now.
+    /// Any record may have changed, because changes were missed.
     Any,
 }
 
-/// A place for server sessions. See the [module](super) for the promises.
+/// A storage of server sessions. The [module](super) lists the promises that it
+/// keeps.
 ///
-/// A caller may drop a future at any point, when a request's time is over for
-/// example. A dropped operation must have happened wholly or not at all.
+/// A caller may drop a future at any time, for example when a request times out. A
+/// dropped operation must have happened completely or not at all.
 ///
-/// `now` is the core's clock. A storage with a clock of its own, such as a
-/// database's TTL, may use that in addition, never instead.
+/// `now` is the time of the core's clock. A storage with a clock of its own, such
+/// as a database with a TTL, may use that clock in addition, but never instead.
+///
+/// A storage of one process, in which a lock makes every operation atomic:
+///
+/// ```
+/// use rocket::tokio::sync::Mutex;
+/// use rocket_typed_sessions::storage::*;
+/// use std::{collections::HashMap, sync::Arc};
+///
+/// /// A clone is another handle on the same rows.
+/// #[derive(Clone, Default)]
+/// struct Table(Arc<Mutex<Rows>>);
+///
+/// #[derive(Default)]
+/// struct Rows {
+///     records: HashMap<StorageKey, Record>,
+///     /// Until when an ended key must not be created again.
+///     marks: HashMap<StorageKey, Timestamp>,
+/// }
+///
+/// impl Rows {
+///     fn live(&mut self, key: &StorageKey, now: Timestamp) -> Option<&mut Record> {
+///         self.records.get_mut(key).filter(|record| record.is_live(now))
+///     }
+/// }
+///
+/// #[rocket::async_trait]
+/// impl SessionStorage for Table {
+///     async fn create(&self, key: &StorageKey, record: Record, guard: OwnerGuard, now: Timestamp)
+///         -> Result<Create, StorageError>
+///     {
+///         if guard.needs_index() {
+///             return Err(StorageError::Other("there is no index of owners".into(), None));
+///         }
+///         let mut rows = self.0.lock().await;
+///         if let Some(found) = rows.live(key, now) {
+///             let again = found.version == record.version;
+///             return Ok(if again { Create::Created } else { Create::Exists });
+///         }
+///         if rows.marks.get(key).is_some_and(|until| now < *until) {
+///             return Ok(Create::Refused(Refused::Revoked));
+///         }
+///         rows.records.insert(key.clone(), record);
+///         Ok(Create::Created)
+///     }
+///
+///     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
+///         Ok(self.0.lock().await.live(key, now).cloned())
+///     }
+///
+///     async fn update(&self, key: &StorageKey, expected: Version, record: Record, now: Timestamp)
+///         -> Result<Update, StorageError>
+///     {
+///         let mut rows = self.0.lock().await;
+///         let Some(found) = rows.live(key, now) else { return Ok(Update::Missing) };
+///         if found.version != record.version {
+///             if found.version != expected {
+///                 return Ok(Update::Conflict);
+///             }
+///             if record.owner.is_some() && record.owner != found.owner {
+///                 return Err(StorageError::Other("the record has another owner".into(), None));
+///             }
+///             *found = record;
+///         }
+///         Ok(Update::Updated)
+///     }
+///
+///     async fn touch(&self, key: &StorageKey, last_seen: Timestamp, expires: Timestamp)
+///         -> Result<Touch, StorageError>
+///     {
+///         let mut rows = self.0.lock().await;
+///         let Some(found) = rows.live(key, last_seen) else { return Ok(Touch::Missing) };
+///         found.last_seen = found.last_seen.max(last_seen);
+///         found.expires = found.expires.max(expires);
+///         Ok(Touch::Touched)
+///     }
+///
+///     async fn invalidate(&self, key: &StorageKey, expected: Option<Version>, mark: Option<Timestamp>)
+///         -> Result<Invalidate, StorageError>
+///     {
+///         let mut rows = self.0.lock().await;
+///         let found = rows.records.get(key).map(|record| record.version);
+///         if found.zip(expected).is_some_and(|(found, expected)| found != expected) {
+///             return Ok(Invalidate::Conflict);
+///         }
+///         if let Some(until) = mark {
+///             let mark = rows.marks.entry(key.clone()).or_insert(until);
+///             *mark = until.max(*mark);
+///         }
+///         rows.records.remove(key);
+///         Ok(if found.is_some() { Invalidate::Invalidated } else { Invalidate::Missing })
+///     }
+///
+///     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
+///         let mut rows = self.0.lock().await;
+///         rows.marks.retain(|_, until| now < *until);
+///         let expired = rows.records.iter().filter(|(_, record)| !record.is_live(now));
+///         let expired: Vec<_> = expired.map(|(key, _)| key.clone()).take(limit).collect();
+///         expired.iter().for_each(|key| drop(rows.records.remove(key)));
+///         Ok(expired.len())
+///     }
+/// }
+/// # rocket::tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+/// # let all = std::sync::Mutex::new(HashMap::new());
+/// # let open = async |name: &str| all.lock().unwrap().entry(name.to_owned()).or_insert_with(Table::default).clone();
+/// # rocket_typed_sessions::testing::storage::conformance(open).await;
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[rocket::async_trait]
 pub trait SessionStorage: Send + Sync + 'static {
-    /// Inserts `record` under `key`, or says why not. It never overwrites a live
-    /// record, and replaces one that is expired at `now`. If the live record has the
-    /// version of `record`, it is this one, and the answer is `Created`. If an end of
-    /// the key has left a mark that still stands, it is
+    /// Inserts `record` under `key`. It never overwrites a live record, and
+    /// replaces one that is expired at `now`. If the live record has the version of
+    /// `record`, the call is a repeated one, and the answer is `Created`. If the
+    /// end of the key has left a mark that is still valid, the answer is
     /// [`Refused::Revoked`](super::Refused::Revoked).
     async fn create(
         &self,
@@ -42,13 +151,32 @@ pub trait SessionStorage: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Create, StorageError>;
 
-    /// The record under `key`, if it lives at `now`. Reading creates nothing.
+    /// Returns the record under `key`, if it is live at `now`. It creates nothing.
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError>;
 
-    /// The record as it stands, past every cache. The core asks when it must know
-    /// what became of a write, or when the client's token does not fit what `read`
-    /// gave: the `read` of a storage such as [`Cached`](super::Cached) may be behind. The default
-    /// is for storages whose `read` never is.
+    /// Returns the current record, and uses no cache. The core calls it when it
+    /// must know what became of a write, or when a client's token does not match
+    /// the answer of `read`. Override it if `read` may be behind, as in
+    /// [`Cached`](super::Cached).
+    ///
+    /// ```
+    /// use rocket_typed_sessions::storage::*;
+    /// # use std::{sync::Arc, time::Duration};
+    /// # rocket::async_test(async {
+    /// # let (key, now) = (StorageKey::from_bytes([7; 32]), Timestamp::from_millis(1_000));
+    /// # let record = Record { version: Version(1), payload: Arc::from(*b"..."), owner: None, created: now, last_seen: now, expires: Timestamp::from_millis(9_000) };
+    ///
+    /// let server = Memory::new(10);
+    /// let node = Cached::new(server.clone(), 64, Duration::from_secs(60));
+    /// node.create(&key, record, OwnerGuard::default(), now).await?;
+    /// node.read(&key, now).await?; // the node has a copy now
+    /// server.invalidate(&key, None, None).await?; // by another node
+    ///
+    /// assert!(node.read(&key, now).await?.is_some());
+    /// assert!(node.read_fresh(&key, now).await?.is_none());
+    /// # Ok::<(), StorageError>(())
+    /// # }).unwrap();
+    /// ```
     async fn read_fresh(
         &self,
         key: &StorageKey,
@@ -57,13 +185,13 @@ pub trait SessionStorage: Send + Sync + 'static {
         self.read(key, now).await
     }
 
-    /// Replaces the record under `key` if it lives at `now` and still has the
-    /// version `expected`; never inserts. If it has the version of `record` already,
-    /// the answer is `Updated`.
+    /// Replaces the record under `key` if it is live at `now` and has the version
+    /// `expected`. It never inserts. If the record already has the version of
+    /// `record`, the call is a repeated one, and the answer is `Updated`.
     ///
-    /// The record keeps its owner, or is nobody's from now on. The core never asks for
-    /// another owner: who logs in gets a record of their own. A storage answers that
-    /// with [`StorageError::Other`] and writes nothing.
+    /// The record keeps its owner or becomes one without an owner. The core never
+    /// asks for another owner, because a login creates a record of its own. A
+    /// storage answers such a call with [`StorageError::Other`] and writes nothing.
     async fn update(
         &self,
         key: &StorageKey,
@@ -72,15 +200,34 @@ pub trait SessionStorage: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Update, StorageError>;
 
-    /// The two writes of a login: creates the successor, then replaces the predecessor.
-    /// They are a [`create`](Self::create) and an [`update`](Self::update). If the
-    /// successor is not created, the predecessor stays as it is. If the
-    /// predecessor has changed or is gone, the successor stays all the same.
+    /// Makes the two writes of a login: it creates the successor as
+    /// [`create`](Self::create) does, then replaces the predecessor as
+    /// [`update`](Self::update) does. If the successor is not created, the
+    /// predecessor stays as it is. If the predecessor has changed or is gone, the
+    /// successor stays.
     ///
-    /// Each of the two happens wholly or not at all. If the answer is an error, or the
-    /// future is dropped, the first may have happened without the second. If the same
-    /// two are sent again, the answer is the same. The default is for storages that
-    /// save nothing by doing both at once.
+    /// Each of the two writes happens completely or not at all. If the answer is an
+    /// error, or the future is dropped, the first may have happened without the
+    /// second. A repeated call gets the same answer. Override it if the storage can
+    /// make both writes in one round trip.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::storage::*;
+    /// # use std::sync::Arc;
+    /// # rocket::async_test(async {
+    /// # let now = Timestamp::from_millis(1_000);
+    /// # let record = |version| Record { version: Version(version), payload: Arc::from(*b"..."), owner: None, created: now, last_seen: now, expires: Timestamp::from_millis(9_000) };
+    /// # let (cart, login) = (StorageKey::from_bytes([6; 32]), StorageKey::from_bytes([7; 32]));
+    ///
+    /// let storage = Memory::new(10);
+    /// storage.create(&cart, record(1), OwnerGuard::default(), now).await?;
+    ///
+    /// let new = Successor { key: &login, record: record(2), guard: OwnerGuard::default() };
+    /// let old = Predecessor { key: &cart, expected: Version(1), record: record(3) };
+    /// assert_eq!(storage.succeed(new, old, now).await?, Succeed::Created(Update::Updated));
+    /// # Ok::<(), StorageError>(())
+    /// # }).unwrap();
+    /// ```
     async fn succeed(
         &self,
         new: Successor<'_>,
@@ -97,9 +244,9 @@ pub trait SessionStorage: Send + Sync + 'static {
         })
     }
 
-    /// Moves `last_seen` and `expires` of a live record forwards, each to the later
-    /// of the stored and the given time. It changes nothing else. `last_seen` is
-    /// the present.
+    /// Moves `last_seen` and `expires` of a live record forwards: each becomes the
+    /// later of the stored and the given time. It changes nothing else. `last_seen`
+    /// is the current time.
     async fn touch(
         &self,
         key: &StorageKey,
@@ -107,14 +254,15 @@ pub trait SessionStorage: Send + Sync + 'static {
         expires: Timestamp,
     ) -> Result<Touch, StorageError>;
 
-    /// Deletes the record under `key`: whatever its version, or if it has the version
-    /// `expected`.
+    /// Deletes the record under `key`. If `expected` is given, it deletes only a
+    /// record of that version.
     ///
-    /// If `mark` is given, the end leaves a mark, whether there was a record or not:
-    /// until then a `create` under the key is refused as [`Revoked`](super::Refused::Revoked).
-    /// One that is on its way, or is sent again, brings nothing back. Of two marks the
-    /// later one counts. A mark is no record: nothing reads, changes, lists or counts it,
-    /// and it goes by itself.
+    /// If `mark` is given, the call leaves a mark, whether there was a record or
+    /// not. Until that time, a `create` under the key is refused as
+    /// [`Revoked`](super::Refused::Revoked), so that a `create` that arrives late or is
+    /// repeated brings no session back. Of two marks the later one counts. A mark
+    /// is no record: it is neither read, changed, listed nor counted. The storage
+    /// removes it after that time.
     async fn invalidate(
         &self,
         key: &StorageKey,
@@ -123,49 +271,128 @@ pub trait SessionStorage: Send + Sync + 'static {
     ) -> Result<Invalidate, StorageError>;
 
     /// Deletes up to `limit` records that are expired at `now`. Returns how many it
-    /// deleted: always 0 where records go by themselves, by a TTL for example.
+    /// deleted. It is always 0 if records are removed without a call, by a TTL for
+    /// example.
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError>;
 
-    /// The index of owners. The default is none.
+    /// Returns the index of owners. `None` unless overridden.
     ///
-    /// A storage without an index stores a record that has an owner as any other.
-    /// It answers a guard that [needs an index](OwnerGuard::needs_index) with
-    /// [`StorageError::Other`].
+    /// A storage without an index stores a record that has an owner like any other
+    /// record. It answers a guard that [needs an index](OwnerGuard::needs_index)
+    /// with [`StorageError::Other`].
+    ///
+    /// ```
+    /// use rocket_typed_sessions::storage::*;
+    ///
+    /// # rocket::async_test(async {
+    /// async fn devices(storage: &dyn SessionStorage, owner: &OwnerKey, now: Timestamp) -> Result<usize, StorageError> {
+    ///     let Some(index) = storage.owners() else { return Ok(0) };
+    ///     Ok(index.list(owner, None, 100, now).await?.records.len())
+    /// }
+    ///
+    /// let nobody = OwnerKey::from_bytes([7; 32]);
+    /// assert_eq!(devices(&Memory::new(10), &nobody, Timestamp::ZERO).await?, 0);
+    /// # Ok::<(), StorageError>(())
+    /// # }).unwrap();
+    /// ```
     fn owners(&self) -> Option<&dyn OwnerIndex> {
         None
     }
 
-    /// What changes in the storage from now on, whoever changes it. [`Cached`](super::Cached) drops
-    /// its copies by it. The stream does not end: when the connection to a server
-    /// breaks, it makes another and goes on with [`Change::Any`]. The default is for
-    /// storages that are not told of changes.
+    /// Returns the changes in the storage from now on, whoever makes them.
+    /// [`Cached`](super::Cached) drops its copies by them. The stream does not end:
+    /// after a broken connection it connects again and continues with
+    /// [`Change::Any`]. `None` unless overridden, for storages that report no
+    /// changes.
+    ///
+    /// ```
+    /// use rocket::futures::stream::{BoxStream, StreamExt, unfold};
+    /// use rocket::tokio::sync::broadcast::{self, Receiver, error::RecvError};
+    /// use rocket_typed_sessions::storage::{Change, StorageKey};
+    ///
+    /// /// What a storage returns whose driver reports the keys of changed records.
+    /// fn changes(keys: Receiver<StorageKey>) -> BoxStream<'static, Change> {
+    ///     unfold(keys, async |mut keys| match keys.recv().await {
+    ///         Ok(key) => Some((Change::Record(key), keys)),
+    ///         Err(RecvError::Lagged(_)) => Some((Change::Any, keys)), // some were missed
+    ///         Err(RecvError::Closed) => None,
+    ///     })
+    ///     .boxed()
+    /// }
+    ///
+    /// # rocket::async_test(async {
+    /// let (key, (driver, keys)) = (StorageKey::from_bytes([7; 32]), broadcast::channel(16));
+    /// driver.send(key.clone()).expect("a receiver");
+    /// assert_eq!(changes(keys).next().await, Some(Change::Record(key)));
+    /// # });
+    /// ```
     fn changes(&self) -> Option<BoxStream<'static, Change>> {
         None
     }
 
-    /// Whether `read` may be behind what was written elsewhere. The default is that
-    /// it never is.
+    /// Returns whether `read` may miss what was written elsewhere. `false` unless
+    /// overridden.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::storage::{Cached, Memory, SessionStorage};
+    /// use std::time::Duration;
+    ///
+    /// let memory = Memory::new(1000);
+    /// assert!(!memory.may_be_behind());
+    /// assert!(Cached::new(memory, 64, Duration::from_secs(2)).may_be_behind());
+    /// ```
     fn may_be_behind(&self) -> bool {
         false
     }
 
-    /// Whether a write may have happened although its answer did not come: where a
-    /// connection can break, or a future is dropped while a thread goes on. The core
-    /// then keeps a trail of versions in each record, to tell.
+    /// Returns whether a write may have happened although its answer was lost:
+    /// because a connection broke, or because a thread continued after the future
+    /// was dropped. The core then stores the recent versions in each record, to
+    /// find out what became of a write. `true` unless overridden.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::storage::{Directory, Memory, SessionStorage};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("sessions");
+    /// assert!(!Memory::new(1000).loses_answers()); // a write ends before its future is dropped
+    /// assert!(Directory::open(path)?.loses_answers()); // a thread completes the write
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn loses_answers(&self) -> bool {
         true
     }
 
-    /// Whether a client library may send a write again by itself, so that the answer
-    /// may be that of the second one. Then the core does not take a conflict's word
-    /// for it that nothing was written.
+    /// Returns whether a client library may repeat a write by itself. A conflict
+    /// may then be the answer to the repeated write, so the core checks whether the
+    /// first one happened. `false` unless overridden.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::storage::{Memory, SessionStorage};
+    ///
+    /// assert!(!Memory::new(1000).sends_again()); // Redis in a cluster does
+    /// ```
     fn sends_again(&self) -> bool {
         false
     }
 
-    /// Whether `update` compares and swaps against writes of other processes, too.
-    /// If not, the last of their writes wins. Launch warns of such a storage and
-    /// refuses `renewal_grace` on it.
+    /// Returns whether `update` compares and swaps atomically across processes too.
+    /// If it does not, the last of their writes wins, launch warns of the storage,
+    /// and launch refuses `renewal_grace` with it. `true` unless overridden.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::storage::*;
+    /// # struct Files;
+    /// # #[rocket::async_trait]
+    /// # impl SimpleStorage for Files {
+    /// #     async fn write(&self, _: &str, _: &[u8], _: Timestamp) -> Result<(), StorageError> { Ok(()) }
+    /// #     async fn read(&self, _: &str) -> Result<Option<Vec<u8>>, StorageError> { Ok(None) }
+    /// #     async fn invalidate(&self, _: &str) -> Result<(), StorageError> { Ok(()) }
+    /// # }
+    ///
+    /// // A `SimpleStorage` has nothing to compare with.
+    /// assert!(!LastWriteWins::new(Files).compares_and_swaps());
+    /// ```
     fn compares_and_swaps(&self) -> bool {
         true
     }

@@ -1,4 +1,5 @@
-//! Ktor's three methods, for the simplest custom storages.
+//! The simplest custom storages: three methods, as Ktor's `SessionStorage` has
+//! them.
 
 use std::sync::Arc;
 
@@ -13,48 +14,21 @@ use super::{
 /// Marks of ends that a process keeps.
 const MARKS: usize = 100_000;
 
-/// A storage that can only write, read and delete: Ktor's `SessionStorage`.
+/// A storage that can only write, read and delete, as Ktor's `SessionStorage`.
 ///
-/// [`LastWriteWins`] lifts it to a [`SessionStorage`], within its limits.
-/// Futures may be dropped at any point; a dropped `write` must have happened
-/// wholly or not at all.
-#[rocket::async_trait]
-pub trait SimpleStorage: Send + Sync + 'static {
-    /// Keeps `value` under `id` (64 lower-case hexadecimal digits) instead of
-    /// whatever is there. From `expires` on nobody asks for it: delete it then,
-    /// if the storage can.
-    async fn write(&self, id: &str, value: &[u8], expires: Timestamp) -> Result<(), StorageError>;
-
-    /// What was last written under `id`; `None` if there is nothing.
-    async fn read(&self, id: &str) -> Result<Option<Vec<u8>>, StorageError>;
-
-    /// Deletes what is under `id`; nothing there is no error.
-    async fn invalidate(&self, id: &str) -> Result<(), StorageError>;
-}
-
-/// A [`SimpleStorage`] as a [`SessionStorage`].
-///
-/// One process loses nothing: it locks a record while it compares and writes, and
-/// remembers what it has ended. Of writes by **several processes** the last one wins:
-/// an update may be lost, and a slow request of one process may bring back a session
-/// that another has ended. Launch warns of that. There is no index of owners:
-/// listing, revoking by owner and limits fail. Only the storage itself deletes
-/// expired records.
-///
-/// Its clones are handles on the same storage.
+/// [`LastWriteWins`] makes a [`SessionStorage`] of it, within its limits. A caller
+/// may drop a future at any time. A dropped `write` must have happened completely
+/// or not at all.
 ///
 /// ```
-/// use rocket::async_trait;
 /// use rocket::tokio::sync::Mutex;
-/// use rocket_typed_sessions::storage::{LastWriteWins, SimpleStorage, Timestamp};
-/// use rocket_typed_sessions::storage::StorageError;
-/// use rocket_typed_sessions::Sessions;
+/// use rocket_typed_sessions::storage::{SimpleStorage, StorageError, Timestamp};
 /// use std::collections::HashMap;
 ///
 /// #[derive(Default)]
 /// struct Map(Mutex<HashMap<String, Vec<u8>>>);
 ///
-/// #[async_trait]
+/// #[rocket::async_trait]
 /// impl SimpleStorage for Map {
 ///     async fn write(&self, id: &str, value: &[u8], _: Timestamp) -> Result<(), StorageError> {
 ///         self.0.lock().await.insert(id.to_owned(), value.to_owned());
@@ -71,10 +45,40 @@ pub trait SimpleStorage: Send + Sync + 'static {
 ///     }
 /// }
 ///
-/// // Rocket.toml: storage = "map"
-/// let fairing = Sessions::fairing().storage("map", LastWriteWins::new(Map::default()));
-/// # drop(fairing);
+/// # rocket::async_test(async {
+/// let map = Map::default();
+/// map.write("id", b"value", Timestamp::ZERO).await?;
+/// assert_eq!(map.read("id").await?.as_deref(), Some(&b"value"[..]));
+/// # Ok::<(), StorageError>(())
+/// # }).unwrap();
 /// ```
+#[rocket::async_trait]
+pub trait SimpleStorage: Send + Sync + 'static {
+    /// Stores `value` under `id`, which is 64 lower-case hexadecimal digits, and
+    /// replaces the previous value. The value is not read after `expires`: the
+    /// storage should delete it then, if it can.
+    async fn write(&self, id: &str, value: &[u8], expires: Timestamp) -> Result<(), StorageError>;
+
+    /// Returns the value that was last written under `id`. Returns `None` if there
+    /// is none.
+    async fn read(&self, id: &str) -> Result<Option<Vec<u8>>, StorageError>;
+
+    /// Deletes the value under `id`. It is no error if there is none.
+    async fn invalidate(&self, id: &str) -> Result<(), StorageError>;
+}
+
+/// A [`SimpleStorage`] as a [`SessionStorage`].
+///
+/// Within one process no update is lost: the process locks a record while it
+/// compares and writes, and remembers which sessions ended. Between **several
+/// processes** the last write wins: an update may be lost, and a slow request of
+/// one process may bring back a session that another process has ended. Launch
+/// warns of that.
+///
+/// There is no index of owners: listing, revoking by owner and limits fail. Only
+/// the storage itself can delete expired records.
+///
+/// A clone is another handle on the same storage.
 pub struct LastWriteWins<S>(Arc<Lifted<S>>);
 
 struct Lifted<S> {
@@ -90,7 +94,26 @@ impl<S> Clone for LastWriteWins<S> {
 }
 
 impl<S: SimpleStorage> LastWriteWins<S> {
-    /// Lifts `storage`.
+    /// Makes a [`SessionStorage`] of `storage`.
+    ///
+    /// ```
+    /// # use rocket::tokio::sync::Mutex;
+    /// # use rocket_typed_sessions::storage::{SimpleStorage, StorageError, Timestamp};
+    /// # use std::collections::HashMap;
+    /// # #[derive(Default)]
+    /// # struct Map(Mutex<HashMap<String, Vec<u8>>>);
+    /// # #[rocket::async_trait]
+    /// # impl SimpleStorage for Map {
+    /// #     async fn write(&self, id: &str, value: &[u8], _: Timestamp) -> Result<(), StorageError> { self.0.lock().await.insert(id.into(), value.into()); Ok(()) }
+    /// #     async fn read(&self, id: &str) -> Result<Option<Vec<u8>>, StorageError> { Ok(self.0.lock().await.get(id).cloned()) }
+    /// #     async fn invalidate(&self, id: &str) -> Result<(), StorageError> { self.0.lock().await.remove(id); Ok(()) }
+    /// # }
+    /// use rocket_typed_sessions::{Sessions, storage::LastWriteWins};
+    ///
+    /// // `Map` is the example of `SimpleStorage`.
+    /// // In Rocket.toml: storage = "map"
+    /// let sessions = Sessions::fairing().storage("map", LastWriteWins::new(Map::default()));
+    /// ```
     pub fn new(storage: S) -> Self {
         let marks = Mutex::new(Marks::new(MARKS));
         Self(Arc::new(Lifted { storage, locks: KeyedLocks::default(), marks }))

@@ -1,4 +1,4 @@
-//! Requests that carry a session, and the session that a response leaves.
+//! Requests with a session, and the session that a response leaves.
 
 use std::borrow::Cow;
 
@@ -14,62 +14,109 @@ use crate::sessions::Sessions;
 use crate::storage::Timestamp;
 use crate::transport::{MaxAge, Outgoing};
 
-/// A request of Rocket's local client that carries a session, as if its user
-/// had logged in a moment ago. For every transport, storage and protection.
-///
-/// ```
-/// use rocket::{get, local::blocking::Client, routes};
-/// use rocket_typed_sessions::testing::{SessionRequest, SessionResponse};
-/// use rocket_typed_sessions::{Session, SessionData, Sessions};
-/// use serde::{Deserialize, Serialize};
-///
-/// #[derive(Clone, Serialize, Deserialize)]
-/// struct Visits { count: u32 }
-///
-/// impl SessionData for Visits {
-///     const NAME: &'static str = "visits";
-/// }
-///
-/// #[get("/")]
-/// fn index(session: Session<Visits>) -> Option<String> {
-///     let visits = session.update(|visits| visits.count += 1)?;
-///     Some(format!("Visit number {}", visits.count))
-/// }
-///
-/// let figment = rocket::Config::figment().merge(("sessions.visits.storage", "memory"));
-/// let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", routes![index]);
-/// let client = Client::untracked(rocket).expect("a valid configuration");
-///
-/// let response = client.get("/").session(&Visits { count: 7 }).dispatch();
-/// assert_eq!(client.session_after::<Visits>(&response).map(|visits| visits.count), Some(8));
-/// assert_eq!(response.into_string().as_deref(), Some("Visit number 8"));
-/// ```
+/// Gives a session to a request of Rocket's local client, for every transport,
+/// storage and protection.
 pub trait SessionRequest: Sized {
-    /// The request, carrying a new session that holds `value`. It is made when
-    /// the first guard asks for it, and hides any token in the request itself.
+    /// Gives a new session with `value` to the request, as if its user had just
+    /// logged in. The session begins when the first guard asks for it. It replaces
+    /// any token that the request carries.
     ///
     /// # Panics
     ///
-    /// If the application has no definition for `T`, or `value` cannot be encoded.
+    /// Panics if the application has no definition for `T`, or if `value` cannot be
+    /// encoded.
+    ///
+    /// ```
+    /// use rocket::{get, local::blocking::Client, routes};
+    /// use rocket_typed_sessions::testing::{SessionRequest, SessionResponse};
+    /// use rocket_typed_sessions::{Session, SessionData, Sessions};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Clone, Serialize, Deserialize)]
+    /// struct Visits { count: u32 }
+    ///
+    /// impl SessionData for Visits {
+    ///     const NAME: &'static str = "visits";
+    /// }
+    ///
+    /// #[get("/")]
+    /// fn index(session: Session<Visits>) -> Option<String> {
+    ///     let visits = session.update(|visits| visits.count += 1)?;
+    ///     Some(format!("Visit number {}", visits.count))
+    /// }
+    ///
+    /// let figment = rocket::Config::figment().merge(("sessions.visits.storage", "memory"));
+    /// let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", routes![index]);
+    /// let client = Client::untracked(rocket).expect("a valid configuration");
+    ///
+    /// let response = client.get("/").session(&Visits { count: 7 }).dispatch();
+    /// assert_eq!(client.session_after::<Visits>(&response).map(|visits| visits.count), Some(8));
+    /// assert_eq!(response.into_string().as_deref(), Some("Visit number 8"));
+    /// ```
     #[must_use]
     fn session<T: SessionData>(self, value: &T) -> Self;
 }
 
-/// What a client holds after a response: see [`SessionRequest`].
+/// Reads the session that a client of Rocket's blocking kind holds after a
+/// response.
 pub trait SessionResponse {
-    /// The session that the client holds after `response`: the one whose token
-    /// came with it, else the one that [`SessionRequest::session`] gave to its
-    /// request, else the one in a tracking client's cookies.
+    /// Returns the session that the client holds after `response`. It is the first
+    /// of these:
+    ///
+    /// 1. the session whose token the response carries,
+    /// 2. the one that [`SessionRequest::session`] gave to its request,
+    /// 3. the one in the cookies of a tracking client.
     ///
     /// # Panics
     ///
-    /// If the application has no definition for `T`, or the storage fails.
+    /// Panics if the application has no definition for `T`, or if the storage
+    /// fails.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::*, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// # #[rocket::post("/login")]
+    /// # fn login(session: Session<User>) { session.login(User { id: 7 }) }
+    /// # #[rocket::post("/logout")]
+    /// # fn logout(session: Session<User>) { session.clear() }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing());
+    /// # let rocket = rocket.mount("/", rocket::routes![login, logout]);
+    /// # let client = rocket::local::blocking::Client::tracked(rocket).unwrap();
+    /// let response = client.post("/login").dispatch();
+    /// assert_eq!(client.session_after::<User>(&response).map(|user| user.id), Some(7));
+    ///
+    /// let response = client.post("/logout").dispatch();
+    /// assert!(client.session_after::<User>(&response).is_none());
+    /// ```
     fn session_after<T: SessionData>(&self, response: &blocking::LocalResponse<'_>) -> Option<T>;
 }
 
-/// [`SessionResponse`] for the asynchronous client.
+/// [`SessionResponse`] for Rocket's asynchronous client.
 pub trait AsyncSessionResponse {
-    /// As [`SessionResponse::session_after`].
+    /// Returns the session that the client holds after `response`, as
+    /// [`SessionResponse::session_after`] does. It panics in the same cases.
+    ///
+    /// ```
+    /// # use rocket::local::asynchronous::Client;
+    /// # use rocket_typed_sessions::{testing::*, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// # #[rocket::post("/login")]
+    /// # fn login(session: Session<User>) { session.login(User { id: 7 }) }
+    /// # rocket::async_test(async {
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing());
+    /// # let rocket = rocket.mount("/", rocket::routes![login]);
+    /// # let client = Client::tracked(rocket).await.unwrap();
+    /// let response = client.post("/login").dispatch().await;
+    /// let user = client.session_after::<User>(&response).await;
+    /// assert_eq!(user.map(|user| user.id), Some(7));
+    /// # });
+    /// ```
     fn session_after<T: SessionData>(
         &self,
         response: &asynchronous::LocalResponse<'_>,

@@ -1,10 +1,10 @@
-//! For tests of applications and of storages (feature `testing`).
+//! Help for tests of applications and storages (feature `testing`).
 //!
-//! - [`SessionRequest`]: a request that carries a session; [`SessionResponse`]:
-//!   the session that a response leaves;
-//! - [`Clock`]: a clock that the test moves;
-//! - [`storage`]: does a storage keep its promises, and what does an
-//!   application do when its storage fails?
+//! - [`SessionRequest`] gives a session to a request. [`SessionResponse`] and
+//!   [`AsyncSessionResponse`] read the session that a response leaves.
+//! - [`Clock`] is a clock that the test moves.
+//! - [`storage`] tests whether a storage keeps its promises, and what an
+//!   application does when its storage fails.
 
 mod client;
 mod clock;

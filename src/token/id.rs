@@ -13,11 +13,12 @@ use subtle::ConstantTimeEq;
 use crate::crypto::{Random, hex};
 use crate::error::SessionError;
 
-/// The id of a session with server storage: 32 random bytes, or with
-/// `format = "ktor"` whatever Ktor has for an id.
+/// The id of a session with server storage: 32 random bytes, or a Ktor id with
+/// `format = "ktor"`.
 ///
-/// Whoever has it has the session, so `Debug` and `Display` show a beginning
-/// only; [`to_text`](Self::to_text) gives the whole and [`FromStr`] reads it back.
+/// Anyone who knows the id can use the session. `Debug` and `Display` therefore show a
+/// short hash. [`to_text`](Self::to_text) returns the whole id, and [`FromStr`]
+/// reads it.
 ///
 /// ```
 /// use rocket_typed_sessions::SessionId;
@@ -44,7 +45,7 @@ enum Form {
 /// No file name is longer, and no Ktor id in use.
 const LONGEST_KTOR: usize = 256;
 
-/// The text was not a session id.
+/// The text is not a session id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a session id")]
 pub struct InvalidSessionId;
@@ -60,10 +61,22 @@ impl SessionId {
         Ok(Self(Form::Ktor(hex::encode(&random.bytes::<32>()?).into())))
     }
 
-    /// The id of a Ktor session, as its cookie or file name has it; for
+    /// Makes the id of a Ktor session from the text of its cookie or file name, for
     /// [`revoke_id`](crate::SessionManager::revoke_id) with `format = "ktor"`.
-    /// Refused is what Ktor refuses: nothing at all, `..`, and `/ \ ! ? > <`
-    /// and NUL; also more than 256 bytes.
+    ///
+    /// # Errors
+    ///
+    /// It refuses what Ktor refuses: an empty id, `..`, and the characters `/`, `\`,
+    /// `!`, `?`, `>`, `<` and NUL. It also refuses more than 256 bytes.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::SessionId;
+    ///
+    /// let id = SessionId::ktor("9f86d081884c7d65")?;
+    /// assert_eq!(id.to_text(), "9f86d081884c7d65");
+    /// assert!(SessionId::ktor("../etc/passwd").is_err());
+    /// # Ok::<(), rocket_typed_sessions::InvalidSessionId>(())
+    /// ```
     pub fn ktor(id: &str) -> Result<Self, InvalidSessionId> {
         let refused = id.is_empty()
             || id.len() > LONGEST_KTOR
@@ -153,7 +166,21 @@ impl SessionId {
         Sha256::digest(self.secret()).into()
     }
 
-    /// The whole id: 43 characters of base64url, or Ktor's own text.
+    /// Returns the whole id: 43 characters of base64url, or Ktor's own text. Keep
+    /// it as secret as a password.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::SessionId;
+    ///
+    /// /// The file in which the application keeps which session belongs to a device.
+    /// fn line(device: &str, id: &SessionId) -> String {
+    ///     format!("{device} {}", id.to_text())
+    /// }
+    ///
+    /// let id = SessionId::ktor("9f86d081884c7d65")?;
+    /// assert_eq!(line("phone", &id), "phone 9f86d081884c7d65");
+    /// # Ok::<(), rocket_typed_sessions::InvalidSessionId>(())
+    /// ```
     pub fn to_text(&self) -> String {
         match &self.0 {
             Form::Native { .. } => URL_SAFE_NO_PAD.encode(self.to_bytes()),

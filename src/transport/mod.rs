@@ -1,4 +1,5 @@
-//! How a token travels: the [`SessionTransport`] trait, cookies and headers.
+//! How a token travels between client and server: the [`SessionTransport`] trait.
+//! Cookies and headers are built in.
 
 mod attributes;
 mod cookie;
@@ -15,31 +16,31 @@ pub(crate) use header::HeaderTransport;
 pub use crate::expiry::MaxAge;
 use crate::expiry::Timestamp;
 
-/// A token on its way to the client.
+/// A token to send to the client.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Outgoing<'a> {
-    /// The sealed token: `A-Z a-z 0-9 _ -` only.
+    /// The sealed token. It consists of `A-Z a-z 0-9 _ -` only.
     pub token: &'a str,
-    /// The present.
+    /// The current time.
     pub now: Timestamp,
-    /// How long the client is to keep the token.
+    /// How long the client keeps the token.
     pub max_age: MaxAge,
 }
 
-/// How tokens reach the server and the client.
+/// A way for tokens to travel between client and server.
 ///
-/// A custom transport is registered with
-/// [`SessionsFairing::transport`](crate::SessionsFairing::transport) and named
-/// by `transport = "…"`. `name` is the configured name of the session on the
-/// wire.
+/// A transport is registered with
+/// [`SessionsFairing::transport`](crate::SessionsFairing::transport) and named by
+/// `transport = "…"`. The argument `name` of its methods is the session's
+/// configured name on the wire.
 ///
 /// ```
 /// use std::borrow::Cow;
 /// use rocket::{Request, Response};
 /// use rocket_typed_sessions::transport::{Outgoing, SessionTransport};
 ///
-/// /// `Authorization: Bearer …`, answered in a header named as configured.
+/// /// Reads `Authorization: Bearer …`, and sends a header with the session's name.
 /// struct Bearer;
 ///
 /// impl SessionTransport for Bearer {
@@ -60,24 +61,52 @@ pub struct Outgoing<'a> {
 ///         Some("Authorization")
 ///     }
 /// }
+///
+/// assert_eq!(Bearer.vary("X-Session"), Some("Authorization"));
 /// ```
 pub trait SessionTransport: Send + Sync + 'static {
-    /// Every value the request carries for this session, undecoded and in
-    /// order; empty when there is none. More than four count as no session.
+    /// Returns every value that the request carries for this session, undecoded and
+    /// in order. More than four count as no session.
     fn receive<'r>(&self, request: &'r Request<'_>, name: &str) -> Vec<Cow<'r, str>>;
 
-    /// Puts the token on the response, replacing one that this session sent before.
+    /// Puts the token on the response. It replaces a token that this session sent
+    /// before.
     fn send(&self, response: &mut Response<'_>, name: &str, outgoing: Outgoing<'_>);
 
-    /// Tells the client to forget the token, where the transport can say that. A
-    /// token that this response carries already must not go out.
+    /// Tells the client to remove the token, if the transport can. A token that the
+    /// response carries already must be removed from it.
     fn clear(&self, response: &mut Response<'_>, name: &str);
 
-    /// The request header that responses depend on, for `Vary`.
+    /// Returns the request header that responses depend on. The crate adds it to
+    /// `Vary`.
     fn vary<'a>(&self, name: &'a str) -> Option<&'a str>;
 
-    /// The most bytes that may travel for one token, and how many of these
-    /// `send` adds to a token for its name and attributes.
+    /// Returns how much one token may take on the wire. The default is 8 KiB, with
+    /// the name. A session that does not fit fails with
+    /// [`SessionError::TooLarge`](crate::SessionError::TooLarge).
+    ///
+    /// ```
+    /// # use rocket::{Request, Response};
+    /// # use std::borrow::Cow;
+    /// use rocket_typed_sessions::transport::{Outgoing, SessionTransport, SizeLimit};
+    ///
+    /// struct BehindProxy;
+    ///
+    /// impl SessionTransport for BehindProxy {
+    ///     /// The proxy refuses header lines of more than 4 KiB.
+    ///     fn limit(&self, name: &str) -> SizeLimit {
+    ///         SizeLimit { bytes: 4096, overhead: name.len() + ": ".len() }
+    ///     }
+    ///
+    ///     // …
+    /// #     fn receive<'r>(&self, _: &'r Request<'_>, _: &str) -> Vec<Cow<'r, str>> { Vec::new() }
+    /// #     fn send(&self, _: &mut Response<'_>, _: &str, _: Outgoing<'_>) {}
+    /// #     fn clear(&self, _: &mut Response<'_>, _: &str) {}
+    /// #     fn vary<'a>(&self, _: &'a str) -> Option<&'a str> { None }
+    /// }
+    ///
+    /// assert_eq!(BehindProxy.limit("X-Session").overhead, 11);
+    /// ```
     fn limit(&self, name: &str) -> SizeLimit {
         SizeLimit { bytes: 8 * 1024, overhead: name.len() }
     }
@@ -88,7 +117,8 @@ pub trait SessionTransport: Send + Sync + 'static {
 pub struct SizeLimit {
     /// The most bytes, overhead included.
     pub bytes: usize,
-    /// Bytes taken by name and attributes.
+    /// The bytes that [`send`](SessionTransport::send) adds to a token: name and
+    /// attributes.
     pub overhead: usize,
 }
 

@@ -25,30 +25,21 @@ use super::{
 
 type Result<T> = std::result::Result<T, StorageError>;
 
-/// A cache over another storage, for reads.
-///
-/// What it promises:
-/// - A write based on a stale copy is a conflict, which the core resolves with a
-///   fresh read: nothing is lost.
-/// - What this node ends is ended here at once. What another node ends, changes
-///   or renews is seen here as soon as the storage tells of it, if it does
-///   ([`SessionStorage::changes`]; Redis does), and after `ttl` in any case.
-/// - A token that is newer than the copy is looked up in the storage: nobody is
-///   logged out because another node has given them a new id.
-/// - That there is no record is never remembered.
-///
-/// Its clones are handles on the same copies.
+/// A cache for reads, in front of another storage.
 ///
 /// In Rocket.toml: `cache = { capacity = 100_000, ttl = "2 seconds" }` beside
 /// `storage`.
 ///
-/// ```
-/// use std::time::Duration;
-/// use rocket_typed_sessions::storage::{Cached, Memory};
+/// - No update is lost. A write that is based on an outdated copy is a conflict,
+///   which the core resolves with a read from the storage.
+/// - An end on this node takes effect on this node at once. What another node ends,
+///   changes or renews takes effect here when the storage reports it
+///   ([`SessionStorage::changes`]; Redis does), and after `ttl` at the latest.
+/// - A token that is newer than the copy is looked up in the storage, so that no
+///   user is logged out because another node has renewed their id.
+/// - The absence of a record is never cached.
 ///
-/// let far_away = Memory::new(1000);
-/// let storage = Cached::new(far_away, 100, Duration::from_secs(2));
-/// ```
+/// A clone is another handle on the same copies.
 #[derive(Clone)]
 pub struct Cached(Arc<Node>);
 
@@ -59,9 +50,18 @@ struct Node {
 }
 
 impl Cached {
-    /// At most `capacity` copies (rounded up to a multiple of 64), none older
-    /// than `ttl`. On an asynchronous runtime it listens to what the storage
-    /// tells of changes.
+    /// Makes a cache of at most `capacity` copies, rounded up to a multiple of 64,
+    /// of which none is older than `ttl`. On an asynchronous runtime it listens to
+    /// the changes that the storage reports.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::{Sessions, storage::{Cached, Memory}};
+    /// use std::time::Duration;
+    ///
+    /// let far_away = Memory::new(1000); // in place of a storage of your own
+    /// let storage = Cached::new(far_away, 100_000, Duration::from_secs(2));
+    /// let sessions = Sessions::fairing().storage("near", storage);
+    /// ```
     pub fn new(storage: impl SessionStorage, capacity: usize, ttl: Duration) -> Self {
         Self::over(Arc::new(storage), capacity, ttl)
     }

@@ -38,24 +38,15 @@ use super::{
     Version,
 };
 
-/// A storage in a directory that this machine's processes may share.
+/// A storage in a directory, which several processes of one machine may share.
 ///
-/// Survives restarts and `kill -9`: a record that was acknowledged is on the
-/// disk. Directories are made with mode 0700, files with 0600; no symlink is
-/// followed; reading creates nothing. A file that is no record is
-/// [`StorageError::Corrupt`]; a disk that is full or may not be read is
-/// [`StorageError::Unavailable`] and leaves the record before. Its clones are
-/// handles on the same directory.
+/// It survives restarts and `kill -9`: a write that was acknowledged is on the
+/// disk. Directories have mode 0700, files 0600. No symlink is followed, and
+/// reading creates nothing. A file that is no record is [`StorageError::Corrupt`].
+/// A full disk or missing permissions are [`StorageError::Unavailable`], and the
+/// record stays as it was.
 ///
-/// ```
-/// use rocket_typed_sessions::storage::Directory;
-///
-/// # let folder = tempfile::tempdir()?;
-/// # let path = folder.path().join("sessions");
-/// let storage = Directory::open(path)?;
-/// # drop(storage);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// A clone is another handle on the same directory.
 #[derive(Clone)]
 pub struct Directory {
     disk: Arc<Disk>,
@@ -63,8 +54,22 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Opens the directory, making it if it is not there; fails if it cannot
-    /// be written.
+    /// Opens the directory, and creates it if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// An error if the directory cannot be created or written to.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::{Sessions, storage::Directory};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("sessions");
+    /// // In Rocket.toml: storage = "files"
+    /// let sessions = Sessions::fairing().storage("files", Directory::open(path)?);
+    /// # drop(sessions);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StorageError> {
         let disk = Arc::new(Disk::open(path.into())?);
         Ok(Self { disk, threads: Threads::new() })

@@ -1,4 +1,4 @@
-//! Records in this process's memory. Survives nothing.
+//! A storage in the memory of the process.
 
 mod config;
 mod outline;
@@ -19,37 +19,38 @@ use super::{
     Version,
 };
 
-/// A storage in this process's memory, for one process and until it stops.
+/// A storage in the memory of the process. The sessions end with the process.
 ///
-/// It holds at most `capacity` records. When it is full, a new session takes the
-/// place of an expired record, or of the session that began first among those
-/// that no client ever came back with: a flood of clients without cookies cannot
-/// block logins. A client comes back when its session is read or touched;
-/// another write of the request that began the session does not count. Sessions
-/// whose clients came back are never taken. When there are only those, `create`
-/// fails with [`StorageError::Unavailable`].
+/// It holds at most `capacity` records. When it is full, a new session replaces an
+/// expired record, or else the oldest session that no client has come back with. So
+/// a flood of clients without cookies cannot block logins. A client comes back when
+/// its session is read or touched; another write in the request that began the
+/// session does not count. A session whose client came back is never replaced. If
+/// there are only such sessions, `create` fails with [`StorageError::Unavailable`].
 ///
-/// A new session costs about as much when the storage is full as before. Two
-/// limits follow from that. Of sessions that began in the same millisecond, any
-/// may go first. An expired record that a short search does not find waits for
-/// the next search or for the purge, which runs once a minute.
+/// A new session takes about as long in a full storage as before. This has two
+/// consequences. Of sessions that began in the same millisecond, any may be
+/// replaced first. An expired record that a short search does not find stays until
+/// the next search or until the purge, which runs once a minute.
 ///
-/// The marks that ends leave take up none of the capacity. There are at most 131,072
-/// of them, about 130 bytes each. One more takes the place of one that would go soon.
+/// The marks of ended sessions do not count against the capacity. There are at most
+/// 131,072 of them, of about 130 bytes each. Beyond that, a new mark replaces one
+/// that would expire soon.
 ///
-/// Its clones are handles on the same records.
-///
-/// ```
-/// use rocket_typed_sessions::storage::Memory;
-///
-/// let storage = Memory::new(1_000_000);
-/// # drop(storage);
-/// ```
+/// A clone is another handle on the same records.
 #[derive(Clone)]
 pub struct Memory(Arc<Table>);
 
 impl Memory {
-    /// A storage for up to `capacity` records.
+    /// Makes a storage for up to `capacity` records.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::{Sessions, storage::Memory};
+    ///
+    /// // In Rocket.toml: storage = "carts". Two definitions that name it share its capacity.
+    /// let carts = Memory::new(1_000_000);
+    /// let sessions = Sessions::fairing().storage("carts", carts);
+    /// ```
     pub fn new(capacity: usize) -> Self {
         Self(Arc::new(Table::new(capacity)))
     }

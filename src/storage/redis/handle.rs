@@ -9,22 +9,13 @@ use crate::storage::{OwnerKey, StorageError, StorageKey};
 
 pub(super) type Result<T> = std::result::Result<T, StorageError>;
 
-/// A storage in Redis (7 or later) or Valkey: for several machines.
+/// A storage in Redis 7 or later, or in Valkey, for several machines.
 ///
-/// A read is one round trip, an update two with the read before it; both are
-/// one on the wire of a multiplexed connection that reconnects by itself.
-/// What was acknowledged is as durable as the server's configuration says:
-/// see `docs/operations.md`. Its clones are handles on the same connection.
+/// A read takes one round trip, an update two with the read before it. The
+/// connection is multiplexed and reconnects by itself. An acknowledged write is as
+/// durable as the server's configuration makes it: see `docs/operations.md`.
 ///
-/// ```no_run
-/// use rocket_typed_sessions::storage::Redis;
-///
-/// # async fn open() -> Result<(), rocket_typed_sessions::storage::StorageError> {
-/// let storage = Redis::open(["redis://127.0.0.1/"], "sessions").await?;
-/// # drop(storage);
-/// # Ok(())
-/// # }
-/// ```
+/// A clone is another handle on the same connection.
 #[derive(Clone)]
 pub struct Redis {
     pub(super) connection: Connection,

@@ -17,8 +17,25 @@ use crate::storage::StorageError;
 const OLDEST: u32 = 7;
 
 impl Redis {
-    /// Connects to a server (one URL: `redis://`, `rediss://`, `unix://`) or to
-    /// the cluster that the URLs are nodes of. Keys begin with `prefix`.
+    /// Connects to a server, by one URL with `redis://`, `rediss://` or `unix://`,
+    /// or to the cluster whose nodes the URLs name. The keys in Redis begin with
+    /// `prefix`.
+    ///
+    /// # Errors
+    ///
+    /// An error if the server cannot be reached or is older than Redis 7.
+    ///
+    /// ```no_run
+    /// use rocket_typed_sessions::{Sessions, storage::Redis};
+    ///
+    /// # async fn open() -> Result<(), rocket_typed_sessions::storage::StorageError> {
+    /// // In Rocket.toml: storage = "shared"
+    /// let storage = Redis::open(["redis://127.0.0.1/"], "shop").await?;
+    /// let sessions = Sessions::fairing().storage("shared", storage);
+    /// # drop(sessions);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn open<U: AsRef<str>>(
         urls: impl IntoIterator<Item = U>,
         prefix: impl Into<String>,
@@ -28,9 +45,9 @@ impl Redis {
         Self::connect(target, prefix.into()).await
     }
 
-    /// Asks Sentinels (URLs of `redis://`, `rediss://`) for the master whose name
-    /// is the host of `url`, with its user, password and database; asks again
-    /// when that one fails.
+    /// Connects to the master that Sentinels name. The host of `url` is the
+    /// master's name; its user, password and database are those of the master. The
+    /// Sentinels are asked again when the master fails.
     ///
     /// ```no_run
     /// use rocket_typed_sessions::storage::Redis;
@@ -52,14 +69,41 @@ impl Redis {
         Self::connect(target, prefix.into()).await
     }
 
-    /// A storage on a connection that the application has already, which has to
-    /// reconnect by itself. A [cache](crate::storage::Cached) in front of it goes by
-    /// its `ttl`: only connections of the storage's own hear of changes.
+    /// Makes a storage on a connection of the application, which must reconnect by
+    /// itself. A [cache](crate::storage::Cached) in front of it relies on its
+    /// `ttl`, because only a connection that the storage opened reports changes.
+    ///
+    /// ```no_run
+    /// use redis::aio::ConnectionManager;
+    /// use rocket_typed_sessions::storage::Redis;
+    ///
+    /// # async fn open() -> redis::RedisResult<()> {
+    /// let client = redis::Client::open("redis://127.0.0.1/")?;
+    /// let connection = ConnectionManager::new(client).await?;
+    /// let storage = Redis::with_connection(connection, "sessions");
+    /// # drop(storage);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_connection(connection: ConnectionManager, prefix: impl Into<String>) -> Self {
         Self::with(Target::Given(Link::Managed(connection)), prefix.into())
     }
 
-    /// The same on a connection to a cluster.
+    /// Makes a storage on the application's connection to a cluster, as
+    /// [`with_connection`](Self::with_connection) does.
+    ///
+    /// ```no_run
+    /// use redis::cluster::ClusterClient;
+    /// use rocket_typed_sessions::storage::Redis;
+    ///
+    /// # async fn open() -> redis::RedisResult<()> {
+    /// let client = ClusterClient::new(["redis://10.0.0.1/", "redis://10.0.0.2/"])?;
+    /// let connection = client.get_async_connection().await?;
+    /// let storage = Redis::with_cluster(connection, "sessions");
+    /// # drop(storage);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_cluster(connection: ClusterConnection, prefix: impl Into<String>) -> Self {
         Self::with(Target::Given(Link::Cluster(connection)), prefix.into())
     }

@@ -41,7 +41,7 @@ pub enum Delete {
     ByLockedKeys,
 }
 
-/// A database that sessions can be kept in; sealed.
+/// A database that can hold sessions. The trait is sealed.
 #[rocket::async_trait]
 pub trait Engine: sqlx::Database {
     #[doc(hidden)]

@@ -13,9 +13,9 @@ use crate::storage::StorageError;
 
 pub(super) type Result<T> = std::result::Result<T, StorageError>;
 
-/// A storage in a database; see [`Postgres`](crate::storage::Postgres),
-/// [`MySql`](crate::storage::MySql), [`Sqlite`](crate::storage::Sqlite). Its clones
-/// are handles on the same connections.
+/// A storage in a database: [`Postgres`](crate::storage::Postgres),
+/// [`MySql`](crate::storage::MySql) or [`Sqlite`](crate::storage::Sqlite). A clone
+/// is another handle on the same connections.
 pub struct Sql<E: Engine> {
     pub(super) pool: Pool<E>,
     pub(super) suspicion: Suspicion,

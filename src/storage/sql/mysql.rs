@@ -13,7 +13,7 @@ use crate::storage::SessionStorage;
 use crate::storage::config::EngineConfig;
 use crate::table::Table;
 
-/// A storage in MySQL 8 or MariaDB; feature `mysql`. Opened as `Postgres` is.
+/// A storage in MySQL 8 or MariaDB. Feature `mysql`.
 pub type MySql = Sql<sqlx::MySql>;
 
 engine!(
@@ -41,8 +41,20 @@ engine!(
 );
 
 impl Sql<sqlx::MySql> {
-    /// Connects to `mysql://user:password@host/database` and makes the
-    /// tables `table` and `<table>_owners` if they are not there.
+    /// Connects to `mysql://user:password@host/database`. It creates the tables
+    /// `table` and `<table>_owners` if they do not exist.
+    ///
+    /// ```no_run
+    /// use rocket_typed_sessions::{Sessions, storage::MySql};
+    ///
+    /// # async fn open() -> Result<(), rocket_typed_sessions::storage::StorageError> {
+    /// // In Rocket.toml: storage = "shop"
+    /// let url = "mysql://user:password@localhost/shop";
+    /// let sessions = Sessions::fairing().storage("shop", MySql::open(url, "sessions").await?);
+    /// # drop(sessions);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn open(url: &str, table: &str) -> Result<Self> {
         connect(url, &Tables::new(table)).await
     }

@@ -20,10 +20,25 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(1);
 
 impl<E: Engine> Sql<E> {
-    /// A storage on a pool that the application has already. It makes the
-    /// tables `table` and `<table>_owners` if they are not there.
+    /// Makes a storage on a pool of the application. It creates the tables `table`
+    /// and `<table>_owners` if they do not exist.
     ///
-    /// `table` is letters, digits and `_`, at most 40 of them.
+    /// `table` consists of letters, digits and `_`, at most 40 of them.
+    ///
+    /// # Errors
+    ///
+    /// An error if `table` is no such name, or if the database cannot be reached.
+    ///
+    /// ```no_run
+    /// use rocket_typed_sessions::{Sessions, storage::Postgres};
+    ///
+    /// # async fn open(pool: sqlx::PgPool) -> Result<(), rocket_typed_sessions::storage::StorageError> {
+    /// // In Rocket.toml: storage = "shop"
+    /// let sessions = Sessions::fairing().storage("shop", Postgres::with_pool(pool, "sessions").await?);
+    /// # drop(sessions);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn with_pool(pool: Pool<E>, table: &str) -> Result<Self> {
         Self::with(pool, Suspicion::default(), table).await
     }

@@ -11,19 +11,7 @@ use crate::storage::SessionStorage;
 use crate::storage::config::EngineConfig;
 use crate::table::Table;
 
-/// A storage in PostgreSQL; feature `postgres`.
-///
-/// ```no_run
-/// use rocket_typed_sessions::storage::Postgres;
-///
-/// # async fn open(pool: sqlx::PgPool) -> Result<(), rocket_typed_sessions::storage::StorageError> {
-/// let storage = Postgres::open("postgres://user:password@localhost/shop", "sessions").await?;
-/// // Or on the pool that the application has already:
-/// let storage = Postgres::with_pool(pool, "sessions").await?;
-/// # drop(storage);
-/// # Ok(())
-/// # }
-/// ```
+/// A storage in PostgreSQL. Feature `postgres`.
 pub type Postgres = Sql<sqlx::Postgres>;
 
 engine!(
@@ -47,8 +35,20 @@ engine!(
 );
 
 impl Sql<sqlx::Postgres> {
-    /// Connects to `postgres://user:password@host/database` and makes the
-    /// tables `table` and `<table>_owners` if they are not there.
+    /// Connects to `postgres://user:password@host/database`. It creates the tables
+    /// `table` and `<table>_owners` if they do not exist.
+    ///
+    /// ```no_run
+    /// use rocket_typed_sessions::{Sessions, storage::Postgres};
+    ///
+    /// # async fn open() -> Result<(), rocket_typed_sessions::storage::StorageError> {
+    /// // In Rocket.toml: storage = "shop"
+    /// let url = "postgres://user:password@localhost/shop";
+    /// let sessions = Sessions::fairing().storage("shop", Postgres::open(url, "sessions").await?);
+    /// # drop(sessions);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn open(url: &str, table: &str) -> Result<Self> {
         connect(url, &Tables::new(table)).await
     }

@@ -17,19 +17,7 @@ use crate::storage::config::EngineConfig;
 use crate::storage::{SessionStorage, StorageError};
 use crate::table::Table;
 
-/// A storage in one file, for one machine; feature `sqlite`.
-///
-/// ```
-/// use rocket_typed_sessions::storage::Sqlite;
-///
-/// # rocket::async_test(async {
-/// # let folder = tempfile::tempdir()?;
-/// # let path = folder.path().join("sessions.db");
-/// let storage = Sqlite::open(path, "sessions").await?;
-/// # drop(storage);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # }).unwrap();
-/// ```
+/// A storage in an SQLite file, for one machine. Feature `sqlite`.
 pub type Sqlite = Sql<sqlx::Sqlite>;
 
 engine!(
@@ -51,11 +39,24 @@ engine!(
 );
 
 impl Sql<sqlx::Sqlite> {
-    /// Opens or makes the file, which only its user may read, and in it the
-    /// tables `table` and `<table>_owners`.
+    /// Opens the file, and creates it if it does not exist, readable only for its
+    /// user. It creates the tables `table` and `<table>_owners` in it.
     ///
-    /// It writes ahead (`journal_mode = WAL`) and waits for the disk at every
-    /// commit (`synchronous = FULL`).
+    /// The journal is a write-ahead log (`journal_mode = WAL`). A commit waits for
+    /// the disk (`synchronous = FULL`).
+    ///
+    /// ```
+    /// use rocket_typed_sessions::{Sessions, storage::Sqlite};
+    ///
+    /// # rocket::async_test(async {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("sessions.db");
+    /// // In Rocket.toml: storage = "file"
+    /// let sessions = Sessions::fairing().storage("file", Sqlite::open(path, "sessions").await?);
+    /// # drop(sessions);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn open(path: impl AsRef<Path>, table: &str) -> Result<Self> {
         Self::connect_file(path.as_ref(), &Tables::new(table)).await
     }

@@ -12,7 +12,7 @@ use crate::storage::{
     SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update, Version, no_index,
 };
 
-/// One operation of [`SessionStorage`] or [`OwnerIndex`].
+/// An operation of [`SessionStorage`] or [`OwnerIndex`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// [`SessionStorage::create`]
@@ -55,32 +55,31 @@ impl Operation {
 pub enum Fault {
     /// It fails with this error and does nothing.
     Fails(StorageError),
-    /// It does its work and fails then, as when the answer is lost on the way.
+    /// It does its work and fails afterwards, as when the answer is lost on the
+    /// network.
     FailsAfterwards(StorageError),
     /// It never answers.
     Hangs,
     /// It begins its work after this time.
     Slow(Duration),
-    /// It does its work at once, but its answer takes this time.
+    /// It does its work at once, and answers after this time.
     SlowAnswer(Duration),
 }
 
-/// A storage that does what a test tells it: fail, hang or delay, an operation
-/// at a time. Its clones are handles on the same storage.
+/// A storage around another one that fails, hangs or is slow when a test says so,
+/// for each operation separately. A clone is another handle on the same storage.
 ///
 /// ```
-/// use rocket_typed_sessions::storage::Memory;
-/// use rocket_typed_sessions::testing::storage::{Fault, Faulty, Operation};
-/// use rocket_typed_sessions::storage::StorageError;
 /// use rocket_typed_sessions::Sessions;
+/// use rocket_typed_sessions::storage::{Memory, StorageError};
+/// use rocket_typed_sessions::testing::storage::{Fault, Faulty, Operation};
 ///
 /// let storage = Faulty::new(Memory::new(1000));
-/// let fairing = Sessions::fairing().storage("faulty", storage.clone());
+/// let sessions = Sessions::fairing().storage("faulty", storage.clone());
 /// // … start the application, log in, and then:
 /// storage.set(Operation::Read, Fault::Fails(StorageError::Unavailable("down".into(), None)));
 /// // … requests get 503, until
 /// storage.mend();
-/// # drop(fairing);
 /// ```
 #[derive(Clone)]
 pub struct Faulty(Arc<Inner>);
@@ -93,7 +92,15 @@ struct Inner {
 }
 
 impl Faulty {
-    /// Wraps `storage`; everything works at first.
+    /// Wraps `storage`. Every operation works at first.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::storage::Memory;
+    /// use rocket_typed_sessions::testing::storage::{Faulty, Operation};
+    ///
+    /// let storage = Faulty::new(Memory::new(1000));
+    /// assert_eq!(storage.calls(Operation::Read), 0);
+    /// ```
     pub fn new(storage: impl SessionStorage) -> Self {
         Self(Arc::new(Inner {
             storage: Box::new(storage),
@@ -103,27 +110,115 @@ impl Faulty {
         }))
     }
 
-    /// From now on `operation` has this fault.
+    /// Gives a fault to an operation, from now on.
+    ///
+    /// ```
+    /// # use rocket::http::Status;
+    /// # use rocket_typed_sessions::{testing::*, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// # #[rocket::get("/")]
+    /// # fn index(_session: Session<User>) {}
+    /// use rocket_typed_sessions::storage::{Memory, StorageError};
+    /// use rocket_typed_sessions::testing::storage::{Fault, Faulty, Operation};
+    ///
+    /// let storage = Faulty::new(Memory::new(1000));
+    /// let sessions = Sessions::fairing().storage("faulty", storage.clone());
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "faulty"));
+    /// # let rocket = rocket::custom(figment).attach(sessions).mount("/", rocket::routes![index]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    /// storage.set(Operation::Read, Fault::Fails(StorageError::Unavailable("down".into(), None)));
+    ///
+    /// let response = client.get("/").session(&User { id: 7 }).dispatch();
+    /// assert_eq!(response.status(), Status::ServiceUnavailable);
+    /// ```
     pub fn set(&self, operation: Operation, fault: Fault) {
         self.0.faults.lock()[operation as usize] = Some(fault);
     }
 
-    /// From now on every operation works again.
+    /// Removes the faults of every operation.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::storage::{Memory, SessionStorage, Timestamp};
+    /// use rocket_typed_sessions::testing::storage::{Fault, Faulty, Operation};
+    ///
+    /// # rocket::async_test(async {
+    /// let storage = Faulty::new(Memory::new(1000));
+    /// storage.set(Operation::PurgeExpired, Fault::Hangs);
+    /// storage.mend();
+    /// assert_eq!(storage.purge_expired(Timestamp::ZERO, 100).await?, 0);
+    /// # Ok::<(), rocket_typed_sessions::storage::StorageError>(())
+    /// # }).unwrap();
+    /// ```
     pub fn mend(&self) {
         *self.0.faults.lock() = Default::default();
     }
 
-    /// How often `operation` was called so far.
+    /// Returns how often an operation was called.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::*, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// # #[rocket::get("/")]
+    /// # fn index(_one: Session<User>, _other: Session<User>) {}
+    /// use rocket_typed_sessions::storage::Memory;
+    /// use rocket_typed_sessions::testing::storage::{Faulty, Operation};
+    ///
+    /// let storage = Faulty::new(Memory::new(1000));
+    /// let sessions = Sessions::fairing().storage("faulty", storage.clone());
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "faulty"));
+    /// # let rocket = rocket::custom(figment).attach(sessions).mount("/", rocket::routes![index]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// client.get("/").session(&User { id: 7 }).dispatch();
+    /// assert_eq!(storage.calls(Operation::Read), 1); // two guards share one session
+    /// ```
     pub fn calls(&self, operation: Operation) -> usize {
         self.0.calls[operation as usize].load(Ordering::SeqCst)
     }
 
-    /// The keys that `create` was called with so far.
+    /// Returns the keys that [`create`](SessionStorage::create) was called with.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::*, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// # #[rocket::post("/login")]
+    /// # fn login(session: Session<User>) { session.login(User { id: 7 }) }
+    /// use rocket_typed_sessions::storage::Memory;
+    /// use rocket_typed_sessions::testing::storage::Faulty;
+    ///
+    /// let storage = Faulty::new(Memory::new(1000));
+    /// let sessions = Sessions::fairing().storage("faulty", storage.clone());
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "faulty"));
+    /// # let rocket = rocket::custom(figment).attach(sessions).mount("/", rocket::routes![login]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// client.post("/login").dispatch();
+    /// assert_eq!(storage.created().len(), 1);
+    /// ```
     pub fn created(&self) -> Vec<StorageKey> {
         self.0.created.lock().clone()
     }
 
-    /// The storage inside, whose operations always work.
+    /// Returns the storage inside. Its operations have no faults, so a test can
+    /// look at the records behind the application's back.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::storage::{Memory, Timestamp};
+    /// use rocket_typed_sessions::testing::storage::{Fault, Faulty, Operation};
+    ///
+    /// # rocket::async_test(async {
+    /// let storage = Faulty::new(Memory::new(1000));
+    /// storage.set(Operation::PurgeExpired, Fault::Hangs);
+    /// assert_eq!(storage.inner().purge_expired(Timestamp::ZERO, 100).await?, 0);
+    /// # Ok::<(), rocket_typed_sessions::storage::StorageError>(())
+    /// # }).unwrap();
+    /// ```
     pub fn inner(&self) -> &dyn SessionStorage {
         &*self.0.storage
     }

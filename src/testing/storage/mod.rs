@@ -1,28 +1,11 @@
 //! The conformance kit for storages, and a storage that fails on demand.
 //!
-//! [`conformance`] tries every promise of [`SessionStorage`] on a storage of yours,
-//! and every promise of [`OwnerIndex`](crate::storage::OwnerIndex) if the storage has
-//! an index of owners. Time is given, never slept. A failure names the promise that
-//! broke.
+//! [`conformance`] tests every promise of [`SessionStorage`], and every promise of
+//! [`OwnerIndex`](crate::storage::OwnerIndex) if the storage has an index of
+//! owners. It passes times to the storage, so it never sleeps. A failure names the
+//! broken promise.
 //!
-//! ```
-//! use rocket_typed_sessions::storage::Memory;
-//! use rocket_typed_sessions::testing::storage::conformance;
-//! use std::collections::HashMap;
-//! use std::sync::Mutex;
-//!
-//! # rocket::tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-//! // Two calls with one name open the same backend; a new name opens an empty one.
-//! // Here that is a map; for a database it would be a table or a prefix.
-//! let backends = Mutex::new(HashMap::new());
-//! conformance(async |name| {
-//!     let mut backends = backends.lock().expect("no panic");
-//!     backends.entry(name.to_owned()).or_insert_with(|| Memory::new(10_000)).clone()
-//! })
-//! .await;
-//! # });
-//! # Ok::<(), std::io::Error>(())
-//! ```
+//! [`Faulty`] wraps a storage and fails on demand, for tests of an application.
 
 mod basics;
 mod case;
@@ -50,11 +33,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// A promise that a storage did not keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenPromise {
-    /// The case that found it.
+    /// The name of the case that found it.
     pub case: &'static str,
-    /// What every storage promises.
+    /// The promise, as every storage has to keep it.
     pub promise: &'static str,
-    /// What this one did.
+    /// What the storage did instead.
     pub what: String,
 }
 
@@ -64,24 +47,68 @@ impl fmt::Display for BrokenPromise {
     }
 }
 
-/// Tries every promise of [`SessionStorage`] on a storage, and those of its
-/// [`owners`](SessionStorage::owners) if there are any.
+/// Tests every promise of [`SessionStorage`] on a storage, and those of its
+/// [`owners`](SessionStorage::owners) if it has an index.
 ///
-/// `open` opens a handle on the backend of the given name (lower-case letters
-/// and `_`): a new name means an empty backend, a known one a second handle on
-/// the same records. The backend must have room for 10,000 records. Call it on
-/// a runtime with several threads, so that races really race.
+/// `open` opens a handle on the backend with the given name, which consists of
+/// lower-case letters and `_`. A new name stands for an empty backend, a known one
+/// for a second handle on the same records. The backend must have room for 10,000
+/// records. Call it on a runtime with several threads, so that concurrent calls
+/// really overlap.
 ///
 /// # Panics
 ///
-/// If a promise is broken, with the list of all that are.
+/// Panics if the storage breaks a promise, and lists all that it breaks.
+///
+/// ```
+/// use rocket_typed_sessions::storage::Memory;
+/// use rocket_typed_sessions::testing::storage::conformance;
+/// use std::collections::HashMap;
+/// use std::sync::Mutex;
+///
+/// # rocket::tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+/// // A database would have a table or a prefix for each name.
+/// let backends = Mutex::new(HashMap::new());
+/// conformance(async |name| {
+///     let mut backends = backends.lock().expect("no panic");
+///     backends.entry(name.to_owned()).or_insert_with(|| Memory::new(10_000)).clone()
+/// })
+/// .await;
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub async fn conformance<S: SessionStorage>(open: impl AsyncFn(&str) -> S) {
     let broken = broken_promises(open).await;
     let list: Vec<_> = broken.iter().map(ToString::to_string).collect();
     assert!(list.is_empty(), "{} promise(s) broken:\n{}", list.len(), list.join("\n"));
 }
 
-/// The promises that a storage breaks; see [`conformance`].
+/// Returns the promises that a storage breaks. It tests what [`conformance`] tests,
+/// and does not panic: for a report, or for a storage with known limits.
+///
+/// ```
+/// use rocket_typed_sessions::storage::{Memory, StorageError};
+/// use rocket_typed_sessions::testing::storage::{Fault, Faulty, Operation, broken_promises};
+/// use std::collections::HashMap;
+/// use std::sync::Mutex;
+///
+/// # rocket::tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+/// // A storage that does not implement `touch`.
+/// let backends = Mutex::new(HashMap::new());
+/// let broken = broken_promises(async |name| {
+///     let mut backends = backends.lock().expect("no panic");
+///     let memory = backends.entry(name.to_owned()).or_insert_with(|| Memory::new(10_000));
+///     let storage = Faulty::new(memory.clone());
+///     let missing = StorageError::Other("not implemented".into(), None);
+///     storage.set(Operation::Touch, Fault::Fails(missing));
+///     storage
+/// })
+/// .await;
+/// assert!(!broken.is_empty());
+/// assert!(broken.iter().all(|promise| promise.what.contains("not implemented")));
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub async fn broken_promises<S: SessionStorage>(
     open: impl AsyncFn(&str) -> S,
 ) -> Vec<BrokenPromise> {
@@ -107,7 +134,17 @@ pub async fn broken_promises<S: SessionStorage>(
     broken
 }
 
-/// The names of all cases and the promises they try, in the order they run.
+/// Returns the names of all cases and the promises that they test, in the order in
+/// which they run.
+///
+/// ```
+/// use rocket_typed_sessions::testing::storage::promises;
+///
+/// for (case, promise) in promises() {
+///     println!("{case}: {promise}");
+/// }
+/// assert!(promises().count() > 30);
+/// ```
 pub fn promises() -> impl Iterator<Item = (&'static str, &'static str)> {
     all_cases().map(|(case, _)| (case.name, case.promise))
 }

@@ -1,9 +1,13 @@
 //! The functions that users of the crate can call, and whether their documentation has an
-//! example.
+//! example: a block of Rust that is compiled.
+//!
+//! The example of a trait stands for its required methods if it implements all of them. Whoever
+//! looks one up wants to write it, and it makes sense only beside the others. A trait that users
+//! call rather than implement has no such example, so its methods need one each.
 
 use std::collections::BTreeSet;
 
-use syn::{Attribute, ImplItem, Item, TraitItem, Type, Visibility};
+use syn::{Attribute, ImplItem, Item, ItemTrait, TraitItem, TraitItemFn, Type, Visibility};
 
 use crate::tree::{Module, Tree};
 use crate::uses::is_for_tests;
@@ -36,14 +40,7 @@ fn all(tree: &Tree) -> Vec<Function> {
                 Item::Fn(item) if is_public(&item.sig.ident) => {
                     add(&mut all, item.sig.ident.to_string(), &item.attrs);
                 }
-                Item::Trait(item) if is_public(&item.ident) => {
-                    for inner in &item.items {
-                        if let TraitItem::Fn(inner) = inner {
-                            let name = format!("{}::{}", item.ident, inner.sig.ident);
-                            add(&mut all, name, &inner.attrs);
-                        }
-                    }
-                }
+                Item::Trait(item) if is_public(&item.ident) => add_trait(&mut all, item),
                 Item::Impl(item) if item.trait_.is_none() && !is_for_tests(&item.attrs) => {
                     let Type::Path(of) = &*item.self_ty else { continue };
                     let path: Vec<_> =
@@ -72,8 +69,52 @@ fn all(tree: &Tree) -> Vec<Function> {
 fn add(all: &mut Vec<Function>, name: String, attributes: &[Attribute]) {
     let (docs, is_hidden) = docs(attributes);
     if !is_hidden && !is_for_tests(attributes) {
-        all.push(Function { name, has_example: docs.contains("```") });
+        all.push(Function { name, has_example: !examples(&docs).is_empty() });
     }
+}
+
+fn add_trait(all: &mut Vec<Function>, item: &ItemTrait) {
+    let methods = || {
+        item.items.iter().filter_map(|inner| match inner {
+            TraitItem::Fn(method) => Some(method),
+            _ => None,
+        })
+    };
+    let example = examples(&docs(&item.attrs).0);
+    let implements = |method: &TraitItemFn| {
+        let name = format!("fn {}", method.sig.ident);
+        example.contains(&(name.clone() + "(")) || example.contains(&(name + "<"))
+    };
+    let implements_all = methods().filter(|method| method.default.is_none()).all(implements);
+    for method in methods() {
+        let before = all.len();
+        add(all, format!("{}::{}", item.ident, method.sig.ident), &method.attrs);
+        for added in &mut all[before..] {
+            added.has_example |= implements_all && method.default.is_none();
+        }
+    }
+}
+
+/// The code of those blocks that rustdoc compiles.
+fn examples(docs: &str) -> String {
+    let (mut code, mut block) = (String::new(), None);
+    for line in docs.lines() {
+        match (line.trim().strip_prefix("```"), block) {
+            (Some(language), None) => block = Some(language.split(',').all(is_compiled)),
+            (Some(_), Some(_)) => block = None,
+            (None, Some(true)) => {
+                code.push_str(line);
+                code.push('\n');
+            }
+            (None, _) => {}
+        }
+    }
+    code
+}
+
+/// Whether a word after the fence leaves a block to be compiled.
+fn is_compiled(word: &str) -> bool {
+    matches!(word.trim(), "" | "rust" | "no_run" | "should_panic")
 }
 
 /// The items that users of the crate can name: where they are written down, and their names.
@@ -128,4 +169,52 @@ fn docs(attributes: &[Attribute]) -> (String, bool) {
         }
     }
     (text, is_hidden)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Those of a trait's methods that have an example.
+    fn with_example(source: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        add_trait(&mut all, &syn::parse_str(source).expect("a trait"));
+        let with = all.into_iter().filter(|function| function.has_example);
+        with.map(|function| function.name).collect()
+    }
+
+    const METHODS: &str = "trait T { fn a(&self); fn b<R>(&self); fn c(&self) {} }";
+
+    fn documented(example: &str) -> String {
+        let lines = example.lines().map(|line| format!("/// {line}\n"));
+        lines.chain([METHODS.to_owned()]).collect()
+    }
+
+    #[test]
+    fn a_traits_example_stands_for_its_required_methods_if_it_implements_all() {
+        let whole = documented("```\nfn a(&self) {}\nfn b<R>(&self) {}\nfn c(&self) {}\n```");
+        assert_eq!(with_example(&whole), ["T::a", "T::b"]);
+    }
+
+    #[test]
+    fn a_traits_example_that_lacks_a_required_method_or_only_calls_it_stands_for_none() {
+        for part in ["```\nfn a(&self) {}\n```", "```\nt.a();\nt.b();\n```", "fn a( fn b<"] {
+            assert!(with_example(&documented(part)).is_empty(), "{part}");
+        }
+        assert!(with_example(METHODS).is_empty());
+    }
+
+    #[test]
+    fn an_example_is_code_that_rustdoc_compiles() {
+        for (docs, expected) in [
+            ("A function.", ""),
+            ("```\nf();\n```", "f();\n"),
+            ("```rust,no_run\nf();\n```", "f();\n"),
+            ("```text\nf\n```", ""),
+            ("```ignore\nf();\n```", ""),
+            ("```toml\nf = 1\n```\n```\ng();\n```", "g();\n"),
+        ] {
+            assert_eq!(examples(docs), expected, "{docs}");
+        }
+    }
 }
