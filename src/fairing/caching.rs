@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rocket::Response;
 
-use crate::request::entry::{Caching, Committable};
+use crate::request::committable::{Caching, Committable};
 
 /// Says on which request headers the response depends, and what caches may keep of
 /// it. Gives whether every transport could tell the former.

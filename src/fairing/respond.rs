@@ -17,7 +17,7 @@ use crate::application::Application;
 use crate::commit::Holds;
 use crate::definition::{Core, Definition};
 use crate::error::{EncodeError, SessionError};
-use crate::request::entry::{Caching, Committable};
+use crate::request::committable::{Caching, Committable};
 use crate::request::{Budgets, Entries, RequestSessions, hooks};
 use crate::transport::Outgoing;
 

@@ -17,7 +17,7 @@ use crate::definition::Definition;
 use crate::error::SessionError;
 use crate::event::SessionEventKind;
 use crate::request::Entries;
-use crate::request::entry::{Committable as _, Ended};
+use crate::request::committable::{Committable as _, Ended};
 use crate::session::Session;
 use crate::sessions::Sessions;
 use crate::storage::{OwnerKey, StorageKey, Timestamp};

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::entry::Entry;
+use super::held::Retired;
 use super::pending::{Base, Change};
 use super::replay::{is_replaying, replaying};
-use super::state::{Retired, State};
+use super::state::State;
 use crate::data::SessionData;
 
 impl<T: SessionData> Entry<T> {

@@ -2,20 +2,10 @@
 
 use std::sync::Arc;
 
-use super::state::{Left, Retired, State};
+use super::held::{EndedOutside, Left, Retired};
+use super::state::State;
 use crate::commit::Holds;
-use crate::storage::StorageKey;
 use crate::tracked::Replaced;
-
-/// What this request has ended from outside, through its manager.
-#[derive(PartialEq, Eq)]
-pub(super) enum EndedOutside {
-    Nothing,
-    /// The session by value with this token.
-    Token([u8; 16]),
-    /// The session by id with this record.
-    Record(StorageKey),
-}
 
 impl<T> State<T> {
     /// Takes the value that is committed now.

@@ -5,8 +5,8 @@
 use rocket::error;
 
 use super::entry::Entry;
+use super::held::Planned;
 use super::presented::Kind;
-use super::state::Planned;
 use crate::application::Tracker;
 use crate::by_id;
 use crate::data::SessionData;

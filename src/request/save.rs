@@ -6,12 +6,14 @@ use std::sync::Arc;
 use rocket::warn;
 use tokio::time::Instant;
 
-use super::entry::{Committable, Entry};
+use super::committable::Committable;
+use super::entry::Entry;
+use super::held::Left;
+use super::held::Unsettled;
 use super::load;
 use super::presented::Kind;
 use super::replay::{is_replaying, replaying};
-use super::state::{Left, State};
-use super::unsettled::Unsettled;
+use super::state::State;
 use super::work::Work;
 use crate::by_id::{self, Attempt, ById, Located, Outcome, Stands};
 use crate::commit::Fate;

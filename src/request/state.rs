@@ -8,68 +8,15 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use super::delivery::Delivery;
-use super::ended::EndedOutside;
+use super::held::{EndedOutside, Left, Planned, Retired, Unsettled};
 use super::pending::{Base, Change, Pending};
 use super::presented::{Kind, Presented};
-use super::unsettled::Unsettled;
 use crate::by_value::Sealed;
 use crate::codec::Content;
 use crate::commit::Holds;
 use crate::expiry::OwnLifetime;
 use crate::plan::Asked;
 use crate::storage::{OwnerGuard, OwnerKey};
-use crate::token::SessionId;
-
-/// The id that the next commit gives, once somebody has asked for it.
-#[derive(Clone)]
-pub(crate) enum Planned {
-    /// Of a session that begins or moves.
-    Fresh(SessionId),
-    /// Of the session that is there, under another secret, and its CSRF generation
-    /// then.
-    Renewed(SessionId, u32),
-}
-
-/// What a commit or a read left of the session's value.
-pub(crate) enum Left<T> {
-    /// This value is committed. There may be none.
-    Value(Option<Arc<T>>),
-    /// The session was over. The changes are dropped.
-    Dropped,
-}
-
-impl<T> Left<T> {
-    /// Of a session that is over. What `begins` another one stays asked for.
-    pub fn over(begins: bool) -> Self {
-        if begins { Self::Value(None) } else { Self::Dropped }
-    }
-}
-
-/// What a change has replaced, to be dropped after the lock: a value's or a
-/// closure's `Drop` may call the session.
-pub(crate) struct Retired<T> {
-    value: Option<Arc<T>>,
-    pub committed: Option<Arc<T>>,
-    pending: Option<Pending<T>>,
-    pub in_flight: Option<Arc<Pending<T>>>,
-    pub unsettled: Option<Unsettled<T>>,
-    unconfirmed: Option<(Kind, Option<Arc<T>>)>,
-    pub former: Option<Arc<T>>,
-}
-
-impl<T> Default for Retired<T> {
-    fn default() -> Self {
-        Self {
-            value: None,
-            committed: None,
-            pending: None,
-            in_flight: None,
-            unsettled: None,
-            unconfirmed: None,
-            former: None,
-        }
-    }
-}
 
 /// One session in one request.
 pub(crate) struct State<T> {

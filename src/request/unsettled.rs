@@ -2,23 +2,9 @@
 
 use std::sync::Arc;
 
+use super::held::{Left, Planned, Retired, Unsettled};
 use super::presented::Kind;
-use super::state::{Left, Planned, Retired, State};
-use crate::by_id::Attempt;
-
-/// A write that was sent, and of which nobody knows yet what became. Its changes are
-/// those under way.
-pub(crate) struct Unsettled<T> {
-    pub attempt: Arc<Attempt>,
-    /// The session's value once it is applied.
-    pub value: Option<Arc<T>>,
-}
-
-impl<T> Clone for Unsettled<T> {
-    fn clone(&self) -> Self {
-        Self { attempt: Arc::clone(&self.attempt), value: self.value.clone() }
-    }
-}
+use super::state::State;
 
 impl<T> State<T> {
     /// The commit failed or was given up, and nobody knows what became of its write.

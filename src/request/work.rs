@@ -10,11 +10,11 @@ use tokio::time::Instant;
 
 use super::carry_out::{Done, commit};
 use super::entry::Entry;
+use super::held::Left;
+use super::held::Unsettled;
 use super::pending::Pending;
 use super::presented::Kind;
 use super::replay::replaying;
-use super::state::Left;
-use super::unsettled::Unsettled;
 use crate::by_id::end_unheld;
 use crate::codec::Content;
 use crate::commit::Holds;
