@@ -243,68 +243,119 @@ pub(crate) fn plan(
         lifetime: asked.lifetime.or(asked.said).unwrap_or_default(),
         ..Times::begin(moment.now, asked.login || asked.owned)
     };
+    match standing.session().filter(|_| !asked.ended) {
+        None => without_session(standing, asked, begins),
+        Some(_) if asked.login || asked.owner_changes => Plan::Login { times: begins },
+        Some(session) => Facts::new(session, asked, policy, moment).plan(),
+    }
+}
+
+/// Rows 1 to 6.
+fn without_session(standing: Standing<'_>, asked: &Asked, begins: Times) -> Plan {
     let replaced = match standing {
         Standing::Replaced => true,
         Standing::Renewed => !asked.ended,
         Standing::Nobody | Standing::Session(_) => false,
     };
-    let Some(session) = standing.session().filter(|_| !asked.ended) else {
-        return match (asked.ended, asked.value) {
-            (false, Value::Untouched) => Plan::Keep,
-            (true, Value::Untouched) if replaced => Plan::Keep,
-            (true, Value::Untouched) => Plan::End,
-            _ if replaced && !asked.login && (asked.ended || !asked.owner_changes) => Plan::Drop,
-            (_, Value::Same | Value::Changed) => Plan::Create { times: begins },
-        };
-    };
-    if asked.login || asked.owner_changes {
-        return Plan::Login { times: begins };
+    match (asked.ended, asked.value) {
+        (false, Value::Untouched) => Plan::Keep,
+        (true, Value::Untouched) if replaced => Plan::Keep,
+        (true, Value::Untouched) => Plan::End,
+        _ if replaced && !asked.login && (asked.ended || !asked.owner_changes) => Plan::Drop,
+        (_, Value::Same | Value::Changed) => Plan::Create { times: begins },
     }
-    let by_itself = !moment.late && !moment.failed;
-    let lifetime = asked.lifetime.unwrap_or(session.times.lifetime);
-    let another_lifetime = lifetime != session.times.lifetime;
-    let changed = asked.value == Value::Changed || another_lifetime || asked.reauthenticate;
-    let due = !asked.skips && policy.touch_due(&session.times, moment.now);
-    let touch = asked.touch || due;
-    // Whether the client can be given a token, and whether it needs one.
-    let tells = !moment.late && !session.in_grace;
-    let refreshed = Times { lifetime, ..session.times.refreshed(moment.now) };
-    let early = policy.expires_early(&refreshed);
-    let resend = session.stale_key || session.untold;
-    let needs = resend || early;
-    // A use that the client is not told of would put off the next cookie.
-    let unseen = asked.skips || early && !tells && !asked.touch;
-    let mut times =
-        if unseen { Times { seen: session.times.seen, ..refreshed } } else { refreshed };
-    if asked.reauthenticate {
-        times.authenticated = moment.now;
+}
+
+/// What rows 8 to 15 go by.
+struct Facts<'a> {
+    session: &'a Snapshot,
+    asked: &'a Asked,
+    by_value: bool,
+    /// What happens by itself may happen.
+    by_itself: bool,
+    another_lifetime: bool,
+    /// The session is another one than before.
+    changed: bool,
+    /// It is used, and its expiry is to be moved.
+    touch: bool,
+    /// The client can be given a token.
+    tells: bool,
+    /// Its token expires before the session would.
+    early: bool,
+    /// Its token is to be sealed anew, or was never told.
+    resend: bool,
+    /// What the session has after a write.
+    times: Times,
+}
+
+impl<'a> Facts<'a> {
+    fn new(session: &'a Snapshot, asked: &'a Asked, policy: &Policy, moment: &Moment) -> Self {
+        let lifetime = asked.lifetime.unwrap_or(session.times.lifetime);
+        let another_lifetime = lifetime != session.times.lifetime;
+        let due = !asked.skips && policy.touch_due(&session.times, moment.now);
+        let tells = !moment.late && !session.in_grace;
+        let mut times = Times { lifetime, ..session.times.refreshed(moment.now) };
+        let early = policy.expires_early(&times);
+        // A use that the client is not told of would put off the next cookie.
+        if asked.skips || early && !tells && !asked.touch {
+            times.seen = session.times.seen;
+        }
+        if asked.reauthenticate {
+            times.authenticated = moment.now;
+        }
+        Self {
+            session,
+            asked,
+            by_value: policy.by_value,
+            by_itself: !moment.late && !moment.failed,
+            another_lifetime,
+            changed: asked.value == Value::Changed || another_lifetime || asked.reauthenticate,
+            touch: asked.touch || due,
+            tells,
+            early,
+            resend: session.stale_key || session.untold,
+            times,
+        }
     }
-    let at_once = asked.renew || asked.reauthenticate && !policy.by_value;
-    if session.accepted && (by_itself || changed || at_once) || session.whole_id && at_once {
-        return Plan::Move { times };
+
+    fn plan(self) -> Plan {
+        let Self { session, asked, by_value, by_itself, touch, tells, times, .. } = self;
+        let at_once = asked.renew || asked.reauthenticate && !by_value;
+        if session.accepted && (by_itself || self.changed || at_once) || session.whole_id && at_once
+        {
+            return Plan::Move { times };
+        }
+        let periodic = session.renewal_due && by_itself;
+        if (at_once || periodic) && !session.in_grace {
+            let renewal = Some(Renewal { at_once, rotates: asked.renew });
+            return Plan::Write { times, renewal, send: true };
+        }
+        let needs = self.resend || self.early;
+        if self.changed {
+            let another = self.another_lifetime && !session.in_grace;
+            return Plan::Write {
+                times,
+                renewal: None,
+                send: by_value || tells && needs || another,
+            };
+        }
+        let due = touch || self.resend && !session.in_grace;
+        let resends = asked.reseal || asked.touch || tells && needs && due;
+        if session.completes && by_itself && !resends {
+            return Plan::Complete { times: if touch { times } else { session.times } };
+        }
+        if asked.reseal || asked.touch || due && by_itself {
+            let times = if touch || by_value { times } else { session.times };
+            // What was asked for is not done halfway.
+            let asks = asked.touch && self.early && !session.in_grace;
+            return Plan::Touch {
+                times,
+                prolongs: touch,
+                send: by_value || tells && needs || asks,
+            };
+        }
+        Plan::Keep
     }
-    let periodic = session.renewal_due && by_itself;
-    if (at_once || periodic) && !session.in_grace {
-        let renewal = Some(Renewal { at_once, rotates: asked.renew });
-        return Plan::Write { times, renewal, send: true };
-    }
-    if changed {
-        let send = policy.by_value || tells && needs || another_lifetime && !session.in_grace;
-        return Plan::Write { times, renewal: None, send };
-    }
-    let due = touch || resend && !session.in_grace;
-    let resends = asked.reseal || asked.touch || tells && needs && due;
-    if session.completes && by_itself && !resends {
-        return Plan::Complete { times: if touch { times } else { session.times } };
-    }
-    if asked.reseal || asked.touch || due && by_itself {
-        let times = if touch || policy.by_value { times } else { session.times };
-        // What was asked for is not done halfway.
-        let asks = asked.touch && early && !session.in_grace;
-        let send = policy.by_value || tells && needs || asks;
-        return Plan::Touch { times, prolongs: touch, send };
-    }
-    Plan::Keep
 }
 
 impl Plan {

@@ -32,13 +32,7 @@ pub(crate) async fn commit(
     }
     let job = Job { commit, tracker };
     match (plan, &commit.next, records.sessions.one.clone()) {
-        (Plan::End, ..) => {
-            match Box::pin(job.end_presented(&mut records)).await? {
-                Some(replaced) => records.was_replaced(replaced),
-                None => records.ended(),
-            }
-            Ok(())
-        }
+        (Plan::End, ..) => Box::pin(job.end(&mut records)).await,
         (Plan::Create { times }, Some(next), _) => {
             Box::pin(job.begin(times, next, &mut records)).await
         }
@@ -57,6 +51,14 @@ pub(crate) async fn commit(
 }
 
 impl Job<'_> {
+    async fn end(&self, records: &mut Records<'_>) -> Result<(), SessionError> {
+        match self.end_presented(records).await? {
+            Some(replaced) => records.was_replaced(replaced),
+            None => records.ended(),
+        }
+        Ok(())
+    }
+
     /// A session begins where there is none, or one that a login has replaced.
     async fn begin(
         &self,

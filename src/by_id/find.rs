@@ -11,7 +11,7 @@ use super::trail::Trail;
 use crate::codec::Content;
 use crate::definition::Definition;
 use crate::error::SessionError;
-use crate::expiry::{Times, Timestamp};
+use crate::expiry::{Timeouts, Times, Timestamp};
 use crate::plan::Snapshot;
 use crate::storage::{Record, StorageError, StorageKey};
 use crate::token::{Read, SessionId};
@@ -118,43 +118,25 @@ pub(super) fn stands_for(
     record: Record,
     now: Timestamp,
 ) -> Option<Stands> {
-    let lifetime = &definition.policy.lifetime;
-    let (version, owner) = (record.version, record.owner.clone());
     if server.is_file(id) {
-        let times = Times { created: record.created, ..Times::begin(record.last_seen, false) };
-        let (secrets, trail, joined) = (Secrets::of(id), Trail::default(), Joined::default());
-        let place = Located { id: id.clone(), key, version, owner, secrets, trail, joined };
-        let snapshot = Snapshot { whole_id: true, ..Snapshot::written(times) };
-        let content = Content::Shared(record.payload, 0);
-        let lives = lifetime.admits(&times, now);
-        return lives.then(|| Stands::Session(Box::new(Tracked { snapshot, content, place })));
+        return of_file(definition, id, key, record, now);
     }
+    let (version, owner) = (record.version, record.owner.clone());
     let Opened { envelope, times, content } =
         record::open_any(definition, server, &key, record, now)?;
     let Envelope { secrets, trail, joined, state, .. } = envelope;
-    let origin = joined.origin.clone().unwrap_or_else(|| key.clone());
-    let nobody = |forms, goes_on: Option<StorageKey>| {
-        let (renewed, goes_on) = (goes_on.is_none(), goes_on.unwrap_or_else(|| key.clone()));
-        Some(Stands::Replaced(Replaced { forms, goes_on, renewed, origin }))
-    };
+    let lifetime = &definition.policy.lifetime;
+    let shown = shown(&secrets, lifetime, id, now)?;
     let successor = if let State::Replaced(by) = state { Some(by) } else { None };
-    let (mut next, mut in_grace) = (None, false);
-    match secrets.admit(id)? {
-        Admitted::Current => {}
-        Admitted::BeforeRenewal(id) => next = Some(id),
-        Admitted::Previous(until) if lifetime.in_grace(secrets.renewed, until, now) => {
-            in_grace = true;
-        }
-        // An answer with the present id may be on its way.
-        Admitted::Previous(until) | Admitted::Former(until) if now < until.after(MARK) => {
-            return nobody((id.of_forms(), 0), successor);
-        }
-        Admitted::Previous(_) | Admitted::Former(_) => return None,
+    if shown == Shown::Late || successor.is_some() {
+        let late = shown == Shown::Late;
+        let forms = if late { (id.of_forms(), 0) } else { (id.clone(), secrets.rotations) };
+        let origin = joined.origin.unwrap_or_else(|| key.clone());
+        let (renewed, goes_on) = (successor.is_none(), successor.unwrap_or(key));
+        return Some(Stands::Replaced(Replaced { forms, goes_on, renewed, origin }));
     }
-    if successor.is_some() {
-        return nobody((id.clone(), secrets.rotations), successor);
-    }
-    let whole_id = id.as_ktor().is_some();
+    let (whole_id, in_grace) = (id.as_ktor().is_some(), shown == Shown::InGrace);
+    let next = if let Shown::BeforeRenewal(next) = shown { Some(next) } else { None };
     let due = lifetime.renewal_due(&times, secrets.renewed, now);
     let snapshot = Snapshot {
         in_grace,
@@ -167,4 +149,49 @@ pub(super) fn stands_for(
     let id = next.unwrap_or_else(|| id.clone());
     let place = Located { id, key, version, owner, secrets, trail, joined };
     Some(Stands::Session(Box::new(Tracked { snapshot, content, place })))
+}
+
+/// What a file of Ktor's says of the session with this id.
+fn of_file(
+    definition: &Definition,
+    id: &SessionId,
+    key: StorageKey,
+    record: Record,
+    now: Timestamp,
+) -> Option<Stands> {
+    let (version, owner) = (record.version, record.owner);
+    let times = Times { created: record.created, ..Times::begin(record.last_seen, false) };
+    let (secrets, trail, joined) = (Secrets::of(id), Trail::default(), Joined::default());
+    let place = Located { id: id.clone(), key, version, owner, secrets, trail, joined };
+    let snapshot = Snapshot { whole_id: true, ..Snapshot::written(times) };
+    let content = Content::Shared(record.payload, 0);
+    let lives = definition.policy.lifetime.admits(&times, now);
+    lives.then(|| Stands::Session(Box::new(Tracked { snapshot, content, place })))
+}
+
+/// Which of a session's ids somebody has shown.
+#[derive(PartialEq, Eq)]
+enum Shown {
+    Present,
+    /// The one before, while a renewal is open. This is the next one.
+    BeforeRenewal(SessionId),
+    /// The one before, which still opens it.
+    InGrace,
+    /// An older one, which opens nothing. An answer with the present one may be on its
+    /// way.
+    Late,
+}
+
+/// None for an id that is none of the session's, or has not been for two minutes.
+fn shown(secrets: &Secrets, lifetime: &Timeouts, id: &SessionId, now: Timestamp) -> Option<Shown> {
+    match secrets.admit(id)? {
+        Admitted::Current => Some(Shown::Present),
+        Admitted::BeforeRenewal(next) => Some(Shown::BeforeRenewal(next)),
+        Admitted::Previous(until) if lifetime.in_grace(secrets.renewed, until, now) => {
+            Some(Shown::InGrace)
+        }
+        Admitted::Previous(until) | Admitted::Former(until) => {
+            (now < until.after(MARK)).then_some(Shown::Late)
+        }
+    }
 }

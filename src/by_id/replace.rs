@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::envelope::Secrets;
 use super::find::{Stands, stands_for};
 use super::job::{Job, Records};
 use super::proposal::{Proposal, joined};
@@ -19,12 +20,21 @@ use crate::commit::Next;
 use crate::deadline::within;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
-use crate::plan::{Plan, Standing};
+use crate::plan::{Plan, Renewal, Standing};
 use crate::storage::{
     KeyedGuard, OwnerGuard, SessionStorage, StorageError, StorageKey, Update, Version,
 };
 use crate::token::SessionId;
 use crate::tracked::{Replaced, Tracked};
+
+/// What sending a write has come to.
+enum Swapped {
+    Done,
+    /// Another request wrote meanwhile: this is to be written instead.
+    Again(Box<Proposal>),
+    /// There is nothing to write to any more.
+    Gone,
+}
 
 /// What comes after a conflict.
 enum Again {
@@ -47,73 +57,91 @@ impl Job<'_> {
     ) -> Result<(), SessionError> {
         let mut proposal = self.first(plan, &session).await?;
         let _queue = self.queue(&session.place.key).await;
-        // From here on it is one write: what ends and what goes on go together.
-        if !self.commit.changes.are_wanted() {
-            records.unwanted();
-            return Ok(());
-        }
-        let mut attempt = self.attempt(&proposal)?;
-        let storage = self.tracker.server.storage_of(&session.place.id);
         loop {
-            let Some(sent) = attempt else {
-                let Some(instead) = Box::pin(self.otherwise(proposal, records)).await? else {
-                    return Ok(());
-                };
-                proposal = instead;
-                attempt = self.attempt(&proposal)?;
-                continue;
-            };
-            // Kept before it is sent, should no answer come.
-            records.attempts(&sent);
-            match sent.send(&*storage, self.commit.moment.now).await {
-                Ok(Update::Updated) => {
-                    self.applied(&sent, records);
-                    return Ok(());
-                }
-                // A record that cannot be read back is none.
-                Ok(Update::Missing) | Err(StorageError::Corrupt(_)) => break,
-                // Whoever wrote may have renewed it as well.
-                Ok(Update::Conflict) if self.commit.is_unasked() && !storage.sends_again() => {
-                    records.settled();
-                    return Ok(());
-                }
-                Ok(Update::Conflict) => self.commit.conflicted.store(true, Ordering::Relaxed),
-                Err(cause) => return Err(cause.into()),
-            }
-            if Instant::now() >= self.commit.deadline {
-                if !storage.sends_again() {
-                    records.settled();
-                }
-                return Err(SessionError::Conflict);
-            }
-            proposal = match Box::pin(self.again(&sent, &proposal, &session.place.id)).await? {
-                Again::Applied => {
-                    self.applied(&sent, records);
-                    return Ok(());
-                }
-                Again::Replay(_) if self.commit.is_unasked() => {
-                    records.settled();
-                    return Ok(());
-                }
-                Again::Replay(proposal) => *proposal,
-                Again::Replaced(replaced) => {
-                    records.sessions.is_replaced(replaced);
-                    break;
-                }
-                Again::Gone => break,
-            };
-            records.settled();
-            if proposal.plan.needs_token() && self.commit.moment.late {
-                return Err(SessionError::TooLate);
-            }
+            // From here on it is one write: what ends and what goes on go together.
             if !self.commit.changes.are_wanted() {
                 records.unwanted();
                 return Ok(());
             }
-            attempt = self.attempt(&proposal)?;
+            let Some(sent) = self.attempt(&proposal)? else {
+                let Some(instead) = Box::pin(self.otherwise(proposal, records)).await? else {
+                    return Ok(());
+                };
+                proposal = instead;
+                continue;
+            };
+            match self.swap_record(&sent, &proposal, &session.place.id, records).await? {
+                Swapped::Done => return Ok(()),
+                Swapped::Again(again) => proposal = *again,
+                Swapped::Gone => {
+                    records.settled();
+                    return Box::pin(self.gone(proposal.guard, records)).await;
+                }
+            }
+            if proposal.plan.needs_token() && self.commit.moment.late {
+                return Err(SessionError::TooLate);
+            }
+        }
+    }
+
+    /// Sends the attempt once.
+    async fn swap_record(
+        &self,
+        sent: &Arc<Attempt>,
+        proposal: &Proposal,
+        presented: &SessionId,
+        records: &mut Records<'_>,
+    ) -> Result<Swapped, SessionError> {
+        let storage = self.tracker.server.storage_of(presented);
+        // Kept before it is sent, should no answer come.
+        records.attempts(sent);
+        match sent.send(&*storage, self.commit.moment.now).await {
+            Ok(Update::Updated) => {
+                self.applied(sent, records);
+                return Ok(Swapped::Done);
+            }
+            // A record that cannot be read back is none.
+            Ok(Update::Missing) | Err(StorageError::Corrupt(_)) => return Ok(Swapped::Gone),
+            // Whoever wrote may have renewed it as well.
+            Ok(Update::Conflict) if self.commit.is_unasked() && !storage.sends_again() => {
+                records.settled();
+                return Ok(Swapped::Done);
+            }
+            Ok(Update::Conflict) => self.commit.conflicted.store(true, Ordering::Relaxed),
+            Err(cause) => return Err(cause.into()),
+        }
+        if Instant::now() >= self.commit.deadline {
+            if !storage.sends_again() {
+                records.settled();
+            }
+            return Err(SessionError::Conflict);
+        }
+        self.after_conflicting_write(sent, proposal, presented, records).await
+    }
+
+    /// Another request wrote first, or this was sent twice.
+    async fn after_conflicting_write(
+        &self,
+        sent: &Arc<Attempt>,
+        proposal: &Proposal,
+        presented: &SessionId,
+        records: &mut Records<'_>,
+    ) -> Result<Swapped, SessionError> {
+        let again = Box::pin(self.again(sent, proposal, presented)).await?;
+        if let Again::Applied = again {
+            self.applied(sent, records);
+            return Ok(Swapped::Done);
         }
         records.settled();
-        Box::pin(self.gone(proposal.guard, records)).await
+        Ok(match again {
+            Again::Replay(_) if self.commit.is_unasked() => Swapped::Done,
+            Again::Replay(proposal) => Swapped::Again(proposal),
+            Again::Replaced(replaced) => {
+                records.sessions.is_replaced(replaced);
+                Swapped::Gone
+            }
+            Again::Applied | Again::Gone => Swapped::Gone,
+        })
     }
 
     /// The id before the last renewal is over after a while. Nobody waits for that, and
@@ -213,25 +241,8 @@ impl Job<'_> {
             _ => return Ok(None),
         };
         let (commit, server) = (self.commit, &self.tracker.server);
-        let Located { id, key, version, owner, secrets, trail, joined } = &session.place;
-        let (now, snapshot) = (commit.moment.now, &session.snapshot);
-        let (id, secrets, in_grace) = match renewal {
-            None if snapshot.completes => {
-                let grace = commit.definition.policy.lifetime.renewal_grace;
-                (id.clone(), secrets.completed(now, grace), false)
-            }
-            None => (id.clone(), secrets.clone(), snapshot.in_grace),
-            Some(renewal) => {
-                let rotations = secrets.rotations.wrapping_add(renewal.rotates.into());
-                let (next, rotations) = commit.changes.renewed(id, rotations)?;
-                let secrets = if renewal.at_once {
-                    secrets.renewed(&next, now, rotations)
-                } else {
-                    secrets.renewing(id, &next, now)
-                };
-                (next, secrets, false)
-            }
-        };
+        let Located { key, version, owner, trail, joined, .. } = &session.place;
+        let (id, secrets, in_grace) = self.next_id(session, renewal)?;
         let draft = Draft {
             key: key.clone(),
             secrets,
@@ -254,6 +265,31 @@ impl Job<'_> {
             holds,
             renews: renewal.is_some(),
         })))
+    }
+
+    /// The id under which the session goes on, its secrets then, and whether that id is
+    /// still the one before a renewal.
+    fn next_id(
+        &self,
+        session: &Tracked<Located>,
+        renewal: Option<Renewal>,
+    ) -> Result<(SessionId, Secrets, bool), SessionError> {
+        let (commit, now) = (self.commit, self.commit.moment.now);
+        let (Located { id, secrets, .. }, snapshot) = (&session.place, &session.snapshot);
+        let Some(renewal) = renewal else {
+            let grace = commit.definition.policy.lifetime.renewal_grace;
+            let completes = snapshot.completes.then(|| secrets.completed(now, grace));
+            let in_grace = snapshot.in_grace && completes.is_none();
+            return Ok((id.clone(), completes.unwrap_or_else(|| secrets.clone()), in_grace));
+        };
+        let rotations = secrets.rotations.wrapping_add(renewal.rotates.into());
+        let (next, rotations) = commit.changes.renewed(id, rotations)?;
+        let secrets = if renewal.at_once {
+            secrets.renewed(&next, now, rotations)
+        } else {
+            secrets.renewing(id, &next, now)
+        };
+        Ok((next, secrets, false))
     }
 
     /// Where no answer is lost, nobody needs a trail.

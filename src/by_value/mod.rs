@@ -16,7 +16,7 @@ use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
 use crate::plan::Snapshot;
 use crate::storage::OwnerKey;
-use crate::token::Claims;
+use crate::token::{Claims, Read};
 use crate::tracked::{Found, Place, Tracked};
 
 /// Tracks the sessions of a definition whose payload the client carries.
@@ -67,35 +67,28 @@ pub(crate) fn load(
         let opened = definition.format().open_payload(value, definition.size.bytes, now, admits);
         let Some(opened) = opened else { continue };
         found.ours |= definition.format().protects(opened.accepted);
-        let (claims, payload) = opened.content;
-        let Claims { times, epoch, incarnation, token_id, generation } = claims;
-        // Another format's payload never went through this one's transformers.
-        let content = if opened.accepted {
-            Some(Content::owned(payload))
-        } else {
-            definition.codec.content(payload)
-        };
-        let Some(content) = content else { continue };
-        let snapshot = Snapshot {
-            times,
-            stale_key: opened.stale,
-            accepted: opened.accepted,
-            in_grace: false,
-            whole_id: false,
-            renewal_due: false,
-            untold: false,
-            completes: false,
-        };
-        let place = Sealed { token_id, epoch, incarnation, generation, owner: None };
-        let tracked = Tracked { snapshot, content, place };
+        let Some(tracked) = track(definition, opened) else { continue };
+        let (seen, token_id) = (tracked.snapshot.times.seen, tracked.place.token_id);
         let same = found.sessions.iter_mut().find(|other| other.place.token_id == token_id);
         match same {
-            Some(same) if same.snapshot.times.seen < times.seen => *same = tracked,
+            Some(same) if same.snapshot.times.seen < seen => *same = tracked,
             Some(_) => {}
             None => found.sessions.push(tracked),
         }
     }
     found
+}
+
+/// The session in an opened token, unless a transformer cannot read it.
+fn track(definition: &Definition, opened: Read<(Claims, Vec<u8>)>) -> Option<Tracked<Sealed>> {
+    let Read { content: (claims, payload), stale, accepted } = opened;
+    let Claims { times, epoch, incarnation, token_id, generation } = claims;
+    // Another format's payload never went through this one's transformers.
+    let content =
+        if accepted { Content::owned(payload) } else { definition.codec.content(payload)? };
+    let snapshot = Snapshot { stale_key: stale, accepted, ..Snapshot::written(times) };
+    let place = Sealed { token_id, epoch, incarnation, generation, owner: None };
+    Some(Tracked { snapshot, content, place })
 }
 
 /// The session and its token.

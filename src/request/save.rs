@@ -185,8 +185,17 @@ impl<T: SessionData> Entry<T> {
         }
         let again = pin!(self.again(sessions));
         let found = within(deadline, again).await.unwrap_or_else(|| Err(too_late()))?;
+        if self.takes(found) {
+            self.core().report_dropped(&self.definition);
+        }
+        self.show_anew();
+        Ok(self.get())
+    }
+
+    /// Goes on with what was found. Says whether changes are dropped.
+    fn takes(&self, found: Again<T>) -> bool {
         let begins = self.begins_another();
-        let dropped = self.change(|state, retired| {
+        self.change(|state, retired| {
             let Again::Session(sessions, value) = found else {
                 state.loses(match found {
                     Again::Replaced(replaced) => Some(replaced),
@@ -202,12 +211,7 @@ impl<T: SessionData> Entry<T> {
             let over = state.presented.sessions.snapshot().is_none();
             state.found(Left::Value((!over).then_some(value)), retired);
             false
-        });
-        if dropped {
-            self.core().report_dropped(&self.definition);
-        }
-        self.show_anew();
-        Ok(self.get())
+        })
     }
 
     /// The sessions with the request's own as it stands now, if it still does.
