@@ -2,12 +2,9 @@
 //!
 //! # The path of a request
 //!
-//! A guard calls `request::load`, the response fairing `request::commit`. In
-//! between, the application's calls change `request::state`, and
-//! `request::plan` decides what they amount to. A commit is carried out
-//! `by_value` or `by_id`. Below that, *transport* carries a token, *token*
-//! seals and opens it, *codec* turns values into bytes, and *storage* keeps
-//! records.
+//! A guard loads the session, the application's calls change what it asks for, and
+//! the response fairing commits that once. `docs/architecture.md` shows the path
+//! through the sources.
 
 mod absence;
 mod application;

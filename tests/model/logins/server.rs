@@ -45,7 +45,7 @@ impl World {
         }
     }
 
-    /// The table of `src/request/plan.rs`.
+    /// The table of `src/plan.rs`.
     fn decide(&self, state: &mut State, request: Index, found: Found) {
         match (self.task(request), found) {
             (Task::Login, Found::Session(old)) if !self.rules.login_takes_new_locator => {
