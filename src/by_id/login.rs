@@ -136,6 +136,7 @@ impl Job<'_> {
         records: &mut Records<'_>,
     ) -> Result<Outcome, SessionError> {
         let event = if login.old.is_some() { Event::Renewed } else { Event::Created };
+        let former = login.old.as_ref().map(|old| old.key.clone());
         let Begun { session, holds, replaced } = begun;
         let mut new = New { unheld: self.unheld(&session.place), session };
         if self.commit.asked.login {
@@ -144,6 +145,8 @@ impl Job<'_> {
         let outcome = self.swap(&mut login, &mut new, replaced).await?;
         if matches!(outcome, Outcome::Done) {
             new.unheld.keep();
+            // What is left of it is nothing that a later `clear` would end.
+            records.sessions.lost.retain(|lost| Some(&lost.place.key) != former.as_ref());
             records.goes_on(new.session, Some(holds));
             self.commit.report(event);
         } else {

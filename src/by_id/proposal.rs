@@ -26,11 +26,12 @@ impl Tracked<Located> {
         self.snapshot.accepted || self.snapshot.whole_id
     }
 
-    /// As the client has shown it that `before` was found for: this one was found again
-    /// under the next id of a renewal, which the client does not have yet.
+    /// As the client has shown it that `before` was found for: if this one was found again
+    /// under the next id of a renewal, its client does not have that yet.
     pub fn shown_as(mut self: Box<Self>, before: &Self) -> Box<Self> {
         let unaware = before.place.secrets.is_open() && !before.snapshot.completes;
-        if unaware && before.place.id == self.place.id {
+        let same_id = before.place.id == self.place.id && !self.snapshot.untold;
+        if unaware && same_id {
             let is_open = std::mem::take(&mut self.snapshot.completes);
             self.snapshot.untold = is_open;
             self.snapshot.in_grace = !is_open;

@@ -7,7 +7,8 @@ use parking_lot::Mutex;
 use rocket::figment::Figment;
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
-use rocket::{State, get, routes};
+use rocket::tokio::time::sleep;
+use rocket::{Build, Rocket, State, get, routes};
 use rocket_typed_sessions::storage::{Cached, Directory, Memory, SessionStorage};
 use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{Session, SessionError, Sessions};
@@ -31,6 +32,13 @@ impl Elsewhere {
             *self.cookie.lock() = cookie;
         }
         response.into_string().await.unwrap_or_default()
+    }
+
+    /// The client does not get the answer.
+    async fn counts_unheard(&self) {
+        let cookie = self.cookie.lock().clone();
+        self.ask("/count").await;
+        *self.cookie.lock() = cookie;
     }
 
     /// Another id for the session of its client.
@@ -86,17 +94,54 @@ async fn run(
     Ok(told.join(" "))
 }
 
+/// A save that two writes elsewhere come before. The first has renewed the id.
+#[get("/overtaken")]
+async fn overtaken(
+    session: Session<User>,
+    elsewhere: &State<Elsewhere>,
+    storage: &State<Faulty>,
+) -> String {
+    elsewhere.counts_unheard().await;
+    session.update(|user| user.count += 1);
+    let second = storage.calls(Operation::Update) + 2;
+    storage.set(Operation::Update, Fault::Slow(Duration::from_millis(300)));
+    let (saved, ()) = rocket::tokio::join!(session.save(), async {
+        while storage.calls(Operation::Update) < second {
+            sleep(Duration::from_millis(5)).await;
+        }
+        storage.mend();
+        elsewhere.counts_unheard().await;
+    });
+    format!("{saved:?} {}", show(&session))
+}
+
 struct Nodes {
     this: Client,
 }
 
 impl Nodes {
     async fn new(storage: impl SessionStorage + Clone, figment: Figment) -> Self {
+        Self::on(storage, figment, |rocket| rocket).await
+    }
+
+    /// Over a storage that counts, or fails on demand.
+    async fn faulty(figment: Figment) -> (Self, Faulty) {
+        let storage = faulty();
+        let more =
+            |rocket: Rocket<Build>| rocket.manage(storage.clone()).mount("/", routes![overtaken]);
+        (Self::on(storage.clone(), figment, more).await, storage)
+    }
+
+    async fn on(
+        storage: impl SessionStorage + Clone,
+        figment: Figment,
+        more: impl FnOnce(Rocket<Build>) -> Rocket<Build>,
+    ) -> Self {
         let clock = Clock::new();
         let fairing = || Sessions::fairing().storage("shared", storage.clone()).clock(&clock);
         let node = client_with(figment.clone(), fairing(), routes![reauthenticate]).await;
         let elsewhere = Elsewhere { node, clock: clock.clone(), cookie: Mutex::default() };
-        let this = build(figment, fairing(), routes![run]).manage(elsewhere);
+        let this = more(build(figment, fairing(), routes![run]).manage(elsewhere));
         Self { this: Client::untracked(this).await.expect("a rocket") }
     }
 
@@ -210,6 +255,30 @@ async fn d15_a_login_replaces_a_session_that_goes_on_under_another_id() {
             }
         }
     }
+}
+
+/// It is over then. A storage that fails to end it once more is no reason for a 503.
+#[tokio::test]
+async fn d15_a_clear_does_not_end_what_a_login_of_its_request_has_replaced() {
+    for steps in ["meanwhile.refresh.log-in.save.clear", "meanwhile.log-in.save.clear"] {
+        let (nodes, storage) = Nodes::faulty(figment("shared")).await;
+        assert_eq!(nodes.run(steps, "renew").await, ended("Ok(()) absent"), "{steps}");
+        assert_eq!(storage.calls(Operation::Invalidate), 1, "{steps}: the login's session");
+    }
+}
+
+/// However often its write meets another one, its client has not been shown the next id.
+#[tokio::test]
+async fn d22_a_write_that_is_overtaken_twice_still_sends_the_next_id() {
+    let (nodes, _) = Nodes::faulty(periodic(figment("shared"))).await;
+    let token = logged_in(&nodes.this, "ann").await;
+    (*nodes.elsewhere().cookie.lock()).clone_from(&token);
+    nodes.elsewhere().clock.advance(HOUR);
+    let response = with_cookie(&nodes.this, "/overtaken", &token).await;
+    let next = sent(&response).expect("the next id");
+    assert_eq!(response.into_string().await.as_deref(), Some("Ok(()) ann 3"));
+    assert_ne!(next, token);
+    assert_eq!(text(&nodes.this, "/get", &next).await, "ann 3");
 }
 
 /// It is another session than the one that the request has found.

@@ -99,6 +99,7 @@ impl Model {
             kept.ended = ends_old;
             let kept = Kept { value, times, names, ended: false, moves: None, ..*kept };
             self.sessions.push(kept);
+            self.origins.push(self.origins[next.session]);
             next.session = self.sessions.len() - 1;
             view.begun.push(Presented::new(next.session));
         }
