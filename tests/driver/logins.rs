@@ -225,6 +225,10 @@ impl Model {
             // That it met a conflict is not known without an answer.
             self.lost_answer()?;
         }
+        if found.is_none() && self.tells && self.unanswered && self.choices.choose(2) == 1 {
+            // Nor that another login has come in between.
+            self.lost_answer()?;
+        }
         let login = Login { at: self.now, successor: session };
         self.second_half(Rest::Replace(over, login));
         // Without an answer the record says it.

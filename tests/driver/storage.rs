@@ -97,6 +97,12 @@ impl Hooked {
         }
     }
 
+    /// Removes what has expired by then. It is done between runs: the clock goes back for the
+    /// next one, and a purge under way would take its sessions for expired.
+    pub async fn purge(&self, now: Timestamp) {
+        let _ = self.inner().purge_expired(now, usize::MAX).await;
+    }
+
     /// The storage inside, on which nothing happens.
     pub fn inner(&self) -> Arc<dyn SessionStorage> {
         Arc::clone(&self.inner.lock())
@@ -203,8 +209,9 @@ impl SessionStorage for Hooked {
         self.pass(true, inner.invalidate(key, expected, mark)).await
     }
 
-    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
-        self.inner().purge_expired(now, limit).await
+    /// See [`Hooked::purge`].
+    async fn purge_expired(&self, _: Timestamp, _: usize) -> Result<usize, StorageError> {
+        Ok(0)
     }
 
     fn owners(&self) -> Option<&dyn OwnerIndex> {

@@ -21,6 +21,9 @@ use crate::trace::*;
 
 /// When every run begins, in milliseconds.
 const START: u64 = 1_800_000_000_000;
+/// After so many runs a directory is purged.
+const RUNS: usize = 500;
+
 /// Two nodes with one definition.
 pub struct World {
     pub settings: Settings,
@@ -81,6 +84,8 @@ impl World {
         self.storage.wipe().await;
         if self.settings.place != Place::Directory {
             self.storage.replace(Arc::new(Memory::new(1000)));
+        } else if self.book.lock().run.is_multiple_of(RUNS) {
+            self.storage.purge(Timestamp::from_millis(u64::MAX)).await;
         }
         self.clock.set(Timestamp::from_millis(START));
         let mut book = self.book.lock();
