@@ -203,7 +203,7 @@ impl<P: Place> Progress<'_, P> {
     /// A login has replaced the session that was to end. An answer is on its way that a
     /// removal must not overwrite.
     pub fn was_replaced(&mut self, replaced: Replaced) {
-        self.sessions.is_replaced(replaced);
+        self.sessions.mark_replaced(replaced);
         *self.fate = Fate::Ended;
     }
 

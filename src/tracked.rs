@@ -85,7 +85,7 @@ impl<P> Sessions<P> {
     }
 
     /// Another request's login has replaced the session, or a renewal its id.
-    pub fn is_replaced(&mut self, replaced: Replaced) {
+    pub fn mark_replaced(&mut self, replaced: Replaced) {
         if replaced.renewed {
             self.lose();
         }

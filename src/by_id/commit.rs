@@ -82,7 +82,7 @@ impl Job<'_> {
         // Of a session that a login has replaced nothing is left to end.
         if self.commit.asked.ended && records.sessions.standing() != Standing::Replaced {
             match self.end_presented(records).await? {
-                Some(replaced) => records.sessions.is_replaced(replaced),
+                Some(replaced) => records.sessions.mark_replaced(replaced),
                 None => records.ended(),
             }
             if records.sessions.replaced.is_some() && !self.commit.asked.login {

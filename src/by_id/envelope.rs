@@ -343,6 +343,5 @@ fn prefix(bytes: &mut Vec<u8>, part: &[u8]) {
     bytes.extend_from_slice(part);
 }
 
-/// The next bytes.
 #[cfg(test)]
 mod tests;

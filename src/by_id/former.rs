@@ -139,7 +139,7 @@ impl Job<'_> {
         let successor = self.successor(by.clone(), owner).await?;
         if let (None, Some(id)) = (&successor, &old.shown) {
             let (forms, origin) = ((id.clone(), old.secrets.rotations), old.origin().clone());
-            records.sessions.is_replaced(Replaced { forms, goes_on: by, renewed: false, origin });
+            records.sessions.mark_replaced(Replaced { forms, goes_on: by, renewed: false, origin });
         }
         Ok(successor)
     }

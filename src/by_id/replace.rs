@@ -137,7 +137,7 @@ impl Job<'_> {
             Again::Replay(_) if self.commit.is_unasked() => Swapped::Done,
             Again::Replay(proposal) => Swapped::Again(proposal),
             Again::Replaced(replaced) => {
-                records.sessions.is_replaced(replaced);
+                records.sessions.mark_replaced(replaced);
                 Swapped::Gone
             }
             Again::Applied | Again::Gone => Swapped::Gone,

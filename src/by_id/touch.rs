@@ -67,7 +67,7 @@ impl Job<'_> {
         match found.into() {
             Stands::Session(_) => {}
             Stands::Replaced(replaced) => {
-                records.sessions.is_replaced(replaced);
+                records.sessions.mark_replaced(replaced);
                 return Ok(Touched::Gone);
             }
             Stands::Nobody => return Ok(Touched::Gone),

@@ -8,7 +8,6 @@ use super::types::TransportConfig;
 use crate::expiry::Timeouts;
 use crate::table::Table;
 
-const DAY: Duration = Duration::from_secs(86_400);
 /// Ktor's own default lifetime.
 const IDLE: Duration = Duration::from_secs(7 * 86_400);
 /// NIST SP 800-63B, AAL1.
@@ -34,7 +33,7 @@ impl Life {
             (Some(idle), Some(absolute)) => (idle, absolute),
             (Some(idle), None) => (idle, ABSOLUTE.max(idle)),
             (None, Some(absolute)) => (IDLE.min(absolute), absolute),
-            (None, None) => (IDLE, ABSOLUTE.max(DAY)),
+            (None, None) => (IDLE, ABSOLUTE),
         };
         if idle > absolute {
             table.problem(

@@ -158,7 +158,7 @@ impl Launch<'_> {
         let revocation = match &config.revocation {
             Some(storage) => {
                 let Server { storage, locks, .. } =
-                    self.storages.open(name, storage.clone()).await?;
+                    self.storages.open(name, "revocation", storage.clone()).await?;
                 let absolute = config.lifetime.absolute;
                 Some(Revocation { storage, locks, namespace: namespace.clone(), absolute })
             }

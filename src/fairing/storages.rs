@@ -7,6 +7,9 @@ use crate::by_id::Server;
 use crate::config::SessionConfig;
 use crate::storage::{Cached, KtorDirectory, SessionStorage, StorageConfig, StorageError};
 
+/// The key of a session's storage table.
+const STORAGE: &str = "storage";
+
 /// Opens storages, and collects what goes wrong and what operators should know.
 pub(super) struct Storages<'a> {
     registered: &'a HashMap<String, Arc<dyn SessionStorage>>,
@@ -51,7 +54,7 @@ impl<'a> Storages<'a> {
             (Some(path), Some(_)) => {
                 let files = KtorDirectory::open(path.to_owned(), unused);
                 Some(files.map_err(|cause| {
-                    self.problems.push(format!("`sessions.{name}.storage`: {cause}"));
+                    self.problems.push(format!("`sessions.{name}.{STORAGE}`: {cause}"));
                 })?)
             }
             (_, Some(_)) if !config.protection.writes_ktor => {
@@ -63,9 +66,12 @@ impl<'a> Storages<'a> {
             _ => None,
         };
         if !config.protection.writes_ktor {
-            return self.open(name, storage).await.map(|server| Server { ktor: files, ..server });
+            return self
+                .open(name, STORAGE, storage)
+                .await
+                .map(|server| Server { ktor: files, ..server });
         }
-        let Some(files) = files else { return self.open(name, storage).await };
+        let Some(files) = files else { return self.open(name, STORAGE, storage).await };
         self.warnings.push(format!(
             "Session `{name}`: of concurrent writes by several processes to Ktor's files the last one wins; they have no absolute timeout and no index of owners."
         ));
@@ -74,7 +80,13 @@ impl<'a> Storages<'a> {
     }
 
     /// Definitions with the same storage table share one instance.
-    pub async fn open(&mut self, name: &str, config: StorageConfig) -> Result<Server, ()> {
+    /// `key` names the table of the session.
+    pub async fn open(
+        &mut self,
+        name: &str,
+        key: &str,
+        config: StorageConfig,
+    ) -> Result<Server, ()> {
         if let Some((_, server)) = self.opened.iter().find(|(opened, _)| *opened == config) {
             return Ok(server.clone());
         }
@@ -85,14 +97,14 @@ impl<'a> Storages<'a> {
                 Ok(Arc::clone(self.registered.get(registered).ok_or(())?))
             }
             StorageConfig::Cached { storage, capacity, ttl } => {
-                let server = Box::pin(self.open(name, StorageConfig::clone(storage))).await?;
+                let server = Box::pin(self.open(name, key, StorageConfig::clone(storage))).await?;
                 Ok(Arc::new(Cached::over(server.storage, *capacity, *ttl)))
             }
         };
         let of_session = |warning| format!("Session `{name}`: {warning}.");
         self.warnings.extend(warnings.into_iter().map(of_session));
         let storage = opened.map_err(|cause| {
-            self.problems.push(format!("`sessions.{name}.storage`: {cause}"));
+            self.problems.push(format!("`sessions.{name}.{key}`: {cause}"));
         })?;
         if !storage.compares_and_swaps() {
             self.warnings.push(format!(

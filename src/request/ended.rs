@@ -28,7 +28,7 @@ impl<T> State<T> {
     /// The session is over, and this may be left of it.
     pub fn loses(&mut self, replaced: Option<Replaced>) {
         match replaced {
-            Some(replaced) => self.presented.sessions.is_replaced(replaced),
+            Some(replaced) => self.presented.sessions.mark_replaced(replaced),
             None => self.presented.sessions.lose(),
         }
         self.delivery.take_back();

@@ -2,19 +2,20 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `load` | finds the session that the request presents, at its first use |
+//! | `entries` | holds the sessions of one request, and loads each once |
+//! | `load`, `presented` | find the session that the request presents |
 //! | `entry` | is what every guard of one session type shares |
+//! | `committable` | is the same for the response fairing, whatever the type |
 //! | `calls`, `pending` | what the application asks for |
 //! | `outlook` | answers before the commit what it will do: `id`, `expires_at` and the like |
 //! | `save` | saves and reads while the request goes on |
-//! | `state` | holds all of this under one lock |
-//! | `ended`, `unsettled` | hold what it knows of a session that is over, and of a write without an answer |
-//! | `plan` | decides what a commit does: one pure function and its table |
+//! | `state`, `held` | hold all of this under one lock |
+//! | `ended`, `unsettled` | what `state` does about a session that is over, and about a write without an answer |
 //! | `work` | brings the changes of a type `T` into a commit, and its outcome back |
-//! | `commit` | carries the plan out, by value ([`crate::by_value`]) or by id ([`crate::by_id`]) |
+//! | `carry_out` | carries the plan out, by value ([`crate::by_value`]) or by id ([`crate::by_id`]) |
 //! | `delivery` | what the client is to hold in the end |
 //! | `replay` | changes that are applied again |
-//! | `tracked` | a session as it was found, by value or by id |
+//! | `budget` | how long the request may still wait for its storages |
 //! | `hooks`, `minting` | where the test helpers of applications reach in |
 
 mod budget;

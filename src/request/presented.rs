@@ -92,11 +92,11 @@ impl Kind {
         }
     }
 
-    /// See [`Sessions::is_replaced`].
-    pub fn is_replaced(&mut self, replaced: Replaced) {
+    /// See [`Sessions::mark_replaced`].
+    pub fn mark_replaced(&mut self, replaced: Replaced) {
         match self {
-            Self::ByValue(_, sessions) => sessions.is_replaced(replaced),
-            Self::ById(_, sessions) => sessions.is_replaced(replaced),
+            Self::ByValue(_, sessions) => sessions.mark_replaced(replaced),
+            Self::ById(_, sessions) => sessions.mark_replaced(replaced),
         }
     }
 

@@ -1,8 +1,8 @@
 //! [`Session`], the request guard that yields a session.
 
 mod guard;
+mod identity;
 mod lifetime;
-mod login;
 
 use std::fmt;
 use std::sync::Arc;

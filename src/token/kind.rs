@@ -1,6 +1,6 @@
 //! What a token holds, and how it is protected.
 
-use crate::config::Protect;
+use crate::crypto::Protect;
 
 /// What the tokens of a definition hold and how; their second byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
