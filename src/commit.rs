@@ -60,13 +60,13 @@ pub(crate) trait Changes: Send + Sync {
     fn keep_guard(&self, owner: OwnerKey, guard: OwnerGuard);
 
     /// A session that could not be begun is being ended.
-    fn is_ending(&self, end: JoinHandle<()>);
+    fn keep_ending(&self, end: JoinHandle<()>);
 
     /// The end of one that could not be begun before: until then it counts.
     fn ending(&self) -> Option<JoinHandle<()>>;
 
     /// The id is another session's. The next one is drawn anew.
-    fn id_is_taken(&self);
+    fn draw_another_id(&self);
 }
 
 /// What one commit works on.
@@ -114,7 +114,7 @@ impl Commit<'_> {
     /// The token, for the client to hold.
     pub fn token(&self, token: String, times: &Times) -> Holds {
         let policy = &self.definition.policy;
-        let max_age = policy.lifetime.max_age(times, self.moment.now, !policy.by_value);
+        let max_age = policy.timeouts.max_age(times, self.moment.now, !policy.by_value);
         Holds::Token { token, max_age }
     }
 

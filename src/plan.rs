@@ -146,7 +146,7 @@ pub(crate) enum Value {
 /// What the definition says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
-    pub lifetime: Timeouts,
+    pub timeouts: Timeouts,
     /// The token is the session: whatever changes the one changes the other.
     pub by_value: bool,
     /// The client forgets a token that is sent as configured before the
@@ -170,7 +170,7 @@ impl Policy {
     fn touch_due(&self, times: &Times, now: Timestamp) -> bool {
         // A token that is good until a date gains nothing.
         let moot = self.by_value && matches!(times.lifetime, OwnLifetime::Until(_));
-        (!moot || self.longest_expires_early) && self.lifetime.touch_due(times, now)
+        (!moot || self.longest_expires_early) && self.timeouts.touch_due(times, now)
     }
 }
 

@@ -49,7 +49,7 @@ impl Job<'_> {
                 (Create::Created, replaced) => return Ok(Begun { replaced, ..begun }),
                 // It was sent twice, and somebody else has written in between.
                 (Create::Exists, _) if self.is_own(place).await? => return Ok(begun),
-                (Create::Exists, _) => self.commit.changes.id_is_taken(),
+                (Create::Exists, _) => self.commit.changes.draw_another_id(),
                 (Create::Refused(refused), _) => return Err(refused.into()),
             }
         }

@@ -125,7 +125,7 @@ pub(super) fn stands_for(
     let Opened { envelope, times, content } =
         record::open_any(definition, server, &key, record, now)?;
     let Envelope { secrets, trail, joined, state, .. } = envelope;
-    let lifetime = &definition.policy.lifetime;
+    let lifetime = &definition.policy.timeouts;
     let shown = shown(&secrets, lifetime, id, now)?;
     let successor = if let State::Replaced(by) = state { Some(by) } else { None };
     if shown == Shown::Late || successor.is_some() {
@@ -165,7 +165,7 @@ fn of_file(
     let place = Located { id: id.clone(), key, version, owner, secrets, trail, joined };
     let snapshot = Snapshot { whole_id: true, ..Snapshot::written(times) };
     let content = Content::Shared(record.payload, 0);
-    let lives = definition.policy.lifetime.admits(&times, now);
+    let lives = definition.policy.timeouts.admits(&times, now);
     lives.then(|| Stands::Session(Box::new(Tracked { snapshot, content, place })))
 }
 

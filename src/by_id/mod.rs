@@ -36,12 +36,18 @@ mod trail;
 mod unheld;
 
 pub(crate) use commit::commit;
+#[cfg(fuzzing)]
+pub(crate) use envelope::Envelope;
+#[cfg(feature = "testing")]
 pub(crate) use envelope::{Joined, Secrets};
 pub(crate) use find::{Stands, find, load};
 pub(crate) use list::{Listed, list};
 pub(crate) use present::is_replaced;
-pub(crate) use record::{Draft, Located};
+#[cfg(feature = "testing")]
+pub(crate) use record::Draft;
+pub(crate) use record::Located;
 pub(crate) use settle::{Attempt, Outcome, settle};
 pub(crate) use tracker::{ById, Ending, Identity, Server};
+#[cfg(feature = "testing")]
 pub(crate) use trail::Trail;
 pub(crate) use unheld::{end_unheld, end_untold};

@@ -73,7 +73,7 @@ pub(super) fn open_any(
         lifetime: envelope.lifetime,
     };
     let lives = match envelope.state {
-        State::Session => definition.policy.lifetime.admits(&times, now),
+        State::Session => definition.policy.timeouts.admits(&times, now),
         // Whoever touches the record does not prolong that.
         State::Replaced(_) => now < record.created.after(MARK),
         State::Claim(_) => false,
@@ -155,7 +155,7 @@ impl Draft {
             owner: owner.clone(),
             created: times.created,
             last_seen: times.seen,
-            expires: definition.policy.lifetime.expires(&times),
+            expires: definition.policy.timeouts.expires(&times),
         };
         let whole_id = id.as_ktor().is_some();
         let snapshot = Snapshot { in_grace, whole_id, ..Snapshot::written(times) };

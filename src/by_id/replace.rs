@@ -277,7 +277,7 @@ impl Job<'_> {
         let (commit, now) = (self.commit, self.commit.moment.now);
         let (Located { id, secrets, .. }, snapshot) = (&session.place, &session.snapshot);
         let Some(renewal) = renewal else {
-            let grace = commit.definition.policy.lifetime.renewal_grace;
+            let grace = commit.definition.policy.timeouts.renewal_grace;
             let completes = snapshot.completes.then(|| secrets.completed(now, grace));
             let in_grace = snapshot.in_grace && completes.is_none();
             return Ok((id.clone(), completes.unwrap_or_else(|| secrets.clone()), in_grace));

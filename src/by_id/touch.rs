@@ -72,7 +72,7 @@ impl Job<'_> {
             }
             Stands::Nobody => return Ok(Touched::Gone),
         }
-        let expires = definition.policy.lifetime.expires(&times);
+        let expires = definition.policy.timeouts.expires(&times);
         match storage.touch(&at.key, times.seen, expires).await {
             Ok(Touch::Touched) => Ok(Touched::Yes),
             // A record that cannot be read back is none.
@@ -101,7 +101,7 @@ impl Job<'_> {
         let stays = plan.times(None).is_some_and(|times| times.seen == found.seen);
         // Until a touch is due, what is lost is within the interval that is added to
         // every expiry.
-        let (now, lifetime) = (commit.moment.now, &commit.definition.policy.lifetime);
+        let (now, lifetime) = (commit.moment.now, &commit.definition.policy.timeouts);
         if !stays || !lifetime.touch_due(&found, now) {
             return Ok((plan, session));
         }
@@ -125,7 +125,7 @@ impl Job<'_> {
     ) -> impl Future<Output = bool> + Send + 'static {
         let definition = self.commit.definition;
         let (storage, key) = (self.tracker.server.storage_of(&located.id), located.key.clone());
-        let expires = definition.policy.lifetime.expires(&times);
+        let expires = definition.policy.timeouts.expires(&times);
         let (deadline, name) = (self.commit.deadline, definition.namespace.session.clone());
         async move {
             let touched = timeout_at(deadline, storage.touch(&key, times.seen, expires)).await;

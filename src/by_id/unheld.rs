@@ -116,7 +116,7 @@ impl<'a> Unheld<'a> {
     /// Ends it now. If that fails, it is tried again later.
     pub async fn end(mut self) -> Result<(), StorageError> {
         self.record.end(&*self.storage).await?;
-        self.commit.changes.id_is_taken();
+        self.commit.changes.draw_another_id();
         self.kept = true;
         Ok(())
     }
@@ -128,11 +128,11 @@ impl Drop for Unheld<'_> {
             return;
         }
         let Commit { changes, definition, .. } = self.commit;
-        changes.id_is_taken();
+        changes.draw_another_id();
         // Nobody was told that it began.
         let end = self.record.clone().end_soon(Arc::clone(&self.storage), definition, || ());
         if let Some(end) = end {
-            changes.is_ending(end);
+            changes.keep_ending(end);
         }
     }
 }

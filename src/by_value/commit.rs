@@ -140,7 +140,7 @@ impl Job<'_> {
             return Ok(false);
         }
         let Commit { definition, moment, epoch, .. } = self.commit;
-        if !definition.policy.lifetime.admits(&before.snapshot.times, moment.now) {
+        if !definition.policy.timeouts.admits(&before.snapshot.times, moment.now) {
             return Ok(true);
         }
         match &self.tracker.revocation {

@@ -60,7 +60,7 @@ pub(crate) fn load(
     let mut found = Found::<Sealed>::default();
     for value in values {
         let admits = |times: &Times| {
-            let live = definition.policy.lifetime.admits(times, now);
+            let live = definition.policy.timeouts.admits(times, now);
             found.over |= !live;
             live
         };

@@ -1,4 +1,4 @@
-//! Key bytes that do not show themselves.
+//! [`Secret`]: key bytes that are zeroed on drop and never printed.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Instants.
+//! [`Timestamp`]: an instant in Unix milliseconds, with arithmetic that saturates.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -187,7 +187,7 @@ fn policy(config: &SessionConfig) -> Policy {
     };
     let longest_expires_early = longest.is_some_and(|longest| longest < absolute);
     Policy {
-        lifetime: config.lifetime,
+        timeouts: config.lifetime,
         by_value: config.storage.is_none(),
         token_expires_early: max_age.is_some_and(|age| age < absolute || longest_expires_early),
         longest_expires_early,

@@ -237,7 +237,7 @@ impl<T: SessionData> SessionManager<'_, T> {
                     value: definition.codec.decode(&content)?,
                     created_at: time(times.created),
                     last_seen_at: time(times.seen),
-                    expires_at: time(definition.policy.lifetime.expires(&times)),
+                    expires_at: time(definition.policy.timeouts.expires(&times)),
                     client: ClientInfo::decode(&client),
                 })
             })

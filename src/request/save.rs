@@ -238,7 +238,7 @@ impl<T: SessionData> Entry<T> {
                 Ok(Again::Session(sessions, Arc::new(value)))
             }
             Kind::ByValue(tracker, all) => {
-                let lifetime = &definition.policy.lifetime;
+                let lifetime = &definition.policy.timeouts;
                 let lives = |one: &Arc<Tracked<_>>| lifetime.admits(&one.snapshot.times, now);
                 if !all.one.as_ref().is_some_and(lives) {
                     return Ok(Again::Gone);

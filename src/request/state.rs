@@ -47,7 +47,7 @@ pub(crate) struct State<T> {
     /// `skip_touch`: this request is no use of the session.
     skips: bool,
     /// Moves when changes are dropped, so that a commit under way can tell.
-    pub generation: u64,
+    pub drops: u64,
     /// Moves with every change of `value`.
     pub revision: u64,
     /// `value` was computed before another commit; it must be computed anew.
@@ -80,7 +80,7 @@ impl<T> State<T> {
             ending: None,
             said: None,
             skips: false,
-            generation: 0,
+            drops: 0,
             revision: 0,
             stale: false,
             planned: None,
@@ -147,7 +147,7 @@ impl<T> State<T> {
     fn drop_pending(&mut self, retired: &mut Retired<T>) {
         retired.pending = Some(std::mem::take(&mut self.pending));
         retired.former = self.former.take();
-        self.generation += 1;
+        self.drops += 1;
         self.guard = None;
         self.planned = None;
         self.lost = false;
@@ -164,14 +164,14 @@ impl<T> State<T> {
     /// Hands the changes to a commit. They stay asked for until it is done.
     pub fn take(&mut self) -> Arc<Pending<T>> {
         let pending = Arc::new(std::mem::take(&mut self.pending));
-        self.in_flight = Some((self.generation, Arc::clone(&pending)));
+        self.in_flight = Some((self.drops, Arc::clone(&pending)));
         pending
     }
 
     /// What the commit under way works on, unless it was dropped meanwhile.
     pub fn under_way(&self) -> Option<&Pending<T>> {
         let (taken, pending) = self.in_flight.as_ref()?;
-        (*taken == self.generation).then_some(&**pending)
+        (*taken == self.drops).then_some(&**pending)
     }
 
     /// `touch`, or `skip_touch`. The later one counts.
@@ -232,7 +232,7 @@ impl<T> State<T> {
     /// unless they were dropped meanwhile.
     pub fn put_back(&mut self, generation: u64, retired: &mut Retired<T>) {
         let Some((_, taken)) = self.in_flight.take() else { return };
-        if self.generation == generation {
+        if self.drops == generation {
             let later = std::mem::take(&mut self.pending);
             self.pending = Pending::clone(&taken).followed_by(later);
         }
@@ -258,7 +258,7 @@ impl<T> State<T> {
         (self.planned, self.guard) = (None, None);
         self.found(left, retired);
         // What the request has dropped itself is not lost.
-        self.lost &= self.generation == generation;
+        self.lost &= self.drops == generation;
     }
 
     /// The commit was refused: the owner that the session was to have was revoked
@@ -270,7 +270,7 @@ impl<T> State<T> {
             None => Left::over(begins),
         };
         self.committed(generation, left, retired);
-        self.lost = self.generation == generation && self.value.is_none();
+        self.lost = self.drops == generation && self.value.is_none();
     }
 
     /// Takes what a commit left or a read found. Later changes stay pending, to

@@ -93,6 +93,6 @@ impl<T> State<T> {
 
     /// The generation in which the changes under way were taken.
     fn taken_in(&self) -> u64 {
-        self.in_flight.as_ref().map_or(self.generation, |(taken, _)| *taken)
+        self.in_flight.as_ref().map_or(self.drops, |(taken, _)| *taken)
     }
 }

@@ -72,7 +72,7 @@ impl<'a, T: SessionData> Work<'a, T> {
             entry,
             asked: state.asked_by(&pending),
             pending,
-            generation: state.generation,
+            generation: state.drops,
             taken: state.value.clone(),
             encoded: state.encoded(),
             stale: state.stale,
@@ -141,8 +141,8 @@ impl<'a, T: SessionData> Work<'a, T> {
         let (place, ended) = (&written.place, entry.tells_end());
         let end = end_unheld(&entry.definition, tracker, before, place, now, ended);
         if let Some(end) = end {
-            self.applied.id_is_taken();
-            self.applied.is_ending(end);
+            self.applied.draw_another_id();
+            self.applied.keep_ending(end);
             (after.one, self.done.holds) = (None, None);
             self.ended = Ended::With(Fate::Ended);
         }
@@ -208,7 +208,7 @@ impl<T: SessionData> Changes for Applied<'_, T> {
     }
 
     fn are_wanted(&self) -> bool {
-        self.entry.state.lock().generation == self.generation
+        self.entry.state.lock().drops == self.generation
     }
 
     fn id(&self) -> Result<SessionId, SessionError> {
@@ -229,7 +229,7 @@ impl<T: SessionData> Changes for Applied<'_, T> {
         self.entry.state.lock().guard = Some((owner, guard));
     }
 
-    fn is_ending(&self, end: JoinHandle<()>) {
+    fn keep_ending(&self, end: JoinHandle<()>) {
         self.entry.state.lock().ending = Some(end);
     }
 
@@ -237,7 +237,7 @@ impl<T: SessionData> Changes for Applied<'_, T> {
         self.entry.state.lock().ending.take()
     }
 
-    fn id_is_taken(&self) {
+    fn draw_another_id(&self) {
         self.entry.state.lock().planned = None;
     }
 }

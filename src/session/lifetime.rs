@@ -237,6 +237,6 @@ impl<T: SessionData> Session<T> {
     /// ```
     pub fn expires_at(&self) -> Option<SystemTime> {
         let times = self.entry.times()?;
-        self.entry.definition.policy.lifetime.expires(&times).to_system_time()
+        self.entry.definition.policy.timeouts.expires(&times).to_system_time()
     }
 }

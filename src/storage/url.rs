@@ -1,4 +1,4 @@
-//! Addresses.
+//! Addresses of servers: read, and shown without their passwords.
 
 use std::fmt;
 

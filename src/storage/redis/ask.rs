@@ -1,4 +1,4 @@
-//! Asking the server.
+//! Sends commands to the server, again where that is safe, and turns answers into errors.
 
 use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind};
 

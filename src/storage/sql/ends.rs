@@ -1,4 +1,4 @@
-//! Ending and purging.
+//! Ends one session, and purges expired ones.
 
 use std::time::Duration;
 

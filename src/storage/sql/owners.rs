@@ -1,4 +1,5 @@
-//! Steps within a transaction.
+//! The index of owners: joining it, limits, and the end of all sessions of an owner. Each
+//! step runs within a transaction of its caller.
 
 use super::engine::Engine;
 use super::handle::Sql;
