@@ -17,7 +17,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
 const POLICY: Policy = Policy {
-    lifetime: Timeouts {
+    timeouts: Timeouts {
         idle: HOUR,
         absolute: Duration::from_secs(86_400),
         touch_after: MINUTE,
