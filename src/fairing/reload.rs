@@ -150,10 +150,7 @@ fn take(definition: &Definition, fresh: Format, ready: &mut Ready, every: Durati
     if definition.format().key_ids() == (keys, sealing.clone()) {
         return;
     }
-    info!(
-        "Session `{}`: keys reloaded; number {sealing} of the list seals.",
-        definition.namespace.session
-    );
+    info!("Session `{}`: keys reloaded; {sealing}.", definition.namespace.session);
     *definition.format.write() = Arc::new(fresh.sealing_with(sealing));
 }
 
@@ -164,8 +161,7 @@ pub(super) fn start(application: &Application, source: &Source, shutdown: &Shutd
         let (_, sealing) = definition.format().key_ids();
         if !sealing.is_one() {
             info!(
-                "Session `{}`: its keys have just changed; until every node has read them, number \
-                 {sealing} of the list seal.",
+                "Session `{}`: its keys have just changed; until every node has read them, {sealing}.",
                 definition.namespace.session
             );
         }

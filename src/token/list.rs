@@ -61,7 +61,10 @@ impl Sealing {
 impl fmt::Display for Sealing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let numbers: Vec<_> = self.0.iter().map(|position| (position + 1).to_string()).collect();
-        f.write_str(&numbers.join(" and "))
+        match &numbers[..] {
+            [one] => write!(f, "number {one} of the list seals"),
+            several => write!(f, "numbers {} of the list seal", several.join(" and ")),
+        }
     }
 }
 

@@ -78,3 +78,10 @@ fn s32_several_keys_seal_so_that_each_opens_alone() {
     assert!(open(&plain, &format!("{token}.{token}")).is_none());
     assert!(plain_id.open_id(&format!("{id_token}.{id_token}")).is_none());
 }
+
+#[test]
+fn an_operator_is_told_which_keys_of_the_list_seal() {
+    let told = |positions: &[usize]| Sealing::with(positions.to_vec()).to_string();
+    assert_eq!(told(&[1]), "number 2 of the list seals");
+    assert_eq!(told(&[0, 2]), "numbers 1 and 3 of the list seal");
+}
