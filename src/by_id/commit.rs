@@ -1,7 +1,7 @@
 //! The commit of a session whose record lives in a storage.
 
 use super::job::{Job, Records};
-use super::succession::Succession;
+use super::login::Succession;
 use super::tracker::ById;
 use crate::commit::{Commit, Next};
 use crate::error::SessionError;

@@ -1,12 +1,12 @@
 //! A session that goes on under another name: it came from another format, or
 //! has an id of Ktor's, no part of which can be replaced.
 
-use super::create::Begun;
 use super::job::{Job, Records};
+use super::login::Begun;
+use super::login::Succession;
 use super::present::read_present;
 use super::proposal::Proposal;
 use super::record::Located;
-use super::succession::Succession;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::plan::Plan;

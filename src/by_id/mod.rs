@@ -7,20 +7,17 @@
 //! | `record`, `envelope`, `trail`, `bytes` | what is in a record |
 //! | `present` | a record as it stands in its storage |
 //! | `commit` | carries out what the plan says |
-//! | `job`, `succession`, `proposal` | what the steps of a commit share |
-//! | `create`, `login`, `former`, `kin` | a session that begins, and the one in whose place it comes |
+//! | `job`, `proposal` | what the steps of a commit share |
+//! | `login` | a session that begins, and the one in whose place it comes |
 //! | `replace`, `migrate`, `touch` | a session that goes on |
 //! | `settle` | what became of a write without an answer |
 //! | `unheld` | the end of a record that nobody holds an id of |
 
 mod bytes;
 mod commit;
-mod create;
 mod envelope;
 mod find;
-mod former;
 mod job;
-mod kin;
 mod list;
 mod login;
 mod migrate;
@@ -29,7 +26,6 @@ mod proposal;
 mod record;
 mod replace;
 mod settle;
-mod succession;
 mod touch;
 mod tracker;
 mod trail;

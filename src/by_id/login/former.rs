@@ -7,14 +7,14 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use super::envelope::{Envelope, Joined, Secrets, State};
-use super::find::Stands;
-use super::find::stands_for;
-use super::job::{Job, Records};
-use super::present::read_present;
-use super::record::Located;
-use super::record::{self, Opened};
-use super::trail::Trail;
+use crate::by_id::envelope::{Envelope, Joined, Secrets, State};
+use crate::by_id::find::Stands;
+use crate::by_id::find::stands_for;
+use crate::by_id::job::{Job, Records};
+use crate::by_id::present::read_present;
+use crate::by_id::record::Located;
+use crate::by_id::record::{self, Opened};
+use crate::by_id::trail::Trail;
 use crate::commit::Commit;
 use crate::deadline::{no_answer, within};
 use crate::error::SessionError;
@@ -28,7 +28,7 @@ const MOST_LOGINS: usize = 32;
 
 /// A session that a login is to replace, as it was last seen.
 #[derive(Clone)]
-pub(super) struct Former {
+pub(in crate::by_id) struct Former {
     pub key: StorageKey,
     pub version: Version,
     pub owner: Option<OwnerKey>,
@@ -40,14 +40,14 @@ pub(super) struct Former {
 }
 
 /// What a record says of its session now.
-pub(super) enum Found {
+pub(in crate::by_id) enum Found {
     /// The login that has replaced it.
     Replaced(StorageKey),
     Session(Box<Former>),
 }
 
 /// What somebody else has made of a session that was to be replaced.
-pub(super) enum Meanwhile {
+pub(in crate::by_id) enum Meanwhile {
     /// It has ended, or a login has replaced it.
     Over,
     /// The session to replace is another login's, or was, and has been written since.
@@ -74,7 +74,10 @@ impl Former {
 impl Job<'_> {
     /// Waits for the other logins of this process over the session that a login has
     /// replaced, so that none is refused because of one that is under way.
-    pub(super) async fn queue_of_logins(&self, records: &Records<'_>) -> Option<KeyedGuard> {
+    pub(in crate::by_id) async fn queue_of_logins(
+        &self,
+        records: &Records<'_>,
+    ) -> Option<KeyedGuard> {
         let replaced = records.sessions.replaced.as_ref()?;
         self.tracker.owner_limit?;
         let (id, _) = &replaced.forms;
@@ -83,7 +86,7 @@ impl Job<'_> {
 
     /// The session in whose place a login of this owner comes, if what the request has
     /// shown is replaced already. One that it has found is that session, whatever its id.
-    pub(super) async fn successor_of_replaced(
+    pub(in crate::by_id) async fn successor_of_replaced(
         &self,
         records: &Records<'_>,
         owner: Option<&OwnerKey>,
@@ -129,7 +132,7 @@ impl Job<'_> {
 
     /// The successor of a session that a login of this owner was to replace, if another
     /// one has. One of another owner leaves no place to take.
-    pub(super) async fn successor_of(
+    pub(in crate::by_id) async fn successor_of(
         &self,
         old: &Former,
         owner: Option<&OwnerKey>,
@@ -145,7 +148,7 @@ impl Job<'_> {
     }
 
     /// Whether there is a session under this key, past every cache.
-    pub(super) async fn lives(&self, key: &StorageKey) -> Result<bool, StorageError> {
+    pub(in crate::by_id) async fn lives(&self, key: &StorageKey) -> Result<bool, StorageError> {
         Ok(matches!(self.find_under(key).await?, Some(Found::Session(_))))
     }
 
@@ -156,7 +159,7 @@ impl Job<'_> {
         Ok(record.and_then(|record| self.found(key, record, None)))
     }
 
-    pub(super) fn found(
+    pub(in crate::by_id) fn found(
         &self,
         key: &StorageKey,
         record: Record,
@@ -179,7 +182,7 @@ impl Job<'_> {
     }
 
     /// What is there after a conflict, for a login of this owner.
-    pub(super) async fn look_again(
+    pub(in crate::by_id) async fn look_again(
         &self,
         old: &Former,
         owner: Option<&OwnerKey>,
@@ -212,7 +215,7 @@ impl Job<'_> {
     }
 
     /// Replaces the old session by the one under `new`.
-    pub(super) async fn replace_by(
+    pub(in crate::by_id) async fn replace_by(
         &self,
         old: &Former,
         new: &StorageKey,
@@ -229,7 +232,11 @@ impl Job<'_> {
     }
 
     /// What a login that begins under `new` leaves of the old session.
-    pub(super) fn left_of(&self, old: &Former, new: &StorageKey) -> Result<Record, SessionError> {
+    pub(in crate::by_id) fn left_of(
+        &self,
+        old: &Former,
+        new: &StorageKey,
+    ) -> Result<Record, SessionError> {
         let Commit { core, definition, moment, .. } = self.commit;
         let storage = &*self.tracker.server.storage;
         let envelope = Envelope {
@@ -244,14 +251,14 @@ impl Job<'_> {
 
     /// Whether the swap of a login was applied although no answer said so. If that is
     /// not known either, it counts as not applied.
-    pub(super) async fn is_replaced_by(&self, old: &Former, new: &StorageKey) -> bool {
+    pub(in crate::by_id) async fn is_replaced_by(&self, old: &Former, new: &StorageKey) -> bool {
         let found = self.find_under(&old.key).await;
         matches!(found, Ok(Some(Found::Replaced(by))) if by == *new)
     }
 
     /// The answer to the swap of a login. A part of the time is left to find out what
     /// became of it, if no answer comes.
-    pub(super) async fn answer_to<R>(
+    pub(in crate::by_id) async fn answer_to<R>(
         &self,
         swap: impl Future<Output = Result<R, StorageError>> + Send,
     ) -> Result<R, StorageError> {

@@ -7,10 +7,10 @@
 use tokio::time::Instant;
 
 use super::former::{Former, Found};
-use super::job::{Job, Records};
-use super::list::PAGE;
-use super::record::Located;
 use super::succession::{Step, Succession};
+use crate::by_id::job::{Job, Records};
+use crate::by_id::list::PAGE;
+use crate::by_id::record::Located;
 use crate::error::SessionError;
 use crate::storage::{OwnerKey, StorageKey, Timestamp, Update};
 
@@ -24,7 +24,7 @@ impl Located {
 impl Job<'_> {
     /// The origin of a session that begins, where there is a limit: that of what the
     /// request has shown.
-    pub(super) fn origin(&self, records: &Records<'_>) -> Option<StorageKey> {
+    pub(in crate::by_id) fn origin(&self, records: &Records<'_>) -> Option<StorageKey> {
         self.tracker.owner_limit?;
         let sessions = &records.sessions;
         let found = || sessions.one.as_ref().or(sessions.lost.last());
@@ -34,7 +34,7 @@ impl Job<'_> {
 
     /// The oldest session of this owner that has this origin, but for the one that is
     /// replaced anyway.
-    pub(super) async fn kin(
+    pub(in crate::by_id) async fn kin(
         &self,
         owner: Option<&OwnerKey>,
         origin: &StorageKey,
@@ -64,7 +64,7 @@ impl Job<'_> {
 
     /// Where a login finds a place that is one too many. It stays without one if none of its
     /// kin has one.
-    pub(super) async fn another_place(
+    pub(in crate::by_id) async fn another_place(
         &self,
         login: &Succession,
         records: &mut Records<'_>,

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::envelope::Joined;
-use super::envelope::Secrets;
 use super::former::Former;
-use super::job::Job;
-use super::present::trail_of;
-use super::record::{Draft, Located};
 use super::succession::Succession;
-use super::trail::Trail;
+use crate::by_id::envelope::Joined;
+use crate::by_id::envelope::Secrets;
+use crate::by_id::job::Job;
+use crate::by_id::present::trail_of;
+use crate::by_id::record::{Draft, Located};
+use crate::by_id::trail::Trail;
 use crate::commit::Holds;
 use crate::error::{EncodeError, SessionError};
 use crate::storage::{
@@ -23,7 +23,7 @@ use crate::tracked::Tracked;
 const ID_ATTEMPTS: usize = 3;
 
 /// A session that has begun.
-pub(super) struct Begun {
+pub(in crate::by_id) struct Begun {
     pub session: Arc<Tracked<Located>>,
     /// Its token.
     pub holds: Holds,
@@ -34,7 +34,7 @@ pub(super) struct Begun {
 impl Job<'_> {
     /// Writes the record of a session that begins under `id`, or another one if that is
     /// taken. In the same step it replaces the session `over`.
-    pub(super) async fn create(
+    pub(in crate::by_id) async fn create(
         &self,
         id: SessionId,
         begins: &Succession,

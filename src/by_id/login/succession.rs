@@ -1,13 +1,13 @@
 //! A session that is to begin in the place of another one.
 
 use super::former::Former;
-use super::proposal::Proposal;
+use crate::by_id::proposal::Proposal;
 use crate::commit::Next;
 use crate::expiry::Times;
 use crate::storage::{OwnerGuard, OwnerLimit, OwnerLimitPolicy, StorageKey};
 
 /// A session that is to begin, and the one whose place it takes.
-pub(super) struct Succession {
+pub(in crate::by_id) struct Succession {
     pub times: Times,
     pub next: Next,
     /// See [`Proposal::guard`].
@@ -28,7 +28,7 @@ impl Succession {
     }
 
     /// From now on, a limit that ends the oldest session refuses. Gives that limit.
-    pub(super) fn refuse_at_first(&mut self) -> Option<OwnerLimit> {
+    pub(in crate::by_id) fn refuse_at_first(&mut self) -> Option<OwnerLimit> {
         let limit = self.guard.limit.as_mut()?;
         let ends = (limit.policy == OwnerLimitPolicy::EndOldest).then_some(*limit);
         limit.policy = OwnerLimitPolicy::Refuse;
@@ -37,7 +37,7 @@ impl Succession {
 }
 
 /// What a login does after a conflict, or where it is one too many.
-pub(super) enum Step {
+pub(in crate::by_id) enum Step {
     Stay,
     /// It is swapped over this session, with this value if that is another.
     Swap(Former, Option<Next>),
@@ -45,7 +45,7 @@ pub(super) enum Step {
 }
 
 /// What a login comes to.
-pub(super) enum Outcome {
+pub(in crate::by_id) enum Outcome {
     Done,
     /// Another session begins: the value is somebody else's by now.
     Begin(Box<Succession>),

@@ -1,11 +1,17 @@
-//! A login over a session: another session begins under a locator of its own, and what
-//! is left of the one before says for two minutes that a login replaced it. Whatever
-//! a client held before is worth nothing after it, and whatever ends the one before
-//! does not end the login.
+//! A login over a session begins another session under a locator of its own. The record of
+//! the session before says for two minutes that a login has replaced it. No id and no token
+//! from before opens the login's session, and none ends it.
 //!
-//! Where an owner may have so many sessions, a login over a session that another login
-//! of the owner has replaced takes the place of that one. It replaces it in the same way.
-//! So before the limit ends any other session, a login looks for that one.
+//! | file | what it does |
+//! |---|---|
+//! | `create` | writes the record of the session that begins |
+//! | `former` | the session that it replaces: where it is, and what others have made of it |
+//! | `kin` | the logins of one owner that began over the same session |
+//! | `succession` | what begins, in whose place, and what a login comes to |
+//!
+//! Under a limit, a login over a session that another login of the owner has replaced takes
+//! the place of that login's session, and replaces it in the same way. So a login looks for
+//! such a session before the limit ends any other.
 //!
 //! After a conflict, what the login is to replace has become another:
 //!
@@ -15,17 +21,19 @@
 //! | was replaced by a login in whose place this one comes, or that one was written | it is swapped again, over that one |
 //! | was written, or goes on under another id | the changes are made anew, and it is swapped again |
 
+mod create;
+mod former;
+mod kin;
+mod succession;
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::create::Begun;
-use super::former::{Former, Meanwhile};
-use super::job::{Job, Records};
-use super::proposal::Proposal;
-use super::record::{Draft, Located};
-use super::succession::{Outcome, Step, Succession};
-use super::trail::Trail;
-use super::unheld::Unheld;
+use crate::by_id::job::{Job, Records};
+use crate::by_id::proposal::Proposal;
+use crate::by_id::record::{Draft, Located};
+use crate::by_id::trail::Trail;
+use crate::by_id::unheld::Unheld;
 use crate::commit::Next;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
@@ -34,6 +42,10 @@ use crate::plan::{Plan, Standing};
 use crate::storage::Update;
 use crate::token::SessionId;
 use crate::tracked::Tracked;
+pub(super) use create::Begun;
+use former::{Former, Meanwhile};
+pub(super) use succession::Succession;
+use succession::{Outcome, Step};
 
 /// The session that has begun. Nobody holds an id of it so far.
 struct New<'a> {
