@@ -6,10 +6,10 @@ use crate::codec::Content;
 use crate::definition::Definition;
 use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
-use crate::storage::{OwnerKey, StorageKey, Version};
+use crate::storage::{OwnerIndex, OwnerKey, Record, StorageError, StorageKey, Version};
 
 /// Records of an owner that are read at once.
-pub(super) const PAGE: usize = 100;
+const PAGE: usize = 100;
 
 /// One of an owner's sessions.
 pub(crate) struct Listed {
@@ -32,19 +32,31 @@ pub(crate) async fn list(
         return Err(SessionError::Unsupported("the storage has no index of owners"));
     };
     let mut found = Vec::new();
+    visit(owners, owner, now, |key, record| {
+        let version = record.version;
+        let opened = record::open(definition, server, &key, record, now);
+        if let Some(Opened { envelope, times, content }) = opened {
+            found.push(Listed { key, version, times, content, client: envelope.client });
+        }
+    })
+    .await?;
+    Ok(found)
+}
+
+/// Shows every live record of an owner, a page at a time.
+pub(super) async fn visit(
+    owners: &dyn OwnerIndex,
+    owner: &OwnerKey,
+    now: Timestamp,
+    mut show: impl FnMut(StorageKey, Record),
+) -> Result<(), StorageError> {
     let mut after = None;
     loop {
         let page = owners.list(owner, after.as_ref(), PAGE, now).await?;
-        for (key, record) in page.records {
-            let version = record.version;
-            let opened = record::open(definition, server, &key, record, now);
-            if let Some(Opened { envelope, times, content }) = opened {
-                found.push(Listed { key, version, times, content, client: envelope.client });
-            }
-        }
+        page.records.into_iter().for_each(|(key, record)| show(key, record));
         after = page.next;
         if after.is_none() {
-            return Ok(found);
+            return Ok(());
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::former::{Former, Found};
 use super::succession::{Step, Succession};
 use crate::by_id::job::{Job, Records};
-use crate::by_id::list::PAGE;
+use crate::by_id::list::visit;
 use crate::by_id::record::Located;
 use crate::error::SessionError;
 use crate::storage::{OwnerKey, StorageKey, Timestamp, Update};
@@ -43,23 +43,17 @@ impl Job<'_> {
         let storage = &self.tracker.server.storage;
         let Some((owner, owners)) = owner.zip(storage.owners()) else { return Ok(None) };
         let mut oldest: Option<(Timestamp, Former)> = None;
-        let mut after = None;
-        loop {
-            let page = owners.list(owner, after.as_ref(), PAGE, self.commit.moment.now).await?;
-            for (key, record) in page.records {
-                let created = record.created;
-                let Some(Found::Session(kin)) = self.found(&key, record, None) else { continue };
-                let is_kin = kin.origin() == origin
-                    && replaced.is_none_or(|replaced| replaced.key != kin.key);
-                if is_kin && oldest.as_ref().is_none_or(|(before, _)| created < *before) {
-                    oldest = Some((created, *kin));
-                }
+        visit(owners, owner, self.commit.moment.now, |key, record| {
+            let created = record.created;
+            let Some(Found::Session(kin)) = self.found(&key, record, None) else { return };
+            let is_kin =
+                kin.origin() == origin && replaced.is_none_or(|replaced| replaced.key != kin.key);
+            if is_kin && oldest.as_ref().is_none_or(|(before, _)| created < *before) {
+                oldest = Some((created, *kin));
             }
-            after = page.next;
-            if after.is_none() {
-                return Ok(oldest.map(|(_, kin)| kin));
-            }
-        }
+        })
+        .await?;
+        Ok(oldest.map(|(_, kin)| kin))
     }
 
     /// Where a login finds a place that is one too many. It stays without one if none of its
