@@ -41,12 +41,12 @@ pub(crate) struct Defined {
     pub definition: Definition,
     pub tracker: Tracker,
     /// When its keys are read again from their files, if ever.
-    pub reload: Option<Pace>,
+    pub reload: Option<ReloadSchedule>,
 }
 
 /// When the keys are read again, and when those of launch may seal.
 #[derive(Clone, Copy)]
-pub(crate) struct Pace {
+pub(crate) struct ReloadSchedule {
     pub every: Duration,
     /// When they were read for launch.
     pub read: Instant,
@@ -75,7 +75,7 @@ impl Application {
     pub fn definition<T: SessionData>(&self) -> Result<&Arc<Defined>, String> {
         let type_name = std::any::type_name::<T>();
         let Some(definition) = self.definitions.get(T::NAME) else {
-            return Err(self.undefined(type_name, T::NAME));
+            return Err(self.undefined_message(type_name, T::NAME));
         };
         let (claimed_by, claimed_name) =
             definition.claimed.get_or_init(|| (TypeId::of::<T>(), type_name));
@@ -88,7 +88,7 @@ impl Application {
         ))
     }
 
-    fn undefined(&self, type_name: &str, name: &str) -> String {
+    fn undefined_message(&self, type_name: &str, name: &str) -> String {
         if !valid_session_name(name) {
             return format!(
                 "`{type_name}` has the `SessionData::NAME` {name:?}; write a lower-case name like \"user_session\", other than `secret` and `app`"

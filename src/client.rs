@@ -32,7 +32,7 @@ pub struct ClientInfo {
 }
 
 impl ClientInfo {
-    pub(crate) fn of(request: &Request<'_>) -> Self {
+    pub(crate) fn read(request: &Request<'_>) -> Self {
         let printable = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
         let user_agent = request.headers().get_one("User-Agent").map(str::trim);
         let user_agent = user_agent.filter(|text| !text.is_empty());

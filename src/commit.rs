@@ -13,15 +13,15 @@ use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Times;
-use crate::plan::{Asked, Moment, Plan, Standing, Value, plan};
+use crate::plan::{Asked, Moment, Plan, Standing, ValueChange, plan};
 use crate::storage::{OwnerGuard, OwnerKey};
 use crate::token::SessionId;
-use crate::tracked::{Place, Replaced, Sessions, Tracked};
+use crate::tracked::{Place, Superseded, Tracked, TrackedSet};
 use crate::transport::MaxAge;
 
 /// A value that is to become the session's.
 #[derive(Clone)]
-pub(crate) struct Next {
+pub(crate) struct NextValue {
     pub content: Content,
     pub owner: Option<OwnerKey>,
     /// It has an owner, whether owners matter here or not.
@@ -37,10 +37,10 @@ pub(crate) type Present<'a> = (&'a Content, Option<&'a OwnerKey>);
 pub(crate) trait Changes: Send + Sync {
     /// What they make of a session with this content, or without one of a
     /// value that was set. `Ok(None)` if there is nothing to start from.
-    fn on(
+    fn apply_to(
         &self,
         session: Option<(&Content, Option<&OwnerKey>)>,
-    ) -> Result<Option<Next>, SessionError>;
+    ) -> Result<Option<NextValue>, SessionError>;
 
     /// Whether they are still asked for: nobody has dropped them meanwhile.
     fn are_wanted(&self) -> bool;
@@ -76,7 +76,7 @@ pub(crate) struct Commit<'a> {
     /// But for what the value says.
     pub asked: Asked,
     /// What the value is to become; none if nothing was said about it.
-    pub next: Option<Next>,
+    pub next: Option<NextValue>,
     pub changes: &'a dyn Changes,
     /// The epoch of its owner in which a token is to be sealed anew.
     pub epoch: Option<u64>,
@@ -90,7 +90,7 @@ pub(crate) struct Commit<'a> {
 
 impl Commit<'_> {
     /// What to do, if `next` is to be the session's value.
-    pub fn plan<P>(&self, sessions: &Sessions<P>, next: Option<&Next>) -> Plan {
+    pub fn plan<P>(&self, sessions: &TrackedSet<P>, next: Option<&NextValue>) -> Plan {
         let content = sessions.one.as_deref().map(|session| &session.content);
         self.plan_for(sessions.standing(), content, next)
     }
@@ -100,7 +100,7 @@ impl Commit<'_> {
         &self,
         standing: Standing<'_>,
         content: Option<&Content>,
-        next: Option<&Next>,
+        next: Option<&NextValue>,
     ) -> Plan {
         let asked = next.map_or(self.asked, |next| next.asked(content, self.asked));
         plan(standing, &asked, &self.definition.policy, &self.moment)
@@ -123,13 +123,13 @@ impl Commit<'_> {
     }
 }
 
-impl Next {
+impl NextValue {
     /// What is asked for of a session that holds `content`, if this is to be its
     /// value.
     fn asked(&self, content: Option<&Content>, asked: Asked) -> Asked {
         let same = content.is_some_and(|content| content.bytes() == self.content.bytes());
         Asked {
-            value: if same { Value::Same } else { Value::Changed },
+            value: if same { ValueChange::Same } else { ValueChange::Changed },
             owner_changes: self.owner_changes,
             owned: self.owned,
             ..asked
@@ -164,7 +164,7 @@ pub(crate) enum Fate {
 
 /// What a commit has done so far, of sessions that are tracked in one way.
 pub(crate) struct Progress<'a, P: Place> {
-    pub sessions: &'a mut Sessions<P>,
+    pub sessions: &'a mut TrackedSet<P>,
     pub holds: &'a mut Option<Holds>,
     pub fate: &'a mut Fate,
     pub attempt: &'a mut Option<Arc<P::Attempt>>,
@@ -185,7 +185,7 @@ impl<P: Place> Progress<'_, P> {
     /// stays as it is if `holds` says nothing.
     pub fn goes_on(&mut self, session: Arc<Tracked<P>>, holds: Option<Holds>) {
         self.settled();
-        self.sessions.replaced = None;
+        self.sessions.superseded = None;
         self.sessions.one = Some(session);
         *self.fate = Fate::Committed;
         if holds.is_some() {
@@ -195,15 +195,15 @@ impl<P: Place> Progress<'_, P> {
 
     /// Every session that was presented has ended.
     pub fn ended(&mut self) {
-        *self.sessions = Sessions::default();
+        *self.sessions = TrackedSet::default();
         *self.holds = Some(Holds::Nothing);
         *self.fate = Fate::Ended;
     }
 
     /// A login has replaced the session that was to end. An answer is on its way that a
     /// removal must not overwrite.
-    pub fn was_replaced(&mut self, replaced: Replaced) {
-        self.sessions.mark_replaced(replaced);
+    pub fn was_superseded(&mut self, replaced: Superseded) {
+        self.sessions.supersede(replaced);
         *self.fate = Fate::Ended;
     }
 

@@ -20,17 +20,17 @@ use crate::expiry::Clock;
 use crate::namespace::Namespace;
 use crate::plan::Policy;
 use crate::storage::OwnerKey;
-use crate::token::{Format, SessionId};
+use crate::token::{SessionId, Tokens};
 use crate::transport::{SessionTransport, SizeLimit};
 
 /// Told of every event.
-pub(crate) type Listener = Box<dyn Fn(&SessionEvent) + Send + Sync>;
+pub(crate) type EventListener = Box<dyn Fn(&SessionEvent) + Send + Sync>;
 
 /// What every session of an application needs.
 pub(crate) struct Core {
     pub clock: Clock,
     pub random: Random,
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<EventListener>,
 }
 
 /// One session definition.
@@ -42,7 +42,7 @@ pub(crate) struct Definition {
     /// How values become bytes.
     pub codec: Codec,
     /// What seals and opens tokens; replaced when the keys are reloaded.
-    pub format: RwLock<Arc<Format>>,
+    pub tokens: RwLock<Arc<Tokens>>,
     /// Something is written for every commit, so that what it sends is final.
     pub writes: bool,
     pub policy: Policy,
@@ -78,13 +78,13 @@ impl Core {
 
 impl Definition {
     /// What seals and opens tokens now.
-    pub fn format(&self) -> Arc<Format> {
-        Arc::clone(&self.format.read())
+    pub fn tokens(&self) -> Arc<Tokens> {
+        Arc::clone(&self.tokens.read())
     }
 
     /// The id of a session that begins.
     pub fn random_id(&self, random: &Random) -> Result<SessionId, SessionError> {
-        let ktor = self.format().writes_ktor();
+        let ktor = self.tokens().writes_ktor();
         if ktor { SessionId::random_ktor(random) } else { SessionId::random(random) }
     }
 
@@ -94,7 +94,7 @@ impl Definition {
     }
 
     /// Whose session a value makes it.
-    pub fn owner_of<T: SessionData>(&self, value: &T) -> Option<OwnerKey> {
+    pub fn value_owner<T: SessionData>(&self, value: &T) -> Option<OwnerKey> {
         self.owner(&value.owner()?)
     }
 
@@ -105,13 +105,13 @@ impl Definition {
         let content = self.codec.encode(value)?;
         let payload = self.codec.payload(&content)?;
         if self.policy.by_value {
-            self.check_token(self.format().payload_token_len(&payload)?)?;
+            self.check_token(self.tokens().payload_token_len(&payload)?)?;
         }
         self.codec.check(value, &content)?;
         Ok(match payload {
             Cow::Borrowed(_) => content,
             // What is written is what was checked.
-            Cow::Owned(payload) => content.transformed(payload),
+            Cow::Owned(payload) => content.with_payload(payload),
         })
     }
 

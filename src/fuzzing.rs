@@ -13,7 +13,7 @@ use crate::crypto::{Random, Secret};
 use crate::expiry::{OwnLifetime, Times, Timestamp};
 use crate::ktor;
 use crate::storage::{self, Record, StorageKey, Version};
-use crate::token::{Claims, Kind, Sealer, SessionId};
+use crate::token::{Claims, Sealer, SessionId, TokenKind};
 
 /// Opens `data` as a token, then seals it and opens that.
 pub fn token(kind: u8, data: &[u8]) {
@@ -31,7 +31,7 @@ pub fn token(kind: u8, data: &[u8]) {
         let binding = Binding { app: "", session: "fuzz", transport: TransportBinding::Cookie };
         Sealer::new(&binding, kind, suite, &keys).unwrap_or_else(|why| panic!("{why}"))
     };
-    let (sealer, of_ids) = (sealer(Kind::payload(protect)), sealer(Kind::id(protect)));
+    let (sealer, of_ids) = (sealer(TokenKind::payload(protect)), sealer(TokenKind::id(protect)));
 
     let as_text = String::from_utf8_lossy(data);
     for text in

@@ -37,7 +37,7 @@ impl Namespace {
     }
 
     /// The name of the mark that a client session has ended.
-    pub fn ended(&self, token_id: &[u8; 16]) -> StorageKey {
+    pub fn ended_token(&self, token_id: &[u8; 16]) -> StorageKey {
         StorageKey::from_bytes(self.hash(token_id))
     }
 

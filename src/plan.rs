@@ -52,7 +52,7 @@ pub(crate) struct Snapshot {
     pub renewal_due: bool,
     /// A renewal is open: the client has shown the id before, and goes on under the
     /// next one, which it is to be sent.
-    pub untold: bool,
+    pub next_id_unsent: bool,
     /// A renewal is open, and the client has shown the next id.
     pub completes: bool,
 }
@@ -67,7 +67,7 @@ impl Snapshot {
             in_grace: false,
             whole_id: false,
             renewal_due: false,
-            untold: false,
+            next_id_unsent: false,
             completes: false,
         }
     }
@@ -79,7 +79,7 @@ pub(crate) enum Standing<'a> {
     Nobody,
     /// A login of another request has replaced it, or a renewal its id: an answer is on
     /// its way that must not be overwritten.
-    Replaced,
+    Superseded,
     /// The same of a session that the request has found, and that goes on under another
     /// id. `clear` ends it.
     Renewed,
@@ -90,7 +90,7 @@ impl<'a> Standing<'a> {
     pub fn session(self) -> Option<&'a Snapshot> {
         match self {
             Self::Session(session) => Some(session),
-            Self::Nobody | Self::Replaced | Self::Renewed => None,
+            Self::Nobody | Self::Superseded | Self::Renewed => None,
         }
     }
 }
@@ -99,8 +99,8 @@ impl<'a> Standing<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// `clear`: every session that the request presented ends.
-    pub ended: bool,
-    pub value: Value,
+    pub clear: bool,
+    pub value: ValueChange,
     /// `login`.
     pub login: bool,
     /// The value belongs to another owner than the session, or to none any more.
@@ -115,7 +115,7 @@ pub(crate) struct Asked {
     pub lifetime: Option<OwnLifetime>,
     /// What the request has said about it before the last commit: it holds for a
     /// session that this request begins later.
-    pub said: Option<OwnLifetime>,
+    pub earlier_lifetime: Option<OwnLifetime>,
     /// `touch`: the session lives longer from now on.
     pub touch: bool,
     /// `skip_touch`: this request is no use of the session.
@@ -127,13 +127,13 @@ pub(crate) struct Asked {
 impl Asked {
     /// Whatever happens, happens by itself.
     pub fn is_nothing(&self) -> bool {
-        Self { said: None, skips: false, ..*self } == Self::default()
+        Self { earlier_lifetime: None, skips: false, ..*self } == Self::default()
     }
 }
 
 /// What was said about the value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Value {
+pub(crate) enum ValueChange {
     /// Nothing.
     #[default]
     Untouched,
@@ -240,10 +240,10 @@ pub(crate) fn plan(
     moment: &Moment,
 ) -> Plan {
     let begins = Times {
-        lifetime: asked.lifetime.or(asked.said).unwrap_or_default(),
+        lifetime: asked.lifetime.or(asked.earlier_lifetime).unwrap_or_default(),
         ..Times::begin(moment.now, asked.login || asked.owned)
     };
-    match standing.session().filter(|_| !asked.ended) {
+    match standing.session().filter(|_| !asked.clear) {
         None => without_session(standing, asked, begins),
         Some(_) if asked.login || asked.owner_changes => Plan::Login { times: begins },
         Some(session) => Facts::new(session, asked, policy, moment).plan(),
@@ -253,16 +253,16 @@ pub(crate) fn plan(
 /// Rows 1 to 6.
 fn without_session(standing: Standing<'_>, asked: &Asked, begins: Times) -> Plan {
     let replaced = match standing {
-        Standing::Replaced => true,
-        Standing::Renewed => !asked.ended,
+        Standing::Superseded => true,
+        Standing::Renewed => !asked.clear,
         Standing::Nobody | Standing::Session(_) => false,
     };
-    match (asked.ended, asked.value) {
-        (false, Value::Untouched) => Plan::Keep,
-        (true, Value::Untouched) if replaced => Plan::Keep,
-        (true, Value::Untouched) => Plan::End,
-        _ if replaced && !asked.login && (asked.ended || !asked.owner_changes) => Plan::Drop,
-        (_, Value::Same | Value::Changed) => Plan::Create { times: begins },
+    match (asked.clear, asked.value) {
+        (false, ValueChange::Untouched) => Plan::Keep,
+        (true, ValueChange::Untouched) if replaced => Plan::Keep,
+        (true, ValueChange::Untouched) => Plan::End,
+        _ if replaced && !asked.login && (asked.clear || !asked.owner_changes) => Plan::Drop,
+        (_, ValueChange::Same | ValueChange::Changed) => Plan::Create { times: begins },
     }
 }
 
@@ -309,11 +309,13 @@ impl<'a> Facts<'a> {
             by_value: policy.by_value,
             by_itself: !moment.late && !moment.failed,
             another_lifetime,
-            changed: asked.value == Value::Changed || another_lifetime || asked.reauthenticate,
+            changed: asked.value == ValueChange::Changed
+                || another_lifetime
+                || asked.reauthenticate,
             touch: asked.touch || due,
             tells,
             early,
-            resend: session.stale_key || session.untold,
+            resend: session.stale_key || session.next_id_unsent,
             times,
         }
     }

@@ -25,25 +25,25 @@ pub(crate) struct Tracked<P> {
 
 /// What the tokens of one kind stand for.
 #[derive(Debug)]
-pub(crate) struct Sessions<P> {
+pub(crate) struct TrackedSet<P> {
     /// The session of the request; none if there is none or several.
     pub one: Option<Arc<Tracked<P>>>,
     /// Live sessions beside it, which `clear` and a login end as well.
     pub others: Vec<Arc<Tracked<P>>>,
     /// Sessions that the request had and lost: they are over, or go on under ids
     /// that other requests were given. `clear` ends them. A login does not, but for one
-    /// that a renewal has [replaced](Self::replaced): of two logins that meet, neither ends
+    /// that a renewal has [replaced](Self::superseded): of two logins that meet, neither ends
     /// the other.
     pub lost: Vec<Arc<Tracked<P>>>,
     /// In the place of a session, what a login has left of it, or a renewal of its id.
-    pub replaced: Option<Arc<Replaced>>,
+    pub superseded: Option<Arc<Superseded>>,
 }
 
 /// A session that a login of another request has replaced, or an id that a renewal
 /// has. It is nobody, and begins nothing but a login: an answer on its way must not
 /// overwrite the newer cookie.
 #[derive(Clone, Debug)]
-pub(crate) struct Replaced {
+pub(crate) struct Superseded {
     /// On which forms hang that are shown or sent with the id from before: on the session
     /// as it was before a login, or after a renewal on that id alone.
     pub forms: (SessionId, u32),
@@ -52,28 +52,28 @@ pub(crate) struct Replaced {
     pub goes_on: StorageKey,
     /// That is the session itself, under another id.
     pub renewed: bool,
-    /// See [`Located::origin`].
-    pub origin: StorageKey,
+    /// See [`Located::ancestor`].
+    pub ancestor: StorageKey,
 }
 
-impl<P> Default for Sessions<P> {
+impl<P> Default for TrackedSet<P> {
     fn default() -> Self {
-        Self { one: None, others: Vec::new(), lost: Vec::new(), replaced: None }
+        Self { one: None, others: Vec::new(), lost: Vec::new(), superseded: None }
     }
 }
 
-impl<P> Clone for Sessions<P> {
+impl<P> Clone for TrackedSet<P> {
     fn clone(&self) -> Self {
         Self {
             one: self.one.clone(),
             others: self.others.clone(),
             lost: self.lost.clone(),
-            replaced: self.replaced.clone(),
+            superseded: self.superseded.clone(),
         }
     }
 }
 
-impl<P> Sessions<P> {
+impl<P> TrackedSet<P> {
     /// The session is over, or goes on under another id.
     pub fn lose(&mut self) {
         self.lost.extend(self.one.take());
@@ -85,20 +85,20 @@ impl<P> Sessions<P> {
     }
 
     /// Another request's login has replaced the session, or a renewal its id.
-    pub fn mark_replaced(&mut self, replaced: Replaced) {
+    pub fn supersede(&mut self, replaced: Superseded) {
         if replaced.renewed {
             self.lose();
         }
         self.one = None;
-        self.replaced = Some(Arc::new(replaced));
+        self.superseded = Some(Arc::new(replaced));
     }
 
     /// The session that goes on, or what stands in its place.
     pub fn standing(&self) -> Standing<'_> {
-        match (&self.one, &self.replaced) {
+        match (&self.one, &self.superseded) {
             (Some(one), _) => Standing::Session(&one.snapshot),
             (None, Some(by)) if by.renewed && !self.lost.is_empty() => Standing::Renewed,
-            (None, Some(_)) => Standing::Replaced,
+            (None, Some(_)) => Standing::Superseded,
             (None, None) => Standing::Nobody,
         }
     }
@@ -111,13 +111,13 @@ pub(crate) struct Found<P> {
     /// Another token was genuine, but its session is over.
     pub over: bool,
     /// Another one stands for a session that a login has replaced.
-    pub replaced: Option<Replaced>,
+    pub superseded: Option<Superseded>,
     /// A token was ours, or an id without protection, whatever it stands for.
     pub ours: bool,
 }
 
 impl<P> Default for Found<P> {
     fn default() -> Self {
-        Self { sessions: Vec::new(), over: false, replaced: None, ours: false }
+        Self { sessions: Vec::new(), over: false, superseded: None, ours: false }
     }
 }

@@ -16,7 +16,7 @@
 //! | 1 + 40 n | `01` | the secrets before, newest first: SHA-256, and until when it opens the session |
 //! | 16 | `02` | the secret of an open renewal, masked |
 //! | 8 | `04` | the owner's generation when the session became the owner's |
-//! | 32 | `08` | where the session comes from: see [`Joined::origin`] |
+//! | 32 | `08` | where the session comes from: see [`Provenance::ancestor`] |
 //! | 32 | `10` | the record is replaced: its successor |
 //! | 32 | `20` | the record is a claim: the session that it was taken over into |
 //! | 2 + n | `40` | [description of the client](crate::client) |
@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
-use super::bytes::{prefixed, take, time};
+use super::bytes::{take, take_prefixed, time};
 use super::trail::Trail;
 use crate::crypto::mac::hmac_sha256;
 use crate::expiry::{OwnLifetime, Timestamp};
@@ -92,12 +92,12 @@ pub(crate) enum Admitted {
 
 impl Secrets {
     /// Those of a session that begins under `id`.
-    pub fn of(id: &SessionId) -> Self {
+    pub fn new(id: &SessionId) -> Self {
         Self { current: id.secret_hash(), ..Self::default() }
     }
 
     /// The same session's under another id, at once: the id before opens nothing.
-    pub fn renewed(&self, id: &SessionId, now: Timestamp, rotations: u32) -> Self {
+    pub fn with_new(&self, id: &SessionId, now: Timestamp, rotations: u32) -> Self {
         let (current, previous) = (id.secret_hash(), Some(self.previous_after(now)));
         Self { current, previous, renewal: None, renewed: now, rotations }
     }
@@ -106,7 +106,7 @@ impl Secrets {
     /// shown. Until then whoever shows the present id `of` is sent the next one: that
     /// lies here, masked under the present one.
     pub fn renewing(&self, of: &SessionId, next: &SessionId, now: Timestamp) -> Self {
-        let renewal = Some(masked(of, next.secret()));
+        let renewal = Some(mask(of, next.secret()));
         let (current, previous) = (next.secret_hash(), Some(self.previous_after(now)));
         Self { current, previous, renewal, renewed: now, rotations: self.rotations }
     }
@@ -130,7 +130,7 @@ impl Secrets {
     }
 
     /// The next id has been shown. The one before opens the session for a while.
-    pub fn completed(&self, now: Timestamp, grace: Duration) -> Self {
+    pub fn completing(&self, now: Timestamp, grace: Duration) -> Self {
         let mut completed = Self { renewal: None, renewed: now, ..self.clone() };
         let all = completed.previous.as_mut().map(Arc::make_mut);
         if let Some(newest) = all.and_then(<[_]>::first_mut) {
@@ -155,7 +155,7 @@ impl Secrets {
         let until = all[at].until;
         Some(match self.renewal {
             _ if at > 0 => Admitted::Former(until),
-            Some(next) => Admitted::BeforeRenewal(id.with_secret(masked(id, next))),
+            Some(next) => Admitted::BeforeRenewal(id.with_secret(mask(id, next))),
             None => Admitted::Previous(until),
         })
     }
@@ -163,7 +163,7 @@ impl Secrets {
 
 /// `secret` under a mask that only the whole id `of` gives; masked twice it is the
 /// secret again.
-fn masked(of: &SessionId, secret: [u8; 16]) -> [u8; 16] {
+fn mask(of: &SessionId, secret: [u8; 16]) -> [u8; 16] {
     let mask = hmac_sha256(&of.secret(), &[b"renew", &of.locator()]);
     std::array::from_fn(|at| secret[at] ^ mask[at])
 }
@@ -175,32 +175,32 @@ pub(crate) struct Envelope {
     pub authenticated: Timestamp,
     pub lifetime: OwnLifetime,
     pub trail: Trail,
-    pub joined: Joined,
-    pub state: State,
+    pub provenance: Provenance,
+    pub state: RecordState,
     /// Encoded; at most [`u16::MAX`] bytes.
     pub client: Vec<u8>,
 }
 
 /// How a session came to its owner and to its place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Joined {
+pub(crate) struct Provenance {
     /// The owner's generation when the session became the owner's.
     owner_generation: Option<u64>,
     /// The record of the first of the sessions over each of which a login began the next
     /// one, where there is a limit; or the record or the claim that it was taken over from.
-    pub origin: Option<StorageKey>,
+    pub ancestor: Option<StorageKey>,
 }
 
-impl Joined {
+impl Provenance {
     /// That of a session which a login begins, or has replaced.
-    pub fn from(origin: Option<StorageKey>) -> Self {
-        Self { origin, ..Self::default() }
+    pub fn from(ancestor: Option<StorageKey>) -> Self {
+        Self { ancestor, ..Self::default() }
     }
 }
 
 /// What a record stands for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum RecordState {
     /// A session that lives.
     #[default]
     Session,
@@ -240,16 +240,17 @@ impl Envelope {
             flags |= RENEWAL;
             bytes.extend_from_slice(masked);
         }
-        if let Some(generation) = self.joined.owner_generation {
+        if let Some(generation) = self.provenance.owner_generation {
             flags |= OWNER_GENERATION;
             bytes.extend_from_slice(&generation.to_be_bytes());
         }
         let (replaced, claim) = match &self.state {
-            State::Session => (None, None),
-            State::Replaced(successor) => (Some(successor), None),
-            State::Claim(session) => (None, Some(session)),
+            RecordState::Session => (None, None),
+            RecordState::Replaced(successor) => (Some(successor), None),
+            RecordState::Claim(session) => (None, Some(session)),
         };
-        let keys = [(ORIGIN, self.joined.origin.as_ref()), (REPLACED, replaced), (CLAIM, claim)];
+        let keys =
+            [(ORIGIN, self.provenance.ancestor.as_ref()), (REPLACED, replaced), (CLAIM, claim)];
         for (flag, key) in keys {
             if let Some(key) = key {
                 flags |= flag;
@@ -273,7 +274,7 @@ impl Envelope {
             return None;
         }
         rest = payload.get(4..start)?;
-        if prefixed(&mut rest)? != name.as_bytes() {
+        if take_prefixed(&mut rest)? != name.as_bytes() {
             return None;
         }
         let envelope = Self::read(flags, &mut rest)?;
@@ -298,25 +299,25 @@ impl Envelope {
         if has(RENEWAL) {
             secrets.renewal = Some(take(rest)?);
         }
-        let mut joined = Joined::default();
+        let mut provenance = Provenance::default();
         if has(OWNER_GENERATION) {
-            joined.owner_generation = Some(u64::from_be_bytes(take(rest)?));
+            provenance.owner_generation = Some(u64::from_be_bytes(take(rest)?));
         }
         if has(ORIGIN) {
-            joined.origin = Some(StorageKey::from_bytes(take(rest)?));
+            provenance.ancestor = Some(StorageKey::from_bytes(take(rest)?));
         }
         let state = match (has(REPLACED), has(CLAIM)) {
-            (false, false) => State::Session,
-            (true, false) => State::Replaced(StorageKey::from_bytes(take(rest)?)),
-            (false, true) => State::Claim(StorageKey::from_bytes(take(rest)?)),
+            (false, false) => RecordState::Session,
+            (true, false) => RecordState::Replaced(StorageKey::from_bytes(take(rest)?)),
+            (false, true) => RecordState::Claim(StorageKey::from_bytes(take(rest)?)),
             (true, true) => return None,
         };
-        let client = if has(CLIENT) { prefixed(rest)? } else { &[] }.to_vec();
+        let client = if has(CLIENT) { take_prefixed(rest)? } else { &[] }.to_vec();
         // An empty description is written as none.
         if has(CLIENT) && client.is_empty() {
             return None;
         }
-        Some(Self { secrets, authenticated, lifetime, trail, joined, state, client })
+        Some(Self { secrets, authenticated, lifetime, trail, provenance, state, client })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The sessions of an owner.
 
-use super::record::{self, Opened};
-use super::tracker::Server;
+use super::record::{self, OpenedRecord};
+use super::tracker::RecordStore;
 use crate::codec::Content;
 use crate::definition::Definition;
 use crate::error::SessionError;
@@ -24,18 +24,18 @@ pub(crate) struct Listed {
 /// The live sessions of an owner, whatever their secrets.
 pub(crate) async fn list(
     definition: &Definition,
-    server: &Server,
+    store: &RecordStore,
     owner: &OwnerKey,
     now: Timestamp,
 ) -> Result<Vec<Listed>, SessionError> {
-    let Some(owners) = server.storage.owners() else {
+    let Some(owners) = store.storage.owners() else {
         return Err(SessionError::Unsupported("the storage has no index of owners"));
     };
     let mut found = Vec::new();
     visit(owners, owner, now, |key, record| {
         let version = record.version;
-        let opened = record::open(definition, server, &key, record, now);
-        if let Some(Opened { envelope, times, content }) = opened {
+        let opened = record::open(definition, store, &key, record, now);
+        if let Some(OpenedRecord { envelope, times, content }) = opened {
             found.push(Listed { key, version, times, content, client: envelope.client });
         }
     })

@@ -1,7 +1,7 @@
 //! A session that goes on under another name: it came from another format, or
 //! has an id of Ktor's, no part of which can be replaced.
 
-use super::job::{Job, Records};
+use super::job::{Job, Progress};
 use super::login::Begun;
 use super::login::Succession;
 use super::present::read_present;
@@ -19,7 +19,7 @@ impl Job<'_> {
     pub(super) async fn migrate(
         &self,
         proposal: Proposal,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<(), SessionError> {
         let Proposal { plan, next, session, mut guard } = proposal;
         let (Some(times), Some(value)) = (plan.times(Some(&session.snapshot)), next) else {
@@ -32,16 +32,16 @@ impl Job<'_> {
         }
         // Until the old one has ended, nobody knows the new one.
         let id = self.commit.changes.id()?;
-        let begins = Succession { times, next: value, guard, old: None, origin: None };
+        let begins = Succession { times, next: value, guard, old: None, ancestor: None };
         let Begun { session: new, holds, .. } = self.create(id, &begins, None).await?;
         let unheld = self.unheld(&new.place);
         if self.commit.asked.login {
-            self.end_others(records).await?;
+            self.end_others(progress).await?;
         }
         let ended = self.end_former(&session.place, is_login).await;
         if let Ok(true) = ended {
             unheld.keep();
-            records.goes_on(new, Some(holds));
+            progress.goes_on(new, Some(holds));
             let accepted = session.snapshot.accepted;
             self.commit.report(if accepted { Event::Created } else { Event::Renewed });
             return Ok(());
@@ -49,7 +49,7 @@ impl Job<'_> {
         unheld.end().await?;
         ended?;
         if !self.commit.is_unasked() {
-            records.drop_changes(self.commit);
+            progress.drop_changes(self.commit);
         }
         Ok(())
     }
@@ -58,7 +58,7 @@ impl Job<'_> {
     /// ended it matters to a move alone: if no answer comes, a login goes on as soon as
     /// the storage says that the old session is gone.
     async fn end_former(&self, old: &Located, is_login: bool) -> Result<bool, SessionError> {
-        let (storage, now) = (self.tracker.server.storage_of(&old.id), self.commit.moment.now);
+        let (storage, now) = (self.tracker.store.storage_for(&old.id), self.commit.moment.now);
         let end = storage.invalidate(&old.key, None, self.tracker.mark(now));
         if !is_login {
             return Ok(end.await? == Invalidate::Invalidated);

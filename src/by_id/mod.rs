@@ -35,15 +35,15 @@ pub(crate) use commit::commit;
 #[cfg(fuzzing)]
 pub(crate) use envelope::Envelope;
 #[cfg(feature = "testing")]
-pub(crate) use envelope::{Joined, Secrets};
-pub(crate) use find::{Stands, find, load};
+pub(crate) use envelope::{Provenance, Secrets};
+pub(crate) use find::{Lookup, find, load};
 pub(crate) use list::{Listed, list};
 pub(crate) use present::is_replaced;
 #[cfg(feature = "testing")]
 pub(crate) use record::Draft;
 pub(crate) use record::Located;
-pub(crate) use settle::{Attempt, Outcome, settle};
-pub(crate) use tracker::{ById, Ending, Identity, Server};
+pub(crate) use settle::{Attempt, Settled, settle};
+pub(crate) use tracker::{ById, EndOutcome, Identity, RecordStore};
 #[cfg(feature = "testing")]
 pub(crate) use trail::Trail;
-pub(crate) use unheld::{end_unheld, end_untold};
+pub(crate) use unheld::{end_unheld, end_unsent};

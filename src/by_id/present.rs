@@ -1,6 +1,6 @@
 //! A record as it stands in its storage.
 
-use super::envelope::{Envelope, State};
+use super::envelope::{Envelope, RecordState};
 use super::trail::Trail;
 use crate::definition::Definition;
 use crate::expiry::Timestamp;
@@ -21,11 +21,11 @@ pub(super) async fn read_present(
 /// Whether a record says that a login has replaced its session.
 pub(crate) fn is_replaced(definition: &Definition, record: &Record) -> bool {
     let opened = Envelope::unwrap(&record.payload, &definition.namespace.session);
-    opened.is_some_and(|(envelope, _)| matches!(envelope.state, State::Replaced(_)))
+    opened.is_some_and(|(envelope, _)| matches!(envelope.state, RecordState::Replaced(_)))
 }
 
 /// The trail in a record; empty if that is no record of this session's.
-pub(super) fn trail_of(record: &Record, definition: &Definition) -> Trail {
+pub(super) fn read_trail(record: &Record, definition: &Definition) -> Trail {
     let opened = Envelope::unwrap(&record.payload, &definition.namespace.session);
     opened.map_or_else(Trail::default, |(envelope, _)| envelope.trail)
 }

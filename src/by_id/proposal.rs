@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::record::Located;
-use crate::commit::{Next, Present};
+use crate::commit::{NextValue, Present};
 use crate::plan::Plan;
 use crate::storage::{OwnerGuard, OwnerKey};
 use crate::tracked::Tracked;
@@ -12,7 +12,7 @@ use crate::tracked::Tracked;
 pub(super) struct Proposal {
     pub plan: Plan,
     /// The value; none to leave it as it is.
-    pub next: Option<Next>,
+    pub next: Option<NextValue>,
     pub session: Arc<Tracked<Located>>,
     /// Under which conditions it may become its owner's, if it was not before. Taken
     /// before anything is written: a login under way when its owner is revoked leaves
@@ -22,7 +22,7 @@ pub(super) struct Proposal {
 
 impl Tracked<Located> {
     /// The session has no id of which a part can be replaced.
-    pub fn is_unlike(&self) -> bool {
+    pub fn is_foreign(&self) -> bool {
         self.snapshot.accepted || self.snapshot.whole_id
     }
 
@@ -30,10 +30,10 @@ impl Tracked<Located> {
     /// under the next id of a renewal, its client does not have that yet.
     pub fn shown_as(mut self: Box<Self>, before: &Self) -> Box<Self> {
         let unaware = before.place.secrets.is_open() && !before.snapshot.completes;
-        let same_id = before.place.id == self.place.id && !self.snapshot.untold;
+        let same_id = before.place.id == self.place.id && !self.snapshot.next_id_unsent;
         if unaware && same_id {
             let is_open = std::mem::take(&mut self.snapshot.completes);
-            self.snapshot.untold = is_open;
+            self.snapshot.next_id_unsent = is_open;
             self.snapshot.in_grace = !is_open;
         }
         self
@@ -46,15 +46,15 @@ impl Tracked<Located> {
 
     /// Whether the plan gives the session another name in the storage.
     pub(super) fn moves(&self, plan: Plan) -> bool {
-        matches!(plan, Plan::Move { .. }) || self.is_unlike() && matches!(plan, Plan::Login { .. })
+        matches!(plan, Plan::Move { .. }) || self.is_foreign() && matches!(plan, Plan::Login { .. })
     }
 }
 
 /// Whose the session becomes, if it was not before.
-pub(super) fn joined(
+pub(super) fn new_owner(
     plan: Plan,
     before: &Tracked<Located>,
-    next: Option<&Next>,
+    next: Option<&NextValue>,
 ) -> Option<OwnerKey> {
     let is_login = matches!(plan, Plan::Login { .. });
     let owner = next?.owner.as_ref()?;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rocket::warn;
 
-use super::envelope::{Envelope, Joined, MARK, Secrets, State};
-use super::tracker::Server;
+use super::envelope::{Envelope, MARK, Provenance, RecordState, Secrets};
+use super::tracker::RecordStore;
 use super::trail::Trail;
 use crate::codec::Content;
 use crate::definition::{Core, Definition};
@@ -27,11 +27,11 @@ pub(crate) struct Located {
     pub secrets: Secrets,
     /// The versions that the record had before.
     pub trail: Trail,
-    pub joined: Joined,
+    pub provenance: Provenance,
 }
 
 /// What a record holds, if it is this session's.
-pub(super) struct Opened {
+pub(super) struct OpenedRecord {
     pub envelope: Envelope,
     pub times: Times,
     pub content: Content,
@@ -40,26 +40,26 @@ pub(super) struct Opened {
 /// The live session in a record.
 pub(super) fn open(
     definition: &Definition,
-    server: &Server,
+    store: &RecordStore,
     key: &StorageKey,
     record: Record,
     now: Timestamp,
-) -> Option<Opened> {
-    let opened = open_any(definition, server, key, record, now)?;
-    (opened.envelope.state == State::Session).then_some(opened)
+) -> Option<OpenedRecord> {
+    let opened = open_any(definition, store, key, record, now)?;
+    (opened.envelope.state == RecordState::Session).then_some(opened)
 }
 
 /// The same, or what a login has left of one, which lasts for two minutes.
 pub(super) fn open_any(
     definition: &Definition,
-    server: &Server,
+    store: &RecordStore,
     key: &StorageKey,
     record: Record,
     now: Timestamp,
-) -> Option<Opened> {
+) -> Option<OpenedRecord> {
     let name = &definition.namespace.session;
     let Some((envelope, start)) = Envelope::unwrap(&record.payload, name) else {
-        if server.report_once(key) {
+        if store.report_once(key) {
             warn!(
                 "Session `{name}`: the record {key:?} is not this session's; it counts as absent."
             );
@@ -73,26 +73,26 @@ pub(super) fn open_any(
         lifetime: envelope.lifetime,
     };
     let lives = match envelope.state {
-        State::Session => definition.policy.timeouts.admits(&times, now),
+        RecordState::Session => definition.policy.timeouts.admits(&times, now),
         // Whoever touches the record does not prolong that.
-        State::Replaced(_) => now < record.created.after(MARK),
-        State::Claim(_) => false,
+        RecordState::Replaced(_) => now < record.created.after(MARK),
+        RecordState::Claim(_) => false,
     };
     if !lives {
         return None;
     }
-    let is_session = envelope.state == State::Session;
+    let is_session = envelope.state == RecordState::Session;
     let content = if !is_session || definition.codec.transformers.is_empty() {
         Content::Shared(record.payload, start)
     } else {
         definition.codec.content(record.payload[start..].to_vec())?
     };
-    Some(Opened { envelope, times, content })
+    Some(OpenedRecord { envelope, times, content })
 }
 
 /// What a login leaves of a session whose record becomes another's: it opens nothing,
 /// has no value and no owner, and names its successor.
-pub(super) fn replaced(
+pub(super) fn write_replaced(
     core: &Core,
     definition: &Definition,
     envelope: &Envelope,
@@ -119,7 +119,7 @@ pub(crate) struct Draft {
     pub key: StorageKey,
     pub secrets: Secrets,
     pub trail: Trail,
-    pub joined: Joined,
+    pub provenance: Provenance,
     /// The id is the one before a renewal.
     pub in_grace: bool,
     pub times: Times,
@@ -134,17 +134,18 @@ impl Draft {
         self,
         core: &Core,
         definition: &Definition,
-        server: &Server,
+        store: &RecordStore,
         client: &[u8],
     ) -> Result<(Record, Tracked<Located>), SessionError> {
-        let Self { id, key, secrets, trail, joined, in_grace, times, owner, content } = self;
+        let Self { id, key, secrets, trail, provenance, in_grace, times, owner, content } = self;
         let value = definition.codec.payload(&content)?;
         let Times { authenticated, lifetime, .. } = times;
-        let (state, client) = (State::Session, client.to_vec());
-        let envelope = Envelope { secrets, authenticated, lifetime, trail, joined, state, client };
-        let (version, payload) = if server.is_file(&id) {
+        let (state, client) = (RecordState::Session, client.to_vec());
+        let envelope =
+            Envelope { secrets, authenticated, lifetime, trail, provenance, state, client };
+        let (version, payload) = if store.is_file(&id) {
             let payload: Arc<[u8]> = value.into_owned().into();
-            (Version::of(&payload), payload)
+            (Version::from_content(&payload), payload)
         } else {
             let payload = envelope.wrap(&definition.namespace.session, &value);
             (fresh_version(core)?, payload)
@@ -159,8 +160,8 @@ impl Draft {
         };
         let whole_id = id.as_ktor().is_some();
         let snapshot = Snapshot { in_grace, whole_id, ..Snapshot::written(times) };
-        let Envelope { secrets, trail, joined, .. } = envelope;
-        let place = Located { id, key, version, owner, secrets, trail, joined };
+        let Envelope { secrets, trail, provenance, .. } = envelope;
+        let place = Located { id, key, version, owner, secrets, trail, provenance };
         Ok((record, Tracked { snapshot, content, place }))
     }
 }

@@ -9,14 +9,14 @@ use std::sync::atomic::Ordering;
 use tokio::time::{Instant, timeout_at};
 
 use super::envelope::Secrets;
-use super::find::{Stands, stands_for};
-use super::job::{Job, Records};
+use super::find::{Lookup, stands_for};
+use super::job::{Job, Progress};
 use super::login::Succession;
-use super::proposal::{Proposal, joined};
+use super::proposal::{Proposal, new_owner};
 use super::record::{Draft, Located};
 use super::settle::{Attempt, Verdict};
 use super::trail::Trail;
-use crate::commit::Next;
+use crate::commit::NextValue;
 use crate::deadline::within;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
@@ -25,7 +25,7 @@ use crate::storage::{
     KeyedGuard, OwnerGuard, SessionStorage, StorageError, StorageKey, Update, Version,
 };
 use crate::token::SessionId;
-use crate::tracked::{Replaced, Tracked};
+use crate::tracked::{Superseded, Tracked};
 
 /// What sending a write has come to.
 enum Swapped {
@@ -37,13 +37,13 @@ enum Swapped {
 }
 
 /// What comes after a conflict.
-enum Again {
+enum AfterConflict {
     /// The attempt was applied all the same: it was sent twice.
     Applied,
     /// The changes on what the other request wrote.
     Replay(Box<Proposal>),
     /// A login has replaced the session.
-    Replaced(Replaced),
+    Superseded(Superseded),
     /// The session is over, or the client's id is not its id any more.
     Gone,
 }
@@ -53,29 +53,29 @@ impl Job<'_> {
         &self,
         plan: Plan,
         session: Arc<Tracked<Located>>,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<(), SessionError> {
         let mut proposal = self.first(plan, &session).await?;
         let _queue = self.queue(&session.place.key).await;
         loop {
             // From here on it is one write: what ends and what goes on go together.
             if !self.commit.changes.are_wanted() {
-                records.unwanted();
+                progress.unwanted();
                 return Ok(());
             }
             let Some(sent) = self.attempt(&proposal)? else {
-                let Some(instead) = Box::pin(self.otherwise(proposal, records)).await? else {
+                let Some(instead) = Box::pin(self.otherwise(proposal, progress)).await? else {
                     return Ok(());
                 };
                 proposal = instead;
                 continue;
             };
-            match self.swap_record(&sent, &proposal, &session.place.id, records).await? {
+            match self.swap_record(&sent, &proposal, &session.place.id, progress).await? {
                 Swapped::Done => return Ok(()),
                 Swapped::Again(again) => proposal = *again,
                 Swapped::Gone => {
-                    records.settled();
-                    return Box::pin(self.gone(proposal.guard, records)).await;
+                    progress.settled();
+                    return Box::pin(self.gone(proposal.guard, progress)).await;
                 }
             }
             if proposal.plan.needs_token() && self.commit.moment.late {
@@ -90,21 +90,21 @@ impl Job<'_> {
         sent: &Arc<Attempt>,
         proposal: &Proposal,
         presented: &SessionId,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<Swapped, SessionError> {
-        let storage = self.tracker.server.storage_of(presented);
+        let storage = self.tracker.store.storage_for(presented);
         // Kept before it is sent, should no answer come.
-        records.attempts(sent);
+        progress.attempts(sent);
         match sent.send(&*storage, self.commit.moment.now).await {
             Ok(Update::Updated) => {
-                self.applied(sent, records);
+                self.applied(sent, progress);
                 return Ok(Swapped::Done);
             }
             // A record that cannot be read back is none.
             Ok(Update::Missing) | Err(StorageError::Corrupt(_)) => return Ok(Swapped::Gone),
             // Whoever wrote may have renewed it as well.
             Ok(Update::Conflict) if self.commit.is_unasked() && !storage.sends_again() => {
-                records.settled();
+                progress.settled();
                 return Ok(Swapped::Done);
             }
             Ok(Update::Conflict) => self.commit.conflicted.store(true, Ordering::Relaxed),
@@ -112,11 +112,11 @@ impl Job<'_> {
         }
         if Instant::now() >= self.commit.deadline {
             if !storage.sends_again() {
-                records.settled();
+                progress.settled();
             }
             return Err(SessionError::Conflict);
         }
-        self.after_conflicting_write(sent, proposal, presented, records).await
+        self.after_conflicting_write(sent, proposal, presented, progress).await
     }
 
     /// Another request wrote first, or this was sent twice.
@@ -125,22 +125,22 @@ impl Job<'_> {
         sent: &Arc<Attempt>,
         proposal: &Proposal,
         presented: &SessionId,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<Swapped, SessionError> {
         let again = Box::pin(self.again(sent, proposal, presented)).await?;
-        if let Again::Applied = again {
-            self.applied(sent, records);
+        if let AfterConflict::Applied = again {
+            self.applied(sent, progress);
             return Ok(Swapped::Done);
         }
-        records.settled();
+        progress.settled();
         Ok(match again {
-            Again::Replay(_) if self.commit.is_unasked() => Swapped::Done,
-            Again::Replay(proposal) => Swapped::Again(proposal),
-            Again::Replaced(replaced) => {
-                records.sessions.mark_replaced(replaced);
+            AfterConflict::Replay(_) if self.commit.is_unasked() => Swapped::Done,
+            AfterConflict::Replay(proposal) => Swapped::Again(proposal),
+            AfterConflict::Superseded(replaced) => {
+                progress.sessions.supersede(replaced);
                 Swapped::Gone
             }
-            Again::Applied | Again::Gone => Swapped::Gone,
+            AfterConflict::Applied | AfterConflict::Gone => Swapped::Gone,
         })
     }
 
@@ -150,17 +150,17 @@ impl Job<'_> {
         &self,
         plan: Plan,
         session: Arc<Tracked<Located>>,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<(), SessionError> {
-        let storage = self.tracker.server.storage_of(&session.place.id);
+        let storage = self.tracker.store.storage_for(&session.place.id);
         let guard = OwnerGuard::default();
         let attempt = self.attempt(&Proposal { plan, next: None, session, guard })?;
         let Some(attempt) = attempt else { return Ok(()) };
         let (sent, now) = (Arc::clone(&attempt), self.commit.moment.now);
         let deadline = self.commit.deadline;
         let written = async move { timeout_at(deadline, sent.send(&*storage, now)).await };
-        if let Some(Ok(Ok(Update::Updated))) = self.aside(written).await {
-            self.applied(&attempt, records);
+        if let Some(Ok(Ok(Update::Updated))) = self.without_waiting(written).await {
+            self.applied(&attempt, progress);
         }
         Ok(())
     }
@@ -170,7 +170,7 @@ impl Job<'_> {
     /// swapping is enough.
     pub(super) async fn queue(&self, key: &StorageKey) -> Option<KeyedGuard> {
         let left = self.commit.deadline.saturating_duration_since(Instant::now());
-        within(Instant::now() + left / 2, pin!(self.tracker.server.locks.lock(key))).await
+        within(Instant::now() + left / 2, pin!(self.tracker.store.locks.lock(key))).await
     }
 
     /// The first proposal.
@@ -182,7 +182,7 @@ impl Job<'_> {
         let mut next = self.commit.next.clone();
         if next.is_none() && session.moves(plan) {
             // Of a session in another format nobody knows yet whose it is.
-            next = self.commit.changes.on(Some((&session.content, None)))?;
+            next = self.commit.changes.apply_to(Some((&session.content, None)))?;
         }
         self.proposal(plan, next, Arc::clone(session)).await
     }
@@ -190,10 +190,10 @@ impl Job<'_> {
     pub(super) async fn proposal(
         &self,
         plan: Plan,
-        next: Option<Next>,
+        next: Option<NextValue>,
         session: Arc<Tracked<Located>>,
     ) -> Result<Proposal, SessionError> {
-        let joins = joined(plan, &session, next.as_ref());
+        let joins = new_owner(plan, &session, next.as_ref());
         let guard = self.guard(joins.as_ref()).await?;
         Ok(Proposal { plan, next, session, guard })
     }
@@ -204,30 +204,30 @@ impl Job<'_> {
         sent: &Attempt,
         before: &Proposal,
         presented: &SessionId,
-    ) -> Result<Again, SessionError> {
-        let (commit, server) = (self.commit, &self.tracker.server);
+    ) -> Result<AfterConflict, SessionError> {
+        let (commit, store) = (self.commit, &self.tracker.store);
         let (definition, now) = (commit.definition, commit.moment.now);
-        let storage = server.storage_of(presented);
+        let storage = store.storage_for(presented);
         let record = match sent.look(definition, &*storage, true, now).await? {
-            (Verdict::Applied, _) => return Ok(Again::Applied),
+            (Verdict::Applied, _) => return Ok(AfterConflict::Applied),
             (_, Some(record)) => record,
-            (_, None) => return Ok(Again::Gone),
+            (_, None) => return Ok(AfterConflict::Gone),
         };
         let key = sent.written.place.key.clone();
-        let mut session = match stands_for(definition, server, presented, key, record, now) {
-            Some(Stands::Session(session)) => session.shown_as(&before.session),
-            Some(Stands::Replaced(replaced)) => return Ok(Again::Replaced(replaced)),
-            _ => return Ok(Again::Gone),
+        let mut session = match stands_for(definition, store, presented, key, record, now) {
+            Some(Lookup::Session(session)) => session.shown_as(&before.session),
+            Some(Lookup::Superseded(replaced)) => return Ok(AfterConflict::Superseded(replaced)),
+            _ => return Ok(AfterConflict::Gone),
         };
         session.snapshot.stale_key = before.session.snapshot.stale_key;
-        let Some(next) = commit.changes.on(Some(session.present()))? else {
-            return Ok(Again::Gone);
+        let Some(next) = commit.changes.apply_to(Some(session.present()))? else {
+            return Ok(AfterConflict::Gone);
         };
         let standing = Standing::Session(&session.snapshot);
         let plan = commit.plan_for(standing, Some(&session.content), Some(&next));
         // On what the other wrote, the changes may make it somebody else's.
         let proposal = self.proposal(plan, Some(next), Arc::from(session)).await?;
-        Ok(Again::Replay(Box::new(proposal)))
+        Ok(AfterConflict::Replay(Box::new(proposal)))
     }
 
     /// The write that the proposal needs; none if the record stays or is not the one
@@ -240,14 +240,14 @@ impl Job<'_> {
             Plan::Touch { times, send: true, .. } | Plan::Complete { times } => (times, None),
             _ => return Ok(None),
         };
-        let (commit, server) = (self.commit, &self.tracker.server);
-        let Located { key, version, owner, trail, joined, .. } = &session.place;
+        let (commit, store) = (self.commit, &self.tracker.store);
+        let Located { key, version, owner, trail, provenance, .. } = &session.place;
         let (id, secrets, in_grace) = self.next_id(session, renewal)?;
         let draft = Draft {
             key: key.clone(),
             secrets,
-            trail: self.trail_after(&*server.storage_of(&id), trail, *version),
-            joined: joined.clone(),
+            trail: self.trail_after(&*store.storage_for(&id), trail, *version),
+            provenance: provenance.clone(),
             in_grace,
             times,
             owner: next.as_ref().map_or(owner, |next| &next.owner).clone(),
@@ -255,7 +255,7 @@ impl Job<'_> {
             id,
         };
         let (record, written) =
-            draft.write(commit.core, commit.definition, server, commit.client)?;
+            draft.write(commit.core, commit.definition, store, commit.client)?;
         let id = &written.place.id;
         let holds = plan.needs_token().then(|| self.token(id, &times)).transpose()?;
         Ok(Some(Arc::new(Attempt {
@@ -278,14 +278,14 @@ impl Job<'_> {
         let (Located { id, secrets, .. }, snapshot) = (&session.place, &session.snapshot);
         let Some(renewal) = renewal else {
             let grace = commit.definition.policy.timeouts.renewal_grace;
-            let completes = snapshot.completes.then(|| secrets.completed(now, grace));
+            let completes = snapshot.completes.then(|| secrets.completing(now, grace));
             let in_grace = snapshot.in_grace && completes.is_none();
             return Ok((id.clone(), completes.unwrap_or_else(|| secrets.clone()), in_grace));
         };
         let rotations = secrets.rotations.wrapping_add(renewal.rotates.into());
         let (next, rotations) = commit.changes.renewed(id, rotations)?;
         let secrets = if renewal.at_once {
-            secrets.renewed(&next, now, rotations)
+            secrets.with_new(&next, now, rotations)
         } else {
             secrets.renewing(id, &next, now)
         };
@@ -305,11 +305,11 @@ impl Job<'_> {
         trail.after(version, self.commit.moment.now)
     }
 
-    fn applied(&self, sent: &Attempt, records: &mut Records<'_>) {
+    fn applied(&self, sent: &Attempt, progress: &mut Progress<'_>) {
         if sent.renews {
             self.commit.report(Event::Renewed);
         }
-        records.goes_on(Arc::clone(&sent.written), sent.holds.clone());
+        progress.goes_on(Arc::clone(&sent.written), sent.holds.clone());
     }
 
     /// There is nothing to swap: another session begins, this one goes on under another
@@ -317,42 +317,46 @@ impl Job<'_> {
     async fn otherwise(
         &self,
         proposal: Proposal,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<Option<Proposal>, SessionError> {
         if proposal.session.moves(proposal.plan) {
-            self.migrate(proposal, records).await?;
+            self.migrate(proposal, progress).await?;
             return Ok(None);
         }
         match proposal.plan {
-            Plan::Login { .. } => return self.log_in(proposal, records).await,
-            Plan::Touch { times, .. } => self.touch(&proposal.session, times, records).await?,
-            _ => records.goes_on(proposal.session, None),
+            Plan::Login { .. } => return self.log_in(proposal, progress).await,
+            Plan::Touch { times, .. } => self.touch(&proposal.session, times, progress).await?,
+            _ => progress.goes_on(proposal.session, None),
         }
         Ok(None)
     }
 
     /// The session ended, or went on under another secret, meanwhile. A login
     /// starts fresh. All other changes are dropped and never inserted again.
-    async fn gone(&self, guard: OwnerGuard, records: &mut Records<'_>) -> Result<(), SessionError> {
+    async fn gone(
+        &self,
+        guard: OwnerGuard,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), SessionError> {
         let commit = self.commit;
         if commit.is_unasked() {
             return Ok(());
         }
-        let next = if commit.next.is_some() { commit.changes.on(None)? } else { None };
-        let begins = |next: &Next| commit.asked.login || next.owner_changes;
+        let next = if commit.next.is_some() { commit.changes.apply_to(None)? } else { None };
+        let begins = |next: &NextValue| commit.asked.login || next.owner_changes;
         let Some(next) = next.filter(begins) else {
-            records.drop_changes(commit);
+            progress.drop_changes(commit);
             return Ok(());
         };
-        records.sessions.lose();
+        progress.sessions.lose();
         if commit.moment.late {
             return Err(SessionError::TooLate);
         }
         let plan = commit.plan_for(Standing::Nobody, None, Some(&next));
         let Some(times) = plan.times(None) else { return Ok(()) };
-        let old = self.successor_of_replaced(records, next.owner.as_ref()).await?;
-        let (id, origin) = (commit.changes.id()?, self.origin(records));
-        let begins = Succession { times, next, guard, old, origin };
-        self.succeed(id, begins, records).await.map(drop)
+        let old = self.superseded_successor(progress, next.owner.as_ref()).await?;
+        let (id, ancestor) = (commit.changes.id()?, self.ancestor(progress));
+        let begins = Succession { times, next, guard, old, ancestor };
+        self.succeed(id, begins, progress).await.map(drop)
     }
 }

@@ -14,9 +14,9 @@
 
 use std::sync::Arc;
 
-use super::present::{read_present, trail_of};
+use super::present::{read_present, read_trail};
 use super::record::Located;
-use super::tracker::Server;
+use super::tracker::RecordStore;
 use super::trail::Trail;
 use crate::commit::Holds;
 use crate::definition::Definition;
@@ -56,7 +56,7 @@ pub(super) enum Verdict {
 
 /// What became of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum Settled {
     Applied,
     /// The changes are to be made anew, on what is there.
     NotApplied,
@@ -93,7 +93,7 @@ impl Attempt {
     ) -> Result<(Verdict, Option<Record>), SessionError> {
         let found = read_present(storage, self.key(), now).await?;
         let Some(record) = found else { return Ok((Verdict::Gone, None)) };
-        let trail = trail_of(&record, definition);
+        let trail = read_trail(&record, definition);
         let refused = refused && !storage.sends_again() || !storage.loses_answers();
         let verdict = self.verdict(&trail, record.version, refused);
         // A storage where the last write wins cannot tell.
@@ -121,22 +121,22 @@ impl Attempt {
 /// again, if it is to be.
 pub(crate) async fn settle(
     definition: &Definition,
-    server: &Server,
+    store: &RecordStore,
     attempt: &Attempt,
     send_again: bool,
     now: Timestamp,
-) -> Result<Outcome, SessionError> {
-    let storage = server.storage_of(&attempt.written.place.id);
+) -> Result<Settled, SessionError> {
+    let storage = store.storage_for(&attempt.written.place.id);
     for _ in 0..MOST_TRIES {
         match attempt.look(definition, &*storage, false, now).await?.0 {
-            Verdict::Applied => return Ok(Outcome::Applied),
+            Verdict::Applied => return Ok(Settled::Applied),
             Verdict::Open if send_again => {}
-            Verdict::Open => return Ok(Outcome::Open),
-            Verdict::Overtaken | Verdict::Gone => return Ok(Outcome::NotApplied),
+            Verdict::Open => return Ok(Settled::Open),
+            Verdict::Overtaken | Verdict::Gone => return Ok(Settled::NotApplied),
         }
         match attempt.send(&*storage, now).await? {
-            Update::Updated => return Ok(Outcome::Applied),
-            Update::Missing => return Ok(Outcome::NotApplied),
+            Update::Updated => return Ok(Settled::Applied),
+            Update::Missing => return Ok(Settled::NotApplied),
             Update::Conflict => {}
         }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rocket::warn;
 use tokio::time::timeout_at;
 
-use super::find::{Stands, stands_for};
-use super::job::{Job, Records};
+use super::find::{Lookup, stands_for};
+use super::job::{Job, Progress};
 use super::present::read_present;
 use super::record::Located;
 use crate::deadline::too_late;
@@ -32,19 +32,19 @@ impl Job<'_> {
         &self,
         session: &Tracked<Located>,
         times: Times,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<(), SessionError> {
         let touched = if self.commit.asked.touch {
-            self.touch_as_asked(&session.place, times, records).await?
+            self.touch_as_asked(&session.place, times, progress).await?
         } else {
             self.touch_by_itself(&session.place, times).await
         };
         match touched {
             Touched::Yes => {
                 let snapshot = Snapshot { times, ..session.snapshot };
-                records.goes_on(Arc::new(Tracked { snapshot, ..session.clone() }), None);
+                progress.goes_on(Arc::new(Tracked { snapshot, ..session.clone() }), None);
             }
-            Touched::Gone => records.drop_changes(self.commit),
+            Touched::Gone => progress.drop_changes(self.commit),
             Touched::Unknown => {}
         }
         Ok(())
@@ -56,21 +56,21 @@ impl Job<'_> {
         &self,
         at: &Located,
         times: Times,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<Touched, SessionError> {
         let (definition, now) = (self.commit.definition, self.commit.moment.now);
-        let server = &self.tracker.server;
-        let storage = server.storage_of(&at.id);
+        let store = &self.tracker.store;
+        let storage = store.storage_for(&at.id);
         let found = read_present(&*storage, &at.key, now).await?;
         let found = found
-            .and_then(|record| stands_for(definition, server, &at.id, at.key.clone(), record, now));
+            .and_then(|record| stands_for(definition, store, &at.id, at.key.clone(), record, now));
         match found.into() {
-            Stands::Session(_) => {}
-            Stands::Replaced(replaced) => {
-                records.sessions.mark_replaced(replaced);
+            Lookup::Session(_) => {}
+            Lookup::Superseded(replaced) => {
+                progress.sessions.supersede(replaced);
                 return Ok(Touched::Gone);
             }
-            Stands::Nobody => return Ok(Touched::Gone),
+            Lookup::Nobody => return Ok(Touched::Gone),
         }
         let expires = definition.policy.timeouts.expires(&times);
         match storage.touch(&at.key, times.seen, expires).await {
@@ -84,7 +84,7 @@ impl Job<'_> {
     /// A failure is a warning: nothing that the client asked for is lost. Nobody
     /// waits for it.
     async fn touch_by_itself(&self, at: &Located, times: Times) -> Touched {
-        let refreshed = self.aside(self.refresh(at, times)).await;
+        let refreshed = self.without_waiting(self.refresh(at, times)).await;
         if refreshed == Some(false) { Touched::Unknown } else { Touched::Yes }
     }
 
@@ -105,7 +105,7 @@ impl Job<'_> {
         if !stays || !lifetime.touch_due(&found, now) {
             return Ok((plan, session));
         }
-        let storage = self.tracker.server.storage_of(&session.place.id);
+        let storage = self.tracker.store.storage_for(&session.place.id);
         let record = read_present(&*storage, &session.place.key, now).await?;
         let Some(record) = record.filter(|record| record.version == session.place.version) else {
             return Ok((plan, session));
@@ -124,7 +124,7 @@ impl Job<'_> {
         times: Times,
     ) -> impl Future<Output = bool> + Send + 'static {
         let definition = self.commit.definition;
-        let (storage, key) = (self.tracker.server.storage_of(&located.id), located.key.clone());
+        let (storage, key) = (self.tracker.store.storage_for(&located.id), located.key.clone());
         let expires = definition.policy.timeouts.expires(&times);
         let (deadline, name) = (self.commit.deadline, definition.namespace.session.clone());
         async move {

@@ -26,7 +26,7 @@ const END_TRIES: usize = 8;
 
 /// Tracks the sessions of a definition whose records a storage keeps.
 pub(crate) struct ById {
-    pub server: Server,
+    pub store: RecordStore,
     /// How many sessions an owner may have.
     pub owner_limit: Option<OwnerLimit>,
     /// Makes the ids of Ktor sessions that begin, and how short they may be.
@@ -40,7 +40,7 @@ pub(crate) type Identity = fn(&Request<'_>) -> String;
 
 /// A storage and what this process knows of its records.
 #[derive(Clone)]
-pub(crate) struct Server {
+pub(crate) struct RecordStore {
     pub storage: Arc<dyn SessionStorage>,
     /// The folder of Ktor's session files, written or accepted.
     pub ktor: Option<KtorDirectory>,
@@ -51,7 +51,7 @@ pub(crate) struct Server {
 }
 
 /// What the end of a session has met.
-pub(crate) enum Ending {
+pub(crate) enum EndOutcome {
     Ended,
     /// There was none.
     Missing,
@@ -59,14 +59,14 @@ pub(crate) enum Ending {
     Replaced(Record),
 }
 
-impl Server {
+impl RecordStore {
     pub fn new(storage: Arc<dyn SessionStorage>) -> Self {
         Self { storage, ktor: None, locks: Arc::default(), reported: Arc::default() }
     }
 
     /// Where the session with this id is kept: Ktor's are files of their own,
     /// if there is a folder for them.
-    pub fn storage_of(&self, id: &SessionId) -> Arc<dyn SessionStorage> {
+    pub fn storage_for(&self, id: &SessionId) -> Arc<dyn SessionStorage> {
         match (&self.ktor, id.as_ktor()) {
             (Some(files), Some(id)) => Arc::new(files.file(Arc::clone(id))),
             _ => Arc::clone(&self.storage),
@@ -89,7 +89,7 @@ impl Server {
 impl ById {
     /// The encoded description of the client. Empty without `remember_client`.
     pub fn client(&self, request: &Request<'_>) -> Arc<[u8]> {
-        let client = self.remember_client.then(|| ClientInfo::of(request).encode());
+        let client = self.remember_client.then(|| ClientInfo::read(request).encode());
         client.unwrap_or_default().into()
     }
 
@@ -111,23 +111,23 @@ impl ById {
         storage: &dyn SessionStorage,
         (key, mut expected): (&StorageKey, Option<Version>),
         now: Timestamp,
-    ) -> Result<Ending, StorageError> {
+    ) -> Result<EndOutcome, StorageError> {
         let mark = self.mark(now);
         for _ in 0..END_TRIES {
             match storage.invalidate(key, expected, mark).await? {
-                Invalidate::Invalidated => return Ok(Ending::Ended),
-                Invalidate::Missing => return Ok(Ending::Missing),
+                Invalidate::Invalidated => return Ok(EndOutcome::Ended),
+                Invalidate::Missing => return Ok(EndOutcome::Missing),
                 Invalidate::Conflict => {}
             }
             match read_present(storage, key, now).await? {
                 Some(record) if is_replaced(definition, &record) => {
-                    return Ok(Ending::Replaced(record));
+                    return Ok(EndOutcome::Replaced(record));
                 }
                 found => expected = found.map(|record| record.version),
             }
         }
         storage.invalidate(key, None, mark).await?;
-        Ok(Ending::Ended)
+        Ok(EndOutcome::Ended)
     }
 
     /// Until when the end of a session keeps out a `create` of it; none where another
@@ -139,7 +139,7 @@ impl ById {
     /// Under which conditions a record may become its owner's: within the limit,
     /// and not if the owner is revoked from now on.
     pub async fn guard(&self, owner: Option<&OwnerKey>) -> Result<OwnerGuard, SessionError> {
-        match owner.zip(self.server.storage.owners()) {
+        match owner.zip(self.store.storage.owners()) {
             None => Ok(OwnerGuard::default()),
             Some((owner, owners)) => {
                 let generation = Some(owners.generation(owner).await?);

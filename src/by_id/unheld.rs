@@ -105,7 +105,7 @@ impl<'a> Unheld<'a> {
     pub fn new(commit: &'a Commit<'a>, tracker: &ById, place: &Located) -> Self {
         let (key, version, now) = (place.key.clone(), place.version, commit.moment.now);
         let record = Named { key, version, expected: None, mark: tracker.mark(now), now };
-        Self { commit, storage: tracker.server.storage_of(&place.id), record, kept: false }
+        Self { commit, storage: tracker.store.storage_for(&place.id), record, kept: false }
     }
 
     /// It stays: its id goes out, or it is not this one's.
@@ -157,13 +157,13 @@ pub(crate) fn end_unheld(
     let mark = tracker.mark(now).filter(|_| same.is_none());
     let (key, version) = (place.key.clone(), place.version);
     let record = Named { key, version, expected: None, mark, now };
-    record.end_soon(tracker.server.storage_of(&place.id), definition, ended)
+    record.end_soon(tracker.store.storage_for(&place.id), definition, ended)
 }
 
 /// Nobody asks any more what became of a write that gives the session another id. If it
 /// was applied, or still is, nobody holds that id, and the session is ended. Tells `ended`
 /// of that.
-pub(crate) fn end_untold(
+pub(crate) fn end_unsent(
     definition: &Definition,
     tracker: &ById,
     attempt: &Attempt,
@@ -176,5 +176,5 @@ pub(crate) fn end_untold(
     }
     let (key, expected) = (key.clone(), Some(attempt.expected));
     let record = Named { key, version: *version, expected, mark: None, now };
-    let _ = record.end_soon(tracker.server.storage_of(id), definition, ended);
+    let _ = record.end_soon(tracker.store.storage_for(id), definition, ended);
 }

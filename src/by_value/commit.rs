@@ -5,31 +5,31 @@ use std::sync::Arc;
 
 use super::{ByValue, Sealed, seal};
 use crate::codec::Content;
-use crate::commit::{Commit, Progress};
+use crate::commit::{self, Commit};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::plan::Plan;
-use crate::tracked::{Sessions, Tracked};
+use crate::tracked::{Tracked, TrackedSet};
 
 /// What the commit of a session by value has done so far.
-type Tokens<'a> = Progress<'a, Sealed>;
+type Progress<'a> = commit::Progress<'a, Sealed>;
 
 /// Carries out what the plan says.
 pub(crate) async fn commit(
     commit: &Commit<'_>,
     tracker: &ByValue,
-    mut tokens: Tokens<'_>,
+    mut progress: Progress<'_>,
 ) -> Result<(), SessionError> {
-    let (next, before) = (commit.next.as_ref(), tokens.sessions.one.as_deref());
-    let plan = commit.plan(tokens.sessions, next);
+    let (next, before) = (commit.next.as_ref(), progress.sessions.one.as_deref());
+    let plan = commit.plan(progress.sessions, next);
     let content = next.map(|next| &next.content);
     let content = content.or(before.map(|session| &session.content)).cloned();
     let job = Job { commit, tracker };
     match (plan, content) {
-        (Plan::End, _) => job.end(&mut tokens).await,
+        (Plan::End, _) => job.end(&mut progress).await,
         (Plan::Keep | Plan::Drop, _) | (_, None) => Ok(()),
         _ if commit.moment.late => Err(SessionError::TooLate),
-        (_, Some(content)) => job.seal(plan, content, &mut tokens).await,
+        (_, Some(content)) => job.seal(plan, content, &mut progress).await,
     }
 }
 
@@ -40,8 +40,8 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// `clear`, and nothing that begins another session.
-    async fn end(&self, tokens: &mut Tokens<'_>) -> Result<(), SessionError> {
-        let Sessions { one, others, lost, .. } = &*tokens.sessions;
+    async fn end(&self, progress: &mut Progress<'_>) -> Result<(), SessionError> {
+        let TrackedSet { one, others, lost, .. } = &*progress.sessions;
         let any = one.is_some() || !others.is_empty();
         // The client goes on with its token, and nobody remembers that it is over.
         if any && self.commit.moment.late && self.tracker.revocation.is_none() {
@@ -51,7 +51,7 @@ impl Job<'_> {
         if any {
             self.commit.report(Event::Ended);
         }
-        tokens.ended();
+        progress.ended();
         Ok(())
     }
 
@@ -60,30 +60,30 @@ impl Job<'_> {
         &self,
         plan: Plan,
         content: Content,
-        tokens: &mut Tokens<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<(), SessionError> {
         let commit = self.commit;
         let Some(times) = plan.times(None) else { return Ok(()) };
-        let before = tokens.sessions.one.clone();
+        let before = progress.sessions.one.clone();
         let place = self.place(plan, before.as_deref()).await?;
         let (sealed, token) = seal(commit.definition, &commit.core.random, place, times, content)?;
         if let Some(before) = &before
             && self.is_over(plan, before, &sealed.place).await?
         {
             if !commit.is_unasked() {
-                tokens.drop_changes(commit);
+                progress.drop_changes(commit);
             }
             return Ok(());
         }
         if !commit.changes.are_wanted() {
-            tokens.unwanted();
+            progress.unwanted();
             return Ok(());
         }
-        if !self.end_replaced(plan, &sealed.place, tokens.sessions).await? {
-            tokens.drop_changes(commit);
+        if !self.end_replaced(plan, &sealed.place, progress.sessions).await? {
+            progress.drop_changes(commit);
             return Ok(());
         }
-        if commit.asked.ended && before.is_some() {
+        if commit.asked.clear && before.is_some() {
             commit.report(Event::Ended);
         }
         match plan {
@@ -93,7 +93,7 @@ impl Job<'_> {
             }
             _ => {}
         }
-        tokens.goes_on(Arc::new(sealed), Some(commit.token(token, &times)));
+        progress.goes_on(Arc::new(sealed), Some(commit.token(token, &times)));
         Ok(())
     }
 
@@ -161,19 +161,19 @@ impl Job<'_> {
         &self,
         plan: Plan,
         next: &Sealed,
-        sessions: &mut Sessions<Sealed>,
+        sessions: &mut TrackedSet<Sealed>,
     ) -> Result<bool, SessionError> {
         let asked = &self.commit.asked;
         let mut won = true;
         let renews = matches!(plan, Plan::Write { renewal: Some(_), .. });
-        if renews || asked.ended || matches!(plan, Plan::Login { .. }) {
+        if renews || asked.clear || matches!(plan, Plan::Login { .. }) {
             won = self.remember(sessions.one.iter(), renews.then_some(next)).await? || !renews;
         }
-        if asked.ended {
+        if asked.clear {
             self.remember(sessions.lost.iter(), None).await?;
             sessions.lost.clear();
         }
-        if asked.ended || asked.login {
+        if asked.clear || asked.login {
             self.remember(sessions.others.iter(), None).await?;
             sessions.others.clear();
         }

@@ -16,7 +16,7 @@ use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
 use crate::plan::Snapshot;
 use crate::storage::OwnerKey;
-use crate::token::{Claims, Read};
+use crate::token::{Claims, ReadToken};
 use crate::tracked::{Found, Place, Tracked};
 
 /// Tracks the sessions of a definition whose payload the client carries.
@@ -64,9 +64,9 @@ pub(crate) fn load(
             found.over |= !live;
             live
         };
-        let opened = definition.format().open_payload(value, definition.size.bytes, now, admits);
+        let opened = definition.tokens().open_payload(value, definition.size.bytes, now, admits);
         let Some(opened) = opened else { continue };
-        found.ours |= definition.format().protects(opened.accepted);
+        found.ours |= definition.tokens().protects(opened.accepted);
         let Some(tracked) = track(definition, opened) else { continue };
         let (seen, token_id) = (tracked.snapshot.times.seen, tracked.place.token_id);
         let same = found.sessions.iter_mut().find(|other| other.place.token_id == token_id);
@@ -80,12 +80,12 @@ pub(crate) fn load(
 }
 
 /// The session in an opened token, unless a transformer cannot read it.
-fn track(definition: &Definition, opened: Read<(Claims, Vec<u8>)>) -> Option<Tracked<Sealed>> {
-    let Read { content: (claims, payload), stale, accepted } = opened;
+fn track(definition: &Definition, opened: ReadToken<(Claims, Vec<u8>)>) -> Option<Tracked<Sealed>> {
+    let ReadToken { content: (claims, payload), stale, accepted } = opened;
     let Claims { times, epoch, incarnation, token_id, generation } = claims;
     // Another format's payload never went through this one's transformers.
     let content =
-        if accepted { Content::owned(payload) } else { definition.codec.content(payload)? };
+        if accepted { Content::from_bytes(payload) } else { definition.codec.content(payload)? };
     let snapshot = Snapshot { stale_key: stale, accepted, ..Snapshot::written(times) };
     let place = Sealed { token_id, epoch, incarnation, generation, owner: None };
     Some(Tracked { snapshot, content, place })
@@ -103,7 +103,7 @@ pub(crate) fn seal(
     let claims = Claims { times, epoch, incarnation, token_id, generation };
     let payload = definition.codec.payload(&content)?;
     let room = definition.size.room();
-    let token = definition.format().seal_payload(&claims, &payload, room, random)?;
+    let token = definition.tokens().seal_payload(&claims, &payload, room, random)?;
     definition.check_token(token.len())?;
     drop(payload);
     let snapshot = Snapshot::written(times);

@@ -42,7 +42,7 @@ impl Revocation {
         by: Option<&Sealed>,
         now: Timestamp,
     ) -> Result<bool, SessionError> {
-        let ended = self.storage.read(&self.namespace.ended(&session.token_id), now).await?;
+        let ended = self.storage.read(&self.namespace.ended_token(&session.token_id), now).await?;
         if ended.is_some_and(|mark| by.is_none_or(|by| mark.version != successor(by))) {
             return Ok(true);
         }
@@ -60,7 +60,7 @@ impl Revocation {
         by: Option<&Sealed>,
         now: Timestamp,
     ) -> Result<bool, SessionError> {
-        let key = self.namespace.ended(&session.place.token_id);
+        let key = self.namespace.ended_token(&session.place.token_id);
         let end = session.snapshot.times.created.after(self.absolute).after(MARGIN);
         let version = by.map_or_else(Version::random, |by| Ok(successor(by)))?;
         let mark = Record { version, ..record(&[], now, end)? };
@@ -117,7 +117,7 @@ impl Revocation {
 /// The version of the mark that a session leaves which goes on as this one. It is the
 /// same when the commit is tried again.
 fn successor(session: &Sealed) -> Version {
-    Version::of(&session.token_id)
+    Version::from_content(&session.token_id)
 }
 
 fn record(payload: &[u8], now: Timestamp, expires: Timestamp) -> Result<Record, StorageError> {

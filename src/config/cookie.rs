@@ -73,7 +73,7 @@ fn read_prefix(table: &mut Table<'_, '_>, name: &str) -> (Option<Prefix>, String
     let words: Vec<_> = words.chain([("none", None)]).collect();
     let prefix = table.choice("prefix", &words).flatten();
     let wire_name = format!("{}{name}", prefix.map_or("", |prefix| prefix.text));
-    (prefix.or_else(|| prefix_of(&wire_name)), wire_name)
+    (prefix.or_else(|| find_prefix(&wire_name)), wire_name)
 }
 
 /// Only in Ktor's format there may be no attribute at all.
@@ -89,7 +89,7 @@ fn read_same_site(table: &mut Table<'_, '_>, is_ktor: bool) -> SameSite {
 }
 
 /// The prefix that browsers see in a name, in any letter case.
-fn prefix_of(name: &str) -> Option<Prefix> {
+fn find_prefix(name: &str) -> Option<Prefix> {
     let starts = |prefix: &&Prefix| {
         name.get(..prefix.text.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.text))
     };

@@ -32,7 +32,7 @@ pub(super) fn read(table: &mut Table<'_, '_>) -> CsrfConfig {
     let rules = CsrfConfig {
         field: field(&mut table).into(),
         header: header(&mut table),
-        trusted: trusted(&mut table),
+        trusted: read_trusted_origins(&mut table),
     };
     table.finish();
     rules
@@ -64,7 +64,7 @@ fn header(table: &mut Table<'_, '_>) -> String {
     header
 }
 
-fn trusted(table: &mut Table<'_, '_>) -> Vec<Origin> {
+fn read_trusted_origins(table: &mut Table<'_, '_>) -> Vec<Origin> {
     const EXPECTED: &str =
         "expected a list of origins, scheme://host[:port]: [\"https://pay.example\"]";
     let values = match table.value("trusted_origins") {

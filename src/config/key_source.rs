@@ -21,7 +21,7 @@ pub(super) struct Root {
 }
 
 /// What decides how long a session's keys must be, and which of them it uses.
-pub(super) struct Session<'a> {
+pub(super) struct KeyNeeds<'a> {
     pub name: &'a str,
     pub protect: Protect,
     pub suite: Suite,
@@ -44,7 +44,7 @@ enum Formats {
 
 /// Where keys come from.
 #[derive(Clone, Copy)]
-enum Source {
+enum KeySource {
     Secret,
     Sign,
     Encrypt,
@@ -55,7 +55,7 @@ enum Source {
 
 /// Whose the secrets are that a session may use.
 #[derive(Clone, Copy)]
-enum Secrets {
+enum SecretsFrom {
     Own,
     Root,
     Missing,
@@ -63,7 +63,7 @@ enum Secrets {
 
 /// What the keys are for.
 #[derive(Clone, Copy)]
-enum Purpose {
+enum KeyUse {
     Tokens,
     /// The tokens are protected otherwise, or not at all.
     CsrfOnly,
@@ -79,29 +79,29 @@ struct Refusal(&'static str, Cow<'static, str>);
 fn choose(
     formats: Formats,
     protect: Protect,
-    secrets: Secrets,
+    secrets: SecretsFrom,
     [sign, encrypt]: [bool; 2],
-) -> Result<(Purpose, Source), Refusal> {
+) -> Result<(KeyUse, KeySource), Refusal> {
     use Formats::{Ktor, Native, NativeBesideKtor, UnprotectedKtorId};
+    use KeyUse::{CsrfOnly, Tokens};
     use Protect::{Encrypt, None, Sign};
-    use Purpose::{CsrfOnly, Tokens};
-    use Secrets::{Missing, Own};
+    use SecretsFrom::{Missing, Own};
     let refuse = |key, why: &'static str| Err(Refusal(key, why.into()));
     match (formats, protect, secrets, sign, encrypt) {
-        (UnprotectedKtorId, ..) | (NativeBesideKtor, None, ..) => Ok((CsrfOnly, Source::Secret)),
-        (NativeBesideKtor, ..) => Ok((Tokens, Source::Secret)),
+        (UnprotectedKtorId, ..) | (NativeBesideKtor, None, ..) => Ok((CsrfOnly, KeySource::Secret)),
+        (NativeBesideKtor, ..) => Ok((Tokens, KeySource::Secret)),
         (Ktor, _, Own, ..) => refuse("secret", KTORS_KEYS),
-        (Ktor, ..) => Ok((CsrfOnly, Source::Sign)),
-        (Native, None, _, false, false) => Ok((CsrfOnly, Source::Secret)),
+        (Ktor, ..) => Ok((CsrfOnly, KeySource::Sign)),
+        (Native, None, _, false, false) => Ok((CsrfOnly, KeySource::Secret)),
         (Native, None, ..) => refuse("protect", NO_KEY),
-        (Native, _, Missing, false, false) => Ok((Tokens, Source::Random)),
-        (Native, _, _, false, false) => Ok((Tokens, Source::Secret)),
+        (Native, _, Missing, false, false) => Ok((Tokens, KeySource::Random)),
+        (Native, _, _, false, false) => Ok((Tokens, KeySource::Secret)),
         (Native, _, Own, ..) => refuse("secret", ONE_OR_THE_OTHER),
         (Native, Sign, _, _, true) => refuse("encrypt_key", NOTHING_TO_ENCRYPT),
-        (Native, Sign, _, true, false) => Ok((Tokens, Source::Sign)),
+        (Native, Sign, _, true, false) => Ok((Tokens, KeySource::Sign)),
         (Native, Encrypt, _, true, false) => refuse("sign_key", NO_ENCRYPT_KEY),
-        (Native, Encrypt, _, true, true) => Ok((Tokens, Source::EncryptAndSign)),
-        (Native, Encrypt, _, false, true) => Ok((Tokens, Source::Encrypt)),
+        (Native, Encrypt, _, true, true) => Ok((Tokens, KeySource::EncryptAndSign)),
+        (Native, Encrypt, _, false, true) => Ok((Tokens, KeySource::Encrypt)),
     }
 }
 
@@ -117,7 +117,7 @@ const NO_ENCRYPT_KEY: &str =
 /// native format derives its own from `secret`, or where there is none from these.
 pub(super) fn read(
     table: &mut Table<'_, '_>,
-    session: &Session<'_>,
+    session: &KeyNeeds<'_>,
     root: &Root,
     ktor: Option<&mut KtorConfig>,
 ) -> Keys {
@@ -137,15 +137,15 @@ pub(super) fn read(
     let chosen = choose(formats, session.protect, whose, given);
     let taken = chosen.and_then(|(purpose, source)| {
         let keys = match source {
-            Source::Secret => make(&secrets, KeyMaterial::Secret),
-            Source::Sign => make(&sign, KeyMaterial::Sign),
-            Source::Encrypt => make(&encrypt, KeyMaterial::Encrypt),
-            Source::EncryptAndSign => pair(&encrypt, &sign)?,
-            Source::Random => random(table, session.name)?,
+            KeySource::Secret => make(&secrets, KeyMaterial::Secret),
+            KeySource::Sign => make(&sign, KeyMaterial::Sign),
+            KeySource::Encrypt => make(&encrypt, KeyMaterial::Encrypt),
+            KeySource::EncryptAndSign => pair(&encrypt, &sign)?,
+            KeySource::Random => random(table, session.name)?,
         };
         Ok(match purpose {
-            Purpose::Tokens => Keys { tokens: keys, csrf: Vec::new() },
-            Purpose::CsrfOnly => Keys { tokens: Vec::new(), csrf: keys },
+            KeyUse::Tokens => Keys { tokens: keys, csrf: Vec::new() },
+            KeyUse::CsrfOnly => Keys { tokens: Vec::new(), csrf: keys },
         })
     });
     taken.unwrap_or_else(|Refusal(key, why)| {
@@ -155,18 +155,18 @@ pub(super) fn read(
 }
 
 /// The session's secrets, or else the root's.
-fn read_secrets(table: &mut Table<'_, '_>, root: &Root) -> (Vec<Bytes>, Secrets) {
+fn read_secrets(table: &mut Table<'_, '_>, root: &Root) -> (Vec<Bytes>, SecretsFrom) {
     let own = keys::read(table, &SECRET, 32);
     if SECRET.is_given(table) {
-        (own, Secrets::Own)
+        (own, SecretsFrom::Own)
     } else if root.secrets.is_empty() {
-        (own, Secrets::Missing)
+        (own, SecretsFrom::Missing)
     } else {
-        (root.secrets.clone(), Secrets::Root)
+        (root.secrets.clone(), SecretsFrom::Root)
     }
 }
 
-impl Session<'_> {
+impl KeyNeeds<'_> {
     fn formats(&self, has_secret: bool, ktor: Option<&KtorConfig>) -> Formats {
         let is_unprotected = ktor.is_some_and(|ktor| ktor.transform.is_empty());
         match self.ktor_use {

@@ -28,16 +28,16 @@ pub(super) const LENGTHS: &str =
     "pairs with `encrypt_key` by position: both lists need the same length";
 
 /// One kind of key: its key in a table, and the one for a file of such keys.
-pub(super) struct Kind {
+pub(super) struct KeyKind {
     key: &'static str,
     file: &'static str,
 }
 
-pub(super) const SECRET: Kind = Kind { key: "secret", file: "secret_file" };
-pub(super) const SIGN: Kind = Kind { key: "sign_key", file: "sign_key_file" };
-pub(super) const ENCRYPT: Kind = Kind { key: "encrypt_key", file: "encrypt_key_file" };
+pub(super) const SECRET: KeyKind = KeyKind { key: "secret", file: "secret_file" };
+pub(super) const SIGN: KeyKind = KeyKind { key: "sign_key", file: "sign_key_file" };
+pub(super) const ENCRYPT: KeyKind = KeyKind { key: "encrypt_key", file: "encrypt_key_file" };
 
-impl Kind {
+impl KeyKind {
     pub fn is_given(&self, table: &Table<'_, '_>) -> bool {
         table.has(self.key) || table.has(self.file)
     }
@@ -68,7 +68,7 @@ pub(super) fn file(table: &mut Table<'_, '_>, key: &'static str) -> Option<PathB
 /// fewer than `least` bytes are weak.
 pub(super) fn read(
     table: &mut Table<'_, '_>,
-    kind: &Kind,
+    kind: &KeyKind,
     least: usize,
 ) -> Vec<Zeroizing<Vec<u8>>> {
     let mut keys: Vec<Zeroizing<Vec<u8>>> = Vec::new();
@@ -90,7 +90,7 @@ pub(super) fn read(
 }
 
 /// The keys as they are written.
-fn texts(table: &mut Table<'_, '_>, kind: &Kind) -> Vec<Zeroizing<String>> {
+fn texts(table: &mut Table<'_, '_>, kind: &KeyKind) -> Vec<Zeroizing<String>> {
     let (value, file) = (table.value(kind.key), table.value(kind.file));
     if value.is_some() && file.is_some() {
         table.problem(kind.file, format!("stands beside `{}`; keep one of them", kind.key));
@@ -114,7 +114,7 @@ fn texts(table: &mut Table<'_, '_>, kind: &Kind) -> Vec<Zeroizing<String>> {
     texts
 }
 
-fn text(table: &mut Table<'_, '_>, kind: &Kind, value: Value) -> Option<Zeroizing<String>> {
+fn text(table: &mut Table<'_, '_>, kind: &KeyKind, value: Value) -> Option<Zeroizing<String>> {
     if let Value::String(_, text) = value {
         return Some(Zeroizing::new(text));
     }
@@ -127,7 +127,12 @@ fn text(table: &mut Table<'_, '_>, kind: &Kind, value: Value) -> Option<Zeroizin
 }
 
 /// A file with one key a line. The first protects new tokens.
-fn lines(table: &mut Table<'_, '_>, kind: &Kind, tag: Tag, path: &str) -> Vec<Zeroizing<String>> {
+fn lines(
+    table: &mut Table<'_, '_>,
+    kind: &KeyKind,
+    tag: Tag,
+    path: &str,
+) -> Vec<Zeroizing<String>> {
     let path: PathBuf = table.context.resolve(tag, path);
     let content = match std::fs::read_to_string(&path) {
         Ok(content) => Zeroizing::new(content),

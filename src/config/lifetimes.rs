@@ -19,13 +19,13 @@ const STORAGE_TIMEOUT: Duration = Duration::from_secs(2);
 const LONGEST_STORAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is written of a session's life, before its cookie is known.
-pub(super) struct Life {
+pub(super) struct LifetimeTable {
     idle: Duration,
     absolute: Duration,
     touch_after: Option<Duration>,
 }
 
-impl Life {
+impl LifetimeTable {
     /// If only one of the two timeouts is given, the other's default gives way.
     pub fn read(table: &mut Table<'_, '_>) -> Self {
         let given = (table.duration("idle_timeout"), table.duration("absolute_timeout"));

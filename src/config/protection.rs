@@ -32,9 +32,9 @@ pub(super) fn read(
     }
     let ktor_use = ktor::read_use(table);
     let mut ktor = read_ktor(table, ktor_use, protect, in_cookie);
-    let session = key_source::Session { name, protect, suite, on_server, ktor_use };
+    let session = key_source::KeyNeeds { name, protect, suite, on_server, ktor_use };
     let keys = key_source::read(table, &session, root, ktor.as_mut());
-    let key_reload = read_key_reload(table, keys.of_csrf());
+    let key_reload = read_key_reload(table, keys.csrf_keys());
     let writes_ktor = ktor_use == KtorUse::Written;
     if writes_ktor {
         refuse_with_ktor(table, tracking.revocation.is_some(), key_reload.is_some());

@@ -3,7 +3,7 @@
 use figment::value::{Dict, Value};
 
 use super::key_source::Root;
-use super::lifetimes::{Life, read_storage_timeout};
+use super::lifetimes::{LifetimeTable, read_storage_timeout};
 use super::storage::{Tracking, read_cache};
 use super::types::{SessionConfig, TransportConfig};
 use super::{csrf, names, protection, transport};
@@ -24,20 +24,20 @@ pub(super) fn read(
     let tracking = Tracking::read(&mut table);
     let on_server = tracking.is_on_server();
     let protection = protection::read(&mut table, name, &tracking, transport == "cookie", root);
-    let life = Life::read(&mut table);
+    let life = LifetimeTable::read(&mut table);
     let max_age = life.max_age(on_server, protection.writes_ktor);
     let (transport, wire_name) =
         transport::read(&mut table, &transport, base_name, &protection, max_age)?;
-    let lifetime = life.timeouts(&mut table, &transport);
+    let timeouts = life.timeouts(&mut table, &transport);
     let session = SessionConfig {
-        remember_client: read_remember_client(&mut table, &lifetime, on_server),
+        remember_client: read_remember_client(&mut table, &timeouts, on_server),
         app: names::app(&mut table).unwrap_or_else(|| root.app.clone()),
         storage: read_cache(&mut table, tracking.storage),
         owner_limit: tracking.owner_limit,
         revocation: tracking.revocation,
         csrf: csrf::read(&mut table),
         protection,
-        lifetime,
+        timeouts,
         max_payload: read_max_payload(&mut table, &transport, on_server),
         storage_timeout: read_storage_timeout(&mut table),
         transform: read_transform(&mut table),
@@ -59,12 +59,12 @@ fn read_max_payload(
 }
 
 /// Reads `remember_client`, and refuses what needs a record where there is none.
-fn read_remember_client(table: &mut Table<'_, '_>, lifetime: &Timeouts, on_server: bool) -> bool {
+fn read_remember_client(table: &mut Table<'_, '_>, timeouts: &Timeouts, on_server: bool) -> bool {
     let remember_client = table.flag("remember_client").unwrap_or(false);
     for (key, set) in [
         // Not the default that comes with `renew_after`.
-        ("renewal_grace", table.has("renewal_grace") && !lifetime.renewal_grace.is_zero()),
-        ("renew_after", lifetime.renew_after.is_some()),
+        ("renewal_grace", table.has("renewal_grace") && !timeouts.renewal_grace.is_zero()),
+        ("renew_after", timeouts.renew_after.is_some()),
         ("remember_client", remember_client),
     ] {
         if set && !on_server {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use figment::value::{Dict, Value};
 
-use crate::storage::{ENGINES, Engine, OwnerLimit, OwnerLimitPolicy, StorageConfig};
+use crate::storage::{BuiltIn, ENGINES, OwnerLimit, OwnerLimitPolicy, StorageConfig};
 use crate::table::Table;
 
 /// Copies that a cache keeps, and for how long.
@@ -61,8 +61,8 @@ fn read_word(
     word: String,
     none: &str,
 ) -> Option<StorageConfig> {
-    let engine = Engine::find(&word);
-    if let Some(Engine { needs: None, read: Some(read), .. }) = engine {
+    let engine = BuiltIn::find(&word);
+    if let Some(BuiltIn { needs: None, read: Some(read), .. }) = engine {
         let path = table.path(key);
         return read(&mut Table::new(table.context, path, Dict::new())).map(StorageConfig::Engine);
     }
@@ -82,12 +82,12 @@ fn read_word(
 fn read_table(mut table: Table<'_, '_>) -> Option<StorageConfig> {
     let read = match table.text("type") {
         None => Err(missing_type()),
-        Some(word) => match Engine::find(&word) {
+        Some(word) => match BuiltIn::find(&word) {
             None => Err(format!("{word:?} is none of {:?}", names())),
-            Some(Engine { read: None, .. }) => Err(format!(
+            Some(BuiltIn { read: None, .. }) => Err(format!(
                 "{word:?} needs the feature of that name: `cargo add rocket_typed_sessions --features {word}`"
             )),
-            Some(Engine { read: Some(read), .. }) => Ok(read),
+            Some(BuiltIn { read: Some(read), .. }) => Ok(read),
         },
     };
     match read {
@@ -118,7 +118,7 @@ pub(super) fn read_cache(
     table: &mut Table<'_, '_>,
     storage: Option<StorageConfig>,
 ) -> Option<StorageConfig> {
-    let is_far = storage.as_ref().is_some_and(StorageConfig::is_far);
+    let is_remote = storage.as_ref().is_some_and(StorageConfig::is_remote);
     let Some(mut cache) = table.table("cache") else { return storage };
     let capacity = cache.integer("capacity").unwrap_or(CACHE_CAPACITY);
     let ttl = cache.duration_or_zero("ttl").unwrap_or(CACHE_TTL);
@@ -126,7 +126,7 @@ pub(super) fn read_cache(
         cache.problem("capacity", "must be at least 1");
     }
     cache.finish();
-    if !is_far {
+    if !is_remote {
         table.problem("cache", "is for a storage on a server or a registered one; remove it");
     }
     let cached = |storage| StorageConfig::Cached { storage: Box::new(storage), capacity, ttl };

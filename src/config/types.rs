@@ -40,7 +40,7 @@ pub(crate) struct SessionConfig {
     pub revocation: Option<StorageConfig>,
     pub protection: Protection,
     pub csrf: CsrfConfig,
-    pub lifetime: Timeouts,
+    pub timeouts: Timeouts,
     /// Bytes of encoded payload.
     pub max_payload: usize,
     pub storage_timeout: Duration,
@@ -84,7 +84,7 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// Those that CSRF tokens take.
-    pub fn of_csrf(&self) -> &[KeyMaterial] {
+    pub fn csrf_keys(&self) -> &[KeyMaterial] {
         if self.tokens.is_empty() { &self.csrf } else { &self.tokens }
     }
 }

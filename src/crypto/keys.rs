@@ -70,13 +70,13 @@ impl Binding<'_> {
             TransportBinding::Custom(name) => (3, name),
         };
         let mut info = NAME.to_vec();
-        prefixed(&mut info, purpose.name().as_bytes());
-        prefixed(&mut info, suite.as_bytes());
+        push_prefixed(&mut info, purpose.name().as_bytes());
+        push_prefixed(&mut info, suite.as_bytes());
         info.push(kind);
-        prefixed(&mut info, self.app.as_bytes());
-        prefixed(&mut info, self.session.as_bytes());
+        push_prefixed(&mut info, self.app.as_bytes());
+        push_prefixed(&mut info, self.session.as_bytes());
         info.push(transport);
-        prefixed(&mut info, custom.as_bytes());
+        push_prefixed(&mut info, custom.as_bytes());
         info
     }
 }
@@ -103,7 +103,7 @@ impl Roots {
                 let (encrypt, sign) = (encrypt.bytes(), sign.bytes());
                 // The id of a key names both halves.
                 let mut kid = Zeroizing::new(Vec::with_capacity(2 + encrypt.len() + sign.len()));
-                prefixed(&mut kid, encrypt);
+                push_prefixed(&mut kid, encrypt);
                 kid.extend_from_slice(sign);
                 Self { enc: extract(encrypt), kid: extract(&kid), mac: extract(sign) }
             }
@@ -132,7 +132,7 @@ impl Roots {
 }
 
 /// Appends `part` after its length; configuration refuses longer texts than fit.
-fn prefixed(bytes: &mut Vec<u8>, part: &[u8]) {
+fn push_prefixed(bytes: &mut Vec<u8>, part: &[u8]) {
     bytes.extend_from_slice(&u16::try_from(part.len()).unwrap_or(u16::MAX).to_be_bytes());
     bytes.extend_from_slice(part);
 }

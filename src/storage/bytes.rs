@@ -31,7 +31,7 @@ pub(crate) const EXPIRY_HEADER: usize = CHECKSUM;
 pub(crate) const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// A record and the sequence number of its newest touch slot.
-pub(crate) struct Entry {
+pub(crate) struct StoredRecord {
     pub record: Record,
     sequence: u64,
 }
@@ -65,11 +65,11 @@ pub(crate) fn expires(key: &StorageKey, start: &[u8]) -> Option<Timestamp> {
 }
 
 /// The record in these bytes, or that they are corrupt: torn, foreign, or another key's.
-pub(crate) fn read(key: &StorageKey, file: &[u8]) -> Result<Entry, StorageError> {
+pub(crate) fn read(key: &StorageKey, file: &[u8]) -> Result<StoredRecord, StorageError> {
     parse(key, file).ok_or(StorageError::Corrupt("it is torn or foreign"))
 }
 
-fn parse(key: &StorageKey, file: &[u8]) -> Option<Entry> {
+fn parse(key: &StorageKey, file: &[u8]) -> Option<StoredRecord> {
     if file.len() < HEADER
         || !file.starts_with(MAGIC)
         || file[CHECKSUM..CHECKED] != checksum(key, &file[CHECKED..])
@@ -89,10 +89,10 @@ fn parse(key: &StorageKey, file: &[u8]) -> Option<Entry> {
         last_seen,
         expires,
     };
-    Some(Entry { record, sequence })
+    Some(StoredRecord { record, sequence })
 }
 
-impl Entry {
+impl StoredRecord {
     /// Where in the file and what to write to move the times.
     pub fn touch(
         &self,

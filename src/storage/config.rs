@@ -19,7 +19,7 @@ pub(crate) trait EngineConfig: Same + fmt::Debug + fmt::Display + Send + Sync {
     }
 
     /// Whether a cache in this process saves a way.
-    fn is_far(&self) -> bool {
+    fn is_remote(&self) -> bool {
         false
     }
 
@@ -83,9 +83,9 @@ impl StorageConfig {
     }
 
     /// Whether a cache in this process saves a way.
-    pub fn is_far(&self) -> bool {
+    pub fn is_remote(&self) -> bool {
         match self {
-            Self::Engine(engine) => engine.is_far(),
+            Self::Engine(engine) => engine.is_remote(),
             Self::Registered(_) => true,
             Self::Cached { .. } => false,
         }

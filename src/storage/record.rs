@@ -66,7 +66,7 @@ pub struct Version(pub u64);
 
 impl Version {
     /// The one of this content, where there is no room for another.
-    pub(crate) fn of(content: &[u8]) -> Self {
+    pub(crate) fn from_content(content: &[u8]) -> Self {
         let hash = Sha256::digest(content);
         Self(hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
     }

@@ -1,7 +1,7 @@
 //! The keys of CSRF tokens. `docs/formats.md` has the bytes.
 
 use super::key::{SIGNATURE_SUITE, suite_name};
-use super::kind::Kind;
+use super::kind::TokenKind;
 use super::list::Sealing;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::{Binding, KeyMaterial, Purpose, Roots};
@@ -18,12 +18,12 @@ const KTOR: u8 = 0;
 /// The `csrf` keys of a definition's list of keys; none where it has no key.
 #[derive(Default)]
 pub(crate) struct CsrfKeys {
-    keys: Vec<Key>,
+    keys: Vec<CsrfKey>,
     /// The keys that make tokens; all verify them.
     making: Sealing,
 }
 
-struct Key {
+struct CsrfKey {
     id: [u8; 4],
     mac: Mac,
 }
@@ -35,7 +35,7 @@ impl CsrfKeys {
     /// `None` cannot happen: HKDF gives keys of these lengths.
     pub fn native(
         binding: &Binding<'_>,
-        kind: Kind,
+        kind: TokenKind,
         suite: Suite,
         materials: &[KeyMaterial],
     ) -> Option<Self> {
@@ -57,7 +57,7 @@ impl CsrfKeys {
             let roots = Roots::new(material);
             let derive = |purpose, length| roots.derive(purpose, suite, kind, binding, length);
             let mac = Mac::new(MacAlgorithm::HmacSha256, &derive(Purpose::Csrf, 32)?)?;
-            Some(Key { id: *derive(Purpose::Kid, 4)?.first_chunk()?, mac })
+            Some(CsrfKey { id: *derive(Purpose::Kid, 4)?.first_chunk()?, mac })
         };
         Some(Self {
             keys: materials.iter().map(key).collect::<Option<_>>()?,
@@ -82,7 +82,7 @@ impl CsrfKeys {
 
     /// What a session's tokens may hold, under each key.
     pub fn tags(&self, name: &[u8; 16], generation: u32) -> Vec<[u8; Self::TAG]> {
-        let tag = |key: &Key| {
+        let tag = |key: &CsrfKey| {
             let whole = key.mac.tag(&[name, &generation.to_be_bytes()]);
             whole.first_chunk().copied()
         };
@@ -145,11 +145,11 @@ mod tests {
             let binding = Binding { app: &self.app, session: &self.session, transport };
             let kind = match self.kind {
                 0 => return CsrfKeys::ktor(&binding, materials).unwrap(),
-                1 => Kind::EncryptedPayload,
-                2 => Kind::SignedPayload,
-                3 => Kind::SignedId,
-                4 => Kind::PlainPayload,
-                _ => Kind::PlainId,
+                1 => TokenKind::EncryptedPayload,
+                2 => TokenKind::SignedPayload,
+                3 => TokenKind::SignedId,
+                4 => TokenKind::PlainPayload,
+                _ => TokenKind::PlainId,
             };
             let suites = [Suite::A128CbcHs256, Suite::A192CbcHs384, Suite::A256CbcHs512];
             let suite = suites.into_iter().find(|suite| suite.name() == self.suite).unwrap();

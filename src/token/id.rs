@@ -30,10 +30,10 @@ use crate::error::SessionError;
 /// # Ok::<(), rocket_typed_sessions::InvalidSessionId>(())
 /// ```
 #[derive(Clone)]
-pub struct SessionId(Form);
+pub struct SessionId(IdForm);
 
 #[derive(Clone)]
-enum Form {
+enum IdForm {
     Native {
         locator: [u8; 16],
         secret: [u8; 16],
@@ -53,12 +53,12 @@ pub struct InvalidSessionId;
 impl SessionId {
     /// 256 bits from the system's CSPRNG (checklist S1).
     pub(crate) fn random(random: &Random) -> Result<Self, SessionError> {
-        Ok(Self(Form::Native { locator: random.bytes()?, secret: random.bytes()? }))
+        Ok(Self(IdForm::Native { locator: random.bytes()?, secret: random.bytes()? }))
     }
 
     /// 256 bits as Ktor writes them since 3.5: 64 hexadecimal digits.
     pub(crate) fn random_ktor(random: &Random) -> Result<Self, SessionError> {
-        Ok(Self(Form::Ktor(hex::encode(&random.bytes::<32>()?).into())))
+        Ok(Self(IdForm::Ktor(hex::encode(&random.bytes::<32>()?).into())))
     }
 
     /// Makes the id of a Ktor session from the text of its cookie or file name, for
@@ -82,14 +82,14 @@ impl SessionId {
             || id.len() > LONGEST_KTOR
             || id.contains("..")
             || id.contains(['/', '\\', '!', '?', '>', '<', '\0']);
-        if refused { Err(InvalidSessionId) } else { Ok(Self(Form::Ktor(id.into()))) }
+        if refused { Err(InvalidSessionId) } else { Ok(Self(IdForm::Ktor(id.into()))) }
     }
 
     /// The whole of a Ktor id.
     pub(crate) fn as_ktor(&self) -> Option<&Arc<str>> {
         match &self.0 {
-            Form::Native { .. } => None,
-            Form::Ktor(id) => Some(id),
+            IdForm::Native { .. } => None,
+            IdForm::Ktor(id) => Some(id),
         }
     }
 
@@ -97,21 +97,21 @@ impl SessionId {
     /// replaced: a wholly new one.
     pub(crate) fn renewed(&self, random: &Random) -> Result<Self, SessionError> {
         match &self.0 {
-            Form::Native { .. } => Ok(self.with_secret(random.bytes()?)),
-            Form::Ktor(_) => Self::random_ktor(random),
+            IdForm::Native { .. } => Ok(self.with_secret(random.bytes()?)),
+            IdForm::Ktor(_) => Self::random_ktor(random),
         }
     }
 
     /// What forms of this id alone hang on, and of no other id of the session.
-    pub(crate) fn of_forms(&self) -> Self {
+    pub(crate) fn for_forms(&self) -> Self {
         Self::from_bytes(&self.secret_hash())
     }
 
     /// The same record under this secret; Ktor's ids have none.
     pub(crate) fn with_secret(&self, secret: [u8; 16]) -> Self {
         match &self.0 {
-            Form::Native { locator, .. } => Self(Form::Native { locator: *locator, secret }),
-            Form::Ktor(_) => self.clone(),
+            IdForm::Native { locator, .. } => Self(IdForm::Native { locator: *locator, secret }),
+            IdForm::Ktor(_) => self.clone(),
         }
     }
 
@@ -119,18 +119,18 @@ impl SessionId {
         let (mut locator, mut secret) = ([0; 16], [0; 16]);
         locator.copy_from_slice(&bytes[..16]);
         secret.copy_from_slice(&bytes[16..]);
-        Self(Form::Native { locator, secret })
+        Self(IdForm::Native { locator, secret })
     }
 
     /// The bytes of a native id, or a hash of Ktor's.
     pub(crate) fn to_bytes(&self) -> [u8; 32] {
         let mut bytes = [0; 32];
         match &self.0 {
-            Form::Native { locator, secret } => {
+            IdForm::Native { locator, secret } => {
                 bytes[..16].copy_from_slice(locator);
                 bytes[16..].copy_from_slice(secret);
             }
-            Form::Ktor(id) => {
+            IdForm::Ktor(id) => {
                 let hash = Sha256::new().chain_update(b"ktor").chain_update(id.as_bytes());
                 bytes.copy_from_slice(&hash.finalize());
             }
@@ -139,8 +139,8 @@ impl SessionId {
     }
 
     /// Stands for a session on the client: its token id, as the secret.
-    pub(crate) fn of_token(token_id: [u8; 16]) -> Self {
-        Self(Form::Native { locator: [0; 16], secret: token_id })
+    pub(crate) fn from_token_id(token_id: [u8; 16]) -> Self {
+        Self(IdForm::Native { locator: [0; 16], secret: token_id })
     }
 
     pub(crate) fn locator(&self) -> [u8; 16] {
@@ -183,8 +183,8 @@ impl SessionId {
     /// ```
     pub fn to_text(&self) -> String {
         match &self.0 {
-            Form::Native { .. } => URL_SAFE_NO_PAD.encode(self.to_bytes()),
-            Form::Ktor(id) => id.to_string(),
+            IdForm::Native { .. } => URL_SAFE_NO_PAD.encode(self.to_bytes()),
+            IdForm::Ktor(id) => id.to_string(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The prepared keys of one session.
 
-use super::kind::Kind;
+use super::kind::TokenKind;
 use crate::crypto::aead::{ContentKey, Suite};
 use crate::crypto::keys::{Binding, KeyMaterial, Purpose, Roots};
 use crate::crypto::mac::{Mac, MacAlgorithm};
@@ -9,8 +9,8 @@ use crate::crypto::mac::{Mac, MacAlgorithm};
 pub(super) const SIGNATURE_SUITE: &str = "HS256";
 
 /// The suite that keys of tokens of `kind` are derived for.
-pub(super) const fn suite_name(kind: Kind, suite: Suite) -> &'static str {
-    if matches!(kind, Kind::EncryptedPayload) { suite.name() } else { SIGNATURE_SUITE }
+pub(super) const fn suite_name(kind: TokenKind, suite: Suite) -> &'static str {
+    if matches!(kind, TokenKind::EncryptedPayload) { suite.name() } else { SIGNATURE_SUITE }
 }
 
 /// One entry of a session's list of keys, ready for use.
@@ -31,11 +31,11 @@ impl Key {
     /// that HKDF and the suites accept, which are the only ones used here.
     pub fn derive(
         material: &KeyMaterial,
-        kind: Kind,
+        kind: TokenKind,
         suite: Suite,
         binding: &Binding<'_>,
     ) -> Option<Self> {
-        let encrypts = kind == Kind::EncryptedPayload;
+        let encrypts = kind == TokenKind::EncryptedPayload;
         let name = suite_name(kind, suite);
         let roots = Roots::new(material);
         let derive = |purpose, length| roots.derive(purpose, name, kind as u8, binding, length);

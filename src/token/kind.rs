@@ -5,7 +5,7 @@ use crate::crypto::Protect;
 /// What the tokens of a definition hold and how; their second byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Kind {
+pub(crate) enum TokenKind {
     EncryptedPayload = 1,
     SignedPayload = 2,
     SignedId = 3,
@@ -13,7 +13,7 @@ pub(crate) enum Kind {
     PlainId = 5,
 }
 
-impl Kind {
+impl TokenKind {
     /// Of tokens that carry the session itself.
     pub const fn payload(protect: Protect) -> Self {
         match protect {

@@ -6,21 +6,21 @@
 //! before the MAC holds (checklist S22–S31).
 
 mod csrf;
-mod format;
 mod id;
 mod key;
 mod kind;
 mod list;
+mod tokens;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 pub(crate) use csrf::{CsrfKeys, NO_CSRF_KEY};
-pub(crate) use format::{Format, Read};
 pub use id::{InvalidSessionId, SessionId};
 use key::{Key, Lock};
-pub(crate) use kind::Kind;
+pub(crate) use kind::TokenKind;
 pub(crate) use list::{Sealing, parts};
+pub(crate) use tokens::{ReadToken, Tokens};
 
 use crate::crypto::Random;
 use crate::crypto::aead::Suite;
@@ -65,14 +65,14 @@ pub(crate) struct Sealer {
     keys: Vec<Key>,
     /// The keys that seal; all open.
     sealing: Sealing,
-    kind: Kind,
+    kind: TokenKind,
 }
 
 impl Sealer {
     /// Derives every key once. The error says what is wrong with the list.
     pub fn new(
         binding: &Binding<'_>,
-        kind: Kind,
+        kind: TokenKind,
         suite: Suite,
         materials: &[KeyMaterial],
     ) -> Result<Self, String> {
@@ -259,7 +259,7 @@ impl Sealer {
 
 impl Claims {
     /// Of a token that says nothing about revocation.
-    pub fn of(times: Times, token_id: [u8; 16]) -> Self {
+    pub fn new(times: Times, token_id: [u8; 16]) -> Self {
         Self { times, epoch: 0, incarnation: 0, token_id, generation: 0 }
     }
 

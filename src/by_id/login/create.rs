@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::former::Former;
 use super::succession::Succession;
-use crate::by_id::envelope::Joined;
+use crate::by_id::envelope::Provenance;
 use crate::by_id::envelope::Secrets;
 use crate::by_id::job::Job;
-use crate::by_id::present::trail_of;
+use crate::by_id::present::read_trail;
 use crate::by_id::record::{Draft, Located};
 use crate::by_id::trail::Trail;
 use crate::commit::Holds;
@@ -70,9 +70,9 @@ impl Job<'_> {
         let holds = self.token(&id, &times)?;
         let draft = Draft {
             key: commit.definition.namespace.record(&id.locator()),
-            secrets: Secrets::of(&id),
+            secrets: Secrets::new(&id),
             trail: Trail::default(),
-            joined: Joined::from(begins.origin.clone()),
+            provenance: Provenance::from(begins.ancestor.clone()),
             id,
             in_grace: false,
             times,
@@ -80,7 +80,7 @@ impl Job<'_> {
             content: begins.next.content.clone(),
         };
         let (record, written) =
-            draft.write(commit.core, commit.definition, &self.tracker.server, commit.client)?;
+            draft.write(commit.core, commit.definition, &self.tracker.store, commit.client)?;
         Ok((record, Begun { session: Arc::new(written), holds, replaced: None }))
     }
 
@@ -93,7 +93,7 @@ impl Job<'_> {
         guard: OwnerGuard,
         over: Option<&Former>,
     ) -> Result<(Create, Option<Update>), SessionError> {
-        let (storage, now) = (self.tracker.server.storage_of(&place.id), self.commit.moment.now);
+        let (storage, now) = (self.tracker.store.storage_for(&place.id), self.commit.moment.now);
         let unheld = self.unheld(place);
         let (answer, may_be_written) = match over {
             None => {
@@ -122,7 +122,7 @@ impl Job<'_> {
         over: &Former,
     ) -> Result<(Create, Option<Update>), SessionError> {
         let (key, now) = (new.key, self.commit.moment.now);
-        let left = self.left_of(over, key)?;
+        let left = self.remains_of(over, key)?;
         let old = Predecessor { key: &over.key, expected: over.version, record: left };
         match self.answer_to(storage.succeed(new, old, now)).await {
             Ok(Succeed::Created(replaced)) => Ok((Create::Created, Some(replaced))),
@@ -137,12 +137,12 @@ impl Job<'_> {
 
     /// Whether the record under this key was created as the one at this place.
     async fn is_own(&self, place: &Located) -> Result<bool, SessionError> {
-        let storage = self.tracker.server.storage_of(&place.id);
+        let storage = self.tracker.store.storage_for(&place.id);
         if !storage.sends_again() {
             return Ok(false);
         }
         let found = storage.read_fresh(&place.key, self.commit.moment.now).await?;
-        let trail = |record: &Record| trail_of(record, self.commit.definition);
+        let trail = |record: &Record| read_trail(record, self.commit.definition);
         let knows = |record: Record| trail(&record).knows(place.version, record.version);
         Ok(found.is_some_and(knows))
     }

@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use crate::by_id::envelope::{Envelope, Joined, Secrets, State};
-use crate::by_id::find::Stands;
+use crate::by_id::envelope::{Envelope, Provenance, RecordState, Secrets};
+use crate::by_id::find::Lookup;
 use crate::by_id::find::stands_for;
-use crate::by_id::job::{Job, Records};
+use crate::by_id::job::{Job, Progress};
 use crate::by_id::present::read_present;
 use crate::by_id::record::Located;
-use crate::by_id::record::{self, Opened};
+use crate::by_id::record::{self, OpenedRecord};
 use crate::by_id::trail::Trail;
 use crate::commit::Commit;
 use crate::deadline::{no_answer, within};
@@ -21,7 +21,7 @@ use crate::error::SessionError;
 use crate::plan::Standing;
 use crate::storage::{KeyedGuard, OwnerKey, Record, StorageError, StorageKey, Update, Version};
 use crate::token::SessionId;
-use crate::tracked::{Replaced, Tracked};
+use crate::tracked::{Superseded, Tracked};
 
 /// How many logins are followed, each of which has replaced the one before.
 const MOST_LOGINS: usize = 32;
@@ -34,13 +34,13 @@ pub(in crate::by_id) struct Former {
     pub owner: Option<OwnerKey>,
     secrets: Secrets,
     trail: Trail,
-    joined: Joined,
+    provenance: Provenance,
     /// The id that the request has found it under. Without one it is another login's.
     pub shown: Option<SessionId>,
 }
 
 /// What a record says of its session now.
-pub(in crate::by_id) enum Found {
+pub(in crate::by_id) enum Occupant {
     /// The login that has replaced it.
     Replaced(StorageKey),
     Session(Box<Former>),
@@ -60,25 +60,25 @@ pub(in crate::by_id) enum Meanwhile {
 
 impl Former {
     /// The session that a request has found.
-    pub fn of(place: &Located) -> Self {
-        let Located { id, key, version, owner, secrets, trail, joined } = place.clone();
-        Self { key, version, owner, secrets, trail, joined, shown: Some(id) }
+    pub fn new(place: &Located) -> Self {
+        let Located { id, key, version, owner, secrets, trail, provenance } = place.clone();
+        Self { key, version, owner, secrets, trail, provenance, shown: Some(id) }
     }
 
-    /// See [`Located::origin`].
-    pub fn origin(&self) -> &StorageKey {
-        self.joined.origin.as_ref().unwrap_or(&self.key)
+    /// See [`Located::ancestor`].
+    pub fn ancestor(&self) -> &StorageKey {
+        self.provenance.ancestor.as_ref().unwrap_or(&self.key)
     }
 }
 
 impl Job<'_> {
     /// Waits for the other logins of this process over the session that a login has
     /// replaced, so that none is refused because of one that is under way.
-    pub(in crate::by_id) async fn queue_of_logins(
+    pub(in crate::by_id) async fn login_queue(
         &self,
-        records: &Records<'_>,
+        progress: &Progress<'_>,
     ) -> Option<KeyedGuard> {
-        let replaced = records.sessions.replaced.as_ref()?;
+        let replaced = progress.sessions.superseded.as_ref()?;
         self.tracker.owner_limit?;
         let (id, _) = &replaced.forms;
         self.queue(&self.commit.definition.namespace.record(&id.locator())).await
@@ -86,22 +86,22 @@ impl Job<'_> {
 
     /// The session in whose place a login of this owner comes, if what the request has
     /// shown is replaced already. One that it has found is that session, whatever its id.
-    pub(in crate::by_id) async fn successor_of_replaced(
+    pub(in crate::by_id) async fn superseded_successor(
         &self,
-        records: &Records<'_>,
+        progress: &Progress<'_>,
         owner: Option<&OwnerKey>,
     ) -> Result<Option<Former>, SessionError> {
-        let sessions = &records.sessions;
-        let replaced = match (&sessions.replaced, sessions.lost.last()) {
+        let sessions = &progress.sessions;
+        let replaced = match (&sessions.superseded, sessions.lost.last()) {
             (Some(_), Some(lost)) if sessions.standing() == Standing::Renewed => {
-                return Ok(Some(Former::of(&lost.place)));
+                return Ok(Some(Former::new(&lost.place)));
             }
             (Some(replaced), _) => replaced,
             (None, _) => return Ok(None),
         };
         match self.successor(replaced.goes_on.clone(), owner).await? {
             None if self.tracker.owner_limit.is_some() => {
-                self.kin(owner, &replaced.origin, None).await
+                self.kin(owner, &replaced.ancestor, None).await
             }
             successor => Ok(successor),
         }
@@ -120,8 +120,8 @@ impl Job<'_> {
         }
         for _ in 0..MOST_LOGINS {
             match self.find_under(&by).await? {
-                Some(Found::Replaced(next)) => by = next,
-                Some(Found::Session(last)) => {
+                Some(Occupant::Replaced(next)) => by = next,
+                Some(Occupant::Session(last)) => {
                     return Ok(Some(*last).filter(|last| last.owner.as_ref() == owner));
                 }
                 None => return Ok(None),
@@ -132,52 +132,59 @@ impl Job<'_> {
 
     /// The successor of a session that a login of this owner was to replace, if another
     /// one has. One of another owner leaves no place to take.
-    pub(in crate::by_id) async fn successor_of(
+    pub(in crate::by_id) async fn find_successor(
         &self,
         old: &Former,
         owner: Option<&OwnerKey>,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<Option<Former>, SessionError> {
-        let Some(Found::Replaced(by)) = self.find_under(&old.key).await? else { return Ok(None) };
+        let Some(Occupant::Replaced(by)) = self.find_under(&old.key).await? else {
+            return Ok(None);
+        };
         let successor = self.successor(by.clone(), owner).await?;
         if let (None, Some(id)) = (&successor, &old.shown) {
-            let (forms, origin) = ((id.clone(), old.secrets.rotations), old.origin().clone());
-            records.sessions.mark_replaced(Replaced { forms, goes_on: by, renewed: false, origin });
+            let (forms, ancestor) = ((id.clone(), old.secrets.rotations), old.ancestor().clone());
+            progress.sessions.supersede(Superseded {
+                forms,
+                goes_on: by,
+                renewed: false,
+                ancestor,
+            });
         }
         Ok(successor)
     }
 
     /// Whether there is a session under this key, past every cache.
     pub(in crate::by_id) async fn lives(&self, key: &StorageKey) -> Result<bool, StorageError> {
-        Ok(matches!(self.find_under(key).await?, Some(Found::Session(_))))
+        Ok(matches!(self.find_under(key).await?, Some(Occupant::Session(_))))
     }
 
     /// What stands under a key, past every cache.
-    async fn find_under(&self, key: &StorageKey) -> Result<Option<Found>, StorageError> {
-        let (storage, now) = (&self.tracker.server.storage, self.commit.moment.now);
+    async fn find_under(&self, key: &StorageKey) -> Result<Option<Occupant>, StorageError> {
+        let (storage, now) = (&self.tracker.store.storage, self.commit.moment.now);
         let record = read_present(&**storage, key, now).await?;
-        Ok(record.and_then(|record| self.found(key, record, None)))
+        Ok(record.and_then(|record| self.occupant(key, record, None)))
     }
 
-    pub(in crate::by_id) fn found(
+    pub(in crate::by_id) fn occupant(
         &self,
         key: &StorageKey,
         record: Record,
         shown: Option<SessionId>,
-    ) -> Option<Found> {
+    ) -> Option<Occupant> {
         let (definition, now) = (self.commit.definition, self.commit.moment.now);
         let (version, owner) = (record.version, record.owner.clone());
-        let Opened { envelope, .. } =
-            record::open_any(definition, &self.tracker.server, key, record, now)?;
-        let Envelope { secrets, trail, joined, state, .. } = envelope;
+        let OpenedRecord { envelope, .. } =
+            record::open_any(definition, &self.tracker.store, key, record, now)?;
+        let Envelope { secrets, trail, provenance, state, .. } = envelope;
         match state {
-            State::Replaced(by) => Some(Found::Replaced(by)),
-            State::Session => {
+            RecordState::Replaced(by) => Some(Occupant::Replaced(by)),
+            RecordState::Session => {
                 let key = key.clone();
-                let there = Former { key, version, owner, secrets, trail, joined, shown };
-                Some(Found::Session(Box::new(there)))
+                let there = Former { key, version, owner, secrets, trail, provenance, shown };
+                Some(Occupant::Session(Box::new(there)))
             }
-            State::Claim(_) => None,
+            RecordState::Claim(_) => None,
         }
     }
 
@@ -187,29 +194,29 @@ impl Job<'_> {
         old: &Former,
         owner: Option<&OwnerKey>,
     ) -> Result<Meanwhile, SessionError> {
-        let (commit, server) = (self.commit, &self.tracker.server);
+        let (commit, store) = (self.commit, &self.tracker.store);
         commit.conflicted.store(true, Ordering::Relaxed);
         if Instant::now() >= commit.deadline {
             return Err(SessionError::Conflict);
         }
         let now = commit.moment.now;
-        let Some(record) = read_present(&*server.storage, &old.key, now).await? else {
+        let Some(record) = read_present(&*store.storage, &old.key, now).await? else {
             return Ok(Meanwhile::Over);
         };
         if let Some(id) = &old.shown
             && let (key, record) = (old.key.clone(), record.clone())
-            && let Some(Stands::Session(found)) =
-                stands_for(commit.definition, server, id, key, record, now)
+            && let Some(Lookup::Session(found)) =
+                stands_for(commit.definition, store, id, key, record, now)
         {
-            let written = Former { shown: old.shown.clone(), ..Former::of(&found.place) };
+            let written = Former { shown: old.shown.clone(), ..Former::new(&found.place) };
             return Ok(Meanwhile::Written(written, Arc::from(found)));
         }
-        Ok(match self.found(&old.key, record, old.shown.clone()) {
-            Some(Found::Replaced(by)) => {
+        Ok(match self.occupant(&old.key, record, old.shown.clone()) {
+            Some(Occupant::Replaced(by)) => {
                 self.successor(by, owner).await?.map_or(Meanwhile::Over, Meanwhile::Another)
             }
-            Some(Found::Session(there)) if old.shown.is_some() => Meanwhile::Renewed(*there),
-            Some(Found::Session(there)) => Meanwhile::Another(*there),
+            Some(Occupant::Session(there)) if old.shown.is_some() => Meanwhile::Renewed(*there),
+            Some(Occupant::Session(there)) => Meanwhile::Another(*there),
             None => Meanwhile::Over,
         })
     }
@@ -220,8 +227,8 @@ impl Job<'_> {
         old: &Former,
         new: &StorageKey,
     ) -> Result<Update, SessionError> {
-        let left = self.left_of(old, new)?;
-        let (storage, now) = (&self.tracker.server.storage, self.commit.moment.now);
+        let left = self.remains_of(old, new)?;
+        let (storage, now) = (&self.tracker.store.storage, self.commit.moment.now);
         let update = storage.update(&old.key, old.version, left, now);
         match self.answer_to(update).await {
             // A record that cannot be read back is none.
@@ -232,28 +239,28 @@ impl Job<'_> {
     }
 
     /// What a login that begins under `new` leaves of the old session.
-    pub(in crate::by_id) fn left_of(
+    pub(in crate::by_id) fn remains_of(
         &self,
         old: &Former,
         new: &StorageKey,
     ) -> Result<Record, SessionError> {
         let Commit { core, definition, moment, .. } = self.commit;
-        let storage = &*self.tracker.server.storage;
+        let storage = &*self.tracker.store.storage;
         let envelope = Envelope {
             secrets: old.secrets.clone(),
             trail: self.trail_after(storage, &old.trail, old.version),
-            joined: Joined::from(old.joined.origin.clone()),
-            state: State::Replaced(new.clone()),
+            provenance: Provenance::from(old.provenance.ancestor.clone()),
+            state: RecordState::Replaced(new.clone()),
             ..Envelope::default()
         };
-        record::replaced(core, definition, &envelope, moment.now)
+        record::write_replaced(core, definition, &envelope, moment.now)
     }
 
     /// Whether the swap of a login was applied although no answer said so. If that is
     /// not known either, it counts as not applied.
     pub(in crate::by_id) async fn is_replaced_by(&self, old: &Former, new: &StorageKey) -> bool {
         let found = self.find_under(&old.key).await;
-        matches!(found, Ok(Some(Found::Replaced(by))) if by == *new)
+        matches!(found, Ok(Some(Occupant::Replaced(by))) if by == *new)
     }
 
     /// The answer to the swap of a login. A part of the time is left to find out what

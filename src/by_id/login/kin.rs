@@ -6,9 +6,9 @@
 
 use tokio::time::Instant;
 
-use super::former::{Former, Found};
+use super::former::{Former, Occupant};
 use super::succession::{Step, Succession};
-use crate::by_id::job::{Job, Records};
+use crate::by_id::job::{Job, Progress};
 use crate::by_id::list::visit;
 use crate::by_id::record::Located;
 use crate::error::SessionError;
@@ -16,38 +16,38 @@ use crate::storage::{OwnerKey, StorageKey, Timestamp, Update};
 
 impl Located {
     /// The first of the sessions over each of which a login began the next one.
-    pub fn origin(&self) -> &StorageKey {
-        self.joined.origin.as_ref().unwrap_or(&self.key)
+    pub fn ancestor(&self) -> &StorageKey {
+        self.provenance.ancestor.as_ref().unwrap_or(&self.key)
     }
 }
 
 impl Job<'_> {
-    /// The origin of a session that begins, where there is a limit: that of what the
+    /// The ancestor of a session that begins, where there is a limit: that of what the
     /// request has shown.
-    pub(in crate::by_id) fn origin(&self, records: &Records<'_>) -> Option<StorageKey> {
+    pub(in crate::by_id) fn ancestor(&self, progress: &Progress<'_>) -> Option<StorageKey> {
         self.tracker.owner_limit?;
-        let sessions = &records.sessions;
+        let sessions = &progress.sessions;
         let found = || sessions.one.as_ref().or(sessions.lost.last());
-        let replaced = sessions.replaced.as_ref().map(|replaced| &replaced.origin);
-        replaced.or_else(|| Some(found()?.place.origin())).cloned()
+        let replaced = sessions.superseded.as_ref().map(|replaced| &replaced.ancestor);
+        replaced.or_else(|| Some(found()?.place.ancestor())).cloned()
     }
 
-    /// The oldest session of this owner that has this origin, but for the one that is
+    /// The oldest session of this owner that has this ancestor, but for the one that is
     /// replaced anyway.
     pub(in crate::by_id) async fn kin(
         &self,
         owner: Option<&OwnerKey>,
-        origin: &StorageKey,
+        ancestor: &StorageKey,
         replaced: Option<&Former>,
     ) -> Result<Option<Former>, SessionError> {
-        let storage = &self.tracker.server.storage;
+        let storage = &self.tracker.store.storage;
         let Some((owner, owners)) = owner.zip(storage.owners()) else { return Ok(None) };
         let mut oldest: Option<(Timestamp, Former)> = None;
         visit(owners, owner, self.commit.moment.now, |key, record| {
             let created = record.created;
-            let Some(Found::Session(kin)) = self.found(&key, record, None) else { return };
-            let is_kin =
-                kin.origin() == origin && replaced.is_none_or(|replaced| replaced.key != kin.key);
+            let Some(Occupant::Session(kin)) = self.occupant(&key, record, None) else { return };
+            let is_kin = kin.ancestor() == ancestor
+                && replaced.is_none_or(|replaced| replaced.key != kin.key);
             if is_kin && oldest.as_ref().is_none_or(|(before, _)| created < *before) {
                 oldest = Some((created, *kin));
             }
@@ -61,19 +61,19 @@ impl Job<'_> {
     pub(in crate::by_id) async fn another_place(
         &self,
         login: &Succession,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<Step, SessionError> {
         if Instant::now() >= self.commit.deadline {
             return Err(SessionError::Conflict);
         }
         let (owner, old) = (login.next.owner.as_ref(), login.old.as_ref());
         if let Some(old) = old
-            && let Some(successor) = self.successor_of(old, owner, records).await?
+            && let Some(successor) = self.find_successor(old, owner, progress).await?
         {
             return Ok(Step::Swap(successor, None));
         }
-        let Some(origin) = &login.origin else { return Ok(Step::Stay) };
-        let Some(kin) = self.kin(owner, origin, old).await? else { return Ok(Step::Stay) };
+        let Some(ancestor) = &login.ancestor else { return Ok(Step::Stay) };
+        let Some(kin) = self.kin(owner, ancestor, old).await? else { return Ok(Step::Stay) };
         // The login of that one may be just about to replace this.
         if let Some(old) = old
             && self.replace_by(old, &kin.key).await? == Update::Conflict

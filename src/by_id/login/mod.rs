@@ -29,12 +29,12 @@ mod succession;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::by_id::job::{Job, Records};
+use crate::by_id::job::{Job, Progress};
 use crate::by_id::proposal::Proposal;
 use crate::by_id::record::{Draft, Located};
 use crate::by_id::trail::Trail;
 use crate::by_id::unheld::Unheld;
-use crate::commit::Next;
+use crate::commit::NextValue;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Times;
@@ -45,10 +45,10 @@ use crate::tracked::Tracked;
 pub(super) use create::Begun;
 use former::{Former, Meanwhile};
 pub(super) use succession::Succession;
-use succession::{Outcome, Step};
+use succession::{NextStep, Step};
 
 /// The session that has begun. Nobody holds an id of it so far.
-struct New<'a> {
+struct NewSession<'a> {
     session: Arc<Tracked<Located>>,
     unheld: Unheld<'a>,
 }
@@ -59,19 +59,19 @@ impl Job<'_> {
     pub(super) async fn log_in(
         &self,
         proposal: Proposal,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<Option<Proposal>, SessionError> {
         let Proposal { plan, next, session, guard } = proposal;
         let (Some(times), Some(next)) = (plan.times(None), next) else { return Ok(None) };
         self.earlier_try_ends().await;
         // The request may have dropped the login meanwhile.
         if !self.commit.changes.are_wanted() {
-            records.unwanted();
+            progress.unwanted();
             return Ok(None);
         }
-        let old = Some(Former::of(&session.place));
-        let (id, origin) = (self.commit.changes.id()?, self.origin(records));
-        self.succeed(id, Succession { times, next, guard, old, origin }, records).await
+        let old = Some(Former::new(&session.place));
+        let (id, ancestor) = (self.commit.changes.id()?, self.ancestor(progress));
+        self.succeed(id, Succession { times, next, guard, old, ancestor }, progress).await
     }
 
     /// Begins the session under this id, then replaces the old one, if there is one.
@@ -80,19 +80,19 @@ impl Job<'_> {
         &self,
         mut id: SessionId,
         mut login: Succession,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<Option<Proposal>, SessionError> {
         loop {
-            let outcome = match self.create_in_place(&id, &mut login, records).await? {
-                ControlFlow::Continue(begun) => self.take_place(login, begun, records).await?,
+            let outcome = match self.create_in_place(&id, &mut login, progress).await? {
+                ControlFlow::Continue(begun) => self.take_place(login, begun, progress).await?,
                 ControlFlow::Break(instead) => instead,
             };
             match outcome {
-                Outcome::Done => return Ok(None),
-                Outcome::Begin(another) => (id, login) = (self.commit.changes.id()?, *another),
-                Outcome::Write(proposal) => return Ok(Some(proposal)),
-                Outcome::Drop => {
-                    records.drop_changes(self.commit);
+                NextStep::Done => return Ok(None),
+                NextStep::Begin(another) => (id, login) = (self.commit.changes.id()?, *another),
+                NextStep::Write(proposal) => return Ok(Some(proposal)),
+                NextStep::Drop => {
+                    progress.drop_changes(self.commit);
                     return Ok(None);
                 }
             }
@@ -106,15 +106,15 @@ impl Job<'_> {
         &self,
         id: &SessionId,
         login: &mut Succession,
-        records: &mut Records<'_>,
-    ) -> Result<ControlFlow<Outcome, Begun>, SessionError> {
-        let apart = self.commit.asked.login && !records.sessions.others.is_empty();
-        let mut last_resort = if login.origin.is_some() { login.refuse_at_first() } else { None };
+        progress: &mut Progress<'_>,
+    ) -> Result<ControlFlow<NextStep, Begun>, SessionError> {
+        let apart = self.commit.asked.login && !progress.sessions.others.is_empty();
+        let mut last_resort = if login.ancestor.is_some() { login.refuse_at_first() } else { None };
         loop {
             let over = login.old.as_ref().filter(|_| !apart);
             match self.create(id.clone(), login, over).await {
                 Err(SessionError::LimitReached) => {
-                    match self.another_place(login, records).await? {
+                    match self.another_place(login, progress).await? {
                         Step::Swap(old, next) => {
                             login.old = Some(old);
                             login.next = next.unwrap_or_else(|| login.next.clone());
@@ -130,7 +130,7 @@ impl Job<'_> {
                     let owner = login.next.owner.as_ref();
                     if login.old.as_ref().is_some_and(|old| old.owner.as_ref() == owner) {
                         // Whoever revoked the owner meanwhile has ended this session, too.
-                        records.sessions.lose();
+                        progress.sessions.lose();
                     }
                     return Err(SessionError::Ended);
                 }
@@ -145,21 +145,21 @@ impl Job<'_> {
         &self,
         mut login: Succession,
         begun: Begun,
-        records: &mut Records<'_>,
-    ) -> Result<Outcome, SessionError> {
+        progress: &mut Progress<'_>,
+    ) -> Result<NextStep, SessionError> {
         let event = if login.old.is_some() { Event::Renewed } else { Event::Created };
         let former = login.old.as_ref().map(|old| old.key.clone());
         let Begun { session, holds, replaced } = begun;
-        let mut new = New { unheld: self.unheld(&session.place), session };
+        let mut new = NewSession { unheld: self.unheld(&session.place), session };
         if self.commit.asked.login {
-            self.end_others(records).await?;
+            self.end_others(progress).await?;
         }
         let outcome = self.swap(&mut login, &mut new, replaced).await?;
-        if matches!(outcome, Outcome::Done) {
+        if matches!(outcome, NextStep::Done) {
             new.unheld.keep();
             // What is left of it is nothing that a later `clear` would end.
-            records.sessions.lost.retain(|lost| Some(&lost.place.key) != former.as_ref());
-            records.goes_on(new.session, Some(holds));
+            progress.sessions.lost.retain(|lost| Some(&lost.place.key) != former.as_ref());
+            progress.goes_on(new.session, Some(holds));
             self.commit.report(event);
         } else {
             new.unheld.end().await?;
@@ -171,9 +171,9 @@ impl Job<'_> {
     async fn swap<'a>(
         &'a self,
         login: &mut Succession,
-        new: &mut New<'a>,
+        new: &mut NewSession<'a>,
         mut replaced: Option<Update>,
-    ) -> Result<Outcome, SessionError> {
+    ) -> Result<NextStep, SessionError> {
         while let Some(old) = login.old.take() {
             let answer = match replaced.take() {
                 Some(answer) => answer,
@@ -197,7 +197,7 @@ impl Job<'_> {
                 Step::Instead(outcome) => return Ok(outcome),
             }
         }
-        Ok(Outcome::Done)
+        Ok(NextStep::Done)
     }
 
     /// The table above.
@@ -206,7 +206,7 @@ impl Job<'_> {
         login: &Succession,
         old: Former,
     ) -> Result<Step, SessionError> {
-        let Succession { times, ref next, ref origin, .. } = *login;
+        let Succession { times, ref next, ref ancestor, .. } = *login;
         let (old, found) = match self.look_again(&old, next.owner.as_ref()).await? {
             Meanwhile::Over => return Ok(Step::Stay),
             Meanwhile::Another(old) => return Ok(Step::Swap(old, None)),
@@ -214,22 +214,22 @@ impl Job<'_> {
             Meanwhile::Written(old, found) => (old, Some(found)),
         };
         let present = found.as_deref().map(Tracked::present);
-        let Some(changed) = self.commit.changes.on(present)? else {
-            return Ok(Step::Instead(Outcome::Drop));
+        let Some(changed) = self.commit.changes.apply_to(present)? else {
+            return Ok(Step::Instead(NextStep::Drop));
         };
         if let Some(found) = found {
             let standing = Standing::Session(&found.snapshot);
             let plan = self.commit.plan_for(standing, Some(&found.content), Some(&changed));
             if !matches!(plan, Plan::Login { .. }) {
                 let proposal = self.proposal(plan, Some(changed), found).await?;
-                return Ok(Step::Instead(Outcome::Write(proposal)));
+                return Ok(Step::Instead(NextStep::Write(proposal)));
             }
         }
         if changed.owner != next.owner {
             let guard = self.guard(changed.owner.as_ref()).await?;
-            let (old, origin) = (Some(old), origin.clone());
-            let another = Succession { times, next: changed, guard, old, origin };
-            return Ok(Step::Instead(Outcome::Begin(Box::new(another))));
+            let (old, ancestor) = (Some(old), ancestor.clone());
+            let another = Succession { times, next: changed, guard, old, ancestor };
+            return Ok(Step::Instead(NextStep::Begin(Box::new(another))));
         }
         let same = changed.content.bytes() == next.content.bytes();
         Ok(Step::Swap(old, (!same).then_some(changed)))
@@ -238,20 +238,21 @@ impl Job<'_> {
     /// The login's session with another value. Nobody knows it yet.
     async fn rewrite<'a>(
         &'a self,
-        new: &mut New<'a>,
+        new: &mut NewSession<'a>,
         times: Times,
-        next: &Next,
+        next: &NextValue,
     ) -> Result<(), SessionError> {
-        let (commit, server) = (self.commit, &self.tracker.server);
-        let Located { id, key, version, owner, secrets, joined, .. } = new.session.place.clone();
-        let trail = self.trail_after(&*server.storage, &Trail::default(), version);
+        let (commit, store) = (self.commit, &self.tracker.store);
+        let Located { id, key, version, owner, secrets, provenance, .. } =
+            new.session.place.clone();
+        let trail = self.trail_after(&*store.storage, &Trail::default(), version);
         let content = next.content.clone();
         let draft =
-            Draft { id, key, secrets, trail, joined, in_grace: false, times, owner, content };
+            Draft { id, key, secrets, trail, provenance, in_grace: false, times, owner, content };
         let (record, written) =
-            draft.write(commit.core, commit.definition, server, commit.client)?;
+            draft.write(commit.core, commit.definition, store, commit.client)?;
         let (key, now) = (&written.place.key, commit.moment.now);
-        match server.storage.update(key, version, record, now).await? {
+        match store.storage.update(key, version, record, now).await? {
             Update::Updated => {
                 let unheld = self.unheld(&written.place);
                 std::mem::replace(&mut new.unheld, unheld).keep();

@@ -2,20 +2,20 @@
 
 use super::former::Former;
 use crate::by_id::proposal::Proposal;
-use crate::commit::Next;
+use crate::commit::NextValue;
 use crate::expiry::Times;
 use crate::storage::{OwnerGuard, OwnerLimit, OwnerLimitPolicy, StorageKey};
 
 /// A session that is to begin, and the one whose place it takes.
 pub(in crate::by_id) struct Succession {
     pub times: Times,
-    pub next: Next,
+    pub next: NextValue,
     /// See [`Proposal::guard`].
     pub guard: OwnerGuard,
     /// The session that it replaces; none if it begins beside all others.
     pub old: Option<Former>,
-    /// See [`Located::origin`]; none where there is no limit, or nothing was shown.
-    pub origin: Option<StorageKey>,
+    /// See [`Located::ancestor`]; none where there is no limit, or nothing was shown.
+    pub ancestor: Option<StorageKey>,
 }
 
 impl Succession {
@@ -40,12 +40,12 @@ impl Succession {
 pub(in crate::by_id) enum Step {
     Stay,
     /// It is swapped over this session, with this value if that is another.
-    Swap(Former, Option<Next>),
-    Instead(Outcome),
+    Swap(Former, Option<NextValue>),
+    Instead(NextStep),
 }
 
 /// What a login comes to.
-pub(in crate::by_id) enum Outcome {
+pub(in crate::by_id) enum NextStep {
     Done,
     /// Another session begins: the value is somebody else's by now.
     Begin(Box<Succession>),

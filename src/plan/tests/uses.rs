@@ -69,13 +69,13 @@ fn d16_a_lifetime_that_was_said_holds_for_what_this_request_begins() {
     };
     let mut remembered = fresh();
     remembered.times.lifetime = OwnLifetime::Idle(7);
-    for asked in [VALUE, LOGIN, Asked { ended: true, ..VALUE }] {
+    for asked in [VALUE, LOGIN, Asked { clear: true, ..VALUE }] {
         for session in [None, Some(&remembered)] {
             let goes_on = session.is_some() && asked == VALUE;
             let kept = OwnLifetime::Idle(if goes_on { 7 } else { 5 });
             assert_eq!(of(session, Asked { lifetime: own(5), ..asked }), OwnLifetime::Idle(5));
-            assert_eq!(of(session, Asked { said: own(5), ..asked }), kept, "{asked:?}");
-            let both = Asked { said: own(5), lifetime: own(6), ..asked };
+            assert_eq!(of(session, Asked { earlier_lifetime: own(5), ..asked }), kept, "{asked:?}");
+            let both = Asked { earlier_lifetime: own(5), lifetime: own(6), ..asked };
             assert_eq!(of(session, both), OwnLifetime::Idle(6));
         }
     }

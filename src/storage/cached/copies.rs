@@ -93,12 +93,12 @@ impl Copies {
     }
 
     /// Something begins that ends an owner's sessions.
-    pub fn ending(&self, owner: &OwnerKey) -> Ending<'_> {
-        Ending { copies: self, owner: owner.clone() }
+    pub fn ending(&self, owner: &OwnerKey) -> OwnerEnding<'_> {
+        OwnerEnding { copies: self, owner: owner.clone() }
     }
 
     /// A write that makes room among an owner's sessions ends some of them.
-    pub fn may_end_others(&self, record: &Record, guard: &OwnerGuard) -> Option<Ending<'_>> {
+    pub fn may_end_others(&self, record: &Record, guard: &OwnerGuard) -> Option<OwnerEnding<'_>> {
         record.owner.as_ref().filter(|_| guard.limit.is_some()).map(|owner| self.ending(owner))
     }
 
@@ -164,12 +164,12 @@ impl Drop for Writing<'_> {
 }
 
 /// Something that ends an owner's sessions is under way.
-pub(super) struct Ending<'c> {
+pub(super) struct OwnerEnding<'c> {
     copies: &'c Copies,
     owner: OwnerKey,
 }
 
-impl Drop for Ending<'_> {
+impl Drop for OwnerEnding<'_> {
     /// No copy of this owner's records counts that was made until now.
     fn drop(&mut self) {
         let mut ended = self.copies.ended.lock();

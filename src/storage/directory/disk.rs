@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::files::{create_file, failure, file_name, is_foreign, make_dirs, read_file, replace};
 use super::locks::{Family, Locks};
-use crate::storage::bytes::{self, Entry};
+use crate::storage::bytes::{self, StoredRecord};
 use crate::storage::{Record, StorageError, StorageKey, Timestamp, random_number};
 
 pub(super) type Result<T> = std::result::Result<T, StorageError>;
@@ -44,7 +44,7 @@ impl Disk {
         Ok(entry.map(|entry| entry.record).filter(|record| record.is_live(now)))
     }
 
-    pub(super) fn entry(&self, key: &StorageKey) -> Result<Option<Entry>> {
+    pub(super) fn entry(&self, key: &StorageKey) -> Result<Option<StoredRecord>> {
         match read_file(&self.record_path(key)) {
             Ok(found) => bytes::read(key, &found).map(Some),
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),

@@ -86,13 +86,13 @@ pub(super) fn remove_file(path: &Path) -> Answer<bool> {
 }
 
 /// How long ago a file was written.
-pub(super) fn age_of(path: &Path) -> Option<Duration> {
+pub(super) fn file_age(path: &Path) -> Option<Duration> {
     path.symlink_metadata().and_then(|about| about.modified()).ok()?.elapsed().ok()
 }
 
 pub(super) fn remove_if_abandoned(path: &Path) {
     let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    if hidden && age_of(path).is_some_and(|age| age > ABANDONED) {
+    if hidden && file_age(path).is_some_and(|age| age > ABANDONED) {
         // Next time, if not now.
         let _ = fs::remove_file(path);
     }
@@ -115,7 +115,7 @@ pub(super) fn file_name(hash: &[u8; 32]) -> String {
 }
 
 /// The key that a file is named by, if it is.
-pub(super) fn key_of(name: &OsStr) -> Option<[u8; 32]> {
+pub(super) fn parse_key(name: &OsStr) -> Option<[u8; 32]> {
     StorageKey::from_hex(name.to_str()?).map(|key| *key.as_bytes())
 }
 

@@ -78,13 +78,13 @@ impl KtorDirectory {
 }
 
 /// The file work; blocking.
-struct Work {
+struct FileWork {
     path: PathBuf,
     root: Arc<PathBuf>,
     idle: Duration,
 }
 
-impl Work {
+impl FileWork {
     fn read(&self, now: Timestamp) -> Result<Option<Record>> {
         let content = match read_file(&self.path) {
             Ok(content) => content,
@@ -106,7 +106,7 @@ impl Work {
         let seen = about.map_err(|cause| failure("reading a session of Ktor's", cause))?;
         let seen = Timestamp::from(seen);
         let record = Record {
-            version: Version::of(&content),
+            version: Version::from_content(&content),
             payload: content.as_slice().into(),
             owner: None,
             created: seen,
@@ -156,12 +156,12 @@ impl KtorFile {
     /// Runs file work off the async threads; `None` if the id can have no file.
     async fn run<R: Send + 'static>(
         &self,
-        work: impl FnOnce(&Work) -> Result<R> + Send + 'static,
+        work: impl FnOnce(&FileWork) -> Result<R> + Send + 'static,
     ) -> Result<Option<R>> {
         let Some(path) = self.id.as_deref().and_then(|id| self.folder.path(id)) else {
             return Ok(None);
         };
-        let files = Work { path, root: Arc::clone(&self.folder.root), idle: self.folder.idle };
+        let files = FileWork { path, root: Arc::clone(&self.folder.root), idle: self.folder.idle };
         self.folder.threads.run(move || work(&files)).await.map(Some)
     }
 }
@@ -176,7 +176,7 @@ impl SessionStorage for KtorFile {
         now: Timestamp,
     ) -> Result<Create> {
         without_index(&guard)?;
-        let create = move |file: &Work| {
+        let create = move |file: &FileWork| {
             match file.read(now)? {
                 // Equal content alone may be another login's.
                 Some(found)
@@ -208,7 +208,7 @@ impl SessionStorage for KtorFile {
         record: Record,
         now: Timestamp,
     ) -> Result<Update> {
-        let update = move |file: &Work| match file.read(now)? {
+        let update = move |file: &FileWork| match file.read(now)? {
             None => Ok(Update::Missing),
             Some(found) if ![expected, record.version].contains(&found.version) => {
                 Ok(Update::Conflict)
@@ -224,7 +224,7 @@ impl SessionStorage for KtorFile {
     }
 
     async fn touch(&self, _: &StorageKey, last_seen: Timestamp, _: Timestamp) -> Result<Touch> {
-        let touch = move |file: &Work| match file.read(last_seen)? {
+        let touch = move |file: &FileWork| match file.read(last_seen)? {
             None => Ok(Touch::Missing),
             Some(found) => {
                 file.set_seen(found.last_seen.max(last_seen))?;

@@ -8,7 +8,9 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, Result};
-use super::files::{failure, is_foreign, key_of, make_dirs, open_nofollow, read_file, remove_file};
+use super::files::{
+    failure, is_foreign, make_dirs, open_nofollow, parse_key, read_file, remove_file,
+};
 use crate::storage::{StorageKey, Timestamp};
 
 /// How the name of a mark's file ends.
@@ -45,7 +47,7 @@ impl Disk {
     /// Removes the mark in a file, if it is one and stands no more.
     pub(super) fn purge_mark(&self, path: &Path, now: Timestamp) -> Result<()> {
         let key = path.extension().is_some_and(|extension| extension == ENDED);
-        let key = path.file_stem().filter(|_| key).and_then(key_of).map(StorageKey::from_bytes);
+        let key = path.file_stem().filter(|_| key).and_then(parse_key).map(StorageKey::from_bytes);
         let Some(key) = key else { return Ok(()) };
         let _locks = self.lock_records(&key, &[])?;
         if self.marked_until(&key)?.is_none_or(|until| until <= now) {

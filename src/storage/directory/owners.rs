@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use super::disk::{Disk, Result};
 use super::files::{
-    create_file, entries, failure, file_name, key_of, make_dirs, read_file, remove_file, replace,
+    create_file, entries, failure, file_name, make_dirs, parse_key, read_file, remove_file, replace,
 };
 use super::locks::{Family, Locks};
 use crate::storage::{
@@ -23,7 +23,7 @@ use crate::storage::{
 pub(super) const GENERATION: &str = "generation";
 
 /// Whether a record may become its owner's.
-pub(super) enum Joined {
+pub(super) enum Join {
     /// It is in the index. The owner stays locked until the record is written,
     /// so that the next one counts it; then these sessions must end for it.
     Yes(Vec<StorageKey>, Option<Locks>),
@@ -40,7 +40,7 @@ impl Disk {
         limit: usize,
         now: Timestamp,
     ) -> Result<OwnerPage> {
-        OwnerPage::find(self.owned(owner)?, after, limit, |key| self.theirs(owner, key, now))
+        OwnerPage::find(self.list_owned(owner)?, after, limit, |key| self.theirs(owner, key, now))
     }
 
     pub fn invalidate_owner(
@@ -56,7 +56,7 @@ impl Disk {
             let next = self.generation(owner)?.0.wrapping_add(1);
             replace(&folder, GENERATION, &next.to_be_bytes())
                 .map_err(|cause| failure("writing an owner's generation", cause))?;
-            self.owned(owner)?
+            self.list_owned(owner)?
         };
         let except: HashSet<_> = except.iter().collect();
         let mut ended = 0;
@@ -95,7 +95,7 @@ impl Disk {
             return Ok(Vec::new());
         };
         let mut sessions = Vec::new();
-        for other in self.owned(owner)? {
+        for other in self.list_owned(owner)? {
             if other == **key || guard.replaces.as_ref() == Some(&other) {
                 continue;
             }
@@ -110,27 +110,22 @@ impl Disk {
 
     /// Enters a record in its owner's index, if the guard allows it. The caller
     /// holds the locks of the record and of those that it expects to end.
-    pub(super) fn join(
-        &self,
-        new: &Successor<'_>,
-        now: Timestamp,
-        locks: &Locks,
-    ) -> Result<Joined> {
+    pub(super) fn join(&self, new: &Successor<'_>, now: Timestamp, locks: &Locks) -> Result<Join> {
         let Successor { key, record, guard } = new;
-        let Some(owner) = &record.owner else { return Ok(Joined::Yes(Vec::new(), None)) };
+        let Some(owner) = &record.owner else { return Ok(Join::Yes(Vec::new(), None)) };
         let lock = self.lock_owner(owner)?;
         if let Some(generation) = guard.generation
             && self.generation(owner)? > generation
         {
-            return Ok(Joined::No(Refused::Revoked));
+            return Ok(Join::No(Refused::Revoked));
         }
         let victims = self.surplus(new, now)?;
         let refuse = guard.limit.is_some_and(|limit| limit.policy == OwnerLimitPolicy::Refuse);
         if refuse && !victims.is_empty() {
-            return Ok(Joined::No(Refused::LimitReached));
+            return Ok(Join::No(Refused::LimitReached));
         }
         if !victims.iter().all(|victim| locks.covers(victim.as_bytes())) {
-            return Ok(Joined::LockMore);
+            return Ok(Join::LockMore);
         }
         let folder = self.owner_path(owner);
         make_dirs(&folder).map_err(|cause| failure("making an owner's folder", cause))?;
@@ -138,7 +133,7 @@ impl Disk {
             Err(cause) if cause.kind() != ErrorKind::AlreadyExists => {
                 Err(failure("indexing an owner's record", cause))
             }
-            _ => Ok(Joined::Yes(victims, Some(lock))),
+            _ => Ok(Join::Yes(victims, Some(lock))),
         }
     }
 
@@ -177,9 +172,9 @@ impl Disk {
     }
 
     /// The keys in an owner's index.
-    fn owned(&self, owner: &OwnerKey) -> Result<Vec<StorageKey>> {
+    fn list_owned(&self, owner: &OwnerKey) -> Result<Vec<StorageKey>> {
         let names = entries(&self.owner_path(owner))?;
-        let keys = names.iter().filter_map(|path| key_of(path.file_name()?));
+        let keys = names.iter().filter_map(|path| parse_key(path.file_name()?));
         Ok(keys.map(StorageKey::from_bytes).collect())
     }
 

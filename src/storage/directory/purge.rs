@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::disk::{Disk, Result, Sweep, is_there};
-use super::files::{age_of, entries, key_of, read_start, remove_file, remove_if_abandoned};
+use super::files::{entries, file_age, parse_key, read_start, remove_file, remove_if_abandoned};
 use super::owners::GENERATION;
 use crate::storage::bytes::{self, EXPIRY_HEADER};
 use crate::storage::{OwnerKey, StorageKey, Timestamp};
@@ -59,7 +59,7 @@ impl Disk {
         let mut examined = 0;
         for path in entries(folder)? {
             examined += 1;
-            let Some(key) = path.file_name().and_then(key_of).map(StorageKey::from_bytes) else {
+            let Some(key) = path.file_name().and_then(parse_key).map(StorageKey::from_bytes) else {
                 self.purge_mark(&path, now)?;
                 remove_if_abandoned(&path);
                 continue;
@@ -90,12 +90,13 @@ impl Disk {
     fn tidy_owners(&self, first: u8) -> Result<usize> {
         let mut examined = 0;
         for folder in entries(&self.owners().join(format!("{first:02x}")))? {
-            let Some(owner) = folder.file_name().and_then(key_of).map(OwnerKey::from_bytes) else {
+            let Some(owner) = folder.file_name().and_then(parse_key).map(OwnerKey::from_bytes)
+            else {
                 continue;
             };
             for entry in entries(&folder)? {
                 examined += 1;
-                let Some(key) = entry.file_name().and_then(key_of).map(StorageKey::from_bytes)
+                let Some(key) = entry.file_name().and_then(parse_key).map(StorageKey::from_bytes)
                 else {
                     continue;
                 };
@@ -111,7 +112,7 @@ impl Disk {
             }
             let _lock = self.lock_owner(&owner)?;
             let generation = folder.join(GENERATION);
-            if age_of(&generation).is_some_and(|age| age > OLD_GENERATION) {
+            if file_age(&generation).is_some_and(|age| age > OLD_GENERATION) {
                 remove_file(&generation)?;
             }
             // Fails while anything is in it.

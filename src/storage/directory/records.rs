@@ -6,8 +6,8 @@ use std::os::unix::fs::FileExt;
 use super::disk::{Disk, Result, is_there};
 use super::files::{failure, open_nofollow};
 use super::locks::Locks;
-use super::owners::Joined;
-use crate::storage::bytes::Entry;
+use super::owners::Join;
+use crate::storage::bytes::StoredRecord;
 use crate::storage::{
     Create, Invalidate, Predecessor, Record, Refused, StorageError, StorageKey, Successor,
     Timestamp, Touch, Update, Version,
@@ -33,7 +33,7 @@ impl Disk {
                 return Ok((answer, updated));
             }
             match self.join(new, now, &locks)? {
-                Joined::Yes(victims, owner) => {
+                Join::Yes(victims, owner) => {
                     if let Err(cause) = self.write(key, record) {
                         // A stale index entry is ignored and purged; this is tidier.
                         let _ = self.leave(record, key, owner);
@@ -43,8 +43,8 @@ impl Disk {
                     self.end(&victims)?;
                     return Ok((Create::Created, updated?));
                 }
-                Joined::No(refused) => return Ok((Create::Refused(refused), None)),
-                Joined::LockMore => {}
+                Join::No(refused) => return Ok((Create::Refused(refused), None)),
+                Join::LockMore => {}
             }
         }
     }
@@ -53,7 +53,7 @@ impl Disk {
     /// not free. What cannot be read stays. The caller holds the record's lock.
     fn make_way(&self, key: &StorageKey, new: &Record, now: Timestamp) -> Result<Option<Create>> {
         match self.entry(key) {
-            Ok(Some(Entry { record, .. })) if record.is_live(now) => {
+            Ok(Some(StoredRecord { record, .. })) if record.is_live(now) => {
                 return Ok(Some(Create::over(record.version, new.version)));
             }
             Ok(Some(_)) => drop(self.remove(key)?),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub(crate) use config::read_config;
 use shard::Slot;
-use table::{SHARDS, Table};
+use table::{RecordTable, SHARDS};
 
 use super::{
     Create, Generation, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Predecessor,
@@ -39,7 +39,7 @@ use super::{
 ///
 /// A clone is another handle on the same records.
 #[derive(Clone)]
-pub struct Memory(Arc<Table>);
+pub struct Memory(Arc<RecordTable>);
 
 impl Memory {
     /// Makes a storage for up to `capacity` records.
@@ -52,7 +52,7 @@ impl Memory {
     /// let sessions = Sessions::fairing().storage("carts", carts);
     /// ```
     pub fn new(capacity: usize) -> Self {
-        Self(Arc::new(Table::new(capacity)))
+        Self(Arc::new(RecordTable::new(capacity)))
     }
 }
 

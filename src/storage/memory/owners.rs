@@ -12,7 +12,7 @@ const REVOCATIONS: usize = 1000;
 
 #[derive(Default)]
 pub(super) struct Owners {
-    sessions: HashMap<OwnerKey, Sessions>,
+    sessions: HashMap<OwnerKey, ByAge>,
     /// The generation that each owner's last revocation began.
     revoked: HashMap<OwnerKey, u64>,
     /// Revocations so far.
@@ -22,12 +22,12 @@ pub(super) struct Owners {
 }
 
 /// An owner's sessions by age. Most owners have one.
-enum Sessions {
+enum ByAge {
     One(Timestamp, StorageKey),
     Many(BTreeSet<(Timestamp, StorageKey)>),
 }
 
-impl Sessions {
+impl ByAge {
     /// The keys, the oldest first.
     fn keys(&self) -> Vec<StorageKey> {
         match self {
@@ -63,13 +63,13 @@ impl Owners {
             victims.truncate(surplus);
         }
         let joined = match self.sessions.remove(owner) {
-            None => Sessions::One(created, (*key).clone()),
-            Some(Sessions::One(other_created, other)) => {
-                Sessions::Many([(other_created, other), (created, (*key).clone())].into())
+            None => ByAge::One(created, (*key).clone()),
+            Some(ByAge::One(other_created, other)) => {
+                ByAge::Many([(other_created, other), (created, (*key).clone())].into())
             }
-            Some(Sessions::Many(mut sessions)) => {
+            Some(ByAge::Many(mut sessions)) => {
                 sessions.insert((created, (*key).clone()));
-                Sessions::Many(sessions)
+                ByAge::Many(sessions)
             }
         };
         self.sessions.insert(owner.clone(), joined);
@@ -81,8 +81,8 @@ impl Owners {
 
     pub fn leave(&mut self, owner: &OwnerKey, created: Timestamp, key: &StorageKey) {
         let empty = match self.sessions.get_mut(owner) {
-            Some(Sessions::One(at, one)) => (*at, &*one) == (created, key),
-            Some(Sessions::Many(sessions)) => {
+            Some(ByAge::One(at, one)) => (*at, &*one) == (created, key),
+            Some(ByAge::Many(sessions)) => {
                 sessions.remove(&(created, key.clone()));
                 sessions.is_empty()
             }
@@ -102,8 +102,8 @@ impl Owners {
         key: &StorageKey,
     ) {
         match self.sessions.get_mut(owner) {
-            Some(Sessions::One(created, _)) => *created = now,
-            Some(Sessions::Many(sessions)) => {
+            Some(ByAge::One(created, _)) => *created = now,
+            Some(ByAge::Many(sessions)) => {
                 sessions.remove(&(before, key.clone()));
                 sessions.insert((now, key.clone()));
             }
@@ -128,6 +128,6 @@ impl Owners {
 
     /// An owner's records, the oldest first.
     pub fn keys(&self, owner: &OwnerKey) -> Vec<StorageKey> {
-        self.sessions.get(owner).map(Sessions::keys).unwrap_or_default()
+        self.sessions.get(owner).map(ByAge::keys).unwrap_or_default()
     }
 }

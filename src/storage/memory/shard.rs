@@ -30,12 +30,12 @@ pub(super) struct Slot {
     pub created: Timestamp,
     last_seen: Timestamp,
     expires: Timestamp,
-    queued: Option<Link>,
+    queued: Option<QueueLink>,
 }
 
 /// A place in the queue of those whose clients never came back.
 #[derive(Clone, Copy)]
-struct Link {
+struct QueueLink {
     before: u32,
     after: u32,
 }
@@ -133,7 +133,7 @@ impl Shard {
     /// Adds a record under a key that is free; its client has yet to come back.
     pub fn insert(&mut self, key: &StorageKey, record: Record) {
         let place = self.free.pop().unwrap_or_else(|| self.grow());
-        let link = Link { before: self.youngest.unwrap_or(NOWHERE), after: NOWHERE };
+        let link = QueueLink { before: self.youngest.unwrap_or(NOWHERE), after: NOWHERE };
         let expires = record.expires;
         let slot = Slot {
             key: key.clone(),
@@ -282,7 +282,7 @@ impl Shard {
         self.relink(link.after, |after| after.before = link.before);
     }
 
-    fn relink(&mut self, place: u32, change: impl FnOnce(&mut Link)) {
+    fn relink(&mut self, place: u32, change: impl FnOnce(&mut QueueLink)) {
         if let Some(link) = self.slot_mut(place).and_then(|slot| slot.queued.as_mut()) {
             change(link);
         }

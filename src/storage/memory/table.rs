@@ -28,7 +28,7 @@ const STEPS_BEFORE_REFUSING: usize = 512;
 /// Slots that a purge looks at before it lets other tasks run.
 const SLOTS_PER_TURN: usize = 64 * 1024;
 
-pub(super) struct Table {
+pub(super) struct RecordTable {
     shards: Vec<Mutex<Shard>>,
     /// Of the shards, in their order.
     outlines: Arc<[Outline]>,
@@ -61,7 +61,7 @@ impl TwoShards<'_> {
     }
 }
 
-impl Table {
+impl RecordTable {
     pub fn new(capacity: usize) -> Self {
         let outlines: Arc<[Outline]> = (0..SHARDS).map(|_| Outline::default()).collect();
         let shard = |number| Mutex::new(Shard::new(&outlines, number));

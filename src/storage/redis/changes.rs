@@ -30,7 +30,7 @@ pub(super) fn changes(target: Arc<Target>, prefix: String) -> BoxStream<'static,
     Box::pin(stream! {
         let mut complained = false;
         loop {
-            let opened = timeout(OPENING, Listener::open(&target, &prefix)).await;
+            let opened = timeout(OPENING, ChangeListener::open(&target, &prefix)).await;
             match opened.unwrap_or_else(|_| Err(silent("nobody tells of changes"))) {
                 Ok(mut listener) => {
                     complained = false;
@@ -53,7 +53,7 @@ pub(super) fn changes(target: Arc<Target>, prefix: String) -> BoxStream<'static,
     })
 }
 
-struct Listener {
+struct ChangeListener {
     link: Link,
     pushes: UnboundedReceiver<PushInfo>,
     pulse: Interval,
@@ -63,11 +63,11 @@ struct Listener {
     complete: bool,
 }
 
-impl Listener {
+impl ChangeListener {
     async fn open(target: &Target, prefix: &str) -> RedisResult<Self> {
         let (sender, pushes) = unbounded_channel();
         let mut link = target.open(Some(sender)).await?;
-        let nodes = Nodes::of(&mut link).await?;
+        let nodes = Nodes::discover(&mut link).await?;
         let mut tracking = redis::cmd("CLIENT");
         tracking.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(format!("{prefix}:"));
         // Replicas, too: one of them may become a master without a word.
@@ -88,7 +88,7 @@ impl Listener {
                 _ = self.pulse.tick() => {
                     let alive = timeout(OPENING, async {
                         everywhere(&mut self.link, redis::cmd("PING")).await?;
-                        Nodes::of(&mut self.link).await
+                        Nodes::discover(&mut self.link).await
                     });
                     if alive.await.ok()?.ok()? != self.nodes || !self.complete {
                         return None;
@@ -120,7 +120,7 @@ struct Nodes {
 }
 
 impl Nodes {
-    async fn of(link: &mut Link) -> RedisResult<Self> {
+    async fn discover(link: &mut Link) -> RedisResult<Self> {
         let Link::Cluster(cluster) = link else { return Ok(Self::default()) };
         let mut slots = redis::cmd("CLUSTER");
         slots.arg("SLOTS");

@@ -80,7 +80,7 @@ impl EngineConfig for RedisConfig {
         true
     }
 
-    fn is_far(&self) -> bool {
+    fn is_remote(&self) -> bool {
         true
     }
 

@@ -25,10 +25,10 @@ pub(super) struct Connection(Arc<Inner>);
 
 struct Inner {
     target: Arc<Target>,
-    state: Mutex<State>,
+    state: Mutex<ConnectionState>,
 }
 
-enum State {
+enum ConnectionState {
     Closed,
     Opening(Shared<BoxFuture<'static, RedisResult<Arc<Live>>>>),
     Open(Arc<Live>),
@@ -42,7 +42,10 @@ struct Live {
 
 impl Connection {
     pub fn new(target: Target) -> Self {
-        Self(Arc::new(Inner { target: Arc::new(target), state: Mutex::new(State::Closed) }))
+        Self(Arc::new(Inner {
+            target: Arc::new(target),
+            state: Mutex::new(ConnectionState::Closed),
+        }))
     }
 
     pub fn target(&self) -> &Arc<Target> {
@@ -52,16 +55,16 @@ impl Connection {
     /// The link, which one makes and all others wait for.
     async fn live(&self) -> RedisResult<Arc<Live>> {
         let opening = match &mut *self.0.state.lock() {
-            State::Open(live) => return Ok(Arc::clone(live)),
-            State::Opening(opening) => opening.clone(),
-            state @ State::Closed => {
+            ConnectionState::Open(live) => return Ok(Arc::clone(live)),
+            ConnectionState::Opening(opening) => opening.clone(),
+            state @ ConnectionState::Closed => {
                 // A task of its own: it goes on if whoever asked first gives up.
                 let opened = rocket::tokio::spawn(self.clone().open());
                 let opened = opened.map(|opened| {
                     opened.unwrap_or_else(|_| Err(silent("the making of a link broke off")))
                 });
                 let opening = opened.boxed().shared();
-                *state = State::Opening(opening.clone());
+                *state = ConnectionState::Opening(opening.clone());
                 opening
             }
         };
@@ -69,30 +72,30 @@ impl Connection {
     }
 
     async fn open(self) -> RedisResult<Arc<Live>> {
-        let mut opening = Opening { connection: &self, becomes: State::Closed };
+        let mut opening = Opening { connection: &self, becomes: ConnectionState::Closed };
         let opened = timeout(OPENING, self.0.target.open(None)).await;
         let opened = opened.unwrap_or_else(|_| Err(silent("no link within five seconds")));
         let live = Arc::new(Live { link: opened?, waiting: Mutex::default() });
-        opening.becomes = State::Open(Arc::clone(&live));
+        opening.becomes = ConnectionState::Open(Arc::clone(&live));
         Ok(live)
     }
 
     /// Has the next request make another link.
     fn give_up(&self, live: &Arc<Live>) {
         let mut state = self.0.state.lock();
-        if matches!(&*state, State::Open(present) if Arc::ptr_eq(present, live)) {
-            *state = State::Closed;
+        if matches!(&*state, ConnectionState::Open(present) if Arc::ptr_eq(present, live)) {
+            *state = ConnectionState::Closed;
         }
     }
 
     /// The answer, which also tells what the link is worth.
-    async fn judged<T>(
+    async fn judge<T>(
         &self,
         live: &Arc<Live>,
         answer: impl Future<Output = RedisResult<T>>,
     ) -> RedisResult<T> {
         live.waiting.lock().get_or_insert_with(Instant::now);
-        let mut asked = Asked { connection: self, live, answered: false };
+        let mut asked = Question { connection: self, live, answered: false };
         let answer = answer.await;
         let code = answer.as_ref().err().and_then(|cause| cause.code());
         let failed = answer.as_ref().is_err_and(RedisError::is_unrecoverable_error);
@@ -112,23 +115,24 @@ impl Connection {
 /// The making of a link, whatever becomes of it.
 struct Opening<'c> {
     connection: &'c Connection,
-    becomes: State,
+    becomes: ConnectionState,
 }
 
 impl Drop for Opening<'_> {
     fn drop(&mut self) {
-        *self.connection.0.state.lock() = std::mem::replace(&mut self.becomes, State::Closed);
+        *self.connection.0.state.lock() =
+            std::mem::replace(&mut self.becomes, ConnectionState::Closed);
     }
 }
 
 /// A question that may be given up.
-struct Asked<'c> {
+struct Question<'c> {
     connection: &'c Connection,
     live: &'c Arc<Live>,
     answered: bool,
 }
 
-impl Drop for Asked<'_> {
+impl Drop for Question<'_> {
     fn drop(&mut self) {
         let waiting = *self.live.waiting.lock();
         if !self.answered && waiting.is_some_and(|since| since.elapsed() >= SILENCE) {
@@ -142,7 +146,7 @@ impl ConnectionLike for Connection {
         Box::pin(async move {
             let live = self.live().await?;
             let mut link = live.link.clone();
-            self.judged(&live, link.req_packed_command(command)).await
+            self.judge(&live, link.req_packed_command(command)).await
         })
     }
 
@@ -155,7 +159,7 @@ impl ConnectionLike for Connection {
         Box::pin(async move {
             let live = self.live().await?;
             let mut link = live.link.clone();
-            self.judged(&live, link.req_packed_commands(pipeline, offset, count)).await
+            self.judge(&live, link.req_packed_commands(pipeline, offset, count)).await
         })
     }
 

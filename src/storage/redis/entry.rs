@@ -3,7 +3,7 @@
 use crate::storage::{OwnerKey, Record, StorageKey, Version};
 
 /// An entry in an owner's index.
-pub(super) struct Entry {
+pub(super) struct IndexEntry {
     pub owner: OwnerKey,
     pub key: StorageKey,
     /// The version that the record is created with.
@@ -12,7 +12,7 @@ pub(super) struct Entry {
     pub since: String,
 }
 
-impl Entry {
+impl IndexEntry {
     /// As it stands in the index.
     pub fn member(&self) -> [u8; 40] {
         let mut member = [0; 40];

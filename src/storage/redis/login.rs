@@ -1,7 +1,7 @@
 //! What a login begins, and what it replaces.
 
 use super::answer::{read_create, read_update};
-use super::entry::Entry;
+use super::entry::IndexEntry;
 use super::handle::{Redis, Result};
 use super::owners::{Reserved, add_reservation};
 use super::record::pack;
@@ -21,7 +21,7 @@ impl Redis {
         let Successor { key, record, guard } = new;
         let entry = match self.reserve(key, record, guard, full, now).await? {
             Reserved::Yes(entry) => entry,
-            Reserved::No(refused) => return self.refused(new, refused, now).await,
+            Reserved::No(refused) => return self.refuse(new, refused, now).await,
         };
         let mut call = self.scripts.create.key(self.record_key(key));
         call.key(self.marks_key(key))
@@ -52,7 +52,7 @@ impl Redis {
             self.run(call).await?;
         match word.as_str() {
             "full" => return Ok((self.create_apart(new, true, now).await?, None)),
-            "revoked" => return Ok((self.refused(new, Refused::Revoked, now).await?, None)),
+            "revoked" => return Ok((self.refuse(new, Refused::Revoked, now).await?, None)),
             _ => {}
         }
         if let Some(owner) = new.record.owner.as_ref().filter(|_| !suspects.is_empty()) {
@@ -76,7 +76,7 @@ impl Redis {
     ) -> Call<'_> {
         let Successor { key, record, guard } = new;
         let script = if old.is_some() { &self.scripts.succeed } else { &self.scripts.login };
-        let entry = Entry::new(key, record);
+        let entry = IndexEntry::new(key, record);
         let mut call = script.key(self.record_key(key));
         call.key(self.marks_key(key))
             .arg(now.as_millis())
@@ -104,7 +104,7 @@ impl Redis {
 
     /// Why a record was not created, unless it was written before and has been excepted
     /// since.
-    async fn refused(
+    async fn refuse(
         &self,
         new: &Successor<'_>,
         refused: Refused,

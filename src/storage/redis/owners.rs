@@ -6,7 +6,7 @@ use redis::Pipeline;
 use rocket::futures::future::try_join_all;
 
 use super::ask::to_storage_error;
-use super::entry::Entry;
+use super::entry::IndexEntry;
 use super::handle::{Redis, Result};
 use super::record::{Header, MARK_BYTES};
 use super::script::Call;
@@ -34,7 +34,8 @@ impl OwnerIndex for Redis {
         let entries = in_order(self.entries(owner).await?, after, |entry| &entry.key);
         let mut page = OwnerPage::default();
         for entries in entries.chunks(limit.max(1)) {
-            let found = try_join_all(entries.iter().map(|entry| self.find_of(entry, now))).await?;
+            let found =
+                try_join_all(entries.iter().map(|entry| self.find_entry(entry, now))).await?;
             for (entry, found) in entries.iter().zip(found) {
                 let Some(found) = found else { continue };
                 if page.push(limit, entry.key.clone(), found).is_break() {
@@ -53,7 +54,7 @@ impl OwnerIndex for Redis {
     ) -> Result<usize> {
         let mut call = self.scripts.revoke.key(self.owner_key(owner, 'i'));
         call.key(self.owner_key(owner, 'g')).arg(millis(GENERATION));
-        let mut entries = Entry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
+        let mut entries = IndexEntry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
         let (mut seen, mut ended) = (HashSet::new(), 0);
         loop {
             entries.retain(|entry| !except.contains(&entry.key) && seen.insert(entry.member()));
@@ -83,7 +84,7 @@ impl OwnerIndex for Redis {
 /// What `reserve` has for arguments.
 pub(super) fn add_reservation(
     call: &mut Call<'_>,
-    entry: &Entry,
+    entry: &IndexEntry,
     record: &Record,
     guard: &OwnerGuard,
     checked: bool,
@@ -104,7 +105,7 @@ pub(super) fn add_reservation(
 
 pub(super) enum Reserved {
     /// None for a record without an owner.
-    Yes(Option<Entry>),
+    Yes(Option<IndexEntry>),
     No(Refused),
 }
 
@@ -119,7 +120,7 @@ impl Redis {
         mut full: bool,
         now: Timestamp,
     ) -> Result<Reserved> {
-        let Some(mut entry) = Entry::new(key, record) else { return Ok(Reserved::Yes(None)) };
+        let Some(mut entry) = IndexEntry::new(key, record) else { return Ok(Reserved::Yes(None)) };
         loop {
             if full {
                 self.forget_settled(&entry.owner, now).await?;
@@ -134,7 +135,7 @@ impl Redis {
                 "limit" => return Ok(Reserved::No(Refused::LimitReached)),
                 "full" => full = true,
                 _ => {
-                    let mut victims = Entry::all(&entry.owner, &victims);
+                    let mut victims = IndexEntry::all(&entry.owner, &victims);
                     if !victims.is_empty() && self.is_sent_again(&entry, now).await? {
                         victims.clear();
                     }
@@ -150,7 +151,7 @@ impl Redis {
     }
 
     /// Whether the record of an entry began before, or a mark keeps it out.
-    async fn is_sent_again(&self, entry: &Entry, now: Timestamp) -> Result<bool> {
+    async fn is_sent_again(&self, entry: &IndexEntry, now: Timestamp) -> Result<bool> {
         let first = entry.first.0.to_be_bytes();
         let mut both = redis::pipe();
         both.cmd("GETRANGE").arg(self.record_key(&entry.key)).arg(0).arg(MARK_BYTES);
@@ -173,7 +174,7 @@ impl Redis {
     /// Removes some entries of a long index if their records do not live. No login
     /// fails because of them.
     pub(super) async fn look_at(&self, owner: &OwnerKey, suspects: &[Vec<u8>], now: Timestamp) {
-        let _ = self.forget_dead(Entry::all(owner, suspects), now).await;
+        let _ = self.forget_dead(IndexEntry::all(owner, suspects), now).await;
     }
 
     /// Removes the entries whose records do not live, of those that have been written,
@@ -181,14 +182,14 @@ impl Redis {
     async fn forget_settled(&self, owner: &OwnerKey, now: Timestamp) -> Result<()> {
         let mut call = self.scripts.settled.key(self.owner_key(owner, 'i'));
         call.key(self.owner_key(owner, 'w')).arg(SETTLED_SECONDS);
-        let entries = Entry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
+        let entries = IndexEntry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
         self.forget_dead(entries, now).await
     }
 
     /// Removes those entries of an owner whose records do not live. They have been
     /// written by now, so that those not found never will be.
-    async fn forget_dead(&self, mut entries: Vec<Entry>, now: Timestamp) -> Result<()> {
-        let found = entries.iter().map(|entry| self.find_of(entry, now));
+    async fn forget_dead(&self, mut entries: Vec<IndexEntry>, now: Timestamp) -> Result<()> {
+        let found = entries.iter().map(|entry| self.find_entry(entry, now));
         let mut found = try_join_all(found).await?.into_iter();
         entries.retain(|_| found.next().is_some_and(|found| found.is_none()));
         let Some(removal) = self.removal(&entries) else { return Ok(()) };
@@ -197,7 +198,11 @@ impl Redis {
 
     /// The live record of an entry; not one that is nobody's by now, nor one that is
     /// corrupt.
-    pub(super) async fn find_of(&self, entry: &Entry, now: Timestamp) -> Result<Option<Record>> {
+    pub(super) async fn find_entry(
+        &self,
+        entry: &IndexEntry,
+        now: Timestamp,
+    ) -> Result<Option<Record>> {
         match self.find(&entry.key, now).await {
             Ok(found) => Ok(found
                 .filter(|(first, _)| *first == entry.first)
@@ -209,15 +214,15 @@ impl Redis {
     }
 
     /// Removes entries of one owner: their records are gone, or were never written.
-    pub(super) async fn forget(&self, entries: impl IntoIterator<Item = &Entry>) {
+    pub(super) async fn forget(&self, entries: impl IntoIterator<Item = &IndexEntry>) {
         if let Some(removal) = self.removal(entries) {
             self.afterwards(removal).await;
         }
     }
 
-    fn removal<'e>(&self, entries: impl IntoIterator<Item = &'e Entry>) -> Option<Pipeline> {
+    fn removal<'e>(&self, entries: impl IntoIterator<Item = &'e IndexEntry>) -> Option<Pipeline> {
         let mut entries = entries.into_iter().peekable();
-        let Entry { owner, .. } = entries.peek()?;
+        let IndexEntry { owner, .. } = entries.peek()?;
         let mut remove = redis::cmd("ZREM");
         remove.arg(self.owner_key(owner, 'i'));
         let mut settle = redis::cmd("HDEL");
@@ -232,24 +237,24 @@ impl Redis {
     }
 
     /// The record has been written: its entry is there to stay.
-    pub(super) async fn confirm(&self, entry: Option<&Entry>) {
+    pub(super) async fn confirm(&self, entry: Option<&IndexEntry>) {
         let Some(entry) = entry else { return };
         let mut command = redis::pipe();
         command.cmd("HDEL").arg(self.owner_key(&entry.owner, 'w')).arg(&entry.member()[..]);
         self.afterwards(command).await;
     }
 
-    pub(super) async fn entries(&self, owner: &OwnerKey) -> Result<Vec<Entry>> {
+    pub(super) async fn entries(&self, owner: &OwnerKey) -> Result<Vec<IndexEntry>> {
         let mut command = redis::cmd("ZRANGE");
         command.arg(self.owner_key(owner, 'i')).arg(0).arg(-1);
-        Ok(Entry::all(owner, &self.ask::<Vec<Vec<u8>>>(command).await?))
+        Ok(IndexEntry::all(owner, &self.ask::<Vec<Vec<u8>>>(command).await?))
     }
 
     /// Deletes the record that was written for an entry, or sees to it that none
     /// will be; 1 if it lived.
     pub(super) async fn end_reserved(
         &self,
-        entry: &Entry,
+        entry: &IndexEntry,
         mark: &str,
         now: Timestamp,
     ) -> Result<usize> {

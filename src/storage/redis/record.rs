@@ -16,7 +16,7 @@
 //! revocation or a limit ends the record, the mark lies beside it instead, in a hash by
 //! the version that the record was created with: it keeps out that one `create` alone.
 
-use super::entry::Entry;
+use super::entry::IndexEntry;
 use crate::storage::{OwnerKey, Record, StorageError, StorageKey, Timestamp, Version};
 
 pub(super) const MARK_BYTES: usize = 8;
@@ -52,9 +52,9 @@ impl Header {
     }
 
     /// The record's entry in its owner's index.
-    pub fn entry(&self, key: &StorageKey) -> Option<Entry> {
+    pub fn entry(&self, key: &StorageKey) -> Option<IndexEntry> {
         let owner = self.owner.clone()?;
-        Some(Entry { owner, key: key.clone(), first: self.first, since: String::new() })
+        Some(IndexEntry { owner, key: key.clone(), first: self.first, since: String::new() })
     }
 }
 

@@ -45,12 +45,12 @@ pub(super) enum Link {
 
 impl Target {
     pub fn new(urls: &[String]) -> RedisResult<Self> {
-        let mut nodes = parsed(urls)?;
+        let mut nodes = parse(urls)?;
         Ok(if nodes.len() == 1 { Self::Server(nodes.remove(0)) } else { Self::Cluster(nodes) })
     }
 
     pub fn sentinels(urls: &[String], master: &str) -> RedisResult<Self> {
-        let master = parsed(&[master.to_owned()])?.remove(0);
+        let master = parse(&[master.to_owned()])?.remove(0);
         match master.addr() {
             ConnectionAddr::Tcp(..) | ConnectionAddr::TcpTls { .. } => {}
             _ => {
@@ -58,7 +58,7 @@ impl Target {
                 return Err((ErrorKind::InvalidClientConfig, what).into());
             }
         }
-        Ok(Self::Sentinels { sentinels: parsed(urls)?, master })
+        Ok(Self::Sentinels { sentinels: parse(urls)?, master })
     }
 
     /// Makes a link. One that hears what changes speaks RESP3.
@@ -67,12 +67,12 @@ impl Target {
             Self::Given(link) => Ok(link.clone()),
             Self::Server(server) => {
                 let server = speaking(server, pushes.is_some()).set_tcp_settings(tcp());
-                opened(&Client::open(server)?, pushes).await
+                open(&Client::open(server)?, pushes).await
             }
             Self::Sentinels { sentinels, master } => {
                 let master = speaking(master, pushes.is_some());
                 let mut client = sentinel_client(sentinels.clone(), &master)?;
-                opened(&client.async_get_client().await?, pushes).await
+                open(&client.async_get_client().await?, pushes).await
             }
             Self::Cluster(nodes) => {
                 let mut client = ClusterClient::builder(nodes.iter().cloned())
@@ -88,7 +88,7 @@ impl Target {
     }
 }
 
-fn parsed(urls: &[String]) -> RedisResult<Vec<ConnectionInfo>> {
+fn parse(urls: &[String]) -> RedisResult<Vec<ConnectionInfo>> {
     prepare_tls(urls);
     urls.iter().map(|url| url.as_str().into_connection_info()).collect()
 }
@@ -120,7 +120,7 @@ fn tcp() -> TcpSettings {
     settings
 }
 
-async fn opened(client: &Client, pushes: Option<Pushes>) -> RedisResult<Link> {
+async fn open(client: &Client, pushes: Option<Pushes>) -> RedisResult<Link> {
     let mut config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(PATIENCE))
         .set_response_timeout(Some(PATIENCE));

@@ -83,7 +83,7 @@ impl EngineConfig for MySqlConfig {
         true
     }
 
-    fn is_far(&self) -> bool {
+    fn is_remote(&self) -> bool {
         true
     }
 

@@ -53,7 +53,7 @@ impl<E: Engine> Sql<E> {
         Ok(storage)
     }
 
-    pub(super) async fn pooled(
+    pub(super) async fn open_pool(
         options: <E::Connection as Connection>::Options,
         tables: &Tables,
     ) -> Result<Self> {

@@ -84,14 +84,14 @@ impl<E: Engine> Sql<E> {
 
     /// Begins a new generation of an owner and deletes every record but some;
     /// how many lived.
-    pub(super) async fn end_all_of(
+    pub(super) async fn end_all(
         &self,
         connection: &mut E::Connection,
         owner: &OwnerKey,
         except: &[StorageKey],
         now: Timestamp,
     ) -> sqlx::Result<usize> {
-        let (count, delete) = self.statements.of_owner_except(except.len());
+        let (count, delete) = self.statements.owner_except(except.len());
         let (owner, now) = (Value::Bytes(owner.as_bytes()), millis(now));
         let except = except.iter().map(|key| Value::Bytes(key.as_bytes()));
         let counted: Vec<_> = [owner, now].into_iter().chain(except.clone()).collect();

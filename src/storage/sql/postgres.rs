@@ -77,7 +77,7 @@ impl EngineConfig for PostgresConfig {
         true
     }
 
-    fn is_far(&self) -> bool {
+    fn is_remote(&self) -> bool {
         true
     }
 

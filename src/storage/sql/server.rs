@@ -41,5 +41,5 @@ where
     <E::Connection as Connection>::Options: FromStr<Err = sqlx::Error>,
 {
     let options = url.parse().map_err(to_storage_error::<E>)?;
-    Sql::pooled(options, tables).await
+    Sql::open_pool(options, tables).await
 }

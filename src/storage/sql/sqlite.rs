@@ -73,7 +73,7 @@ impl Sql<sqlx::Sqlite> {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            match Self::pooled(options.clone(), tables).await {
+            match Self::open_pool(options.clone(), tables).await {
                 // Switching to WAL waits for nobody: another process may be at it.
                 Err(StorageError::Unavailable(..)) if attempts < 10 => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
@@ -130,7 +130,7 @@ impl fmt::Display for SqliteConfig {
 
 #[rocket::async_trait]
 impl EngineConfig for SqliteConfig {
-    fn is_far(&self) -> bool {
+    fn is_remote(&self) -> bool {
         true
     }
 

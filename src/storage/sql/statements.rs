@@ -98,7 +98,7 @@ impl Statements {
     }
 
     /// Counts an owner's live records, and deletes all of them, but so many.
-    pub fn of_owner_except(&self, exceptions: usize) -> (Arc<str>, Arc<str>) {
+    pub fn owner_except(&self, exceptions: usize) -> (Arc<str>, Arc<str>) {
         let marks = vec!["?"; exceptions].join(", ");
         let except =
             if exceptions == 0 { String::new() } else { format!(" AND id NOT IN ({marks})") };

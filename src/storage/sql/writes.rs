@@ -126,7 +126,7 @@ impl<E: Engine> Sql<E> {
     ) -> sqlx::Result<usize> {
         let mut lease = self.lease_to_write().await?;
         let mut transaction = lease.begin_with(E::DIALECT.begin).await?;
-        let ended = self.end_all_of(&mut transaction, owner, except, now).await;
+        let ended = self.end_all(&mut transaction, owner, except, now).await;
         let ended = finish(transaction, ended, |_| true).await;
         lease.finish(ended)
     }

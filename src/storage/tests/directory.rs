@@ -51,7 +51,7 @@ async fn a_file_of_ktors_that_has_expired_is_replaced() {
     let file = KtorDirectory::open(dir.path().into(), idle).unwrap().file("ann".into());
     let free = OwnerGuard::default;
     let create = async |payload: &[u8], now| {
-        let version = Version::of(payload);
+        let version = Version::from_content(payload);
         let record = Record { version, created: now, last_seen: now, ..record(payload, None) };
         file.create(&key(1), record, free(), now).await.unwrap()
     };
@@ -63,8 +63,11 @@ async fn a_file_of_ktors_that_has_expired_is_replaced() {
     // Sent again, a write is what it was; equal content alone is not.
     assert_eq!(create(b"third", at(100)).await, Create::Created);
     assert_eq!(create(b"third", at(101)).await, Create::Exists);
-    let next =
-        Record { version: Version::of(b"fourth"), last_seen: at(110), ..record(b"fourth", None) };
+    let next = Record {
+        version: Version::from_content(b"fourth"),
+        last_seen: at(110),
+        ..record(b"fourth", None)
+    };
     for _ in 0..2 {
         let updated = file.update(&key(1), found.version, next.clone(), at(110)).await;
         assert_eq!(updated.unwrap(), Update::Updated);

@@ -15,7 +15,7 @@ fn s32_the_first_key_seals_and_all_open() {
     assert!(!new.open_payload(&reissued, LIMIT, |_| true).unwrap().stale_key);
     let twice = Sealer::new(
         &Binding { app: "", session: "s", transport: TransportBinding::Cookie },
-        Kind::SignedPayload,
+        TokenKind::SignedPayload,
         Suite::A128CbcHs256,
         &[secret(1), secret(1)],
     );

@@ -45,11 +45,11 @@ impl Vector {
 
     fn sealer(&self) -> Sealer {
         let kinds = [
-            Kind::EncryptedPayload,
-            Kind::SignedPayload,
-            Kind::SignedId,
-            Kind::PlainPayload,
-            Kind::PlainId,
+            TokenKind::EncryptedPayload,
+            TokenKind::SignedPayload,
+            TokenKind::SignedId,
+            TokenKind::PlainPayload,
+            TokenKind::PlainId,
         ];
         let kind = kinds.into_iter().find(|kind| *kind as u8 == self.kind).unwrap();
         let suites = [Suite::A128CbcHs256, Suite::A192CbcHs384, Suite::A256CbcHs512];

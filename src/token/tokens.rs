@@ -11,14 +11,14 @@ use crate::ktor::Ktor;
 
 /// Seals and opens tokens in the configured format. Without the native sealer
 /// the format is Ktor's; beside it, Ktor's tokens are accepted too.
-pub(crate) struct Format {
+pub(crate) struct Tokens {
     native: Option<Sealer>,
     ktor: Option<Ktor>,
     csrf: CsrfKeys,
 }
 
 /// An opened token of either format.
-pub(crate) struct Read<T> {
+pub(crate) struct ReadToken<T> {
     pub content: T,
     /// Re-issue at commit: an older key, or another format than is written.
     pub stale: bool,
@@ -26,13 +26,13 @@ pub(crate) struct Read<T> {
     pub accepted: bool,
 }
 
-impl<T> From<Opened<T>> for Read<T> {
+impl<T> From<Opened<T>> for ReadToken<T> {
     fn from(opened: Opened<T>) -> Self {
         Self { content: opened.content, stale: opened.stale_key, accepted: false }
     }
 }
 
-impl Format {
+impl Tokens {
     pub fn native(sealer: Sealer, accepts: Option<Ktor>, csrf: CsrfKeys) -> Self {
         Self { native: Some(sealer), ktor: accepts, csrf }
     }
@@ -120,7 +120,7 @@ impl Format {
         limit: usize,
         now: Timestamp,
         mut admits: impl FnMut(&Times) -> bool,
-    ) -> Option<Read<(Claims, Vec<u8>)>> {
+    ) -> Option<ReadToken<(Claims, Vec<u8>)>> {
         if let Some(native) = &self.native
             && let Some(opened) = native.open_payload(token, limit, &mut admits)
         {
@@ -128,9 +128,13 @@ impl Format {
         }
         let (text, old_key) = self.open_text(token, limit)?;
         let hash = Sha256::digest(&text);
-        let claims = Claims::of(Times::begin(now, false), *hash.first_chunk()?);
+        let claims = Claims::new(Times::begin(now, false), *hash.first_chunk()?);
         let accepted = self.native.is_some();
-        Some(Read { content: (claims, text.into_bytes()), stale: old_key || accepted, accepted })
+        Some(ReadToken {
+            content: (claims, text.into_bytes()),
+            stale: old_key || accepted,
+            accepted,
+        })
     }
 
     pub fn seal_id(&self, id: &SessionId, random: &Random) -> Result<String, SessionError> {
@@ -141,13 +145,17 @@ impl Format {
     }
 
     /// The id in a token; no storage is asked for a forged one (checklist S36).
-    pub fn open_id(&self, token: &str, limit: usize) -> Option<Read<SessionId>> {
+    pub fn open_id(&self, token: &str, limit: usize) -> Option<ReadToken<SessionId>> {
         if let Some(opened) = self.native.as_ref().and_then(|native| native.open_id(token)) {
             return Some(opened.into());
         }
         let (text, old_key) = self.open_text(token, limit)?;
         let accepted = self.native.is_some();
-        Some(Read { content: SessionId::ktor(&text).ok()?, stale: old_key || accepted, accepted })
+        Some(ReadToken {
+            content: SessionId::ktor(&text).ok()?,
+            stale: old_key || accepted,
+            accepted,
+        })
     }
 
     fn seal_text(&self, text: &str, random: &Random) -> Result<String, SessionError> {
