@@ -4,11 +4,11 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::awaited::Awaited;
 use crate::by_id::ById;
 use crate::by_value::ByValue;
 use crate::data::SessionData;
@@ -23,10 +23,8 @@ pub(crate) struct Application {
     pub storages: Vec<Arc<dyn SessionStorage>>,
     pub core: Core,
     pub report: Report,
-    /// Requests whose sessions the response fairings must look for. While there
-    /// is none, they need not look into a request's cache, which would allocate:
-    /// routes without sessions cost nothing.
-    pub awaited: AtomicUsize,
+    /// The requests whose sessions the response fairings must look for.
+    pub awaited: Awaited,
 }
 
 /// What launch has to say. It is logged at liftoff: before, Rocket does not yet

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::codec::Content;
 use crate::plan::{Snapshot, Standing};
 use crate::storage::StorageKey;
@@ -107,7 +109,7 @@ impl<P> TrackedSet<P> {
 /// What tokens stand for.
 pub(crate) struct Found<P> {
     /// Every distinct live session.
-    pub sessions: Vec<Tracked<P>>,
+    pub sessions: SmallVec<[Tracked<P>; 1]>,
     /// Another token was genuine, but its session is over.
     pub over: bool,
     /// Another one stands for a session that a login has replaced.
@@ -118,6 +120,6 @@ pub(crate) struct Found<P> {
 
 impl<P> Default for Found<P> {
     fn default() -> Self {
-        Self { sessions: Vec::new(), over: false, superseded: None, ours: false }
+        Self { sessions: SmallVec::new(), over: false, superseded: None, ours: false }
     }
 }

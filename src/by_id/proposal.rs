@@ -28,7 +28,7 @@ impl Tracked<Located> {
 
     /// As the client has shown it that `before` was found for: if this one was found again
     /// under the next id of a renewal, its client does not have that yet.
-    pub fn shown_as(mut self: Box<Self>, before: &Self) -> Box<Self> {
+    pub fn shown_as(mut self, before: &Self) -> Self {
         let unaware = before.place.secrets.is_open() && !before.snapshot.completes;
         let same_id = before.place.id == self.place.id && !self.snapshot.next_id_unsent;
         if unaware && same_id {

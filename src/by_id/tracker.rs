@@ -87,10 +87,9 @@ impl RecordStore {
 }
 
 impl ById {
-    /// The encoded description of the client. Empty without `remember_client`.
-    pub fn client(&self, request: &Request<'_>) -> Arc<[u8]> {
-        let client = self.remember_client.then(|| ClientInfo::read(request).encode());
-        client.unwrap_or_default().into()
+    /// The encoded description of the client, with `remember_client`.
+    pub fn client(&self, request: &Request<'_>) -> Option<Box<[u8]>> {
+        self.remember_client.then(|| ClientInfo::read(request).encode().into())
     }
 
     /// The id that the application gives to a session that begins in this request.

@@ -40,29 +40,60 @@ pub(super) fn no_store(response: &mut Response<'_>) {
 
 /// Adds a request header to those that the response depends on.
 fn vary(response: &mut Response<'_>, name: &str) {
-    let fields = || response.headers().get("Vary").flat_map(directives);
-    if fields().any(|field| field == "*" || field.eq_ignore_ascii_case(name)) {
-        return;
-    }
-    let merged = fields().chain([name]).collect::<Vec<_>>().join(", ");
+    let merged = match glance(response, "Vary", name) {
+        Glance::Only => return,
+        Glance::Absent => name.to_owned(),
+        Glance::Other => {
+            let fields = || response.headers().get("Vary").flat_map(directives);
+            if fields().any(|field| field == "*" || field.eq_ignore_ascii_case(name)) {
+                return;
+            }
+            fields().chain([name]).collect::<Vec<_>>().join(", ")
+        }
+    };
     response.set_raw_header("Vary", merged);
 }
 
 /// What the application says of caches counts for the browser's alone.
 fn keep_out_of_shared_caches(response: &mut Response<'_>) {
-    let said = || response.headers().get("Cache-Control").flat_map(directives);
-    if said().next().is_none() {
+    match glance(response, "Cache-Control", "no-store") {
+        Glance::Only => return,
+        Glance::Absent => return no_store(response),
+        Glance::Other => {}
+    }
+    let given = || response.headers().get("Cache-Control").flat_map(directives);
+    if given().next().is_none() {
         return no_store(response);
     }
-    let is_private = said().any(is_private);
-    if is_private && !said().any(is_for_shared_caches) {
+    let is_private = given().any(is_private);
+    if is_private && !given().any(is_for_shared_caches) {
         return;
     }
     // In front: a quote that does not end would hide what follows it.
     let private = (!is_private).then_some("private");
-    let kept = said().filter(|directive| !is_for_shared_caches(directive));
+    let kept = given().filter(|directive| !is_for_shared_caches(directive));
     let merged = private.into_iter().chain(kept).collect::<Vec<_>>().join(", ");
     response.set_raw_header("Cache-Control", merged);
+}
+
+/// What a header of the response says at first sight.
+enum Glance {
+    Absent,
+    /// The usual value and nothing else.
+    Only,
+    Other,
+}
+
+/// Looks at a header without hashing its name: a response has few headers.
+fn glance(response: &Response<'_>, name: &str, usual: &str) -> Glance {
+    let mut seen = Glance::Absent;
+    for header in response.headers().iter().filter(|header| header.name() == name) {
+        seen = match seen {
+            Glance::Absent if header.value() == usual => Glance::Only,
+            _ => Glance::Other,
+        };
+    }
+    seen
 }
 
 fn is_for_shared_caches(directive: &str) -> bool {

@@ -1,7 +1,7 @@
 //! From the checked configuration and the registered parts to the definitions.
 
+use crate::awaited::Awaited;
 use std::collections::HashMap;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 
 use figment::Figment;
@@ -84,7 +84,7 @@ impl Launch<'_> {
                 listeners: std::mem::take(&mut *fairing.listeners.lock()),
             },
             report: Report { warnings: storages.warnings, summary },
-            awaited: AtomicUsize::new(0),
+            awaited: Awaited::default(),
         })
     }
 

@@ -3,7 +3,6 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use rocket::catcher::Catcher;
@@ -39,11 +38,10 @@ pub(super) enum Turn {
     Last,
 }
 
-/// Whether this request has sessions that must be looked after. The answer costs
-/// next to nothing while no request has any.
+/// The sessions of this request that must be looked after.
 fn request_sessions<'r>(request: &'r Request<'_>) -> Option<(&'r Core, &'r RequestSessions)> {
     let application = request.rocket().state::<Arc<Application>>()?;
-    let awaited = application.awaited.load(Ordering::SeqCst) > 0;
+    let awaited = application.awaited.has(request);
     awaited.then(|| (&application.core, RequestSessions::get(request)))
 }
 

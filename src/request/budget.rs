@@ -1,9 +1,12 @@
 //! How long a request may wait for its storages, and whether it still can.
 
+use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use rocket::futures::future::poll_immediate;
+use tokio::time::{Instant, timeout};
 
 /// What the entries of one request share.
 #[derive(Default)]
@@ -29,6 +32,22 @@ impl Budgets {
         let (first, more) = &*self.0.lock();
         let spent = first.iter().chain(more).find(|spent| spent.of == timeout);
         timeout.saturating_sub(spent.map_or(Duration::ZERO, |spent| spent.time))
+    }
+
+    /// Returns what `work` gives if the timeout leaves enough time for it. Work that is
+    /// ready at once spends nothing and reads no clock.
+    pub async fn wait<R>(
+        &self,
+        limit: Duration,
+        mut work: Pin<&mut (impl Future<Output = R> + Send)>,
+    ) -> Option<R> {
+        if let Some(ready) = poll_immediate(work.as_mut()).await {
+            return Some(ready);
+        }
+        let started = Instant::now();
+        let result = Box::pin(timeout(self.remaining(limit), work)).await.ok();
+        self.spend(limit, started.elapsed());
+        result
     }
 
     pub fn spend(&self, timeout: Duration, time: Duration) {

@@ -11,6 +11,7 @@ use rocket::Request;
 use tokio::sync::OnceCell;
 
 use crate::application::Application;
+use crate::awaited::Mark;
 use crate::data::SessionData;
 use crate::error::SessionError;
 
@@ -20,7 +21,7 @@ pub(crate) struct RequestSessions {
     pub entries: Arc<Entries>,
     shared: Shared,
     /// Set while the response fairings must look for this request's sessions.
-    awaited: Mutex<Option<Arc<Application>>>,
+    awaited: Mutex<Option<(Arc<Application>, Mark)>>,
     /// A guard has failed because a storage could not answer.
     unanswered: AtomicBool,
 }
@@ -38,12 +39,16 @@ impl RequestSessions {
         request.local_cache(Self::default)
     }
 
-    fn add(&self, application: &Arc<Application>, entry: Arc<dyn Committable>) {
+    fn add(
+        &self,
+        request: &Request<'_>,
+        application: &Arc<Application>,
+        entry: Arc<dyn Committable>,
+    ) {
         self.entries.list.lock().push(entry);
         let mut awaited = self.awaited.lock();
         if awaited.is_none() {
-            application.awaited.fetch_add(1, Ordering::SeqCst);
-            *awaited = Some(Arc::clone(application));
+            *awaited = Some((Arc::clone(application), application.awaited.mark(request)));
         }
     }
 
@@ -72,7 +77,9 @@ impl RequestSessions {
     pub fn close_if_quiet(&self, failed: bool) -> bool {
         let list = self.entries.list.lock();
         let seen = list.len() == self.entries.seen.load(Ordering::SeqCst);
-        if !seen || !list.iter().all(|entry| entry.is_quiet(failed)) {
+        // None is closed unless all can be.
+        let several = list.len() > 1;
+        if !seen || several && !list.iter().all(|entry| entry.is_quiet(failed)) {
             return false;
         }
         let closed = list.iter().all(|entry| entry.close_if_quiet(failed));
@@ -85,8 +92,8 @@ impl RequestSessions {
     }
 
     fn not_awaited(&self) {
-        if let Some(application) = self.awaited.lock().take() {
-            application.awaited.fetch_sub(1, Ordering::SeqCst);
+        if let Some((application, mark)) = self.awaited.lock().take() {
+            application.awaited.unmark(mark);
         }
     }
 }
@@ -134,6 +141,6 @@ async fn load_entry<T: SessionData>(request: &Request<'_>) -> Result<Arc<Entry<T
     let (entry, failure) = Entry::load(request, application, definition, &all.shared).await;
     let entry = Arc::new(entry);
     // A session that could not be loaded still makes the response private.
-    all.add(application, Arc::clone(&entry) as Arc<dyn Committable>);
+    all.add(request, application, Arc::clone(&entry) as Arc<dyn Committable>);
     failure.map_or(Ok(entry), Err)
 }

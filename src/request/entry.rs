@@ -39,7 +39,7 @@ pub(crate) struct Entry<T: SessionData> {
     unknown: bool,
     /// Why the request has presented no session; none if it has, or if that is unknown.
     pub absence: Option<Absence>,
-    pub(super) client: Arc<[u8]>,
+    pub(super) client: Option<Box<[u8]>>,
     pub(super) identity: Option<Result<SessionId, SessionError>>,
     /// One commit at a time.
     pub(super) committing: tokio::sync::Mutex<()>,
@@ -57,11 +57,7 @@ impl<T: SessionData> Entry<T> {
         definition: &Arc<Defined>,
         shared: &Shared,
     ) -> (Self, Option<SessionError>) {
-        let started = Instant::now();
-        let timeout = definition.storage_timeout;
-        let deadline = started + shared.loading.remaining(timeout);
-        let state = load::<T>(request, &application.core, definition, deadline).await;
-        shared.loading.spend(timeout, started.elapsed());
+        let state = load::<T>(request, &application.core, definition, &shared.loading).await;
         let ((state, absence), failure) = match state {
             Ok(found) => (found, None),
             Err(cause) => {
@@ -70,7 +66,7 @@ impl<T: SessionData> Entry<T> {
             }
         };
         let (client, identity) = match &definition.tracker {
-            Tracker::ByValue(_) => (Arc::default(), None),
+            Tracker::ByValue(_) => (None, None),
             Tracker::ById(tracker) => (tracker.client(request), tracker.identity(request)),
         };
         let entry = Self {

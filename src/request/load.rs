@@ -6,15 +6,15 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use rocket::{Request, warn};
-use tokio::time::Instant;
 
+use super::budget::Budgets;
 use super::presented::{Presented, SessionSet};
 use super::state::State;
 use crate::absence::Absence;
 use crate::application::{Defined, Tracker};
 use crate::by_value::{Revocation, Sealed};
 use crate::data::SessionData;
-use crate::deadline::{too_late, within};
+use crate::deadline::too_late;
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
@@ -32,14 +32,17 @@ pub(crate) async fn load<T: SessionData>(
     request: &Request<'_>,
     core: &Core,
     definition: &Defined,
-    deadline: Instant,
+    budgets: &Budgets,
 ) -> Result<(State<T>, Option<Absence>), SessionError> {
     let values = definition.transport.receive(request, &definition.wire_name);
     let values = super::hooks::receive(request, core, definition, values).await?;
     let find = pin!(find::<T>(core, definition, &values));
     let found = match values.len() {
         0 => return Ok((nobody(definition), Some(Absence::NotPresented))),
-        1..=MAX_VALUES => within(deadline, find).await.unwrap_or_else(|| Err(too_late()))?,
+        1..=MAX_VALUES => {
+            let found = budgets.wait(definition.storage_timeout, find).await;
+            found.unwrap_or_else(|| Err(too_late()))?
+        }
         _ => Presentation::several(definition),
     };
     if let Some(content) = found.sessions.content()
@@ -151,6 +154,9 @@ fn presentation<P>(
 
 /// What an accepted format holds, as this definition would write it.
 fn convert_all<T: SessionData, P>(definition: &Definition, found: Found<P>) -> Found<P> {
+    if found.sessions.iter().all(|session| !session.snapshot.accepted) {
+        return found;
+    }
     let convert = |session| convert::<T, P>(definition, session);
     Found { sessions: found.sessions.into_iter().filter_map(convert).collect(), ..found }
 }

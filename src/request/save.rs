@@ -222,7 +222,7 @@ impl<T: SessionData> Entry<T> {
                 let Some(before) = all.one.take() else { return Ok(Refreshed::Gone) };
                 let found = by_id::find(definition, &tracker.store, &before.place.id, now).await?;
                 let mut found = match found {
-                    Lookup::Session(found) => *found.shown_as(&before),
+                    Lookup::Session(found) => found.shown_as(&before),
                     Lookup::Superseded(replaced) => return Ok(Refreshed::Superseded(replaced)),
                     Lookup::Nobody => return Ok(Refreshed::Gone),
                 };

@@ -113,7 +113,7 @@ impl<'a, T: SessionData> Work<'a, T> {
             next,
             changes: &self.applied,
             epoch: pending.epoch,
-            client: &entry.client,
+            client: entry.client.as_deref().unwrap_or_default(),
             moment,
             deadline,
             conflicted: AtomicBool::new(false),

@@ -4,11 +4,9 @@
 //! `%5F%5FHost-s=evil` would replace a genuine `__Host-s` (checklist S9, S10).
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::fmt::Write;
+use std::time::{Duration, UNIX_EPOCH};
 
-use rocket::http::Header;
-use rocket::time::OffsetDateTime;
-use rocket::time::format_description::well_known::Rfc2822;
 use rocket::{Request, Response};
 
 use super::attributes::CookieConfig;
@@ -23,6 +21,8 @@ const MAX_VALUES: usize = 4;
 /// Browsers keep no cookie for more than 400 days (rfc6265bis section 5.6).
 pub(crate) const LONGEST_COOKIE: Duration = Duration::from_secs(400 * 86_400);
 const EPOCH: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
+/// The longest lifetime: any session may have one of its own, of up to eight digits.
+const LIFETIME: &str = "; Max-Age=12345678; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
 
 /// Reads and writes one cookie.
 pub(crate) struct CookieTransport {
@@ -42,24 +42,33 @@ impl CookieTransport {
         Self { max_age, attributes: config.to_string(), quotes }
     }
 
-    fn set_cookie(&self, response: &mut Response<'_>, name: &str, value: &str, lifetime: &str) {
+    fn set_cookie(
+        &self,
+        response: &mut Response<'_>,
+        name: &str,
+        value: &str,
+        lifetime: Option<(u64, &str)>,
+    ) {
         // One `Set-Cookie` a name: whatever this session sent before is replaced.
-        let prefix = format!("{name}=");
-        let others: Vec<String> = response
-            .headers()
-            .get("Set-Cookie")
-            .filter(|cookie| !cookie.starts_with(&prefix))
-            .map(str::to_owned)
-            .collect();
-        response.remove_header("Set-Cookie");
-        for other in others {
-            response.adjoin_header(Header::new("Set-Cookie", other));
+        let is_own =
+            |cookie: &str| cookie.strip_prefix(name).is_some_and(|rest| rest.starts_with('='));
+        if response.headers().get("Set-Cookie").any(is_own) {
+            let others = response.headers().get("Set-Cookie").filter(|cookie| !is_own(cookie));
+            let others: Vec<String> = others.map(str::to_owned).collect();
+            response.remove_header("Set-Cookie");
+            for other in others {
+                response.adjoin_raw_header("Set-Cookie", other);
+            }
         }
-        let attributes = &self.attributes;
-        response.adjoin_header(Header::new(
-            "Set-Cookie",
-            format!("{prefix}{value}{lifetime}{attributes}"),
-        ));
+        let length = name.len() + 1 + value.len() + LIFETIME.len() + self.attributes.len();
+        let mut cookie = String::with_capacity(length);
+        cookie.extend([name, "=", value]);
+        if let Some((seconds, expires)) = lifetime {
+            // Writing to a string cannot fail.
+            let _ = write!(cookie, "; Max-Age={seconds}; Expires={expires}");
+        }
+        cookie.push_str(&self.attributes);
+        response.adjoin_raw_header("Set-Cookie", cookie);
     }
 }
 
@@ -85,15 +94,14 @@ impl SessionTransport for CookieTransport {
             MaxAge::Of(age) => Some(seconds(age)),
             MaxAge::Session => None,
         };
-        let lifetime = max_age.map_or_else(String::new, |seconds| {
-            let expires = http_date(outgoing.now.after(Duration::from_secs(seconds)));
-            format!("; Max-Age={seconds}; Expires={expires}")
-        });
-        self.set_cookie(response, name, outgoing.token, &lifetime);
+        let expires = |seconds| http_date(outgoing.now.after(Duration::from_secs(seconds)));
+        let lifetime = max_age.map(|seconds| (seconds, expires(seconds)));
+        let lifetime = lifetime.as_ref().map(|(seconds, expires)| (*seconds, expires.as_str()));
+        self.set_cookie(response, name, outgoing.token, lifetime);
     }
 
     fn clear(&self, response: &mut Response<'_>, name: &str) {
-        self.set_cookie(response, name, "", &format!("; Max-Age=0; Expires={EPOCH}"));
+        self.set_cookie(response, name, "", Some((0, EPOCH)));
     }
 
     fn vary<'a>(&self, _: &'a str) -> Option<&'a str> {
@@ -101,9 +109,8 @@ impl SessionTransport for CookieTransport {
     }
 
     fn limit(&self, name: &str) -> SizeLimit {
-        // Any session may have a lifetime of its own, of up to eight digits.
-        let lifetime = "; Max-Age=12345678; Expires=".len() + EPOCH.len();
-        SizeLimit { bytes: MAX_BYTES, overhead: name.len() + 1 + lifetime + self.attributes.len() }
+        let overhead = name.len() + 1 + LIFETIME.len() + self.attributes.len();
+        SizeLimit { bytes: MAX_BYTES, overhead }
     }
 }
 
@@ -141,11 +148,9 @@ fn pair_value<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
 
 /// An RFC 9110 date. Times beyond the calendar's end stop there.
 fn http_date(time: Timestamp) -> String {
-    const LAST: i64 = 253_402_300_799; // 9999-12-31T23:59:59Z
-    let seconds = i64::try_from(time.as_millis() / 1000).unwrap_or(LAST).min(LAST);
-    let date = OffsetDateTime::from_unix_timestamp(seconds).ok();
-    let text = date.and_then(|date| date.format(&Rfc2822).ok());
-    text.map_or_else(|| EPOCH.to_owned(), |text| text.replace("+0000", "GMT"))
+    const LAST: u64 = 253_402_300_799; // 9999-12-31T23:59:59Z
+    let seconds = (time.as_millis() / 1000).min(LAST);
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
 #[cfg(test)]
