@@ -62,6 +62,7 @@ pub(crate) async fn load(
 }
 
 /// What an id stands for.
+#[allow(clippy::large_enum_variant)] // It is moved once; a box would cost every read.
 pub(crate) enum Lookup {
     /// No session, or its secret is not the right one any more.
     Nobody,
@@ -169,7 +170,7 @@ fn open_file(
     let snapshot = Snapshot { whole_id: true, ..Snapshot::written(times) };
     let content = Content::Shared(record.payload, 0);
     let lives = definition.policy.timeouts.admits(&times, now);
-    lives.then(|| Lookup::Session(Tracked { snapshot, content, place }))
+    lives.then_some(Lookup::Session(Tracked { snapshot, content, place }))
 }
 
 /// Which of a session's ids somebody has shown.

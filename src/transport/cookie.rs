@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
+use memchr::memchr;
 use rocket::{Request, Response};
 
 use super::attributes::CookieConfig;
@@ -125,7 +126,7 @@ fn pairs(header: &str, quotes: bool) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
         let text = rest?;
         let start = if quotes { end_of_quoted(text) } else { 0 };
-        let end = text[start..].find(';').map(|end| start + end);
+        let end = memchr(b';', &text.as_bytes()[start..]).map(|end| start + end);
         rest = end.map(|end| &text[end + 1..]);
         Some(&text[..end.unwrap_or(text.len())])
     })
@@ -142,8 +143,9 @@ fn end_of_quoted(text: &str) -> usize {
 /// The value of a `name=value` pair with exactly this name. Only the space and
 /// tab around a pair are not part of it.
 fn pair_value<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
-    let pair = pair.trim_matches([' ', '\t']);
-    pair.strip_prefix(name)?.strip_prefix('=')
+    let blanks = pair.bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let value = pair[blanks..].strip_prefix(name)?.strip_prefix('=')?;
+    Some(value.trim_end_matches([' ', '\t']))
 }
 
 /// An RFC 9110 date. Times beyond the calendar's end stop there.
