@@ -33,7 +33,7 @@ use crate::token::SessionId;
 /// `storage_timeout`.
 ///
 /// A manager from the guard `&Sessions` knows the request's own sessions. If it
-/// ends one of them, that session is over for the rest of the request, and the
+/// ends one of them, that session has ended for the rest of the request, and the
 /// client is told to remove its token. A manager from `rocket.state::<Sessions>()`
 /// knows no request.
 pub struct SessionManager<'a, T> {

@@ -36,8 +36,8 @@ pub(crate) struct State<T> {
     pub in_flight: Option<(u64, Arc<Pending<T>>)>,
     /// The last commit's write, if it was not answered. The next commit settles it first.
     pub unsettled: Option<Unsettled<T>>,
-    /// The owner that the session joins with the pending changes, and the guard for it. The
-    /// guard is taken at the first try, so that a retry does not outlive a revocation.
+    /// The owner that the session joins with the pending changes, and the conditions for it.
+    /// They are taken at the first try, so that a retry does not outlive a revocation.
     pub guard: Option<(OwnerKey, OwnerGuard)>,
     /// The task that ends a session whose beginning has failed.
     pub ending: Option<JoinHandle<()>>,

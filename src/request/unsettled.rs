@@ -72,7 +72,7 @@ impl<T> State<T> {
     }
 
     /// Records that the owner's limit refused the unsettled write. The storage has answered,
-    /// so a retry is another login with its own guard.
+    /// so a retry is a new login with a new `OwnerGuard`.
     pub fn reached_limit(&mut self, retired: &mut Retired<T>) {
         self.guard = None;
         self.was_not_applied(retired);

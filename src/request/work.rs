@@ -94,7 +94,7 @@ impl<'a, T: SessionData> Work<'a, T> {
             Ok(fate) => CommitEnd::With(*fate),
             Err(SessionError::Ended) => CommitEnd::Refused,
             Err(SessionError::LimitReached) => {
-                // The storage has answered, so a retry is another login with its own guard.
+                // The storage has answered, so a retry is a new login with a new `OwnerGuard`.
                 self.applied.entry.state.lock().guard = None;
                 CommitEnd::NotCommitted
             }

@@ -340,7 +340,7 @@ impl<T: SessionData> Session<T> {
     /// commit follows the response.
     ///
     /// The changes stay pending after an error. After [`SessionError::Ended`] they
-    /// are dropped, because the session is over.
+    /// are dropped, because the session has ended.
     ///
     /// ```
     /// # use rocket_typed_sessions::{Session, SessionData, SessionError};
