@@ -55,7 +55,7 @@ pub(crate) async fn commit(commit: &Commit<'_>, done: &mut Done) -> Result<(), S
     };
     match result.unwrap_or_else(|| Err(commit.timed_out())) {
         // The request asked for nothing that has failed, so the failure is only logged.
-        Err(cause) if commit.is_courtesy(&done.sessions) => {
+        Err(cause) if commit.is_unrequested(&done.sessions) => {
             if commit.was_renewed(done).await {
                 return Ok(());
             }
@@ -68,8 +68,9 @@ pub(crate) async fn commit(commit: &Commit<'_>, done: &mut Done) -> Result<(), S
 }
 
 impl Commit<'_> {
-    /// Whether the commit only refreshes the session, and no call asked for that.
-    fn is_courtesy(&self, sessions: &SessionSet) -> bool {
+    /// Whether the commit does only what no call asked for: a periodic renewal, another token
+    /// format, or a refresh of the expiry or the token.
+    fn is_unrequested(&self, sessions: &SessionSet) -> bool {
         let plan = self.plan_for(sessions.standing(), sessions.content(), self.next.as_ref());
         let touches = self.epoch.is_none() && !self.asked.touch;
         self.is_unasked() || touches && matches!(plan, Plan::Touch { .. })
