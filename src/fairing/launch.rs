@@ -28,7 +28,7 @@ use crate::transport::{CookieTransport, HeaderTransport, LONGEST_COOKIE, Session
 /// of base64.
 const LEAST_IDENTITY: usize = 22;
 
-/// Makes everything that the requests need. Returns every problem that it found.
+/// Returns everything that the requests need, or every problem that was found.
 pub(super) async fn launch(
     fairing: &SessionsFairing,
     figment: &Figment,

@@ -3,8 +3,8 @@
 //! Nodes do not reload at the same moment. So a new key opens tokens at once, but seals
 //! them only after two intervals, when every node can open what it seals. A node that
 //! starts cannot tell which keys are new. It only sees when their file was changed. Until
-//! two intervals after that, it seals tokens with all keys of the list, because every node
-//! has one of them.
+//! two intervals after that, it seals with each key of the list, so that every node has a
+//! key for one part of the token.
 
 use std::collections::HashMap;
 use std::fs::Metadata;

@@ -21,7 +21,7 @@ use crate::request::committable::{Caching, Committable};
 use crate::request::{Budgets, Entries, RequestSessions, hooks};
 use crate::transport::Outgoing;
 
-/// The handler's headers, which a response that replaces its own does not keep. All others
+/// The headers of the handler, which are dropped when its response is replaced. All others
 /// stay, because other fairings set them.
 const HANDLERS_HEADERS: [&str; 5] =
     ["Location", "ETag", "Last-Modified", "Cache-Control", "Set-Cookie"];

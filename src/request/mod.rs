@@ -8,7 +8,7 @@
 //! | `committable` | is the view of an `Entry` that the response fairing has, without its type |
 //! | `calls`, `pending` | record what the application asks for |
 //! | `outlook` | predicts the commit, for `id`, `expires_at` and the like |
-//! | `save` | saves a session, and reads it again, before the response |
+//! | `save` | saves a session, and reads it again, while the request runs |
 //! | `state`, `parts` | hold the state of one session under one lock |
 //! | `ended`, `unsettled` | change the `state` after an end, and after a write without an answer |
 //! | `work` | passes the changes of a type `T` to a commit, and takes its outcome back |

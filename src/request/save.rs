@@ -1,4 +1,4 @@
-//! Saves a session and reads it again before the response.
+//! Saves a session and reads it again, while the request runs.
 
 use std::pin::pin;
 use std::sync::Arc;
