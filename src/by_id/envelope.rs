@@ -13,7 +13,7 @@
 //! | 8 | | when the user was last authenticated |
 //! | 8 | | [lifetime](OwnLifetime) |
 //! | 1 + 16 n | | [version trail](Trail) |
-//! | 1 + 40 n | `01` | the previous secrets, newest first: SHA-256, and until when each opens the session |
+//! | 1 + 40 n | `01` | the previous secrets, newest first: SHA-256, and its last instant |
 //! | 16 | `02` | the masked next secret of an open renewal |
 //! | 8 | `04` | the owner's generation when the session became the owner's |
 //! | 32 | `08` | the ancestor: see [`Provenance::ancestor`] |

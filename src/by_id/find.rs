@@ -131,9 +131,9 @@ pub(super) fn stands_for(
     let lifetime = &definition.policy.timeouts;
     let shown = shown(&secrets, lifetime, id, now)?;
     let successor = if let RecordState::Replaced(by) = state { Some(by) } else { None };
-    if shown == Shown::Late || successor.is_some() {
-        let late = shown == Shown::Late;
-        let forms = if late { (id.for_forms(), 0) } else { (id.clone(), secrets.rotations) };
+    if shown == Shown::Outdated || successor.is_some() {
+        let outdated = shown == Shown::Outdated;
+        let forms = if outdated { (id.for_forms(), 0) } else { (id.clone(), secrets.rotations) };
         let ancestor = provenance.ancestor.unwrap_or_else(|| key.clone());
         let (renewed, goes_on) = (successor.is_none(), successor.unwrap_or(key));
         return Some(Lookup::Superseded(Superseded { forms, goes_on, renewed, ancestor }));
@@ -181,7 +181,7 @@ enum Shown {
     /// The previous id, in its grace period.
     InGrace,
     /// An older id, which opens nothing. A response with the current id may be on its way.
-    Late,
+    Outdated,
 }
 
 /// Returns `None` for an id that is not the session's, or stopped opening it two minutes ago.
@@ -193,7 +193,7 @@ fn shown(secrets: &Secrets, lifetime: &Timeouts, id: &SessionId, now: Timestamp)
             Some(Shown::InGrace)
         }
         Admitted::Previous(until) | Admitted::Former(until) => {
-            (now < until.after(MARK)).then_some(Shown::Late)
+            (now < until.after(MARK)).then_some(Shown::Outdated)
         }
     }
 }

@@ -6,9 +6,9 @@
 //!
 //! | the record | the write | then |
 //! |---|---|---|
-//! | has the attempt's version, or had it | was applied | the session goes on from it |
-//! | still has the expected version | was not applied, and may still be under way | the same attempt is sent again, never another |
-//! | had the expected version, and another one next | was not applied, and cannot be any more | the changes are applied to what is there |
+//! | has or had the attempt's version | was applied | the session goes on from it |
+//! | still has the expected version | may still be under way | the same attempt is sent again |
+//! | had the expected version, then another | will never be applied | the changes are applied anew |
 //! | is gone | counts as not applied | the session has ended |
 //! | anything else | is unknown | an error; the changes are never applied twice |
 
@@ -144,6 +144,7 @@ pub(crate) async fn settle(
 
 /// Too many writes came in between to tell whether the trail had this one.
 fn unknown() -> SessionError {
-    let why = "whether a write whose answer was lost was applied can no longer be told";
+    let why =
+        "the answer to a write was lost, and the record no longer shows whether it was applied";
     StorageError::Unavailable(why.into(), None).into()
 }

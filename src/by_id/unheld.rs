@@ -92,7 +92,7 @@ impl RecordToEnd {
                 }
             }
             if !is_known {
-                warn!("A session that nobody holds may be left in its storage until it expires.");
+                warn!("A session that no client holds may stay in its storage until it expires.");
             }
         }))
     }

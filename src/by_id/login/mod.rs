@@ -5,7 +5,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `create` | writes the record of the session that begins |
-//! | `former` | the session that it replaces: where it is, and what other requests have made of it |
+//! | `former` | the session that it replaces, and what other requests have made of it |
 //! | `kin` | the logins of one owner that began over the same session |
 //! | `succession` | what begins, what it replaces, and what a login does next |
 //!
@@ -17,9 +17,11 @@
 //!
 //! | the session | then |
 //! |---|---|
-//! | has ended, or was replaced by a login that stays, or by one for which a limit has ended this one | the login is done |
-//! | was replaced by a login whose place this one takes, or that login's session was written | that login's session is replaced |
-//! | was written, or goes on under another id | the changes are applied again, and it is replaced |
+//! | has ended, or was replaced by a login that stays | the login is done |
+//! | was replaced by a login for which a limit has ended this one | the login is done |
+//! | was replaced by a login whose place this one takes | that login's session is replaced |
+//! | is another login's, and was written | it is replaced |
+//! | is the request's own, and was written or renewed | the changes are applied again, and it is replaced |
 
 mod create;
 mod former;
