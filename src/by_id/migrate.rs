@@ -30,7 +30,7 @@ impl Job<'_> {
             self.earlier_try_ends().await;
             guard.replaces = Some(session.place.key.clone());
         }
-        // Nobody knows the new id until the old session has ended.
+        // No client knows the new id until the old session has ended.
         let id = self.commit.changes.id()?;
         let begins = Succession { times, next: value, guard, old: None, ancestor: None };
         let Begun { session: new, holds, .. } = self.create(id, &begins, None).await?;

@@ -135,9 +135,9 @@ impl Drop for Unheld<'_> {
     }
 }
 
-/// Ends the session that was written at `place`, because its id is sent to nobody. A session that
-/// the client's former id opens goes on. `before` is where the client had the session. Returns the
-/// task, which calls `ended`.
+/// Ends the session that was written at `place`, because its id can no longer be sent. A session
+/// that the client's former id opens goes on. `before` is where the client had the session. Returns
+/// the task, which calls `ended`.
 pub(crate) fn end_unheld(
     definition: &Definition,
     tracker: &ById,
@@ -159,9 +159,9 @@ pub(crate) fn end_unheld(
     record.end_soon(tracker.store.storage_for(&place.id), definition, ended)
 }
 
-/// Ends the session of an attempt that gives it another id, when nobody waits for the outcome any
-/// more. If the attempt was applied, or still is, no client holds that id. Calls `ended` once it
-/// has ended.
+/// Ends the session of an attempt that gives it another id, when no request waits for the outcome
+/// any more. If the attempt was applied, or still is, no client holds that id. Calls `ended` once
+/// it has ended.
 pub(crate) fn end_unsent(
     definition: &Definition,
     tracker: &ById,

@@ -237,7 +237,7 @@ impl Job<'_> {
         Ok(Step::Swap(old, (!same).then_some(changed)))
     }
 
-    /// Writes another value to the new session, whose id nobody knows yet.
+    /// Writes another value to the new session, whose id no client knows yet.
     async fn rewrite<'a>(
         &'a self,
         new: &mut NewSession<'a>,
