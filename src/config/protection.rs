@@ -1,4 +1,4 @@
-//! `protect`, `suite`, Ktor's format, and the keys: who can read and who can make a token.
+//! `protect`, `suite`, Ktor's format and the keys, which determine who can read and make a token.
 
 use figment::value::{Dict, Value};
 
@@ -54,7 +54,7 @@ fn read_protect(table: &mut Table<'_, '_>, on_server: bool) -> Protect {
     protect
 }
 
-/// The `ktor` table, where Ktor's format is used at all.
+/// Reads the `ktor` table if Ktor's format is written or accepted.
 fn read_ktor(
     table: &mut Table<'_, '_>,
     ktor_use: KtorUse,
@@ -87,7 +87,7 @@ fn read_ktor(
     Some(ktor)
 }
 
-/// What Ktor's format has no room for.
+/// Refuses keys that Ktor's format has no room for.
 fn refuse_with_ktor(table: &mut Table<'_, '_>, revocation: bool, key_reload: bool) {
     let why = "Ktor's format has no room for it; remove it, or write `format = \"native\"`";
     let grace = table.has("renewal_grace")
@@ -105,7 +105,7 @@ fn refuse_with_ktor(table: &mut Table<'_, '_>, revocation: bool, key_reload: boo
     }
 }
 
-/// When to read the files of the keys again; `None` for never.
+/// How often the key files are read again. `None` means never.
 fn read_key_reload(table: &mut Table<'_, '_>, keys: &[KeyMaterial]) -> Option<KeyReload> {
     let every = read_duration_or_never(table, "key_reload")?;
     let own = ["secret_file", "sign_key_file", "encrypt_key_file"];

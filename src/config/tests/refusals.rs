@@ -1,8 +1,8 @@
-//! Every refusal, and what it says.
+//! Every refusal and its message.
 
 use super::*;
 
-/// As `REFUSED`, of what needs a feature to be read at all.
+/// More rows like those of `REFUSED`. They need features to be read at all.
 #[cfg(all(feature = "redis", feature = "postgres", feature = "mysql", feature = "sqlite"))]
 const REFUSED_OF_FEATURES: &[(&str, &str, &str)] = &[
     (
@@ -44,7 +44,7 @@ const REFUSED_OF_FEATURES: &[(&str, &str, &str)] = &[
 #[cfg(not(all(feature = "redis", feature = "postgres", feature = "mysql", feature = "sqlite")))]
 const REFUSED_OF_FEATURES: &[(&str, &str, &str)] = &[];
 
-/// The table's lines, the path that is named, a part of what is said.
+/// The lines of a table, the path that the message names, and a part of the message.
 const REFUSED: &[(&str, &str, &str)] = &[
     ("idle_timeou = 1", "idle_timeou", "did you mean `idle_timeout`?"),
     ("transport = 'kookie'", "transport", ".transport(\"kookie\", …)"),
