@@ -1,4 +1,4 @@
-//! `storage = { type = "redis", … }`
+//! Reads and opens `storage = { type = "redis", … }`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,9 +13,10 @@ use crate::table::Table;
 
 #[derive(Debug, PartialEq)]
 struct RedisConfig {
-    /// One server, or the nodes of a cluster.
+    /// The URL of one server, or the URLs of the nodes of a cluster.
     urls: Vec<Url>,
-    /// If there are any, the one URL's host is their name for the master.
+    /// The URLs of the Sentinels. If there are any, the host of the only URL in `urls` is the
+    /// master's name.
     sentinels: Vec<Url>,
     prefix: String,
 }
@@ -46,14 +47,14 @@ pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Option<Arc<dyn EngineCon
     Some(Arc::new(RedisConfig { urls, sentinels, prefix }))
 }
 
-/// One URL, or a list.
+/// Reads one URL or a list of URLs.
 fn read_urls(table: &mut Table<'_, '_>, key: &'static str) -> Vec<Url> {
     let urls = match table.value(key) {
         Some(Value::Array(_, urls)) => urls,
         Some(url) => vec![url],
         None => Vec::new(),
     };
-    // What is no text is no URL, and refused as such.
+    // A value that is no text becomes an empty URL, which is refused.
     let text = |url: Value| Url(url.into_string().unwrap_or_default());
     urls.into_iter().map(text).collect()
 }

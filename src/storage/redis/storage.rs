@@ -120,12 +120,12 @@ impl SessionStorage for Redis {
         })
     }
 
-    /// Nothing: every record has a TTL.
+    /// Redis removes expired records itself, because every record has a TTL.
     async fn purge_expired(&self, _: Timestamp, _: usize) -> Result<usize> {
         Ok(0)
     }
 
-    /// A cluster's client asks again by itself.
+    /// The client of a cluster repeats commands by itself.
     fn sends_again(&self) -> bool {
         matches!(**self.connection.target(), Target::Cluster(_))
     }
@@ -134,7 +134,8 @@ impl SessionStorage for Redis {
         Some(self)
     }
 
-    /// By client tracking; not on a connection of the application's own.
+    /// Client tracking reports the changes. A connection that the application has opened does not
+    /// use it.
     fn changes(&self) -> Option<BoxStream<'static, Change>> {
         let target = self.connection.target();
         let own = !matches!(**target, Target::Given(_));
