@@ -150,7 +150,7 @@ fn read_max_age(table: &mut Table<'_, '_>, default: Duration) -> Option<Duration
 fn text(table: &mut Table<'_, '_>, key: &'static str) -> Option<String> {
     let text = table.text(key)?;
     if breaks_out(&text) {
-        table.problem(key, "may hold no `;`, line break or control character");
+        table.problem(key, "must not contain `;`, a line break or a control character");
         return None;
     }
     Some(text)
@@ -176,7 +176,11 @@ fn extensions(table: &mut Table<'_, '_>) -> Vec<(String, String)> {
                 None,
             );
         } else if !is_token(&name) || breaks_out(&value) {
-            table.context.problem(&path, "may hold no `;`, line break or control character", None);
+            table.context.problem(
+                &path,
+                "must not contain `;`, a line break or a control character",
+                None,
+            );
         } else {
             extensions.push((name, value));
         }

@@ -81,7 +81,7 @@ fn read_trusted_origins(table: &mut Table<'_, '_>) -> Vec<Origin> {
             Some((_, Some(origin))) => origins.push(origin),
             Some((text, None)) => table.problem(
                 "trusted_origins",
-                format!("{text:?} is no origin; write scheme://host[:port] without a path, like \"https://pay.example\", and names in other scripts as xn--…"),
+                format!("{text:?} is not an origin; write scheme://host[:port] without a path, like \"https://pay.example\", and names in other scripts as xn--…"),
             ),
             None => table.problem("trusted_origins", EXPECTED),
         }

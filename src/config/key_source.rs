@@ -109,7 +109,8 @@ fn choose(
 const KTORS_KEYS: &str =
     "Ktor's format uses `sign_key` and `encrypt_key`, the keys of the Ktor service; remove it";
 const NO_KEY: &str = "\"none\" uses no key, but a `secret` for CSRF tokens; remove the other keys, or write \"sign\" or \"encrypt\"";
-const ONE_OR_THE_OTHER: &str = "stands beside `sign_key` or `encrypt_key`; keep one or the other";
+const ONE_OR_THE_OTHER: &str =
+    "cannot be combined with `sign_key` or `encrypt_key`; keep one or the other";
 const NOTHING_TO_ENCRYPT: &str = "not used with `protect = \"sign\"`; write `sign_key` or `secret`";
 const NO_ENCRYPT_KEY: &str =
     "`protect = \"encrypt\"` needs an `encrypt_key` beside it, or a `secret` instead";
@@ -131,7 +132,7 @@ pub(super) fn read(
     let encrypt = keys::read(table, &ENCRYPT, least(session.suite.key_len()));
     if let Some(ktor) = ktor {
         if formats != Formats::Native && sign.iter().any(|key| key.len() < 32) {
-            table.warning("sign_key", "a key of less than 32 bytes, as Ktor's documentation shows them, can be guessed sooner than a session ends; take a longer one in both services");
+            table.warning("sign_key", "a key of less than 32 bytes, like those in Ktor's documentation, may be guessed before a session ends; use a longer one in both services");
         }
         ktor.keys = ktor::pair_keys(table, ktor, &sign, &encrypt);
     }

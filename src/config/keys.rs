@@ -94,7 +94,10 @@ pub(super) fn read(
 fn texts(table: &mut Table<'_, '_>, kind: &KeyKind) -> Vec<Zeroizing<String>> {
     let (value, file) = (table.value(kind.key), table.value(kind.file));
     if value.is_some() && file.is_some() {
-        table.problem(kind.file, format!("stands beside `{}`; keep one of them", kind.key));
+        table.problem(
+            kind.file,
+            format!("cannot be combined with `{}`; keep one of them", kind.key),
+        );
         return Vec::new();
     }
     let texts = match (value, file) {

@@ -156,8 +156,8 @@ fn refuse_keys(
 }
 
 const NO_STEP: &str = "uses no key; remove the keys, or write [\"mac\"] or [\"encrypt\"]";
-const NO_SIGN_KEY: &str = "Ktor's MAC needs it, also beside `encrypt_key`; write the key of the Ktor service in hexadecimal";
+const NO_SIGN_KEY: &str = "Ktor's MAC needs it, even with `encrypt_key`; write the key of the Ktor service in hexadecimal";
 const NO_ENCRYPT_KEY: &str =
     "Ktor's `encrypt` needs it; write the key of the Ktor service in hexadecimal";
 const NOTHING_TO_ENCRYPT: &str = "not used without \"encrypt\" in `ktor.transform`; remove it";
-const NO_SIZE_OF_AES: &str = "a key of AES has 16, 24 or 32 bytes";
+const NO_SIZE_OF_AES: &str = "an AES key has 16, 24 or 32 bytes";

@@ -72,7 +72,7 @@ fn read_ktor(
     let ktor_table = Table::new(table.context, path, dict.unwrap_or_default());
     let ktor = ktor::read(ktor_table, protect, in_cookie);
     if ktor.transform.is_empty() && !table.context.debug && protect != Protect::None {
-        table.problem("ktor.transform", "[] leaves the token to everybody; write [\"mac\"] or [\"encrypt\"], or `protect = \"none\"` with `allow_insecure = true`");
+        table.problem("ktor.transform", "[] leaves the token unprotected; write [\"mac\"] or [\"encrypt\"], or `protect = \"none\"` with `allow_insecure = true`");
     }
     if ktor.has(KtorTransform::Encrypt) {
         let message = if ktor_use == KtorUse::Written {

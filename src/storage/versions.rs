@@ -47,5 +47,5 @@ fn keeps_owner(owner: Option<&OwnerKey>, new: &Record) -> Result<(), StorageErro
 }
 
 pub(crate) fn another_owner() -> StorageError {
-    StorageError::Other("an `update` gives a record to no other owner".into(), None)
+    StorageError::Other("an `update` cannot give a record to another owner".into(), None)
 }

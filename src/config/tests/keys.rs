@@ -7,7 +7,7 @@ use crate::crypto::keys::KeyMaterial;
 fn ktors_forgeable_block_and_short_keys_are_named_at_launch() {
     let keys = "sign_key = 'hex:a1b2c3d4e5f60718293a'\nencrypt_key = 'hex:a1b2c3d4e5f60718293a4b5c6d7e8f90'";
     let warnings = |more: &str| {
-        // Short keys and Ktor's keys are refused only if everybody knows them.
+        // Ktor's keys and short keys are refused only if everybody knows them.
         let toml = format!("[default.sessions.user]\n{keys}\n{more}");
         release(&toml).expect("no problem").warnings.join("\n")
     };

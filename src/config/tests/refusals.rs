@@ -112,7 +112,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "csrf = { trusted_origins = ['https://a.example', 'https://pay.example/'] }",
         "csrf.trusted_origins",
-        "\"https://pay.example/\" is no origin",
+        "\"https://pay.example/\" is not an origin",
     ),
     ("csrf = { trusted_origins = ['https://bücher.example'] }", "csrf.trusted_origins", "xn--"),
     ("protect = 'encrypt'\nstorage = 'memory'", "protect", "write \"sign\""),

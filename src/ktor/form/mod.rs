@@ -55,9 +55,10 @@ pub(crate) fn to_form<T: Serialize>(value: &T, variant: Variant) -> Result<Strin
 
 /// Reads the value of a form.
 pub(crate) fn from_form<T: DeserializeOwned>(text: &str) -> Result<T, DecodeError> {
-    let value = read_form(text, 0).ok_or_else(|| DecodeError::new("no form of Ktor's"))?;
+    let value =
+        read_form(text, 0).ok_or_else(|| DecodeError::new("not a form in Ktor's format"))?;
     serde_json::from_value(value)
-        .map_err(|cause| DecodeError::caused_by("another type's form", cause))
+        .map_err(|cause| DecodeError::caused_by("the form of another type", cause))
 }
 
 fn read_form(text: &str, depth: usize) -> Option<Value> {

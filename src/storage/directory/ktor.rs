@@ -96,14 +96,14 @@ impl FileWork {
             Err(cause) if is_foreign(&cause) => {
                 return Err(StorageError::Corrupt("it is not a regular file"));
             }
-            Err(cause) => return Err(failure("reading a session of Ktor's", cause)),
+            Err(cause) => return Err(failure("reading a Ktor session", cause)),
         };
         // Ktor writes files in place, so a crash can leave an empty file. Ktor then answers 500.
         if content.is_empty() {
             return Ok(None);
         }
         let about = self.path.symlink_metadata().and_then(|about| about.modified());
-        let seen = about.map_err(|cause| failure("reading a session of Ktor's", cause))?;
+        let seen = about.map_err(|cause| failure("reading a Ktor session", cause))?;
         let seen = Timestamp::from(seen);
         let record = Record {
             version: Version::from_content(&content),
@@ -123,7 +123,7 @@ impl FileWork {
             make_dirs(folder)?;
             replace(folder, &name.to_string_lossy(), &record.payload)
         };
-        write().map_err(|cause| failure("writing a session of Ktor's", cause))?;
+        write().map_err(|cause| failure("writing a Ktor session", cause))?;
         self.set_seen(record.last_seen)
     }
 
@@ -131,7 +131,7 @@ impl FileWork {
         let time = seen.to_system_time().unwrap_or_else(SystemTime::now);
         open_nofollow(OpenOptions::new().write(true), &self.path)
             .and_then(|file| file.set_modified(time))
-            .map_err(|cause| failure("touching a session of Ktor's", cause))
+            .map_err(|cause| failure("touching a Ktor session", cause))
     }
 
     fn invalidate(&self, expected: Option<Version>) -> Result<Invalidate> {
@@ -190,7 +190,7 @@ impl SessionStorage for KtorFile {
         };
         let refused = || {
             StorageError::other(
-                "the id can be no file's name",
+                "the id cannot be a file name",
                 std::io::Error::from(ErrorKind::InvalidInput),
             )
         };
@@ -220,7 +220,7 @@ impl SessionStorage for KtorFile {
 
     /// Two sessions are two files, and each file is a storage of its own.
     async fn succeed(&self, _: Successor<'_>, _: Predecessor<'_>, _: Timestamp) -> Result<Succeed> {
-        Err(StorageError::Other("one file of Ktor's is one session".into(), None))
+        Err(StorageError::Other("a file of Ktor holds one session".into(), None))
     }
 
     async fn touch(&self, _: &StorageKey, last_seen: Timestamp, _: Timestamp) -> Result<Touch> {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <path>/records/ab/cd/<64 hex digits>    the record; see `../bytes.rs`
-//! <path>/records/ab/cd/<64 hex digits>.ended    a mark of its end: until when it stands
+//! <path>/records/ab/cd/<64 hex digits>.ended    the mark of its end: until when it is valid
 //! <path>/owners/ab/<64 hex digits>/       one empty file for each of the owner's records
 //! <path>/owners/ab/<64 hex digits>/generation
 //! <path>/locks/records.ab, owners.ab      advisory locks, by the first byte of a key

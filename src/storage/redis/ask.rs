@@ -74,7 +74,7 @@ pub(super) fn to_storage_error(cause: RedisError) -> StorageError {
     let kind = cause.kind();
     match (kind, cause.code()) {
         // The key holds a value that another program has written.
-        (_, Some("WRONGTYPE")) => StorageError::Corrupt("it is no string"),
+        (_, Some("WRONGTYPE")) => StorageError::Corrupt("it is not a string"),
         (_, Some(code)) => StorageError::Unavailable(format!("Redis says {code}"), None),
         (ErrorKind::Parse | ErrorKind::UnexpectedReturnType, _) => {
             StorageError::Other(format!("Redis: {kind:?}"), None)
@@ -83,9 +83,10 @@ pub(super) fn to_storage_error(cause: RedisError) -> StorageError {
         (ErrorKind::AuthenticationFailed, _) => {
             StorageError::Unavailable("Redis refuses the user or the password".into(), None)
         }
-        _ if cause.is_connection_refusal() => {
-            StorageError::Unavailable("Redis refuses connections: does it run there?".into(), None)
-        }
+        _ if cause.is_connection_refusal() => StorageError::Unavailable(
+            "Redis refuses connections: is it running there?".into(),
+            None,
+        ),
         _ if cause.is_timeout() => StorageError::Unavailable("Redis does not answer".into(), None),
         _ => StorageError::Unavailable(format!("Redis: {kind:?}"), None),
     }

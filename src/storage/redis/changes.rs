@@ -31,7 +31,7 @@ pub(super) fn changes(target: Arc<Target>, prefix: String) -> BoxStream<'static,
         let mut complained = false;
         loop {
             let opened = timeout(OPENING, ChangeListener::open(&target, &prefix)).await;
-            match opened.unwrap_or_else(|_| Err(silent("nobody tells of changes"))) {
+            match opened.unwrap_or_else(|_| Err(silent("no server reports changes"))) {
                 Ok(mut listener) => {
                     complained = false;
                     yield Change::Any;
@@ -44,7 +44,7 @@ pub(super) fn changes(target: Arc<Target>, prefix: String) -> BoxStream<'static,
                 Err(cause) if !complained => {
                     complained = true;
                     let kind = cause.kind();
-                    warn!("Redis does not tell of changes ({kind:?}): until it does, copies of sessions are behind by up to the `ttl` of their `cache`.");
+                    warn!("Redis does not report changes ({kind:?}): until it does, cached copies of sessions may be outdated by up to the `ttl` of their `cache`.");
                 }
                 Err(_) => {}
             }

@@ -22,14 +22,17 @@ struct RedisConfig {
 }
 
 pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Option<Arc<dyn EngineConfig>> {
-    const EXPECTED: &str = "missing or no URL of Redis: write url = \"redis://127.0.0.1/\", or for a cluster a list of its nodes";
+    const EXPECTED: &str = "missing or not a Redis URL: write url = \"redis://127.0.0.1/\", or for a cluster a list of its nodes";
     let (urls, sentinels) = (read_urls(table, "url"), read_urls(table, "sentinels"));
     if urls.is_empty() || !urls.iter().all(is_known) {
         table.problem("url", EXPECTED);
         return None;
     }
     if !sentinels.iter().all(is_known) || table.has("sentinels") && sentinels.is_empty() {
-        table.problem("sentinels", "no URLs: write sentinels = [\"redis://10.0.0.1:26379\", …]");
+        table.problem(
+            "sentinels",
+            "not Redis URLs: write sentinels = [\"redis://10.0.0.1:26379\", …]",
+        );
     }
     if !sentinels.is_empty() && urls.len() > 1 {
         table.problem(
@@ -41,7 +44,7 @@ pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Option<Arc<dyn EngineCon
     if prefix.is_empty() || prefix.contains(['{', '}']) || prefix.contains(char::is_whitespace) {
         table.problem(
             "prefix",
-            "must not be empty nor hold braces or spaces: write prefix = \"sessions\"",
+            "must not be empty or contain braces or spaces: write prefix = \"sessions\"",
         );
     }
     Some(Arc::new(RedisConfig { urls, sentinels, prefix }))

@@ -61,7 +61,7 @@ impl Connection {
                 // A task opens the link, so that it goes on if the first caller stops waiting.
                 let opened = rocket::tokio::spawn(self.clone().open());
                 let opened = opened.map(|opened| {
-                    opened.unwrap_or_else(|_| Err(silent("the making of a link broke off")))
+                    opened.unwrap_or_else(|_| Err(silent("opening a connection was interrupted")))
                 });
                 let opening = opened.boxed().shared();
                 *state = ConnectionState::Opening(opening.clone());
@@ -74,7 +74,7 @@ impl Connection {
     async fn open(self) -> RedisResult<Arc<Live>> {
         let mut opening = Opening { connection: &self, becomes: ConnectionState::Closed };
         let opened = timeout(OPENING, self.0.target.open(None)).await;
-        let opened = opened.unwrap_or_else(|_| Err(silent("no link within five seconds")));
+        let opened = opened.unwrap_or_else(|_| Err(silent("no connection within five seconds")));
         let live = Arc::new(Live { link: opened?, waiting: Mutex::default() });
         opening.becomes = ConnectionState::Open(Arc::clone(&live));
         Ok(live)

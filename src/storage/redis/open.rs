@@ -165,7 +165,7 @@ fn check(about: &[About]) -> Result<Option<String>> {
         let policy = server.field("maxmemory_policy").unwrap_or("noeviction");
         if policy != "noeviction" && !server.is("maxmemory", "0") {
             warning = Some(format!(
-                "when Redis is full it will throw sessions away (maxmemory-policy {policy}) and log people out; set `maxmemory-policy noeviction`"
+                "when Redis is full, it evicts sessions (maxmemory-policy {policy}) and logs users out; set `maxmemory-policy noeviction`"
             ));
         }
     }

@@ -50,7 +50,7 @@ pub(super) fn to_storage_error<E: Engine>(cause: sqlx::Error) -> StorageError {
             StorageError::Unavailable(format!("{name}: {} ({code})", database.message()), None)
         }
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
-            StorageError::Corrupt("a column holds something else")
+            StorageError::Corrupt("a column has an unexpected type")
         }
         sqlx::Error::Configuration(_) => {
             StorageError::Other(format!("{name}: the URL is wrong: {cause}"), None)

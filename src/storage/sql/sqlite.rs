@@ -118,7 +118,7 @@ fn read_path(table: &mut Table<'_, '_>) -> Option<PathBuf> {
             Some(table.context.resolve(tag, file))
         }
         _ => {
-            table.problem("url", "names no file; write path = \"sessions.db\"");
+            table.problem("url", "does not name a file; write path = \"sessions.db\"");
             None
         }
     }
