@@ -10,9 +10,9 @@
 //! | 160 | 8 | created |
 //! | 168 | 1 + 32 | 1 and the owner, or zeros |
 //! | 201 | n | payload |
+//!
 //! A touch overwrites the older slot in place. If a crash tears that slot, the other one is still
 //! valid.
-//! crash, the other one still holds.
 
 use sha2::{Digest, Sha256};
 

@@ -6,6 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use crate::crypto::hex;
 
 /// The key of a record: a SHA-256 hash, shown as 64 lower-case hexadecimal digits.
+///
 /// It is derived from the application, the session's name and a part of the id. So records of two
 /// session types never share a key, and the storage reveals no id (OWASP, "Session Management
 /// Cheat Sheet"). It can be used as a file name, in a database column and as a Redis key.
