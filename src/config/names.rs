@@ -83,8 +83,8 @@ pub(super) fn app(table: &mut Table<'_, '_>) -> Option<String> {
     Some(app)
 }
 
-/// Requires a name of an application on a shared server. Without one, applications could see and
-/// end each other's sessions.
+/// Requires a name for an application that uses a shared server. Without names, applications could
+/// see and end each other's sessions.
 pub(super) fn require_app(context: &mut Context<'_>, sessions: &BTreeMap<String, SessionConfig>) {
     let is_shared = |session: &SessionConfig| {
         session.storage.iter().chain(&session.revocation).any(StorageConfig::is_shared)

@@ -13,7 +13,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes that digits of either case stand for. `None` if any character is not a digit.
+/// The bytes that digits of either case stand for. `None` for any other text.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks();
     let mut bytes = Vec::with_capacity(pairs.len());

@@ -85,7 +85,7 @@ impl Binding<'_> {
 pub(crate) struct Roots {
     enc: Hkdf<Sha256>,
     kid: Hkdf<Sha256>,
-    /// The key for all purposes other than those two.
+    /// The key for all purposes except encryption and key ids.
     mac: Hkdf<Sha256>,
 }
 

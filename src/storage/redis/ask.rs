@@ -60,7 +60,7 @@ impl Redis {
 
     /// Updates an owner's index after a record has been written or ended. The commands are sent
     /// at once and in order, and nobody waits for the answer. If they fail, the write stands, and
-    /// a later login or listing corrects the index.
+    /// a later login corrects the index.
     pub(super) async fn afterwards(&self, commands: Pipeline) {
         let mut connection = self.connection.clone();
         let sent = async move { commands.query_async::<()>(&mut connection).await };

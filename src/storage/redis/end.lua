@@ -11,7 +11,7 @@ end
 if ARGV[1] ~= '' then
   local mark = struct.unpack('>I8', ARGV[1])
   if not marked or struct.unpack('>I8', found) < mark then
-    -- Redis's clock may differ from the caller's: the mark is kept until both have passed it.
+    -- Redis's clock may differ from the caller's, so the longer of the two times counts.
     local left = math.max(mark - redis.call('TIME')[1] * 1000, tonumber(ARGV[2]))
     -- The deletion comes first, so that a full server has room for the mark.
     redis.call('DEL', KEYS[1])

@@ -19,9 +19,9 @@
 //! the record of the session before the login. If the index is full, the steps are taken one by
 //! one. The rest of this page holds for both ways.
 //!
-//! A revocation first begins a new generation. It refuses every login that has not reserved an
-//! entry yet. The entries of all others are in the index. Their records are deleted, and a mark
-//! beside each record refuses a `create` that is late or repeated.
+//! A revocation first begins a new generation. From then on, a login that has not reserved an
+//! entry yet is refused. The entries of all other logins are in the index. Their records are
+//! deleted, and a mark beside each record refuses a `create` that is late or repeated.
 //!
 //! A limit ends the records of surplus entries before it removes these entries from the index. If
 //! the process dies in between, an entry too many remains, which the next login counts.
