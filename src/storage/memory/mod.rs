@@ -71,7 +71,7 @@ impl SessionStorage for Memory {
         let mut shard = table.shard(key);
         let admitted = table.insert(&mut shard, Successor { key, record, guard }, None, now);
         drop(shard);
-        Ok(table.settle(admitted))
+        Ok(table.complete_insert(admitted))
     }
 
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
@@ -105,7 +105,7 @@ impl SessionStorage for Memory {
         let created = matches!(admitted, Ok(_) | Err(Create::Created));
         let updated = created.then(|| table.swap(shards.second(), old, now));
         drop(shards);
-        let created = table.settle(admitted);
+        let created = table.complete_insert(admitted);
         Ok(match (created, updated) {
             (Create::Refused(refused), _) => Succeed::Refused(refused),
             (Create::Created, Some(updated)) => Succeed::Created(updated?),

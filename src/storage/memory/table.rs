@@ -134,7 +134,7 @@ impl RecordTable {
     }
 
     /// Completes an `insert`. The caller holds no shard's lock.
-    pub fn settle(&self, inserted: Result<Option<PushedOut>, Create>) -> Create {
+    pub fn complete_insert(&self, inserted: Result<Option<PushedOut>, Create>) -> Create {
         match inserted {
             Ok(pushed_out) => {
                 if let Some(pushed_out) = pushed_out {

@@ -61,7 +61,7 @@ impl Redis {
     /// Updates an owner's index after a record has been written or ended. The commands are sent
     /// at once and in order, and nobody waits for the answer. If they fail, the write stands, and
     /// a later login corrects the index.
-    pub(super) async fn afterwards(&self, commands: Pipeline) {
+    pub(super) async fn run_in_background(&self, commands: Pipeline) {
         let mut connection = self.connection.clone();
         let sent = async move { commands.query_async::<()>(&mut connection).await };
         in_background(Box::pin(sent)).await;

@@ -34,7 +34,7 @@ impl Redis {
         if answer == "done" {
             self.confirm(entry.as_ref()).await;
         } else {
-            self.forget(entry.as_ref()).await;
+            self.remove_entries(entry.as_ref()).await;
         }
         read_create(&answer)
     }
@@ -57,12 +57,12 @@ impl Redis {
             _ => {}
         }
         if let Some(owner) = new.record.owner.as_ref().filter(|_| !suspects.is_empty()) {
-            self.look_at(owner, &suspects, now).await;
+            self.check_suspects(owner, &suspects, now).await;
         }
         let created = read_create(&word)?;
         let Some(old) = old else { return Ok((created, None)) };
         if replaced == "done" {
-            self.keep_books(old.key, &old.record, &before, now).await;
+            self.update_index(old.key, &old.record, &before, now).await;
         }
         let replaced = (!replaced.is_empty()).then(|| read_update(&replaced));
         Ok((created, replaced.transpose()?))

@@ -68,7 +68,7 @@ impl OwnerIndex for Redis {
                 ended += try_join_all(all).await?.into_iter().sum::<usize>();
                 // Entries go after their records, so that a crash leaves no record that is not in
                 // the index.
-                self.forget(entries).await;
+                self.remove_entries(entries).await;
             }
             // A login may have moved a session to another key meanwhile.
             entries = self.entries(owner).await?;
@@ -125,7 +125,7 @@ impl Redis {
         let Some(mut entry) = IndexEntry::new(key, record) else { return Ok(Reserved::Yes(None)) };
         loop {
             if full {
-                self.forget_settled(&entry.owner, now).await?;
+                self.remove_settled_dead(&entry.owner, now).await?;
             }
             let mut call = self.scripts.reserve.call();
             self.add_owner_keys(&mut call, &entry.owner);
@@ -143,8 +143,8 @@ impl Redis {
                     }
                     let ended = victims.iter().map(|entry| self.end_reserved(entry, "pushed", now));
                     try_join_all(ended).await?;
-                    self.forget(&victims).await;
-                    self.look_at(&entry.owner, &suspects, now).await;
+                    self.remove_entries(&victims).await;
+                    self.check_suspects(&entry.owner, &suspects, now).await;
                     entry.since = since;
                     return Ok(Reserved::Yes(Some(entry)));
                 }
@@ -175,22 +175,27 @@ impl Redis {
 
     /// Removes those of the `suspects` whose records are not live. An error is ignored, because a
     /// login must not fail for it.
-    pub(super) async fn look_at(&self, owner: &OwnerKey, suspects: &[Vec<u8>], now: Timestamp) {
-        let _ = self.forget_dead(IndexEntry::all(owner, suspects), now).await;
+    pub(super) async fn check_suspects(
+        &self,
+        owner: &OwnerKey,
+        suspects: &[Vec<u8>],
+        now: Timestamp,
+    ) {
+        let _ = self.remove_dead(IndexEntry::all(owner, suspects), now).await;
     }
 
     /// Removes the entries without a live record, except those whose records may still be
     /// written.
-    async fn forget_settled(&self, owner: &OwnerKey, now: Timestamp) -> Result<()> {
+    async fn remove_settled_dead(&self, owner: &OwnerKey, now: Timestamp) -> Result<()> {
         let mut call = self.scripts.settled.key(self.owner_key(owner, 'i'));
         call.key(self.owner_key(owner, 'w')).arg(SETTLED_SECONDS);
         let entries = IndexEntry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
-        self.forget_dead(entries, now).await
+        self.remove_dead(entries, now).await
     }
 
     /// Removes those entries whose records are not live. None of these records may be about to be
     /// written.
-    async fn forget_dead(&self, mut entries: Vec<IndexEntry>, now: Timestamp) -> Result<()> {
+    async fn remove_dead(&self, mut entries: Vec<IndexEntry>, now: Timestamp) -> Result<()> {
         let found = entries.iter().map(|entry| self.find_entry(entry, now));
         let mut found = try_join_all(found).await?.into_iter();
         entries.retain(|_| found.next().is_some_and(|found| found.is_none()));
@@ -215,9 +220,9 @@ impl Redis {
     }
 
     /// Removes entries of one owner whose records were deleted or never written.
-    pub(super) async fn forget(&self, entries: impl IntoIterator<Item = &IndexEntry>) {
+    pub(super) async fn remove_entries(&self, entries: impl IntoIterator<Item = &IndexEntry>) {
         if let Some(removal) = self.removal(entries) {
-            self.afterwards(removal).await;
+            self.run_in_background(removal).await;
         }
     }
 
@@ -242,7 +247,7 @@ impl Redis {
         let Some(entry) = entry else { return };
         let mut command = redis::pipe();
         command.cmd("HDEL").arg(self.owner_key(&entry.owner, 'w')).arg(&entry.member()[..]);
-        self.afterwards(command).await;
+        self.run_in_background(command).await;
     }
 
     pub(super) async fn entries(&self, owner: &OwnerKey) -> Result<Vec<IndexEntry>> {
@@ -267,7 +272,7 @@ impl Redis {
     }
 
     /// Updates the owner's index after an `update`.
-    pub(super) async fn keep_books(
+    pub(super) async fn update_index(
         &self,
         key: &StorageKey,
         record: &Record,
@@ -276,14 +281,14 @@ impl Redis {
     ) {
         let Some(before) = Header::read(before) else { return };
         if before.owner == record.owner {
-            self.keep_index(&before, record.expires, now).await;
+            self.prolong_index(&before, record.expires, now).await;
         } else {
-            self.forget(before.entry(key).as_ref()).await;
+            self.remove_entries(before.entry(key).as_ref()).await;
         }
     }
 
     /// Prolongs the TTL of an owner's index if a record now lives longer.
-    pub(super) async fn keep_index(&self, before: &Header, expires: Timestamp, now: Timestamp) {
+    pub(super) async fn prolong_index(&self, before: &Header, expires: Timestamp, now: Timestamp) {
         let span = |expires: Timestamp| expires.as_millis() / KEPT_MILLIS;
         let Some(owner) = before.owner.as_ref().filter(|_| span(before.expires) < span(expires))
         else {
@@ -292,6 +297,6 @@ impl Redis {
         let mut command = redis::pipe();
         let index = self.owner_key(owner, 'i');
         command.cmd("PEXPIRE").arg(index).arg(index_ttl(expires, now)).arg("GT");
-        self.afterwards(command).await;
+        self.run_in_background(command).await;
     }
 }

@@ -49,7 +49,7 @@ impl SessionStorage for Redis {
             .arg(&expected.0.to_be_bytes());
         let (word, before): (String, Vec<u8>) = self.run(call).await?;
         if word == "done" {
-            self.keep_books(key, &record, &before, now).await;
+            self.update_index(key, &record, &before, now).await;
         }
         read_update(&word)
     }
@@ -90,7 +90,7 @@ impl SessionStorage for Redis {
         let Some(before) = before.as_deref().and_then(Header::read) else {
             return Ok(Touch::Missing);
         };
-        self.keep_index(&before, expires, last_seen).await;
+        self.prolong_index(&before, expires, last_seen).await;
         Ok(Touch::Touched)
     }
 
@@ -112,7 +112,8 @@ impl SessionStorage for Redis {
             None => call.arg(""),
         };
         let (word, found): (String, Vec<u8>) = self.run(call).await?;
-        self.forget(Header::read(&found).and_then(|header| header.entry(key)).as_ref()).await;
+        self.remove_entries(Header::read(&found).and_then(|header| header.entry(key)).as_ref())
+            .await;
         Ok(match word.as_str() {
             "done" => Invalidate::Invalidated,
             "conflict" => Invalidate::Conflict,
