@@ -175,7 +175,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("cookie = { path = '/;x' }", "cookie.path", "must not contain `;`"),
     ("cookie = { domain = \"a\\nb\" }", "cookie.domain", "line break"),
     ("cookie = { extensions = { httponly = '' } }", "cookie.extensions.httponly", "key of its own"),
-    ("cookie = { extensions = { A = 'b; Domain=x' } }", "cookie.extensions.A", "must not contain `;`"),
+    (
+        "cookie = { extensions = { A = 'b; Domain=x' } }",
+        "cookie.extensions.A",
+        "must not contain `;`",
+    ),
     ("cookie = { max_age = 0 }", "cookie.max_age", "longer than zero"),
     ("secret = 'short'", "secret", "openssl rand -base64 32"),
     ("secret = 'hex:0011'", "secret", "at least 32"),

@@ -45,7 +45,7 @@ impl<E: Engine> Sql<E> {
 
     async fn with(pool: Pool<E>, suspicion: Suspicion, table: &str) -> Result<Self> {
         if !is_table(table) {
-            return Err(StorageError::Other(format!("{table:?} is not a valid table name"), None));
+            return Err(StorageError::Other(format!("{table:?} is no name of a table"), None));
         }
         let statements = Arc::new(Statements::new(&E::DIALECT, table));
         let storage = Self { pool, suspicion, turns: Arc::default(), statements };
