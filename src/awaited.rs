@@ -1,21 +1,21 @@
 //! Which requests have sessions that the response fairings must look for.
 //!
-//! To look into a request's cache allocates. A route without a session costs next to
-//! nothing because the fairings ask here first, and other requests that hold sessions
-//! meanwhile, such as open streams, do not change that.
+//! Looking into a request's cache allocates. The fairings ask here first, so a route without
+//! a session costs next to nothing, also while other requests hold sessions, such as open
+//! streams.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rocket::Request;
 
-/// Requests that share a counter are looked at in vain, once in so many.
+/// Two requests share a counter once in so many times. Then the fairings look in vain.
 const COUNTERS: usize = 1024;
 
 /// Counts the requests with sessions by their addresses.
 pub(crate) struct Awaited {
     routed: Box<[AtomicUsize]>,
-    /// Requests that have used a session before they were routed. Rocket may move them
-    /// until then.
+    /// Requests that used a session before they were routed. Rocket may move a request until
+    /// it is routed.
     unrouted: AtomicUsize,
 }
 
@@ -61,7 +61,7 @@ impl Awaited {
     }
 }
 
-/// A request stays where it is from the moment that it is routed.
+/// The counter of a request by its address, which stays the same once it is routed.
 fn counter(request: &Request<'_>) -> usize {
     // Requests lie at least 64 bytes apart.
     (std::ptr::from_ref(request).addr() / 64) % COUNTERS

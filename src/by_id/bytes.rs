@@ -1,4 +1,4 @@
-//! Fields of a record, read from the front.
+//! Readers of a record's fields. Each takes its field from the front of the bytes.
 
 use crate::expiry::Timestamp;
 

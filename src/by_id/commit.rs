@@ -1,4 +1,4 @@
-//! The commit of a session whose record lives in a storage.
+//! Commits a session whose record is in a storage.
 
 use super::job::{Job, Progress};
 use super::login::Succession;
@@ -8,7 +8,7 @@ use crate::error::SessionError;
 use crate::expiry::Times;
 use crate::plan::{Plan, Standing};
 
-/// Carries out what the plan says.
+/// Carries out the plan.
 pub(crate) async fn commit(
     commit: &Commit<'_>,
     tracker: &ById,
@@ -59,7 +59,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// A session begins where there is none, or one that a login has replaced.
+    /// Begins a session. The request presented none, or a superseded one, or `clear` ends it first.
     async fn begin(
         &self,
         times: Times,
@@ -67,19 +67,20 @@ impl Job<'_> {
         progress: &mut Progress<'_>,
     ) -> Result<(), SessionError> {
         self.earlier_try_ends().await;
-        // Taken before anything is written: a login under way when its owner is
-        // revoked leaves nothing alive.
+        // The guard is read before anything is written. So a login that is under way when its owner
+        // is revoked leaves no live session.
         let guard = self.guard(next.owner.as_ref()).await?;
         let _queue = self.login_queue(progress).await;
         let owner = next.owner.as_ref();
         let mut old = self.superseded_successor(progress, owner).await?;
-        // From here on it is one write: what ends and what begins go together.
+        // The changes can be dropped until here. After that, the ends and the beginning belong
+        // together.
         if !self.commit.changes.are_wanted() {
             progress.unwanted();
             return Ok(());
         }
         let id = self.commit.changes.id()?;
-        // Of a session that a login has replaced nothing is left to end.
+        // Nothing is left of a superseded session that `clear` could end.
         if self.commit.asked.clear && progress.sessions.standing() != Standing::Superseded {
             match self.end_presented(progress).await? {
                 Some(replaced) => progress.sessions.supersede(replaced),

@@ -1,4 +1,4 @@
-//! What the ids of a request stand for.
+//! Finds the sessions that the ids of a request stand for.
 
 use std::borrow::Cow;
 
@@ -18,8 +18,8 @@ use crate::storage::{Record, StorageError, StorageKey};
 use crate::token::{ReadToken, SessionId};
 use crate::tracked::{Found, Superseded, Tracked};
 
-/// Every distinct live session among `values`; of one session's several ids the
-/// present one. Forged tokens cost no storage call.
+/// Loads every distinct live session among `values`. Of several ids of one session, the current one
+/// counts. A forged token costs no storage call.
 pub(crate) async fn load(
     definition: &Definition,
     store: &RecordStore,
@@ -42,7 +42,7 @@ pub(crate) async fn load(
                 continue;
             }
             Lookup::Nobody => {
-                // Only a signature tells that the id was ever given out.
+                // Only a signature proves that the id was ever issued.
                 found.over |= tokens.is_protected();
                 continue;
             }
@@ -64,7 +64,7 @@ pub(crate) async fn load(
 /// What an id stands for.
 #[allow(clippy::large_enum_variant)] // It is moved once; a box would cost every read.
 pub(crate) enum Lookup {
-    /// No session, or its secret is not the right one any more.
+    /// No session, or a session that the id's secret no longer opens.
     Nobody,
     Superseded(Superseded),
     Session(Tracked<Located>),
@@ -76,7 +76,7 @@ impl From<Option<Lookup>> for Lookup {
     }
 }
 
-/// What `id` stands for now.
+/// Finds what `id` stands for now.
 pub(crate) async fn find(
     definition: &Definition,
     store: &RecordStore,
@@ -94,12 +94,12 @@ pub(crate) async fn find(
         if !storage.may_be_behind() {
             return Ok(None);
         }
-        // The id may be newer than a cached copy.
+        // The cached copy may be older than the id.
         Ok(storage.read_fresh(&key, now).await?.and_then(session))
     };
     match found.await {
         Ok(found) => Ok(found.into()),
-        // One bad record must not fail its client's every request.
+        // A corrupt record must not fail every request of its client.
         Err(StorageError::Corrupt(what)) => {
             if store.report_once(&key) {
                 error!(
@@ -113,7 +113,8 @@ pub(crate) async fn find(
     }
 }
 
-/// What a record says of the session with this id.
+/// Returns what `id` stands for, by its record. `None` if the record holds nothing live, or the id
+/// is not one of the session's.
 pub(super) fn stands_for(
     definition: &Definition,
     store: &RecordStore,
@@ -132,9 +133,9 @@ pub(super) fn stands_for(
     let lifetime = &definition.policy.timeouts;
     let shown = shown(&secrets, lifetime, id, now)?;
     let successor = if let RecordState::Replaced(by) = state { Some(by) } else { None };
-    if shown == Shown::Late || successor.is_some() {
-        let late = shown == Shown::Late;
-        let forms = if late { (id.for_forms(), 0) } else { (id.clone(), secrets.rotations) };
+    if shown == Shown::Outdated || successor.is_some() {
+        let outdated = shown == Shown::Outdated;
+        let forms = if outdated { (id.for_forms(), 0) } else { (id.clone(), secrets.rotations) };
         let ancestor = provenance.ancestor.unwrap_or_else(|| key.clone());
         let (renewed, goes_on) = (successor.is_none(), successor.unwrap_or(key));
         return Some(Lookup::Superseded(Superseded { forms, goes_on, renewed, ancestor }));
@@ -155,7 +156,7 @@ pub(super) fn stands_for(
     Some(Lookup::Session(Tracked { snapshot, content, place }))
 }
 
-/// What a file of Ktor's says of the session with this id.
+/// Returns what `id` stands for, by its file of Ktor's.
 fn open_file(
     definition: &Definition,
     id: &SessionId,
@@ -173,20 +174,19 @@ fn open_file(
     lives.then_some(Lookup::Session(Tracked { snapshot, content, place }))
 }
 
-/// Which of a session's ids somebody has shown.
+/// Which of a session's ids a client has shown.
 #[derive(PartialEq, Eq)]
 enum Shown {
     Present,
-    /// The one before, while a renewal is open. This is the next one.
+    /// The previous id, while a renewal is open. Holds the next id.
     BeforeRenewal(SessionId),
-    /// The one before, which still opens it.
+    /// The previous id, in its grace period.
     InGrace,
-    /// An older one, which opens nothing. An answer with the present one may be on its
-    /// way.
-    Late,
+    /// An older id, which opens nothing. A response with the current id may be on its way.
+    Outdated,
 }
 
-/// None for an id that is none of the session's, or has not been for two minutes.
+/// Returns `None` for an id that is not the session's, or stopped opening it two minutes ago.
 fn shown(secrets: &Secrets, lifetime: &Timeouts, id: &SessionId, now: Timestamp) -> Option<Shown> {
     match secrets.admit(id)? {
         Admitted::Current => Some(Shown::Present),
@@ -195,7 +195,7 @@ fn shown(secrets: &Secrets, lifetime: &Timeouts, id: &SessionId, now: Timestamp)
             Some(Shown::InGrace)
         }
         Admitted::Previous(until) | Admitted::Former(until) => {
-            (now < until.after(MARK)).then_some(Shown::Late)
+            (now < until.after(MARK)).then_some(Shown::Outdated)
         }
     }
 }

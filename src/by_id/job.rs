@@ -1,4 +1,4 @@
-//! What the steps of a commit by id share.
+//! What all steps of a commit by id share.
 
 use super::find::{Lookup, stands_for};
 use super::record::Located;
@@ -14,7 +14,7 @@ use crate::storage::{OwnerGuard, OwnerKey};
 use crate::token::SessionId;
 use crate::tracked::{Superseded, Tracked};
 
-/// What the commit of a session by id has done so far.
+/// What a commit by id has done so far.
 pub(super) type Progress<'a> = commit::Progress<'a, Located>;
 
 #[derive(Clone, Copy)]
@@ -24,15 +24,16 @@ pub(super) struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// The session that an earlier try could not begin counts until it has ended.
+    /// Waits for the end of the session that an earlier try wrote and could not begin. It counts
+    /// against the limit until then.
     pub(super) async fn earlier_try_ends(&self) {
         if let Some(ending) = self.commit.changes.ending() {
             let _ = ending.await;
         }
     }
 
-    /// Under which conditions the record may become this owner's. They stay those of
-    /// the first try: a login that is tried again does not outlive a revocation.
+    /// Returns the conditions under which the record may become this owner's. A retry keeps the
+    /// conditions of the first try, so that it does not outlive a revocation.
     pub(super) async fn guard(&self, owner: Option<&OwnerKey>) -> Result<OwnerGuard, SessionError> {
         let Some(owner) = owner else { return Ok(OwnerGuard::default()) };
         if let Some(guard) = self.commit.changes.guard(owner) {
@@ -43,8 +44,8 @@ impl Job<'_> {
         Ok(guard)
     }
 
-    /// Ends every session that the request presented. If a login has replaced the one
-    /// that goes on, that is what is left of it.
+    /// Ends every session that the request presented. If a login has replaced the request's own
+    /// session, returns what is left of it.
     pub(super) async fn end_presented(
         &self,
         progress: &mut Progress<'_>,
@@ -72,7 +73,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Gives what a login has left of the session, if it has replaced that.
+    /// Ends a session. If a login has replaced it, returns what is left of it.
     async fn end_one(
         &self,
         session: &Tracked<Located>,
@@ -94,23 +95,23 @@ impl Job<'_> {
         Ok(None)
     }
 
-    /// Does what nobody waits for, and gives what came of it, if that is known at once.
+    /// Runs `work` in the background. Returns its result if that is known at once.
     pub(super) async fn without_waiting<R: Send + 'static>(
         &self,
         work: impl Future<Output = R> + Send + 'static,
     ) -> Option<R> {
         let work = Box::pin(work);
-        // A clock that a test moves must not move in the middle of it.
+        // A test that moves the clock must not move it during the work.
         let waits = self.commit.core.clock.is_moved();
         if waits { Some(work.await) } else { in_background(work).await }
     }
 
-    /// A record that nobody holds an id of until its token is on its way.
+    /// Guards the record at `place`. No client holds its id until its token is sent.
     pub(super) fn unheld(&self, place: &Located) -> Unheld<'_> {
         Unheld::new(self.commit, self.tracker, place)
     }
 
-    /// The token with this id.
+    /// Seals the token of `id`.
     pub(super) fn token(&self, id: &SessionId, times: &Times) -> Result<Holds, SessionError> {
         let token = self.commit.definition.tokens().seal_id(id, &self.commit.core.random)?;
         Ok(self.commit.token(token, times))

@@ -1,4 +1,4 @@
-//! The sessions of an owner.
+//! Lists the sessions of an owner.
 
 use super::record::{self, OpenedRecord};
 use super::tracker::RecordStore;
@@ -8,7 +8,7 @@ use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
 use crate::storage::{OwnerIndex, OwnerKey, Record, StorageError, StorageKey, Version};
 
-/// Records of an owner that are read at once.
+/// How many records of an owner are read in one call.
 const PAGE: usize = 100;
 
 /// One of an owner's sessions.
@@ -17,11 +17,11 @@ pub(crate) struct Listed {
     pub version: Version,
     pub times: Times,
     pub content: Content,
-    /// Who the client said that it was, encoded.
+    /// The encoded description of the client.
     pub client: Vec<u8>,
 }
 
-/// The live sessions of an owner, whatever their secrets.
+/// Lists the live sessions of an owner.
 pub(crate) async fn list(
     definition: &Definition,
     store: &RecordStore,
@@ -43,7 +43,7 @@ pub(crate) async fn list(
     Ok(found)
 }
 
-/// Shows every live record of an owner, a page at a time.
+/// Calls `show` with every live record of an owner, page by page.
 pub(super) async fn visit(
     owners: &dyn OwnerIndex,
     owner: &OwnerKey,

@@ -1,4 +1,4 @@
-//! A session's record: what is in it, and what is written into it.
+//! A session's record: how it is opened, and how it is made.
 
 use std::sync::Arc;
 
@@ -16,28 +16,28 @@ use crate::storage::{OwnerKey, Record, StorageKey, Version};
 use crate::token::SessionId;
 use crate::tracked::Tracked;
 
-/// Where a session by id is: a record, as it was found.
+/// Where a session by id is: its record, as it was found.
 #[derive(Clone, Debug)]
 pub(crate) struct Located {
-    /// The id that was presented, or that was sent since.
+    /// The id that the client presented, or was sent since.
     pub id: SessionId,
     pub key: StorageKey,
     pub version: Version,
     pub owner: Option<OwnerKey>,
     pub secrets: Secrets,
-    /// The versions that the record had before.
+    /// The previous versions of the record.
     pub trail: Trail,
     pub provenance: Provenance,
 }
 
-/// What a record holds, if it is this session's.
+/// What a record of this definition holds.
 pub(super) struct OpenedRecord {
     pub envelope: Envelope,
     pub times: Times,
     pub content: Content,
 }
 
-/// The live session in a record.
+/// Opens a record. Returns its live session, if there is one.
 pub(super) fn open(
     definition: &Definition,
     store: &RecordStore,
@@ -49,7 +49,8 @@ pub(super) fn open(
     (opened.envelope.state == RecordState::Session).then_some(opened)
 }
 
-/// The same, or what a login has left of one, which lasts for two minutes.
+/// Opens a record as [`open`] does. For two minutes it also opens what a login has left of a
+/// session that it replaced.
 pub(super) fn open_any(
     definition: &Definition,
     store: &RecordStore,
@@ -74,7 +75,7 @@ pub(super) fn open_any(
     };
     let lives = match envelope.state {
         RecordState::Session => definition.policy.timeouts.admits(&times, now),
-        // Whoever touches the record does not prolong that.
+        // A touch does not prolong that.
         RecordState::Replaced(_) => now < record.created.after(MARK),
         RecordState::Claim(_) => false,
     };
@@ -90,8 +91,8 @@ pub(super) fn open_any(
     Some(OpenedRecord { envelope, times, content })
 }
 
-/// What a login leaves of a session whose record becomes another's: it opens nothing,
-/// has no value and no owner, and names its successor.
+/// Makes the record that a login leaves of a session that it replaced. It opens nothing, has no
+/// value and no owner, and names its successor.
 pub(super) fn write_replaced(
     core: &Core,
     definition: &Definition,
@@ -108,19 +109,19 @@ pub(super) fn write_replaced(
     })
 }
 
-/// The version of one write.
+/// Draws the version of one write.
 fn fresh_version(core: &Core) -> Result<Version, SessionError> {
     Ok(Version(u64::from_be_bytes(core.random.bytes()?)))
 }
 
-/// A record about to be written, with what the core must know of it afterwards.
+/// A record to write, with what the core must know of it afterwards.
 pub(crate) struct Draft {
     pub id: SessionId,
     pub key: StorageKey,
     pub secrets: Secrets,
     pub trail: Trail,
     pub provenance: Provenance,
-    /// The id is the one before a renewal.
+    /// The id is the previous one, in its grace period.
     pub in_grace: bool,
     pub times: Times,
     pub owner: Option<OwnerKey>,
@@ -128,8 +129,7 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// The record to hand to the storage, and the session as it stands once that
-    /// is written.
+    /// Returns the record to write, and the session as it is once the record is written.
     pub fn write(
         self,
         core: &Core,

@@ -1,6 +1,5 @@
-//! A session that goes on: its record is compared and swapped until that
-//! succeeds. Every conflict applies the request's changes to what the other
-//! request wrote.
+//! Writes a session that goes on, by compare-and-swap. After each conflict, the request's changes
+//! are applied to what the other request wrote, and the swap is tried again.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -27,24 +26,24 @@ use crate::storage::{
 use crate::token::SessionId;
 use crate::tracked::{Superseded, Tracked};
 
-/// What sending a write has come to.
+/// What became of a swap.
 enum Swapped {
     Done,
-    /// Another request wrote meanwhile: this is to be written instead.
+    /// Another request wrote first. Holds what is to be written instead.
     Again(Box<Proposal>),
-    /// There is nothing to write to any more.
+    /// No session is left to write to.
     Gone,
 }
 
-/// What comes after a conflict.
+/// What to do after a conflict.
 enum AfterConflict {
-    /// The attempt was applied all the same: it was sent twice.
+    /// The attempt was applied all the same, because it was sent twice.
     Applied,
-    /// The changes on what the other request wrote.
+    /// The changes, applied to what the other request wrote.
     Replay(Box<Proposal>),
-    /// A login has replaced the session.
+    /// A login has replaced the session, or a renewal has replaced its id.
     Superseded(Superseded),
-    /// The session is over, or the client's id is not its id any more.
+    /// The session has ended, or the client's id no longer opens it.
     Gone,
 }
 
@@ -58,7 +57,7 @@ impl Job<'_> {
         let mut proposal = self.first(plan, &session).await?;
         let _queue = self.queue(&session.place.key).await;
         loop {
-            // From here on it is one write: what ends and what goes on go together.
+            // The changes can be dropped until here. After that, they are written as a whole.
             if !self.commit.changes.are_wanted() {
                 progress.unwanted();
                 return Ok(());
@@ -84,7 +83,7 @@ impl Job<'_> {
         }
     }
 
-    /// Sends the attempt once.
+    /// Sends the attempt once, and follows up on the answer.
     async fn swap_record(
         &self,
         sent: &Arc<Attempt>,
@@ -93,16 +92,16 @@ impl Job<'_> {
         progress: &mut Progress<'_>,
     ) -> Result<Swapped, SessionError> {
         let storage = self.tracker.store.storage_for(presented);
-        // Kept before it is sent, should no answer come.
+        // The attempt is kept before it is sent, so that it can be settled if no answer comes.
         progress.attempts(sent);
         match sent.send(&*storage, self.commit.moment.now).await {
             Ok(Update::Updated) => {
                 self.applied(sent, progress);
                 return Ok(Swapped::Done);
             }
-            // A record that cannot be read back is none.
+            // A corrupt record counts as absent.
             Ok(Update::Missing) | Err(StorageError::Corrupt(_)) => return Ok(Swapped::Gone),
-            // Whoever wrote may have renewed it as well.
+            // The write was automatic, and the other request may have done the same.
             Ok(Update::Conflict) if self.commit.is_unasked() && !storage.sends_again() => {
                 progress.settled();
                 return Ok(Swapped::Done);
@@ -119,7 +118,7 @@ impl Job<'_> {
         self.after_conflicting_write(sent, proposal, presented, progress).await
     }
 
-    /// Another request wrote first, or this was sent twice.
+    /// Another request wrote first, or the storage's client library sent this write twice.
     async fn after_conflicting_write(
         &self,
         sent: &Arc<Attempt>,
@@ -127,7 +126,7 @@ impl Job<'_> {
         presented: &SessionId,
         progress: &mut Progress<'_>,
     ) -> Result<Swapped, SessionError> {
-        let again = Box::pin(self.again(sent, proposal, presented)).await?;
+        let again = Box::pin(self.decide_after_conflict(sent, proposal, presented)).await?;
         if let AfterConflict::Applied = again {
             self.applied(sent, progress);
             return Ok(Swapped::Done);
@@ -144,8 +143,8 @@ impl Job<'_> {
         })
     }
 
-    /// The id before the last renewal is over after a while. Nobody waits for that, and
-    /// a failure is none: the next request that shows the new id tries it again.
+    /// Completes a renewal: the grace period of the previous id begins. This happens in the
+    /// background. A failure is ignored, since the next request that shows the new id tries again.
     pub(super) async fn complete(
         &self,
         plan: Plan,
@@ -165,15 +164,14 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Waits for the other commits of this record in this process, so that they do
-    /// not conflict. One that never goes on is not waited for: comparing and
-    /// swapping is enough.
+    /// Waits for the other commits of this record in this process, to avoid conflicts. It gives up
+    /// after half of the time that is left, because compare-and-swap is enough for correctness.
     pub(super) async fn queue(&self, key: &StorageKey) -> Option<KeyedGuard> {
         let left = self.commit.deadline.saturating_duration_since(Instant::now());
         within(Instant::now() + left / 2, pin!(self.tracker.store.locks.lock(key))).await
     }
 
-    /// The first proposal.
+    /// Makes the proposal of the first try.
     async fn first(
         &self,
         plan: Plan,
@@ -181,7 +179,7 @@ impl Job<'_> {
     ) -> Result<Proposal, SessionError> {
         let mut next = self.commit.next.clone();
         if next.is_none() && session.moves(plan) {
-            // Of a session in another format nobody knows yet whose it is.
+            // The owner of a session in another format is not known yet.
             next = self.commit.changes.apply_to(Some((&session.content, None)))?;
         }
         self.proposal(plan, next, Arc::clone(session)).await
@@ -198,8 +196,8 @@ impl Job<'_> {
         Ok(Proposal { plan, next, session, guard })
     }
 
-    /// What comes after a conflict.
-    async fn again(
+    /// Decides what to do after a conflict.
+    async fn decide_after_conflict(
         &self,
         sent: &Attempt,
         before: &Proposal,
@@ -225,18 +223,19 @@ impl Job<'_> {
         };
         let standing = Standing::Session(&session.snapshot);
         let plan = commit.plan_for(standing, Some(&session.content), Some(&next));
-        // On what the other wrote, the changes may make it somebody else's.
+        // The changes may change the owner of what the other request wrote.
         let proposal = self.proposal(plan, Some(next), Arc::from(session)).await?;
         Ok(AfterConflict::Replay(Box::new(proposal)))
     }
 
-    /// The write that the proposal needs; none if the record stays or is not the one
-    /// that goes on.
+    /// Makes the write that the proposal needs. Returns `None` if this record is not written; see
+    /// [`otherwise`](Self::otherwise).
     fn attempt(&self, proposal: &Proposal) -> Result<Option<Arc<Attempt>>, SessionError> {
         let Proposal { plan, next, session, .. } = proposal;
         let (times, renewal) = match *plan {
             Plan::Write { times, renewal, .. } => (times, renewal),
-            // A token goes out only if it is still the session's.
+            // A token may go out only if the session is still the client's, so the record is
+            // swapped.
             Plan::Touch { times, send: true, .. } | Plan::Complete { times } => (times, None),
             _ => return Ok(None),
         };
@@ -267,8 +266,8 @@ impl Job<'_> {
         })))
     }
 
-    /// The id under which the session goes on, its secrets then, and whether that id is
-    /// still the one before a renewal.
+    /// Returns the id under which the session goes on, its secrets, and whether that id is the
+    /// previous one in its grace period.
     fn next_id(
         &self,
         session: &Tracked<Located>,
@@ -292,7 +291,7 @@ impl Job<'_> {
         Ok((next, secrets, false))
     }
 
-    /// Where no answer is lost, nobody needs a trail.
+    /// Returns the trail after a write. It is empty where no answer can be lost.
     pub(super) fn trail_after(
         &self,
         storage: &dyn SessionStorage,
@@ -312,8 +311,9 @@ impl Job<'_> {
         progress.goes_on(Arc::clone(&sent.written), sent.holds.clone());
     }
 
-    /// There is nothing to swap: another session begins, this one goes on under another
-    /// name, or somebody else wrote the same. Gives what is to be swapped instead.
+    /// Carries out a proposal that swaps no record: another session begins, this one moves or is
+    /// touched, or another request wrote the same. Returns what is to be swapped instead, if
+    /// anything is.
     async fn otherwise(
         &self,
         proposal: Proposal,
@@ -331,8 +331,8 @@ impl Job<'_> {
         Ok(None)
     }
 
-    /// The session ended, or went on under another secret, meanwhile. A login
-    /// starts fresh. All other changes are dropped and never inserted again.
+    /// Handles a session that ended meanwhile, or goes on under another secret. A login begins
+    /// anew. All other changes are dropped, so that they never restore what has ended.
     async fn gone(
         &self,
         guard: OwnerGuard,

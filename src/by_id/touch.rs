@@ -1,4 +1,4 @@
-//! The refresh of a session's expiry, and what keeps other writes from undoing it.
+//! Refreshes a session's expiry, and keeps other writes from undoing that.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use crate::tracked::Tracked;
 
 /// What became of a touch.
 enum Touched {
-    /// It is done, or is on its way.
+    /// The touch is done, or goes on in the background.
     Yes,
-    /// The session is over.
+    /// The session has ended, or is superseded.
     Gone,
-    /// It failed, and nobody asked for it.
+    /// The touch failed, and the application did not ask for it.
     Unknown,
 }
 
@@ -37,7 +37,7 @@ impl Job<'_> {
         let touched = if self.commit.asked.touch {
             self.touch_as_asked(&session.place, times, progress).await?
         } else {
-            self.touch_by_itself(&session.place, times).await
+            self.touch_in_background(&session.place, times).await
         };
         match touched {
             Touched::Yes => {
@@ -50,8 +50,8 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// The application has asked for it, and is told what becomes of it. What a login has
-    /// left of a session, or a session that goes on under another id, has a record, too.
+    /// Touches the session as the application asked, and tells it of a failure. The record is read
+    /// first, because a superseded session still has one.
     async fn touch_as_asked(
         &self,
         at: &Located,
@@ -75,23 +75,23 @@ impl Job<'_> {
         let expires = definition.policy.timeouts.expires(&times);
         match storage.touch(&at.key, times.seen, expires).await {
             Ok(Touch::Touched) => Ok(Touched::Yes),
-            // A record that cannot be read back is none.
+            // A corrupt record counts as absent.
             Ok(Touch::Missing) | Err(StorageError::Corrupt(_)) => Ok(Touched::Gone),
             Err(cause) => Err(cause.into()),
         }
     }
 
-    /// A failure is a warning: nothing that the client asked for is lost. Nobody
-    /// waits for it.
-    async fn touch_by_itself(&self, at: &Located, times: Times) -> Touched {
+    /// Touches the session in the background, because its expiry is due. A failure is only logged,
+    /// since nothing that the client asked for is lost.
+    async fn touch_in_background(&self, at: &Located, times: Times) -> Touched {
         let refreshed = self.without_waiting(self.refresh(at, times)).await;
         if refreshed == Some(false) { Touched::Unknown } else { Touched::Yes }
     }
 
-    /// A write that does not move the time of the last use brings the one that it
-    /// found. Another request may have moved it since, which changes no version. Where
-    /// that may be, the record is read again, and the plan made anew. A use that is
-    /// written down between this read and the write is still lost.
+    /// Updates the time of the last use before a write that does not move it. Another request may
+    /// have moved it since, because a touch changes no version. Where that is possible, the record
+    /// is read again, and the plan is made anew. A touch between this read and the write is still
+    /// lost.
     pub(super) async fn as_last_seen(
         &self,
         plan: Plan,
@@ -99,8 +99,7 @@ impl Job<'_> {
     ) -> Result<(Plan, Arc<Tracked<Located>>), SessionError> {
         let (commit, found) = (self.commit, session.snapshot.times);
         let stays = plan.times(None).is_some_and(|times| times.seen == found.seen);
-        // Until a touch is due, what is lost is within the interval that is added to
-        // every expiry.
+        // Before a touch is due, the loss is within the interval that is added to every expiry.
         let (now, lifetime) = (commit.moment.now, &commit.definition.policy.timeouts);
         if !stays || !lifetime.touch_due(&found, now) {
             return Ok((plan, session));
@@ -117,7 +116,7 @@ impl Job<'_> {
         Ok((commit.plan_for(standing, content, commit.next.as_ref()), session))
     }
 
-    /// Whether the storage has taken the new times.
+    /// Sends the new times. Returns whether the storage has accepted them.
     fn refresh(
         &self,
         located: &Located,

@@ -1,5 +1,5 @@
-//! The commit of a session whose payload the client carries: it seals the token
-//! that the client is to hold.
+//! Commits a session whose payload the client carries: it seals the token that the client is to
+//! hold.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::event::SessionEventKind as Event;
 use crate::plan::Plan;
 use crate::tracked::{Tracked, TrackedSet};
 
-/// What the commit of a session by value has done so far.
+/// What a commit by value has done so far.
 type Progress<'a> = commit::Progress<'a, Sealed>;
 
-/// Carries out what the plan says.
+/// Carries out the plan.
 pub(crate) async fn commit(
     commit: &Commit<'_>,
     tracker: &ByValue,
@@ -39,11 +39,12 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// `clear`, and nothing that begins another session.
+    /// Carries out a `clear` after which no other session begins.
     async fn end(&self, progress: &mut Progress<'_>) -> Result<(), SessionError> {
         let TrackedSet { one, others, lost, .. } = &*progress.sessions;
         let any = one.is_some() || !others.is_empty();
-        // The client goes on with its token, and nobody remembers that it is over.
+        // The response has been sent, so the client keeps its token. Only `revocation` could end
+        // it.
         if any && self.commit.moment.late && self.tracker.revocation.is_none() {
             return Err(SessionError::TooLate);
         }
@@ -55,7 +56,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Seals the session's next token and ends what it replaces.
+    /// Seals the session's next token, and ends what it replaces.
     async fn seal(
         &self,
         plan: Plan,
@@ -97,8 +98,8 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// The identity of the token that is sealed. A session that goes on keeps
-    /// its epoch, so that a revocation meanwhile still covers it.
+    /// Returns the identity of the next token. A session that goes on keeps its epoch, so that a
+    /// concurrent revocation still covers it.
     async fn place(
         &self,
         plan: Plan,
@@ -129,7 +130,7 @@ impl Job<'_> {
         }
     }
 
-    /// Whether the session that is to go on as `next` has expired, or somebody ended it.
+    /// Whether the session that is to go on as `next` has expired or ended.
     async fn is_over(
         &self,
         plan: Plan,
@@ -144,8 +145,8 @@ impl Job<'_> {
             return Ok(true);
         }
         match &self.tracker.revocation {
-            // Into an epoch that this request has begun it goes in any case: should the
-            // owner be revoked once more, the token is refused at its next use.
+            // The request has begun this epoch itself, so the token goes into it in any case. If
+            // the owner is revoked once more, the token is refused at its next use.
             Some(revocation) if epoch.is_none() => {
                 let sealed = Sealed { epoch: next.epoch, ..before.place.clone() };
                 revocation.covers(&sealed, Some(next), moment.now).await
@@ -154,9 +155,8 @@ impl Job<'_> {
         }
     }
 
-    /// Ends what the request presented and does not go on with under the same
-    /// identity. Of several that renew one session the first to end it wins:
-    /// says whether this one did.
+    /// Ends the presented sessions that do not go on under the same identity. Returns whether the
+    /// commit goes on: of several requests that renew one session, only the first to end it does.
     async fn end_replaced(
         &self,
         plan: Plan,
@@ -180,8 +180,8 @@ impl Job<'_> {
         Ok(won)
     }
 
-    /// Remembers that these sessions are over, where that is remembered. Says
-    /// whether each was still to be ended.
+    /// Remembers that these sessions have ended, if there is a `revocation`. Returns whether this
+    /// ended each of them.
     async fn remember(
         &self,
         sessions: impl Iterator<Item = &Arc<Tracked<Sealed>>>,

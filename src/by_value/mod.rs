@@ -1,4 +1,4 @@
-//! Sessions by value: the token is the session, and the client carries it.
+//! Sessions by value: the token contains the session, and the client carries it.
 
 mod commit;
 mod revocation;
@@ -21,7 +21,7 @@ use crate::tracked::{Found, Place, Tracked};
 
 /// Tracks the sessions of a definition whose payload the client carries.
 pub(crate) struct ByValue {
-    /// Remembers which sessions have ended.
+    /// Remembers which sessions have ended, if `revocation` is configured.
     pub revocation: Option<Revocation>,
 }
 
@@ -29,29 +29,29 @@ pub(crate) struct ByValue {
 #[derive(Clone, Debug)]
 pub(crate) struct Sealed {
     pub token_id: [u8; 16],
-    /// Of the owner; zero if unused.
+    /// The owner's epoch that the token belongs to, or zero if unused.
     pub epoch: u64,
-    /// As they were found, until something fills them.
+    /// This field and the next one are kept as they were found. Nothing sets them yet.
     pub incarnation: u64,
     pub generation: u32,
-    /// Whose session it is, where ended sessions are remembered.
+    /// The owner, where ended sessions are remembered.
     pub owner: Option<OwnerKey>,
 }
 
 impl Place for Sealed {
-    /// A storage is asked for ended sessions only.
+    /// No write needs settling: the storage holds only ended sessions.
     type Attempt = Infallible;
 }
 
 impl Sealed {
-    /// Where a session that begins is.
+    /// Returns the place of a session that begins.
     pub fn new(token_id: [u8; 16], epoch: u64, owner: Option<OwnerKey>) -> Self {
         Self { token_id, epoch, incarnation: 0, generation: 0, owner }
     }
 }
 
-/// Every distinct valid session among `values`; of one session's several
-/// tokens the newest.
+/// Returns every distinct valid session among `values`. Of several tokens of one session, the
+/// newest counts.
 pub(crate) fn load(
     definition: &Definition,
     values: &[Cow<'_, str>],
@@ -79,11 +79,11 @@ pub(crate) fn load(
     found
 }
 
-/// The session in an opened token, unless a transformer cannot read it.
+/// Returns the session in an opened token, unless a transformer cannot read it.
 fn track(definition: &Definition, opened: ReadToken<(Claims, Vec<u8>)>) -> Option<Tracked<Sealed>> {
     let ReadToken { content: (claims, payload), stale, accepted } = opened;
     let Claims { times, epoch, incarnation, token_id, generation } = claims;
-    // Another format's payload never went through this one's transformers.
+    // A payload in another format never went through this definition's transformers.
     let content =
         if accepted { Content::from_bytes(payload) } else { definition.codec.content(payload)? };
     let snapshot = Snapshot { stale_key: stale, accepted, ..Snapshot::written(times) };
@@ -91,7 +91,7 @@ fn track(definition: &Definition, opened: ReadToken<(Claims, Vec<u8>)>) -> Optio
     Some(Tracked { snapshot, content, place })
 }
 
-/// The session and its token.
+/// Seals a session. Returns it with its token.
 pub(crate) fn seal(
     definition: &Definition,
     random: &Random,

@@ -1,4 +1,4 @@
-//! `storage`, `revocation` and `cache`: where sessions are kept.
+//! The keys `storage`, `revocation` and `cache`, which determine where sessions are kept.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use figment::value::{Dict, Value};
 use crate::storage::{BuiltIn, ENGINES, OwnerLimit, OwnerLimitPolicy, StorageConfig};
 use crate::table::Table;
 
-/// Copies that a cache keeps, and for how long.
+/// The default size of a cache, and how long it keeps copies.
 const CACHE_CAPACITY: usize = 100_000;
 const CACHE_TTL: Duration = Duration::from_secs(2);
 
-/// What keeps sessions, or what remembers those that ended.
+/// The storage that keeps sessions, and the one that remembers ended sessions.
 pub(super) struct Tracking {
     /// `None` keeps the payload on the client.
     pub storage: Option<StorageConfig>,
     pub revocation: Option<StorageConfig>,
-    /// `None` for any number.
+    /// `None` allows any number of sessions.
     pub owner_limit: Option<OwnerLimit>,
 }
 
@@ -37,7 +37,7 @@ impl Tracking {
     }
 }
 
-/// The storage that `key` names; `none` is the word for having none.
+/// Reads the storage that `key` names. `none` is the word for no storage.
 fn read(table: &mut Table<'_, '_>, key: &'static str, none: &str) -> Option<StorageConfig> {
     match table.value(key)? {
         Value::String(_, word) if word == none => None,
@@ -53,8 +53,8 @@ fn read(table: &mut Table<'_, '_>, key: &'static str, none: &str) -> Option<Stor
     }
 }
 
-/// A storage that is named by a word alone. An engine goes before a registered one only if
-/// the word is all that it needs.
+/// Reads a storage that is named by one word. A built-in storage takes precedence over a
+/// registered one only if it needs no other keys.
 fn read_word(
     table: &mut Table<'_, '_>,
     key: &'static str,
@@ -113,7 +113,7 @@ fn missing_type() -> String {
     format!("missing: write type = {} or {}", others.join(", "), last.concat())
 }
 
-/// The storage behind the session's `cache`, if there is one.
+/// Puts the session's `cache`, if there is one, in front of the storage.
 pub(super) fn read_cache(
     table: &mut Table<'_, '_>,
     storage: Option<StorageConfig>,
@@ -133,7 +133,7 @@ pub(super) fn read_cache(
     storage.map(|storage| if ttl.is_zero() { storage } else { cached(storage) })
 }
 
-/// How many sessions an owner may have; `None` for any number.
+/// Reads how many sessions an owner may have. `None` allows any number.
 fn read_owner_limit(table: &mut Table<'_, '_>, on_server: bool) -> Option<OwnerLimit> {
     let policies =
         [("end-oldest", OwnerLimitPolicy::EndOldest), ("refuse", OwnerLimitPolicy::Refuse)];

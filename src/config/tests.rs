@@ -1,4 +1,4 @@
-//! Every key and every source, as a user writes them.
+//! Every key and every source, written as a user writes them.
 
 // The type of a closure in a jail is figment's.
 #![allow(clippy::result_large_err)]
@@ -25,7 +25,7 @@ fn registered() -> Registered {
     Registered { storages: names("mine"), transports: names("bearer"), transformers: names("zip") }
 }
 
-/// What Rocket.toml and these environment variables amount to.
+/// Reads a Rocket.toml together with environment variables.
 fn read_toml(toml: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
     let mut result = None;
     Jail::expect_with(|jail| {
@@ -43,7 +43,7 @@ fn debug(toml: &str) -> Config {
     read_toml(toml, &[("ROCKET_PROFILE", "debug")]).expect("no problem")
 }
 
-/// In the release profile, with a key.
+/// Reads the table of a session with a key, in the release profile.
 fn release(toml: &str) -> Result<Config, Vec<Problem>> {
     read_toml(toml, &[("ROCKET_PROFILE", "release"), ("ROCKET_SESSIONS__SECRET", KEY)])
 }

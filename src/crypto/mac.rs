@@ -7,9 +7,9 @@ use std::ops::Deref;
 
 use subtle::ConstantTimeEq;
 
-/// HMAC-SHA256 of these bytes, one after the other.
+/// The HMAC-SHA256 of the concatenated `parts`.
 pub(crate) fn hmac_sha256(key: &[u8; 16], parts: &[&[u8]]) -> [u8; 32] {
-    // A key that is shorter than the hash's block is filled up with zeros (RFC 2104).
+    // RFC 2104 pads a key that is shorter than the hash's block with zeros.
     let mut block = [0; 64];
     block[..16].copy_from_slice(key);
     tag(Hmac::<Sha256>::new(&block.into()), parts).into()
@@ -22,10 +22,9 @@ fn tag<M: hmac::Mac>(mut mac: M, parts: &[&[u8]]) -> hmac::digest::Output<M> {
     mac.finalize().into_bytes()
 }
 
-/// Whether both are the same bytes. The time depends on nothing but their lengths.
+/// Whether both are the same bytes. The time depends on their lengths alone.
 ///
-/// The bytes are compared eight at a time. `subtle` compares them one by one, with a
-/// barrier for each.
+/// It compares eight bytes at a time. `subtle` compares each byte, with a barrier for each.
 pub(crate) fn equal(left: &[u8], right: &[u8]) -> bool {
     if left.len() != right.len() {
         return false;
@@ -40,7 +39,7 @@ pub(crate) fn equal(left: &[u8], right: &[u8]) -> bool {
 /// The hash function under the HMAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MacAlgorithm {
-    /// Ktor's tokens only.
+    /// Only Ktor's tokens use it.
     HmacSha1,
     HmacSha256,
     HmacSha384,
@@ -57,7 +56,7 @@ pub(crate) enum Mac {
 }
 
 impl Mac {
-    /// `None` if HMAC does not take the key; it takes any.
+    /// `None` if HMAC refuses the key, which cannot happen: it accepts keys of any length.
     pub fn new(algorithm: MacAlgorithm, key: &[u8]) -> Option<Self> {
         Some(match algorithm {
             MacAlgorithm::HmacSha1 => Self::Sha1(Hmac::new_from_slice(key).ok()?),
@@ -67,7 +66,7 @@ impl Mac {
         })
     }
 
-    /// The whole tag of these bytes, one after the other.
+    /// The full tag of the concatenated `parts`.
     pub fn tag(&self, parts: &[&[u8]]) -> Tag {
         match self {
             Self::Sha1(mac) => Tag::new(&tag(mac.clone(), parts)),
@@ -77,13 +76,13 @@ impl Mac {
         }
     }
 
-    /// Whether `given` is the whole tag; constant time.
+    /// Whether `given` is the full tag. The comparison takes constant time.
     pub fn verify(&self, parts: &[&[u8]], given: &[u8]) -> bool {
         equal(&self.tag(parts), given)
     }
 }
 
-/// A tag, which fits into the longest hash.
+/// A tag. It is no longer than the longest hash.
 pub(crate) struct Tag {
     bytes: [u8; 64],
     length: usize,
@@ -96,7 +95,7 @@ impl Tag {
         Self { bytes, length: tag.len() }
     }
 
-    /// Its beginning.
+    /// Keeps the first `length` bytes.
     pub fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
     }

@@ -1,4 +1,5 @@
-//! The system's CSPRNG, and only that; a failure fails closed (checklist S2).
+//! Random bytes come only from the system's CSPRNG. If it fails, so does the request
+//! (docs/security.md, S2).
 
 use rand::TryRng as _;
 use rand::rngs::SysRng;
@@ -8,7 +9,7 @@ use rand::rngs::SysRng;
 #[error("the system's random generator failed")]
 pub(crate) struct RandomError;
 
-/// Where ids and IVs come from.
+/// The source of random ids and IVs.
 #[derive(Clone, Default)]
 pub(crate) enum Random {
     #[default]
@@ -16,7 +17,7 @@ pub(crate) enum Random {
     /// A generator that fails, for tests.
     #[cfg(test)]
     Broken,
-    /// A generator that returns each of these in turn as every byte, for tests.
+    /// A generator for tests: each call takes the last of these bytes and repeats it.
     #[cfg(test)]
     Scripted(std::sync::Arc<parking_lot::Mutex<Vec<u8>>>),
 }

@@ -1,5 +1,5 @@
-//! What caches may keep of a response for which a session was looked at
-//! (checklist S15).
+//! The caching headers of a response to a request that used a session
+//! (docs/security.md, S15).
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use rocket::Response;
 
 use crate::request::committable::{Caching, Committable};
 
-/// Says on which request headers the response depends, and what caches may keep of
-/// it. Gives whether every transport could tell the former.
+/// Sets `Vary`, and limits `Cache-Control` to what the sessions allow, but at least to
+/// `least`. Returns whether every transport named its request header.
 pub(super) fn limit(
     response: &mut Response<'_>,
     entries: &[Arc<dyn Committable>],
@@ -54,7 +54,8 @@ fn vary(response: &mut Response<'_>, name: &str) {
     response.set_raw_header("Vary", merged);
 }
 
-/// What the application says of caches counts for the browser's alone.
+/// Limits the application's `Cache-Control` to the browser's own cache. Without one, no
+/// cache may keep the response.
 fn keep_out_of_shared_caches(response: &mut Response<'_>) {
     match glance(response, "Cache-Control", "no-store") {
         Glance::Only => return,
@@ -69,7 +70,7 @@ fn keep_out_of_shared_caches(response: &mut Response<'_>) {
     if is_private && !given().any(is_for_shared_caches) {
         return;
     }
-    // In front: a quote that does not end would hide what follows it.
+    // `private` comes first, because an unclosed quote would hide what follows it.
     let private = (!is_private).then_some("private");
     let kept = given().filter(|directive| !is_for_shared_caches(directive));
     let merged = private.into_iter().chain(kept).collect::<Vec<_>>().join(", ");
@@ -101,13 +102,13 @@ fn is_for_shared_caches(directive: &str) -> bool {
     name.eq_ignore_ascii_case("public") || name.eq_ignore_ascii_case("s-maxage")
 }
 
-/// With a value, `private` is about the headers named there (RFC 9111 section
-/// 5.2.2.7).
+/// Whether the directive keeps the whole response out of shared caches. `private` with a
+/// value concerns only the headers in that value (RFC 9111 section 5.2.2.7).
 fn is_private(directive: &str) -> bool {
     directive.eq_ignore_ascii_case("private") || directive.eq_ignore_ascii_case("no-store")
 }
 
-/// The members of a header's list. A quoted value may hold a comma.
+/// Splits the list in a header. A quoted value may hold a comma.
 fn directives(header: &str) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     let separates = move |character| {

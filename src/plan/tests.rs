@@ -1,5 +1,4 @@
-//! The table of the module's documentation, row by row, and what holds of every
-//! combination.
+//! The table of the module's documentation, row by row, and what holds for every combination.
 
 use std::time::Duration;
 
@@ -7,7 +6,7 @@ mod uses;
 
 use super::*;
 
-/// The plan for this session, or for none.
+/// Returns the plan for this session, or for none.
 fn plan(session: Option<&Snapshot>, asked: &Asked, policy: &Policy, moment: &Moment) -> Plan {
     super::plan(session.map_or(Standing::Nobody, Standing::Session), asked, policy, moment)
 }
@@ -57,7 +56,7 @@ const TOUCH: Asked = Asked { touch: true, ..NOTHING };
 const SKIP: Asked = Asked { skips: true, ..NOTHING };
 const RESEAL: Asked = Asked { reseal: true, ..NOTHING };
 
-/// A session that began and was last seen so long ago.
+/// Returns a session that began and was last seen so long ago.
 fn seen(ago: Duration) -> Snapshot {
     let at = Timestamp::from_millis(NOW.as_millis() - u64::try_from(ago.as_millis()).unwrap());
     Snapshot::written(Times::begin(at, true))
@@ -95,7 +94,7 @@ fn due_for_another_id() -> Snapshot {
     Snapshot { renewal_due: true, ..fresh() }
 }
 
-/// What a plan does, without the times.
+/// Returns what a plan does, without the times.
 fn kind(plan: Plan) -> &'static str {
     match plan {
         Plan::Keep => "keep",
@@ -276,7 +275,7 @@ fn who_belongs_to_nobody_any_more_has_not_logged_in() {
     assert_eq!(login(Asked { owned: true, ..leaves }).authenticated, NOW);
 }
 
-/// Every combination of what can be found and asked for.
+/// Every combination of a session and of what is asked for.
 fn all(mut check: impl FnMut(Option<Snapshot>, Asked, Moment, Plan)) {
     let flag = |bits: u32, at: u32| bits >> at & 1 == 1;
     for found in 0..1 << 6 {
@@ -292,7 +291,7 @@ fn all(mut check: impl FnMut(Option<Snapshot>, Asked, Moment, Plan)) {
             for value in [ValueChange::Untouched, ValueChange::Same, ValueChange::Changed] {
                 let asked = Asked {
                     clear: flag(bits, 0),
-                    // A login comes with a value.
+                    // A login always has a value.
                     login: flag(bits, 1) && value != ValueChange::Untouched,
                     renew: flag(bits, 2),
                     lifetime: flag(bits, 3).then_some(OwnLifetime::Idle(60)),

@@ -1,4 +1,4 @@
-//! How long a request may wait for its storages, and whether it still can.
+//! Counts how long a request may still wait for its storages.
 
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
@@ -8,16 +8,16 @@ use parking_lot::Mutex;
 use rocket::futures::future::poll_immediate;
 use tokio::time::{Instant, timeout};
 
-/// What the entries of one request share.
+/// The state that all entries of one request share.
 #[derive(Default)]
 pub(crate) struct Shared {
-    /// The response is on its way: no token can reach the client any more.
+    /// The response has gone out: no token can reach the client any more.
     pub sent: AtomicBool,
-    /// Time spent in loading. Sessions with one and the same timeout share it.
+    /// The time spent in loading. Sessions with the same timeout share it.
     pub loading: Budgets,
 }
 
-/// Time spent so far, for each timeout. Most requests have one.
+/// The time spent so far for each timeout. Most requests have one timeout.
 #[derive(Default)]
 pub(crate) struct Budgets(Mutex<(Option<Spent>, Vec<Spent>)>);
 
@@ -27,7 +27,7 @@ struct Spent {
 }
 
 impl Budgets {
-    /// What is left of a timeout.
+    /// Returns what is left of a timeout.
     pub fn remaining(&self, timeout: Duration) -> Duration {
         let (first, more) = &*self.0.lock();
         let spent = first.iter().chain(more).find(|spent| spent.of == timeout);

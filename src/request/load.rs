@@ -1,5 +1,4 @@
-//! What happens at the first use of a session in a request: find out which one
-//! the request presents.
+//! Finds the session that a request presents, when the request first uses it.
 
 use std::borrow::Cow;
 use std::pin::pin;
@@ -22,12 +21,12 @@ use crate::expiry::Timestamp;
 use crate::tracked::{Found, Tracked, TrackedSet};
 use crate::{by_id, by_value};
 
-/// More values of one session than this are no session (checklist S10).
+/// A request with more tokens than this has no session (docs/security.md, S10).
 const MAX_VALUES: usize = 4;
 
-/// Finds the session that a request presents. A missing, malformed, forged,
-/// expired or unknown token is an absent session, with the reason. Only a storage
-/// that cannot answer is an error.
+/// Finds the session that a request presents. A missing, malformed, forged, expired or
+/// unknown token means an absent session, and the reason is returned. Only a storage that
+/// does not answer is an error.
 pub(crate) async fn load<T: SessionData>(
     request: &Request<'_>,
     core: &Core,
@@ -69,20 +68,20 @@ pub(crate) async fn load<T: SessionData>(
     Ok((State::new(Presented { any: true, sessions }, None), Some(absence)))
 }
 
-/// A request without a session, or with one that could not be loaded.
+/// The state without a session, also after a load that failed.
 pub(crate) fn nobody<T>(definition: &Defined) -> State<T> {
     let sessions = SessionSet::nobody(&definition.tracker);
     State::new(Presented { any: false, sessions }, None)
 }
 
-/// What a request's tokens stand for, as far as one session can be used.
+/// What was found for the tokens of a request.
 pub(crate) struct Presentation {
-    /// One session, or several of which none is used.
+    /// The session to use, if exactly one was found, and the others.
     pub sessions: SessionSet,
     several: bool,
-    /// A token was genuine, and no session lives.
+    /// A token was genuine, but no live session was found.
     over: bool,
-    /// If there is no session to use, there was one.
+    /// If there is no session to use, the reason is `Absence::Ended`, not `Invalid`.
     ended: bool,
 }
 
@@ -93,7 +92,7 @@ impl Presentation {
     }
 }
 
-/// The sessions that tokens stand for.
+/// Finds the sessions that the tokens stand for.
 pub(crate) async fn find<T: SessionData>(
     core: &Core,
     definition: &Defined,
@@ -117,7 +116,7 @@ pub(crate) async fn find<T: SessionData>(
     })
 }
 
-/// Leaves out the sessions by value that the storage remembers as ended.
+/// Removes the sessions by value that the storage knows as ended.
 async fn leave_out_ended<T: SessionData>(
     definition: &Definition,
     revocation: &Revocation,
@@ -136,7 +135,7 @@ async fn leave_out_ended<T: SessionData>(
     Ok(())
 }
 
-/// Exactly one live session is the request's.
+/// Chooses the session to use: there must be exactly one live session.
 fn presentation<P>(
     found: Found<P>,
     kind: impl FnOnce(TrackedSet<P>) -> SessionSet,
@@ -144,7 +143,7 @@ fn presentation<P>(
     let over = found.over && found.sessions.is_empty();
     let several = found.sessions.len() > 1;
     let ended = found.ours || found.over || several;
-    // Beside a live session it counts for nothing.
+    // A superseded session beside a live one is ignored.
     let superseded = found.superseded.filter(|_| found.sessions.is_empty()).map(Arc::new);
     let mut found = found.sessions.into_iter().map(Arc::new);
     let one = if several { None } else { found.next() };
@@ -152,7 +151,7 @@ fn presentation<P>(
     Presentation { sessions: kind(sessions), several, over, ended }
 }
 
-/// What an accepted format holds, as this definition would write it.
+/// Converts the sessions in an accepted format; see [`convert`].
 fn convert_all<T: SessionData, P>(definition: &Definition, found: Found<P>) -> Found<P> {
     if found.sessions.iter().all(|session| !session.snapshot.accepted) {
         return found;
@@ -161,7 +160,8 @@ fn convert_all<T: SessionData, P>(definition: &Definition, found: Found<P>) -> F
     Found { sessions: found.sessions.into_iter().filter_map(convert).collect(), ..found }
 }
 
-/// [`Tracked::content`] in this definition's own serializer.
+/// Re-encodes the content of a session in an accepted format with the definition's own
+/// serializer.
 pub(crate) fn convert<T: SessionData, P>(
     definition: &Definition,
     session: Tracked<P>,

@@ -6,19 +6,19 @@ use super::config::EngineConfig;
 use super::{directory, memory};
 use crate::table::Table;
 
-/// Reads a table; `None` if it has problems that leave no storage.
+/// Reads a table. `None` if its problems leave no storage.
 type ReadConfig = fn(&mut Table<'_, '_>) -> Option<Arc<dyn EngineConfig>>;
 
-/// One of the built-in storages.
+/// A built-in storage.
 pub(crate) struct BuiltIn {
     pub name: &'static str,
-    /// What is missing where only its name is given, and what to write then.
+    /// What is missing if only the name is given, and an example of it.
     pub needs: Option<(&'static str, &'static str)>,
-    /// `None` without the feature of its name.
+    /// `None` if the feature of the same name is off.
     pub read: Option<ReadConfig>,
 }
 
-/// Whatever its name, `$read` is there only if the feature is.
+/// `Some($read)` if the feature is on.
 macro_rules! with_feature {
     ($feature:literal, $read:path) => {{
         #[cfg(feature = $feature)]
@@ -31,7 +31,7 @@ macro_rules! with_feature {
 
 const WHERE: &str = "to be told where";
 
-/// All of them.
+/// All built-in storages.
 pub(crate) const ENGINES: [BuiltIn; 6] = [
     BuiltIn { name: "memory", needs: None, read: Some(|table| Some(memory::read_config(table))) },
     BuiltIn {
@@ -62,7 +62,7 @@ pub(crate) const ENGINES: [BuiltIn; 6] = [
 ];
 
 impl BuiltIn {
-    /// The one of this name.
+    /// The built-in storage of this name.
     pub fn find(name: &str) -> Option<&'static Self> {
         const { &ENGINES }.iter().find(|engine| engine.name == name)
     }

@@ -8,18 +8,18 @@ use crate::crypto::keys::{Binding, KeyMaterial, Purpose, Roots};
 use crate::crypto::mac::{Mac, MacAlgorithm};
 use crate::error::SessionError;
 
-/// What to do where a session needs a CSRF token and has no key for it.
+/// The message of the error where a session needs a CSRF token and has no key for it.
 pub(crate) const NO_CSRF_KEY: &str = "a CSRF token needs a key of the server, and this session has none; \
      write `secret = \"…\"` into its table (`openssl rand -base64 32` makes one)";
 
-/// The kind that stands for sessions in Ktor's format.
+/// The kind under which keys are derived for sessions in Ktor's format.
 const KTOR: u8 = 0;
 
-/// The `csrf` keys of a definition's list of keys; none where it has no key.
+/// The keys of a definition's CSRF tokens. The list is empty if the definition has no key.
 #[derive(Default)]
 pub(crate) struct CsrfKeys {
     keys: Vec<CsrfKey>,
-    /// The keys that make tokens; all verify them.
+    /// The keys that make tokens. Every key verifies them.
     making: Sealing,
 }
 
@@ -29,10 +29,12 @@ struct CsrfKey {
 }
 
 impl CsrfKeys {
-    /// A token's part that is no mask: the beginning of an HMAC-SHA256.
+    /// The length of a tag, which is the beginning of an HMAC-SHA256. The rest of a token is its
+    /// mask.
     pub const TAG: usize = 16;
 
-    /// `None` cannot happen: HKDF gives keys of these lengths.
+    /// Derives the keys for sessions in the native format. `None` cannot happen: HKDF gives keys
+    /// of these lengths.
     pub fn native(
         binding: &Binding<'_>,
         kind: TokenKind,
@@ -42,7 +44,7 @@ impl CsrfKeys {
         Self::derive(binding, kind as u8, suite_name(kind, suite), materials)
     }
 
-    /// For sessions in Ktor's format.
+    /// Derives the keys for sessions in Ktor's format.
     pub fn ktor(binding: &Binding<'_>, materials: &[KeyMaterial]) -> Option<Self> {
         Self::derive(binding, KTOR, SIGNATURE_SUITE, materials)
     }
@@ -65,7 +67,7 @@ impl CsrfKeys {
         })
     }
 
-    /// Makes tokens with other keys than the first.
+    /// Chooses the keys that make tokens. Without this call, the first key makes them.
     #[must_use]
     pub fn making_with(self, making: Sealing) -> Self {
         Self { making: making.within(self.keys.len()), ..self }
@@ -80,7 +82,7 @@ impl CsrfKeys {
         self.keys.is_empty()
     }
 
-    /// What a session's tokens may hold, under each key.
+    /// The tag of a session's tokens under each key, in the order of the keys.
     pub fn tags(&self, name: &[u8; 16], generation: u32) -> Vec<[u8; Self::TAG]> {
         let tag = |key: &CsrfKey| {
             let whole = key.mac.tag(&[name, &generation.to_be_bytes()]);
@@ -89,7 +91,7 @@ impl CsrfKeys {
         self.keys.iter().filter_map(tag).collect()
     }
 
-    /// A session's token, from what `mask` makes of one of its tags.
+    /// Makes a session's token. `mask` turns one tag into the text of a token.
     pub fn token<'t>(
         &'t self,
         tags: &'t [[u8; Self::TAG]],

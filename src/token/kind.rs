@@ -2,7 +2,7 @@
 
 use crate::crypto::Protect;
 
-/// What the tokens of a definition hold and how; their second byte.
+/// What a definition's tokens hold, and how they are protected. It is the second byte of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum TokenKind {
@@ -14,7 +14,7 @@ pub(crate) enum TokenKind {
 }
 
 impl TokenKind {
-    /// Of tokens that carry the session itself.
+    /// The kind of tokens that carry the payload.
     pub const fn payload(protect: Protect) -> Self {
         match protect {
             Protect::Encrypt => Self::EncryptedPayload,
@@ -23,7 +23,7 @@ impl TokenKind {
         }
     }
 
-    /// Of tokens that carry an id; there is nothing in it to encrypt.
+    /// The kind of tokens that carry an id. An id holds nothing that needs encryption.
     pub const fn id(protect: Protect) -> Self {
         match protect {
             Protect::Encrypt | Protect::Sign => Self::SignedId,

@@ -24,12 +24,12 @@ fn sealer_for(
     Sealer::new(&Binding { app, session, transport }, kind, Suite::A128CbcHs256, keys).unwrap()
 }
 
-/// Of payloads.
+/// A sealer of payloads.
 fn sealer(protect: Protect, keys: &[KeyMaterial]) -> Sealer {
     sealer_for("app", "user_session", TransportBinding::Cookie, TokenKind::payload(protect), keys)
 }
 
-/// Of ids.
+/// A sealer of ids.
 fn id_sealer(protect: Protect, keys: &[KeyMaterial]) -> Sealer {
     sealer_for("app", "user_session", TransportBinding::Cookie, TokenKind::id(protect), keys)
 }
@@ -117,7 +117,7 @@ fn an_unprotected_token_is_read_strictly_and_never_panics() {
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            // Version, kind, key id, and the kind of lifetime.
+            // These bytes are the version, the kind, the key id, and the kind of lifetime.
             let refused =
                 bit / 8 < HEADER || sealer.kind == TokenKind::PlainPayload && bit / 8 == 30;
             let known = bit / 8 == 30
@@ -139,7 +139,7 @@ fn the_mac_of_an_id_token_covers_every_byte_before_the_tag_in_one_block() {
     let (content, tag) = token.split_at(token.len() - SIGNATURE);
     let Some(Lock::Sign(mac)) = ids.keys.first().map(|key| &key.lock) else { panic!("signed") };
     assert_eq!(&mac.tag(&[content])[..], tag);
-    // A byte 0x80 and the length in bits end the hash's last block.
+    // The hash appends a byte 0x80 and the length in bits to its last block.
     assert!(content.len() + 1 + 8 <= BLOCK, "{} bytes", content.len());
 }
 
@@ -211,7 +211,7 @@ fn a_kind_that_is_written_into_the_token_of_another_does_not_make_it_that_kinds(
     for token in tokens {
         let bytes = URL_SAFE_NO_PAD.decode(token).unwrap();
         for sealer in sealers.iter().filter(|sealer| sealer.kind as u8 != bytes[1]) {
-            // Even its key id does not help.
+            // The right key id does not help a forged token.
             let mut forged = bytes.clone();
             forged[1] = sealer.kind as u8;
             forged[2..HEADER].copy_from_slice(&sealer.keys[0].id);
@@ -317,7 +317,7 @@ fn s25_tags_are_compared_whole_and_in_constant_time() {
         cut.extend((0..length).map(|i| token[tag + i % 16]));
         assert_eq!(open(&sealer, &URL_SAFE_NO_PAD.encode(cut)), None, "a tag of {length} bytes");
     }
-    // Nothing in the sources compares a tag or a secret in any other way.
+    // No source file compares a tag or a secret in any other way.
     assert!(include_str!("../crypto/mac.rs").contains("ct_eq(&0)"));
     for source in [include_str!("../crypto/aead.rs"), include_str!("../by_id/envelope.rs")] {
         assert!(source.contains("equal(&"));

@@ -1,4 +1,4 @@
-//! The formats of one definition: the one it writes, and those it accepts.
+//! The formats of one definition: the format that it writes, and those that it accepts.
 
 use sha2::{Digest, Sha256};
 
@@ -9,8 +9,8 @@ use crate::error::{EncodeError, SessionError};
 use crate::expiry::{Times, Timestamp};
 use crate::ktor::Ktor;
 
-/// Seals and opens tokens in the configured format. Without the native sealer
-/// the format is Ktor's; beside it, Ktor's tokens are accepted too.
+/// Seals and opens tokens in the configured format. Without the native sealer, Ktor's format is
+/// written. Beside it, Ktor's tokens are accepted as well.
 pub(crate) struct Tokens {
     native: Option<Sealer>,
     ktor: Option<Ktor>,
@@ -20,9 +20,10 @@ pub(crate) struct Tokens {
 /// An opened token of either format.
 pub(crate) struct ReadToken<T> {
     pub content: T,
-    /// Re-issue at commit: an older key, or another format than is written.
+    /// The commit sends a new token: an older key opened this one, or it has another format than
+    /// the one that is written.
     pub stale: bool,
-    /// It is of a format that is accepted and not written.
+    /// The token has a format that is accepted and not written.
     pub accepted: bool,
 }
 
@@ -41,13 +42,13 @@ impl Tokens {
         Self { native: None, ktor: Some(ktor), csrf }
     }
 
-    /// The keys of CSRF tokens.
+    /// The keys of CSRF tokens, or the error that says that there are none.
     pub fn csrf(&self) -> Result<&CsrfKeys, SessionError> {
         let keys = Some(&self.csrf).filter(|keys| !keys.is_empty());
         keys.ok_or(SessionError::Unsupported(NO_CSRF_KEY))
     }
 
-    /// Whether Ktor's format is the one that is written.
+    /// Whether Ktor's format is the written one.
     pub fn writes_ktor(&self) -> bool {
         self.native.is_none()
     }
@@ -57,21 +58,21 @@ impl Tokens {
         self.ktor.as_ref()
     }
 
-    /// The native keys, for their reload. Where nothing is sealed, they are those of
-    /// CSRF tokens alone.
+    /// The ids of the native keys, which a reload compares. If tokens are not protected, these
+    /// are the keys of CSRF tokens.
     pub fn key_ids(&self) -> (Vec<[u8; 4]>, Sealing) {
         let sealer = self.native.as_ref().filter(|native| native.is_protected());
         sealer.map_or_else(|| self.csrf.key_ids(), Sealer::key_ids)
     }
 
-    /// Seals with other keys than the first.
+    /// Chooses the keys that seal. Without this call, the first key seals.
     #[must_use]
     pub fn sealing_with(self, sealing: Sealing) -> Self {
         let native = self.native.map(|native| native.sealing_with(sealing.clone()));
         Self { native, csrf: self.csrf.making_with(sealing), ..self }
     }
 
-    /// Whether a token cannot be made by everybody.
+    /// Whether only a holder of a key can make a token in the written format.
     pub fn is_protected(&self) -> bool {
         match (&self.native, &self.ktor) {
             (Some(native), _) => native.is_protected(),
@@ -79,7 +80,8 @@ impl Tokens {
         }
     }
 
-    /// The same of a token that was opened, `accepted` or not.
+    /// Whether only a holder of a key can make a token in the format of an opened one, which is
+    /// `accepted` or written.
     pub fn protects(&self, accepted: bool) -> bool {
         if accepted {
             self.ktor.as_ref().is_some_and(Ktor::is_protected)
@@ -88,8 +90,8 @@ impl Tokens {
         }
     }
 
-    /// A token for a payload. It is longer than it must be only where `room`
-    /// characters are enough.
+    /// A token for a payload. It holds the tokens of several keys only if all of them fit in
+    /// `room` characters.
     pub fn seal_payload(
         &self,
         claims: &Claims,
@@ -103,7 +105,7 @@ impl Tokens {
         }
     }
 
-    /// Characters of the shortest token for a payload.
+    /// The number of characters of the shortest token for a payload.
     pub fn payload_token_len(&self, payload: &[u8]) -> Result<usize, SessionError> {
         match (&self.native, &self.ktor) {
             (Some(native), _) => Ok(native.payload_token_len(payload.len())),
@@ -112,8 +114,8 @@ impl Tokens {
         }
     }
 
-    /// The payload of a token whose times `admits` accepts. Ktor's tokens do not
-    /// say when they were made: they count as made now.
+    /// The payload of a token whose times `admits` accepts. Ktor's tokens do not say when they
+    /// were made, so their times are `now`.
     pub fn open_payload(
         &self,
         token: &str,
@@ -144,7 +146,7 @@ impl Tokens {
         }
     }
 
-    /// The id in a token; no storage is asked for a forged one (checklist S36).
+    /// The id in a token. No storage is asked for a forged one (docs/security.md, S36).
     pub fn open_id(&self, token: &str, limit: usize) -> Option<ReadToken<SessionId>> {
         if let Some(opened) = self.native.as_ref().and_then(|native| native.open_id(token)) {
             return Some(opened.into());

@@ -1,7 +1,7 @@
 //! Tokens in a cookie, read from the raw `Cookie` headers by exact bytes.
 //!
-//! Rocket's jar percent-decodes names and keeps the last of several, so that
-//! `%5F%5FHost-s=evil` would replace a genuine `__Host-s` (checklist S9, S10).
+//! Rocket's jar percent-decodes names and keeps the last of several values, so that
+//! `%5F%5FHost-s=evil` would replace a genuine `__Host-s` (docs/security.md, S9 and S10).
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -15,9 +15,9 @@ use super::{MaxAge, Outgoing, SessionTransport, SizeLimit};
 use crate::expiry::Timestamp;
 use crate::ktor::CookieEncoding;
 
-/// Name, value and attributes that every browser keeps (rfc6265bis section 5.7).
+/// The size of name, value and attributes that every browser keeps (rfc6265bis section 5.7).
 const MAX_BYTES: usize = 4096;
-/// More values of one name than this are no session; one more is read to see it.
+/// A request with more values of one name has no session. One more is read, to notice it.
 const MAX_VALUES: usize = 4;
 /// Browsers keep no cookie for more than 400 days (rfc6265bis section 5.6).
 pub(crate) const LONGEST_COOKIE: Duration = Duration::from_secs(400 * 86_400);
@@ -28,10 +28,10 @@ const LIFETIME: &str = "; Max-Age=12345678; Expires=Thu, 01 Jan 1970 00:00:00 GM
 /// Reads and writes one cookie.
 pub(crate) struct CookieTransport {
     max_age: Option<u64>,
-    /// The attributes that every `Set-Cookie` of this session has, removals
-    /// included: browsers match a removal by them (checklist S11).
+    /// The attributes of every `Set-Cookie` of this session. A removal has them too, because
+    /// browsers match it by them (docs/security.md, S11).
     attributes: String,
-    /// A quoted value may hold `;`.
+    /// Whether a quoted value may hold `;`.
     quotes: bool,
 }
 
@@ -50,7 +50,7 @@ impl CookieTransport {
         value: &str,
         lifetime: Option<(u64, &str)>,
     ) {
-        // One `Set-Cookie` a name: whatever this session sent before is replaced.
+        // The response has one `Set-Cookie` for each name, so an earlier one is removed.
         let is_own =
             |cookie: &str| cookie.strip_prefix(name).is_some_and(|rest| rest.starts_with('='));
         if response.headers().get("Set-Cookie").any(is_own) {
@@ -115,12 +115,12 @@ impl SessionTransport for CookieTransport {
     }
 }
 
-/// Whole seconds for `Max-Age`.
+/// Returns the whole seconds for `Max-Age`: at least one, at most 400 days.
 fn seconds(age: Duration) -> u64 {
     age.min(LONGEST_COOKIE).as_secs().max(1)
 }
 
-/// The pairs of a `Cookie` header. `quotes` lets a quoted value hold `;`.
+/// Splits a `Cookie` header into pairs. With `quotes`, a quoted value may hold `;`.
 fn pairs(header: &str, quotes: bool) -> impl Iterator<Item = &str> {
     let mut rest = Some(header);
     std::iter::from_fn(move || {
@@ -132,23 +132,23 @@ fn pairs(header: &str, quotes: bool) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Where the first pair's value ends, if it is quoted. A quote within a value is
-/// a character like any other.
+/// Returns where the first pair's value ends if it is quoted, and 0 otherwise. A quote
+/// within a value has no meaning.
 fn end_of_quoted(text: &str) -> usize {
     let quoted = text.split_once("=\"").filter(|(name, _)| !name.contains(['=', ';']));
     let end = quoted.and_then(|(_, value)| Some(text.len() - value.len() + value.find('"')?));
     end.unwrap_or(0)
 }
 
-/// The value of a `name=value` pair with exactly this name. Only the space and
-/// tab around a pair are not part of it.
+/// Returns the value of a `name=value` pair with exactly this name. Only spaces and tabs
+/// around the pair are ignored.
 fn pair_value<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
     let blanks = pair.bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let value = pair[blanks..].strip_prefix(name)?.strip_prefix('=')?;
     Some(value.trim_end_matches([' ', '\t']))
 }
 
-/// An RFC 9110 date. Times beyond the calendar's end stop there.
+/// Formats an RFC 9110 date. A time after the year 9999 becomes the last second of it.
 fn http_date(time: Timestamp) -> String {
     const LAST: u64 = 253_402_300_799; // 9999-12-31T23:59:59Z
     let seconds = (time.as_millis() / 1000).min(LAST);

@@ -1,4 +1,4 @@
-//! Records: whatever is written reads back, and nothing else reads.
+//! Records: what is written reads back, and nothing else is accepted.
 
 use super::super::trail::Past;
 use super::*;
@@ -19,7 +19,7 @@ fn key(seed: u8) -> StorageKey {
 
 const GRACE: Duration = Duration::from_millis(30);
 
-/// Envelopes that differ in every field, and have or lack every optional one.
+/// Envelopes that differ in every field, with and without every optional one.
 fn envelopes() -> Vec<Envelope> {
     let states = [RecordState::Session, RecordState::Replaced(key(1)), RecordState::Claim(key(2))];
     let mut all = Vec::new();
@@ -91,14 +91,14 @@ fn another_version_unknown_flags_and_wrong_counts_are_no_record() {
     for version in [0, 1, 3, 255] {
         assert!(!changed(0, version), "version {version}");
     }
-    // The length of the envelope contradicts every flag that is not written.
+    // The length of the envelope does not fit a flag whose field is missing.
     for flags in 1..=255 {
         assert!(!changed(3, flags), "flags {flags:02x}");
     }
     for count in 1..=255 {
         assert!(!changed(trail, count), "a trail of {count}");
     }
-    // One version more than there may be, in an envelope of the right length.
+    // The trail has one version too many, in an envelope of the right length.
     let mut long = payload.clone();
     long[trail] = 17;
     long[1..3].copy_from_slice(&u16::try_from(trail + 1 + 17 * 16).unwrap().to_be_bytes());
@@ -118,7 +118,7 @@ fn a_flipped_bit_never_panics_and_changes_at_most_the_field_that_it_is_in() {
             let mut flipped = payload.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             let Some((read, begins)) = Envelope::unwrap(&flipped, "cart") else { continue };
-            // Version, length, flags and name are fixed by the rest.
+            // The other fields determine the version, the length, the flags and the name.
             assert!(bit / 8 >= 10 || flipped[3] ^ payload[3] == REPLACED | CLAIM, "bit {bit}");
             assert_eq!(begins, start);
             assert_eq!(read != envelope, bit / 8 < start, "bit {bit}");
@@ -139,7 +139,7 @@ fn a_renewal_at_once_leaves_the_secret_before_nothing() {
     assert_eq!((again.admit(&id(4)), again.rotations), (None, 2));
 }
 
-/// The secrets before, newest first, as [`admit`](Secrets::admit) tells them.
+/// The previous secrets, newest first, as [`admit`](Secrets::admit) returns them.
 fn former(secrets: &Secrets, seeds: impl IntoIterator<Item = u8>) -> Vec<Option<Admitted>> {
     seeds.into_iter().map(|seed| secrets.admit(&id(seed))).collect()
 }
@@ -154,7 +154,7 @@ fn d22_a_secret_is_kept_until_two_minutes_after_it_opened_the_session_last() {
         assert_eq!(second.admit(&id(2)), Some(Admitted::Previous(time(now))));
         let second = first.renewing(&id(2), &id(3), time(now));
         assert_eq!(second.admit(&id(1)), kept);
-        // Nothing but a renewal drops any.
+        // Only a renewal drops a secret.
         assert_eq!(second.completing(time(now + 9 * mark), GRACE).admit(&id(1)), kept);
     }
 }
@@ -165,7 +165,7 @@ fn d22_the_newest_secret_before_opens_the_session_until_the_next_renewal_at_most
     let open = Secrets::new(&old).renewing(&old, &next, time(5));
     let late = 9 * u64::try_from(MARK.as_millis()).unwrap();
     let renewed = open.with_new(&id(3), time(late), 1);
-    // While the renewal was open, it opened the session all the time.
+    // While the renewal was open, the secret opened the session.
     assert_eq!(renewed.admit(&old), Some(Admitted::Former(time(late))));
     assert_eq!(renewed.admit(&next), Some(Admitted::Previous(time(late))));
     let done = open.completing(time(8), GRACE);
@@ -178,7 +178,7 @@ fn d22_the_newest_secret_before_opens_the_session_until_the_next_renewal_at_most
             again.admit(&next),
             Some(Admitted::BeforeRenewal(next.with_secret(id(3).secret())))
         );
-        // Completing it gives the grace to the newest one only.
+        // Completing the renewal gives the grace period to the newest secret only.
         let completed = again.completing(time(60), GRACE);
         assert_eq!(completed.admit(&old), Some(Admitted::Former(time(until))));
         assert_eq!(completed.admit(&next), Some(Admitted::Previous(time(90))));
@@ -225,7 +225,7 @@ fn d22_who_shows_the_secret_before_is_given_the_next_until_that_is_shown() {
     assert_eq!(open.admit(&next), Some(Admitted::Current));
     assert_eq!(open.admit(&old), Some(Admitted::BeforeRenewal(next.clone())));
     assert_eq!((open.admit(&id(2)), open.rotations), (None, 3));
-    // Neither the record alone nor the old id alone gives the next secret away.
+    // Neither the record alone nor the old id alone reveals the next secret.
     let masked = open.renewal.unwrap();
     assert!(masked != next.secret() && masked != old.secret());
     let other = id(2).with_secret(old.secret());

@@ -1,5 +1,5 @@
-//! The session that a login replaces: where it is, what is left of it, and what others
-//! have made of it.
+//! The session that a login replaces: where it is, what is left of it, and what other requests have
+//! made of it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,10 +23,10 @@ use crate::storage::{KeyedGuard, OwnerKey, Record, StorageError, StorageKey, Upd
 use crate::token::SessionId;
 use crate::tracked::{Superseded, Tracked};
 
-/// How many logins are followed, each of which has replaced the one before.
+/// The most logins to follow, each of which has replaced the one before.
 const MOST_LOGINS: usize = 32;
 
-/// A session that a login is to replace, as it was last seen.
+/// A session that a login is to replace, as it was last read.
 #[derive(Clone)]
 pub(in crate::by_id) struct Former {
     pub key: StorageKey,
@@ -35,31 +35,31 @@ pub(in crate::by_id) struct Former {
     secrets: Secrets,
     trail: Trail,
     provenance: Provenance,
-    /// The id that the request has found it under. Without one it is another login's.
+    /// The id by which the request found the session. `None` if another login began it.
     pub shown: Option<SessionId>,
 }
 
-/// What a record says of its session now.
+/// What a record holds now.
 pub(in crate::by_id) enum Occupant {
-    /// The login that has replaced it.
+    /// A login has replaced the session. Holds the login's record.
     Replaced(StorageKey),
     Session(Box<Former>),
 }
 
-/// What somebody else has made of a session that was to be replaced.
+/// What another request has made of a session that a login was to replace.
 pub(in crate::by_id) enum Meanwhile {
-    /// It has ended, or a login has replaced it.
+    /// The session has ended, or was replaced by a login whose place is not taken.
     Over,
-    /// The session to replace is another login's, or was, and has been written since.
+    /// Another login's session must be replaced. It was found now, or was written since.
     Another(Former),
-    /// The request's own was written, by somebody who left the client's id alone.
+    /// The request's own session was written, and the client's id still opens it.
     Written(Former, Arc<Tracked<Located>>),
-    /// The request's own goes on under an id that another request was given.
+    /// The request's own session goes on under an id that another request was given.
     Renewed(Former),
 }
 
 impl Former {
-    /// The session that a request has found.
+    /// Returns the session that the request has found at `place`.
     pub fn new(place: &Located) -> Self {
         let Located { id, key, version, owner, secrets, trail, provenance } = place.clone();
         Self { key, version, owner, secrets, trail, provenance, shown: Some(id) }
@@ -72,8 +72,8 @@ impl Former {
 }
 
 impl Job<'_> {
-    /// Waits for the other logins of this process over the session that a login has
-    /// replaced, so that none is refused because of one that is under way.
+    /// Waits for the other logins of this process over the same replaced session. So the limit
+    /// refuses no login because of another one that is under way.
     pub(in crate::by_id) async fn login_queue(
         &self,
         progress: &Progress<'_>,
@@ -84,8 +84,9 @@ impl Job<'_> {
         self.queue(&self.commit.definition.namespace.record(&id.locator())).await
     }
 
-    /// The session in whose place a login of this owner comes, if what the request has
-    /// shown is replaced already. One that it has found is that session, whatever its id.
+    /// Returns the session that a login of this owner replaces, if the presented one is superseded.
+    /// After a renewal, that is the session itself, if the request had found it. After a login, it
+    /// is the session of the last login in its place, or the oldest kin.
     pub(in crate::by_id) async fn superseded_successor(
         &self,
         progress: &Progress<'_>,
@@ -107,9 +108,8 @@ impl Job<'_> {
         }
     }
 
-    /// Of several logins of one owner over one session, each comes in the place of the
-    /// one before, where there is a limit. Follows them to the session that lives. That
-    /// of another owner is none.
+    /// Follows the logins of one owner to the session that lives. Under a limit, each of them has
+    /// replaced the one before. A session of another owner does not count.
     async fn successor(
         &self,
         mut by: StorageKey,
@@ -130,8 +130,8 @@ impl Job<'_> {
         Ok(None)
     }
 
-    /// The successor of a session that a login of this owner was to replace, if another
-    /// one has. One of another owner leaves no place to take.
+    /// Returns the session that has replaced `old` meanwhile, if it has this owner. If it has
+    /// another owner, the request's own session is superseded.
     pub(in crate::by_id) async fn find_successor(
         &self,
         old: &Former,
@@ -159,7 +159,7 @@ impl Job<'_> {
         Ok(matches!(self.find_under(key).await?, Some(Occupant::Session(_))))
     }
 
-    /// What stands under a key, past every cache.
+    /// Reads what is under this key, past every cache.
     async fn find_under(&self, key: &StorageKey) -> Result<Option<Occupant>, StorageError> {
         let (storage, now) = (&self.tracker.store.storage, self.commit.moment.now);
         let record = read_present(&**storage, key, now).await?;
@@ -188,7 +188,7 @@ impl Job<'_> {
         }
     }
 
-    /// What is there after a conflict, for a login of this owner.
+    /// Reads what another request has made of `old`, after a conflict of a login of this owner.
     pub(in crate::by_id) async fn look_again(
         &self,
         old: &Former,
@@ -221,7 +221,7 @@ impl Job<'_> {
         })
     }
 
-    /// Replaces the old session by the one under `new`.
+    /// Replaces the session `old` by the one under `new`.
     pub(in crate::by_id) async fn replace_by(
         &self,
         old: &Former,
@@ -231,14 +231,14 @@ impl Job<'_> {
         let (storage, now) = (&self.tracker.store.storage, self.commit.moment.now);
         let update = storage.update(&old.key, old.version, left, now);
         match self.answer_to(update).await {
-            // A record that cannot be read back is none.
+            // A corrupt record counts as absent.
             Err(StorageError::Corrupt(_)) => Ok(Update::Missing),
             Err(_) if self.is_replaced_by(old, new).await => Ok(Update::Updated),
             answer => Ok(answer?),
         }
     }
 
-    /// What a login that begins under `new` leaves of the old session.
+    /// Makes the record that a login under `new` leaves of `old`.
     pub(in crate::by_id) fn remains_of(
         &self,
         old: &Former,
@@ -256,15 +256,15 @@ impl Job<'_> {
         record::write_replaced(core, definition, &envelope, moment.now)
     }
 
-    /// Whether the swap of a login was applied although no answer said so. If that is
-    /// not known either, it counts as not applied.
+    /// Whether `new` has replaced `old`, although the storage's answer was lost. If the storage
+    /// still does not answer, the swap counts as not applied.
     pub(in crate::by_id) async fn is_replaced_by(&self, old: &Former, new: &StorageKey) -> bool {
         let found = self.find_under(&old.key).await;
         matches!(found, Ok(Some(Occupant::Replaced(by))) if by == *new)
     }
 
-    /// The answer to the swap of a login. A part of the time is left to find out what
-    /// became of it, if no answer comes.
+    /// Waits for the answer to a login's swap. It leaves a quarter of the time to settle the swap,
+    /// in case no answer comes.
     pub(in crate::by_id) async fn answer_to<R>(
         &self,
         swap: impl Future<Output = Result<R, StorageError>> + Send,

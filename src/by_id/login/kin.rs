@@ -1,8 +1,9 @@
-//! The logins of one owner that began over the same session: the clicks of one browser
-//! on "Log in", whoever else has logged in over that session in between.
+//! Finds the kin of a login: the sessions of one owner whose logins have the same ancestor. They
+//! are the clicks of one browser on "Log in", even if somebody else has logged in over the same
+//! session in between.
 //!
-//! Each record names the session over which the first of its logins began. So a login that
-//! is one too many finds, among its owner's sessions, in whose place it comes.
+//! Each record names its ancestor. So a login that exceeds the limit finds, among its owner's
+//! sessions, the one whose place it takes.
 
 use tokio::time::Instant;
 
@@ -15,15 +16,15 @@ use crate::error::SessionError;
 use crate::storage::{OwnerKey, StorageKey, Timestamp, Update};
 
 impl Located {
-    /// The first of the sessions over each of which a login began the next one.
+    /// Returns the ancestor: the first session in a chain of logins, each over the session before.
     pub fn ancestor(&self) -> &StorageKey {
         self.provenance.ancestor.as_ref().unwrap_or(&self.key)
     }
 }
 
 impl Job<'_> {
-    /// The ancestor of a session that begins, where there is a limit: that of what the
-    /// request has shown.
+    /// Returns the ancestor of a session that begins under a limit. It is the ancestor of the
+    /// session that the request has shown.
     pub(in crate::by_id) fn ancestor(&self, progress: &Progress<'_>) -> Option<StorageKey> {
         self.tracker.owner_limit?;
         let sessions = &progress.sessions;
@@ -32,8 +33,8 @@ impl Job<'_> {
         replaced.or_else(|| Some(found()?.place.ancestor())).cloned()
     }
 
-    /// The oldest session of this owner that has this ancestor, but for the one that is
-    /// replaced anyway.
+    /// Returns the oldest session of this owner with this ancestor. It skips the session that is
+    /// `replaced` anyway.
     pub(in crate::by_id) async fn kin(
         &self,
         owner: Option<&OwnerKey>,
@@ -56,8 +57,8 @@ impl Job<'_> {
         Ok(oldest.map(|(_, kin)| kin))
     }
 
-    /// Where a login finds a place that is one too many. It stays without one if none of its
-    /// kin has one.
+    /// Finds the session whose place a login takes that exceeds the limit. Returns [`Step::Stay`]
+    /// if it has no kin.
     pub(in crate::by_id) async fn another_place(
         &self,
         login: &Succession,
@@ -74,7 +75,7 @@ impl Job<'_> {
         }
         let Some(ancestor) = &login.ancestor else { return Ok(Step::Stay) };
         let Some(kin) = self.kin(owner, ancestor, old).await? else { return Ok(Step::Stay) };
-        // The login of that one may be just about to replace this.
+        // The login of `kin` may be about to replace `old`, so this does it in its name.
         if let Some(old) = old
             && self.replace_by(old, &kin.key).await? == Update::Conflict
             && let step @ (Step::Swap(..) | Step::Instead(_)) =

@@ -1,25 +1,27 @@
-//! A login over a session begins another session under a locator of its own. The record of
-//! the session before says for two minutes that a login has replaced it. No id and no token
-//! from before opens the login's session, and none ends it.
+//! A login over a session begins another session under a locator of its own. For two minutes, the
+//! record of the session before says that a login has replaced it. No id and no token from before
+//! opens the login's session, and none ends it.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `create` | writes the record of the session that begins |
-//! | `former` | the session that it replaces: where it is, and what others have made of it |
+//! | `former` | the session that it replaces, and what other requests have made of it |
 //! | `kin` | the logins of one owner that began over the same session |
-//! | `succession` | what begins, in whose place, and what a login comes to |
+//! | `succession` | what begins, what it replaces, and what a login does next |
 //!
-//! Under a limit, a login over a session that another login of the owner has replaced takes
-//! the place of that login's session, and replaces it in the same way. So a login looks for
-//! such a session before the limit ends any other.
+//! Under a limit, another login of the owner may have replaced the session already. A login then
+//! takes the place of that login's session, and replaces it in the same way. It looks for such a
+//! session before the limit ends any other.
 //!
-//! After a conflict, what the login is to replace has become another:
+//! After a conflict, the session that the login is to replace has changed:
 //!
-//! | it | then |
+//! | the session | then |
 //! |---|---|
-//! | has ended, or a login has replaced it that stays, or for which a limit has ended this one | the login is done |
-//! | was replaced by a login in whose place this one comes, or that one was written | it is swapped again, over that one |
-//! | was written, or goes on under another id | the changes are made anew, and it is swapped again |
+//! | has ended, or was replaced by a login that stays | the login is done |
+//! | was replaced by a login for which a limit has ended this one | the login is done |
+//! | was replaced by a login whose place this one takes | that login's session is replaced |
+//! | is another login's, and was written | it is replaced |
+//! | is the request's own, and was written or renewed | the changes are applied again, and it is replaced |
 
 mod create;
 mod former;
@@ -47,15 +49,15 @@ use former::{Former, Meanwhile};
 pub(super) use succession::Succession;
 use succession::{NextStep, Step};
 
-/// The session that has begun. Nobody holds an id of it so far.
+/// A session that has begun. No client holds its id yet.
 struct NewSession<'a> {
     session: Arc<Tracked<Located>>,
     unheld: Unheld<'a>,
 }
 
 impl Job<'_> {
-    /// Logs in over the session that was found. Gives what is to be written instead, if
-    /// the changes turn out to make no other session of it.
+    /// Logs in over the session that was found. Returns what is to be written instead, if the
+    /// changes are no login over what another request wrote meanwhile.
     pub(super) async fn log_in(
         &self,
         proposal: Proposal,
@@ -74,8 +76,8 @@ impl Job<'_> {
         self.succeed(id, Succession { times, next, guard, old, ancestor }, progress).await
     }
 
-    /// Begins the session under this id, then replaces the old one, if there is one.
-    /// Gives what is to be written instead.
+    /// Begins the session under this id, then replaces the old one, if there is one. Returns what
+    /// is to be written instead, as [`log_in`](Self::log_in) does.
     pub(super) async fn succeed(
         &self,
         mut id: SessionId,
@@ -99,9 +101,9 @@ impl Job<'_> {
         }
     }
 
-    /// Writes the record of the session that begins. If that is one too many, another
-    /// login may have replaced the old session meanwhile, or have begun over it: then it
-    /// takes that one's place. The limit ends another session only if there is no such login.
+    /// Writes the record of the session that begins. If the limit refuses it, another login may
+    /// have replaced the old session meanwhile, or may have the same ancestor. The login then takes
+    /// that one's place. The limit ends another session only if there is no such login.
     async fn create_in_place(
         &self,
         id: &SessionId,
@@ -129,7 +131,7 @@ impl Job<'_> {
                 Err(SessionError::Ended) => {
                     let owner = login.next.owner.as_ref();
                     if login.old.as_ref().is_some_and(|old| old.owner.as_ref() == owner) {
-                        // Whoever revoked the owner meanwhile has ended this session, too.
+                        // The revocation of the owner has ended the old session, too.
                         progress.sessions.lose();
                     }
                     return Err(SessionError::Ended);
@@ -139,8 +141,8 @@ impl Job<'_> {
         }
     }
 
-    /// Ends what a login meets, and replaces the old session. If that cannot be done, the
-    /// new one ends.
+    /// Ends the other sessions that were presented, and replaces the old one. If that cannot be
+    /// done, the new one is ended.
     async fn take_place(
         &self,
         mut login: Succession,
@@ -157,7 +159,7 @@ impl Job<'_> {
         let outcome = self.swap(&mut login, &mut new, replaced).await?;
         if matches!(outcome, NextStep::Done) {
             new.unheld.keep();
-            // What is left of it is nothing that a later `clear` would end.
+            // Nothing is left of the old session that a later `clear` would have to end.
             progress.sessions.lost.retain(|lost| Some(&lost.place.key) != former.as_ref());
             progress.goes_on(new.session, Some(holds));
             self.commit.report(event);
@@ -167,7 +169,7 @@ impl Job<'_> {
         Ok(outcome)
     }
 
-    /// Replaces the old session by the new one, and tries it again after each conflict.
+    /// Replaces the old session by the new one. It tries again after each conflict.
     async fn swap<'a>(
         &'a self,
         login: &mut Succession,
@@ -185,9 +187,9 @@ impl Job<'_> {
             let own = &new.session.place.key;
             match self.after_conflict(login, old).await? {
                 Step::Stay => break,
-                // It has replaced it all the same.
+                // The swap was applied all the same.
                 Step::Swap(old, _) if old.key == *own => break,
-                // A limit has ended it for that one, which stays then.
+                // A limit has ended the new session in favour of that one, which stays.
                 Step::Swap(Former { shown: None, .. }, _) if !self.lives(own).await? => break,
                 Step::Swap(old, None) => login.old = Some(old),
                 Step::Swap(old, Some(next)) => {
@@ -200,7 +202,7 @@ impl Job<'_> {
         Ok(NextStep::Done)
     }
 
-    /// The table above.
+    /// Decides by the table above.
     pub(super) async fn after_conflict(
         &self,
         login: &Succession,
@@ -235,7 +237,7 @@ impl Job<'_> {
         Ok(Step::Swap(old, (!same).then_some(changed)))
     }
 
-    /// The login's session with another value. Nobody knows it yet.
+    /// Writes another value to the new session, whose id no client knows yet.
     async fn rewrite<'a>(
         &'a self,
         new: &mut NewSession<'a>,
@@ -259,7 +261,7 @@ impl Job<'_> {
                 new.session = Arc::new(written);
                 Ok(())
             }
-            // It was ended meanwhile, by a limit or with its owner.
+            // A limit or a revocation has ended it meanwhile.
             _ => Err(SessionError::Ended),
         }
     }

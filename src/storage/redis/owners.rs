@@ -1,4 +1,4 @@
-//! The index of an owner's records, which lies in another slot than they do.
+//! The index of an owner's records. In a cluster it lies in another slot than the records.
 
 use std::collections::HashSet;
 
@@ -16,10 +16,10 @@ use crate::storage::{
     StorageError, StorageKey, Timestamp, in_order,
 };
 
-/// How many sessions of an owner are ended at once.
+/// How many records of an owner are ended at the same time.
 const REVOKED_AT_ONCE: usize = 500;
-/// Expiries within the same span of this length need no new TTL of the index,
-/// which is longer by more than it.
+/// The TTL of the index is renewed only if a record's expiry moves into another span of this
+/// length. The TTL has more than that to spare.
 const KEPT_MILLIS: u64 = 12 * 3_600_000;
 
 #[rocket::async_trait]
@@ -61,14 +61,16 @@ impl OwnerIndex for Redis {
             if entries.is_empty() {
                 return Ok(ended);
             }
-            // The newest first: they live, and an old index may hold many that do not.
+            // The newest entries come first: an old index may hold many entries without a live
+            // record.
             for entries in entries.rchunks(REVOKED_AT_ONCE) {
                 let all = entries.iter().map(|entry| self.end_reserved(entry, "revoked", now));
                 ended += try_join_all(all).await?.into_iter().sum::<usize>();
-                // After their records, so that a crash leaves none that nobody finds.
-                self.forget(entries).await;
+                // Entries go after their records, so that a crash leaves no record that is not in
+                // the index.
+                self.remove_entries(entries).await;
             }
-            // A session may have moved on to another key meanwhile.
+            // A login may have moved a session to another key meanwhile.
             entries = self.entries(owner).await?;
         }
     }
@@ -81,7 +83,7 @@ impl OwnerIndex for Redis {
     }
 }
 
-/// What `reserve` has for arguments.
+/// Adds the arguments of the script `reserve`.
 pub(super) fn add_reservation(
     call: &mut Call<'_>,
     entry: &IndexEntry,
@@ -104,14 +106,14 @@ pub(super) fn add_reservation(
 }
 
 pub(super) enum Reserved {
-    /// None for a record without an owner.
+    /// The entry is `None` for a record without an owner.
     Yes(Option<IndexEntry>),
     No(Refused),
 }
 
 impl Redis {
-    /// Makes room for a record in its owner's index. `full` says that the index has been
-    /// found full.
+    /// Reserves an entry for a record in its owner's index. `full` says that the index was found
+    /// full.
     pub(super) async fn reserve(
         &self,
         key: &StorageKey,
@@ -123,7 +125,7 @@ impl Redis {
         let Some(mut entry) = IndexEntry::new(key, record) else { return Ok(Reserved::Yes(None)) };
         loop {
             if full {
-                self.forget_settled(&entry.owner, now).await?;
+                self.remove_settled_dead(&entry.owner, now).await?;
             }
             let mut call = self.scripts.reserve.call();
             self.add_owner_keys(&mut call, &entry.owner);
@@ -141,8 +143,8 @@ impl Redis {
                     }
                     let ended = victims.iter().map(|entry| self.end_reserved(entry, "pushed", now));
                     try_join_all(ended).await?;
-                    self.forget(&victims).await;
-                    self.look_at(&entry.owner, &suspects, now).await;
+                    self.remove_entries(&victims).await;
+                    self.check_suspects(&entry.owner, &suspects, now).await;
                     entry.since = since;
                     return Ok(Reserved::Yes(Some(entry)));
                 }
@@ -150,7 +152,7 @@ impl Redis {
         }
     }
 
-    /// Whether the record of an entry began before, or a mark keeps it out.
+    /// Whether the record of an entry was created before, or a mark prevents its creation.
     async fn is_sent_again(&self, entry: &IndexEntry, now: Timestamp) -> Result<bool> {
         let first = entry.first.0.to_be_bytes();
         let mut both = redis::pipe();
@@ -164,31 +166,36 @@ impl Redis {
         Ok(mark.is_some() || ended || began)
     }
 
-    /// What `reserve` has for keys.
+    /// Adds the keys of the script `reserve`.
     pub(super) fn add_owner_keys(&self, call: &mut Call<'_>, owner: &OwnerKey) {
         for what in ['i', 'w', 'g'] {
             call.key(self.owner_key(owner, what));
         }
     }
 
-    /// Removes some entries of a long index if their records do not live. No login
-    /// fails because of them.
-    pub(super) async fn look_at(&self, owner: &OwnerKey, suspects: &[Vec<u8>], now: Timestamp) {
-        let _ = self.forget_dead(IndexEntry::all(owner, suspects), now).await;
+    /// Removes those of the `suspects` whose records are not live. An error is ignored, because a
+    /// login must not fail for it.
+    pub(super) async fn check_suspects(
+        &self,
+        owner: &OwnerKey,
+        suspects: &[Vec<u8>],
+        now: Timestamp,
+    ) {
+        let _ = self.remove_dead(IndexEntry::all(owner, suspects), now).await;
     }
 
-    /// Removes the entries whose records do not live, of those that have been written,
-    /// or never will be.
-    async fn forget_settled(&self, owner: &OwnerKey, now: Timestamp) -> Result<()> {
+    /// Removes the entries without a live record, except those whose records may still be
+    /// written.
+    async fn remove_settled_dead(&self, owner: &OwnerKey, now: Timestamp) -> Result<()> {
         let mut call = self.scripts.settled.key(self.owner_key(owner, 'i'));
         call.key(self.owner_key(owner, 'w')).arg(SETTLED_SECONDS);
         let entries = IndexEntry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
-        self.forget_dead(entries, now).await
+        self.remove_dead(entries, now).await
     }
 
-    /// Removes those entries of an owner whose records do not live. They have been
-    /// written by now, so that those not found never will be.
-    async fn forget_dead(&self, mut entries: Vec<IndexEntry>, now: Timestamp) -> Result<()> {
+    /// Removes those entries whose records are not live. None of these records may be about to be
+    /// written.
+    async fn remove_dead(&self, mut entries: Vec<IndexEntry>, now: Timestamp) -> Result<()> {
         let found = entries.iter().map(|entry| self.find_entry(entry, now));
         let mut found = try_join_all(found).await?.into_iter();
         entries.retain(|_| found.next().is_some_and(|found| found.is_none()));
@@ -196,8 +203,7 @@ impl Redis {
         removal.query_async(&mut self.connection.clone()).await.map_err(to_storage_error)
     }
 
-    /// The live record of an entry; not one that is nobody's by now, nor one that is
-    /// corrupt.
+    /// The live record of an entry. `None` if the record is corrupt or no longer has this owner.
     pub(super) async fn find_entry(
         &self,
         entry: &IndexEntry,
@@ -213,10 +219,10 @@ impl Redis {
         }
     }
 
-    /// Removes entries of one owner: their records are gone, or were never written.
-    pub(super) async fn forget(&self, entries: impl IntoIterator<Item = &IndexEntry>) {
+    /// Removes entries of one owner whose records were deleted or never written.
+    pub(super) async fn remove_entries(&self, entries: impl IntoIterator<Item = &IndexEntry>) {
         if let Some(removal) = self.removal(entries) {
-            self.afterwards(removal).await;
+            self.run_in_background(removal).await;
         }
     }
 
@@ -236,12 +242,12 @@ impl Redis {
         Some(both)
     }
 
-    /// The record has been written: its entry is there to stay.
+    /// Confirms the entry of a record that has been written.
     pub(super) async fn confirm(&self, entry: Option<&IndexEntry>) {
         let Some(entry) = entry else { return };
         let mut command = redis::pipe();
         command.cmd("HDEL").arg(self.owner_key(&entry.owner, 'w')).arg(&entry.member()[..]);
-        self.afterwards(command).await;
+        self.run_in_background(command).await;
     }
 
     pub(super) async fn entries(&self, owner: &OwnerKey) -> Result<Vec<IndexEntry>> {
@@ -250,8 +256,8 @@ impl Redis {
         Ok(IndexEntry::all(owner, &self.ask::<Vec<Vec<u8>>>(command).await?))
     }
 
-    /// Deletes the record that was written for an entry, or sees to it that none
-    /// will be; 1 if it lived.
+    /// Deletes the record of an entry, or prevents its creation. Returns 1 if the record was
+    /// live.
     pub(super) async fn end_reserved(
         &self,
         entry: &IndexEntry,
@@ -265,8 +271,8 @@ impl Redis {
         self.run(call).await
     }
 
-    /// What is left to do for the owner's index after an `update`.
-    pub(super) async fn keep_books(
+    /// Updates the owner's index after an `update`.
+    pub(super) async fn update_index(
         &self,
         key: &StorageKey,
         record: &Record,
@@ -275,14 +281,14 @@ impl Redis {
     ) {
         let Some(before) = Header::read(before) else { return };
         if before.owner == record.owner {
-            self.keep_index(&before, record.expires, now).await;
+            self.prolong_index(&before, record.expires, now).await;
         } else {
-            self.forget(before.entry(key).as_ref()).await;
+            self.remove_entries(before.entry(key).as_ref()).await;
         }
     }
 
-    /// Keeps an owner's index for as long as a record that lives longer now.
-    pub(super) async fn keep_index(&self, before: &Header, expires: Timestamp, now: Timestamp) {
+    /// Prolongs the TTL of an owner's index if a record now lives longer.
+    pub(super) async fn prolong_index(&self, before: &Header, expires: Timestamp, now: Timestamp) {
         let span = |expires: Timestamp| expires.as_millis() / KEPT_MILLIS;
         let Some(owner) = before.owner.as_ref().filter(|_| span(before.expires) < span(expires))
         else {
@@ -291,6 +297,6 @@ impl Redis {
         let mut command = redis::pipe();
         let index = self.owner_key(owner, 'i');
         command.cmd("PEXPIRE").arg(index).arg(index_ttl(expires, now)).arg("GT");
-        self.afterwards(command).await;
+        self.run_in_background(command).await;
     }
 }

@@ -1,4 +1,4 @@
-//! What the engines that are servers have in common: a URL.
+//! The URL of an engine that runs as a server.
 
 use std::str::FromStr;
 
@@ -17,7 +17,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// The URL begins with one of `schemes`; `example` is what to write.
+    /// Reads a URL that begins with one of `schemes`. Messages show `example`.
     pub fn read(table: &mut Table<'_, '_>, schemes: [&str; 2], example: &str) -> Option<Self> {
         let url = table.text("url").unwrap_or_default();
         if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
@@ -35,7 +35,7 @@ impl Server {
     }
 }
 
-/// A storage on the server of a URL.
+/// Opens the storage on the server that a URL names.
 pub(super) async fn connect<E: Engine>(url: &str, tables: &Tables) -> Result<Sql<E>>
 where
     <E::Connection as Connection>::Options: FromStr<Err = sqlx::Error>,

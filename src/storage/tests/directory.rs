@@ -42,8 +42,8 @@ async fn s37_the_directory_is_private_follows_no_symlink_and_reading_creates_not
     assert!(Directory::open(dir.path().join("file")).is_err());
 }
 
-/// Ktor's files are last-write-wins and have no index. What expired stands in
-/// nobody's way there either: an id may be the user's name.
+/// Ktor's files are last-write-wins and have no index. An expired file does not block a new
+/// session there either, because its id may be the user's name.
 #[tokio::test]
 async fn a_file_of_ktors_that_has_expired_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
@@ -60,7 +60,7 @@ async fn a_file_of_ktors_that_has_expired_is_replaced() {
     assert!(matches!(create(b"third", at(100)).await, Create::Created));
     let found = file.read(&key(1), at(100)).await.unwrap().unwrap();
     assert_eq!(*found.payload, *b"third");
-    // Sent again, a write is what it was; equal content alone is not.
+    // A repeated write is recognized. Equal content alone is not enough.
     assert_eq!(create(b"third", at(100)).await, Create::Created);
     assert_eq!(create(b"third", at(101)).await, Create::Exists);
     let next = Record {
