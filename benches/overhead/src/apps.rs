@@ -17,9 +17,13 @@ const LARGE: usize = 10_000;
 /// What a handler answers: the text where it found what it looks for, else 404.
 pub type Found = Option<&'static str>;
 
-/// Rocket with the defaults of the release profile, without its log.
+/// Rocket with the defaults of the release profile, without its log. The key is for Rocket's
+/// private cookies, which peers use.
 pub fn figment() -> Figment {
-    Figment::from(rocket::Config::default()).select("release").merge(("log_level", "off"))
+    Figment::from(rocket::Config::default())
+        .select("release")
+        .merge(("log_level", "off"))
+        .merge(("secret_key", "hPRYyVRiMyxpw5sBB1XeCMN1kFsDCqKvBi2QJxBVHQk="))
 }
 
 /// One route and no sessions.

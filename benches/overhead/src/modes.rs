@@ -23,30 +23,15 @@ pub struct Mode {
     pub aim: Aim,
 }
 
-/// The highest figures that issue 18 allows above the bare route.
+/// The highest figures above the bare route that a mode is meant to have; empty where there
+/// is no such figure.
 #[derive(Clone, Copy)]
 pub struct Aim {
-    /// Instructions without hashes and ciphers.
-    pub rest: Option<u64>,
-    pub heap: Option<u64>,
-    /// Wall clock, where the bare route is 1.
-    pub wall: Option<f64>,
-}
-
-impl Aim {
-    const NONE: Self = Self { rest: None, heap: None, wall: None };
-
-    const fn rest(rest: u64) -> Self {
-        Self { rest: Some(rest), ..Self::NONE }
-    }
-
-    const fn heap(self, heap: u64) -> Self {
-        Self { heap: Some(heap), ..self }
-    }
-
-    const fn wall(self, wall: f64) -> Self {
-        Self { wall: Some(wall), ..self }
-    }
+    /// Instructions without those of hashes and ciphers.
+    pub rest: &'static str,
+    pub heap: &'static str,
+    /// Where the bare route takes 1.
+    pub time: &'static str,
 }
 
 type App = fn(&Path) -> Rocket<Build>;
@@ -57,12 +42,16 @@ const fn mode(
     before: &'static [&'static str],
     path: &'static str,
 ) -> Mode {
-    Mode { name, app, before, path, other_cookies: 0, open: None, aim: Aim::NONE }
+    Mode { name, app, before, path, other_cookies: 0, open: None, aim: aims("", "", "") }
+}
+
+const fn aims(rest: &'static str, heap: &'static str, time: &'static str) -> Aim {
+    Aim { rest, heap, time }
 }
 
 impl Mode {
-    const fn aim(self, aim: Aim) -> Self {
-        Self { aim, ..self }
+    const fn aim(self, rest: &'static str, heap: &'static str, time: &'static str) -> Self {
+        Self { aim: aims(rest, heap, time), ..self }
     }
 }
 
@@ -75,20 +64,20 @@ const START_AGAIN: &[&str] = &["/start", "/clear", "/start"];
 /// This crate's modes.
 #[rustfmt::skip] // one row each
 pub const OURS: &[Mode] = &[
-    mode("route", apps::memory, START, "/plain").aim(Aim::rest(350).heap(1)),
-    Mode { open: Some("/hold"), ..mode("route-held", apps::memory, START, "/plain") }.aim(Aim::rest(350).heap(1)),
-    mode("absent", apps::memory, &[], "/absent").aim(Aim::rest(3_500).heap(8).wall(1.1)),
-    mode("memory-read", apps::memory, START, "/read").aim(Aim::rest(6_000).heap(10).wall(1.35)),
-    mode("memory-write", apps::memory, START, "/write").aim(Aim::rest(10_000).heap(16).wall(1.5)),
-    mode("encrypted-read", apps::encrypted, START, "/read").aim(Aim::rest(7_000).heap(10).wall(1.35)),
-    mode("encrypted-write", apps::encrypted, START, "/write").aim(Aim::rest(17_000).heap(24).wall(2.4)),
+    mode("route", apps::memory, START, "/plain").aim("350", "1", ""),
+    Mode { open: Some("/hold"), ..mode("route-held", apps::memory, START, "/plain") }.aim("350", "1", ""),
+    mode("absent", apps::memory, &[], "/absent").aim("3,500", "8", "1.1"),
+    mode("memory-read", apps::memory, START, "/read").aim("6,000", "10", "1.35"),
+    mode("memory-write", apps::memory, START, "/write").aim("10,000", "16", "1.5"),
+    mode("encrypted-read", apps::encrypted, START, "/read").aim("7,000", "10", "1.35"),
+    mode("encrypted-write", apps::encrypted, START, "/write").aim("17,000", "24", "2.4"),
     mode("encrypted-read-ended", apps::encrypted, START_AGAIN, "/read"),
-    mode("three-read", apps::memory, START_THREE, "/read/three"),
-    Mode { other_cookies: 29, ..mode("cookies-read", apps::memory, START, "/read") },
-    mode("large-read", apps::memory, START_LARGE, "/read/large").aim(Aim::rest(8_000)),
-    mode("large-write", apps::memory, START_LARGE, "/write/large").aim(Aim::rest(110_000)),
-    mode("directory-read", apps::directory, START, "/read").aim(Aim::rest(22_000)),
-    mode("directory-write", apps::directory, START, "/write").aim(Aim::rest(45_000)),
+    mode("three-read", apps::memory, START_THREE, "/read/three").aim("3 × memory-read", "", ""),
+    Mode { other_cookies: 29, ..mode("cookies-read", apps::memory, START, "/read") }.aim("memory-read + 2,000", "", ""),
+    mode("large-read", apps::memory, START_LARGE, "/read/large").aim("8,000", "", ""),
+    mode("large-write", apps::memory, START_LARGE, "/write/large").aim("110,000", "", ""),
+    mode("directory-read", apps::directory, START, "/read").aim("22,000", "", ""),
+    mode("directory-write", apps::directory, START, "/write").aim("45,000", "", ""),
 ];
 
 /// What others offer for the same.

@@ -4,7 +4,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rocket::figment::Figment;
 use rocket::http::private::cookie::CookieBuilder;
 use rocket::http::{Cookie, CookieJar};
 use rocket::{Build, Rocket, get, routes};
@@ -25,14 +24,9 @@ struct User {
     count: u32,
 }
 
-fn figment_with_key() -> Figment {
-    figment().merge(("secret_key", "hPRYyVRiMyxpw5sBB1XeCMN1kFsDCqKvBi2QJxBVHQk="))
-}
-
 /// Rocket's private cookies.
 pub fn private(_: &Path) -> Rocket<Build> {
-    rocket::custom(figment_with_key())
-        .mount("/", routes![private::start, private::read, private::write])
+    rocket::custom(figment()).mount("/", routes![private::start, private::read, private::write])
 }
 
 mod private {
@@ -76,7 +70,7 @@ pub fn flex_cookie(_: &Path) -> Rocket<Build> {
 }
 
 fn flex_routes(fairing: RocketFlexSession<User>) -> Rocket<Build> {
-    rocket::custom(figment_with_key())
+    rocket::custom(figment())
         .attach(fairing)
         .mount("/", routes![flex::start, flex::read, flex::write])
 }

@@ -17,28 +17,20 @@ impl Display for Table<'_> {
         writeln!(f, "| mode | instructions | hash | rest | aim | heap calls | aim | time | aim |")?;
         writeln!(f, "|---|---:|---:|---:|---:|---:|---:|---:|---:|")?;
         for (mode, counted) in self.counted {
-            let (cost, Aim { rest, heap, wall }) = (counted.added(), mode.aim);
+            let (cost, Aim { rest, heap, time }) = (counted.added(), mode.aim);
+            write!(f, "| {} | {} ", mode.name, Thousands(cost.hash + cost.rest))?;
+            write!(f, "| {} | {} | {rest} ", Thousands(cost.hash), Thousands(cost.rest))?;
+            writeln!(f, "| {} | {heap} | {:.2} | {time} |", cost.heap, self.wall[mode.name])?;
+        }
+        if let Some((_, Counted { bare, .. })) = self.counted.first() {
+            let all = Thousands(bare.hash + bare.rest);
             write!(
                 f,
-                "| {} | {} | {} ",
-                mode.name,
-                Thousands(cost.hash + cost.rest),
-                Thousands(cost.hash)
+                "\nThe bare route itself, with one cookie: {all} instructions, {} heap calls.",
+                bare.heap
             )?;
-            write!(f, "| {} | {} ", Thousands(cost.rest), Limit(rest.map(Thousands)))?;
-            write!(f, "| {} | {} ", cost.heap, Limit(heap))?;
-            writeln!(f, "| {:.2} | {} |", self.wall[mode.name], Limit(wall))?;
         }
         Ok(())
-    }
-}
-
-/// An aim, where there is one.
-struct Limit<T>(Option<T>);
-
-impl<T: Display> Display for Limit<T> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |limit| write!(f, "≤ {limit}"))
     }
 }
 

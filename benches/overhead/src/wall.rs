@@ -9,7 +9,7 @@ use crate::scene::Scene;
 /// Batches of each mode.
 const BATCHES: u32 = 500;
 /// Requests of a batch.
-const REQUESTS: u64 = 20;
+const REQUESTS: u64 = 10;
 
 /// A mode's time, where the bare route with the same cookies takes 1.
 pub type Ratios = HashMap<&'static str, f64>;
