@@ -1,0 +1,151 @@
+//! The application without sessions, and this crate's.
+
+use std::path::Path;
+
+use rocket::figment::Figment;
+use rocket::tokio::sync::Notify;
+use rocket::{Build, Rocket, State, get, routes};
+use rocket_typed_sessions::{Session, SessionData, Sessions};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// It keeps its seven digits, so every write has the length of the one before.
+pub const FIRST_COUNT: u32 = 1_000_000;
+const SECRET: &str = "hex:1b3d5f7092a4c6e8f0e1d2c3b4a5968778695a4b3c2d1e0f9f8e7d6c5b4a3920";
+const LARGE: usize = 10_000;
+
+/// What a handler answers: the text where it found what it looks for, else 404.
+pub type Found = Option<&'static str>;
+
+/// Rocket with the defaults of the release profile, without its log. The key is for Rocket's
+/// private cookies, which peers use.
+pub fn figment() -> Figment {
+    Figment::from(rocket::Config::default())
+        .select("release")
+        .merge(("log_level", "off"))
+        .merge(("secret_key", "hPRYyVRiMyxpw5sBB1XeCMN1kFsDCqKvBi2QJxBVHQk="))
+}
+
+/// One route and no sessions.
+pub fn bare() -> Rocket<Build> {
+    rocket::custom(figment()).mount("/", routes![plain])
+}
+
+#[get("/plain")]
+#[expect(clippy::unnecessary_wraps)] // it answers with the type of the others
+fn plain() -> Found {
+    Some("found")
+}
+
+/// This crate with its sessions on the client, encrypted.
+pub fn encrypted(_: &Path) -> Rocket<Build> {
+    ours(&json!("client"))
+}
+
+/// This crate with its sessions in memory.
+pub fn memory(_: &Path) -> Rocket<Build> {
+    ours(&json!("memory"))
+}
+
+/// This crate with its sessions in a folder.
+pub fn directory(folder: &Path) -> Rocket<Build> {
+    ours(&json!({ "type": "directory", "path": folder }))
+}
+
+fn ours(storage: &Value) -> Rocket<Build> {
+    let names = [Counter::<0>::NAME, Counter::<1>::NAME, Counter::<2>::NAME, Large::NAME];
+    let tables = names.map(|name| (format!("sessions.{name}.storage"), storage));
+    let figment =
+        tables.into_iter().fold(figment(), |figment, (key, value)| figment.merge((key, value)));
+    rocket::custom(figment.merge(("sessions.secret", SECRET)))
+        .attach(Sessions::fairing())
+        .manage(Notify::new())
+        .mount("/", routes![plain, hold, absent, start, clear, read, write])
+        .mount("/", routes![start_three, read_three, start_large, read_large, write_large])
+}
+
+/// The session that is measured, and two more of its kind.
+#[derive(Clone, Serialize, Deserialize)]
+struct Counter<const N: usize> {
+    user_id: u32,
+    count: u32,
+}
+
+impl<const N: usize> Counter<N> {
+    const NEW: Self = Self { user_id: 42, count: FIRST_COUNT };
+}
+
+impl<const N: usize> SessionData for Counter<N> {
+    const NAME: &'static str = ["user", "cart", "theme"][N];
+}
+
+type User = Counter<0>;
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Large {
+    count: u32,
+    text: String,
+}
+
+impl SessionData for Large {
+    const NAME: &'static str = "large";
+}
+
+/// Holds its session open until the process ends.
+#[get("/hold")]
+async fn hold(session: Session<User>, end: &State<Notify>) -> Found {
+    end.notified().await;
+    session.get().map(|_| "found")
+}
+
+#[get("/absent")]
+fn absent(session: Session<User>) -> Found {
+    session.get().is_none().then_some("absent")
+}
+
+#[get("/start")]
+fn start(session: Session<User>) {
+    session.set(User::NEW);
+}
+
+#[get("/clear")]
+fn clear(session: Session<User>) {
+    session.clear();
+}
+
+#[get("/read")]
+fn read(session: Session<User>) -> Found {
+    session.get().map(|_| "found")
+}
+
+#[get("/write")]
+fn write(session: Session<User>) -> Found {
+    session.update(|user| user.count += 1).map(|_| "found")
+}
+
+#[get("/start/three")]
+fn start_three(user: Session<User>, cart: Session<Counter<1>>, theme: Session<Counter<2>>) {
+    user.set(Counter::NEW);
+    cart.set(Counter::NEW);
+    theme.set(Counter::NEW);
+}
+
+#[get("/read/three")]
+fn read_three(user: Session<User>, cart: Session<Counter<1>>, theme: Session<Counter<2>>) -> Found {
+    user.get().and(cart.get()).and(theme.get().map(|_| "found"))
+}
+
+#[get("/start/large")]
+fn start_large(session: Session<Large>) {
+    session.set(Large { count: FIRST_COUNT, text: "x".repeat(LARGE) });
+}
+
+#[get("/read/large")]
+fn read_large(session: Session<Large>) -> Found {
+    session.get().map(|_| "found")
+}
+
+#[get("/write/large")]
+fn write_large(session: Session<Large>) -> Found {
+    session.update(|large| large.count += 1).map(|_| "found")
+}
