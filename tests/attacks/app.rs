@@ -120,8 +120,8 @@ pub async fn app_with(
 ) -> App {
     let (hook, clock) = (Hook::new(), Clock::new());
     let fairing = Sessions::fairing()
-        .storage("hook", hook.clone())
-        .storage("hook2", hook.clone())
+        .storage("hook", Intercepted(hook.clone()))
+        .storage("hook2", Intercepted(hook.clone()))
         .clock(&clock);
     let rocket = rocket::custom(figment)
         .attach(fairing)

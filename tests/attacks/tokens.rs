@@ -26,8 +26,8 @@ async fn a_touch_of_a_session_that_has_ended_meanwhile_sends_no_token() {
     let answer = app
         .go(&cookie, async move |_| {
             // the user logs out in another tab
-            let key = hook.0.keys.lock()[0].clone();
-            hook.0.memory.invalidate(&key, None, None).await.unwrap();
+            let key = hook.created()[0].clone();
+            hook.memory.invalidate(&key, None, None).await.unwrap();
             Status::Ok
         })
         .await;
@@ -76,8 +76,8 @@ async fn a_resealed_token_of_a_session_that_has_ended_meanwhile_is_not_sent() {
     let hook = old.hook.clone();
     let clock = Clock::new();
     let fairing = Sessions::fairing()
-        .storage("hook", hook.clone())
-        .storage("hook2", hook.clone())
+        .storage("hook", Intercepted(hook.clone()))
+        .storage("hook2", Intercepted(hook.clone()))
         .clock(&clock);
     let figment = figment().merge(("sessions.secret", vec![OTHER, KEY]));
     let rocket =
@@ -87,8 +87,8 @@ async fn a_resealed_token_of_a_session_that_has_ended_meanwhile_is_not_sent() {
     let answer = app
         .go(&cookie, async move |ctx| {
             assert!(ctx.user.get().is_some());
-            let key = hook.0.keys.lock()[0].clone();
-            hook.0.memory.invalidate(&key, None, None).await.unwrap();
+            let key = hook.created()[0].clone();
+            hook.memory.invalidate(&key, None, None).await.unwrap();
             Status::Ok
         })
         .await;
@@ -104,7 +104,7 @@ async fn a_renewed_id_goes_out_although_a_session_of_a_fairing_behind_fails() {
     let answer = app
         .go(&cookie, async move |ctx| {
             ctx.user.renew();
-            hook.before(Op::Create, Act::Fail); // the cart's
+            hook.before(Operation::Create, Act::Fail); // the cart's
             Status::Ok
         })
         .await;
@@ -125,7 +125,7 @@ async fn a_removal_goes_out_although_a_session_of_a_fairing_behind_fails() {
     let answer = app
         .go(&cookie, async move |ctx| {
             ctx.user.clear();
-            hook.before(Op::Create, Act::Fail); // the cart's
+            hook.before(Operation::Create, Act::Fail); // the cart's
             Status::Ok
         })
         .await;

@@ -18,12 +18,12 @@ async fn a_failing_touch_is_tried_once_a_request() {
     let hook = app.hook.clone();
     app.go(&cookie, async move |_| {
         for _ in 0..4 {
-            hook.before(Op::Touch, Act::Fail);
+            hook.before(Operation::Touch, Act::Fail);
         }
         Status::Ok
     })
     .await;
-    assert_eq!(app.hook.calls(Op::Touch), 1);
+    assert_eq!(app.hook.calls(Operation::Touch), 1);
 }
 /// ... and a hanging one costs one timeout.
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn a_hanging_touch_costs_one_timeout() {
     let started = std::time::Instant::now();
     app.go(&cookie, async move |_| {
         for _ in 0..4 {
-            hook.before(Op::Touch, Act::Hang);
+            hook.before(Operation::Touch, Act::Hang);
         }
         Status::Ok
     })

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::run::{Run, is_watched};
 use crate::scenario::{Call, Fault, Limit, Outcome, Own, Place, Settings, Step};
-use crate::storage::Hooked;
+use crate::storage::{Hooked, Intercepted};
 use crate::trace::{Answer, Failure, StepTrace, Value};
 use crate::world::{World, value_of};
 
@@ -95,7 +95,7 @@ pub async fn node(
     clock: &Clock,
     stage: &Arc<Stage>,
 ) -> Client {
-    let fairing = Sessions::fairing().storage("hooked", storage).clock(clock);
+    let fairing = Sessions::fairing().storage("hooked", Intercepted(storage)).clock(clock);
     let tell = AdHoc::on_response("tells of upgrades", |_, response| {
         Box::pin(async move {
             if response.upgrade(PROTOCOL).is_some() {
