@@ -1,6 +1,5 @@
 //! The application that the attacks run against: its handlers do what a test sends them.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -16,24 +15,7 @@ use rocket_typed_sessions::{Session, SessionData, Sessions};
 use serde::{Deserialize, Serialize};
 
 use crate::hook::*;
-
-pub const KEY: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
-pub const OTHER: &str = "hex:1b3d5f7092a4c6e8f0e1d2c3b4a5968778695a4b3c2d1e0f9f8e7d6c5b4a3920";
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct User {
-    pub id: String,
-    pub count: u32,
-}
-impl SessionData for User {
-    const NAME: &'static str = "user";
-    fn owner(&self) -> Option<Cow<'_, str>> {
-        (!self.id.is_empty()).then_some(Cow::Borrowed(self.id.as_str()))
-    }
-}
-pub fn user(id: &str) -> User {
-    User { id: id.into(), count: 0 }
-}
+pub use crate::shared::*;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cart {

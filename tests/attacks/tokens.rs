@@ -79,7 +79,7 @@ async fn a_resealed_token_of_a_session_that_has_ended_meanwhile_is_not_sent() {
         .storage("hook", Intercepted(hook.clone()))
         .storage("hook2", Intercepted(hook.clone()))
         .clock(&clock);
-    let figment = figment().merge(("sessions.secret", vec![OTHER, KEY]));
+    let figment = figment().merge(("sessions.secret", vec![OTHER_KEY, KEY]));
     let rocket =
         rocket::custom(figment).attach(fairing).manage(Stage::default()).mount("/", routes![go]);
     let client = Client::untracked(rocket).await.unwrap();

@@ -270,8 +270,3 @@ async fn s35_s46_no_part_of_an_id_is_at_rest_and_an_ended_one_is_worth_nothing()
         assert_eq!(text(&client, "/get", &token).await, "absent");
     }
 }
-
-fn walk(root: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(root).expect("a folder").flatten().map(|entry| entry.path());
-    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
-}
