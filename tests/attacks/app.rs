@@ -100,7 +100,15 @@ pub async fn app_with(
     figment: Figment,
     more: impl FnOnce(rocket::Rocket<rocket::Build>) -> rocket::Rocket<rocket::Build>,
 ) -> App {
-    let (hook, clock) = (Hook::new(), Clock::new());
+    app_on(Hook::new(), figment, more).await
+}
+
+pub async fn app_on(
+    hook: Hook,
+    figment: Figment,
+    more: impl FnOnce(rocket::Rocket<rocket::Build>) -> rocket::Rocket<rocket::Build>,
+) -> App {
+    let clock = Clock::new();
     let fairing = Sessions::fairing()
         .storage("hook", Intercepted(hook.clone()))
         .storage("hook2", Intercepted(hook.clone()))

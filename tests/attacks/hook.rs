@@ -67,6 +67,12 @@ impl Hook {
         self.created.lock().clone()
     }
 
+    /// Its user logs out in another tab: the first record ends.
+    pub async fn end_first(&self) {
+        let first = &self.created()[0];
+        self.memory.invalidate(first, None, None).await.unwrap();
+    }
+
     /// How many of them live.
     pub async fn live(&self) -> usize {
         let now = Timestamp::from(std::time::SystemTime::now());

@@ -4,11 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocket::http::Status;
-use rocket::local::asynchronous::Client;
-use rocket::routes;
-use rocket_typed_sessions::Sessions;
-use rocket_typed_sessions::storage::SessionStorage;
-use rocket_typed_sessions::testing::Clock;
 
 use crate::app::*;
 use crate::hook::*;
@@ -25,9 +20,7 @@ async fn a_touch_of_a_session_that_has_ended_meanwhile_sends_no_token() {
     let hook = app.hook.clone();
     let answer = app
         .go(&cookie, async move |_| {
-            // the user logs out in another tab
-            let key = hook.created()[0].clone();
-            hook.memory.invalidate(&key, None, None).await.unwrap();
+            hook.end_first().await;
             Status::Ok
         })
         .await;
@@ -74,21 +67,12 @@ async fn a_resealed_token_of_a_session_that_has_ended_meanwhile_is_not_sent() {
     let old = app(figment()).await;
     let cookie = old.login("ann").await;
     let hook = old.hook.clone();
-    let clock = Clock::new();
-    let fairing = Sessions::fairing()
-        .storage("hook", Intercepted(hook.clone()))
-        .storage("hook2", Intercepted(hook.clone()))
-        .clock(&clock);
-    let figment = figment().merge(("sessions.secret", vec![OTHER_KEY, KEY]));
-    let rocket =
-        rocket::custom(figment).attach(fairing).manage(Stage::default()).mount("/", routes![go]);
-    let client = Client::untracked(rocket).await.unwrap();
-    let app = App { client, hook: hook.clone(), clock };
+    let rotated = figment().merge(("sessions.secret", vec![OTHER_KEY, KEY]));
+    let app = app_on(hook.clone(), rotated, |rocket| rocket).await;
     let answer = app
         .go(&cookie, async move |ctx| {
             assert!(ctx.user.get().is_some());
-            let key = hook.created()[0].clone();
-            hook.memory.invalidate(&key, None, None).await.unwrap();
+            hook.end_first().await;
             Status::Ok
         })
         .await;

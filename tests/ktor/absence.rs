@@ -133,12 +133,10 @@ async fn d18_a_handler_can_tell_why_there_is_no_session_of_ktors() {
     let dir = tempfile::tempdir().expect("a folder");
     let client = client(figment(&in_directory(dir.path())), Sessions::fairing()).await;
     let write = |id: &str, content: &str| {
-        let file = file_of(dir.path(), id);
-        std::fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
-        std::fs::write(&file, content).expect("a file");
+        write_file(dir.path(), id, content);
         signed_id(id)
     };
-    let live = write("0123456789abcdef", "{\"userId\":\"ann\",\"cart\":[]}");
+    let live = write("0123456789abcdef", ANN);
     assert_eq!(text(&client, "/why", &live).await, "found");
     assert_eq!(text(&client, "/why", "0123456789abcdef").await, "Invalid", "not signed");
     for content in ["{\"name\":\"ann\"}", "{", ""] {

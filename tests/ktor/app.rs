@@ -1,7 +1,7 @@
 //! The application that shares its sessions with Ktor, its keys, and Ktor's folder.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rocket::figment::Figment;
 use rocket::http::{Header, Status};
@@ -146,10 +146,20 @@ pub fn in_directory(dir: &Path) -> Vec<(&'static str, Value)> {
 }
 
 /// `aa/bb/cc.dat`
-pub fn file_of(dir: &Path, id: &str) -> std::path::PathBuf {
+pub fn file_of(dir: &Path, id: &str) -> PathBuf {
     let pieces: Vec<_> =
         id.as_bytes().chunks(2).map(|piece| std::str::from_utf8(piece).expect("ASCII")).collect();
     dir.join(format!("{}.dat", pieces.join("/")))
+}
+
+pub const ANN: &str = r#"{"userId":"ann","cart":[]}"#;
+
+/// Writes a session's file as Ktor does.
+pub fn write_file(dir: &Path, id: &str, content: &str) -> PathBuf {
+    let file = file_of(dir, id);
+    std::fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
+    std::fs::write(&file, content).expect("a file");
+    file
 }
 
 pub fn signed_id(id: &str) -> String {

@@ -17,9 +17,7 @@ async fn a_directory_is_shared_with_a_ktor_server_both_ways() {
     for id in
         ["id1", "0123456789abcdef", &"ab".repeat(16), &"cd".repeat(32), "custom-Identity_22chars"]
     {
-        let file = file_of(dir.path(), id);
-        std::fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
-        std::fs::write(&file, "{\"userId\":\"ktors\",\"cart\":[\"a\"]}").expect("a file");
+        let file = write_file(dir.path(), id, "{\"userId\":\"ktors\",\"cart\":[\"a\"]}");
         let cookie = signed_id(id);
         assert_eq!(text(&client, "/get", &cookie).await, "ktors a", "{id}");
         assert_eq!(text(&client, "/get", id).await, "absent", "an id that is not signed");
@@ -46,7 +44,7 @@ async fn a_directory_is_shared_with_a_ktor_server_both_ways() {
     let id = cookie.split("%2F").next().expect("an id");
     assert_eq!((id.len(), signed_id(id)), (64, cookie.clone()));
     let content = std::fs::read_to_string(file_of(dir.path(), id)).expect("the file");
-    assert_eq!(content, "{\"userId\":\"ann\",\"cart\":[]}");
+    assert_eq!(content, ANN);
 
     // Another user: another id, and the old file is gone. So it is on renewal.
     for uri in ["/set/bob", "/renew"] {

@@ -83,9 +83,7 @@ async fn ktors_files_migrate_into_the_native_directory_and_are_gone() {
         ("/clear", None),
     ] {
         let id = "ef".repeat(32);
-        let file = file_of(dir.path(), &id);
-        std::fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
-        std::fs::write(&file, "{\"userId\":\"ann\",\"cart\":[\"a\"]}").expect("a file");
+        let file = write_file(dir.path(), &id, "{\"userId\":\"ann\",\"cart\":[\"a\"]}");
         let response = with(&client, uri, &signed_id(&id)).await;
         assert_eq!(response.status(), Status::Ok);
         assert!(!file.exists(), "{uri}");
@@ -106,9 +104,7 @@ async fn the_page_that_migrates_a_session_shows_the_id_and_the_csrf_token_that_h
         let dir = tempfile::tempdir().expect("a folder");
         let (lines, cookie) = if on_server {
             let id = "34".repeat(32);
-            let file = file_of(dir.path(), &id);
-            std::fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
-            std::fs::write(&file, "{\"userId\":\"ann\",\"cart\":[]}").expect("a file");
+            write_file(dir.path(), &id, ANN);
             (in_directory(dir.path())[1..].to_vec(), signed_id(&id))
         } else {
             let vector = vector("ktor-encrypt-json");

@@ -1,14 +1,15 @@
 //! Two requests, or a request and Ktor, that meet at one of Ktor's sessions.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rocket::figment::Figment;
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
 use rocket_typed_sessions::event::SessionEventKind;
-use rocket_typed_sessions::{Session, Sessions};
+use rocket_typed_sessions::{Session, Sessions, SessionsFairing};
 
 use crate::app::*;
 
@@ -27,69 +28,76 @@ async fn slow(session: Session<UserSession>, gate: &rocket::State<Gate>, what: &
     }
 }
 
+/// An application, and a session of ann's in one of Ktor's files.
+struct Race {
+    client: Arc<Client>,
+    gate: Gate,
+    file: PathBuf,
+    cookie: String,
+}
+
+impl Race {
+    async fn new(figment: Figment, fairing: SessionsFairing, dir: &Path) -> Self {
+        let gate = Gate::default();
+        let rocket = rocket::custom(figment)
+            .attach(fairing)
+            .mount("/", routes![get_it, clear, slow])
+            .manage(gate.clone());
+        let client = Arc::new(Client::untracked(rocket).await.expect("a valid configuration"));
+        let id = "12".repeat(32);
+        let file = write_file(dir, &id, ANN);
+        Self { client, gate, file, cookie: signed_id(&id) }
+    }
+
+    /// A request during which something else happens: its status and its token.
+    async fn during(&self, what: &str, meanwhile: impl AsyncFnOnce()) -> (Status, Option<String>) {
+        let (client, cookie) = (Arc::clone(&self.client), self.cookie.clone());
+        let uri = format!("/slow/{what}");
+        let request = tokio::spawn(async move {
+            let response = with(&client, &uri, &cookie).await;
+            (response.status(), sent(&response))
+        });
+        self.gate.0.0.notified().await;
+        meanwhile().await;
+        self.gate.0.1.notify_one();
+        request.await.expect("no panic")
+    }
+}
+
+fn migrating(dir: &Path) -> Figment {
+    let lines = in_directory(dir)[1..].to_vec();
+    and(lines, &[("accept", vec!["ktor"].into()), ("secret", SECRET.into())])
+}
+
 #[tokio::test]
 async fn of_two_readers_that_migrate_one_session_one_moves_it_and_the_other_does_not_mind() {
     let dir = tempfile::tempdir().expect("a folder");
     let events = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&events);
-    let lines = and(
-        in_directory(dir.path())[1..].to_vec(),
-        &[("accept", vec!["ktor"].into()), ("secret", SECRET.into())],
-    );
-    let gate = Gate::default();
     let fairing = Sessions::fairing().on_event(move |event| told.lock().push(event.kind));
-    let rocket = rocket::custom(lines)
-        .attach(fairing)
-        .mount("/", routes![get_it, slow])
-        .manage(gate.clone());
-    let client = Arc::new(Client::untracked(rocket).await.expect("a valid configuration"));
-    let id = "56".repeat(32);
-    let file = file_of(dir.path(), &id);
-    std::fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
-    std::fs::write(&file, "{\"userId\":\"ann\",\"cart\":[]}").expect("a file");
-    let request = tokio::spawn({
-        let (client, cookie) = (Arc::clone(&client), signed_id(&id));
-        async move {
-            let response = with(&client, "/slow/nothing", &cookie).await;
-            (response.status(), sent(&response))
-        }
+    let race = Race::new(migrating(dir.path()), fairing, dir.path()).await;
+    let mut native = None;
+    let late = race.during("nothing", async || {
+        native = sent(&with(&race.client, "/get", &race.cookie).await);
     });
-    gate.0.0.notified().await;
-    let native = sent(&with(&client, "/get", &signed_id(&id)).await).expect("re-issued");
-    gate.0.1.notify_one();
-    assert_eq!(request.await.expect("no panic"), (Status::Ok, None));
-    assert_eq!(text(&client, "/get", &native).await, "ann ");
+    assert_eq!(late.await, (Status::Ok, None));
+    assert_eq!(text(&race.client, "/get", &native.expect("re-issued")).await, "ann ");
     assert!(!events.lock().contains(&SessionEventKind::ChangesDropped), "{:?}", events.lock());
 }
 
 #[tokio::test]
 async fn a_file_that_ktor_gives_to_another_user_meanwhile_takes_no_update_of_the_first() {
     let dir = tempfile::tempdir().expect("a folder");
-    let gate = Gate::default();
-    let rocket = rocket::custom(figment(&in_directory(dir.path())))
-        .attach(Sessions::fairing())
-        .mount("/", routes![get_it, slow])
-        .manage(gate.clone());
-    let client = Arc::new(Client::untracked(rocket).await.expect("a valid configuration"));
-    let id = "78".repeat(32);
-    let file = file_of(dir.path(), &id);
-    std::fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
-    std::fs::write(&file, "{\"userId\":\"ann\",\"cart\":[]}").expect("a file");
-    let request = tokio::spawn({
-        let (client, cookie) = (Arc::clone(&client), signed_id(&id));
-        async move {
-            let response = with(&client, "/slow/add", &cookie).await;
-            (response.status(), sent(&response))
-        }
+    let figment = figment(&in_directory(dir.path()));
+    let race = Race::new(figment, Sessions::fairing(), dir.path()).await;
+    let late = race.during("add", async || {
+        // Ktor keeps the id when somebody logs in.
+        std::fs::write(&race.file, "{\"userId\":\"bob\",\"cart\":[]}").expect("a file");
     });
-    gate.0.0.notified().await;
-    // Ktor keeps the id when somebody logs in.
-    std::fs::write(&file, "{\"userId\":\"bob\",\"cart\":[]}").expect("a file");
-    gate.0.1.notify_one();
-    let (status, token) = request.await.expect("no panic");
+    let (status, token) = late.await;
     assert_eq!(status, Status::Ok);
-    let live = token.unwrap_or_else(|| signed_id(&id));
-    let shown = text(&client, "/get", &live).await;
+    let live = token.unwrap_or_else(|| race.cookie.clone());
+    let shown = text(&race.client, "/get", &live).await;
     assert!(shown == "bob late" || shown == "bob ", "{shown}: a session that its client can reach");
 }
 
@@ -99,43 +107,21 @@ async fn s58_what_ends_while_a_request_moves_it_stays_ended() {
         [(false, "renew"), (false, "add"), (true, "renew"), (true, "add"), (true, "nothing")]
     {
         let dir = tempfile::tempdir().expect("a folder");
-        let lines = in_directory(dir.path());
-        let lines = if migrate {
-            and(lines[1..].to_vec(), &[("accept", vec!["ktor"].into()), ("secret", SECRET.into())])
-        } else {
-            figment(&lines)
+        let figment = match migrate {
+            true => migrating(dir.path()),
+            false => figment(&in_directory(dir.path())),
         };
-        let gate = Gate::default();
-        let rocket = rocket::custom(lines)
-            .attach(Sessions::fairing())
-            .mount("/", routes![get_it, set, add, renew, clear, id, slow])
-            .manage(gate.clone());
-        let client = Arc::new(Client::untracked(rocket).await.expect("a valid configuration"));
-        let id = "12".repeat(32);
-        let file = file_of(dir.path(), &id);
-        std::fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
-        std::fs::write(&file, "{\"userId\":\"ann\",\"cart\":[]}").expect("a file");
-        let cookie = signed_id(&id);
-        let request = tokio::spawn({
-            let (client, cookie) = (Arc::clone(&client), cookie.clone());
-            async move {
-                let response = with(&client, &format!("/slow/{what}"), &cookie).await;
-                (response.status(), sent(&response))
-            }
+        let race = Race::new(figment, Sessions::fairing(), dir.path()).await;
+        let late = race.during(what, async || {
+            with(&race.client, "/clear", &race.cookie).await;
         });
-        gate.0.0.notified().await;
-        with(&client, "/clear", &cookie).await;
-        gate.0.1.notify_one();
-        assert_eq!(request.await.expect("no panic"), (Status::Ok, None), "{migrate} {what}");
+        assert_eq!(late.await, (Status::Ok, None), "{migrate} {what}");
         let records = walk(dir.path()).into_iter().filter(|path| {
             let mut folders = path.iter();
             let other = folders.any(|name| name == "locks" || name == "owners");
             path.is_file() && !other && path.extension().is_none_or(|ending| ending != "ended")
         });
-        assert_eq!(
-            records.collect::<Vec<_>>(),
-            Vec::<PathBuf>::new(),
-            "{migrate} {what}: nothing lives"
-        );
+        let records: Vec<_> = records.collect();
+        assert!(records.is_empty(), "{migrate} {what}: {records:?} live");
     }
 }
