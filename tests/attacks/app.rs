@@ -153,6 +153,15 @@ impl Answer {
     }
 }
 
+/// A test whose acts never happened has tested nothing.
+impl Drop for App {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(self.hook.missed(), []);
+        }
+    }
+}
+
 impl App {
     pub async fn ask(&self, uri: &str, cookie: &str) -> Answer {
         let mut request = self.client.get(uri.to_owned());

@@ -83,6 +83,19 @@ impl Hook {
         live
     }
 
+    /// Nothing happens any more. Returns how many acts were left.
+    pub fn disarm(&self) -> usize {
+        let (before, after) =
+            (std::mem::take(&mut *self.before.lock()), std::mem::take(&mut *self.after.lock()));
+        before.len() + after.len()
+    }
+
+    /// The operations that the test waited for, and that never came.
+    pub fn missed(&self) -> Vec<Operation> {
+        let (before, after) = (self.before.lock(), self.after.lock());
+        before.iter().chain(&*after).map(|(operation, _)| *operation).collect()
+    }
+
     async fn act(acts: &Acts, operation: Operation) -> Result<(), StorageError> {
         let act = {
             let mut acts = acts.lock();

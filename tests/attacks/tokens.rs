@@ -122,7 +122,7 @@ async fn a_removal_goes_out_although_a_session_of_a_fairing_behind_fails() {
 async fn a_renewal_that_a_task_saved_with_ok_always_reaches_the_client() {
     let app = app(figment()).await;
     let mut cookie = app.login("ann").await;
-    let mut lost = 0;
+    let (mut lost, mut reached, mut too_late) = (0, 0, 0);
     for turn in 0..6000u32 {
         let (send, receive) = std::sync::mpsc::channel();
         let answer = app
@@ -149,6 +149,7 @@ async fn a_renewal_that_a_task_saved_with_ok_always_reaches_the_client() {
             })
             .await;
         let (saved, _) = receive.recv().unwrap();
+        *if saved.is_ok() { &mut reached } else { &mut too_late } += 1;
         match answer.token("user") {
             Some(token) => cookie = token,
             None if saved.is_ok() => {
@@ -159,4 +160,5 @@ async fn a_renewal_that_a_task_saved_with_ok_always_reaches_the_client() {
         }
     }
     assert_eq!(lost, 0, "save() said Ok and the token never went out");
+    assert!(reached > 0 && too_late > 0, "{reached} in time, {too_late} too late");
 }

@@ -1,5 +1,6 @@
 //! What reaches the client: a token that was promised, and no other.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rocket::fairing::{AdHoc, Fairing, Info, Kind};
@@ -94,6 +95,7 @@ fn save_in_a_task(user: Session<User>, cart: Session<Cart>, after: u64, told: &S
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c9_a_tasks_save_beside_another_sessions_commit_is_ok_only_if_its_token_goes_out() {
+    let mut outcomes = BTreeSet::new();
     for (user_in, after) in [
         ("memory", 0),
         ("memory", 20),
@@ -118,11 +120,13 @@ async fn c9_a_tasks_save_beside_another_sessions_commit_is_ok_only_if_its_token_
         tokio::time::sleep(Duration::from_millis(400)).await;
         let saved = told.lock().await.expect("the task has ended");
         assert_eq!(saved, sent.is_some(), "{user_in} after {after} ms: {sent:?}");
+        outcomes.insert((user_in, saved));
         let end_of_time = Timestamp::from_millis(u64::MAX);
         let left = users.inner().purge_expired(end_of_time, 10).await.expect("memory answers");
         let expected = usize::from(saved && user_in == "memory");
         assert_eq!(left, expected, "{user_in} after {after} ms: records");
     }
+    assert_eq!(outcomes.len(), 4, "in time and too late, in both places: {outcomes:?}");
 }
 
 #[tokio::test]

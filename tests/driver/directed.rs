@@ -83,6 +83,7 @@ async fn revoke_others(session: Session<User>, sessions: &Sessions) -> Result<()
 /// C5.
 #[tokio::test]
 async fn a_revoke_owner_that_completes_during_revoke_others_ends_the_callers_session_too() {
+    let mut tried = 0;
     for operation in 0..8 {
         let storage = Hooked::new(Memory::new(1000));
         let fairing = || Sessions::fairing();
@@ -100,10 +101,12 @@ async fn a_revoke_owner_that_completes_during_revoke_others_ends_the_callers_ses
         storage.plan(vec![Armed { operation, edge: Edge::Before, action }], Fault::None);
         let response = ask(&this, "/elsewhere", &token).await;
         let happened = storage.armed() == 0;
+        tried += usize::from(happened);
         let token = sent(&response, "user").unwrap_or(token);
         let reads = body(ask(&other, "/read", &token).await).await;
         assert!(!happened || reads == "nobody", "operation {operation}: {reads}");
     }
+    assert!(tried >= 3, "it came at {tried} operations only");
 }
 
 /// Says that an `update` is applied for the second time, which then takes a while.

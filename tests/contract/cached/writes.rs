@@ -85,7 +85,7 @@ async fn a_write_that_failed_or_that_nobody_waited_for_leaves_no_copy() {
         Fault::FailsAfterwards(StorageError::Unavailable("down".into(), None)),
     );
     let update = near.update(&key(1), version, record("1", None), NOW).await;
-    assert!(update.is_err());
+    assert!(matches!(update, Err(StorageError::Unavailable(..))), "{update:?}");
     assert_eq!(payload(&near, 1).await.as_deref(), Some("1"), "it had been written");
 
     let version = near.read(&key(1), NOW).await.expect("an answer").expect("it").version;
@@ -143,7 +143,8 @@ async fn a_login_whose_answer_is_lost_leaves_no_copy() {
         let version = near.read(&key(1), NOW).await.expect("an answer").expect("it").version;
         let down = StorageError::Unavailable("down".into(), None);
         far.set(operation, Fault::FailsAfterwards(down));
-        assert!(succeed(&near, version).await.is_err());
+        let lost = succeed(&near, version).await;
+        assert!(matches!(lost, Err(StorageError::Unavailable(..))), "{lost:?}");
         far.mend();
         let expected = if operation == Operation::Create { "old" } else { "replaced" };
         let asked = far.calls(Operation::Read);
