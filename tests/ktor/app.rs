@@ -142,6 +142,8 @@ pub fn in_directory(dir: &Path) -> Vec<(&'static str, Value)> {
         ("format", "ktor".into()),
         ("storage", storage),
         ("sign_key", "hex:6819b57a326945c1968f45236589".into()),
+        // The disk of a busy machine is slow.
+        ("storage_timeout", "50 seconds".into()),
     ]
 }
 

@@ -85,6 +85,10 @@ impl World {
                 }
                 _ => (format!("{table}.storage"), json!(storage)),
             });
+            if storage == "directory" {
+                // The disk of a busy machine is slow.
+                figment = figment.merge((format!("{table}.storage_timeout"), "50 seconds"));
+            }
             if transport == "header" {
                 let name = format!("x-{name}");
                 figment = figment
