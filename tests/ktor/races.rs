@@ -107,10 +107,8 @@ async fn s58_what_ends_while_a_request_moves_it_stays_ended() {
         [(false, "renew"), (false, "add"), (true, "renew"), (true, "add"), (true, "nothing")]
     {
         let dir = tempfile::tempdir().expect("a folder");
-        let figment = match migrate {
-            true => migrating(dir.path()),
-            false => figment(&in_directory(dir.path())),
-        };
+        let figment =
+            if migrate { migrating(dir.path()) } else { figment(&in_directory(dir.path())) };
         let race = Race::new(figment, Sessions::fairing(), dir.path()).await;
         let late = race.during(what, async || {
             with(&race.client, "/clear", &race.cookie).await;
