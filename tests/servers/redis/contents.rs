@@ -5,11 +5,17 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use rocket_typed_sessions::storage::{
-    Create, Invalidate, OwnerGuard, OwnerKey, Record, Refused, SessionStorage, StorageError,
+    Create, Invalidate, OwnerGuard, OwnerKey, Record, Redis, Refused, SessionStorage, StorageError,
     StorageKey, Touch, Update, Version,
 };
 
 use super::*;
+
+/// Ends every session of an owner. Returns how many lived.
+async fn end_all(storage: &Redis, owner: &OwnerKey) -> usize {
+    let index = storage.owners().expect("an index");
+    index.invalidate_owner(owner, &[], now()).await.expect("an answer")
+}
 
 #[tokio::test]
 async fn s39_every_record_has_a_ttl_and_no_command_searches_or_flushes() {
@@ -51,15 +57,7 @@ async fn s39_every_record_has_a_ttl_and_no_command_searches_or_flushes() {
             .len(),
         1
     );
-    assert_eq!(
-        storage
-            .owners()
-            .expect("an index")
-            .invalidate_owner(&owner, &[], now())
-            .await
-            .expect("an answer"),
-        1
-    );
+    assert_eq!(end_all(&storage, &owner).await, 1);
     assert_eq!(storage.invalidate(&key, None, None).await.expect("an answer"), Invalidate::Missing);
     let mark = now().after(Duration::from_secs(120));
     assert_eq!(
@@ -102,15 +100,7 @@ async fn a_server_that_has_forgotten_the_scripts_learns_them_again() {
     }
     let owner = OwnerKey::from_bytes([1; 32]);
     ask(&server, "SCRIPT FLUSH");
-    assert_eq!(
-        storage
-            .owners()
-            .expect("an index")
-            .invalidate_owner(&owner, &[], now())
-            .await
-            .expect("an answer"),
-        3
-    );
+    assert_eq!(end_all(&storage, &owner).await, 3);
 }
 
 #[tokio::test]
@@ -174,23 +164,13 @@ async fn a_generation_that_was_forgotten_does_not_come_again() {
     let storage = open(&server, "app").await;
     let owner = OwnerKey::from_bytes([1; 32]);
     for _ in 0..3 {
-        storage
-            .owners()
-            .expect("an index")
-            .invalidate_owner(&owner, &[], now())
-            .await
-            .expect("an answer");
+        end_all(&storage, &owner).await;
     }
     let generation =
         Some(storage.owners().expect("an index").generation(&owner).await.expect("an answer"));
     // A day later Redis has forgotten it.
     ask(&server, &format!("DEL app:{{{owner}}}:g"));
-    storage
-        .owners()
-        .expect("an index")
-        .invalidate_owner(&owner, &[], now())
-        .await
-        .expect("an answer");
+    end_all(&storage, &owner).await;
     let guard = OwnerGuard { generation, ..FREE };
     let key = StorageKey::from_bytes([7; 32]);
     let created = storage.create(&key, record(Some(1), 100), guard, now()).await;
