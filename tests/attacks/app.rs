@@ -1,6 +1,5 @@
 //! The application that the attacks run against: its handlers do what a test sends them.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -16,24 +15,7 @@ use rocket_typed_sessions::{Session, SessionData, Sessions};
 use serde::{Deserialize, Serialize};
 
 use crate::hook::*;
-
-pub const KEY: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
-pub const OTHER: &str = "hex:1b3d5f7092a4c6e8f0e1d2c3b4a5968778695a4b3c2d1e0f9f8e7d6c5b4a3920";
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct User {
-    pub id: String,
-    pub count: u32,
-}
-impl SessionData for User {
-    const NAME: &'static str = "user";
-    fn owner(&self) -> Option<Cow<'_, str>> {
-        (!self.id.is_empty()).then_some(Cow::Borrowed(self.id.as_str()))
-    }
-}
-pub fn user(id: &str) -> User {
-    User { id: id.into(), count: 0 }
-}
+pub use crate::shared::*;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cart {
@@ -118,10 +100,18 @@ pub async fn app_with(
     figment: Figment,
     more: impl FnOnce(rocket::Rocket<rocket::Build>) -> rocket::Rocket<rocket::Build>,
 ) -> App {
-    let (hook, clock) = (Hook::new(), Clock::new());
+    app_on(Hook::new(), figment, more).await
+}
+
+pub async fn app_on(
+    hook: Hook,
+    figment: Figment,
+    more: impl FnOnce(rocket::Rocket<rocket::Build>) -> rocket::Rocket<rocket::Build>,
+) -> App {
+    let clock = Clock::new();
     let fairing = Sessions::fairing()
-        .storage("hook", hook.clone())
-        .storage("hook2", hook.clone())
+        .storage("hook", Intercepted(hook.clone()))
+        .storage("hook2", Intercepted(hook.clone()))
         .clock(&clock);
     let rocket = rocket::custom(figment)
         .attach(fairing)
@@ -160,6 +150,15 @@ impl Answer {
     }
     pub fn removed(&self) -> bool {
         self.cookies.iter().any(|c| c.contains("Max-Age=0"))
+    }
+}
+
+/// A test whose acts never happened has tested nothing.
+impl Drop for App {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(self.hook.missed(), []);
+        }
     }
 }
 

@@ -42,7 +42,7 @@ async fn a_session_that_this_request_revokes_during_its_own_save_sends_no_token(
             ctx.user.save().await.unwrap();
             ctx.user.renew();
             hook.after(
-                Op::Update,
+                Operation::Update,
                 Act::Do(Box::pin(tokio::time::sleep(Duration::from_millis(50)))),
             );
             let (_, revoked) = tokio::join!(ctx.user.save(), async {
@@ -65,7 +65,10 @@ async fn a_session_that_this_request_revokes_during_its_own_refresh_is_over() {
     let hook = app.hook.clone();
     let answer = app
         .go(&cookie, async move |ctx| {
-            hook.after(Op::Read, Act::Do(Box::pin(tokio::time::sleep(Duration::from_millis(50)))));
+            hook.after(
+                Operation::Read,
+                Act::Do(Box::pin(tokio::time::sleep(Duration::from_millis(50)))),
+            );
             let (_, revoked) = tokio::join!(ctx.user.refresh(), async {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 ctx.sessions.of::<User>().revoke_owner("ann").await
@@ -91,7 +94,7 @@ async fn clear_beside(uri: &str, too_large: bool, user_in: &str) -> (bool, bool)
             both.user.clear();
             both.cart.set(Cart { items: vec!["x".repeat(if too_large { 10_000 } else { 1 })] });
             if !too_large {
-                hook.before(Op::Create, Act::Fail);
+                hook.before(Operation::Create, Act::Fail);
             }
             Status::Ok
         })

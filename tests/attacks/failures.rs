@@ -34,7 +34,7 @@ async fn the_503_catcher_does_not_see_a_client_login_that_never_goes_out() {
         .both("/both", "", async move |both| {
             both.user.login(user("ann"));
             both.cart.set(Cart { items: vec![] });
-            hook.before(Op::Create, Act::Fail);
+            hook.before(Operation::Create, Act::Fail);
             Status::Ok
         })
         .await;
@@ -57,7 +57,7 @@ async fn the_503_catcher_does_not_see_a_session_that_was_cleared_before_the_next
         .go(&cookie, async move |ctx| {
             ctx.user.clear();
             ctx.user.login(user("bob"));
-            hook.before(Op::Create, Act::Fail);
+            hook.before(Operation::Create, Act::Fail);
             Status::Ok
         })
         .await;
@@ -111,7 +111,7 @@ async fn a_storage_that_panics_in_the_commit_is_a_5xx_and_the_session_goes_on() 
     let answer = app
         .go(&cookie, async move |ctx| {
             ctx.user.update(|u| u.count += 1);
-            hook.before(Op::Update, Act::Run(Box::new(|| panic!("storage"))));
+            hook.before(Operation::Update, Act::Run(Box::new(|| panic!("storage"))));
             Status::Ok
         })
         .await;
@@ -161,7 +161,7 @@ async fn a_clear_in_the_503_catcher_holds_at_either_turn() {
                 if !last {
                     both.cart.set(Cart { items: vec![] });
                 }
-                hook.before(Op::Create, Act::Fail);
+                hook.before(Operation::Create, Act::Fail);
                 Status::Ok
             })
             .await;
@@ -195,8 +195,8 @@ impl rocket_typed_sessions::transport::SessionTransport for Panics {
 async fn a_transport_that_panics_at_the_last_turn_costs_no_other_session_its_token() {
     let (hook, clock) = (Hook::new(), Clock::new());
     let fairing = Sessions::fairing()
-        .storage("hook", hook.clone())
-        .storage("hook2", hook.clone())
+        .storage("hook", Intercepted(hook.clone()))
+        .storage("hook2", Intercepted(hook.clone()))
         .clock(&clock)
         .transport("panics", Panics);
     let rocket = rocket::custom(figment().merge(("sessions.cart.transport", "panics")))

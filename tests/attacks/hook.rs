@@ -1,26 +1,12 @@
 //! A storage that does something, hangs or fails at a given operation.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rocket::futures::future::BoxFuture;
-use rocket_typed_sessions::storage::StorageError;
-use rocket_typed_sessions::storage::{
-    Create, Generation, Invalidate, Memory, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
-    SessionStorage, StorageKey, Timestamp, Touch, Update, Version,
-};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Op {
-    Create,
-    Read,
-    Update,
-    Touch,
-    Invalidate,
-    Generation,
-    InvalidateOwner,
-}
+use rocket_typed_sessions::storage::{Memory, SessionStorage, StorageError, StorageKey, Timestamp};
+use rocket_typed_sessions::testing::storage::Intercept;
+pub use rocket_typed_sessions::testing::storage::{Intercepted, Operation};
 
 pub enum Act {
     Run(Box<dyn FnOnce() + Send>),
@@ -29,148 +15,118 @@ pub enum Act {
     Fail,
 }
 
+impl Act {
+    async fn perform(self) -> Result<(), StorageError> {
+        match self {
+            Self::Run(run) => run(),
+            Self::Do(run) => run.await,
+            Self::Hang => std::future::pending().await,
+            Self::Fail => return Err(StorageError::Unavailable("on demand".into(), None)),
+        }
+        Ok(())
+    }
+}
+
+/// Acts that are to happen once, each at the next such operation.
+type Acts = Arc<Mutex<Vec<(Operation, Act)>>>;
+
 #[derive(Clone)]
-pub struct Hook(pub Arc<Inner>);
-pub struct Inner {
+pub struct Hook {
     pub memory: Memory,
-    pub before: Mutex<Vec<(Op, Act)>>,
-    pub after: Mutex<Vec<(Op, Act)>>,
-    pub calls: Mutex<HashMap<Op, usize>>,
-    pub keys: Mutex<Vec<StorageKey>>,
+    before: Acts,
+    after: Acts,
+    calls: Arc<Mutex<Vec<Operation>>>,
+    created: Arc<Mutex<Vec<StorageKey>>>,
 }
 
 impl Hook {
     pub fn new() -> Self {
-        Self(Arc::new(Inner {
+        Self {
             memory: Memory::new(10_000),
-            before: Mutex::default(),
-            after: Mutex::default(),
-            calls: Mutex::default(),
-            keys: Mutex::default(),
-        }))
+            before: Acts::default(),
+            after: Acts::default(),
+            calls: Arc::default(),
+            created: Arc::default(),
+        }
     }
-    pub fn before(&self, op: Op, act: Act) {
-        self.0.before.lock().push((op, act));
+
+    pub fn before(&self, operation: Operation, act: Act) {
+        self.before.lock().push((operation, act));
     }
-    pub fn after(&self, op: Op, act: Act) {
-        self.0.after.lock().push((op, act));
+
+    pub fn after(&self, operation: Operation, act: Act) {
+        self.after.lock().push((operation, act));
     }
-    pub fn calls(&self, op: Op) -> usize {
-        self.0.calls.lock().get(&op).copied().unwrap_or(0)
+
+    pub fn calls(&self, operation: Operation) -> usize {
+        self.calls.lock().iter().filter(|call| **call == operation).count()
     }
+
+    /// The keys of all records that were to be created.
+    pub fn created(&self) -> Vec<StorageKey> {
+        self.created.lock().clone()
+    }
+
+    /// Its user logs out in another tab: the first record ends.
+    pub async fn end_first(&self) {
+        let first = &self.created()[0];
+        self.memory.invalidate(first, None, None).await.unwrap();
+    }
+
+    /// How many of them live.
     pub async fn live(&self) -> usize {
-        let keys = self.0.keys.lock().clone();
-        let mut n = 0;
-        for key in keys {
-            let now = Timestamp::from(std::time::SystemTime::now());
-            n += usize::from(self.0.memory.read(&key, now).await.unwrap().is_some());
+        let now = Timestamp::from(std::time::SystemTime::now());
+        let mut live = 0;
+        for key in self.created() {
+            live += usize::from(self.memory.read(&key, now).await.unwrap().is_some());
         }
-        n
+        live
     }
-    pub fn pop(list: &Mutex<Vec<(Op, Act)>>, op: Op) -> Option<Act> {
-        let mut list = list.lock();
-        let at = list.iter().position(|(of, _)| *of == op)?;
-        Some(list.remove(at).1)
+
+    /// Nothing happens any more. Returns how many acts were left.
+    pub fn disarm(&self) -> usize {
+        let (before, after) =
+            (std::mem::take(&mut *self.before.lock()), std::mem::take(&mut *self.after.lock()));
+        before.len() + after.len()
     }
-    pub async fn act(act: Option<Act>) -> Result<(), StorageError> {
+
+    /// The operations that the test waited for, and that never came.
+    pub fn missed(&self) -> Vec<Operation> {
+        let (before, after) = (self.before.lock(), self.after.lock());
+        before.iter().chain(&*after).map(|(operation, _)| *operation).collect()
+    }
+
+    async fn act(acts: &Acts, operation: Operation) -> Result<(), StorageError> {
+        let act = {
+            let mut acts = acts.lock();
+            let at = acts.iter().position(|(of, _)| *of == operation);
+            at.map(|at| acts.remove(at).1)
+        };
         match act {
+            Some(act) => act.perform().await,
             None => Ok(()),
-            Some(Act::Run(run)) => {
-                run();
-                Ok(())
-            }
-            Some(Act::Do(run)) => {
-                run.await;
-                Ok(())
-            }
-            Some(Act::Hang) => std::future::pending().await,
-            Some(Act::Fail) => Err(StorageError::Unavailable("on demand".into(), None)),
         }
-    }
-    pub async fn pass<R>(
-        &self,
-        op: Op,
-        work: impl Future<Output = Result<R, StorageError>>,
-    ) -> Result<R, StorageError> {
-        *self.0.calls.lock().entry(op).or_default() += 1;
-        Self::act(Self::pop(&self.0.before, op)).await?;
-        let result = work.await;
-        Self::act(Self::pop(&self.0.after, op)).await?;
-        result
     }
 }
 
-#[rocket::async_trait]
-impl SessionStorage for Hook {
-    async fn create(
+impl Intercept for Hook {
+    fn storage(&self) -> Arc<dyn SessionStorage> {
+        Arc::new(self.memory.clone())
+    }
+
+    async fn intercept<R: Send>(
         &self,
-        key: &StorageKey,
-        record: Record,
-        guard: OwnerGuard,
-        now: Timestamp,
-    ) -> Result<Create, StorageError> {
-        self.0.keys.lock().push(key.clone());
-        self.pass(Op::Create, self.0.memory.create(key, record, guard, now)).await
-    }
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
-        self.pass(Op::Read, self.0.memory.read(key, now)).await
-    }
-    async fn update(
-        &self,
-        key: &StorageKey,
-        expected: Version,
-        record: Record,
-        now: Timestamp,
-    ) -> Result<Update, StorageError> {
-        self.pass(Op::Update, self.0.memory.update(key, expected, record, now)).await
-    }
-    async fn touch(
-        &self,
-        key: &StorageKey,
-        last_seen: Timestamp,
-        expires: Timestamp,
-    ) -> Result<Touch, StorageError> {
-        self.pass(Op::Touch, self.0.memory.touch(key, last_seen, expires)).await
-    }
-    async fn invalidate(
-        &self,
-        key: &StorageKey,
-        expected: Option<Version>,
-        mark: Option<Timestamp>,
-    ) -> Result<Invalidate, StorageError> {
-        self.pass(Op::Invalidate, self.0.memory.invalidate(key, expected, mark)).await
-    }
-    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
-        self.0.memory.purge_expired(now, limit).await
-    }
-    fn owners(&self) -> Option<&dyn OwnerIndex> {
-        Some(self)
-    }
-}
-#[rocket::async_trait]
-impl OwnerIndex for Hook {
-    async fn list(
-        &self,
-        owner: &OwnerKey,
-        after: Option<&StorageKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<OwnerPage, StorageError> {
-        self.0.memory.owners().unwrap().list(owner, after, limit, now).await
-    }
-    async fn invalidate_owner(
-        &self,
-        owner: &OwnerKey,
-        except: &[StorageKey],
-        now: Timestamp,
-    ) -> Result<usize, StorageError> {
-        self.pass(
-            Op::InvalidateOwner,
-            self.0.memory.owners().unwrap().invalidate_owner(owner, except, now),
-        )
-        .await
-    }
-    async fn generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
-        self.pass(Op::Generation, self.0.memory.owners().unwrap().generation(owner)).await
+        operation: Operation,
+        key: Option<&StorageKey>,
+        work: impl Future<Output = Result<R, StorageError>> + Send,
+    ) -> Result<R, StorageError> {
+        self.calls.lock().push(operation);
+        if operation == Operation::Create {
+            self.created.lock().extend(key.cloned());
+        }
+        Self::act(&self.before, operation).await?;
+        let answer = work.await;
+        Self::act(&self.after, operation).await?;
+        answer
     }
 }

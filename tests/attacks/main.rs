@@ -8,6 +8,8 @@ mod ends;
 mod failures;
 mod hook;
 mod saves;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod tokens;
 mod told;
 mod touches;

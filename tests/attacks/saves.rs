@@ -53,7 +53,7 @@ async fn a_session_that_a_failed_save_has_ended_does_not_come_back_by_discard() 
         .go(&cookie, async move |ctx| {
             ctx.user.clear();
             ctx.user.set(user("bob"));
-            hook.before(Op::Create, Act::Fail);
+            hook.before(Operation::Create, Act::Fail);
             assert!(ctx.user.save().await.is_err());
             assert_eq!(hook.live().await, 0, "ann's session has ended");
             ctx.user.discard();
@@ -81,7 +81,7 @@ async fn a_save_that_nobody_polls_any_more_does_not_hang_the_response() {
     let (slot, hook) = (kept.clone(), app.hook.clone());
     app.set_job(async move |ctx| {
         ctx.user.update(|u| u.count += 1);
-        hook.before(Op::Update, Act::Hang);
+        hook.before(Operation::Update, Act::Hang);
         let session = ctx.user.clone();
         let mut save: BoxFuture<'static, Result<(), SessionError>> =
             Box::pin(async move { session.save().await });
@@ -101,7 +101,7 @@ async fn a_refresh_beside_an_unfinished_save_ends_within_the_timeout() {
     let hook = app.hook.clone();
     app.set_job(async move |ctx| {
         ctx.user.update(|u| u.count += 1);
-        hook.before(Op::Update, Act::Hang);
+        hook.before(Operation::Update, Act::Hang);
         let mut save = std::pin::pin!(ctx.user.save());
         tokio::select! {
             _ = &mut save => {}
@@ -123,7 +123,7 @@ async fn a_login_that_was_discarded_before_its_record_was_written_leaves_none() 
         .go("", async move |ctx| {
             ctx.user.login(user("ann"));
             let session = ctx.user.clone();
-            hook.after(Op::Generation, Act::Run(Box::new(move || session.discard())));
+            hook.after(Operation::OwnerGeneration, Act::Run(Box::new(move || session.discard())));
             let _ = ctx.user.save().await;
             Status::Ok
         })
@@ -139,7 +139,7 @@ async fn a_tasks_login_whose_request_failed_before_its_record_was_written_leaves
             ctx.user.login(user("ann"));
             let session = ctx.user.clone();
             hook.before(
-                Op::Generation,
+                Operation::OwnerGeneration,
                 Act::Do(Box::pin(tokio::time::sleep(Duration::from_millis(100)))),
             );
             rocket::tokio::spawn(async move {
@@ -163,10 +163,10 @@ async fn update_now_whose_change_was_discarded_does_not_say_that_it_counted() {
     let slot = said.clone();
     app.go(&cookie, async move |ctx| {
         // another request writes meanwhile: a conflict, and then a discard
-        let key = hook.0.keys.lock()[0].clone();
-        let (memory, session) = (hook.0.memory.clone(), ctx.user.clone());
+        let key = hook.created()[0].clone();
+        let (memory, session) = (hook.memory.clone(), ctx.user.clone());
         hook.before(
-            Op::Update,
+            Operation::Update,
             Act::Do(Box::pin(async move {
                 let now = Timestamp::from(std::time::SystemTime::now());
                 let stored = memory.read(&key, now).await.unwrap().unwrap();
@@ -224,7 +224,7 @@ async fn a_save_that_nobody_polls_any_more_does_not_stop_other_requests() {
         (kept.clone(), app.hook.clone(), Arc::new(tokio::sync::Notify::new()));
     let job = async move |ctx: Ctx| {
         ctx.user.update(|u| u.count += 1);
-        hook.before(Op::Update, Act::Hang);
+        hook.before(Operation::Update, Act::Hang);
         let session = ctx.user.clone();
         let mut save: BoxFuture<'static, Result<(), SessionError>> =
             Box::pin(async move { session.save().await });
@@ -254,7 +254,7 @@ async fn a_dropped_save_before_its_write_counts_once() {
     app.go(&cookie, async move |ctx| {
         for _ in 0..5 {
             ctx.user.update(|u| u.count += 1);
-            hook.before(Op::Update, Act::Hang);
+            hook.before(Operation::Update, Act::Hang);
             let _ = tokio::time::timeout(Duration::from_millis(5), ctx.user.save()).await;
         }
         Status::Ok

@@ -4,11 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocket::http::Status;
-use rocket::local::asynchronous::Client;
-use rocket::routes;
-use rocket_typed_sessions::Sessions;
-use rocket_typed_sessions::storage::SessionStorage;
-use rocket_typed_sessions::testing::Clock;
 
 use crate::app::*;
 use crate::hook::*;
@@ -25,9 +20,7 @@ async fn a_touch_of_a_session_that_has_ended_meanwhile_sends_no_token() {
     let hook = app.hook.clone();
     let answer = app
         .go(&cookie, async move |_| {
-            // the user logs out in another tab
-            let key = hook.0.keys.lock()[0].clone();
-            hook.0.memory.invalidate(&key, None, None).await.unwrap();
+            hook.end_first().await;
             Status::Ok
         })
         .await;
@@ -74,21 +67,12 @@ async fn a_resealed_token_of_a_session_that_has_ended_meanwhile_is_not_sent() {
     let old = app(figment()).await;
     let cookie = old.login("ann").await;
     let hook = old.hook.clone();
-    let clock = Clock::new();
-    let fairing = Sessions::fairing()
-        .storage("hook", hook.clone())
-        .storage("hook2", hook.clone())
-        .clock(&clock);
-    let figment = figment().merge(("sessions.secret", vec![OTHER, KEY]));
-    let rocket =
-        rocket::custom(figment).attach(fairing).manage(Stage::default()).mount("/", routes![go]);
-    let client = Client::untracked(rocket).await.unwrap();
-    let app = App { client, hook: hook.clone(), clock };
+    let rotated = figment().merge(("sessions.secret", vec![OTHER_KEY, KEY]));
+    let app = app_on(hook.clone(), rotated, |rocket| rocket).await;
     let answer = app
         .go(&cookie, async move |ctx| {
             assert!(ctx.user.get().is_some());
-            let key = hook.0.keys.lock()[0].clone();
-            hook.0.memory.invalidate(&key, None, None).await.unwrap();
+            hook.end_first().await;
             Status::Ok
         })
         .await;
@@ -104,7 +88,7 @@ async fn a_renewed_id_goes_out_although_a_session_of_a_fairing_behind_fails() {
     let answer = app
         .go(&cookie, async move |ctx| {
             ctx.user.renew();
-            hook.before(Op::Create, Act::Fail); // the cart's
+            hook.before(Operation::Create, Act::Fail); // the cart's
             Status::Ok
         })
         .await;
@@ -125,7 +109,7 @@ async fn a_removal_goes_out_although_a_session_of_a_fairing_behind_fails() {
     let answer = app
         .go(&cookie, async move |ctx| {
             ctx.user.clear();
-            hook.before(Op::Create, Act::Fail); // the cart's
+            hook.before(Operation::Create, Act::Fail); // the cart's
             Status::Ok
         })
         .await;
@@ -138,7 +122,7 @@ async fn a_removal_goes_out_although_a_session_of_a_fairing_behind_fails() {
 async fn a_renewal_that_a_task_saved_with_ok_always_reaches_the_client() {
     let app = app(figment()).await;
     let mut cookie = app.login("ann").await;
-    let mut lost = 0;
+    let (mut lost, mut reached, mut too_late) = (0, 0, 0);
     for turn in 0..6000u32 {
         let (send, receive) = std::sync::mpsc::channel();
         let answer = app
@@ -165,6 +149,7 @@ async fn a_renewal_that_a_task_saved_with_ok_always_reaches_the_client() {
             })
             .await;
         let (saved, _) = receive.recv().unwrap();
+        *if saved.is_ok() { &mut reached } else { &mut too_late } += 1;
         match answer.token("user") {
             Some(token) => cookie = token,
             None if saved.is_ok() => {
@@ -175,4 +160,5 @@ async fn a_renewal_that_a_task_saved_with_ok_always_reaches_the_client() {
         }
     }
     assert_eq!(lost, 0, "save() said Ok and the token never went out");
+    assert!(reached > 0 && too_late > 0, "{reached} in time, {too_late} too late");
 }

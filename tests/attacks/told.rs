@@ -48,7 +48,7 @@ async fn the_id_that_is_told_during_a_save_is_the_one_that_is_committed() {
             ctx.user.login(user("ann"));
             let (session, slot) = (ctx.user.clone(), Arc::new(Mutex::new(None)));
             let told = slot.clone();
-            hook.before(Op::Create, Act::Run(Box::new(move || *told.lock() = session.id())));
+            hook.before(Operation::Create, Act::Run(Box::new(move || *told.lock() = session.id())));
             ctx.user.save().await.unwrap();
             if *slot.lock() == ctx.user.id() { Status::Ok } else { Status::Conflict }
         })
@@ -65,7 +65,7 @@ async fn the_csrf_token_that_is_told_during_a_save_is_the_sessions() {
             let (session, slot) = (ctx.user.clone(), Arc::new(Mutex::new(String::new())));
             let told = slot.clone();
             hook.before(
-                Op::Generation,
+                Operation::OwnerGeneration,
                 Act::Run(Box::new(move || {
                     *told.lock() = session.csrf_token().unwrap().unwrap().to_string()
                 })),
@@ -88,8 +88,8 @@ async fn a_login_during_a_failing_save_of_a_lifetime_has_it() {
     app.go(&cookie, async move |ctx| {
         ctx.user.set_lifetime(Lifetime::Idle(Duration::from_secs(60))).unwrap();
         let session = ctx.user.clone();
-        hook.before(Op::Update, Act::Run(Box::new(move || session.login(user("ann")))));
-        hook.after(Op::Update, Act::Fail);
+        hook.before(Operation::Update, Act::Run(Box::new(move || session.login(user("ann")))));
+        hook.after(Operation::Update, Act::Fail);
         let _ = ctx.user.save().await;
         let now = std::time::SystemTime::now();
         *slot.lock() = ctx.user.expires_at().map(|at| at.duration_since(now).unwrap());

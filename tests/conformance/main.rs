@@ -19,7 +19,7 @@ use rocket_typed_sessions::storage::{
     Cached, Directory, LastWriteWins, Memory, SessionStorage, SimpleStorage, Timestamp,
 };
 use rocket_typed_sessions::testing::storage::{Faulty, broken_promises, conformance, promises};
-use wrong::{BUGS, Bug, Plain};
+use wrong::{Bug, Plain, bugs};
 
 /// One backend a name, shared by all handles on it.
 struct Backends<S>(Mutex<HashMap<String, S>>);
@@ -144,7 +144,7 @@ async fn the_plain_storage_that_the_wrong_ones_are_made_of_keeps_every_promise()
 async fn every_wrong_storage_fails_exactly_the_cases_it_should() {
     let mut differences = Vec::new();
     let mut found = BTreeSet::new();
-    for (bug, expected) in BUGS {
+    for (bug, expected) in bugs() {
         let backends = Backends::new();
         let broken = match bug {
             // Nothing is shared: every handle has records of its own.

@@ -6,8 +6,7 @@ use rocket::http::{Header, Status};
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::response::Responder;
 use rocket::{Request, Response, catch, catchers, get, routes};
-use rocket_typed_sessions::{Session, SessionData, Sessions};
-use serde::{Deserialize, Serialize};
+use rocket_typed_sessions::{Session, Sessions};
 
 use crate::support::*;
 
@@ -213,13 +212,6 @@ async fn s15_the_table_holds_for_errors_and_catchers() {
         assert_eq!(all(&response, CC), ["no-store"], "{uri}");
         assert_eq!(all(&response, "Vary"), ["Cookie"], "{uri}");
     }
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-struct Cart(u32);
-
-impl SessionData for Cart {
-    const NAME: &'static str = "cart";
 }
 
 #[get("/two/<what>")]

@@ -9,10 +9,7 @@ use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
 use rocket_typed_sessions::storage::StorageError;
-use rocket_typed_sessions::storage::{
-    Create, Directory, Invalidate, Memory, OwnerGuard, Record, SessionStorage, StorageKey,
-    Timestamp, Touch, Update, Version,
-};
+use rocket_typed_sessions::storage::{Directory, Memory};
 use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{Session, SessionError, Sessions};
 
@@ -237,7 +234,7 @@ struct Contradicts {
 }
 
 storage_over! {
-    Contradicts.storage;
+    Contradicts.storage but update;
 
     async fn update(
         &self,

@@ -9,10 +9,7 @@ use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
 use rocket_typed_sessions::storage::StorageError;
-use rocket_typed_sessions::storage::{
-    Create, Invalidate, Memory, OwnerGuard, OwnerIndex, Predecessor, Record, SessionStorage,
-    StorageKey, Succeed, Successor, Timestamp, Touch, Update, Version,
-};
+use rocket_typed_sessions::storage::{Memory, SessionStorage};
 use rocket_typed_sessions::{Session, Sessions};
 
 use crate::support::*;
@@ -50,16 +47,6 @@ struct AtOnce {
 
 storage_over! {
     AtOnce.storage;
-
-    async fn update(
-        &self,
-        key: &StorageKey,
-        expected: Version,
-        record: Record,
-        now: Timestamp,
-    ) -> Result<Update, StorageError> {
-        self.storage.update(key, expected, record, now).await
-    }
 
     async fn succeed(
         &self,

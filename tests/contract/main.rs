@@ -4,6 +4,7 @@
 
 mod absence;
 mod authentication;
+mod beside;
 mod cached;
 mod caching;
 mod closures;
@@ -37,6 +38,8 @@ mod responses;
 mod revocation;
 mod rotation;
 mod several;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod support;
 mod tokens;
 mod touch;

@@ -373,3 +373,22 @@ fn renew_to(session: Session<User>) {
     session.renew();
     session.update(|user| user.count += 0);
 }
+
+/// As on two nodes while one of them has the new configuration already.
+#[tokio::test]
+async fn s67_a_grace_that_is_shorter_now_is_shorter_for_earlier_renewals_too() {
+    let (storage, clock) = (Memory::new(100), Clock::new());
+    let node = async |grace: u64| {
+        let figment = periodic(figment("shared")).merge(("sessions.user.renewal_grace", grace));
+        let fairing = Sessions::fairing().storage("shared", storage.clone()).clock(&clock);
+        client_with(figment, fairing, vec![]).await
+    };
+    let (before, now) = (node(30).await, node(5).await);
+    let (old, next) = renewing(&before, &clock).await;
+    assert_eq!(text(&before, "/get", &next).await, "ann 0");
+    for (seconds, expected) in [(4, "ann 0"), (2, "absent")] {
+        clock.advance(Duration::from_secs(seconds));
+        assert_eq!(text(&before, "/get", &old).await, "ann 0");
+        assert_eq!(text(&now, "/get", &old).await, expected);
+    }
+}

@@ -38,11 +38,6 @@ async fn both_in(user: &str, cart_in: &str, fault: &Faulty) -> Client {
     client_with(figment, fairing, routes![both, out, cart]).await
 }
 
-fn cookies(response: &rocket::local::asynchronous::LocalResponse<'_>) -> Vec<String> {
-    let all = response.headers().get("Set-Cookie");
-    all.filter_map(|cookie| cookie.split(';').next()).map(str::to_owned).collect()
-}
-
 #[tokio::test]
 async fn each_has_its_own_token_and_ending_one_leaves_the_other() {
     for (user, cart) in [("client", "client"), ("memory", "memory"), ("client", "memory")] {

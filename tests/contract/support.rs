@@ -1,38 +1,25 @@
 //! One small application over every place and transport.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher, Hasher, RandomState};
 
 use rocket::figment::Figment;
 use rocket::http::Status;
-use rocket::local::asynchronous::{Client, LocalResponse};
+use rocket::local::asynchronous::Client;
 use rocket::{Build, Request, Rocket, Route, catch, catchers, get, routes};
 use rocket_typed_sessions::storage::StorageError;
-use rocket_typed_sessions::storage::{Invalidate, Memory, Record, Timestamp, Update, Version};
+use rocket_typed_sessions::storage::{Invalidate, Memory, Record, Timestamp, Update};
 pub use rocket_typed_sessions::testing::storage::{Fault, Faulty, Operation};
 use rocket_typed_sessions::{Session, SessionData, Sessions, SessionsFairing};
 use serde::{Deserialize, Serialize};
 
-pub const KEY: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
-pub const OTHER_KEY: &str = "hex:1b3d5f7092a4c6e8f0e1d2c3b4a5968778695a4b3c2d1e0f9f8e7d6c5b4a3920";
+pub use crate::shared::*;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct User {
-    pub id: String,
-    pub count: u32,
-}
+/// A second session of the same client.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Cart(pub u32);
 
-impl SessionData for User {
-    const NAME: &'static str = "user";
-
-    fn owner(&self) -> Option<Cow<'_, str>> {
-        (!self.id.is_empty()).then_some(Cow::Borrowed(self.id.as_str()))
-    }
-}
-
-pub fn user(id: &str) -> User {
-    User { id: id.into(), count: 0 }
+impl SessionData for Cart {
+    const NAME: &'static str = "cart";
 }
 
 #[get("/login/<id>")]
@@ -109,25 +96,6 @@ pub async fn client_with(figment: Figment, fairing: SessionsFairing, more: Vec<R
     Client::untracked(build(figment, fairing, more)).await.expect("a valid configuration")
 }
 
-/// A request over `uri` with a raw `Cookie` header.
-pub async fn with_cookie<'c>(client: &'c Client, uri: &str, cookie: &str) -> LocalResponse<'c> {
-    let header = rocket::http::Header::new("Cookie", cookie.to_owned());
-    client.get(uri.to_owned()).header(header).dispatch().await
-}
-
-pub async fn text(client: &Client, uri: &str, cookie: &str) -> String {
-    let response = with_cookie(client, uri, cookie).await;
-    assert_eq!(response.status(), Status::Ok, "{uri}");
-    response.into_string().await.expect("a body")
-}
-
-/// `name=value` of the only `Set-Cookie`, if there is one.
-pub fn sent(response: &LocalResponse<'_>) -> Option<String> {
-    let cookies: Vec<_> = response.headers().get("Set-Cookie").collect();
-    assert!(cookies.len() <= 1, "{cookies:?}");
-    cookies.first().and_then(|cookie| cookie.split(';').next()).map(str::to_owned)
-}
-
 /// A fresh session: its cookie.
 pub async fn logged_in(client: &Client, id: &str) -> String {
     let response = client.get(format!("/login/{id}")).dispatch().await;
@@ -167,11 +135,6 @@ pub async fn live_records(storage: &Faulty) -> usize {
     live
 }
 
-/// One that no record has had.
-pub fn version() -> Version {
-    Version(RandomState::new().build_hasher().finish())
-}
-
 /// Another request on the record that was created: it counts or ends.
 pub async fn elsewhere(storage: &Faulty, what: &str) {
     let [key] = &storage.created()[..] else { panic!("one record") };
@@ -195,58 +158,79 @@ pub async fn elsewhere(storage: &Faulty, what: &str) {
     assert!(matches!(update.await, Ok(Update::Updated)));
 }
 
-/// A storage around the one in a field, to which it passes on what every storage has
-/// but `update`. That, and what it does itself, is given. So are the types, by the caller.
+/// A storage around the one in a field, to which it passes on what every storage has.
+/// What it does itself is given; after `but update`, that is among it.
 macro_rules! storage_over {
     ($name:ident.$inner:tt; $($own:tt)*) => {
-        #[rocket::async_trait]
-        impl SessionStorage for $name {
-            async fn create(
+        storage_over! {
+            $name.$inner but update;
+
+            async fn update(
                 &self,
                 key: &StorageKey,
+                expected: Version,
                 record: Record,
-                guard: OwnerGuard,
                 now: Timestamp,
-            ) -> Result<Create, StorageError> {
-                self.$inner.create(key, record, guard, now).await
-            }
-
-            async fn read(
-                &self,
-                key: &StorageKey,
-                now: Timestamp,
-            ) -> Result<Option<Record>, StorageError> {
-                self.$inner.read(key, now).await
-            }
-
-            async fn touch(
-                &self,
-                key: &StorageKey,
-                last_seen: Timestamp,
-                expires: Timestamp,
-            ) -> Result<Touch, StorageError> {
-                self.$inner.touch(key, last_seen, expires).await
-            }
-
-            async fn invalidate(
-                &self,
-                key: &StorageKey,
-                expected: Option<Version>,
-                mark: Option<Timestamp>,
-            ) -> Result<Invalidate, StorageError> {
-                self.$inner.invalidate(key, expected, mark).await
-            }
-
-            async fn purge_expired(
-                &self,
-                now: Timestamp,
-                limit: usize,
-            ) -> Result<usize, StorageError> {
-                self.$inner.purge_expired(now, limit).await
+            ) -> Result<Update, StorageError> {
+                self.$inner.update(key, expected, record, now).await
             }
 
             $($own)*
         }
+    };
+    ($name:ident.$inner:tt but update; $($own:tt)*) => {
+        const _: () = {
+            use rocket_typed_sessions::storage::*;
+
+            #[rocket::async_trait]
+            impl SessionStorage for $name {
+                async fn create(
+                    &self,
+                    key: &StorageKey,
+                    record: Record,
+                    guard: OwnerGuard,
+                    now: Timestamp,
+                ) -> Result<Create, StorageError> {
+                    self.$inner.create(key, record, guard, now).await
+                }
+
+                async fn read(
+                    &self,
+                    key: &StorageKey,
+                    now: Timestamp,
+                ) -> Result<Option<Record>, StorageError> {
+                    self.$inner.read(key, now).await
+                }
+
+                async fn touch(
+                    &self,
+                    key: &StorageKey,
+                    last_seen: Timestamp,
+                    expires: Timestamp,
+                ) -> Result<Touch, StorageError> {
+                    self.$inner.touch(key, last_seen, expires).await
+                }
+
+                async fn invalidate(
+                    &self,
+                    key: &StorageKey,
+                    expected: Option<Version>,
+                    mark: Option<Timestamp>,
+                ) -> Result<Invalidate, StorageError> {
+                    self.$inner.invalidate(key, expected, mark).await
+                }
+
+                async fn purge_expired(
+                    &self,
+                    now: Timestamp,
+                    limit: usize,
+                ) -> Result<usize, StorageError> {
+                    self.$inner.purge_expired(now, limit).await
+                }
+
+                $($own)*
+            }
+        };
     };
 }
 pub(crate) use storage_over;

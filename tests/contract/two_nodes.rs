@@ -5,11 +5,7 @@ use std::sync::Arc;
 
 use rocket::tokio::join;
 use rocket::tokio::sync::Notify;
-use rocket_typed_sessions::storage::StorageError;
-use rocket_typed_sessions::storage::{
-    Create, Invalidate, Memory, OwnerGuard, OwnerIndex, Predecessor, Record, SessionStorage,
-    StorageKey, Succeed, Successor, Timestamp, Touch, Update, Version,
-};
+use rocket_typed_sessions::storage::Memory;
 
 use crate::logins::shared::login_app::App;
 use crate::support::storage_over;
@@ -29,16 +25,6 @@ struct TwoSteps {
 
 storage_over! {
     TwoSteps.storage;
-
-    async fn update(
-        &self,
-        key: &StorageKey,
-        expected: Version,
-        record: Record,
-        now: Timestamp,
-    ) -> Result<Update, StorageError> {
-        self.storage.update(key, expected, record, now).await
-    }
 
     async fn succeed(
         &self,

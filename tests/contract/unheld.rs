@@ -13,10 +13,6 @@ use rocket::local::asynchronous::Client;
 use rocket::{State, get, routes};
 use rocket_typed_sessions::event::SessionEventKind::{self, Created, Ended, Renewed};
 use rocket_typed_sessions::storage::StorageError;
-use rocket_typed_sessions::storage::{
-    Create, Invalidate, OwnerGuard, Record, SessionStorage, StorageKey, Timestamp, Touch, Update,
-    Version,
-};
 use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{Session, SessionError, Sessions, SessionsFairing};
 use tokio::runtime::Handle;
@@ -165,7 +161,7 @@ struct Late {
 }
 
 storage_over! {
-    Late.storage;
+    Late.storage but update;
 
     async fn update(
         &self,

@@ -1,6 +1,5 @@
 //! The application that is driven.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
@@ -16,12 +15,13 @@ use rocket::local::asynchronous::Client;
 use rocket::response::{Redirect, Responder, Response, Result as ResponseResult};
 use rocket::{Request, State, get, routes};
 use rocket_typed_sessions::testing::Clock;
-use rocket_typed_sessions::{Lifetime, Session, SessionData, SessionError, Sessions};
-use serde::{Deserialize, Serialize};
+use rocket_typed_sessions::{Lifetime, Session, SessionError, Sessions};
 
 use crate::run::{Run, is_watched};
 use crate::scenario::{Call, Fault, Limit, Outcome, Own, Place, Settings, Step};
-use crate::storage::Hooked;
+use crate::shared::KEY;
+pub use crate::shared::User;
+use crate::storage::{Hooked, Intercepted};
 use crate::trace::{Answer, Failure, StepTrace, Value};
 use crate::world::{World, value_of};
 
@@ -39,21 +39,6 @@ pub const REPLACED: u64 = 120;
 /// The header that tells a test that the response would upgrade.
 pub const UPGRADES: &str = "X-Upgrades";
 const PROTOCOL: &str = "driver";
-const KEY: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct User {
-    pub id: String,
-    pub count: u32,
-}
-
-impl SessionData for User {
-    const NAME: &'static str = "user";
-
-    fn owner(&self) -> Option<Cow<'_, str>> {
-        (!self.id.is_empty()).then_some(Cow::Borrowed(&self.id))
-    }
-}
 
 /// The definition as it would stand in Rocket.toml.
 pub fn figment(settings: Settings) -> Figment {
@@ -95,7 +80,7 @@ pub async fn node(
     clock: &Clock,
     stage: &Arc<Stage>,
 ) -> Client {
-    let fairing = Sessions::fairing().storage("hooked", storage).clock(clock);
+    let fairing = Sessions::fairing().storage("hooked", Intercepted(storage)).clock(clock);
     let tell = AdHoc::on_response("tells of upgrades", |_, response| {
         Box::pin(async move {
             if response.upgrade(PROTOCOL).is_some() {

@@ -33,6 +33,8 @@ mod renewals;
 mod replay;
 mod run;
 mod scenario;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod shrink;
 mod storage;
 mod told;

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::app::{self, User};
 use crate::preparation::Show;
 use crate::scenario::*;
-use crate::storage::Armed;
+use crate::storage::{Armed, Intercepted};
 use crate::trace::*;
 use crate::world::World;
 
@@ -175,7 +175,7 @@ async fn what_a_background_operation_has_begun_is_waited_for() {
     for what in [Meanwhile::Request(Node::Other, Call::Get), Meanwhile::Wait(1)] {
         let run = Run::new(&world, Scenario::other(settings, Call::Get), 0, None);
         run.plan(&[During { operation: 0, edge: Edge::Before, what }], Fault::None, None);
-        let storage = world.storage.clone();
+        let storage = Intercepted(world.storage.clone());
         let operation = tokio::spawn(async move {
             let key = StorageKey::from_bytes([1; 32]);
             storage.read(&key, Timestamp::from_millis(0)).await

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use rocket::futures::future::BoxFuture;
-use rocket::futures::stream::BoxStream;
-use rocket_typed_sessions::storage::StorageError;
-use rocket_typed_sessions::storage::{
-    Change, Create, Generation, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
-    SessionStorage, StorageKey, Timestamp, Touch, Update, Version,
-};
+use rocket_typed_sessions::storage::{SessionStorage, StorageError, StorageKey, Timestamp};
+pub use rocket_typed_sessions::testing::storage::Intercepted;
+use rocket_typed_sessions::testing::storage::{Intercept, Operation};
 
 use crate::run::is_watched;
 use crate::scenario::{Edge, Fault};
@@ -123,17 +120,42 @@ impl Hooked {
         (first.later() == first).then_some(first)
     }
 
-    async fn pass<R>(
+    fn has_created(&self, key: Option<&StorageKey>) -> bool {
+        key.is_some_and(|key| self.plan.lock().created.contains(key))
+    }
+}
+
+fn down() -> StorageError {
+    StorageError::Unavailable("on demand".into(), None)
+}
+
+impl Intercept for Hooked {
+    fn storage(&self) -> Arc<dyn SessionStorage> {
+        self.inner()
+    }
+
+    async fn intercept<R: Send>(
         &self,
-        writes: bool,
-        work: impl Future<Output = Result<R, StorageError>>,
+        operation: Operation,
+        key: Option<&StorageKey>,
+        work: impl Future<Output = Result<R, StorageError>> + Send,
     ) -> Result<R, StorageError> {
+        match operation {
+            Operation::Create => self.plan.lock().created.extend(key.cloned()),
+            // See `Hooked::purge`.
+            Operation::PurgeExpired => return Err(down()),
+            Operation::List => return work.await,
+            // Of a run before: a session that could not be begun is ended later.
+            Operation::Invalidate if !self.has_created(key) => return work.await,
+            _ => {}
+        }
         if !self.hooks || !is_watched() {
             return work.await;
         }
         for action in self.due(Edge::Before) {
             action.await;
         }
+        let writes = !matches!(operation, Operation::Read | Operation::OwnerGeneration);
         let answer = match self.fault(writes) {
             Some(Fault::Down) => Err(down()),
             Some(Fault::LostAnswer) => work.await.and(Err(down())),
@@ -144,121 +166,5 @@ impl Hooked {
         }
         self.plan.lock().operations += 1;
         answer
-    }
-}
-
-fn down() -> StorageError {
-    StorageError::Unavailable("on demand".into(), None)
-}
-
-#[rocket::async_trait]
-impl SessionStorage for Hooked {
-    async fn create(
-        &self,
-        key: &StorageKey,
-        record: Record,
-        guard: OwnerGuard,
-        now: Timestamp,
-    ) -> Result<Create, StorageError> {
-        self.plan.lock().created.push(key.clone());
-        self.pass(true, self.inner().create(key, record, guard, now)).await
-    }
-
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
-        self.pass(false, self.inner().read(key, now)).await
-    }
-
-    async fn read_fresh(
-        &self,
-        key: &StorageKey,
-        now: Timestamp,
-    ) -> Result<Option<Record>, StorageError> {
-        self.pass(false, self.inner().read_fresh(key, now)).await
-    }
-
-    async fn update(
-        &self,
-        key: &StorageKey,
-        expected: Version,
-        record: Record,
-        now: Timestamp,
-    ) -> Result<Update, StorageError> {
-        self.pass(true, self.inner().update(key, expected, record, now)).await
-    }
-
-    async fn touch(
-        &self,
-        key: &StorageKey,
-        last_seen: Timestamp,
-        expires: Timestamp,
-    ) -> Result<Touch, StorageError> {
-        self.pass(true, self.inner().touch(key, last_seen, expires)).await
-    }
-
-    async fn invalidate(
-        &self,
-        key: &StorageKey,
-        expected: Option<Version>,
-        mark: Option<Timestamp>,
-    ) -> Result<Invalidate, StorageError> {
-        let inner = self.inner();
-        if !self.plan.lock().created.contains(key) {
-            // Of a run before: a session that could not be begun is ended later.
-            return inner.invalidate(key, expected, mark).await;
-        }
-        self.pass(true, inner.invalidate(key, expected, mark)).await
-    }
-
-    /// See [`Hooked::purge`].
-    async fn purge_expired(&self, _: Timestamp, _: usize) -> Result<usize, StorageError> {
-        Ok(0)
-    }
-
-    fn owners(&self) -> Option<&dyn OwnerIndex> {
-        Some(self)
-    }
-
-    fn changes(&self) -> Option<BoxStream<'static, Change>> {
-        self.inner().changes()
-    }
-
-    fn may_be_behind(&self) -> bool {
-        self.inner().may_be_behind()
-    }
-}
-
-/// What a storage without an index of owners would have to say.
-fn no_index() -> StorageError {
-    StorageError::Other("no index of owners".into(), None)
-}
-
-#[rocket::async_trait]
-impl OwnerIndex for Hooked {
-    async fn list(
-        &self,
-        owner: &OwnerKey,
-        after: Option<&StorageKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<OwnerPage, StorageError> {
-        let inner = self.inner();
-        inner.owners().ok_or_else(no_index)?.list(owner, after, limit, now).await
-    }
-
-    async fn invalidate_owner(
-        &self,
-        owner: &OwnerKey,
-        except: &[StorageKey],
-        now: Timestamp,
-    ) -> Result<usize, StorageError> {
-        let inner = self.inner();
-        let owners = inner.owners().ok_or_else(no_index)?;
-        self.pass(true, owners.invalidate_owner(owner, except, now)).await
-    }
-
-    async fn generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
-        let inner = self.inner();
-        let owners = inner.owners().ok_or_else(no_index)?;
-        self.pass(false, owners.generation(owner)).await
     }
 }

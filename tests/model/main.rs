@@ -3,6 +3,8 @@
 //! `worlds.rs` says what runs, `rules.rs` what can be left out, `properties.rs` what
 //! is promised. `logins` is a model of what clients hold meanwhile. See `docs/model.md`.
 
+#[macro_use]
+mod check;
 mod logins;
 mod properties;
 mod request;
@@ -12,65 +14,17 @@ mod storage;
 mod world;
 mod worlds;
 
-use std::fmt::Debug;
-use std::hash::Hash;
-use std::time::Instant;
-
+use check::{breaks, holds};
 use properties::*;
 use rules::Rules;
-use stateright::{Checker, Model};
+use stateright::{Checker as _, Model as _};
 use world::World;
 use worlds::*;
-
-/// A state that the checker takes.
-trait Checked: Clone + Debug + Hash + PartialEq + Send + Sync + 'static {}
-
-impl<S: Clone + Debug + Hash + PartialEq + Send + Sync + 'static> Checked for S {}
-
-/// Every promise holds in every state that can be reached, and every witness is seen.
-fn holds<M>(world: M)
-where
-    M: Model<State: Checked, Action: Clone + Debug + PartialEq> + Send + Sync + 'static,
-{
-    let start = Instant::now();
-    let checker = world.checker().spawn_bfs().join();
-    let (states, depth) = (checker.unique_state_count(), checker.max_depth());
-    println!("{states} states, {depth} steps at most, {:?}", start.elapsed());
-    checker.assert_properties();
-}
-
-/// Some run breaks the promise. Prints a shortest one.
-fn breaks<M>(name: &'static str, world: &M)
-where
-    M: Model<State: Checked, Action: Clone + Debug + PartialEq> + Clone + Send + Sync + 'static,
-{
-    let start = Instant::now();
-    // The checker reports the last run that it meets. At the first depth at which
-    // it meets any, all are shortest.
-    let run = (2..20).find_map(|depth| {
-        let checker = world.clone().checker().target_max_depth(depth).spawn_bfs().join();
-        checker.discovery(name).map(stateright::Path::into_actions)
-    });
-    let run = run.unwrap_or_else(|| panic!("nothing breaks «{name}»"));
-    println!("broken in {} steps, {:?}: {name}", run.len(), start.elapsed());
-    for action in run {
-        println!("- {action:?}");
-    }
-}
 
 /// No run breaks another promise.
 fn breaks_only(claim: Claim, world: World) {
     let checker = World { witnesses: &[], ..world }.checker().spawn_bfs().join();
     assert_eq!(checker.discoveries().into_keys().collect::<Vec<_>>(), [claim.name]);
-}
-
-macro_rules! holds {
-    ($($test:ident: $world:expr;)*) => {$(
-        #[test]
-        fn $test() {
-            holds($world);
-        }
-    )*};
 }
 
 /// Each rule is left out alone.

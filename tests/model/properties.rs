@@ -3,15 +3,12 @@
 
 use stateright::Property;
 
+use crate::check;
 use crate::request::{Outcome, Phase, Request, Task, version};
 use crate::storage::{Record, Slot};
 use crate::world::{State, World};
 
-#[derive(Clone, Copy)]
-pub struct Claim {
-    pub name: &'static str,
-    pub holds: fn(&World, &State) -> bool,
-}
+pub type Claim = check::Claim<World>;
 
 const fn claim(name: &'static str, holds: fn(&World, &State) -> bool) -> Claim {
     Claim { name, holds }
@@ -230,10 +227,7 @@ pub const DROPPED: Claim = claim("a discarded update is not applied", |world, st
 pub fn all(world: &World) -> Vec<Property<World>> {
     let here = |also: &&Claim| PROMISES.iter().all(|claim| claim.name != also.name);
     let promises = PROMISES.iter().chain(world.also.iter().filter(here));
-    let always = promises.map(|claim| Property::always(claim.name, claim.holds));
-    let sometimes =
-        world.witnesses.iter().map(|claim| Property::sometimes(claim.name, claim.holds));
-    always.chain(sometimes).collect()
+    check::properties(promises, world.witnesses)
 }
 
 fn records(state: &State) -> impl Iterator<Item = &Record> {

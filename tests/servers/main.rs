@@ -15,5 +15,7 @@ mod once;
 mod process;
 mod proxy;
 mod redis;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod sql;
 mod values;

@@ -5,6 +5,8 @@
 
 mod draw;
 mod kinds;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod world;
 
 use std::collections::HashSet;

@@ -15,8 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::kinds::{self, Kind};
-
-const KEY: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4b5a6978";
+use crate::shared::KEY;
 
 /// A session that holds a value of one kind, and something to update beside it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,6 +85,10 @@ impl World {
                 }
                 _ => (format!("{table}.storage"), json!(storage)),
             });
+            if storage == "directory" {
+                // The disk of a busy machine is slow.
+                figment = figment.merge((format!("{table}.storage_timeout"), "50 seconds"));
+            }
             if transport == "header" {
                 let name = format!("x-{name}");
                 figment = figment

@@ -5,50 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rocket::futures::stream::BoxStream;
 
-use crate::storage::{
-    Change, Create, Generation, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Record,
-    SessionStorage, StorageError, StorageKey, Timestamp, Touch, Update, Version, no_index,
-};
-
-/// An operation of [`SessionStorage`] or [`OwnerIndex`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// [`SessionStorage::create`]
-    Create,
-    /// [`SessionStorage::read`] and [`SessionStorage::read_fresh`]
-    Read,
-    /// [`SessionStorage::update`]
-    Update,
-    /// [`SessionStorage::touch`]
-    Touch,
-    /// [`SessionStorage::invalidate`]
-    Invalidate,
-    /// [`SessionStorage::purge_expired`]
-    PurgeExpired,
-    /// [`OwnerIndex::list`]
-    List,
-    /// [`OwnerIndex::invalidate_owner`]
-    InvalidateOwner,
-    /// [`OwnerIndex::generation`]
-    OwnerGeneration,
-}
-
-impl Operation {
-    /// Every operation.
-    pub const ALL: [Self; 9] = [
-        Self::Create,
-        Self::Read,
-        Self::Update,
-        Self::Touch,
-        Self::Invalidate,
-        Self::PurgeExpired,
-        Self::List,
-        Self::InvalidateOwner,
-        Self::OwnerGeneration,
-    ];
-}
+use super::intercept::{Intercept, Intercepted, Operation};
+use crate::storage::{SessionStorage, StorageError, StorageKey};
 
 /// What an operation does instead of answering at once.
 #[derive(Clone, Debug)]
@@ -81,11 +40,14 @@ pub enum Fault {
 /// // … requests get 503, until
 /// storage.mend();
 /// ```
+pub type Faulty = Intercepted<Faults>;
+
+/// The faults of a [`Faulty`] storage.
 #[derive(Clone)]
-pub struct Faulty(Arc<Inner>);
+pub struct Faults(Arc<Inner>);
 
 struct Inner {
-    storage: Box<dyn SessionStorage>,
+    storage: Arc<dyn SessionStorage>,
     faults: Mutex<[Option<Fault>; Operation::ALL.len()]>,
     calls: [AtomicUsize; Operation::ALL.len()],
     created: Mutex<Vec<StorageKey>>,
@@ -102,12 +64,12 @@ impl Faulty {
     /// assert_eq!(storage.calls(Operation::Read), 0);
     /// ```
     pub fn new(storage: impl SessionStorage) -> Self {
-        Self(Arc::new(Inner {
-            storage: Box::new(storage),
+        Self(Faults(Arc::new(Inner {
+            storage: Arc::new(storage),
             faults: Mutex::default(),
             calls: Default::default(),
             created: Mutex::default(),
-        }))
+        })))
     }
 
     /// Gives a fault to an operation, from now on.
@@ -134,7 +96,7 @@ impl Faulty {
     /// assert_eq!(response.status(), Status::ServiceUnavailable);
     /// ```
     pub fn set(&self, operation: Operation, fault: Fault) {
-        self.0.faults.lock()[operation as usize] = Some(fault);
+        self.0.0.faults.lock()[operation as usize] = Some(fault);
     }
 
     /// Removes the faults of every operation.
@@ -152,7 +114,7 @@ impl Faulty {
     /// # }).unwrap();
     /// ```
     pub fn mend(&self) {
-        *self.0.faults.lock() = Default::default();
+        *self.0.0.faults.lock() = Default::default();
     }
 
     /// Returns how often an operation was called.
@@ -177,7 +139,7 @@ impl Faulty {
     /// assert_eq!(storage.calls(Operation::Read), 1); // two guards share one session
     /// ```
     pub fn calls(&self, operation: Operation) -> usize {
-        self.0.calls[operation as usize].load(Ordering::SeqCst)
+        self.0.0.calls[operation as usize].load(Ordering::SeqCst)
     }
 
     /// Returns the keys that [`create`](SessionStorage::create) was called with.
@@ -202,7 +164,7 @@ impl Faulty {
     /// assert_eq!(storage.created().len(), 1);
     /// ```
     pub fn created(&self) -> Vec<StorageKey> {
-        self.0.created.lock().clone()
+        self.0.0.created.lock().clone()
     }
 
     /// Returns the storage inside. Its operations have no faults, so a test can
@@ -220,19 +182,25 @@ impl Faulty {
     /// # }).unwrap();
     /// ```
     pub fn inner(&self) -> &dyn SessionStorage {
-        &*self.0.storage
+        &*self.0.0.storage
+    }
+}
+
+impl Intercept for Faults {
+    fn storage(&self) -> Arc<dyn SessionStorage> {
+        Arc::clone(&self.0.storage)
     }
 
-    fn index(&self) -> Result<&dyn OwnerIndex, StorageError> {
-        self.0.storage.owners().ok_or_else(no_index)
-    }
-
-    async fn pass<R>(
+    async fn intercept<R: Send>(
         &self,
         operation: Operation,
-        work: impl Future<Output = Result<R, StorageError>>,
+        key: Option<&StorageKey>,
+        work: impl Future<Output = Result<R, StorageError>> + Send,
     ) -> Result<R, StorageError> {
         self.0.calls[operation as usize].fetch_add(1, Ordering::SeqCst);
+        if operation == Operation::Create {
+            self.0.created.lock().extend(key.cloned());
+        }
         let fault = self.0.faults.lock()[operation as usize].clone();
         match fault {
             None => work.await,
@@ -249,111 +217,5 @@ impl Faulty {
                 answer
             }
         }
-    }
-}
-
-#[rocket::async_trait]
-impl SessionStorage for Faulty {
-    async fn create(
-        &self,
-        key: &StorageKey,
-        record: Record,
-        guard: OwnerGuard,
-        now: Timestamp,
-    ) -> Result<Create, StorageError> {
-        self.0.created.lock().push(key.clone());
-        self.pass(Operation::Create, self.0.storage.create(key, record, guard, now)).await
-    }
-
-    async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
-        self.pass(Operation::Read, self.0.storage.read(key, now)).await
-    }
-
-    async fn read_fresh(
-        &self,
-        key: &StorageKey,
-        now: Timestamp,
-    ) -> Result<Option<Record>, StorageError> {
-        self.pass(Operation::Read, self.0.storage.read_fresh(key, now)).await
-    }
-
-    async fn update(
-        &self,
-        key: &StorageKey,
-        expected: Version,
-        record: Record,
-        now: Timestamp,
-    ) -> Result<Update, StorageError> {
-        self.pass(Operation::Update, self.0.storage.update(key, expected, record, now)).await
-    }
-
-    async fn touch(
-        &self,
-        key: &StorageKey,
-        last_seen: Timestamp,
-        expires: Timestamp,
-    ) -> Result<Touch, StorageError> {
-        self.pass(Operation::Touch, self.0.storage.touch(key, last_seen, expires)).await
-    }
-
-    async fn invalidate(
-        &self,
-        key: &StorageKey,
-        expected: Option<Version>,
-        mark: Option<Timestamp>,
-    ) -> Result<Invalidate, StorageError> {
-        self.pass(Operation::Invalidate, self.0.storage.invalidate(key, expected, mark)).await
-    }
-
-    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
-        self.pass(Operation::PurgeExpired, self.0.storage.purge_expired(now, limit)).await
-    }
-
-    fn owners(&self) -> Option<&dyn OwnerIndex> {
-        self.0.storage.owners().map(|_| self as &dyn OwnerIndex)
-    }
-
-    fn changes(&self) -> Option<BoxStream<'static, Change>> {
-        self.0.storage.changes()
-    }
-
-    fn sends_again(&self) -> bool {
-        self.0.storage.sends_again()
-    }
-
-    fn may_be_behind(&self) -> bool {
-        self.0.storage.may_be_behind()
-    }
-
-    fn compares_and_swaps(&self) -> bool {
-        self.0.storage.compares_and_swaps()
-    }
-}
-
-/// For a storage that has an index.
-#[rocket::async_trait]
-impl OwnerIndex for Faulty {
-    async fn list(
-        &self,
-        owner: &OwnerKey,
-        after: Option<&StorageKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<OwnerPage, StorageError> {
-        self.pass(Operation::List, self.index()?.list(owner, after, limit, now)).await
-    }
-
-    async fn invalidate_owner(
-        &self,
-        owner: &OwnerKey,
-        except: &[StorageKey],
-        now: Timestamp,
-    ) -> Result<usize, StorageError> {
-        let work = self.index()?.invalidate_owner(owner, except, now);
-        self.pass(Operation::InvalidateOwner, work).await
-    }
-
-    async fn generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
-        self.pass(Operation::OwnerGeneration, self.index()?.generation(owner)).await
     }
 }

@@ -6,11 +6,13 @@
 //! broken promise.
 //!
 //! [`Faulty`] wraps a storage and fails on demand, for tests of an application.
+//! [`Intercepted`] wraps a storage and does what the test says at each operation.
 
 mod basics;
 mod case;
 mod expiry;
 mod faulty;
+mod intercept;
 mod logins;
 mod marks;
 mod owners;
@@ -22,7 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use case::Case;
-pub use faulty::{Fault, Faulty, Operation};
+pub use faulty::{Fault, Faults, Faulty};
+pub use intercept::{Intercept, Intercepted, Operation};
 use subject::Subject;
 
 use crate::storage::SessionStorage;

@@ -15,20 +15,11 @@ use properties::*;
 use rules::Rules;
 use world::{Late, World};
 
-use crate::{breaks, holds};
+use crate::check::{breaks, holds};
 
 /// No promise but this one is looked at.
 fn only(claim: &'static [Claim], rules: Rules, world: World) -> World {
     World { rules, promises: claim, witnesses: &[], ..world }
-}
-
-macro_rules! hold {
-    ($($test:ident: $world:expr;)*) => {$(
-        #[test]
-        fn $test() {
-            holds($world);
-        }
-    )*};
 }
 
 /// Each rule is left out alone.
@@ -46,7 +37,7 @@ mod the_rules_hold {
     use super::worlds::*;
     use super::*;
 
-    hold! {
+    holds! {
         for_a_planted_cookie: planted();
         for_a_planted_cookie_longer_than_a_mark: planted_long_ago();
         for_a_planted_cookie_with_renewals: planted_renewals();

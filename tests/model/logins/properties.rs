@@ -4,12 +4,9 @@ use stateright::Property;
 
 use super::record::{Client, End, Found, Harm, Index, Key, Kind, MARK, Record, Slot, Token};
 use super::world::{Answer, Late, Phase, Request, State, Task, Why, World};
+use crate::check;
 
-#[derive(Clone, Copy)]
-pub struct Claim {
-    pub name: &'static str,
-    pub holds: fn(&World, &State) -> bool,
-}
+pub type Claim = check::Claim<World>;
 
 const fn claim(name: &'static str, holds: fn(&World, &State) -> bool) -> Claim {
     Claim { name, holds }
@@ -213,10 +210,7 @@ pub const LATE_BEGINNING: Claim =
     });
 
 pub fn all(world: &World) -> Vec<Property<World>> {
-    let always = world.promises.iter().map(|claim| Property::always(claim.name, claim.holds));
-    let sometimes =
-        world.witnesses.iter().map(|claim| Property::sometimes(claim.name, claim.holds));
-    always.chain(sometimes).collect()
+    check::properties(world.promises, world.witnesses)
 }
 
 fn opens(world: &World, state: &State, token: Token) -> bool {

@@ -1,6 +1,6 @@
 //! Measures how the sources of a crate are built: circles among the modules of `src` and
-//! among the files of a folder, functions of more than 40 lines, files of more than 400,
-//! and public functions without an example.
+//! among the files of a folder, functions of more than 40 lines, files of `src` and `tests`
+//! of more than 400, and public functions without an example.
 //!
 //! Circles and lengths are faults. `exceptions.txt` lists the known faults. A fault that is not
 //! listed is an error. A listed fault that no longer exists is an error as well, so the list only
@@ -89,10 +89,10 @@ fn faults(tree: &Tree) -> io::Result<BTreeSet<String>> {
         let long = functions::of(&source.syntax).into_iter().filter(functions::Function::is_long);
         faults.extend(long.map(|function| format!("long function in {path}: {}", function.name)));
     }
-    for (path, lines) in tree::lengths(Path::new("src"))? {
-        if lines > LONGEST_FILE {
-            faults.insert(format!("long file: {path}"));
-        }
+    for folder in ["src", "tests"] {
+        let long = tree::lengths(Path::new(folder))?;
+        let long = long.into_iter().filter(|(_, lines)| *lines > LONGEST_FILE);
+        faults.extend(long.map(|(path, _)| format!("long file: {path}")));
     }
     Ok(faults)
 }

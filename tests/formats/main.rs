@@ -1,0 +1,11 @@
+//! The native formats from outside: an independent reader opens what this crate
+//! makes, and whatever is altered or in the wrong place is nobody.
+
+#![allow(clippy::expect_used)]
+
+mod altered;
+mod definition;
+mod log;
+mod opened;
+mod reader;
+mod records;
