@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use figment::value::Value;
+use rocket::figment::value::Value;
 
 use super::names::is_token;
 use super::types::Protection;

@@ -1,7 +1,7 @@
 //! `ROCKET_SESSIONS__USER_SESSION__SIGN_KEY=…`: Rocket leaves such a variable
 //! in its figment as one flat key, which is put back in its place here.
 
-use figment::value::{Dict, Value};
+use rocket::figment::value::{Dict, Value};
 
 use crate::table::Context;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use figment::value::Value;
+use rocket::figment::value::Value;
 
 use super::types::TransportConfig;
 use crate::expiry::Timeouts;

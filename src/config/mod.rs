@@ -20,8 +20,8 @@ mod types;
 
 use std::collections::BTreeMap;
 
-use figment::Figment;
-use figment::value::Value;
+use rocket::figment::Figment;
+use rocket::figment::value::Value;
 
 pub(crate) use crate::crypto::Protect;
 use crate::namespace::valid_session_name;

@@ -1,6 +1,6 @@
 //! One `[default.sessions.x]` table.
 
-use figment::value::{Dict, Value};
+use rocket::figment::value::{Dict, Value};
 
 use super::key_source::Root;
 use super::lifetimes::{Life, read_storage_timeout};

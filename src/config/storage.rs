@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use figment::value::{Dict, Value};
+use rocket::figment::value::{Dict, Value};
 
 use crate::storage::{ENGINES, Engine, OwnerLimit, OwnerLimitPolicy, StorageConfig};
 use crate::table::Table;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use figment::Jail;
+use rocket::figment::Jail;
 
 use super::*;
 use super::{CSRF_FIELD, CSRF_HEADER, Origin};

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use figment::Figment;
-use figment::value::{Tag, Value};
+use rocket::figment::Figment;
+use rocket::figment::value::{Tag, Value};
 
 /// The names that were registered on the fairing.
 #[derive(Default)]
