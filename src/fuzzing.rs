@@ -1,8 +1,8 @@
 //! What the fuzz targets need of the inside. Compiled for them only.
 
 use base64::Engine as _;
-use figment::Figment;
-use figment::providers::{Format, Toml};
+use rocket::figment::Figment;
+use rocket::figment::providers::{Format, Toml};
 
 use crate::by_id::Envelope;
 use crate::config::{self, Protect, Registered};

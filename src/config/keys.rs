@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use figment::value::{Tag, Value};
+use rocket::figment::value::{Tag, Value};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::hex;
@@ -159,7 +159,7 @@ fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 fn from_hex(digits: &str) -> Option<Zeroizing<Vec<u8>>> {
-    hex::decode(digits).map(Zeroizing::new)
+    hex::decode(digits).ok().map(Zeroizing::new)
 }
 
 fn from_base64(text: &str) -> Option<Zeroizing<Vec<u8>>> {

@@ -1,8 +1,5 @@
 //! The system's CSPRNG, and only that; a failure fails closed (checklist S2).
 
-use rand::TryRng as _;
-use rand::rngs::SysRng;
-
 /// The system's random generator failed.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the system's random generator failed")]
@@ -26,7 +23,7 @@ impl Random {
     pub fn bytes<const N: usize>(&self) -> Result<[u8; N], RandomError> {
         let mut bytes = [0; N];
         match self {
-            Self::System => SysRng.try_fill_bytes(&mut bytes).map_err(|_| RandomError)?,
+            Self::System => getrandom::fill(&mut bytes).map_err(|_| RandomError)?,
             #[cfg(test)]
             Self::Broken => return Err(RandomError),
             #[cfg(test)]

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 
-use figment::Figment;
 use parking_lot::RwLock;
+use rocket::figment::Figment;
 use tokio::time::Instant;
 
 use super::builder::SessionsFairing;

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use figment::Figment;
+use rocket::figment::Figment;
 use rocket::{Shutdown, error, info};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 

@@ -7,8 +7,6 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use rocket::http::Header;
-use rocket::time::OffsetDateTime;
-use rocket::time::format_description::well_known::Rfc2822;
 use rocket::{Request, Response};
 
 use super::attributes::CookieConfig;
@@ -141,11 +139,9 @@ fn value_of<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
 
 /// An RFC 9110 date. Times beyond the calendar's end stop there.
 fn http_date(time: Timestamp) -> String {
-    const LAST: i64 = 253_402_300_799; // 9999-12-31T23:59:59Z
-    let seconds = i64::try_from(time.as_millis() / 1000).unwrap_or(LAST).min(LAST);
-    let date = OffsetDateTime::from_unix_timestamp(seconds).ok();
-    let text = date.and_then(|date| date.format(&Rfc2822).ok());
-    text.map_or_else(|| EPOCH.to_owned(), |text| text.replace("+0000", "GMT"))
+    const LAST: Timestamp = Timestamp::from_millis(253_402_300_799_000); // 9999-12-31T23:59:59Z
+    let time = time.min(LAST).to_system_time();
+    time.map_or_else(|| EPOCH.to_owned(), httpdate::fmt_http_date)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use figment::value::Value;
+use rocket::figment::value::Value;
 
 use super::handle::Redis;
 use crate::storage::config::EngineConfig;
