@@ -3,9 +3,25 @@
 use rocket::futures::future::BoxFuture;
 
 use super::subject::Subject;
+use crate::storage::StorageError;
 
-/// What a case found: nothing, or how the promise broke.
-pub(super) type Check = Result<(), String>;
+/// What a case found: how the promise broke, unless it holds.
+pub(super) type Check<T = ()> = Result<T, Broken>;
+
+/// How a promise broke.
+pub(super) struct Broken(pub String);
+
+impl<W: Into<String>> From<W> for Broken {
+    fn from(what: W) -> Self {
+        Self(what.into())
+    }
+}
+
+impl From<StorageError> for Broken {
+    fn from(cause: StorageError) -> Self {
+        Self(format!("it answered with an error: {cause}"))
+    }
+}
 
 /// One promise and how to try it.
 pub(super) struct Case {
@@ -27,7 +43,7 @@ macro_rules! cases {
 macro_rules! holds {
     ($condition:expr, $($what:tt)+) => {
         if !$condition {
-            return Err(format!($($what)+));
+            return Err(format!($($what)+).into());
         }
     };
 }
