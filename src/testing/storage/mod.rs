@@ -16,6 +16,7 @@ mod marks;
 mod owners;
 mod races;
 mod subject;
+mod verdict;
 
 use std::fmt;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::case::Check;
+use super::verdict::Check;
 use crate::storage::{
     Create, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, Predecessor, Record, SessionStorage,
     StorageKey, Succeed, Successor, Timestamp, Update, Version,
