@@ -1,4 +1,5 @@
-//! What launch makes of Rocket.toml and the parts registered on the fairing.
+//! The definitions of an application, which launch makes from Rocket.toml and the parts registered
+//! on the fairing.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -19,38 +20,37 @@ use crate::storage::SessionStorage;
 /// All definitions of an application and what they share.
 pub(crate) struct Application {
     pub definitions: HashMap<String, Arc<Defined>>,
-    /// One for each storage table, for purging.
+    /// The storages to purge, one for each storage table.
     pub storages: Vec<Arc<dyn SessionStorage>>,
     pub core: Core,
     pub report: Report,
-    /// Requests whose sessions the response fairings must look for. While there
-    /// is none, they need not look into a request's cache, which would allocate:
-    /// routes without sessions cost nothing.
+    /// How many requests have sessions that the response fairings must look for. While there are
+    /// none, the fairings need not look into a request's cache, which would allocate. So routes
+    /// without sessions cost nothing.
     pub awaited: AtomicUsize,
 }
 
-/// What launch has to say. It is logged at liftoff: before, Rocket does not yet
-/// heed `log_level`.
+/// What launch reports. It is logged at liftoff, because Rocket does not apply `log_level` before.
 pub(crate) struct Report {
     pub warnings: Vec<String>,
     pub summary: Vec<String>,
 }
 
-/// A definition, and what tracks its sessions.
+/// A definition, and the tracker of its sessions.
 pub(crate) struct Defined {
     pub definition: Definition,
     pub tracker: Tracker,
-    /// When its keys are read again from their files, if ever.
-    pub reload: Option<Pace>,
+    /// When the keys are read again from their files, if they are.
+    pub reload: Option<ReloadSchedule>,
 }
 
-/// When the keys are read again, and when those of launch may seal.
+/// When the keys are read again, and when those read at launch may seal.
 #[derive(Clone, Copy)]
-pub(crate) struct Pace {
+pub(crate) struct ReloadSchedule {
     pub every: Duration,
-    /// When they were read for launch.
+    /// When launch read the keys.
     pub read: Instant,
-    /// When every node has read them.
+    /// When every node has read the keys.
     pub all_know: Instant,
 }
 
@@ -71,11 +71,11 @@ pub(crate) enum Tracker {
 }
 
 impl Application {
-    /// The definition of `T`; the error's text says what to write.
+    /// Returns the definition of `T`. The error's text says what to write.
     pub fn definition<T: SessionData>(&self) -> Result<&Arc<Defined>, String> {
         let type_name = std::any::type_name::<T>();
         let Some(definition) = self.definitions.get(T::NAME) else {
-            return Err(self.undefined(type_name, T::NAME));
+            return Err(self.undefined_message(type_name, T::NAME));
         };
         let (claimed_by, claimed_name) =
             definition.claimed.get_or_init(|| (TypeId::of::<T>(), type_name));
@@ -88,7 +88,7 @@ impl Application {
         ))
     }
 
-    fn undefined(&self, type_name: &str, name: &str) -> String {
+    fn undefined_message(&self, type_name: &str, name: &str) -> String {
         if !valid_session_name(name) {
             return format!(
                 "`{type_name}` has the `SessionData::NAME` {name:?}; write a lower-case name like \"user_session\", other than `secret` and `app`"

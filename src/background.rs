@@ -1,10 +1,11 @@
-//! Work that nobody waits for.
+//! Work that no request waits for.
 
 use std::pin::Pin;
 
 use rocket::futures::future::poll_immediate;
 
-/// What `work` gives, if it is ready at once; else it goes on by itself.
+/// Returns the result of `work` if it is ready at once. Otherwise, `work` goes on in the
+/// background.
 pub(crate) async fn in_background<R: Send + 'static>(
     mut work: Pin<Box<impl Future<Output = R> + Send + 'static>>,
 ) -> Option<R> {

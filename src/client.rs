@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use rocket::Request;
 
-/// More of a user agent than this tells nobody anything.
+/// The most characters of a user agent that are kept.
 const MAX_USER_AGENT: usize = 256;
 
-/// The self-reported client of a session, with `remember_client = true`: user agent
-/// and address of the request that last wrote the session.
+/// The self-reported client of a session, with `remember_client = true`: the user agent and the
+/// address of the request that last wrote the session.
 ///
 /// A client can send any text. Show the fields, but base no decision on them.
 ///
@@ -26,13 +26,13 @@ pub struct ClientInfo {
     /// The `User-Agent`: at most 256 bytes of printable ASCII. Any other character
     /// is replaced by `?`. It may contain `<` and `&`: escape it in HTML.
     pub user_agent: Option<String>,
-    /// The address, as `Request::client_ip` returns it. Behind a proxy, configure
-    /// Rocket's `ip_header`.
+    /// The address that `Request::client_ip` returns. Behind a proxy, configure Rocket's
+    /// `ip_header`.
     pub address: Option<IpAddr>,
 }
 
 impl ClientInfo {
-    pub(crate) fn of(request: &Request<'_>) -> Self {
+    pub(crate) fn read(request: &Request<'_>) -> Self {
         let printable = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
         let user_agent = request.headers().get_one("User-Agent").map(str::trim);
         let user_agent = user_agent.filter(|text| !text.is_empty());
@@ -43,13 +43,13 @@ impl ClientInfo {
         }
     }
 
-    /// The address, a line break, the user agent; either may be empty.
+    /// Encodes the address, a line break and the user agent. Either may be empty.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let address = self.address.map(|address| address.to_string()).unwrap_or_default();
         format!("{address}\n{}", self.user_agent.as_deref().unwrap_or_default()).into_bytes()
     }
 
-    /// `None` if nothing was remembered.
+    /// Returns `None` if nothing was remembered.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (address, user_agent) = std::str::from_utf8(bytes).ok()?.split_once('\n')?;
         Some(Self {

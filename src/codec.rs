@@ -29,13 +29,13 @@ impl Codec {
     /// The value as it is compared, before the transformers.
     pub fn encode<T: SessionData>(&self, value: &T) -> Result<Content, SessionError> {
         let encoded = encode_with(self.serializer, value).map_err(SessionError::Encode)?;
-        Ok(Content::owned(encoded))
+        Ok(Content::from_bytes(encoded))
     }
 
     /// Whether the encoded form of a value reads back as that value.
     pub fn check<T: SessionData>(&self, value: &T, content: &Content) -> Result<(), SessionError> {
         let reason = match decode_with::<T>(self.serializer, content.bytes()) {
-            Ok(read) if fingerprint::of(&read) == fingerprint::of(value) => return Ok(()),
+            Ok(read) if fingerprint::compute(&read) == fingerprint::compute(value) => return Ok(()),
             Ok(_) => "it is another value then".into(),
             Err(cause) => cause.reason(),
         };
@@ -95,7 +95,7 @@ impl Codec {
                 self.session
             );
         }
-        content.map(Content::owned)
+        content.map(Content::from_bytes)
     }
 
     fn read_back(&self, payload: Vec<u8>) -> Option<Vec<u8>> {

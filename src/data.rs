@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{DecodeError, EncodeError};
 
-/// The data of a session: an application implements it for each type of session.
+/// The data of a session. An application implements it for each type of session.
 ///
 /// ```
 /// use rocket_typed_sessions::SessionData;
@@ -37,17 +37,16 @@ use crate::error::{DecodeError, EncodeError};
 /// comparison is the same for a type with its own `encode` and `decode`: put `skip`
 /// on what they leave out. If `Serialize` fails, the value is only decoded.
 pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
-    /// The name of the session: the key of its table in Rocket.toml. It consists of
-    /// lower-case words joined by `_`. `secret`, `secret_file` and `app` are
-    /// reserved. Each type has a name of its own.
+    /// The name of the session, which is the key of its table in Rocket.toml. It consists of
+    /// lower-case words joined by `_`. `secret`, `secret_file` and `app` are reserved. Each type
+    /// needs a name of its own.
     const NAME: &'static str;
 
-    /// Returns whom the session belongs to: a user's id, for example. `None` unless
-    /// overridden.
+    /// Returns the owner of the session, for example a user's id. The default is `None`.
     ///
     /// An owner's sessions can be listed, limited and revoked; see
-    /// [`SessionManager`](crate::SessionManager). A change of the owner is a login:
-    /// the session begins anew with a new id, so that it cannot be fixated.
+    /// [`SessionManager`](crate::SessionManager). A change of the owner is a login: another session
+    /// begins under a new id, which prevents session fixation.
     ///
     /// ```
     /// # use rocket_typed_sessions::SessionData;
@@ -69,9 +68,8 @@ pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'sta
         None
     }
 
-    /// Returns the bytes to store or seal. JSON unless overridden.
-    /// [`decode`](Self::decode) must read them. An error fails the request with 500
-    /// and leaves the session as it was.
+    /// Returns the bytes to store or seal. The default is JSON. [`decode`](Self::decode) must read
+    /// these bytes. An error fails the request with 500 and leaves the session as it was.
     ///
     /// ```
     /// use rocket_typed_sessions::{DecodeError, EncodeError, SessionData};
@@ -99,8 +97,8 @@ pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'sta
         serde_json::to_vec(self).map_err(|cause| EncodeError::caused_by("JSON failed", cause))
     }
 
-    /// Returns the value that `bytes` hold. Override it to read an older schema. A
-    /// payload that does not decode is an absent session, never an error response.
+    /// Returns the value that `bytes` hold. Override it to read an older schema. A payload that
+    /// does not decode counts as an absent session. It never causes an error response.
     ///
     /// ```
     /// use rocket_typed_sessions::{DecodeError, SessionData};

@@ -1,4 +1,4 @@
-//! How long anybody waits for a storage.
+//! Limits how long a request waits for a storage.
 
 use std::pin::Pin;
 
@@ -8,8 +8,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::error::SessionError;
 use crate::storage::StorageError;
 
-/// What `work` gives, if that is before the deadline. Work that is ready at once
-/// costs no timer.
+/// Returns the result of `work`, or `None` at the deadline. Work that is ready at once costs no
+/// timer.
 pub(crate) async fn within<R>(
     deadline: Instant,
     mut work: Pin<&mut (impl Future<Output = R> + Send)>,
@@ -20,12 +20,12 @@ pub(crate) async fn within<R>(
     }
 }
 
-/// A storage that did not answer within the budget.
+/// Returns the error for a storage that did not answer within `storage_timeout`.
 pub(crate) fn no_answer() -> StorageError {
     StorageError::Unavailable("no answer within the storage timeout".into(), None)
 }
 
-/// The same, of a session.
+/// Returns [`no_answer`] as the error of a session.
 pub(crate) fn too_late() -> SessionError {
     no_answer().into()
 }

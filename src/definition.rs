@@ -1,5 +1,5 @@
-//! One session definition, ready for use: what its table in Rocket.toml and
-//! the parts registered on the fairing amount to.
+//! One session definition, ready for use. Launch makes it from its table in Rocket.toml and the
+//! parts registered on the fairing.
 
 use std::any::TypeId;
 use std::borrow::Cow;
@@ -20,17 +20,17 @@ use crate::expiry::Clock;
 use crate::namespace::Namespace;
 use crate::plan::Policy;
 use crate::storage::OwnerKey;
-use crate::token::{Format, SessionId};
+use crate::token::{SessionId, Tokens};
 use crate::transport::{SessionTransport, SizeLimit};
 
-/// Told of every event.
-pub(crate) type Listener = Box<dyn Fn(&SessionEvent) + Send + Sync>;
+/// A function that is told of every event.
+pub(crate) type EventListener = Box<dyn Fn(&SessionEvent) + Send + Sync>;
 
-/// What every session of an application needs.
+/// What all sessions of an application need.
 pub(crate) struct Core {
     pub clock: Clock,
     pub random: Random,
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<EventListener>,
 }
 
 /// One session definition.
@@ -39,20 +39,22 @@ pub(crate) struct Definition {
     pub transport: Arc<dyn SessionTransport>,
     pub wire_name: String,
     pub size: SizeLimit,
-    /// How values become bytes.
+    /// Encodes and decodes values.
     pub codec: Codec,
-    /// What seals and opens tokens; replaced when the keys are reloaded.
-    pub format: RwLock<Arc<Format>>,
-    /// Something is written for every commit, so that what it sends is final.
+    /// Seals and opens tokens. It is replaced when the keys are reloaded.
+    pub tokens: RwLock<Arc<Tokens>>,
+    /// A storage is written to, for the sessions or for `revocation`. So a commit is final, and
+    /// owners matter.
     pub writes: bool,
     pub policy: Policy,
     pub storage_timeout: Duration,
     pub csrf: Arc<CsrfConfig>,
+    /// The type that uses this definition, and its name.
     pub claimed: OnceLock<(TypeId, &'static str)>,
 }
 
 impl Core {
-    /// A session ended while a request changed it.
+    /// Reports that a session ended while a request changed it, so that the changes are dropped.
     pub fn report_dropped(&self, definition: &Definition) {
         warn!(
             "Session `{}`: a session ended while a request changed it; the changes are dropped.",
@@ -61,7 +63,7 @@ impl Core {
         self.emit(SessionEventKind::ChangesDropped, definition);
     }
 
-    /// Tells the listeners; a panic in one is logged and reaches nobody.
+    /// Tells the listeners of an event. A panic in a listener is logged and goes no further.
     pub fn emit(&self, kind: SessionEventKind, definition: &Definition) {
         if self.listeners.is_empty() {
             return;
@@ -77,45 +79,44 @@ impl Core {
 }
 
 impl Definition {
-    /// What seals and opens tokens now.
-    pub fn format(&self) -> Arc<Format> {
-        Arc::clone(&self.format.read())
+    /// Returns what seals and opens tokens now.
+    pub fn tokens(&self) -> Arc<Tokens> {
+        Arc::clone(&self.tokens.read())
     }
 
-    /// The id of a session that begins.
+    /// Draws the id of a session that begins.
     pub fn random_id(&self, random: &Random) -> Result<SessionId, SessionError> {
-        let ktor = self.format().writes_ktor();
+        let ktor = self.tokens().writes_ktor();
         if ktor { SessionId::random_ktor(random) } else { SessionId::random(random) }
     }
 
-    /// The name of an owner, where owners matter.
+    /// Returns the key of an owner, where owners matter.
     pub fn owner(&self, owner: &str) -> Option<OwnerKey> {
         self.writes.then(|| self.namespace.owner(owner))
     }
 
-    /// Whose session a value makes it.
-    pub fn owner_of<T: SessionData>(&self, value: &T) -> Option<OwnerKey> {
+    /// Returns the key of the owner of a value, where owners matter.
+    pub fn value_owner<T: SessionData>(&self, value: &T) -> Option<OwnerKey> {
         self.owner(&value.owner()?)
     }
 
-    /// The bytes to write, checked: they fit, and they read back as the value.
-    /// Encoding all sessions before any is written keeps a failure from writing
-    /// half of them.
+    /// Encodes a value, and checks that the bytes fit and read back as the value. All sessions of a
+    /// request are encoded before any is written, so that a failure does not write half of them.
     pub fn encode<T: SessionData>(&self, value: &T) -> Result<Content, SessionError> {
         let content = self.codec.encode(value)?;
         let payload = self.codec.payload(&content)?;
         if self.policy.by_value {
-            self.check_token(self.format().payload_token_len(&payload)?)?;
+            self.check_token(self.tokens().payload_token_len(&payload)?)?;
         }
         self.codec.check(value, &content)?;
         Ok(match payload {
             Cow::Borrowed(_) => content,
-            // What is written is what was checked.
-            Cow::Owned(payload) => content.transformed(payload),
+            // The bytes that were checked are the ones that are written.
+            Cow::Owned(payload) => content.with_payload(payload),
         })
     }
 
-    /// Whether the transport can carry the token (checklist S12).
+    /// Checks that the transport can carry a token of this length (docs/security.md, S12).
     pub fn check_token(&self, length: usize) -> Result<(), SessionError> {
         if length <= self.size.room() {
             return Ok(());

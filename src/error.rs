@@ -13,9 +13,8 @@ use crate::storage::{Refused, StorageError};
 
 /// Why a session could not be loaded or saved.
 ///
-/// No variant's text contains a token, an id, a key or a payload. As a `Responder`
-/// it answers with its [`status`](Self::status), through the application's own
-/// catchers.
+/// No variant's text contains a token, an id, a key or a payload. As a `Responder`, the error
+/// answers with its [`status`](Self::status), through the application's own catchers.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -23,11 +22,11 @@ pub enum SessionError {
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// Concurrent writes to the session used up `storage_timeout`.
-    #[error("the session was changed by others until the storage budget was spent")]
+    #[error("other requests changed the session until `storage_timeout` had passed")]
     Conflict,
-    /// The session has ended in the meantime, by another request or another node.
-    /// Its changes were dropped.
-    #[error("the session has ended meanwhile")]
+    /// Another request or another node has ended the session in the meantime. The changes were
+    /// dropped.
+    #[error("the session has ended in the meantime")]
     Ended,
     /// The value is too large. Nothing was written.
     #[error("the session takes {size} bytes, which is over the limit of {limit}")]
@@ -41,18 +40,18 @@ pub enum SessionError {
     /// `owner_limit_policy` refuses another.
     #[error("the owner has as many sessions as allowed")]
     LimitReached,
-    /// The response has been sent, so a new token could not reach the client. If
-    /// the session was begun or renewed nevertheless, it was ended.
+    /// The response has been sent, so a new token could not reach the client. If the session began
+    /// or was renewed nevertheless, it was ended.
     #[error("the response has been sent; the session's new token can no longer reach the client")]
     TooLate,
-    /// The value could not be encoded or would not read back as it was, or code of
-    /// the application panicked while it was saved. Nothing was written.
+    /// The value could not be encoded, or would not read back as it was. The application's code may
+    /// also have panicked while the value was saved. Nothing was written.
     #[error("the session could not be encoded: {0}")]
     Encode(#[source] EncodeError),
-    /// A [`Lifetime`](crate::Lifetime) has passed already: an idle timeout of zero,
-    /// or a time in the past. Nothing was changed. The status is 500, since the
-    /// application chose the lifetime: check a user's input first.
-    #[error("the session's lifetime has no time in it: {0}")]
+    /// A [`Lifetime`](crate::Lifetime) is over already: it is an idle timeout of zero, or a time in
+    /// the past. Nothing was changed. The status is 500, because the application chose the
+    /// lifetime. Check a user's input first.
+    #[error("the session's lifetime is invalid: {0}")]
     Lifetime(&'static str),
     /// The session's storage or configuration does not support the operation.
     #[error("not supported: {0}")]
@@ -186,8 +185,8 @@ codec_error! {
 }
 
 impl DecodeError {
-    /// What may be logged of it. serde's texts quote the value: only what describes
-    /// the type is kept of them.
+    /// Returns what may be logged of the error. serde's texts quote the value, so only the parts
+    /// that describe the type are kept.
     pub(crate) fn reason(&self) -> String {
         let cause = self.cause.as_ref().and_then(|cause| cause.downcast_ref::<serde_json::Error>());
         let Some(cause) = cause else { return "it does not decode".into() };
@@ -206,7 +205,7 @@ impl DecodeError {
     }
 }
 
-/// How serde's own texts begin.
+/// The beginnings of serde's own texts.
 const SERDE_REASONS: [&str; 11] = [
     "invalid type: null",
     "invalid type",

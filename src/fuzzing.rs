@@ -1,4 +1,4 @@
-//! What the fuzz targets need of the inside. Compiled for them only.
+//! The internals that the fuzz targets need. This file is compiled only for them.
 
 use base64::Engine as _;
 use rocket::figment::Figment;
@@ -13,9 +13,9 @@ use crate::crypto::{Random, Secret};
 use crate::expiry::{OwnLifetime, Times, Timestamp};
 use crate::ktor;
 use crate::storage::{self, Record, StorageKey, Version};
-use crate::token::{Claims, Kind, Sealer, SessionId};
+use crate::token::{Claims, Sealer, SessionId, TokenKind};
 
-/// Opens `data` as a token, then seals it and opens that.
+/// Opens `data` as a token. Then seals `data` and opens the result.
 pub fn token(kind: u8, data: &[u8]) {
     let (protect, suite) = match kind % 5 {
         0 => (Protect::Encrypt, Suite::A128CbcHs256),
@@ -31,7 +31,7 @@ pub fn token(kind: u8, data: &[u8]) {
         let binding = Binding { app: "", session: "fuzz", transport: TransportBinding::Cookie };
         Sealer::new(&binding, kind, suite, &keys).unwrap_or_else(|why| panic!("{why}"))
     };
-    let (sealer, of_ids) = (sealer(Kind::payload(protect)), sealer(Kind::id(protect)));
+    let (sealer, of_ids) = (sealer(TokenKind::payload(protect)), sealer(TokenKind::id(protect)));
 
     let as_text = String::from_utf8_lossy(data);
     for text in
@@ -74,7 +74,7 @@ pub fn token(kind: u8, data: &[u8]) {
     }
 }
 
-/// Opens `data` as a token of Ktor's and as a form, then seals it and opens that.
+/// Opens `data` as a Ktor token and as a form. Then seals `data` and opens the result.
 fn ktor_token(kind: u8, data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mac = || Mac::new(MacAlgorithm::HmacSha256, b"a key");
@@ -110,7 +110,7 @@ pub fn configuration(text: &str) {
     }
 }
 
-/// Reads `data` as a record's file and as an envelope, then writes and reads it.
+/// Reads `data` as a record's file and as an envelope. Then writes a record and reads it again.
 pub fn record(data: &[u8]) {
     let key = StorageKey::from_bytes([7; 32]);
     let _ = storage::bytes::read(&key, data);
@@ -131,6 +131,6 @@ pub fn record(data: &[u8]) {
     assert!(entry.is_ok_and(|entry| entry.record == record));
     let at = data.iter().map(|byte| usize::from(*byte)).sum::<usize>() % file.len();
     file[at] ^= 1;
-    // Only the second touch slot is unused in a fresh record.
+    // Only the second touch slot of a fresh record is unused, so a change there goes unnoticed.
     assert!(storage::bytes::read(&key, &file).is_err() || (64..120).contains(&at));
 }

@@ -1,13 +1,13 @@
-//! The names of session definitions, and of their sessions in a storage.
+//! The names of session definitions, and the keys of their records in a storage.
 
 use sha2::{Digest, Sha256};
 
 use crate::storage::{OwnerKey, StorageKey};
 
-/// Keys of the root table, which no session can be named after.
+/// The keys of the root table. No session can have one of these names.
 const ROOT: [&str; 3] = ["secret", "secret_file", "app"];
 
-/// `[a-z][a-z0-9]*(_[a-z0-9]+)*`, and no key of the root table.
+/// Whether this is a valid name: `[a-z][a-z0-9]*(_[a-z0-9]+)*`, and no key of the root table.
 pub(crate) fn valid_session_name(name: &str) -> bool {
     let word = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
@@ -18,7 +18,7 @@ pub(crate) fn valid_session_name(name: &str) -> bool {
         && !ROOT.contains(&name)
 }
 
-/// The application and the session that everything of a definition is bound to.
+/// The application and the session definition to which records and owners are bound.
 #[derive(Clone, Debug)]
 pub(crate) struct Namespace {
     pub app: String,
@@ -26,22 +26,22 @@ pub(crate) struct Namespace {
 }
 
 impl Namespace {
-    /// The name of the record with this locator.
+    /// Returns the key of the record with this locator.
     pub fn record(&self, locator: &[u8; 16]) -> StorageKey {
         StorageKey::from_bytes(self.hash(locator))
     }
 
-    /// The name of an owner's index.
+    /// Returns the key of an owner.
     pub fn owner(&self, owner: &str) -> OwnerKey {
         OwnerKey::from_bytes(self.hash(owner.as_bytes()))
     }
 
-    /// The name of the mark that a client session has ended.
-    pub fn ended(&self, token_id: &[u8; 16]) -> StorageKey {
+    /// Returns the key of the mark that a client session has ended.
+    pub fn ended_token(&self, token_id: &[u8; 16]) -> StorageKey {
         StorageKey::from_bytes(self.hash(token_id))
     }
 
-    /// The name of the record with an owner's epoch.
+    /// Returns the key of the record with an owner's epoch.
     pub fn epoch(&self, owner: &OwnerKey) -> StorageKey {
         StorageKey::from_bytes(self.hash(&[b"epoch", &owner.as_bytes()[..]].concat()))
     }

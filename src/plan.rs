@@ -1,64 +1,65 @@
 //! What a commit does with a session, and why: one pure function.
 //!
-//! [`plan`] decides from plain data: the session as it stands ([`Snapshot`]),
-//! what the application asked for ([`Asked`]), the definition's [`Policy`] and
-//! the [`Moment`]. The commit carries the [`Plan`] out and decides nothing.
-//! `id()`, `csrf_token()`, `created_at()` and `expires_at()` ask the same
-//! function. The first row that fits counts.
+//! [`plan`] decides from plain data: the session as it stands ([`Snapshot`]), what the application
+//! asked for ([`Asked`]), the definition's [`Policy`] and the [`Moment`]. The commit carries the
+//! [`Plan`] out and decides nothing. `id()`, `csrf_token()`, `created_at()` and `expires_at()` ask
+//! the same function. The first row that fits counts.
 //!
 //! | | session | asked for | plan |
 //! |---|---|---|---|
 //! | 1 | none | nothing that begins one | `Keep` |
-//! | 2 | replaced | a value, but for a login, or a change of owner without `clear` | `Drop` |
-//! | 3 | none, or replaced | a value | `Create` |
-//! | 4 | replaced | `clear` | `Keep` |
+//! | 2 | superseded | a value, but no login, and no change of owner without `clear` | `Drop` |
+//! | 3 | none, or superseded | a value | `Create` |
+//! | 4 | superseded | `clear` | `Keep` |
 //! | 5 | any | `clear` | `End` |
 //! | 6 | any | `clear`, then a value | `Create`, which ends the others first |
 //! | 7 | one | a login, or a value of another owner | `Login` |
-//! | 8 | one in an accepted format | anything, or it can be told its new token | `Move` |
-//! | 9 | one whose id has no part to renew | `renew` | `Move` |
-//! | 10 | one | `renew` or `reauthenticate`, and its id is not the one before a renewal | `Write` under a new id |
-//! | 11 | one with an old id, due for another | that, and it can be told | `Write` under a new id |
-//! | 12 | one | another value, or another lifetime | `Write` under the same id |
-//! | 13 | one whose next id is shown for the first time | nothing that sends it a token | `Complete` |
-//! | 14 | one | `touch`, or a token of another epoch; or expiry, key or the next id are due, and it can be told | `Touch` |
+//! | 8 | one in an accepted format | a change or a new id, or automatic | `Move` |
+//! | 9 | one whose id has no part to renew | `renew` or `reauthenticate` | `Move` |
+//! | 10 | one, not in a grace period | `renew`, or by id `reauthenticate` | `Write`, new id |
+//! | 11 | one that is due for renewal | automatic | `Write`, new id |
+//! | 12 | one | another value or lifetime, or `reauthenticate` | `Write`, same id |
+//! | 13 | one whose next id is first shown | automatic, if no token is sent | `Complete` |
+//! | 14 | one | `touch`, or a token in another epoch | `Touch` |
+//! | 14 | one whose expiry, key or next id is due | automatic | `Touch` |
 //! | 15 | one | nothing else | `Keep` |
 //!
-//! A session is renewed if the request has found it, and another one has given it another
-//! id at once. It counts as replaced, but not after `clear`, which ends it.
+//! A session is superseded if a login of another request has replaced it, or a renewal has replaced
+//! its id. If the request had found the session before that renewal, `clear` ends it: rows 5 and 6
+//! apply.
 //!
-//! Rows 8, 11, 13 and 14 happen by themselves, so they never happen after a 5xx or
-//! after the response. Every other plan that needs a token fails with
-//! `TooLate` after the response, before anything is written.
+//! Rows with the word automatic apply although nobody asked for a change. Automatic changes are not
+//! possible after a 5xx or after the response. After the response, every other plan
+//! that needs a token fails with `TooLate`, before anything is written.
 //!
-//! After `skip_touch` no expiry is due, and nothing moves the time of the last use.
+//! After `skip_touch`, no expiry is due, and the time of the last use does not move.
 
 use crate::expiry::{OwnLifetime, Timeouts, Times, Timestamp};
 
-/// A session as it stands: found by the load, or left by the last commit.
+/// A session as the load found it, or as the last commit left it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Snapshot {
     pub times: Times,
-    /// The token was sealed by a key other than the sealing one.
+    /// A key other than the sealing one has sealed the token.
     pub stale_key: bool,
-    /// The token is of a format that is accepted and not written.
+    /// The token is in a format that is accepted and not written.
     pub accepted: bool,
-    /// The token is the one before the last renewal. Nothing is sent to its
-    /// client, which gets the present one from the request that renewed.
+    /// The token has the previous id, in its grace period. Nothing is sent to the client, which
+    /// gets the current token from the request that renewed.
     pub in_grace: bool,
-    /// No part of the id can be replaced: it is one of Ktor's.
+    /// No part of the id can be replaced, because it is one of Ktor's.
     pub whole_id: bool,
-    /// The session has had its id for long enough.
+    /// The id is due for a periodic renewal.
     pub renewal_due: bool,
-    /// A renewal is open: the client has shown the id before, and goes on under the
-    /// next one, which it is to be sent.
-    pub untold: bool,
+    /// A renewal is open, and the client has shown the previous id. The session goes on under the
+    /// next id, which the client is to be sent.
+    pub next_id_unsent: bool,
     /// A renewal is open, and the client has shown the next id.
     pub completes: bool,
 }
 
 impl Snapshot {
-    /// One that has just been written, under a current id and key.
+    /// Returns a session that has just been written, under a current id and key.
     pub fn written(times: Times) -> Self {
         Self {
             times,
@@ -67,21 +68,20 @@ impl Snapshot {
             in_grace: false,
             whole_id: false,
             renewal_due: false,
-            untold: false,
+            next_id_unsent: false,
             completes: false,
         }
     }
 }
 
-/// The session that a request goes on with.
+/// The session that a request goes on with, or what is in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing<'a> {
     Nobody,
-    /// A login of another request has replaced it, or a renewal its id: an answer is on
-    /// its way that must not be overwritten.
-    Replaced,
-    /// The same of a session that the request has found, and that goes on under another
-    /// id. `clear` ends it.
+    /// A login of another request has replaced the session, or a renewal has replaced its id. A
+    /// response with the newer token is on its way, and must not be overwritten.
+    Superseded,
+    /// A renewal has replaced the id of a session that the request had found. `clear` ends it.
     Renewed,
     Session(&'a Snapshot),
 }
@@ -90,7 +90,7 @@ impl<'a> Standing<'a> {
     pub fn session(self) -> Option<&'a Snapshot> {
         match self {
             Self::Session(session) => Some(session),
-            Self::Nobody | Self::Replaced | Self::Renewed => None,
+            Self::Nobody | Self::Superseded | Self::Renewed => None,
         }
     }
 }
@@ -99,61 +99,61 @@ impl<'a> Standing<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// `clear`: every session that the request presented ends.
-    pub ended: bool,
-    pub value: Value,
-    /// `login`.
+    pub clear: bool,
+    pub value: ValueChange,
+    /// `login`: another session begins.
     pub login: bool,
-    /// The value belongs to another owner than the session, or to none any more.
+    /// The value's owner differs from the session's. The value may also have no owner any more.
     pub owner_changes: bool,
     /// The value has an owner.
     pub owned: bool,
     /// `renew`: a new id for the same session.
     pub renew: bool,
-    /// `reauthenticate`: the same, and the user has just logged in.
+    /// `reauthenticate`: a new id for the same session, and the user has just logged in.
     pub reauthenticate: bool,
-    /// A lifetime of the session's own, or the configured one again.
+    /// The session's lifetime from now on: one of its own, or the configured one.
     pub lifetime: Option<OwnLifetime>,
-    /// What the request has said about it before the last commit: it holds for a
-    /// session that this request begins later.
-    pub said: Option<OwnLifetime>,
-    /// `touch`: the session lives longer from now on.
+    /// The lifetime that the request chose before the last commit. It holds for a session that the
+    /// request begins later.
+    pub earlier_lifetime: Option<OwnLifetime>,
+    /// `touch`: the session's expiry is refreshed.
     pub touch: bool,
-    /// `skip_touch`: this request is no use of the session.
+    /// `skip_touch`: this request does not count as a use of the session.
     pub skips: bool,
-    /// The token is to be sealed anew, in another epoch of its owner.
+    /// The token is sealed anew, in another epoch of its owner.
     pub reseal: bool,
 }
 
 impl Asked {
-    /// Whatever happens, happens by itself.
+    /// Whether the application asked for nothing, so that every change is automatic.
     pub fn is_nothing(&self) -> bool {
-        Self { said: None, skips: false, ..*self } == Self::default()
+        Self { earlier_lifetime: None, skips: false, ..*self } == Self::default()
     }
 }
 
-/// What was said about the value.
+/// What the application has done with the value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Value {
-    /// Nothing.
+pub(crate) enum ValueChange {
+    /// The value was neither set nor updated.
     #[default]
     Untouched,
-    /// It was set or updated to what it is already.
+    /// The value was set or updated, but is the same as before.
     Same,
-    /// It is another one, or the first.
+    /// The value has changed, or is the first.
     Changed,
 }
 
-/// What the definition says.
+/// What a plan depends on in the definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
     pub timeouts: Timeouts,
-    /// The token is the session: whatever changes the one changes the other.
+    /// The token contains the session, so every change of the session changes the token.
     pub by_value: bool,
-    /// The client forgets a token that is sent as configured before the
-    /// session's absolute end. So whatever prolongs the session sends it again.
+    /// The client forgets a token of the configured lifetime before the session's absolute end. So
+    /// the token is sent again whenever the session is prolonged.
     pub token_expires_early: bool,
-    /// The same of a token that is sent to last as long as it can: browsers
-    /// keep no cookie for more than 400 days.
+    /// The client forgets even a token of the longest lifetime before the session's absolute end:
+    /// browsers keep no cookie for more than 400 days.
     pub longest_expires_early: bool,
 }
 
@@ -168,19 +168,19 @@ impl Policy {
     }
 
     fn touch_due(&self, times: &Times, now: Timestamp) -> bool {
-        // A token that is good until a date gains nothing.
+        // A touch changes nothing in a token that is valid until a fixed time.
         let moot = self.by_value && matches!(times.lifetime, OwnLifetime::Until(_));
         (!moot || self.longest_expires_early) && self.timeouts.touch_due(times, now)
     }
 }
 
-/// When the plan is made.
+/// When the plan is made, and how the request stands then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
     pub now: Timestamp,
-    /// The response is on its way: no token can reach the client any more.
+    /// The response is on its way, so no token can reach the client any more.
     pub late: bool,
-    /// After a 5xx nothing happens by itself.
+    /// The response is a 5xx, so nothing automatic happens.
     pub failed: bool,
 }
 
@@ -189,34 +189,32 @@ pub(crate) struct Moment {
 pub(crate) enum Plan {
     /// The session stays as it is, or there is none.
     Keep,
-    /// The session is over, and begins nothing. The changes are dropped.
+    /// The session is superseded, and none begins. The changes are dropped.
     Drop,
-    /// The session stays as it is and lives longer, or its token is sealed anew.
+    /// The session's expiry is refreshed, or its token is sealed anew.
     Touch {
         times: Times,
-        /// The expiry moves. Otherwise only the token is sealed anew.
+        /// The expiry moves. Otherwise the token is only sealed anew.
         prolongs: bool,
-        /// The token goes out.
+        /// The token is sent.
         send: bool,
     },
-    /// A session begins under a fresh id. What was cleared ends first.
+    /// A session begins under a fresh id. A `clear` ends the others first.
     Create { times: Times },
-    /// A session begins in the place of the one that was found, and whoever has
-    /// an id of that one is out.
+    /// A session begins in the place of the one that was found. No id from before opens it.
     Login { times: Times },
-    /// The client has shown the next id of an open renewal: the one before is over
-    /// after a while.
+    /// The client has shown the next id of an open renewal. The grace period of the previous id
+    /// begins.
     Complete { times: Times },
-    /// The session goes on.
+    /// The session goes on, and is written.
     Write {
         times: Times,
         /// The id is replaced.
         renewal: Option<Renewal>,
-        /// The token goes out.
+        /// The token is sent.
         send: bool,
     },
-    /// The session goes on under an id of its own kind, and ends under the
-    /// present one.
+    /// The session goes on under an id of the written format, and ends under the present one.
     Move { times: Times },
     /// Every session that the request presented ends.
     End,
@@ -225,14 +223,14 @@ pub(crate) enum Plan {
 /// How an id is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Renewal {
-    /// The id before is over. Otherwise it opens the session until the next one is
-    /// first shown, and for a while after that.
+    /// The previous id opens nothing from now on. Otherwise it opens the session until the next one
+    /// is first shown, and during the grace period after that.
     pub at_once: bool,
-    /// CSRF tokens lose their worth.
+    /// CSRF tokens from before become invalid.
     pub rotates: bool,
 }
 
-/// The table above.
+/// Decides by the table above.
 pub(crate) fn plan(
     standing: Standing<'_>,
     asked: &Asked,
@@ -240,51 +238,51 @@ pub(crate) fn plan(
     moment: &Moment,
 ) -> Plan {
     let begins = Times {
-        lifetime: asked.lifetime.or(asked.said).unwrap_or_default(),
+        lifetime: asked.lifetime.or(asked.earlier_lifetime).unwrap_or_default(),
         ..Times::begin(moment.now, asked.login || asked.owned)
     };
-    match standing.session().filter(|_| !asked.ended) {
+    match standing.session().filter(|_| !asked.clear) {
         None => without_session(standing, asked, begins),
         Some(_) if asked.login || asked.owner_changes => Plan::Login { times: begins },
         Some(session) => Facts::new(session, asked, policy, moment).plan(),
     }
 }
 
-/// Rows 1 to 6.
+/// Decides rows 1 to 6.
 fn without_session(standing: Standing<'_>, asked: &Asked, begins: Times) -> Plan {
-    let replaced = match standing {
-        Standing::Replaced => true,
-        Standing::Renewed => !asked.ended,
+    let superseded = match standing {
+        Standing::Superseded => true,
+        Standing::Renewed => !asked.clear,
         Standing::Nobody | Standing::Session(_) => false,
     };
-    match (asked.ended, asked.value) {
-        (false, Value::Untouched) => Plan::Keep,
-        (true, Value::Untouched) if replaced => Plan::Keep,
-        (true, Value::Untouched) => Plan::End,
-        _ if replaced && !asked.login && (asked.ended || !asked.owner_changes) => Plan::Drop,
-        (_, Value::Same | Value::Changed) => Plan::Create { times: begins },
+    match (asked.clear, asked.value) {
+        (false, ValueChange::Untouched) => Plan::Keep,
+        (true, ValueChange::Untouched) if superseded => Plan::Keep,
+        (true, ValueChange::Untouched) => Plan::End,
+        _ if superseded && !asked.login && (asked.clear || !asked.owner_changes) => Plan::Drop,
+        (_, ValueChange::Same | ValueChange::Changed) => Plan::Create { times: begins },
     }
 }
 
-/// What rows 8 to 15 go by.
+/// What rows 8 to 15 depend on.
 struct Facts<'a> {
     session: &'a Snapshot,
     asked: &'a Asked,
     by_value: bool,
-    /// What happens by itself may happen.
-    by_itself: bool,
+    /// Automatic changes are possible.
+    automatic: bool,
     another_lifetime: bool,
-    /// The session is another one than before.
+    /// The value, the lifetime or the authentication has changed.
     changed: bool,
-    /// It is used, and its expiry is to be moved.
+    /// The session's expiry is to be refreshed.
     touch: bool,
-    /// The client can be given a token.
-    tells: bool,
-    /// Its token expires before the session would.
+    /// A token can be sent to the client.
+    can_send: bool,
+    /// The token expires before the session would.
     early: bool,
-    /// Its token is to be sealed anew, or was never told.
+    /// The token must be sealed anew, or has not been sent yet.
     resend: bool,
-    /// What the session has after a write.
+    /// The session's times after a write.
     times: Times,
 }
 
@@ -293,11 +291,12 @@ impl<'a> Facts<'a> {
         let lifetime = asked.lifetime.unwrap_or(session.times.lifetime);
         let another_lifetime = lifetime != session.times.lifetime;
         let due = !asked.skips && policy.touch_due(&session.times, moment.now);
-        let tells = !moment.late && !session.in_grace;
+        let can_send = !moment.late && !session.in_grace;
         let mut times = Times { lifetime, ..session.times.refreshed(moment.now) };
         let early = policy.expires_early(&times);
-        // A use that the client is not told of would put off the next cookie.
-        if asked.skips || early && !tells && !asked.touch {
+        // The client's cookie would not be prolonged with the session, so a later request does
+        // both.
+        if asked.skips || early && !can_send && !asked.touch {
             times.seen = session.times.seen;
         }
         if asked.reauthenticate {
@@ -307,25 +306,27 @@ impl<'a> Facts<'a> {
             session,
             asked,
             by_value: policy.by_value,
-            by_itself: !moment.late && !moment.failed,
+            automatic: !moment.late && !moment.failed,
             another_lifetime,
-            changed: asked.value == Value::Changed || another_lifetime || asked.reauthenticate,
+            changed: asked.value == ValueChange::Changed
+                || another_lifetime
+                || asked.reauthenticate,
             touch: asked.touch || due,
-            tells,
+            can_send,
             early,
-            resend: session.stale_key || session.untold,
+            resend: session.stale_key || session.next_id_unsent,
             times,
         }
     }
 
     fn plan(self) -> Plan {
-        let Self { session, asked, by_value, by_itself, touch, tells, times, .. } = self;
+        let Self { session, asked, by_value, automatic, touch, can_send, times, .. } = self;
         let at_once = asked.renew || asked.reauthenticate && !by_value;
-        if session.accepted && (by_itself || self.changed || at_once) || session.whole_id && at_once
+        if session.accepted && (automatic || self.changed || at_once) || session.whole_id && at_once
         {
             return Plan::Move { times };
         }
-        let periodic = session.renewal_due && by_itself;
+        let periodic = session.renewal_due && automatic;
         if (at_once || periodic) && !session.in_grace {
             let renewal = Some(Renewal { at_once, rotates: asked.renew });
             return Plan::Write { times, renewal, send: true };
@@ -336,22 +337,22 @@ impl<'a> Facts<'a> {
             return Plan::Write {
                 times,
                 renewal: None,
-                send: by_value || tells && needs || another,
+                send: by_value || can_send && needs || another,
             };
         }
         let due = touch || self.resend && !session.in_grace;
-        let resends = asked.reseal || asked.touch || tells && needs && due;
-        if session.completes && by_itself && !resends {
+        let resends = asked.reseal || asked.touch || can_send && needs && due;
+        if session.completes && automatic && !resends {
             return Plan::Complete { times: if touch { times } else { session.times } };
         }
-        if asked.reseal || asked.touch || due && by_itself {
+        if asked.reseal || asked.touch || due && automatic {
             let times = if touch || by_value { times } else { session.times };
-            // What was asked for is not done halfway.
+            // A `touch` that was asked for prolongs the cookie, too, or fails.
             let asks = asked.touch && self.early && !session.in_grace;
             return Plan::Touch {
                 times,
                 prolongs: touch,
-                send: by_value || tells && needs || asks,
+                send: by_value || can_send && needs || asks,
             };
         }
         Plan::Keep
@@ -359,7 +360,7 @@ impl<'a> Facts<'a> {
 }
 
 impl Plan {
-    /// The times of the session that this plan leaves.
+    /// Returns the times of the session that this plan leaves.
     pub fn times(&self, session: Option<&Snapshot>) -> Option<Times> {
         match self {
             Self::Keep => session.map(|session| session.times),
@@ -373,7 +374,7 @@ impl Plan {
         }
     }
 
-    /// Whether the client must be given a token.
+    /// Whether a token must be sent to the client.
     pub fn needs_token(&self) -> bool {
         match self {
             Self::Create { .. } | Self::Login { .. } | Self::Move { .. } => true,

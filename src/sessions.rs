@@ -54,7 +54,7 @@ impl<'r> FromRequest<'r> for &'r Sessions {
         };
         Outcome::Success(request.local_cache(|| Sessions {
             application: Arc::clone(&sessions.application),
-            here: Some(Arc::clone(&RequestSessions::of(request).entries)),
+            here: Some(Arc::clone(&RequestSessions::get(request).entries)),
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions as a request has found them, or as its last commit has left them.
+//! Sessions as a request found them, or as its last commit left them.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use crate::token::SessionId;
 
 /// Where a session is: in a token, or in a record.
 pub(crate) trait Place {
-    /// A write to it of which nobody knows yet what became.
+    /// A write to this place whose outcome is not known yet.
     type Attempt;
 }
 
-/// A session as it was found, or left by the last commit. `P` is its place:
-/// where a later write goes.
+/// A session as a request found it, or as the last commit left it. `P` is its place, where later
+/// writes go.
 #[derive(Clone, Debug)]
 pub(crate) struct Tracked<P> {
     pub snapshot: Snapshot,
@@ -23,101 +23,102 @@ pub(crate) struct Tracked<P> {
     pub place: P,
 }
 
-/// What the tokens of one kind stand for.
+/// The sessions that the tokens of a request stand for.
 #[derive(Debug)]
-pub(crate) struct Sessions<P> {
-    /// The session of the request; none if there is none or several.
+pub(crate) struct TrackedSet<P> {
+    /// The session of the request. `None` if there is none, or if there are several.
     pub one: Option<Arc<Tracked<P>>>,
-    /// Live sessions beside it, which `clear` and a login end as well.
+    /// Other live sessions, which `clear` and a login end as well.
     pub others: Vec<Arc<Tracked<P>>>,
-    /// Sessions that the request had and lost: they are over, or go on under ids
-    /// that other requests were given. `clear` ends them. A login does not, but for one
-    /// that a renewal has [replaced](Self::replaced): of two logins that meet, neither ends
-    /// the other.
+    /// Sessions that the request had and lost: they have ended, or go on under ids that other
+    /// requests were given. `clear` ends them. A login does not, so that of two concurrent logins
+    /// neither ends the other. But it replaces a lost session whose id a renewal has replaced.
     pub lost: Vec<Arc<Tracked<P>>>,
-    /// In the place of a session, what a login has left of it, or a renewal of its id.
-    pub replaced: Option<Arc<Replaced>>,
+    /// What is left of the session if it is superseded.
+    pub superseded: Option<Arc<Superseded>>,
 }
 
-/// A session that a login of another request has replaced, or an id that a renewal
-/// has. It is nobody, and begins nothing but a login: an answer on its way must not
-/// overwrite the newer cookie.
+/// A session that a login of another request has replaced, or whose id a renewal has replaced. Such
+/// an id opens nothing, and begins nothing but a login, so that a response on its way with the
+/// newer cookie is not overwritten.
 #[derive(Clone, Debug)]
-pub(crate) struct Replaced {
-    /// On which forms hang that are shown or sent with the id from before: on the session
-    /// as it was before a login, or after a renewal on that id alone.
+pub(crate) struct Superseded {
+    /// The id and the CSRF generation to which CSRF tokens of this request are bound. After a login
+    /// they are those of the replaced session. After a renewal, a token is bound to the presented
+    /// id alone.
     pub forms: (SessionId, u32),
-    /// The record of the login's session, or of the one that goes on under another id. A
-    /// login of the same owner takes its place, where there is a limit.
+    /// The record of the login's session, or of the session that goes on under another id. Under a
+    /// limit, a login of the same owner takes its place.
     pub goes_on: StorageKey,
-    /// That is the session itself, under another id.
+    /// A renewal has replaced the id. Otherwise, a login has replaced the session.
     pub renewed: bool,
-    /// See [`Located::origin`].
-    pub origin: StorageKey,
+    /// See [`Located::ancestor`].
+    pub ancestor: StorageKey,
 }
 
-impl<P> Default for Sessions<P> {
+impl<P> Default for TrackedSet<P> {
     fn default() -> Self {
-        Self { one: None, others: Vec::new(), lost: Vec::new(), replaced: None }
+        Self { one: None, others: Vec::new(), lost: Vec::new(), superseded: None }
     }
 }
 
-impl<P> Clone for Sessions<P> {
+impl<P> Clone for TrackedSet<P> {
     fn clone(&self) -> Self {
         Self {
             one: self.one.clone(),
             others: self.others.clone(),
             lost: self.lost.clone(),
-            replaced: self.replaced.clone(),
+            superseded: self.superseded.clone(),
         }
     }
 }
 
-impl<P> Sessions<P> {
-    /// The session is over, or goes on under another id.
+impl<P> TrackedSet<P> {
+    /// Makes the session a lost one: it has ended, or goes on under another id.
     pub fn lose(&mut self) {
         self.lost.extend(self.one.take());
     }
 
-    /// The session cannot be used.
+    /// Makes the session one of the others, because it cannot be used.
     pub fn set_aside(&mut self) {
         self.others.extend(self.one.take());
     }
 
-    /// Another request's login has replaced the session, or a renewal its id.
-    pub fn mark_replaced(&mut self, replaced: Replaced) {
+    /// Records that a login of another request has replaced the session, or that a renewal has
+    /// replaced its id.
+    pub fn supersede(&mut self, replaced: Superseded) {
         if replaced.renewed {
             self.lose();
         }
         self.one = None;
-        self.replaced = Some(Arc::new(replaced));
+        self.superseded = Some(Arc::new(replaced));
     }
 
-    /// The session that goes on, or what stands in its place.
+    /// Returns the session that goes on, or what is in its place.
     pub fn standing(&self) -> Standing<'_> {
-        match (&self.one, &self.replaced) {
+        match (&self.one, &self.superseded) {
             (Some(one), _) => Standing::Session(&one.snapshot),
             (None, Some(by)) if by.renewed && !self.lost.is_empty() => Standing::Renewed,
-            (None, Some(_)) => Standing::Replaced,
+            (None, Some(_)) => Standing::Superseded,
             (None, None) => Standing::Nobody,
         }
     }
 }
 
-/// What tokens stand for.
+/// What the tokens of one request stand for.
 pub(crate) struct Found<P> {
     /// Every distinct live session.
     pub sessions: Vec<Tracked<P>>,
-    /// Another token was genuine, but its session is over.
+    /// Another token is genuine, but its session has ended.
     pub over: bool,
-    /// Another one stands for a session that a login has replaced.
-    pub replaced: Option<Replaced>,
-    /// A token was ours, or an id without protection, whatever it stands for.
+    /// Another token stands for a superseded session.
+    pub superseded: Option<Superseded>,
+    /// A token is genuine, or is an id without protection, whatever it stands for.
     pub ours: bool,
 }
 
 impl<P> Default for Found<P> {
     fn default() -> Self {
-        Self { sessions: Vec::new(), over: false, replaced: None, ours: false }
+        Self { sessions: Vec::new(), over: false, superseded: None, ours: false }
     }
 }

@@ -9,7 +9,7 @@ use rocket::{Ignite, Rocket, Sentinel};
 
 use crate::data::SessionData;
 use crate::error::SessionError;
-use crate::request::session_of;
+use crate::request::request_session;
 use crate::session::Session;
 use crate::session::failed;
 
@@ -95,7 +95,7 @@ impl<'r, T: SessionData> FromRequest<'r> for TrySession<T> {
     type Error = SessionError;
 
     async fn from_request(request: &'r Request<'_>) -> GuardOutcome<Self, SessionError> {
-        match session_of::<T>(request).await.map(Session::new) {
+        match request_session::<T>(request).await.map(Session::new) {
             Ok(session) if session.get().is_some() => Outcome::Success(Self::Present(session)),
             Ok(session) => Outcome::Success(Self::Absent(session)),
             Err(cause) if cause.status() == Status::ServiceUnavailable => {

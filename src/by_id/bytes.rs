@@ -1,4 +1,4 @@
-//! Fields of a record, read from the front.
+//! Readers of a record's fields. Each takes its field from the front of the bytes.
 
 use crate::expiry::Timestamp;
 
@@ -12,7 +12,7 @@ pub(super) fn time(rest: &mut &[u8]) -> Option<Timestamp> {
     take(rest).map(u64::from_be_bytes).map(Timestamp::from_millis)
 }
 
-pub(super) fn prefixed<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(super) fn take_prefixed<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = usize::from(u16::from_be_bytes(take(rest)?));
     let (taken, left) = rest.split_at_checked(length)?;
     *rest = left;

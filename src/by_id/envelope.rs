@@ -1,43 +1,43 @@
-//! What the core keeps in a record beside the encoded value. All integers are
-//! big-endian; times are Unix milliseconds, and 0 is never.
+//! The envelope: the fields that the core stores before the encoded value. All integers are
+//! big-endian. Times are Unix milliseconds, and 0 means never.
 //!
 //! | bytes | flag | field |
 //! |---|---|---|
 //! | 1 | | version `02` |
 //! | 2 | | bytes of the envelope, these three included: the value begins there |
-//! | 1 | | flags: which of the fields below are there |
-//! | 2 + n | | the session's name, so that swapped records do not read (checklist S41) |
-//! | 32 | | SHA-256 of the id's secret; zeros in a claim |
+//! | 1 | | flags: which of the optional fields below are present |
+//! | 2 + n | | the session's name, so that swapped records do not read (docs/security.md, S41) |
+//! | 32 | | SHA-256 of the current secret; zeros in a claim |
 //! | 8 | | when the id was last renewed |
 //! | 4 | | CSRF generation: how often `renew` replaced the id |
-//! | 8 | | authenticated |
+//! | 8 | | when the user was last authenticated |
 //! | 8 | | [lifetime](OwnLifetime) |
 //! | 1 + 16 n | | [version trail](Trail) |
-//! | 1 + 40 n | `01` | the secrets before, newest first: SHA-256, and until when it opens the session |
-//! | 16 | `02` | the secret of an open renewal, masked |
+//! | 1 + 40 n | `01` | the previous secrets, newest first: SHA-256, and its last instant |
+//! | 16 | `02` | the masked next secret of an open renewal |
 //! | 8 | `04` | the owner's generation when the session became the owner's |
-//! | 32 | `08` | where the session comes from: see [`Joined::origin`] |
-//! | 32 | `10` | the record is replaced: its successor |
-//! | 32 | `20` | the record is a claim: the session that it was taken over into |
+//! | 32 | `08` | the ancestor: see [`Provenance::ancestor`] |
+//! | 32 | `10` | a login has replaced the session: the record of its successor |
+//! | 32 | `20` | the record is a claim: the record of the session that it was taken over into |
 //! | 2 + n | `40` | [description of the client](crate::client) |
 //! | rest | | the encoded value |
 //!
-//! No id is at rest, only hashes and the names of records. Nothing fills the flags `04`
-//! and `20` yet. Such fields are kept as they were read.
+//! A record contains no id, only hashes and the keys of records. No code sets the flags `04` and
+//! `20` yet. Their fields are kept as they were read.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
-use super::bytes::{prefixed, take, time};
+use super::bytes::{take, take_prefixed, time};
 use super::trail::Trail;
 use crate::crypto::mac::hmac_sha256;
 use crate::expiry::{OwnLifetime, Timestamp};
 use crate::storage::StorageKey;
 use crate::token::SessionId;
 
-/// How long an end keeps writes out that were on their way.
+/// How long an end is remembered, so that it refuses writes that were sent before it.
 pub(super) const MARK: Duration = Duration::from_secs(120);
 
 const VERSION: u8 = 2;
@@ -51,68 +51,69 @@ const CLAIM: u8 = 0x20;
 const CLIENT: u8 = 0x40;
 const UNKNOWN: u8 = 0x80;
 
-/// The most secrets before that a record holds.
+/// The most previous secrets that a record holds.
 const MOST_PREVIOUS: usize = 16;
 
-/// Which secrets open a session, and since when.
+/// The secrets of a session: the one that opens it, and those before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Secrets {
     current: [u8; 32],
-    /// Those before, newest first: until two minutes after they opened the session last,
-    /// but no more than [`MOST_PREVIOUS`]. Older ones go with the next renewal. `None`
-    /// if there are none; secrets are copied with every write.
+    /// The previous secrets, newest first, at most [`MOST_PREVIOUS`]. A renewal drops those that
+    /// stopped opening the session more than two minutes ago. They are shared, because every write
+    /// copies the secrets. `None` if there are none.
     previous: Option<Arc<[Previous]>>,
-    /// The next secret, masked, until its id is first shown.
+    /// The masked next secret, while a renewal is open.
     renewal: Option<[u8; 16]>,
-    /// Zero for never.
+    /// When the id was last renewed, or zero.
     pub renewed: Timestamp,
-    /// How often the id was replaced, but for periodic renewals.
+    /// The CSRF generation: how often `renew` has replaced the id.
     pub rotations: u32,
 }
 
-/// A secret before the present one.
+/// A secret that the session had before the current one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Previous {
     hash: [u8; 32],
-    /// The newest one opens the session until then, the others did.
+    /// When the secret stops opening the session, or stopped. While a renewal is open, the newest
+    /// one still opens it after that.
     until: Timestamp,
 }
 
-/// With which of its secrets a session was asked for.
+/// Which of a session's secrets a client has presented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Admitted {
     Current,
-    /// With the one before, while a renewal is open. This is the next id.
+    /// The newest previous secret, while a renewal is open. Holds the next id.
     BeforeRenewal(SessionId),
-    /// With the one before, which opens the session until then.
+    /// The newest previous secret. It opens the session until this time.
     Previous(Timestamp),
-    /// With an older one, which opened the session until then.
+    /// An older secret. It stopped opening the session at this time.
     Former(Timestamp),
 }
 
 impl Secrets {
-    /// Those of a session that begins under `id`.
-    pub fn of(id: &SessionId) -> Self {
+    /// Returns the secrets of a session that begins under `id`.
+    pub fn new(id: &SessionId) -> Self {
         Self { current: id.secret_hash(), ..Self::default() }
     }
 
-    /// The same session's under another id, at once: the id before opens nothing.
-    pub fn renewed(&self, id: &SessionId, now: Timestamp, rotations: u32) -> Self {
+    /// Returns the secrets after an immediate renewal to `id`. The id before opens nothing.
+    pub fn with_new(&self, id: &SessionId, now: Timestamp, rotations: u32) -> Self {
         let (current, previous) = (id.secret_hash(), Some(self.previous_after(now)));
         Self { current, previous, renewal: None, renewed: now, rotations }
     }
 
-    /// The same session's under the next id. It begins to count when it is first
-    /// shown. Until then whoever shows the present id `of` is sent the next one: that
-    /// lies here, masked under the present one.
+    /// Returns the secrets after a periodic renewal from the id `of` to `next`. The renewal stays
+    /// open until `next` is first shown. Until then, a client that shows `of` is sent `next`, whose
+    /// secret is stored masked under `of`.
     pub fn renewing(&self, of: &SessionId, next: &SessionId, now: Timestamp) -> Self {
-        let renewal = Some(masked(of, next.secret()));
+        let renewal = Some(mask(of, next.secret()));
         let (current, previous) = (next.secret_hash(), Some(self.previous_after(now)));
         Self { current, previous, renewal, renewed: now, rotations: self.rotations }
     }
 
-    /// The secrets before the next one, which the present one is then. What opened the
-    /// session so far, with the present one or instead of it, does so until now.
+    /// Returns the previous secrets after a renewal at `now`. The current secret becomes the newest
+    /// of them. A previous secret that opens the session until then stops doing so.
     fn previous_after(&self, now: Timestamp) -> Arc<[Previous]> {
         let mut all = self.previous().to_vec();
         if let Some(newest) = all.first_mut() {
@@ -124,13 +125,13 @@ impl Secrets {
         all.into()
     }
 
-    /// Newest first.
     fn previous(&self) -> &[Previous] {
         self.previous.as_deref().unwrap_or_default()
     }
 
-    /// The next id has been shown. The one before opens the session for a while.
-    pub fn completed(&self, now: Timestamp, grace: Duration) -> Self {
+    /// Returns the secrets after the next id was first shown. The newest previous one opens the
+    /// session for `grace`.
+    pub fn completing(&self, now: Timestamp, grace: Duration) -> Self {
         let mut completed = Self { renewal: None, renewed: now, ..self.clone() };
         let all = completed.previous.as_mut().map(Arc::make_mut);
         if let Some(newest) = all.and_then(<[_]>::first_mut) {
@@ -139,12 +140,13 @@ impl Secrets {
         completed
     }
 
-    /// The next id has not been shown yet.
+    /// Whether a renewal is open: the next id has not been shown yet.
     pub fn is_open(&self) -> bool {
         self.renewal.is_some()
     }
 
-    /// Whether the presented secret opens the session; constant time.
+    /// Returns which of the session's secrets `id` has, in constant time. `None` if it has none of
+    /// them.
     pub fn admit(&self, id: &SessionId) -> Option<Admitted> {
         let hash = id.secret_hash();
         if self.current.ct_eq(&hash).into() {
@@ -155,63 +157,62 @@ impl Secrets {
         let until = all[at].until;
         Some(match self.renewal {
             _ if at > 0 => Admitted::Former(until),
-            Some(next) => Admitted::BeforeRenewal(id.with_secret(masked(id, next))),
+            Some(next) => Admitted::BeforeRenewal(id.with_secret(mask(id, next))),
             None => Admitted::Previous(until),
         })
     }
 }
 
-/// `secret` under a mask that only the whole id `of` gives; masked twice it is the
-/// secret again.
-fn masked(of: &SessionId, secret: [u8; 16]) -> [u8; 16] {
+/// Masks `secret` under the whole id `of`. Masking twice gives the secret again.
+fn mask(of: &SessionId, secret: [u8; 16]) -> [u8; 16] {
     let mask = hmac_sha256(&of.secret(), &[b"renew", &of.locator()]);
     std::array::from_fn(|at| secret[at] ^ mask[at])
 }
 
-/// The envelope's own fields.
+/// The fields of an envelope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Envelope {
     pub secrets: Secrets,
     pub authenticated: Timestamp,
     pub lifetime: OwnLifetime,
     pub trail: Trail,
-    pub joined: Joined,
-    pub state: State,
-    /// Encoded; at most [`u16::MAX`] bytes.
+    pub provenance: Provenance,
+    pub state: RecordState,
+    /// The encoded description of the client, at most [`u16::MAX`] bytes.
     pub client: Vec<u8>,
 }
 
-/// How a session came to its owner and to its place.
+/// Where a session comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Joined {
+pub(crate) struct Provenance {
     /// The owner's generation when the session became the owner's.
     owner_generation: Option<u64>,
-    /// The record of the first of the sessions over each of which a login began the next
-    /// one, where there is a limit; or the record or the claim that it was taken over from.
-    pub origin: Option<StorageKey>,
+    /// Under a limit, the record of the [ancestor](super::record::Located::ancestor). The format
+    /// also allows the record or the claim that the session was taken over from.
+    pub ancestor: Option<StorageKey>,
 }
 
-impl Joined {
-    /// That of a session which a login begins, or has replaced.
-    pub fn from(origin: Option<StorageKey>) -> Self {
-        Self { origin, ..Self::default() }
+impl Provenance {
+    /// Returns the provenance of a session that a login begins, or has replaced.
+    pub fn from(ancestor: Option<StorageKey>) -> Self {
+        Self { ancestor, ..Self::default() }
     }
 }
 
-/// What a record stands for.
+/// What a record holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum State {
-    /// A session that lives.
+pub(crate) enum RecordState {
+    /// A session.
     #[default]
     Session,
-    /// A session that a login has replaced: the record of the login's session.
+    /// What is left of a session that a login has replaced. Holds the successor's record.
     Replaced(StorageKey),
-    /// A session that was kept elsewhere and has been taken over into this one.
+    /// The claim of a session that was taken over from elsewhere. Holds the session's record.
     Claim(StorageKey),
 }
 
 impl Envelope {
-    /// The record's payload for a value of session `name`.
+    /// Encodes the payload of a record of the session `name`: the envelope, then `value`.
     pub fn wrap(&self, name: &str, value: &[u8]) -> Arc<[u8]> {
         let mut bytes = Vec::with_capacity(128 + name.len() + self.client.len() + value.len());
         bytes.extend_from_slice(&[VERSION, 0, 0, 0]);
@@ -229,7 +230,7 @@ impl Envelope {
         bytes.into()
     }
 
-    /// Appends the fields that are there, and says which.
+    /// Appends the optional fields that are set, and returns their flags.
     fn write_optional(&self, bytes: &mut Vec<u8>) -> u8 {
         let mut flags = 0;
         if let Some(all) = &self.secrets.previous {
@@ -240,16 +241,17 @@ impl Envelope {
             flags |= RENEWAL;
             bytes.extend_from_slice(masked);
         }
-        if let Some(generation) = self.joined.owner_generation {
+        if let Some(generation) = self.provenance.owner_generation {
             flags |= OWNER_GENERATION;
             bytes.extend_from_slice(&generation.to_be_bytes());
         }
         let (replaced, claim) = match &self.state {
-            State::Session => (None, None),
-            State::Replaced(successor) => (Some(successor), None),
-            State::Claim(session) => (None, Some(session)),
+            RecordState::Session => (None, None),
+            RecordState::Replaced(successor) => (Some(successor), None),
+            RecordState::Claim(session) => (None, Some(session)),
         };
-        let keys = [(ORIGIN, self.joined.origin.as_ref()), (REPLACED, replaced), (CLAIM, claim)];
+        let keys =
+            [(ORIGIN, self.provenance.ancestor.as_ref()), (REPLACED, replaced), (CLAIM, claim)];
         for (flag, key) in keys {
             if let Some(key) = key {
                 flags |= flag;
@@ -263,8 +265,8 @@ impl Envelope {
         flags
     }
 
-    /// The envelope and where the value begins; `None` for another session's
-    /// record and for anything that is no record.
+    /// Decodes the envelope, and returns it with the offset of the value. Returns `None` for a
+    /// record of another session, and for bytes that are no record.
     pub fn unwrap(payload: &[u8], name: &str) -> Option<(Self, usize)> {
         let mut rest = payload;
         let [version, high, low, flags] = take(&mut rest)?;
@@ -273,14 +275,14 @@ impl Envelope {
             return None;
         }
         rest = payload.get(4..start)?;
-        if prefixed(&mut rest)? != name.as_bytes() {
+        if take_prefixed(&mut rest)? != name.as_bytes() {
             return None;
         }
         let envelope = Self::read(flags, &mut rest)?;
         rest.is_empty().then_some((envelope, start))
     }
 
-    /// The fields after the name.
+    /// Reads the fields after the name.
     fn read(flags: u8, rest: &mut &[u8]) -> Option<Self> {
         let mut secrets = Secrets {
             current: take(rest)?,
@@ -298,25 +300,25 @@ impl Envelope {
         if has(RENEWAL) {
             secrets.renewal = Some(take(rest)?);
         }
-        let mut joined = Joined::default();
+        let mut provenance = Provenance::default();
         if has(OWNER_GENERATION) {
-            joined.owner_generation = Some(u64::from_be_bytes(take(rest)?));
+            provenance.owner_generation = Some(u64::from_be_bytes(take(rest)?));
         }
         if has(ORIGIN) {
-            joined.origin = Some(StorageKey::from_bytes(take(rest)?));
+            provenance.ancestor = Some(StorageKey::from_bytes(take(rest)?));
         }
         let state = match (has(REPLACED), has(CLAIM)) {
-            (false, false) => State::Session,
-            (true, false) => State::Replaced(StorageKey::from_bytes(take(rest)?)),
-            (false, true) => State::Claim(StorageKey::from_bytes(take(rest)?)),
+            (false, false) => RecordState::Session,
+            (true, false) => RecordState::Replaced(StorageKey::from_bytes(take(rest)?)),
+            (false, true) => RecordState::Claim(StorageKey::from_bytes(take(rest)?)),
             (true, true) => return None,
         };
-        let client = if has(CLIENT) { prefixed(rest)? } else { &[] }.to_vec();
-        // An empty description is written as none.
+        let client = if has(CLIENT) { take_prefixed(rest)? } else { &[] }.to_vec();
+        // An empty description is written without the flag.
         if has(CLIENT) && client.is_empty() {
             return None;
         }
-        Some(Self { secrets, authenticated, lifetime, trail, joined, state, client })
+        Some(Self { secrets, authenticated, lifetime, trail, provenance, state, client })
     }
 }
 
@@ -330,14 +332,14 @@ fn write_previous(all: &[Previous], bytes: &mut Vec<u8>) {
 
 fn read_previous(rest: &mut &[u8]) -> Option<Arc<[Previous]>> {
     let [count] = take(rest)?;
-    // None are written as no list.
+    // An empty list is written without the flag.
     if count == 0 || usize::from(count) > MOST_PREVIOUS {
         return None;
     }
     (0..count).map(|_| Some(Previous { hash: take(rest)?, until: time(rest)? })).collect()
 }
 
-/// Appends `part`, which has at most 65535 bytes, after its length.
+/// Appends the length of `part`, then `part`, which has at most 65535 bytes.
 fn prefix(bytes: &mut Vec<u8>, part: &[u8]) {
     bytes.extend_from_slice(&u16::try_from(part.len()).unwrap_or(u16::MAX).to_be_bytes());
     bytes.extend_from_slice(part);

@@ -1,12 +1,12 @@
-//! What the ids of a request stand for.
+//! Finds the sessions that the ids of a request stand for.
 
 use std::borrow::Cow;
 
 use rocket::error;
 
-use super::envelope::{Admitted, Envelope, Joined, MARK, Secrets, State};
-use super::record::{self, Located, Opened};
-use super::tracker::Server;
+use super::envelope::{Admitted, Envelope, MARK, Provenance, RecordState, Secrets};
+use super::record::{self, Located, OpenedRecord};
+use super::tracker::RecordStore;
 use super::trail::Trail;
 use crate::codec::Content;
 use crate::definition::Definition;
@@ -14,35 +14,35 @@ use crate::error::SessionError;
 use crate::expiry::{Timeouts, Times, Timestamp};
 use crate::plan::Snapshot;
 use crate::storage::{Record, StorageError, StorageKey};
-use crate::token::{Read, SessionId};
-use crate::tracked::{Found, Replaced, Tracked};
+use crate::token::{ReadToken, SessionId};
+use crate::tracked::{Found, Superseded, Tracked};
 
-/// Every distinct live session among `values`; of one session's several ids the
-/// present one. Forged tokens cost no storage call.
+/// Loads every distinct live session among `values`. Of several ids of one session, the current one
+/// counts. A forged token costs no storage call.
 pub(crate) async fn load(
     definition: &Definition,
-    server: &Server,
+    store: &RecordStore,
     values: &[Cow<'_, str>],
     now: Timestamp,
 ) -> Result<Found<Located>, SessionError> {
-    let mut ids: Vec<Read<SessionId>> = Vec::new();
-    let (format, limit) = (definition.format(), definition.size.bytes);
-    for opened in values.iter().filter_map(|value| format.open_id(value, limit)) {
+    let mut ids: Vec<ReadToken<SessionId>> = Vec::new();
+    let (tokens, limit) = (definition.tokens(), definition.size.bytes);
+    for opened in values.iter().filter_map(|value| tokens.open_id(value, limit)) {
         if !ids.iter().any(|other| other.content == opened.content) {
             ids.push(opened);
         }
     }
     let mut found = Found::<Located> { ours: !ids.is_empty(), ..Found::default() };
-    for Read { content: id, stale, accepted } in &ids {
-        let mut session = match find(definition, server, id, now).await? {
-            Stands::Session(session) => *session,
-            Stands::Replaced(replaced) => {
-                found.replaced.get_or_insert(replaced);
+    for ReadToken { content: id, stale, accepted } in &ids {
+        let mut session = match find(definition, store, id, now).await? {
+            Lookup::Session(session) => *session,
+            Lookup::Superseded(replaced) => {
+                found.superseded.get_or_insert(replaced);
                 continue;
             }
-            Stands::Nobody => {
-                // Only a signature tells that the id was ever given out.
-                found.over |= format.is_protected();
+            Lookup::Nobody => {
+                // Only a signature proves that the id was ever issued.
+                found.over |= tokens.is_protected();
                 continue;
             }
         };
@@ -50,7 +50,9 @@ pub(crate) async fn load(
         session.snapshot.accepted = *accepted;
         let same = |other: &&mut Tracked<Located>| other.place.key == session.place.key;
         match found.sessions.iter_mut().find(same) {
-            Some(other) if other.snapshot.in_grace || other.snapshot.untold => *other = session,
+            Some(other) if other.snapshot.in_grace || other.snapshot.next_id_unsent => {
+                *other = session;
+            }
             Some(_) => {}
             None => found.sessions.push(session),
         }
@@ -59,29 +61,29 @@ pub(crate) async fn load(
 }
 
 /// What an id stands for.
-pub(crate) enum Stands {
-    /// No session, or its secret is not the right one any more.
+pub(crate) enum Lookup {
+    /// No session, or a session that the id's secret no longer opens.
     Nobody,
-    Replaced(Replaced),
+    Superseded(Superseded),
     Session(Box<Tracked<Located>>),
 }
 
-impl From<Option<Stands>> for Stands {
+impl From<Option<Lookup>> for Lookup {
     fn from(found: Option<Self>) -> Self {
         found.unwrap_or(Self::Nobody)
     }
 }
 
-/// What `id` stands for now.
+/// Finds what `id` stands for now.
 pub(crate) async fn find(
     definition: &Definition,
-    server: &Server,
+    store: &RecordStore,
     id: &SessionId,
     now: Timestamp,
-) -> Result<Stands, SessionError> {
+) -> Result<Lookup, SessionError> {
     let key = definition.namespace.record(&id.locator());
-    let storage = server.storage_of(id);
-    let session = |record: Record| stands_for(definition, server, id, key.clone(), record, now);
+    let storage = store.storage_for(id);
+    let session = |record: Record| stands_for(definition, store, id, key.clone(), record, now);
     let found = async {
         let Some(record) = storage.read(&key, now).await? else { return Ok(None) };
         if let Some(session) = session(record) {
@@ -90,50 +92,51 @@ pub(crate) async fn find(
         if !storage.may_be_behind() {
             return Ok(None);
         }
-        // The id may be newer than a cached copy.
+        // The cached copy may be older than the id.
         Ok(storage.read_fresh(&key, now).await?.and_then(session))
     };
     match found.await {
         Ok(found) => Ok(found.into()),
-        // One bad record must not fail its client's every request.
+        // A corrupt record must not fail every request of its client.
         Err(StorageError::Corrupt(what)) => {
-            if server.report_once(&key) {
+            if store.report_once(&key) {
                 error!(
                     "Session `{}`: the record {key:?} is corrupt ({what}); it counts as absent.",
                     definition.namespace.session
                 );
             }
-            Ok(Stands::Nobody)
+            Ok(Lookup::Nobody)
         }
         Err(cause) => Err(cause.into()),
     }
 }
 
-/// What a record says of the session with this id.
+/// Returns what `id` stands for, by its record. `None` if the record holds nothing live, or the id
+/// is not one of the session's.
 pub(super) fn stands_for(
     definition: &Definition,
-    server: &Server,
+    store: &RecordStore,
     id: &SessionId,
     key: StorageKey,
     record: Record,
     now: Timestamp,
-) -> Option<Stands> {
-    if server.is_file(id) {
-        return of_file(definition, id, key, record, now);
+) -> Option<Lookup> {
+    if store.is_file(id) {
+        return open_file(definition, id, key, record, now);
     }
     let (version, owner) = (record.version, record.owner.clone());
-    let Opened { envelope, times, content } =
-        record::open_any(definition, server, &key, record, now)?;
-    let Envelope { secrets, trail, joined, state, .. } = envelope;
+    let OpenedRecord { envelope, times, content } =
+        record::open_any(definition, store, &key, record, now)?;
+    let Envelope { secrets, trail, provenance, state, .. } = envelope;
     let lifetime = &definition.policy.timeouts;
     let shown = shown(&secrets, lifetime, id, now)?;
-    let successor = if let State::Replaced(by) = state { Some(by) } else { None };
-    if shown == Shown::Late || successor.is_some() {
-        let late = shown == Shown::Late;
-        let forms = if late { (id.of_forms(), 0) } else { (id.clone(), secrets.rotations) };
-        let origin = joined.origin.unwrap_or_else(|| key.clone());
+    let successor = if let RecordState::Replaced(by) = state { Some(by) } else { None };
+    if shown == Shown::Outdated || successor.is_some() {
+        let outdated = shown == Shown::Outdated;
+        let forms = if outdated { (id.for_forms(), 0) } else { (id.clone(), secrets.rotations) };
+        let ancestor = provenance.ancestor.unwrap_or_else(|| key.clone());
         let (renewed, goes_on) = (successor.is_none(), successor.unwrap_or(key));
-        return Some(Stands::Replaced(Replaced { forms, goes_on, renewed, origin }));
+        return Some(Lookup::Superseded(Superseded { forms, goes_on, renewed, ancestor }));
     }
     let (whole_id, in_grace) = (id.as_ktor().is_some(), shown == Shown::InGrace);
     let next = if let Shown::BeforeRenewal(next) = shown { Some(next) } else { None };
@@ -142,47 +145,46 @@ pub(super) fn stands_for(
         in_grace,
         whole_id,
         renewal_due: due && !in_grace && !whole_id && !secrets.is_open(),
-        untold: next.is_some(),
+        next_id_unsent: next.is_some(),
         completes: secrets.is_open() && next.is_none(),
         ..Snapshot::written(times)
     };
     let id = next.unwrap_or_else(|| id.clone());
-    let place = Located { id, key, version, owner, secrets, trail, joined };
-    Some(Stands::Session(Box::new(Tracked { snapshot, content, place })))
+    let place = Located { id, key, version, owner, secrets, trail, provenance };
+    Some(Lookup::Session(Box::new(Tracked { snapshot, content, place })))
 }
 
-/// What a file of Ktor's says of the session with this id.
-fn of_file(
+/// Returns what `id` stands for, by its file of Ktor's.
+fn open_file(
     definition: &Definition,
     id: &SessionId,
     key: StorageKey,
     record: Record,
     now: Timestamp,
-) -> Option<Stands> {
+) -> Option<Lookup> {
     let (version, owner) = (record.version, record.owner);
     let times = Times { created: record.created, ..Times::begin(record.last_seen, false) };
-    let (secrets, trail, joined) = (Secrets::of(id), Trail::default(), Joined::default());
-    let place = Located { id: id.clone(), key, version, owner, secrets, trail, joined };
+    let (secrets, trail, provenance) = (Secrets::new(id), Trail::default(), Provenance::default());
+    let place = Located { id: id.clone(), key, version, owner, secrets, trail, provenance };
     let snapshot = Snapshot { whole_id: true, ..Snapshot::written(times) };
     let content = Content::Shared(record.payload, 0);
     let lives = definition.policy.timeouts.admits(&times, now);
-    lives.then(|| Stands::Session(Box::new(Tracked { snapshot, content, place })))
+    lives.then(|| Lookup::Session(Box::new(Tracked { snapshot, content, place })))
 }
 
-/// Which of a session's ids somebody has shown.
+/// Which of a session's ids a client has shown.
 #[derive(PartialEq, Eq)]
 enum Shown {
     Present,
-    /// The one before, while a renewal is open. This is the next one.
+    /// The previous id, while a renewal is open. Holds the next id.
     BeforeRenewal(SessionId),
-    /// The one before, which still opens it.
+    /// The previous id, in its grace period.
     InGrace,
-    /// An older one, which opens nothing. An answer with the present one may be on its
-    /// way.
-    Late,
+    /// An older id, which opens nothing. A response with the current id may be on its way.
+    Outdated,
 }
 
-/// None for an id that is none of the session's, or has not been for two minutes.
+/// Returns `None` for an id that is not the session's, or stopped opening it two minutes ago.
 fn shown(secrets: &Secrets, lifetime: &Timeouts, id: &SessionId, now: Timestamp) -> Option<Shown> {
     match secrets.admit(id)? {
         Admitted::Current => Some(Shown::Present),
@@ -191,7 +193,7 @@ fn shown(secrets: &Secrets, lifetime: &Timeouts, id: &SessionId, now: Timestamp)
             Some(Shown::InGrace)
         }
         Admitted::Previous(until) | Admitted::Former(until) => {
-            (now < until.after(MARK)).then_some(Shown::Late)
+            (now < until.after(MARK)).then_some(Shown::Outdated)
         }
     }
 }

@@ -1,21 +1,21 @@
-//! What the steps of a commit by id share.
+//! What all steps of a commit by id share.
 
-use super::find::{Stands, stands_for};
+use super::find::{Lookup, stands_for};
 use super::record::Located;
-use super::tracker::{ById, Ending};
+use super::tracker::{ById, EndOutcome};
 use super::unheld::Unheld;
 use crate::background::in_background;
-use crate::commit::{Commit, Holds, Progress};
+use crate::commit::{self, Commit, Holds};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Times;
 use crate::plan::Standing;
 use crate::storage::{OwnerGuard, OwnerKey};
 use crate::token::SessionId;
-use crate::tracked::{Replaced, Tracked};
+use crate::tracked::{Superseded, Tracked};
 
-/// What the commit of a session by id has done so far.
-pub(super) type Records<'a> = Progress<'a, Located>;
+/// What a commit by id has done so far.
+pub(super) type Progress<'a> = commit::Progress<'a, Located>;
 
 #[derive(Clone, Copy)]
 pub(super) struct Job<'a> {
@@ -24,15 +24,16 @@ pub(super) struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// The session that an earlier try could not begin counts until it has ended.
+    /// Waits for the end of the session that an earlier try wrote and could not begin. It counts
+    /// against the limit until then.
     pub(super) async fn earlier_try_ends(&self) {
         if let Some(ending) = self.commit.changes.ending() {
             let _ = ending.await;
         }
     }
 
-    /// Under which conditions the record may become this owner's. They stay those of
-    /// the first try: a login that is tried again does not outlive a revocation.
+    /// Returns the conditions under which the record may become this owner's. A retry keeps the
+    /// conditions of the first try, so that it does not outlive a revocation.
     pub(super) async fn guard(&self, owner: Option<&OwnerKey>) -> Result<OwnerGuard, SessionError> {
         let Some(owner) = owner else { return Ok(OwnerGuard::default()) };
         if let Some(guard) = self.commit.changes.guard(owner) {
@@ -43,47 +44,50 @@ impl Job<'_> {
         Ok(guard)
     }
 
-    /// Ends every session that the request presented. If a login has replaced the one
-    /// that goes on, that is what is left of it.
+    /// Ends every session that the request presented. If a login has replaced the request's own
+    /// session, returns what is left of it.
     pub(super) async fn end_presented(
         &self,
-        records: &mut Records<'_>,
-    ) -> Result<Option<Replaced>, SessionError> {
+        progress: &mut Progress<'_>,
+    ) -> Result<Option<Superseded>, SessionError> {
         let mut replaced = None;
-        if let Some(session) = &records.sessions.one {
+        if let Some(session) = &progress.sessions.one {
             replaced = self.end_one(session).await?;
-            records.sessions.one = None;
+            progress.sessions.one = None;
         }
-        self.end_others(records).await?;
-        let renewed = records.sessions.standing() == Standing::Renewed;
-        while let Some(lost) = records.sessions.lost.last() {
+        self.end_others(progress).await?;
+        let renewed = progress.sessions.standing() == Standing::Renewed;
+        while let Some(lost) = progress.sessions.lost.last() {
             let left = self.end_one(lost).await?;
             replaced = replaced.or(left.filter(|_| renewed));
-            records.sessions.lost.pop();
+            progress.sessions.lost.pop();
         }
         Ok(replaced)
     }
 
-    pub(super) async fn end_others(&self, records: &mut Records<'_>) -> Result<(), SessionError> {
-        while let Some(other) = records.sessions.others.last() {
+    pub(super) async fn end_others(&self, progress: &mut Progress<'_>) -> Result<(), SessionError> {
+        while let Some(other) = progress.sessions.others.last() {
             self.end_one(other).await?;
-            records.sessions.others.pop();
+            progress.sessions.others.pop();
         }
         Ok(())
     }
 
-    /// Gives what a login has left of the session, if it has replaced that.
-    async fn end_one(&self, session: &Tracked<Located>) -> Result<Option<Replaced>, SessionError> {
+    /// Ends a session. If a login has replaced it, returns what is left of it.
+    async fn end_one(
+        &self,
+        session: &Tracked<Located>,
+    ) -> Result<Option<Superseded>, SessionError> {
         let Commit { definition, moment, .. } = self.commit;
-        let (server, now) = (&self.tracker.server, moment.now);
+        let (store, now) = (&self.tracker.store, moment.now);
         let Located { id, key, version, .. } = &session.place;
-        let (storage, place) = (server.storage_of(id), (key, Some(*version)));
+        let (storage, place) = (store.storage_for(id), (key, Some(*version)));
         match self.tracker.end(definition, &*storage, place, now).await? {
-            Ending::Ended => self.commit.report(Event::Ended),
-            Ending::Missing => {}
-            Ending::Replaced(record) => {
-                let found = stands_for(definition, server, id, key.clone(), record, now);
-                if let Some(Stands::Replaced(replaced)) = found {
+            EndOutcome::Ended => self.commit.report(Event::Ended),
+            EndOutcome::Missing => {}
+            EndOutcome::Replaced(record) => {
+                let found = stands_for(definition, store, id, key.clone(), record, now);
+                if let Some(Lookup::Superseded(replaced)) = found {
                     return Ok(Some(replaced));
                 }
             }
@@ -91,25 +95,25 @@ impl Job<'_> {
         Ok(None)
     }
 
-    /// Does what nobody waits for, and gives what came of it, if that is known at once.
-    pub(super) async fn aside<R: Send + 'static>(
+    /// Runs `work` in the background. Returns its result if that is known at once.
+    pub(super) async fn without_waiting<R: Send + 'static>(
         &self,
         work: impl Future<Output = R> + Send + 'static,
     ) -> Option<R> {
         let work = Box::pin(work);
-        // A clock that a test moves must not move in the middle of it.
+        // A test that moves the clock must not move it during the work.
         let waits = self.commit.core.clock.is_moved();
         if waits { Some(work.await) } else { in_background(work).await }
     }
 
-    /// A record that nobody holds an id of until its token is on its way.
+    /// Guards the record at `place`. No client holds its id until its token is sent.
     pub(super) fn unheld(&self, place: &Located) -> Unheld<'_> {
         Unheld::new(self.commit, self.tracker, place)
     }
 
-    /// The token with this id.
+    /// Seals the token of `id`.
     pub(super) fn token(&self, id: &SessionId, times: &Times) -> Result<Holds, SessionError> {
-        let token = self.commit.definition.format().seal_id(id, &self.commit.core.random)?;
+        let token = self.commit.definition.tokens().seal_id(id, &self.commit.core.random)?;
         Ok(self.commit.token(token, times))
     }
 }

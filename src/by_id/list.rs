@@ -1,14 +1,14 @@
-//! The sessions of an owner.
+//! Lists the sessions of an owner.
 
-use super::record::{self, Opened};
-use super::tracker::Server;
+use super::record::{self, OpenedRecord};
+use super::tracker::RecordStore;
 use crate::codec::Content;
 use crate::definition::Definition;
 use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
 use crate::storage::{OwnerIndex, OwnerKey, Record, StorageError, StorageKey, Version};
 
-/// Records of an owner that are read at once.
+/// How many records of an owner are read in one call.
 const PAGE: usize = 100;
 
 /// One of an owner's sessions.
@@ -17,25 +17,25 @@ pub(crate) struct Listed {
     pub version: Version,
     pub times: Times,
     pub content: Content,
-    /// Who the client said that it was, encoded.
+    /// The encoded description of the client.
     pub client: Vec<u8>,
 }
 
-/// The live sessions of an owner, whatever their secrets.
+/// Lists the live sessions of an owner.
 pub(crate) async fn list(
     definition: &Definition,
-    server: &Server,
+    store: &RecordStore,
     owner: &OwnerKey,
     now: Timestamp,
 ) -> Result<Vec<Listed>, SessionError> {
-    let Some(owners) = server.storage.owners() else {
+    let Some(owners) = store.storage.owners() else {
         return Err(SessionError::Unsupported("the storage has no index of owners"));
     };
     let mut found = Vec::new();
     visit(owners, owner, now, |key, record| {
         let version = record.version;
-        let opened = record::open(definition, server, &key, record, now);
-        if let Some(Opened { envelope, times, content }) = opened {
+        let opened = record::open(definition, store, &key, record, now);
+        if let Some(OpenedRecord { envelope, times, content }) = opened {
             found.push(Listed { key, version, times, content, client: envelope.client });
         }
     })
@@ -43,7 +43,7 @@ pub(crate) async fn list(
     Ok(found)
 }
 
-/// Shows every live record of an owner, a page at a time.
+/// Calls `show` with every live record of an owner, page by page.
 pub(super) async fn visit(
     owners: &dyn OwnerIndex,
     owner: &OwnerKey,

@@ -1,7 +1,7 @@
-//! A session that goes on under another name: it came from another format, or
-//! has an id of Ktor's, no part of which can be replaced.
+//! Moves a session to another record: it comes from another format, or has an id of Ktor's, no part
+//! of which can be replaced.
 
-use super::job::{Job, Records};
+use super::job::{Job, Progress};
 use super::login::Begun;
 use super::login::Succession;
 use super::present::read_present;
@@ -13,13 +13,13 @@ use crate::plan::Plan;
 use crate::storage::Invalidate;
 
 impl Job<'_> {
-    /// Writes the session under a new id, then ends it under the old one. If
-    /// somebody else has ended or moved that meanwhile, the new one ends, and
-    /// what the request changed is dropped. A login is another session, and goes on.
+    /// Writes the session under a new id, then ends it under the old one. If another request has
+    /// ended or moved the old session meanwhile, the new one is ended and the changes are dropped.
+    /// A login goes on in that case, because it is a session of its own.
     pub(super) async fn migrate(
         &self,
         proposal: Proposal,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<(), SessionError> {
         let Proposal { plan, next, session, mut guard } = proposal;
         let (Some(times), Some(value)) = (plan.times(Some(&session.snapshot)), next) else {
@@ -30,18 +30,18 @@ impl Job<'_> {
             self.earlier_try_ends().await;
             guard.replaces = Some(session.place.key.clone());
         }
-        // Until the old one has ended, nobody knows the new one.
+        // No client knows the new id until the old session has ended.
         let id = self.commit.changes.id()?;
-        let begins = Succession { times, next: value, guard, old: None, origin: None };
+        let begins = Succession { times, next: value, guard, old: None, ancestor: None };
         let Begun { session: new, holds, .. } = self.create(id, &begins, None).await?;
         let unheld = self.unheld(&new.place);
         if self.commit.asked.login {
-            self.end_others(records).await?;
+            self.end_others(progress).await?;
         }
         let ended = self.end_former(&session.place, is_login).await;
         if let Ok(true) = ended {
             unheld.keep();
-            records.goes_on(new, Some(holds));
+            progress.goes_on(new, Some(holds));
             let accepted = session.snapshot.accepted;
             self.commit.report(if accepted { Event::Created } else { Event::Renewed });
             return Ok(());
@@ -49,16 +49,16 @@ impl Job<'_> {
         unheld.end().await?;
         ended?;
         if !self.commit.is_unasked() {
-            records.drop_changes(self.commit);
+            progress.drop_changes(self.commit);
         }
         Ok(())
     }
 
-    /// Ends the session under its old id, and says whether the new one goes on. Who has
-    /// ended it matters to a move alone: if no answer comes, a login goes on as soon as
-    /// the storage says that the old session is gone.
+    /// Ends the session under its old id, and returns whether the new one goes on. A move goes on
+    /// only if this call ended the old session. A login goes on as soon as the old session is gone,
+    /// even if the answer to this call is lost.
     async fn end_former(&self, old: &Located, is_login: bool) -> Result<bool, SessionError> {
-        let (storage, now) = (self.tracker.server.storage_of(&old.id), self.commit.moment.now);
+        let (storage, now) = (self.tracker.store.storage_for(&old.id), self.commit.moment.now);
         let end = storage.invalidate(&old.key, None, self.tracker.mark(now));
         if !is_login {
             return Ok(end.await? == Invalidate::Invalidated);

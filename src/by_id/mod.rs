@@ -2,16 +2,16 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `tracker` | the storage of a definition, and how a session in it ends |
+//! | `tracker` | the storage of a definition, and the end of a session in it |
 //! | `find`, `list` | what an id stands for; the sessions of an owner |
 //! | `record`, `envelope`, `trail`, `bytes` | what is in a record |
 //! | `present` | a record as it stands in its storage |
-//! | `commit` | carries out what the plan says |
+//! | `commit` | carries out the plan |
 //! | `job`, `proposal` | what the steps of a commit share |
-//! | `login` | a session that begins, and the one in whose place it comes |
+//! | `login` | a session that begins, and the one that it replaces |
 //! | `replace`, `migrate`, `touch` | a session that goes on |
-//! | `settle` | what became of a write without an answer |
-//! | `unheld` | the end of a record that nobody holds an id of |
+//! | `settle` | what became of a write whose answer was lost |
+//! | `unheld` | the end of a record of which no client holds an id |
 
 mod bytes;
 mod commit;
@@ -35,15 +35,15 @@ pub(crate) use commit::commit;
 #[cfg(fuzzing)]
 pub(crate) use envelope::Envelope;
 #[cfg(feature = "testing")]
-pub(crate) use envelope::{Joined, Secrets};
-pub(crate) use find::{Stands, find, load};
+pub(crate) use envelope::{Provenance, Secrets};
+pub(crate) use find::{Lookup, find, load};
 pub(crate) use list::{Listed, list};
 pub(crate) use present::is_replaced;
 #[cfg(feature = "testing")]
 pub(crate) use record::Draft;
 pub(crate) use record::Located;
-pub(crate) use settle::{Attempt, Outcome, settle};
-pub(crate) use tracker::{ById, Ending, Identity, Server};
+pub(crate) use settle::{Attempt, Settled, settle};
+pub(crate) use tracker::{ById, EndOutcome, Identity, RecordStore};
 #[cfg(feature = "testing")]
 pub(crate) use trail::Trail;
-pub(crate) use unheld::{end_unheld, end_untold};
+pub(crate) use unheld::{end_unheld, end_unsent};

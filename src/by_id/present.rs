@@ -1,12 +1,12 @@
-//! A record as it stands in its storage.
+//! Reads a record as it is in its storage, past every cache.
 
-use super::envelope::{Envelope, State};
+use super::envelope::{Envelope, RecordState};
 use super::trail::Trail;
 use crate::definition::Definition;
 use crate::expiry::Timestamp;
 use crate::storage::{Record, SessionStorage, StorageError, StorageKey};
 
-/// The record as it stands, past every cache. One that cannot be read back is none.
+/// Reads the record past every cache. A corrupt record counts as absent.
 pub(super) async fn read_present(
     storage: &dyn SessionStorage,
     key: &StorageKey,
@@ -18,14 +18,14 @@ pub(super) async fn read_present(
     }
 }
 
-/// Whether a record says that a login has replaced its session.
+/// Whether a login has replaced the session of this record.
 pub(crate) fn is_replaced(definition: &Definition, record: &Record) -> bool {
     let opened = Envelope::unwrap(&record.payload, &definition.namespace.session);
-    opened.is_some_and(|(envelope, _)| matches!(envelope.state, State::Replaced(_)))
+    opened.is_some_and(|(envelope, _)| matches!(envelope.state, RecordState::Replaced(_)))
 }
 
-/// The trail in a record; empty if that is no record of this session's.
-pub(super) fn trail_of(record: &Record, definition: &Definition) -> Trail {
+/// Returns the trail in a record. It is empty if the record is not this definition's.
+pub(super) fn read_trail(record: &Record, definition: &Definition) -> Trail {
     let opened = Envelope::unwrap(&record.payload, &definition.namespace.session);
     opened.map_or_else(Trail::default, |(envelope, _)| envelope.trail)
 }

@@ -1,11 +1,11 @@
-//! A session's record: what is in it, and what is written into it.
+//! A session's record: how it is opened, and how it is made.
 
 use std::sync::Arc;
 
 use rocket::warn;
 
-use super::envelope::{Envelope, Joined, MARK, Secrets, State};
-use super::tracker::Server;
+use super::envelope::{Envelope, MARK, Provenance, RecordState, Secrets};
+use super::tracker::RecordStore;
 use super::trail::Trail;
 use crate::codec::Content;
 use crate::definition::{Core, Definition};
@@ -16,50 +16,51 @@ use crate::storage::{OwnerKey, Record, StorageKey, Version};
 use crate::token::SessionId;
 use crate::tracked::Tracked;
 
-/// Where a session by id is: a record, as it was found.
+/// Where a session by id is: its record, as it was found.
 #[derive(Clone, Debug)]
 pub(crate) struct Located {
-    /// The id that was presented, or that was sent since.
+    /// The id that the client presented, or was sent since.
     pub id: SessionId,
     pub key: StorageKey,
     pub version: Version,
     pub owner: Option<OwnerKey>,
     pub secrets: Secrets,
-    /// The versions that the record had before.
+    /// The previous versions of the record.
     pub trail: Trail,
-    pub joined: Joined,
+    pub provenance: Provenance,
 }
 
-/// What a record holds, if it is this session's.
-pub(super) struct Opened {
+/// What a record of this definition holds.
+pub(super) struct OpenedRecord {
     pub envelope: Envelope,
     pub times: Times,
     pub content: Content,
 }
 
-/// The live session in a record.
+/// Opens a record. Returns its live session, if there is one.
 pub(super) fn open(
     definition: &Definition,
-    server: &Server,
+    store: &RecordStore,
     key: &StorageKey,
     record: Record,
     now: Timestamp,
-) -> Option<Opened> {
-    let opened = open_any(definition, server, key, record, now)?;
-    (opened.envelope.state == State::Session).then_some(opened)
+) -> Option<OpenedRecord> {
+    let opened = open_any(definition, store, key, record, now)?;
+    (opened.envelope.state == RecordState::Session).then_some(opened)
 }
 
-/// The same, or what a login has left of one, which lasts for two minutes.
+/// Opens a record as [`open`] does. For two minutes it also opens what a login has left of a
+/// session that it replaced.
 pub(super) fn open_any(
     definition: &Definition,
-    server: &Server,
+    store: &RecordStore,
     key: &StorageKey,
     record: Record,
     now: Timestamp,
-) -> Option<Opened> {
+) -> Option<OpenedRecord> {
     let name = &definition.namespace.session;
     let Some((envelope, start)) = Envelope::unwrap(&record.payload, name) else {
-        if server.report_once(key) {
+        if store.report_once(key) {
             warn!(
                 "Session `{name}`: the record {key:?} is not this session's; it counts as absent."
             );
@@ -73,26 +74,26 @@ pub(super) fn open_any(
         lifetime: envelope.lifetime,
     };
     let lives = match envelope.state {
-        State::Session => definition.policy.timeouts.admits(&times, now),
-        // Whoever touches the record does not prolong that.
-        State::Replaced(_) => now < record.created.after(MARK),
-        State::Claim(_) => false,
+        RecordState::Session => definition.policy.timeouts.admits(&times, now),
+        // A touch does not prolong that.
+        RecordState::Replaced(_) => now < record.created.after(MARK),
+        RecordState::Claim(_) => false,
     };
     if !lives {
         return None;
     }
-    let is_session = envelope.state == State::Session;
+    let is_session = envelope.state == RecordState::Session;
     let content = if !is_session || definition.codec.transformers.is_empty() {
         Content::Shared(record.payload, start)
     } else {
         definition.codec.content(record.payload[start..].to_vec())?
     };
-    Some(Opened { envelope, times, content })
+    Some(OpenedRecord { envelope, times, content })
 }
 
-/// What a login leaves of a session whose record becomes another's: it opens nothing,
-/// has no value and no owner, and names its successor.
-pub(super) fn replaced(
+/// Makes the record that a login leaves of a session that it replaced. It opens nothing, has no
+/// value and no owner, and names its successor.
+pub(super) fn write_replaced(
     core: &Core,
     definition: &Definition,
     envelope: &Envelope,
@@ -108,19 +109,19 @@ pub(super) fn replaced(
     })
 }
 
-/// The version of one write.
+/// Draws the version of one write.
 fn fresh_version(core: &Core) -> Result<Version, SessionError> {
     Ok(Version(u64::from_be_bytes(core.random.bytes()?)))
 }
 
-/// A record about to be written, with what the core must know of it afterwards.
+/// A record to write, with what the core must know of it afterwards.
 pub(crate) struct Draft {
     pub id: SessionId,
     pub key: StorageKey,
     pub secrets: Secrets,
     pub trail: Trail,
-    pub joined: Joined,
-    /// The id is the one before a renewal.
+    pub provenance: Provenance,
+    /// The id is the previous one, in its grace period.
     pub in_grace: bool,
     pub times: Times,
     pub owner: Option<OwnerKey>,
@@ -128,23 +129,23 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// The record to hand to the storage, and the session as it stands once that
-    /// is written.
+    /// Returns the record to write, and the session as it is once the record is written.
     pub fn write(
         self,
         core: &Core,
         definition: &Definition,
-        server: &Server,
+        store: &RecordStore,
         client: &[u8],
     ) -> Result<(Record, Tracked<Located>), SessionError> {
-        let Self { id, key, secrets, trail, joined, in_grace, times, owner, content } = self;
+        let Self { id, key, secrets, trail, provenance, in_grace, times, owner, content } = self;
         let value = definition.codec.payload(&content)?;
         let Times { authenticated, lifetime, .. } = times;
-        let (state, client) = (State::Session, client.to_vec());
-        let envelope = Envelope { secrets, authenticated, lifetime, trail, joined, state, client };
-        let (version, payload) = if server.is_file(&id) {
+        let (state, client) = (RecordState::Session, client.to_vec());
+        let envelope =
+            Envelope { secrets, authenticated, lifetime, trail, provenance, state, client };
+        let (version, payload) = if store.is_file(&id) {
             let payload: Arc<[u8]> = value.into_owned().into();
-            (Version::of(&payload), payload)
+            (Version::from_content(&payload), payload)
         } else {
             let payload = envelope.wrap(&definition.namespace.session, &value);
             (fresh_version(core)?, payload)
@@ -159,8 +160,8 @@ impl Draft {
         };
         let whole_id = id.as_ktor().is_some();
         let snapshot = Snapshot { in_grace, whole_id, ..Snapshot::written(times) };
-        let Envelope { secrets, trail, joined, .. } = envelope;
-        let place = Located { id, key, version, owner, secrets, trail, joined };
+        let Envelope { secrets, trail, provenance, .. } = envelope;
+        let place = Located { id, key, version, owner, secrets, trail, provenance };
         Ok((record, Tracked { snapshot, content, place }))
     }
 }

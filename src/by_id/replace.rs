@@ -1,6 +1,5 @@
-//! A session that goes on: its record is compared and swapped until that
-//! succeeds. Every conflict applies the request's changes to what the other
-//! request wrote.
+//! Writes a session that goes on, by compare-and-swap. After each conflict, the request's changes
+//! are applied to what the other request wrote, and the swap is tried again.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,14 +8,14 @@ use std::sync::atomic::Ordering;
 use tokio::time::{Instant, timeout_at};
 
 use super::envelope::Secrets;
-use super::find::{Stands, stands_for};
-use super::job::{Job, Records};
+use super::find::{Lookup, stands_for};
+use super::job::{Job, Progress};
 use super::login::Succession;
-use super::proposal::{Proposal, joined};
+use super::proposal::{Proposal, new_owner};
 use super::record::{Draft, Located};
 use super::settle::{Attempt, Verdict};
 use super::trail::Trail;
-use crate::commit::Next;
+use crate::commit::NextValue;
 use crate::deadline::within;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
@@ -25,26 +24,26 @@ use crate::storage::{
     KeyedGuard, OwnerGuard, SessionStorage, StorageError, StorageKey, Update, Version,
 };
 use crate::token::SessionId;
-use crate::tracked::{Replaced, Tracked};
+use crate::tracked::{Superseded, Tracked};
 
-/// What sending a write has come to.
+/// What became of a swap.
 enum Swapped {
     Done,
-    /// Another request wrote meanwhile: this is to be written instead.
+    /// Another request wrote first. Holds what is to be written instead.
     Again(Box<Proposal>),
-    /// There is nothing to write to any more.
+    /// No session is left to write to.
     Gone,
 }
 
-/// What comes after a conflict.
-enum Again {
-    /// The attempt was applied all the same: it was sent twice.
+/// What to do after a conflict.
+enum AfterConflict {
+    /// The attempt was applied all the same, because it was sent twice.
     Applied,
-    /// The changes on what the other request wrote.
+    /// The changes, applied to what the other request wrote.
     Replay(Box<Proposal>),
-    /// A login has replaced the session.
-    Replaced(Replaced),
-    /// The session is over, or the client's id is not its id any more.
+    /// A login has replaced the session, or a renewal has replaced its id.
+    Superseded(Superseded),
+    /// The session has ended, or the client's id no longer opens it.
     Gone,
 }
 
@@ -53,29 +52,29 @@ impl Job<'_> {
         &self,
         plan: Plan,
         session: Arc<Tracked<Located>>,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<(), SessionError> {
         let mut proposal = self.first(plan, &session).await?;
         let _queue = self.queue(&session.place.key).await;
         loop {
-            // From here on it is one write: what ends and what goes on go together.
+            // The changes can be dropped until here. After that, they are written as a whole.
             if !self.commit.changes.are_wanted() {
-                records.unwanted();
+                progress.unwanted();
                 return Ok(());
             }
             let Some(sent) = self.attempt(&proposal)? else {
-                let Some(instead) = Box::pin(self.otherwise(proposal, records)).await? else {
+                let Some(instead) = Box::pin(self.otherwise(proposal, progress)).await? else {
                     return Ok(());
                 };
                 proposal = instead;
                 continue;
             };
-            match self.swap_record(&sent, &proposal, &session.place.id, records).await? {
+            match self.swap_record(&sent, &proposal, &session.place.id, progress).await? {
                 Swapped::Done => return Ok(()),
                 Swapped::Again(again) => proposal = *again,
                 Swapped::Gone => {
-                    records.settled();
-                    return Box::pin(self.gone(proposal.guard, records)).await;
+                    progress.settled();
+                    return Box::pin(self.gone(proposal.guard, progress)).await;
                 }
             }
             if proposal.plan.needs_token() && self.commit.moment.late {
@@ -84,27 +83,27 @@ impl Job<'_> {
         }
     }
 
-    /// Sends the attempt once.
+    /// Sends the attempt once, and follows up on the answer.
     async fn swap_record(
         &self,
         sent: &Arc<Attempt>,
         proposal: &Proposal,
         presented: &SessionId,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<Swapped, SessionError> {
-        let storage = self.tracker.server.storage_of(presented);
-        // Kept before it is sent, should no answer come.
-        records.attempts(sent);
+        let storage = self.tracker.store.storage_for(presented);
+        // The attempt is kept before it is sent, so that it can be settled if no answer comes.
+        progress.attempts(sent);
         match sent.send(&*storage, self.commit.moment.now).await {
             Ok(Update::Updated) => {
-                self.applied(sent, records);
+                self.applied(sent, progress);
                 return Ok(Swapped::Done);
             }
-            // A record that cannot be read back is none.
+            // A corrupt record counts as absent.
             Ok(Update::Missing) | Err(StorageError::Corrupt(_)) => return Ok(Swapped::Gone),
-            // Whoever wrote may have renewed it as well.
+            // The write was automatic, and the other request may have done the same.
             Ok(Update::Conflict) if self.commit.is_unasked() && !storage.sends_again() => {
-                records.settled();
+                progress.settled();
                 return Ok(Swapped::Done);
             }
             Ok(Update::Conflict) => self.commit.conflicted.store(true, Ordering::Relaxed),
@@ -112,68 +111,67 @@ impl Job<'_> {
         }
         if Instant::now() >= self.commit.deadline {
             if !storage.sends_again() {
-                records.settled();
+                progress.settled();
             }
             return Err(SessionError::Conflict);
         }
-        self.after_conflicting_write(sent, proposal, presented, records).await
+        self.after_conflicting_write(sent, proposal, presented, progress).await
     }
 
-    /// Another request wrote first, or this was sent twice.
+    /// Another request wrote first, or the storage's client library sent this write twice.
     async fn after_conflicting_write(
         &self,
         sent: &Arc<Attempt>,
         proposal: &Proposal,
         presented: &SessionId,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<Swapped, SessionError> {
-        let again = Box::pin(self.again(sent, proposal, presented)).await?;
-        if let Again::Applied = again {
-            self.applied(sent, records);
+        let again = Box::pin(self.decide_after_conflict(sent, proposal, presented)).await?;
+        if let AfterConflict::Applied = again {
+            self.applied(sent, progress);
             return Ok(Swapped::Done);
         }
-        records.settled();
+        progress.settled();
         Ok(match again {
-            Again::Replay(_) if self.commit.is_unasked() => Swapped::Done,
-            Again::Replay(proposal) => Swapped::Again(proposal),
-            Again::Replaced(replaced) => {
-                records.sessions.mark_replaced(replaced);
+            AfterConflict::Replay(_) if self.commit.is_unasked() => Swapped::Done,
+            AfterConflict::Replay(proposal) => Swapped::Again(proposal),
+            AfterConflict::Superseded(replaced) => {
+                progress.sessions.supersede(replaced);
                 Swapped::Gone
             }
-            Again::Applied | Again::Gone => Swapped::Gone,
+            AfterConflict::Applied | AfterConflict::Gone => Swapped::Gone,
         })
     }
 
-    /// The id before the last renewal is over after a while. Nobody waits for that, and
-    /// a failure is none: the next request that shows the new id tries it again.
+    /// Completes a renewal: the grace period of the previous id begins. This happens in the
+    /// background. A failure is ignored, since the next request that shows the new id tries again.
     pub(super) async fn complete(
         &self,
         plan: Plan,
         session: Arc<Tracked<Located>>,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<(), SessionError> {
-        let storage = self.tracker.server.storage_of(&session.place.id);
+        let storage = self.tracker.store.storage_for(&session.place.id);
         let guard = OwnerGuard::default();
         let attempt = self.attempt(&Proposal { plan, next: None, session, guard })?;
         let Some(attempt) = attempt else { return Ok(()) };
         let (sent, now) = (Arc::clone(&attempt), self.commit.moment.now);
         let deadline = self.commit.deadline;
         let written = async move { timeout_at(deadline, sent.send(&*storage, now)).await };
-        if let Some(Ok(Ok(Update::Updated))) = self.aside(written).await {
-            self.applied(&attempt, records);
+        if let Some(Ok(Ok(Update::Updated))) = self.without_waiting(written).await {
+            self.applied(&attempt, progress);
         }
         Ok(())
     }
 
-    /// Waits for the other commits of this record in this process, so that they do
-    /// not conflict. One that never goes on is not waited for: comparing and
-    /// swapping is enough.
+    /// Waits for the other commits of this record in this process, to avoid conflicts. It gives up
+    /// after half of the time that is left, because compare-and-swap is enough for correctness.
     pub(super) async fn queue(&self, key: &StorageKey) -> Option<KeyedGuard> {
         let left = self.commit.deadline.saturating_duration_since(Instant::now());
-        within(Instant::now() + left / 2, pin!(self.tracker.server.locks.lock(key))).await
+        within(Instant::now() + left / 2, pin!(self.tracker.store.locks.lock(key))).await
     }
 
-    /// The first proposal.
+    /// Makes the proposal of the first try.
     async fn first(
         &self,
         plan: Plan,
@@ -181,8 +179,8 @@ impl Job<'_> {
     ) -> Result<Proposal, SessionError> {
         let mut next = self.commit.next.clone();
         if next.is_none() && session.moves(plan) {
-            // Of a session in another format nobody knows yet whose it is.
-            next = self.commit.changes.on(Some((&session.content, None)))?;
+            // The owner of a session in another format is not known yet.
+            next = self.commit.changes.apply_to(Some((&session.content, None)))?;
         }
         self.proposal(plan, next, Arc::clone(session)).await
     }
@@ -190,64 +188,65 @@ impl Job<'_> {
     pub(super) async fn proposal(
         &self,
         plan: Plan,
-        next: Option<Next>,
+        next: Option<NextValue>,
         session: Arc<Tracked<Located>>,
     ) -> Result<Proposal, SessionError> {
-        let joins = joined(plan, &session, next.as_ref());
+        let joins = new_owner(plan, &session, next.as_ref());
         let guard = self.guard(joins.as_ref()).await?;
         Ok(Proposal { plan, next, session, guard })
     }
 
-    /// What comes after a conflict.
-    async fn again(
+    /// Decides what to do after a conflict.
+    async fn decide_after_conflict(
         &self,
         sent: &Attempt,
         before: &Proposal,
         presented: &SessionId,
-    ) -> Result<Again, SessionError> {
-        let (commit, server) = (self.commit, &self.tracker.server);
+    ) -> Result<AfterConflict, SessionError> {
+        let (commit, store) = (self.commit, &self.tracker.store);
         let (definition, now) = (commit.definition, commit.moment.now);
-        let storage = server.storage_of(presented);
+        let storage = store.storage_for(presented);
         let record = match sent.look(definition, &*storage, true, now).await? {
-            (Verdict::Applied, _) => return Ok(Again::Applied),
+            (Verdict::Applied, _) => return Ok(AfterConflict::Applied),
             (_, Some(record)) => record,
-            (_, None) => return Ok(Again::Gone),
+            (_, None) => return Ok(AfterConflict::Gone),
         };
         let key = sent.written.place.key.clone();
-        let mut session = match stands_for(definition, server, presented, key, record, now) {
-            Some(Stands::Session(session)) => session.shown_as(&before.session),
-            Some(Stands::Replaced(replaced)) => return Ok(Again::Replaced(replaced)),
-            _ => return Ok(Again::Gone),
+        let mut session = match stands_for(definition, store, presented, key, record, now) {
+            Some(Lookup::Session(session)) => session.shown_as(&before.session),
+            Some(Lookup::Superseded(replaced)) => return Ok(AfterConflict::Superseded(replaced)),
+            _ => return Ok(AfterConflict::Gone),
         };
         session.snapshot.stale_key = before.session.snapshot.stale_key;
-        let Some(next) = commit.changes.on(Some(session.present()))? else {
-            return Ok(Again::Gone);
+        let Some(next) = commit.changes.apply_to(Some(session.present()))? else {
+            return Ok(AfterConflict::Gone);
         };
         let standing = Standing::Session(&session.snapshot);
         let plan = commit.plan_for(standing, Some(&session.content), Some(&next));
-        // On what the other wrote, the changes may make it somebody else's.
+        // The changes may change the owner of what the other request wrote.
         let proposal = self.proposal(plan, Some(next), Arc::from(session)).await?;
-        Ok(Again::Replay(Box::new(proposal)))
+        Ok(AfterConflict::Replay(Box::new(proposal)))
     }
 
-    /// The write that the proposal needs; none if the record stays or is not the one
-    /// that goes on.
+    /// Makes the write that the proposal needs. Returns `None` if this record is not written; see
+    /// [`otherwise`](Self::otherwise).
     fn attempt(&self, proposal: &Proposal) -> Result<Option<Arc<Attempt>>, SessionError> {
         let Proposal { plan, next, session, .. } = proposal;
         let (times, renewal) = match *plan {
             Plan::Write { times, renewal, .. } => (times, renewal),
-            // A token goes out only if it is still the session's.
+            // A token may go out only if the session is still the client's, so the record is
+            // swapped.
             Plan::Touch { times, send: true, .. } | Plan::Complete { times } => (times, None),
             _ => return Ok(None),
         };
-        let (commit, server) = (self.commit, &self.tracker.server);
-        let Located { key, version, owner, trail, joined, .. } = &session.place;
+        let (commit, store) = (self.commit, &self.tracker.store);
+        let Located { key, version, owner, trail, provenance, .. } = &session.place;
         let (id, secrets, in_grace) = self.next_id(session, renewal)?;
         let draft = Draft {
             key: key.clone(),
             secrets,
-            trail: self.trail_after(&*server.storage_of(&id), trail, *version),
-            joined: joined.clone(),
+            trail: self.trail_after(&*store.storage_for(&id), trail, *version),
+            provenance: provenance.clone(),
             in_grace,
             times,
             owner: next.as_ref().map_or(owner, |next| &next.owner).clone(),
@@ -255,7 +254,7 @@ impl Job<'_> {
             id,
         };
         let (record, written) =
-            draft.write(commit.core, commit.definition, server, commit.client)?;
+            draft.write(commit.core, commit.definition, store, commit.client)?;
         let id = &written.place.id;
         let holds = plan.needs_token().then(|| self.token(id, &times)).transpose()?;
         Ok(Some(Arc::new(Attempt {
@@ -267,8 +266,8 @@ impl Job<'_> {
         })))
     }
 
-    /// The id under which the session goes on, its secrets then, and whether that id is
-    /// still the one before a renewal.
+    /// Returns the id under which the session goes on, its secrets, and whether that id is the
+    /// previous one in its grace period.
     fn next_id(
         &self,
         session: &Tracked<Located>,
@@ -278,21 +277,21 @@ impl Job<'_> {
         let (Located { id, secrets, .. }, snapshot) = (&session.place, &session.snapshot);
         let Some(renewal) = renewal else {
             let grace = commit.definition.policy.timeouts.renewal_grace;
-            let completes = snapshot.completes.then(|| secrets.completed(now, grace));
+            let completes = snapshot.completes.then(|| secrets.completing(now, grace));
             let in_grace = snapshot.in_grace && completes.is_none();
             return Ok((id.clone(), completes.unwrap_or_else(|| secrets.clone()), in_grace));
         };
         let rotations = secrets.rotations.wrapping_add(renewal.rotates.into());
         let (next, rotations) = commit.changes.renewed(id, rotations)?;
         let secrets = if renewal.at_once {
-            secrets.renewed(&next, now, rotations)
+            secrets.with_new(&next, now, rotations)
         } else {
             secrets.renewing(id, &next, now)
         };
         Ok((next, secrets, false))
     }
 
-    /// Where no answer is lost, nobody needs a trail.
+    /// Returns the trail after a write. It is empty where no answer can be lost.
     pub(super) fn trail_after(
         &self,
         storage: &dyn SessionStorage,
@@ -305,54 +304,59 @@ impl Job<'_> {
         trail.after(version, self.commit.moment.now)
     }
 
-    fn applied(&self, sent: &Attempt, records: &mut Records<'_>) {
+    fn applied(&self, sent: &Attempt, progress: &mut Progress<'_>) {
         if sent.renews {
             self.commit.report(Event::Renewed);
         }
-        records.goes_on(Arc::clone(&sent.written), sent.holds.clone());
+        progress.goes_on(Arc::clone(&sent.written), sent.holds.clone());
     }
 
-    /// There is nothing to swap: another session begins, this one goes on under another
-    /// name, or somebody else wrote the same. Gives what is to be swapped instead.
+    /// Carries out a proposal that swaps no record: another session begins, this one moves or is
+    /// touched, or another request wrote the same. Returns what is to be swapped instead, if
+    /// anything is.
     async fn otherwise(
         &self,
         proposal: Proposal,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<Option<Proposal>, SessionError> {
         if proposal.session.moves(proposal.plan) {
-            self.migrate(proposal, records).await?;
+            self.migrate(proposal, progress).await?;
             return Ok(None);
         }
         match proposal.plan {
-            Plan::Login { .. } => return self.log_in(proposal, records).await,
-            Plan::Touch { times, .. } => self.touch(&proposal.session, times, records).await?,
-            _ => records.goes_on(proposal.session, None),
+            Plan::Login { .. } => return self.log_in(proposal, progress).await,
+            Plan::Touch { times, .. } => self.touch(&proposal.session, times, progress).await?,
+            _ => progress.goes_on(proposal.session, None),
         }
         Ok(None)
     }
 
-    /// The session ended, or went on under another secret, meanwhile. A login
-    /// starts fresh. All other changes are dropped and never inserted again.
-    async fn gone(&self, guard: OwnerGuard, records: &mut Records<'_>) -> Result<(), SessionError> {
+    /// Handles a session that ended meanwhile, or goes on under another secret. A login begins
+    /// anew. All other changes are dropped, so that they never restore what has ended.
+    async fn gone(
+        &self,
+        guard: OwnerGuard,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), SessionError> {
         let commit = self.commit;
         if commit.is_unasked() {
             return Ok(());
         }
-        let next = if commit.next.is_some() { commit.changes.on(None)? } else { None };
-        let begins = |next: &Next| commit.asked.login || next.owner_changes;
+        let next = if commit.next.is_some() { commit.changes.apply_to(None)? } else { None };
+        let begins = |next: &NextValue| commit.asked.login || next.owner_changes;
         let Some(next) = next.filter(begins) else {
-            records.drop_changes(commit);
+            progress.drop_changes(commit);
             return Ok(());
         };
-        records.sessions.lose();
+        progress.sessions.lose();
         if commit.moment.late {
             return Err(SessionError::TooLate);
         }
         let plan = commit.plan_for(Standing::Nobody, None, Some(&next));
         let Some(times) = plan.times(None) else { return Ok(()) };
-        let old = self.successor_of_replaced(records, next.owner.as_ref()).await?;
-        let (id, origin) = (commit.changes.id()?, self.origin(records));
-        let begins = Succession { times, next, guard, old, origin };
-        self.succeed(id, begins, records).await.map(drop)
+        let old = self.superseded_successor(progress, next.owner.as_ref()).await?;
+        let (id, ancestor) = (commit.changes.id()?, self.ancestor(progress));
+        let begins = Succession { times, next, guard, old, ancestor };
+        self.succeed(id, begins, progress).await.map(drop)
     }
 }

@@ -1,22 +1,22 @@
-//! What became of a write whose answer did not come.
+//! Finds out what became of a write whose answer was lost.
 //!
-//! The core draws the version of each write before it asks the storage, and the
-//! record keeps a [trail](super::trail) of the versions that it had. So a read past
-//! every cache tells, however many writes came in between:
+//! The core draws the version of each write before it asks the storage, and the record keeps a
+//! [trail](super::trail) of its previous versions. So a read past every cache settles the write,
+//! however many writes came in between:
 //!
 //! | the record | the write | then |
 //! |---|---|---|
-//! | has the attempt's version, or had it | was applied | the session goes on from it |
-//! | still has the version that was expected | was not, and may still be on its way | the same attempt is sent again, never another |
-//! | had the expected version, and another one next | was not, and cannot be any more | the changes are applied to what is there |
-//! | is gone | counts as not applied | as for every session that ended |
-//! | anything else | cannot be told | an error, never a second application |
+//! | has or had the attempt's version | was applied | the session goes on from it |
+//! | still has the expected version | may still be under way | the same attempt is sent again |
+//! | had the expected version, then another | will never be applied | the changes are applied anew |
+//! | is gone | counts as not applied | the session has ended |
+//! | anything else | is unknown | an error; the changes are never applied twice |
 
 use std::sync::Arc;
 
-use super::present::{read_present, trail_of};
+use super::present::{read_present, read_trail};
 use super::record::Located;
-use super::tracker::Server;
+use super::tracker::RecordStore;
 use super::trail::Trail;
 use crate::commit::Holds;
 use crate::definition::Definition;
@@ -25,21 +25,20 @@ use crate::expiry::Timestamp;
 use crate::storage::{Record, SessionStorage, StorageError, StorageKey, Update, Version};
 use crate::tracked::{Place, Tracked};
 
-/// How often a write is sent again. More than twice only a storage needs that
-/// contradicts itself.
+/// How often a write is sent again. Only a storage that contradicts itself needs more than two.
 const MOST_TRIES: usize = 8;
 
-/// A write, from before it is sent until it is known what became of it.
+/// A write, from before it is sent until it is settled.
 #[derive(Debug)]
 pub(crate) struct Attempt {
-    /// What it replaces.
+    /// The version that the write replaces.
     pub expected: Version,
     pub record: Record,
-    /// The session once it is applied.
+    /// The session once the write is applied.
     pub written: Arc<Tracked<Located>>,
-    /// What the client is to hold then, if that changes.
+    /// What the client is to hold once the write is applied, if that changes.
     pub holds: Option<Holds>,
-    /// It gives the session another id.
+    /// The write gives the session another id.
     pub renews: bool,
 }
 
@@ -47,20 +46,20 @@ pub(crate) struct Attempt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Applied,
-    /// The record is still as it was.
+    /// The record still has the expected version.
     Open,
-    /// Somebody else has replaced what it was to replace.
+    /// Another write has replaced the expected version.
     Overtaken,
     Gone,
 }
 
 /// What became of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum Settled {
     Applied,
-    /// The changes are to be made anew, on what is there.
+    /// The changes must be applied to what is there.
     NotApplied,
-    /// It was not applied so far, and was not to be sent again.
+    /// The attempt was not applied so far, and the caller did not want it sent again.
     Open,
 }
 
@@ -73,7 +72,7 @@ impl Attempt {
         &self.written.place.key
     }
 
-    /// Sends it, for the first time or again.
+    /// Sends the write, for the first time or again.
     pub(super) async fn send(
         &self,
         storage: &dyn SessionStorage,
@@ -82,8 +81,8 @@ impl Attempt {
         storage.update(self.key(), self.expected, self.record.clone(), now).await
     }
 
-    /// What the storage says of it now. `refused` if the answer was a conflict, and not
-    /// one to a write that was sent before.
+    /// Reads what became of the attempt. `refused` means that it was sent once, and that the answer
+    /// was a conflict.
     pub(super) async fn look(
         &self,
         definition: &Definition,
@@ -93,10 +92,10 @@ impl Attempt {
     ) -> Result<(Verdict, Option<Record>), SessionError> {
         let found = read_present(storage, self.key(), now).await?;
         let Some(record) = found else { return Ok((Verdict::Gone, None)) };
-        let trail = trail_of(&record, definition);
+        let trail = read_trail(&record, definition);
         let refused = refused && !storage.sends_again() || !storage.loses_answers();
         let verdict = self.verdict(&trail, record.version, refused);
-        // A storage where the last write wins cannot tell.
+        // A storage without compare-and-swap cannot tell. The changes are applied anew.
         let verdict = match verdict {
             None if !storage.compares_and_swaps() => Verdict::Overtaken,
             verdict => verdict.ok_or_else(unknown)?,
@@ -104,8 +103,8 @@ impl Attempt {
         Ok((verdict, Some(record)))
     }
 
-    /// The table above; none if it cannot be told. It was not applied if it was
-    /// `refused`.
+    /// Decides by the table above. Returns `None` if the outcome is unknown. A `refused` attempt
+    /// was not applied, even if the trail no longer shows that.
     fn verdict(&self, trail: &Trail, present: Version, refused: bool) -> Option<Verdict> {
         if trail.knows(self.record.version, present) {
             return Some(Verdict::Applied);
@@ -117,34 +116,35 @@ impl Attempt {
     }
 }
 
-/// Finds out what became of an attempt. One that may still be on its way is sent
-/// again, if it is to be.
+/// Finds out what became of an attempt. If the attempt may still be under way and `send_again` is
+/// set, it is sent again.
 pub(crate) async fn settle(
     definition: &Definition,
-    server: &Server,
+    store: &RecordStore,
     attempt: &Attempt,
     send_again: bool,
     now: Timestamp,
-) -> Result<Outcome, SessionError> {
-    let storage = server.storage_of(&attempt.written.place.id);
+) -> Result<Settled, SessionError> {
+    let storage = store.storage_for(&attempt.written.place.id);
     for _ in 0..MOST_TRIES {
         match attempt.look(definition, &*storage, false, now).await?.0 {
-            Verdict::Applied => return Ok(Outcome::Applied),
+            Verdict::Applied => return Ok(Settled::Applied),
             Verdict::Open if send_again => {}
-            Verdict::Open => return Ok(Outcome::Open),
-            Verdict::Overtaken | Verdict::Gone => return Ok(Outcome::NotApplied),
+            Verdict::Open => return Ok(Settled::Open),
+            Verdict::Overtaken | Verdict::Gone => return Ok(Settled::NotApplied),
         }
         match attempt.send(&*storage, now).await? {
-            Update::Updated => return Ok(Outcome::Applied),
-            Update::Missing => return Ok(Outcome::NotApplied),
+            Update::Updated => return Ok(Settled::Applied),
+            Update::Missing => return Ok(Settled::NotApplied),
             Update::Conflict => {}
         }
     }
     Err(SessionError::Conflict)
 }
 
-/// Too many writes came in between to tell whether this one is among them.
+/// Too many writes came in between to tell whether the trail had this one.
 fn unknown() -> SessionError {
-    let why = "whether a write whose answer was lost was applied can no longer be told";
+    let why =
+        "the answer to a write was lost, and the record no longer shows whether it was applied";
     StorageError::Unavailable(why.into(), None).into()
 }

@@ -1,12 +1,12 @@
-//! The refresh of a session's expiry, and what keeps other writes from undoing it.
+//! Refreshes a session's expiry, and keeps other writes from undoing that.
 
 use std::sync::Arc;
 
 use rocket::warn;
 use tokio::time::timeout_at;
 
-use super::find::{Stands, stands_for};
-use super::job::{Job, Records};
+use super::find::{Lookup, stands_for};
+use super::job::{Job, Progress};
 use super::present::read_present;
 use super::record::Located;
 use crate::deadline::too_late;
@@ -18,11 +18,11 @@ use crate::tracked::Tracked;
 
 /// What became of a touch.
 enum Touched {
-    /// It is done, or is on its way.
+    /// The touch is done, or goes on in the background.
     Yes,
-    /// The session is over.
+    /// The session has ended, or is superseded.
     Gone,
-    /// It failed, and nobody asked for it.
+    /// The touch failed, and the application did not ask for it.
     Unknown,
 }
 
@@ -32,66 +32,66 @@ impl Job<'_> {
         &self,
         session: &Tracked<Located>,
         times: Times,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<(), SessionError> {
         let touched = if self.commit.asked.touch {
-            self.touch_as_asked(&session.place, times, records).await?
+            self.touch_as_asked(&session.place, times, progress).await?
         } else {
-            self.touch_by_itself(&session.place, times).await
+            self.touch_in_background(&session.place, times).await
         };
         match touched {
             Touched::Yes => {
                 let snapshot = Snapshot { times, ..session.snapshot };
-                records.goes_on(Arc::new(Tracked { snapshot, ..session.clone() }), None);
+                progress.goes_on(Arc::new(Tracked { snapshot, ..session.clone() }), None);
             }
-            Touched::Gone => records.drop_changes(self.commit),
+            Touched::Gone => progress.drop_changes(self.commit),
             Touched::Unknown => {}
         }
         Ok(())
     }
 
-    /// The application has asked for it, and is told what becomes of it. What a login has
-    /// left of a session, or a session that goes on under another id, has a record, too.
+    /// Touches the session as the application asked, and tells it of a failure. The record is read
+    /// first, because a superseded session still has one.
     async fn touch_as_asked(
         &self,
         at: &Located,
         times: Times,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<Touched, SessionError> {
         let (definition, now) = (self.commit.definition, self.commit.moment.now);
-        let server = &self.tracker.server;
-        let storage = server.storage_of(&at.id);
+        let store = &self.tracker.store;
+        let storage = store.storage_for(&at.id);
         let found = read_present(&*storage, &at.key, now).await?;
         let found = found
-            .and_then(|record| stands_for(definition, server, &at.id, at.key.clone(), record, now));
+            .and_then(|record| stands_for(definition, store, &at.id, at.key.clone(), record, now));
         match found.into() {
-            Stands::Session(_) => {}
-            Stands::Replaced(replaced) => {
-                records.sessions.mark_replaced(replaced);
+            Lookup::Session(_) => {}
+            Lookup::Superseded(replaced) => {
+                progress.sessions.supersede(replaced);
                 return Ok(Touched::Gone);
             }
-            Stands::Nobody => return Ok(Touched::Gone),
+            Lookup::Nobody => return Ok(Touched::Gone),
         }
         let expires = definition.policy.timeouts.expires(&times);
         match storage.touch(&at.key, times.seen, expires).await {
             Ok(Touch::Touched) => Ok(Touched::Yes),
-            // A record that cannot be read back is none.
+            // A corrupt record counts as absent.
             Ok(Touch::Missing) | Err(StorageError::Corrupt(_)) => Ok(Touched::Gone),
             Err(cause) => Err(cause.into()),
         }
     }
 
-    /// A failure is a warning: nothing that the client asked for is lost. Nobody
-    /// waits for it.
-    async fn touch_by_itself(&self, at: &Located, times: Times) -> Touched {
-        let refreshed = self.aside(self.refresh(at, times)).await;
+    /// Touches the session in the background, because its expiry is due. A failure is only logged,
+    /// since nothing that the client asked for is lost.
+    async fn touch_in_background(&self, at: &Located, times: Times) -> Touched {
+        let refreshed = self.without_waiting(self.refresh(at, times)).await;
         if refreshed == Some(false) { Touched::Unknown } else { Touched::Yes }
     }
 
-    /// A write that does not move the time of the last use brings the one that it
-    /// found. Another request may have moved it since, which changes no version. Where
-    /// that may be, the record is read again, and the plan made anew. A use that is
-    /// written down between this read and the write is still lost.
+    /// Updates the time of the last use before a write that does not move it. Another request may
+    /// have moved it since, because a touch changes no version. Where that is possible, the record
+    /// is read again, and the plan is made anew. A touch between this read and the write is still
+    /// lost.
     pub(super) async fn as_last_seen(
         &self,
         plan: Plan,
@@ -99,13 +99,12 @@ impl Job<'_> {
     ) -> Result<(Plan, Arc<Tracked<Located>>), SessionError> {
         let (commit, found) = (self.commit, session.snapshot.times);
         let stays = plan.times(None).is_some_and(|times| times.seen == found.seen);
-        // Until a touch is due, what is lost is within the interval that is added to
-        // every expiry.
+        // Before a touch is due, the loss is within the interval that is added to every expiry.
         let (now, lifetime) = (commit.moment.now, &commit.definition.policy.timeouts);
         if !stays || !lifetime.touch_due(&found, now) {
             return Ok((plan, session));
         }
-        let storage = self.tracker.server.storage_of(&session.place.id);
+        let storage = self.tracker.store.storage_for(&session.place.id);
         let record = read_present(&*storage, &session.place.key, now).await?;
         let Some(record) = record.filter(|record| record.version == session.place.version) else {
             return Ok((plan, session));
@@ -117,14 +116,14 @@ impl Job<'_> {
         Ok((commit.plan_for(standing, content, commit.next.as_ref()), session))
     }
 
-    /// Whether the storage has taken the new times.
+    /// Sends the new times. Returns whether the storage has accepted them.
     fn refresh(
         &self,
         located: &Located,
         times: Times,
     ) -> impl Future<Output = bool> + Send + 'static {
         let definition = self.commit.definition;
-        let (storage, key) = (self.tracker.server.storage_of(&located.id), located.key.clone());
+        let (storage, key) = (self.tracker.store.storage_for(&located.id), located.key.clone());
         let expires = definition.policy.timeouts.expires(&times);
         let (deadline, name) = (self.commit.deadline, definition.namespace.session.clone());
         async move {

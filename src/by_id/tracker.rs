@@ -1,4 +1,4 @@
-//! What tracks the sessions of a definition: its storage, and how a session in it ends.
+//! Tracks the sessions of a definition in its storage, and ends them.
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
@@ -19,67 +19,67 @@ use crate::storage::{
 };
 use crate::token::SessionId;
 
-/// Unreadable records that are remembered, so that each is reported once.
+/// The most unreadable records to remember. Each of them is reported once.
 const MAX_REPORTED: usize = 1000;
-/// How often an end looks again at a record that others write meanwhile.
+/// How often an end is tried again while other requests write the record.
 const END_TRIES: usize = 8;
 
 /// Tracks the sessions of a definition whose records a storage keeps.
 pub(crate) struct ById {
-    pub server: Server,
+    pub store: RecordStore,
     /// How many sessions an owner may have.
     pub owner_limit: Option<OwnerLimit>,
-    /// Makes the ids of Ktor sessions that begin, and how short they may be.
+    /// Makes the ids of sessions that begin in Ktor's format. The number is the least length.
     pub identity: Option<(Identity, usize)>,
-    /// Records describe the client.
+    /// Whether records describe the client.
     pub remember_client: bool,
 }
 
-/// What [`SessionsFairing::identity`](crate::SessionsFairing::identity) takes.
+/// The function that [`SessionsFairing::identity`](crate::SessionsFairing::identity) takes.
 pub(crate) type Identity = fn(&Request<'_>) -> String;
 
-/// A storage and what this process knows of its records.
+/// A storage, and what this process knows of its records.
 #[derive(Clone)]
-pub(crate) struct Server {
+pub(crate) struct RecordStore {
     pub storage: Arc<dyn SessionStorage>,
-    /// The folder of Ktor's session files, written or accepted.
+    /// The folder of Ktor's session files, if Ktor's format is written or accepted.
     pub ktor: Option<KtorDirectory>,
     /// The locks of the records that are being committed.
     pub locks: Arc<KeyedLocks>,
-    /// Records that were reported as unreadable.
+    /// The records that were reported as unreadable.
     pub reported: Arc<Mutex<HashSet<StorageKey>>>,
 }
 
-/// What the end of a session has met.
-pub(crate) enum Ending {
+/// What became of the end of a session.
+pub(crate) enum EndOutcome {
     Ended,
-    /// There was none.
+    /// There was no session.
     Missing,
-    /// A login has replaced it: this is left of it, and stays.
+    /// A login has replaced the session. Its record, which says so, stays.
     Replaced(Record),
 }
 
-impl Server {
+impl RecordStore {
     pub fn new(storage: Arc<dyn SessionStorage>) -> Self {
         Self { storage, ktor: None, locks: Arc::default(), reported: Arc::default() }
     }
 
-    /// Where the session with this id is kept: Ktor's are files of their own,
-    /// if there is a folder for them.
-    pub fn storage_of(&self, id: &SessionId) -> Arc<dyn SessionStorage> {
+    /// Returns where the session with this id is kept. If there is a folder for Ktor's sessions,
+    /// each of them is a file there.
+    pub fn storage_for(&self, id: &SessionId) -> Arc<dyn SessionStorage> {
         match (&self.ktor, id.as_ktor()) {
             (Some(files), Some(id)) => Arc::new(files.file(Arc::clone(id))),
             _ => Arc::clone(&self.storage),
         }
     }
 
-    /// Whether the session with this id is a file of Ktor's, which holds the
-    /// value and nothing of ours.
+    /// Whether the session with this id is a file of Ktor's, which holds nothing but the value.
     pub fn is_file(&self, id: &SessionId) -> bool {
         self.ktor.is_some() && id.as_ktor().is_some()
     }
 
-    /// Whether to report this record: its client comes back with every request.
+    /// Whether to report this record. It is reported once, because its client presents it again and
+    /// again.
     pub fn report_once(&self, key: &StorageKey) -> bool {
         let mut reported = self.reported.lock();
         reported.len() < MAX_REPORTED && reported.insert(key.clone())
@@ -87,13 +87,13 @@ impl Server {
 }
 
 impl ById {
-    /// The encoded description of the client. Empty without `remember_client`.
+    /// Returns the encoded description of the client. It is empty without `remember_client`.
     pub fn client(&self, request: &Request<'_>) -> Arc<[u8]> {
-        let client = self.remember_client.then(|| ClientInfo::of(request).encode());
+        let client = self.remember_client.then(|| ClientInfo::read(request).encode());
         client.unwrap_or_default().into()
     }
 
-    /// The id that the application gives to a session that begins in this request.
+    /// Returns the id that the application chooses for a session that begins in this request.
     pub fn identity(&self, request: &Request<'_>) -> Option<Result<SessionId, SessionError>> {
         let (identity, least) = self.identity?;
         let made = std::panic::catch_unwind(AssertUnwindSafe(|| identity(request)));
@@ -102,8 +102,8 @@ impl ById {
         Some(id.ok_or_else(|| SessionError::Encode(EncodeError::new(message))))
     }
 
-    /// Ends a session in `storage`, for a `create` that is still on its way as well.
-    /// What a login has left of it meanwhile stays. `expected` is the version that it was
+    /// Ends a session in `storage`, and keeps out a `create` that is still under way. If a login
+    /// has replaced the session meanwhile, its record stays. `expected` is the version that it was
     /// found with.
     pub async fn end(
         &self,
@@ -111,35 +111,35 @@ impl ById {
         storage: &dyn SessionStorage,
         (key, mut expected): (&StorageKey, Option<Version>),
         now: Timestamp,
-    ) -> Result<Ending, StorageError> {
+    ) -> Result<EndOutcome, StorageError> {
         let mark = self.mark(now);
         for _ in 0..END_TRIES {
             match storage.invalidate(key, expected, mark).await? {
-                Invalidate::Invalidated => return Ok(Ending::Ended),
-                Invalidate::Missing => return Ok(Ending::Missing),
+                Invalidate::Invalidated => return Ok(EndOutcome::Ended),
+                Invalidate::Missing => return Ok(EndOutcome::Missing),
                 Invalidate::Conflict => {}
             }
             match read_present(storage, key, now).await? {
                 Some(record) if is_replaced(definition, &record) => {
-                    return Ok(Ending::Replaced(record));
+                    return Ok(EndOutcome::Replaced(record));
                 }
                 found => expected = found.map(|record| record.version),
             }
         }
         storage.invalidate(key, None, mark).await?;
-        Ok(Ending::Ended)
+        Ok(EndOutcome::Ended)
     }
 
-    /// Until when the end of a session keeps out a `create` of it; none where another
+    /// Returns until when the mark of an end keeps out a late `create`. `None` where another
     /// session may begin under the same id.
     pub fn mark(&self, now: Timestamp) -> Option<Timestamp> {
         self.identity.is_none().then(|| now.after(MARK))
     }
 
-    /// Under which conditions a record may become its owner's: within the limit,
-    /// and not if the owner is revoked from now on.
+    /// Reads the conditions under which a record may become its owner's: the limit allows it, and
+    /// the owner is not revoked from now on.
     pub async fn guard(&self, owner: Option<&OwnerKey>) -> Result<OwnerGuard, SessionError> {
-        match owner.zip(self.server.storage.owners()) {
+        match owner.zip(self.store.storage.owners()) {
             None => Ok(OwnerGuard::default()),
             Some((owner, owners)) => {
                 let generation = Some(owners.generation(owner).await?);

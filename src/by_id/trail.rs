@@ -1,10 +1,10 @@
-//! The versions that a record had, from which the core tells what became of a
-//! write whose answer was lost (see [`settle`](super::settle)).
+//! The trail: the versions that a record had. It shows what became of a write whose answer was lost
+//! (see [`settle`](super::settle)).
 //!
 //! | bytes | field |
 //! |---|---|
-//! | 1 | how many, at most 16 |
-//! | 16 each | a version, and until when it was current in Unix milliseconds; oldest first |
+//! | 1 | number of versions, at most 16 |
+//! | 16 each | a version, and when it was replaced in Unix milliseconds; oldest first |
 
 use std::time::Duration;
 
@@ -14,30 +14,30 @@ use crate::storage::Version;
 
 /// The most versions that a trail holds.
 const LONGEST: usize = 16;
-/// How long a version stays in the trail after it was replaced. A write under way
-/// lasts for a minute at most.
+/// How long a version stays in the trail after it was replaced. A write is under way for a minute
+/// at most.
 const KEPT: Duration = Duration::from_secs(120);
 
 /// A version that a record had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Past {
     pub version: Version,
-    /// When it was replaced.
+    /// When the version was replaced.
     pub until: Timestamp,
 }
 
-/// The versions that a record had, oldest first and without a gap: those that were
-/// current at some time in the two minutes before the latest write, but no more than
-/// 16. The one that was replaced last is always among them.
+/// The versions that a record had, oldest first and without a gap. Those that were current at some
+/// time in the two minutes before the latest write are kept, but at most 16. The version that was
+/// replaced last is always among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Trail(pub(super) Vec<Past>);
 
 impl Trail {
-    /// The trail of the record that replaces the one with `version` now.
+    /// Returns the trail of the record that replaces `version` now.
     pub fn after(&self, version: Version, now: Timestamp) -> Self {
         let kept = self.0.iter().skip(self.0.len().saturating_sub(LONGEST - 1));
-        // Cut at its old end only: where clocks differ, a gap in the middle would say
-        // of a version that another one came next.
+        // The trail is cut at its old end only. Where clocks differ, versions in the middle may
+        // look older. A gap there would show the wrong successor of a version.
         let kept = kept.skip_while(|past| past.until.after(KEPT) < now).copied();
         Self(kept.chain([Past { version, until: now }]).collect())
     }
@@ -80,7 +80,7 @@ mod tests {
         Timestamp::from_millis(1000).after(Duration::from_secs(seconds))
     }
 
-    /// Those that a record with the version 5 has or had.
+    /// The versions among `all` that a record with the version 5 has or had.
     fn known(trail: &Trail, all: impl Iterator<Item = u64>) -> Vec<u64> {
         all.filter(|number| trail.knows(version(*number), version(5))).collect()
     }
@@ -91,7 +91,7 @@ mod tests {
         for (number, seconds) in [(1, 0), (2, 50), (3, 121), (4, 300)] {
             trail = trail.after(version(number), after(seconds));
         }
-        // The last one always stays, though it was current for three minutes.
+        // The last version always stays, though it was current for three minutes.
         assert_eq!(known(&trail, 1..=6), [4, 5]);
         trail = Trail::default();
         for (number, seconds) in [(1, 0), (2, 50), (3, 121), (4, 169)] {

@@ -1,4 +1,4 @@
-//! A record that nobody holds an id of.
+//! Ends a record of which no client holds an id.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,60 +16,58 @@ use crate::definition::Definition;
 use crate::expiry::Timestamp;
 use crate::storage::{Invalidate, SessionStorage, StorageError, StorageKey, Version};
 
-/// The seconds before each try to end a record. No write is under way any more at the
-/// last one.
+/// The seconds before each try to end a record. No write is under way any more at the last try.
 const PAUSES: [u64; 5] = [0, 1, 5, 30, 60];
 
-/// A record that was written, or may have been, and of which nobody holds an id so
-/// far. It is ended when this is dropped, and its id is not given to anybody.
+/// A record that was written, or may have been, and of which no client holds an id yet. Dropping
+/// this value ends the record, and its id is not used again.
 pub(super) struct Unheld<'a> {
     commit: &'a Commit<'a>,
     storage: Arc<dyn SessionStorage>,
-    record: Named,
+    record: RecordToEnd,
     kept: bool,
 }
 
-/// What is to be ended.
+/// A record to end.
 #[derive(Clone)]
-struct Named {
+struct RecordToEnd {
     key: StorageKey,
     version: Version,
-    /// What the record has before it is written.
+    /// The version that the record had before the write, if it had one.
     expected: Option<Version>,
     mark: Option<Timestamp>,
     now: Timestamp,
 }
 
-/// What the end of a record has met.
+/// What a try to end a record has found.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Met {
+enum Found {
     Ended,
-    /// There is none.
+    /// There is no record.
     Nothing,
-    /// Somebody else has made another session of it.
+    /// Another request has written the record since.
     Another,
-    /// It is as it was before the write, which may be under way.
+    /// The record is as it was before the write, which may still be under way.
     Before,
 }
 
-impl Named {
-    async fn end(&self, storage: &dyn SessionStorage) -> Result<Met, StorageError> {
-        // Where ids are used again, there may be another session under the key.
+impl RecordToEnd {
+    async fn end(&self, storage: &dyn SessionStorage) -> Result<Found, StorageError> {
+        // Where ids are used again, another session may be under the key. Only this version ends.
         let expected = self.mark.is_none().then_some(self.version);
         match storage.invalidate(&self.key, expected, self.mark).await? {
-            Invalidate::Invalidated => return Ok(Met::Ended),
-            Invalidate::Missing => return Ok(Met::Nothing),
+            Invalidate::Invalidated => return Ok(Found::Ended),
+            Invalidate::Missing => return Ok(Found::Nothing),
             Invalidate::Conflict => {}
         }
-        let Some(before) = self.expected else { return Ok(Met::Another) };
+        let Some(before) = self.expected else { return Ok(Found::Another) };
         let found = storage.read_fresh(&self.key, self.now).await?;
-        Ok(found.map_or(Met::Nothing, |found| {
-            if found.version == before { Met::Before } else { Met::Another }
+        Ok(found.map_or(Found::Nothing, |found| {
+            if found.version == before { Found::Before } else { Found::Another }
         }))
     }
 
-    /// Ends it as soon as the storage answers, whoever waits for that. Tells `ended` once
-    /// it has.
+    /// Ends the record in the background, as soon as the storage answers. Then calls `ended`.
     fn end_soon(
         self,
         storage: Arc<dyn SessionStorage>,
@@ -85,35 +83,35 @@ impl Named {
                 let met = timeout(longest, self.end(&*storage)).await;
                 is_known = matches!(met, Ok(Ok(_)));
                 match met {
-                    Ok(Ok(Met::Ended)) => return ended(),
-                    // The try before has ended it.
-                    Ok(Ok(Met::Nothing)) if unanswered => return ended(),
-                    Ok(Ok(Met::Nothing | Met::Another)) => return,
-                    Ok(Ok(Met::Before)) => unanswered = false,
+                    Ok(Ok(Found::Ended)) => return ended(),
+                    // The last try has ended it.
+                    Ok(Ok(Found::Nothing)) if unanswered => return ended(),
+                    Ok(Ok(Found::Nothing | Found::Another)) => return,
+                    Ok(Ok(Found::Before)) => unanswered = false,
                     _ => unanswered = true,
                 }
             }
             if !is_known {
-                warn!("A session that nobody holds may be left in its storage until it expires.");
+                warn!("A session that no client holds may stay in its storage until it expires.");
             }
         }))
     }
 }
 
 impl<'a> Unheld<'a> {
-    /// The record at `place`, which a `create` may still be on its way to.
+    /// Guards the record at `place`. A `create` of it may still be under way.
     pub fn new(commit: &'a Commit<'a>, tracker: &ById, place: &Located) -> Self {
         let (key, version, now) = (place.key.clone(), place.version, commit.moment.now);
-        let record = Named { key, version, expected: None, mark: tracker.mark(now), now };
-        Self { commit, storage: tracker.server.storage_of(&place.id), record, kept: false }
+        let record = RecordToEnd { key, version, expected: None, mark: tracker.mark(now), now };
+        Self { commit, storage: tracker.store.storage_for(&place.id), record, kept: false }
     }
 
-    /// It stays: its id goes out, or it is not this one's.
+    /// Keeps the record: its id is sent, or this commit has not written it.
     pub fn keep(mut self) {
         self.kept = true;
     }
 
-    /// Ends it now. If that fails, it is tried again later.
+    /// Ends the record now. If that fails, it is tried again in the background.
     pub async fn end(mut self) -> Result<(), StorageError> {
         self.record.end(&*self.storage).await?;
         self.commit.changes.draw_another_id();
@@ -129,7 +127,7 @@ impl Drop for Unheld<'_> {
         }
         let Commit { changes, definition, .. } = self.commit;
         changes.draw_another_id();
-        // Nobody was told that it began.
+        // The beginning was not reported, so the end is not reported either.
         let end = self.record.clone().end_soon(Arc::clone(&self.storage), definition, || ());
         if let Some(end) = end {
             changes.keep_ending(end);
@@ -137,9 +135,9 @@ impl Drop for Unheld<'_> {
     }
 }
 
-/// A session was written at `place`, and its id goes to nobody any more. It is ended,
-/// unless somebody holds an id that opens it. `before` is where the client had it. Gives
-/// its end, and tells `ended` of it.
+/// Ends the session that was written at `place`, because its id can no longer be sent. A session
+/// that the client's former id opens goes on. `before` is where the client had the session. Returns
+/// the task, which calls `ended`.
 pub(crate) fn end_unheld(
     definition: &Definition,
     tracker: &ById,
@@ -149,21 +147,22 @@ pub(crate) fn end_unheld(
     ended: impl FnOnce() + Send + 'static,
 ) -> Option<JoinHandle<()>> {
     let same = before.filter(|before| before.key == place.key);
-    // During an open renewal the id before opens it, too.
+    // While a renewal is open, the previous id opens the session, too.
     if same.is_some_and(|before| before.id == place.id) || place.secrets.is_open() {
         return None;
     }
-    // Whoever has the id before may have logged in over it since. That stays.
+    // A client with the previous id may have logged in over the session since. Without a mark, only
+    // this version ends, and what that login left stays.
     let mark = tracker.mark(now).filter(|_| same.is_none());
     let (key, version) = (place.key.clone(), place.version);
-    let record = Named { key, version, expected: None, mark, now };
-    record.end_soon(tracker.server.storage_of(&place.id), definition, ended)
+    let record = RecordToEnd { key, version, expected: None, mark, now };
+    record.end_soon(tracker.store.storage_for(&place.id), definition, ended)
 }
 
-/// Nobody asks any more what became of a write that gives the session another id. If it
-/// was applied, or still is, nobody holds that id, and the session is ended. Tells `ended`
-/// of that.
-pub(crate) fn end_untold(
+/// Ends the session of an attempt that gives it another id, when no request waits for the outcome
+/// any more. If the attempt was applied, or still is, no client holds that id. Calls `ended` once
+/// it has ended.
+pub(crate) fn end_unsent(
     definition: &Definition,
     tracker: &ById,
     attempt: &Attempt,
@@ -175,6 +174,6 @@ pub(crate) fn end_untold(
         return;
     }
     let (key, expected) = (key.clone(), Some(attempt.expected));
-    let record = Named { key, version: *version, expected, mark: None, now };
-    let _ = record.end_soon(tracker.server.storage_of(id), definition, ended);
+    let record = RecordToEnd { key, version: *version, expected, mark: None, now };
+    let _ = record.end_soon(tracker.store.storage_for(id), definition, ended);
 }

@@ -1,35 +1,35 @@
-//! The commit of a session whose payload the client carries: it seals the token
-//! that the client is to hold.
+//! Commits a session whose payload the client carries: it seals the token that the client is to
+//! hold.
 
 use std::sync::Arc;
 
 use super::{ByValue, Sealed, seal};
 use crate::codec::Content;
-use crate::commit::{Commit, Progress};
+use crate::commit::{self, Commit};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::plan::Plan;
-use crate::tracked::{Sessions, Tracked};
+use crate::tracked::{Tracked, TrackedSet};
 
-/// What the commit of a session by value has done so far.
-type Tokens<'a> = Progress<'a, Sealed>;
+/// What a commit by value has done so far.
+type Progress<'a> = commit::Progress<'a, Sealed>;
 
-/// Carries out what the plan says.
+/// Carries out the plan.
 pub(crate) async fn commit(
     commit: &Commit<'_>,
     tracker: &ByValue,
-    mut tokens: Tokens<'_>,
+    mut progress: Progress<'_>,
 ) -> Result<(), SessionError> {
-    let (next, before) = (commit.next.as_ref(), tokens.sessions.one.as_deref());
-    let plan = commit.plan(tokens.sessions, next);
+    let (next, before) = (commit.next.as_ref(), progress.sessions.one.as_deref());
+    let plan = commit.plan(progress.sessions, next);
     let content = next.map(|next| &next.content);
     let content = content.or(before.map(|session| &session.content)).cloned();
     let job = Job { commit, tracker };
     match (plan, content) {
-        (Plan::End, _) => job.end(&mut tokens).await,
+        (Plan::End, _) => job.end(&mut progress).await,
         (Plan::Keep | Plan::Drop, _) | (_, None) => Ok(()),
         _ if commit.moment.late => Err(SessionError::TooLate),
-        (_, Some(content)) => job.seal(plan, content, &mut tokens).await,
+        (_, Some(content)) => job.seal(plan, content, &mut progress).await,
     }
 }
 
@@ -39,11 +39,12 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// `clear`, and nothing that begins another session.
-    async fn end(&self, tokens: &mut Tokens<'_>) -> Result<(), SessionError> {
-        let Sessions { one, others, lost, .. } = &*tokens.sessions;
+    /// Carries out a `clear` after which no other session begins.
+    async fn end(&self, progress: &mut Progress<'_>) -> Result<(), SessionError> {
+        let TrackedSet { one, others, lost, .. } = &*progress.sessions;
         let any = one.is_some() || !others.is_empty();
-        // The client goes on with its token, and nobody remembers that it is over.
+        // The response has been sent, so the client keeps its token. Only `revocation` could end
+        // it.
         if any && self.commit.moment.late && self.tracker.revocation.is_none() {
             return Err(SessionError::TooLate);
         }
@@ -51,39 +52,39 @@ impl Job<'_> {
         if any {
             self.commit.report(Event::Ended);
         }
-        tokens.ended();
+        progress.ended();
         Ok(())
     }
 
-    /// Seals the session's next token and ends what it replaces.
+    /// Seals the session's next token, and ends what it replaces.
     async fn seal(
         &self,
         plan: Plan,
         content: Content,
-        tokens: &mut Tokens<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<(), SessionError> {
         let commit = self.commit;
         let Some(times) = plan.times(None) else { return Ok(()) };
-        let before = tokens.sessions.one.clone();
+        let before = progress.sessions.one.clone();
         let place = self.place(plan, before.as_deref()).await?;
         let (sealed, token) = seal(commit.definition, &commit.core.random, place, times, content)?;
         if let Some(before) = &before
             && self.is_over(plan, before, &sealed.place).await?
         {
             if !commit.is_unasked() {
-                tokens.drop_changes(commit);
+                progress.drop_changes(commit);
             }
             return Ok(());
         }
         if !commit.changes.are_wanted() {
-            tokens.unwanted();
+            progress.unwanted();
             return Ok(());
         }
-        if !self.end_replaced(plan, &sealed.place, tokens.sessions).await? {
-            tokens.drop_changes(commit);
+        if !self.end_replaced(plan, &sealed.place, progress.sessions).await? {
+            progress.drop_changes(commit);
             return Ok(());
         }
-        if commit.asked.ended && before.is_some() {
+        if commit.asked.clear && before.is_some() {
             commit.report(Event::Ended);
         }
         match plan {
@@ -93,12 +94,12 @@ impl Job<'_> {
             }
             _ => {}
         }
-        tokens.goes_on(Arc::new(sealed), Some(commit.token(token, &times)));
+        progress.goes_on(Arc::new(sealed), Some(commit.token(token, &times)));
         Ok(())
     }
 
-    /// The identity of the token that is sealed. A session that goes on keeps
-    /// its epoch, so that a revocation meanwhile still covers it.
+    /// Returns the identity of the next token. A session that goes on keeps its epoch, so that a
+    /// concurrent revocation still covers it.
     async fn place(
         &self,
         plan: Plan,
@@ -129,7 +130,7 @@ impl Job<'_> {
         }
     }
 
-    /// Whether the session that is to go on as `next` has expired, or somebody ended it.
+    /// Whether the session that is to go on as `next` has expired or ended.
     async fn is_over(
         &self,
         plan: Plan,
@@ -144,8 +145,8 @@ impl Job<'_> {
             return Ok(true);
         }
         match &self.tracker.revocation {
-            // Into an epoch that this request has begun it goes in any case: should the
-            // owner be revoked once more, the token is refused at its next use.
+            // The request has begun this epoch itself, so the token goes into it in any case. If
+            // the owner is revoked once more, the token is refused at its next use.
             Some(revocation) if epoch.is_none() => {
                 let sealed = Sealed { epoch: next.epoch, ..before.place.clone() };
                 revocation.covers(&sealed, Some(next), moment.now).await
@@ -154,34 +155,33 @@ impl Job<'_> {
         }
     }
 
-    /// Ends what the request presented and does not go on with under the same
-    /// identity. Of several that renew one session the first to end it wins:
-    /// says whether this one did.
+    /// Ends the presented sessions that do not go on under the same identity. Returns whether the
+    /// commit goes on: of several requests that renew one session, only the first to end it does.
     async fn end_replaced(
         &self,
         plan: Plan,
         next: &Sealed,
-        sessions: &mut Sessions<Sealed>,
+        sessions: &mut TrackedSet<Sealed>,
     ) -> Result<bool, SessionError> {
         let asked = &self.commit.asked;
         let mut won = true;
         let renews = matches!(plan, Plan::Write { renewal: Some(_), .. });
-        if renews || asked.ended || matches!(plan, Plan::Login { .. }) {
+        if renews || asked.clear || matches!(plan, Plan::Login { .. }) {
             won = self.remember(sessions.one.iter(), renews.then_some(next)).await? || !renews;
         }
-        if asked.ended {
+        if asked.clear {
             self.remember(sessions.lost.iter(), None).await?;
             sessions.lost.clear();
         }
-        if asked.ended || asked.login {
+        if asked.clear || asked.login {
             self.remember(sessions.others.iter(), None).await?;
             sessions.others.clear();
         }
         Ok(won)
     }
 
-    /// Remembers that these sessions are over, where that is remembered. Says
-    /// whether each was still to be ended.
+    /// Remembers that these sessions have ended, if there is a `revocation`. Returns whether this
+    /// ended each of them.
     async fn remember(
         &self,
         sessions: impl Iterator<Item = &Arc<Tracked<Sealed>>>,

@@ -1,4 +1,4 @@
-//! Sessions by value: the token is the session, and the client carries it.
+//! Sessions by value: the token contains the session, and the client carries it.
 
 mod commit;
 mod revocation;
@@ -16,12 +16,12 @@ use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
 use crate::plan::Snapshot;
 use crate::storage::OwnerKey;
-use crate::token::{Claims, Read};
+use crate::token::{Claims, ReadToken};
 use crate::tracked::{Found, Place, Tracked};
 
 /// Tracks the sessions of a definition whose payload the client carries.
 pub(crate) struct ByValue {
-    /// Remembers which sessions have ended.
+    /// Remembers which sessions have ended, if `revocation` is configured.
     pub revocation: Option<Revocation>,
 }
 
@@ -29,29 +29,29 @@ pub(crate) struct ByValue {
 #[derive(Clone, Debug)]
 pub(crate) struct Sealed {
     pub token_id: [u8; 16],
-    /// Of the owner; zero if unused.
+    /// The owner's epoch that the token belongs to, or zero if unused.
     pub epoch: u64,
-    /// As they were found, until something fills them.
+    /// This field and the next one are kept as they were found. Nothing sets them yet.
     pub incarnation: u64,
     pub generation: u32,
-    /// Whose session it is, where ended sessions are remembered.
+    /// The owner, where ended sessions are remembered.
     pub owner: Option<OwnerKey>,
 }
 
 impl Place for Sealed {
-    /// A storage is asked for ended sessions only.
+    /// No write needs settling: the storage holds only ended sessions.
     type Attempt = Infallible;
 }
 
 impl Sealed {
-    /// Where a session that begins is.
+    /// Returns the place of a session that begins.
     pub fn new(token_id: [u8; 16], epoch: u64, owner: Option<OwnerKey>) -> Self {
         Self { token_id, epoch, incarnation: 0, generation: 0, owner }
     }
 }
 
-/// Every distinct valid session among `values`; of one session's several
-/// tokens the newest.
+/// Returns every distinct valid session among `values`. Of several tokens of one session, the
+/// newest counts.
 pub(crate) fn load(
     definition: &Definition,
     values: &[Cow<'_, str>],
@@ -64,9 +64,9 @@ pub(crate) fn load(
             found.over |= !live;
             live
         };
-        let opened = definition.format().open_payload(value, definition.size.bytes, now, admits);
+        let opened = definition.tokens().open_payload(value, definition.size.bytes, now, admits);
         let Some(opened) = opened else { continue };
-        found.ours |= definition.format().protects(opened.accepted);
+        found.ours |= definition.tokens().protects(opened.accepted);
         let Some(tracked) = track(definition, opened) else { continue };
         let (seen, token_id) = (tracked.snapshot.times.seen, tracked.place.token_id);
         let same = found.sessions.iter_mut().find(|other| other.place.token_id == token_id);
@@ -79,19 +79,19 @@ pub(crate) fn load(
     found
 }
 
-/// The session in an opened token, unless a transformer cannot read it.
-fn track(definition: &Definition, opened: Read<(Claims, Vec<u8>)>) -> Option<Tracked<Sealed>> {
-    let Read { content: (claims, payload), stale, accepted } = opened;
+/// Returns the session in an opened token, unless a transformer cannot read it.
+fn track(definition: &Definition, opened: ReadToken<(Claims, Vec<u8>)>) -> Option<Tracked<Sealed>> {
+    let ReadToken { content: (claims, payload), stale, accepted } = opened;
     let Claims { times, epoch, incarnation, token_id, generation } = claims;
-    // Another format's payload never went through this one's transformers.
+    // A payload in another format never went through this definition's transformers.
     let content =
-        if accepted { Content::owned(payload) } else { definition.codec.content(payload)? };
+        if accepted { Content::from_bytes(payload) } else { definition.codec.content(payload)? };
     let snapshot = Snapshot { stale_key: stale, accepted, ..Snapshot::written(times) };
     let place = Sealed { token_id, epoch, incarnation, generation, owner: None };
     Some(Tracked { snapshot, content, place })
 }
 
-/// The session and its token.
+/// Seals a session. Returns it with its token.
 pub(crate) fn seal(
     definition: &Definition,
     random: &Random,
@@ -103,7 +103,7 @@ pub(crate) fn seal(
     let claims = Claims { times, epoch, incarnation, token_id, generation };
     let payload = definition.codec.payload(&content)?;
     let room = definition.size.room();
-    let token = definition.format().seal_payload(&claims, &payload, room, random)?;
+    let token = definition.tokens().seal_payload(&claims, &payload, room, random)?;
     definition.check_token(token.len())?;
     drop(payload);
     let snapshot = Snapshot::written(times);

@@ -1,6 +1,5 @@
-//! Ending sessions whose payload the client carries: their token ids, and their
-//! owners' epochs, are remembered in a storage that every node asks
-//! (checklist S47).
+//! Ends sessions whose payload the client carries. A storage that every node asks remembers their
+//! token ids, and the epochs of their owners (docs/security.md, S47).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,36 +13,36 @@ use crate::storage::{
 };
 use crate::tracked::Tracked;
 
-/// Longer than a token could live, should the configuration be changed to let
-/// tokens live longer.
+/// How much longer than its longest life a token's end is remembered, in case the configuration is
+/// changed to let tokens live longer.
 const MARGIN: Duration = Duration::from_secs(30 * 86_400);
-/// An epoch must outlive every token that carries it, or those after it would
-/// begin anew below; so it stays.
+/// How long an epoch is kept: practically for ever. It must outlive every token that carries it,
+/// because a forgotten epoch begins at zero again.
 const EPOCH_LIFE: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 const GUARD: OwnerGuard = OwnerGuard { generation: None, limit: None, replaces: None };
 
-/// What a definition remembers of ended client sessions.
+/// Remembers which client sessions of a definition have ended.
 pub(crate) struct Revocation {
     pub storage: Arc<dyn SessionStorage>,
     pub locks: Arc<KeyedLocks>,
     pub namespace: Namespace,
-    /// How long a session lives at most.
+    /// The longest life of a session.
     pub absolute: Duration,
 }
 
 impl Revocation {
-    /// Whether the session was ended, or its owner revoked since it began. An end
-    /// `by` the token that is to take its place does not count: it was not answered,
-    /// and is tried again.
+    /// Whether the session has ended, or its owner was revoked since it began. An end in favour of
+    /// its successor `by` does not count: the commit that ended it got no answer, and is tried
+    /// again.
     pub async fn covers(
         &self,
         session: &Sealed,
         by: Option<&Sealed>,
         now: Timestamp,
     ) -> Result<bool, SessionError> {
-        let ended = self.storage.read(&self.namespace.ended(&session.token_id), now).await?;
-        if ended.is_some_and(|mark| by.is_none_or(|by| mark.version != successor(by))) {
+        let ended = self.storage.read(&self.namespace.ended_token(&session.token_id), now).await?;
+        if ended.is_some_and(|mark| by.is_none_or(|by| mark.version != version_of_mark_by(by))) {
             return Ok(true);
         }
         match &session.owner {
@@ -52,29 +51,29 @@ impl Revocation {
         }
     }
 
-    /// Ends a session for every node, whoever has a copy of its token, and `by` the
-    /// one that takes its place, if one does. Says whether it was still to be ended.
+    /// Ends a session on every node and for every copy of its token. `by` is the token that takes
+    /// its place, if one does. Returns whether the session had not been ended before.
     pub async fn end(
         &self,
         session: &Tracked<Sealed>,
         by: Option<&Sealed>,
         now: Timestamp,
     ) -> Result<bool, SessionError> {
-        let key = self.namespace.ended(&session.place.token_id);
+        let key = self.namespace.ended_token(&session.place.token_id);
         let end = session.snapshot.times.created.after(self.absolute).after(MARGIN);
-        let version = by.map_or_else(Version::random, |by| Ok(successor(by)))?;
+        let version = by.map_or_else(Version::random, |by| Ok(version_of_mark_by(by)))?;
         let mark = Record { version, ..record(&[], now, end)? };
         let created = self.storage.create(&key, mark, GUARD, now).await?;
         Ok(matches!(created, Create::Created))
     }
 
-    /// The owner's epoch: tokens with a smaller one are refused.
+    /// Returns the owner's epoch. Tokens with a smaller epoch are refused.
     pub async fn epoch(&self, owner: &OwnerKey, now: Timestamp) -> Result<u64, SessionError> {
         let found = self.storage.read(&self.namespace.epoch(owner), now).await?;
         found.map_or(Ok(0), |stored| number(&stored.payload))
     }
 
-    /// Begins the owner's next epoch: all tokens before it are refused.
+    /// Begins the owner's next epoch, and returns it. All tokens from before are refused.
     pub async fn next_epoch(&self, owner: &OwnerKey, now: Timestamp) -> Result<u64, SessionError> {
         loop {
             let present = self.epoch(owner, now).await?;
@@ -84,7 +83,7 @@ impl Revocation {
         }
     }
 
-    /// Begins the epoch after `present`; none if the owner was revoked since.
+    /// Begins the epoch after `present`. Returns `None` if another one has begun since.
     pub async fn epoch_after(
         &self,
         present: u64,
@@ -114,10 +113,10 @@ impl Revocation {
     }
 }
 
-/// The version of the mark that a session leaves which goes on as this one. It is the
-/// same when the commit is tried again.
-fn successor(session: &Sealed) -> Version {
-    Version::of(&session.token_id)
+/// Returns the version of the mark that a session leaves when it goes on as `session`. A retry of
+/// the commit gives the same version.
+fn version_of_mark_by(session: &Sealed) -> Version {
+    Version::from_content(&session.token_id)
 }
 
 fn record(payload: &[u8], now: Timestamp, expires: Timestamp) -> Result<Record, StorageError> {
@@ -133,6 +132,6 @@ fn record(payload: &[u8], now: Timestamp, expires: Timestamp) -> Result<Record, 
 }
 
 fn number(payload: &[u8]) -> Result<u64, SessionError> {
-    let bytes = payload.try_into().map_err(|_| StorageError::Corrupt("it is no epoch"))?;
+    let bytes = payload.try_into().map_err(|_| StorageError::Corrupt("it is not an epoch"))?;
     Ok(u64::from_be_bytes(bytes))
 }

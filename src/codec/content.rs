@@ -14,7 +14,7 @@ pub(crate) enum Content {
 }
 
 impl Content {
-    pub fn owned(bytes: Vec<u8>) -> Self {
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
         Self::Owned(Arc::new(bytes))
     }
 
@@ -27,7 +27,7 @@ impl Content {
     }
 
     /// With what the transformers have made of it.
-    pub fn transformed(&self, payload: Vec<u8>) -> Self {
+    pub fn with_payload(&self, payload: Vec<u8>) -> Self {
         Self::Transformed(Arc::new((self.bytes().to_vec(), payload)))
     }
 

@@ -14,12 +14,12 @@ use serde::ser::{
 };
 
 /// The number of `value`; none if it refuses to be serialized.
-pub(super) fn of<T: Serialize>(value: &T) -> Option<u64> {
+pub(super) fn compute<T: Serialize>(value: &T) -> Option<u64> {
     value.serialize(Fingerprint).ok()
 }
 
 /// What the numbers of each kind of value begin with.
-enum Kind {
+enum ValueKind {
     Bool = 1,
     I8,
     I16,
@@ -52,7 +52,7 @@ fn mix(hash: u64, next: u64) -> u64 {
     mixed ^ (mixed >> 32)
 }
 
-fn bytes(kind: Kind, bytes: &[u8]) -> u64 {
+fn bytes(kind: ValueKind, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks();
     let start = mix(kind as u64, bytes.len() as u64);
     let hash = words.iter().fold(start, |hash, word| mix(hash, u64::from_le_bytes(*word)));
@@ -71,11 +71,11 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(kind: Kind) -> Self {
+    fn new(kind: ValueKind) -> Self {
         Self { hash: kind as u64, key: 0 }
     }
 
-    fn of_variant(kind: Kind, variant: &str) -> Self {
+    fn variant(kind: ValueKind, variant: &str) -> Self {
         Self { hash: bytes(kind, variant.as_bytes()), key: 0 }
     }
 
@@ -85,7 +85,7 @@ impl Parts {
     }
 
     fn add_field(&mut self, name: &str, value: u64) {
-        self.add(mix(bytes(Kind::Str, name.as_bytes()), value));
+        self.add(mix(bytes(ValueKind::Str, name.as_bytes()), value));
     }
 
     fn finish(self) -> u64 {
@@ -96,7 +96,7 @@ impl Parts {
 macro_rules! numbers {
     ($($name:ident($type:ty) = $kind:ident, |$value:ident| $word:expr;)*) => {$(
         fn $name(self, $value: $type) -> Result<u64, fmt::Error> {
-            Ok(mix(Kind::$kind as u64, $word))
+            Ok(mix(ValueKind::$kind as u64, $word))
         }
     )*};
 }
@@ -104,7 +104,7 @@ macro_rules! numbers {
 macro_rules! texts {
     ($($name:ident($type:ty) = $kind:ident, |$value:ident| $bytes:expr;)*) => {$(
         fn $name(self, $value: $type) -> Result<u64, fmt::Error> {
-            Ok(bytes(Kind::$kind, $bytes))
+            Ok(bytes(ValueKind::$kind, $bytes))
         }
     )*};
 }
@@ -143,15 +143,15 @@ impl Serializer for Fingerprint {
     }
 
     fn serialize_none(self) -> Result<u64, fmt::Error> {
-        Ok(Kind::None as u64)
+        Ok(ValueKind::None as u64)
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<u64, fmt::Error> {
-        Ok(mix(Kind::Some as u64, value.serialize(self)?))
+        Ok(mix(ValueKind::Some as u64, value.serialize(self)?))
     }
 
     fn serialize_unit(self) -> Result<u64, fmt::Error> {
-        Ok(Kind::Unit as u64)
+        Ok(ValueKind::Unit as u64)
     }
 
     fn serialize_unit_struct(self, _: &'static str) -> Result<u64, fmt::Error> {
@@ -164,7 +164,7 @@ impl Serializer for Fingerprint {
         _: u32,
         variant: &'static str,
     ) -> Result<u64, fmt::Error> {
-        Ok(bytes(Kind::Variant, variant.as_bytes()))
+        Ok(bytes(ValueKind::Variant, variant.as_bytes()))
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -182,19 +182,19 @@ impl Serializer for Fingerprint {
         variant: &'static str,
         value: &T,
     ) -> Result<u64, fmt::Error> {
-        Ok(mix(bytes(Kind::Variant, variant.as_bytes()), value.serialize(self)?))
+        Ok(mix(bytes(ValueKind::Variant, variant.as_bytes()), value.serialize(self)?))
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Parts, fmt::Error> {
-        Ok(Parts::new(Kind::List))
+        Ok(Parts::new(ValueKind::List))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Parts, fmt::Error> {
-        Ok(Parts::new(Kind::Tuple))
+        Ok(Parts::new(ValueKind::Tuple))
     }
 
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Parts, fmt::Error> {
-        Ok(Parts::new(Kind::Tuple))
+        Ok(Parts::new(ValueKind::Tuple))
     }
 
     fn serialize_tuple_variant(
@@ -204,15 +204,15 @@ impl Serializer for Fingerprint {
         variant: &'static str,
         _: usize,
     ) -> Result<Parts, fmt::Error> {
-        Ok(Parts::of_variant(Kind::Tuple, variant))
+        Ok(Parts::variant(ValueKind::Tuple, variant))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Parts, fmt::Error> {
-        Ok(Parts::new(Kind::Map))
+        Ok(Parts::new(ValueKind::Map))
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Parts, fmt::Error> {
-        Ok(Parts::new(Kind::Struct))
+        Ok(Parts::new(ValueKind::Struct))
     }
 
     fn serialize_struct_variant(
@@ -222,7 +222,7 @@ impl Serializer for Fingerprint {
         variant: &'static str,
         _: usize,
     ) -> Result<Parts, fmt::Error> {
-        Ok(Parts::of_variant(Kind::Struct, variant))
+        Ok(Parts::variant(ValueKind::Struct, variant))
     }
 }
 
@@ -286,38 +286,38 @@ mod tests {
     #[test]
     fn values_that_differ_have_numbers_that_differ() {
         let numbers = [
-            of(&()),
-            of(&None::<u8>),
-            of(&Some(())),
-            of(&Some(None::<u8>)),
-            of(&Some(f64::NAN)),
-            of(&0.0_f64),
-            of(&-0.0_f64),
-            of(&0.0_f32),
-            of(&0_u8),
-            of(&0_u64),
-            of(&0_i64),
-            of(&0_u128),
-            of(&-1_i8),
-            of(&'a'),
-            of(&"a"),
-            of(&""),
-            of(&"a\0"),
-            of(&"abcdefgh"),
-            of(&"abcdefgh\0"),
-            of(&"abcdefghabcdefgi"),
-            of(&"abcdefgiabcdefgh"),
-            of(&(1, 2)),
-            of(&(2, 1)),
-            of(&[vec![1, 2], vec![3]]),
-            of(&vec![vec![1, 2], vec![3]]),
-            of(&vec![vec![1], vec![2, 3]]),
-            of(&vec![vec![1, 2, 3], vec![]]),
-            of(&vec![vec![1, 2, 3]]),
-            of(&HashMap::from([("a", 1), ("b", 2)])),
-            of(&HashMap::from([("a", 2), ("b", 1)])),
-            of(&Ok::<_, u8>(1)),
-            of(&Err::<u8, _>(1)),
+            compute(&()),
+            compute(&None::<u8>),
+            compute(&Some(())),
+            compute(&Some(None::<u8>)),
+            compute(&Some(f64::NAN)),
+            compute(&0.0_f64),
+            compute(&-0.0_f64),
+            compute(&0.0_f32),
+            compute(&0_u8),
+            compute(&0_u64),
+            compute(&0_i64),
+            compute(&0_u128),
+            compute(&-1_i8),
+            compute(&'a'),
+            compute(&"a"),
+            compute(&""),
+            compute(&"a\0"),
+            compute(&"abcdefgh"),
+            compute(&"abcdefgh\0"),
+            compute(&"abcdefghabcdefgi"),
+            compute(&"abcdefgiabcdefgh"),
+            compute(&(1, 2)),
+            compute(&(2, 1)),
+            compute(&[vec![1, 2], vec![3]]),
+            compute(&vec![vec![1, 2], vec![3]]),
+            compute(&vec![vec![1], vec![2, 3]]),
+            compute(&vec![vec![1, 2, 3], vec![]]),
+            compute(&vec![vec![1, 2, 3]]),
+            compute(&HashMap::from([("a", 1), ("b", 2)])),
+            compute(&HashMap::from([("a", 2), ("b", 1)])),
+            compute(&Ok::<_, u8>(1)),
+            compute(&Err::<u8, _>(1)),
         ];
         let distinct: HashSet<_> = numbers.iter().flatten().collect();
         assert_eq!(distinct.len(), numbers.len());
@@ -328,8 +328,8 @@ mod tests {
         for _ in 0..100 {
             let (map, set) = ((0..9).map(|n| (n, n)).collect(), (0..9).collect());
             let (again, set_again) = ((0..9).map(|n| (n, n)).collect(), (0..9).collect());
-            assert_eq!(of::<HashMap<i32, i32>>(&map), of::<HashMap<i32, i32>>(&again));
-            assert_eq!(of::<HashSet<i32>>(&set), of::<HashSet<i32>>(&set_again));
+            assert_eq!(compute::<HashMap<i32, i32>>(&map), compute::<HashMap<i32, i32>>(&again));
+            assert_eq!(compute::<HashSet<i32>>(&set), compute::<HashSet<i32>>(&set_again));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The `cookie` table and the rules of cookie prefixes.
+//! The `cookie` table, and the rules for cookie prefixes.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use super::types::Protection;
 use crate::table::Table;
 use crate::transport::{CookieConfig, SameSite};
 
-/// Attributes that have a key of their own.
+/// Attributes that have their own key in the table.
 const OWN_KEYS: [&str; 8] =
     ["path", "domain", "max-age", "expires", "secure", "httponly", "samesite", "partitioned"];
 
-/// Prefixes with the demands they make (rfc6265bis section 4.1.3 and the
-/// layered-cookies draft), longest first.
+/// The prefixes and their rules (rfc6265bis, section 4.1.3, and the layered-cookies draft). A
+/// longer prefix comes before its beginning.
 const PREFIXES: [Prefix; 4] = [
     Prefix { word: "host-http", text: "__Host-Http-", host: true, http: true },
     Prefix { word: "host", text: "__Host-", host: true, http: false },
@@ -26,13 +26,13 @@ const PREFIXES: [Prefix; 4] = [
 struct Prefix {
     word: &'static str,
     text: &'static str,
-    /// `Path=/` and no `Domain`.
+    /// The cookie needs `Path=/` and must have no `Domain`.
     host: bool,
     http: bool,
 }
 
-/// Reads the `cookie` table of a session. `max_age` is the default; returns
-/// the cookie with its whole name.
+/// Reads the `cookie` table of a session. `max_age` is the default. Returns the cookie and its
+/// full name.
 pub(super) fn read(
     mut table: Table<'_, '_>,
     name: &str,
@@ -67,16 +67,17 @@ pub(super) fn read(
     (cookie, wire_name)
 }
 
-/// The prefix of the name, written in its own key or in the name itself, and the whole name.
+/// The prefix, which is written in its own key or at the beginning of the name, and the full
+/// name.
 fn read_prefix(table: &mut Table<'_, '_>, name: &str) -> (Option<Prefix>, String) {
     let words = PREFIXES.iter().map(|prefix| (prefix.word, Some(*prefix)));
     let words: Vec<_> = words.chain([("none", None)]).collect();
     let prefix = table.choice("prefix", &words).flatten();
     let wire_name = format!("{}{name}", prefix.map_or("", |prefix| prefix.text));
-    (prefix.or_else(|| prefix_of(&wire_name)), wire_name)
+    (prefix.or_else(|| find_prefix(&wire_name)), wire_name)
 }
 
-/// Only in Ktor's format there may be no attribute at all.
+/// Reads `same_site`. Only in Ktor's format can the attribute be left out.
 fn read_same_site(table: &mut Table<'_, '_>, is_ktor: bool) -> SameSite {
     let words = [
         ("strict", SameSite::Strict),
@@ -88,8 +89,8 @@ fn read_same_site(table: &mut Table<'_, '_>, is_ktor: bool) -> SameSite {
     table.choice("same_site", words).unwrap_or(SameSite::Lax)
 }
 
-/// The prefix that browsers see in a name, in any letter case.
-fn prefix_of(name: &str) -> Option<Prefix> {
+/// The prefix that browsers recognize in a name. They ignore its letter case.
+fn find_prefix(name: &str) -> Option<Prefix> {
     let starts = |prefix: &&Prefix| {
         name.get(..prefix.text.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.text))
     };
@@ -145,11 +146,11 @@ fn read_max_age(table: &mut Table<'_, '_>, default: Duration) -> Option<Duration
     }
 }
 
-/// A text that cannot break out of its attribute.
+/// Reads a text that cannot end its attribute and begin another.
 fn text(table: &mut Table<'_, '_>, key: &'static str) -> Option<String> {
     let text = table.text(key)?;
     if breaks_out(&text) {
-        table.problem(key, "may hold no `;`, line break or control character");
+        table.problem(key, "must not contain `;`, a line break or a control character");
         return None;
     }
     Some(text)
@@ -175,7 +176,11 @@ fn extensions(table: &mut Table<'_, '_>) -> Vec<(String, String)> {
                 None,
             );
         } else if !is_token(&name) || breaks_out(&value) {
-            table.context.problem(&path, "may hold no `;`, line break or control character", None);
+            table.context.problem(
+                &path,
+                "must not contain `;`, a line break or a control character",
+                None,
+            );
         } else {
             extensions.push((name, value));
         }

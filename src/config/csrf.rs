@@ -1,4 +1,4 @@
-//! The `csrf` table: names, and origins that may send forms and scripts' requests.
+//! The `csrf` table: the names of the field and of the header, and the trusted origins.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use super::origin::Origin;
 use super::types::{CsrfConfig, SessionConfig, TransportConfig};
 use crate::table::{Context, Table};
 
-/// The form field that [`CsrfForm`](crate::csrf::CsrfForm) reads. A session's table
-/// can configure another: `csrf = { field = "…" }`.
+/// The default name of the form field that [`CsrfForm`](crate::csrf::CsrfForm) reads. A session's
+/// table can configure another name: `csrf = { field = "…" }`.
 pub const CSRF_FIELD: &str = "csrf_token";
-/// The header that [`CsrfHeader`](crate::csrf::CsrfHeader) and
-/// [`CsrfForm`](crate::csrf::CsrfForm) read. A session's table can configure
-/// another: `csrf = { header = "…" }`.
+/// The default name of the header that [`CsrfHeader`](crate::csrf::CsrfHeader) and
+/// [`CsrfForm`](crate::csrf::CsrfForm) read. A session's table can configure another name:
+/// `csrf = { header = "…" }`.
 pub const CSRF_HEADER: &str = "X-CSRF-Token";
 
-/// The form field by which Rocket tells another method than `POST`.
+/// The form field in which Rocket reads a method other than `POST`.
 const METHOD_FIELD: &str = "_method";
 
 /// Reads the `csrf` table of a session.
@@ -26,7 +26,7 @@ pub(super) fn read(table: &mut Table<'_, '_>) -> CsrfConfig {
     let rules = CsrfConfig {
         field: field(&mut table).into(),
         header: header(&mut table),
-        trusted: trusted(&mut table),
+        trusted: read_trusted_origins(&mut table),
     };
     table.finish();
     rules
@@ -51,7 +51,7 @@ fn header(table: &mut Table<'_, '_>) -> String {
     header
 }
 
-fn trusted(table: &mut Table<'_, '_>) -> Vec<Origin> {
+fn read_trusted_origins(table: &mut Table<'_, '_>) -> Vec<Origin> {
     const EXPECTED: &str =
         "expected a list of origins, scheme://host[:port]: [\"https://pay.example\"]";
     let values = match table.value("trusted_origins") {
@@ -68,7 +68,7 @@ fn trusted(table: &mut Table<'_, '_>) -> Vec<Origin> {
             Some((_, Some(origin))) => origins.push(origin),
             Some((text, None)) => table.problem(
                 "trusted_origins",
-                format!("{text:?} is no origin; write scheme://host[:port] without a path, like \"https://pay.example\", and names in other scripts as xn--…"),
+                format!("{text:?} is not an origin; write scheme://host[:port] without a path, like \"https://pay.example\", and names in other scripts as xn--…"),
             ),
             None => table.problem("trusted_origins", EXPECTED),
         }
@@ -76,7 +76,7 @@ fn trusted(table: &mut Table<'_, '_>) -> Vec<Origin> {
     origins
 }
 
-/// A header that carries a session cannot carry a CSRF token as well.
+/// Refuses a CSRF header that already carries a session.
 pub(super) fn refuse_headers_of_sessions(
     context: &mut Context<'_>,
     sessions: &BTreeMap<String, SessionConfig>,

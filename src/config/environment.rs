@@ -1,12 +1,12 @@
-//! `ROCKET_SESSIONS__USER_SESSION__SIGN_KEY=…`: Rocket leaves such a variable
-//! in its figment as one flat key, which is put back in its place here.
+//! Variables such as `ROCKET_SESSIONS__USER_SESSION__SIGN_KEY=…`. Rocket keeps each as one flat
+//! key of its figment. This file moves its value to its place in the table.
 
 use rocket::figment::value::{Dict, Value};
 
 use crate::table::Context;
 
-/// The merged `sessions` table. Deeper flat keys beat shallower ones, and all
-/// of them beat the table.
+/// The merged `sessions` table. A flat key overrides the table, and a deeper flat key overrides a
+/// shallower one.
 pub(super) fn sessions(context: &mut Context<'_>) -> Dict {
     let mut sessions = match context.figment.find_value("sessions") {
         Ok(Value::Dict(_, sessions)) => sessions,
@@ -30,7 +30,7 @@ pub(super) fn sessions(context: &mut Context<'_>) -> Dict {
         .collect();
     flat.sort_by_key(|(path, _)| path.len());
     for (path, key) in flat {
-        // Looked up once more, for a value that knows where it comes from.
+        // `find_value` returns a value that knows its source, which `extract` does not.
         if let Ok(value) = context.figment.find_value(&key) {
             insert(&mut sessions, &path, value);
         }
@@ -48,7 +48,7 @@ fn insert(dict: &mut Dict, path: &[String], value: Value) {
     let tag = value.tag();
     let mut inner = match inner {
         Some(Value::Dict(_, inner)) => inner,
-        // `STORAGE=memory` and `STORAGE__CAPACITY=…` together.
+        // `STORAGE=memory` and `STORAGE__CAPACITY=…` may be set together.
         Some(text @ Value::String(..)) if first == "storage" => {
             Dict::from([("type".to_owned(), text)])
         }

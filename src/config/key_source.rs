@@ -1,4 +1,4 @@
-//! Which of the keys that a table gives its session uses: one table of facts.
+//! Decides in one table which of the given keys a session uses.
 
 use std::borrow::Cow;
 
@@ -14,14 +14,14 @@ use crate::table::Table;
 
 type Bytes = Zeroizing<Vec<u8>>;
 
-/// What sessions have from the root table, unless they have their own.
+/// What a session takes from the root table unless its own table has it.
 pub(super) struct Root {
     pub app: String,
     pub secrets: Vec<Bytes>,
 }
 
-/// What decides how long a session's keys must be, and which of them it uses.
-pub(super) struct Session<'a> {
+/// What determines the required lengths of a session's keys, and which keys it uses.
+pub(super) struct KeyNeeds<'a> {
     pub name: &'a str,
     pub protect: Protect,
     pub suite: Suite,
@@ -29,95 +29,98 @@ pub(super) struct Session<'a> {
     pub ktor_use: KtorUse,
 }
 
-/// The formats that the keys serve.
+/// The formats that the keys protect.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Formats {
-    /// Ktor's accepted ones, if there are any, take the same keys.
+    /// The native format. Ktor's format, if it is accepted, uses the same keys.
     Native,
-    /// Ktor's accepted ones have `sign_key` and `encrypt_key` to themselves, since the
-    /// native one has a secret.
+    /// The native format uses a secret, so `sign_key` and `encrypt_key` belong to Ktor's accepted
+    /// format alone.
     NativeBesideKtor,
     Ktor,
-    /// Ktor's, of an id that nothing protects.
+    /// Ktor's format for an id that nothing protects.
     UnprotectedKtorId,
 }
 
-/// Where keys come from.
+/// The keys of the table that are used.
 #[derive(Clone, Copy)]
-enum Source {
+enum KeySource {
     Secret,
     Sign,
     Encrypt,
     EncryptAndSign,
-    /// There is none: in the debug profile, one for this process.
+    /// No key is given. In the debug profile, a random key is made for this process.
     Random,
 }
 
-/// Whose the secrets are that a session may use.
+/// The table that has the secrets which a session may use.
 #[derive(Clone, Copy)]
-enum Secrets {
+enum SecretsFrom {
     Own,
     Root,
     Missing,
 }
 
-/// What the keys are for.
+/// What the keys protect.
 #[derive(Clone, Copy)]
-enum Purpose {
+enum KeyUse {
     Tokens,
-    /// The tokens are protected otherwise, or not at all.
+    /// Only CSRF tokens use the keys. The session's tokens are protected by Ktor's keys or not at
+    /// all.
     CsrfOnly,
 }
 
-/// The key that must go or come, and why.
+/// The key that must be removed or added, and the reason.
 struct Refusal(&'static str, Cow<'static, str>);
 
-/// Which keys a session uses, by its formats and its protection, by the secrets that there
-/// are, and by whether its table has a `sign_key` and an `encrypt_key`.
+/// Decides which keys a session uses, by its formats, its protection, the available secrets, and
+/// whether its table has a `sign_key` and an `encrypt_key`.
 // Each row is one case.
 #[allow(clippy::match_same_arms)]
 fn choose(
     formats: Formats,
     protect: Protect,
-    secrets: Secrets,
+    secrets: SecretsFrom,
     [sign, encrypt]: [bool; 2],
-) -> Result<(Purpose, Source), Refusal> {
+) -> Result<(KeyUse, KeySource), Refusal> {
     use Formats::{Ktor, Native, NativeBesideKtor, UnprotectedKtorId};
+    use KeyUse::{CsrfOnly, Tokens};
     use Protect::{Encrypt, None, Sign};
-    use Purpose::{CsrfOnly, Tokens};
-    use Secrets::{Missing, Own};
+    use SecretsFrom::{Missing, Own};
     let refuse = |key, why: &'static str| Err(Refusal(key, why.into()));
     match (formats, protect, secrets, sign, encrypt) {
-        (UnprotectedKtorId, ..) | (NativeBesideKtor, None, ..) => Ok((CsrfOnly, Source::Secret)),
-        (NativeBesideKtor, ..) => Ok((Tokens, Source::Secret)),
+        (UnprotectedKtorId, ..) | (NativeBesideKtor, None, ..) => Ok((CsrfOnly, KeySource::Secret)),
+        (NativeBesideKtor, ..) => Ok((Tokens, KeySource::Secret)),
         (Ktor, _, Own, ..) => refuse("secret", KTORS_KEYS),
-        (Ktor, ..) => Ok((CsrfOnly, Source::Sign)),
-        (Native, None, _, false, false) => Ok((CsrfOnly, Source::Secret)),
+        (Ktor, ..) => Ok((CsrfOnly, KeySource::Sign)),
+        (Native, None, _, false, false) => Ok((CsrfOnly, KeySource::Secret)),
         (Native, None, ..) => refuse("protect", NO_KEY),
-        (Native, _, Missing, false, false) => Ok((Tokens, Source::Random)),
-        (Native, _, _, false, false) => Ok((Tokens, Source::Secret)),
+        (Native, _, Missing, false, false) => Ok((Tokens, KeySource::Random)),
+        (Native, _, _, false, false) => Ok((Tokens, KeySource::Secret)),
         (Native, _, Own, ..) => refuse("secret", ONE_OR_THE_OTHER),
         (Native, Sign, _, _, true) => refuse("encrypt_key", NOTHING_TO_ENCRYPT),
-        (Native, Sign, _, true, false) => Ok((Tokens, Source::Sign)),
+        (Native, Sign, _, true, false) => Ok((Tokens, KeySource::Sign)),
         (Native, Encrypt, _, true, false) => refuse("sign_key", NO_ENCRYPT_KEY),
-        (Native, Encrypt, _, true, true) => Ok((Tokens, Source::EncryptAndSign)),
-        (Native, Encrypt, _, false, true) => Ok((Tokens, Source::Encrypt)),
+        (Native, Encrypt, _, true, true) => Ok((Tokens, KeySource::EncryptAndSign)),
+        (Native, Encrypt, _, false, true) => Ok((Tokens, KeySource::Encrypt)),
     }
 }
 
 const KTORS_KEYS: &str =
     "Ktor's format uses `sign_key` and `encrypt_key`, the keys of the Ktor service; remove it";
 const NO_KEY: &str = "\"none\" uses no key, but a `secret` for CSRF tokens; remove the other keys, or write \"sign\" or \"encrypt\"";
-const ONE_OR_THE_OTHER: &str = "stands beside `sign_key` or `encrypt_key`; keep one or the other";
+const ONE_OR_THE_OTHER: &str =
+    "cannot be combined with `sign_key` or `encrypt_key`; keep one or the other";
 const NOTHING_TO_ENCRYPT: &str = "not used with `protect = \"sign\"`; write `sign_key` or `secret`";
 const NO_ENCRYPT_KEY: &str =
     "`protect = \"encrypt\"` needs an `encrypt_key` beside it, or a `secret` instead";
 
-/// The keys of one session. Ktor's are `sign_key` and `encrypt_key` as they stand; the
-/// native format derives its own from `secret`, or where there is none from these.
+/// Reads the keys of one session. Ktor's format uses `sign_key` and `encrypt_key` unchanged. The
+/// native format derives its keys from `secret` or, without one, from `sign_key` and
+/// `encrypt_key`.
 pub(super) fn read(
     table: &mut Table<'_, '_>,
-    session: &Session<'_>,
+    session: &KeyNeeds<'_>,
     root: &Root,
     ktor: Option<&mut KtorConfig>,
 ) -> Keys {
@@ -129,7 +132,7 @@ pub(super) fn read(
     let encrypt = keys::read(table, &ENCRYPT, least(session.suite.key_len()));
     if let Some(ktor) = ktor {
         if formats != Formats::Native && sign.iter().any(|key| key.len() < 32) {
-            table.warning("sign_key", "a key of less than 32 bytes, as Ktor's documentation shows them, can be guessed sooner than a session ends; take a longer one in both services");
+            table.warning("sign_key", "a key of less than 32 bytes, like those in Ktor's documentation, may be guessed before a session ends; use a longer one in both services");
         }
         ktor.keys = ktor::pair_keys(table, ktor, &sign, &encrypt);
     }
@@ -137,15 +140,15 @@ pub(super) fn read(
     let chosen = choose(formats, session.protect, whose, given);
     let taken = chosen.and_then(|(purpose, source)| {
         let keys = match source {
-            Source::Secret => make(&secrets, KeyMaterial::Secret),
-            Source::Sign => make(&sign, KeyMaterial::Sign),
-            Source::Encrypt => make(&encrypt, KeyMaterial::Encrypt),
-            Source::EncryptAndSign => pair(&encrypt, &sign)?,
-            Source::Random => random(table, session.name)?,
+            KeySource::Secret => make(&secrets, KeyMaterial::Secret),
+            KeySource::Sign => make(&sign, KeyMaterial::Sign),
+            KeySource::Encrypt => make(&encrypt, KeyMaterial::Encrypt),
+            KeySource::EncryptAndSign => pair(&encrypt, &sign)?,
+            KeySource::Random => random(table, session.name)?,
         };
         Ok(match purpose {
-            Purpose::Tokens => Keys { tokens: keys, csrf: Vec::new() },
-            Purpose::CsrfOnly => Keys { tokens: Vec::new(), csrf: keys },
+            KeyUse::Tokens => Keys { tokens: keys, csrf: Vec::new() },
+            KeyUse::CsrfOnly => Keys { tokens: Vec::new(), csrf: keys },
         })
     });
     taken.unwrap_or_else(|Refusal(key, why)| {
@@ -154,19 +157,19 @@ pub(super) fn read(
     })
 }
 
-/// The session's secrets, or else the root's.
-fn read_secrets(table: &mut Table<'_, '_>, root: &Root) -> (Vec<Bytes>, Secrets) {
+/// The session's own secrets, or those of the root table.
+fn read_secrets(table: &mut Table<'_, '_>, root: &Root) -> (Vec<Bytes>, SecretsFrom) {
     let own = keys::read(table, &SECRET, 32);
     if SECRET.is_given(table) {
-        (own, Secrets::Own)
+        (own, SecretsFrom::Own)
     } else if root.secrets.is_empty() {
-        (own, Secrets::Missing)
+        (own, SecretsFrom::Missing)
     } else {
-        (root.secrets.clone(), Secrets::Root)
+        (root.secrets.clone(), SecretsFrom::Root)
     }
 }
 
-impl Session<'_> {
+impl KeyNeeds<'_> {
     fn formats(&self, has_secret: bool, ktor: Option<&KtorConfig>) -> Formats {
         let is_unprotected = ktor.is_some_and(|ktor| ktor.transform.is_empty());
         match self.ktor_use {
@@ -194,7 +197,7 @@ fn pair(encrypt: &[Bytes], sign: &[Bytes]) -> Result<Vec<KeyMaterial>, Refusal> 
     Ok(pairs.map(pair).collect())
 }
 
-/// The key of a session that has none: in the debug profile, one for this process.
+/// The key of a session for which none is given: a random one, in the debug profile only.
 fn random(table: &mut Table<'_, '_>, name: &str) -> Result<Vec<KeyMaterial>, Refusal> {
     if !table.context.debug {
         let why = format!("this session needs a key: set ROCKET_SESSIONS__SECRET; {MAKE_ONE}");

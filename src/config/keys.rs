@@ -1,4 +1,4 @@
-//! Keys: their text forms, their files, and which are too weak.
+//! Keys: their text forms, their files, and the checks for weak keys.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::crypto::hex;
 use crate::crypto::keys::KeyMaterial;
 use crate::table::Table;
 
-/// Keys that documentation shows, this crate's or Ktor's: everybody knows them.
+/// Keys from this crate's or Ktor's documentation, which everybody knows.
 const DOCUMENTED: [&str; 5] = [
     "00112233445566778899aabbccddeeff",
     "6819b57a326945c1968f45236589",
@@ -23,27 +23,28 @@ const DOCUMENTED: [&str; 5] = [
 
 pub(super) const MAKE_ONE: &str = "`openssl rand -base64 32` makes one";
 
-/// Two lists of keys are used in pairs.
+/// The message for two lists of keys that are used in pairs and differ in length.
 pub(super) const LENGTHS: &str =
     "pairs with `encrypt_key` by position: both lists need the same length";
 
-/// One kind of key: its key in a table, and the one for a file of such keys.
-pub(super) struct Kind {
+/// One kind of key: the name of its key in a table, and the name of the key for its file.
+pub(super) struct KeyKind {
     key: &'static str,
     file: &'static str,
 }
 
-pub(super) const SECRET: Kind = Kind { key: "secret", file: "secret_file" };
-pub(super) const SIGN: Kind = Kind { key: "sign_key", file: "sign_key_file" };
-pub(super) const ENCRYPT: Kind = Kind { key: "encrypt_key", file: "encrypt_key_file" };
+pub(super) const SECRET: KeyKind = KeyKind { key: "secret", file: "secret_file" };
+pub(super) const SIGN: KeyKind = KeyKind { key: "sign_key", file: "sign_key_file" };
+pub(super) const ENCRYPT: KeyKind = KeyKind { key: "encrypt_key", file: "encrypt_key_file" };
 
-impl Kind {
+impl KeyKind {
     pub fn is_given(&self, table: &Table<'_, '_>) -> bool {
         table.has(self.key) || table.has(self.file)
     }
 }
 
-/// The files that a session's keys come from, the root's if it has none of its own.
+/// The files that a session's keys come from. If its table has no file of its own, this is the
+/// root's.
 pub(super) fn files(table: &mut Table<'_, '_>, keys: &[KeyMaterial]) -> Vec<PathBuf> {
     let own: &[_] = match keys.first() {
         None => &[],
@@ -56,7 +57,7 @@ pub(super) fn files(table: &mut Table<'_, '_>, keys: &[KeyMaterial]) -> Vec<Path
     own.iter().filter_map(|key| file(table, key)).collect()
 }
 
-/// The path of a file of keys.
+/// The path of a key file, which `key` names.
 pub(super) fn file(table: &mut Table<'_, '_>, key: &'static str) -> Option<PathBuf> {
     match table.value(key)? {
         Value::String(tag, path) => Some(table.context.resolve(tag, &path)),
@@ -64,11 +65,11 @@ pub(super) fn file(table: &mut Table<'_, '_>, key: &'static str) -> Option<PathB
     }
 }
 
-/// The keys of one kind in a table: a text, a list of texts, or a file of lines. Those of
-/// fewer than `least` bytes are weak.
+/// The keys of one kind in a table: a text, a list of texts, or a file with one key a line. Keys
+/// of fewer than `least` bytes are weak.
 pub(super) fn read(
     table: &mut Table<'_, '_>,
-    kind: &Kind,
+    kind: &KeyKind,
     least: usize,
 ) -> Vec<Zeroizing<Vec<u8>>> {
     let mut keys: Vec<Zeroizing<Vec<u8>>> = Vec::new();
@@ -89,11 +90,14 @@ pub(super) fn read(
     keys
 }
 
-/// The keys as they are written.
-fn texts(table: &mut Table<'_, '_>, kind: &Kind) -> Vec<Zeroizing<String>> {
+/// The keys as they are written in the table or the file.
+fn texts(table: &mut Table<'_, '_>, kind: &KeyKind) -> Vec<Zeroizing<String>> {
     let (value, file) = (table.value(kind.key), table.value(kind.file));
     if value.is_some() && file.is_some() {
-        table.problem(kind.file, format!("stands beside `{}`; keep one of them", kind.key));
+        table.problem(
+            kind.file,
+            format!("cannot be combined with `{}`; keep one of them", kind.key),
+        );
         return Vec::new();
     }
     let texts = match (value, file) {
@@ -114,7 +118,7 @@ fn texts(table: &mut Table<'_, '_>, kind: &Kind) -> Vec<Zeroizing<String>> {
     texts
 }
 
-fn text(table: &mut Table<'_, '_>, kind: &Kind, value: Value) -> Option<Zeroizing<String>> {
+fn text(table: &mut Table<'_, '_>, kind: &KeyKind, value: Value) -> Option<Zeroizing<String>> {
     if let Value::String(_, text) = value {
         return Some(Zeroizing::new(text));
     }
@@ -126,8 +130,13 @@ fn text(table: &mut Table<'_, '_>, kind: &Kind, value: Value) -> Option<Zeroizin
     None
 }
 
-/// A file with one key a line. The first protects new tokens.
-fn lines(table: &mut Table<'_, '_>, kind: &Kind, tag: Tag, path: &str) -> Vec<Zeroizing<String>> {
+/// Reads a file with one key a line. The first key protects new tokens.
+fn lines(
+    table: &mut Table<'_, '_>,
+    kind: &KeyKind,
+    tag: Tag,
+    path: &str,
+) -> Vec<Zeroizing<String>> {
     let path: PathBuf = table.context.resolve(tag, path);
     let content = match std::fs::read_to_string(&path) {
         Ok(content) => Zeroizing::new(content),
@@ -147,7 +156,8 @@ fn lines(table: &mut Table<'_, '_>, kind: &Kind, tag: Tag, path: &str) -> Vec<Ze
     lines.map(|line| Zeroizing::new(line.to_owned())).collect()
 }
 
-/// `hex:…`, `base64:…`, or without prefix whichever it looks like.
+/// Decodes `hex:…` or `base64:…`. Without a prefix, a key that can be read as hexadecimal is
+/// hexadecimal.
 fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     if let Some(digits) = text.strip_prefix("hex:") {
         return from_hex(digits);

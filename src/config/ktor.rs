@@ -1,4 +1,4 @@
-//! `format`, `accept`, and the `ktor` table: Ktor's formats.
+//! The keys `format` and `accept`, and the `ktor` table.
 
 use zeroize::Zeroizing;
 
@@ -55,7 +55,7 @@ pub(super) fn read_use(table: &mut Table<'_, '_>) -> KtorUse {
     }
 }
 
-/// Reads the `ktor` table. `protect` says what `transform` is where it is missing.
+/// Reads the `ktor` table. If it has no `transform`, `protect` determines the steps.
 pub(super) fn read(mut table: Table<'_, '_>, protect: Protect, in_cookie: bool) -> KtorConfig {
     let encoding = table.choice("cookie_encoding", &ENCODINGS);
     if encoding.is_some() && !in_cookie {
@@ -77,7 +77,7 @@ pub(super) fn read(mut table: Table<'_, '_>, protect: Protect, in_cookie: bool) 
     config
 }
 
-/// Pairs the lists of keys, each key as it stands in the configuration.
+/// Pairs the two lists of keys. Ktor's format uses each key unchanged.
 pub(super) fn pair_keys(
     table: &mut Table<'_, '_>,
     config: &KtorConfig,
@@ -98,7 +98,7 @@ pub(super) fn pair_keys(
     pairs.map(pair).collect()
 }
 
-/// Whether the steps of `ktor.transform` have other keys than they need.
+/// Refuses keys that do not fit the steps of `ktor.transform`, and returns whether it has.
 fn refuse_keys(
     table: &mut Table<'_, '_>,
     config: &KtorConfig,
@@ -127,8 +127,8 @@ fn refuse_keys(
 
 const NO_STEPS: &str = "expected a list in Ktor's order: [], [\"mac\"], [\"encrypt\"] or both";
 const NO_STEP: &str = "uses no key; remove the keys, or write [\"mac\"] or [\"encrypt\"]";
-const NO_SIGN_KEY: &str = "Ktor's MAC needs it, also beside `encrypt_key`; write the key of the Ktor service in hexadecimal";
+const NO_SIGN_KEY: &str = "Ktor's MAC needs it, even with `encrypt_key`; write the key of the Ktor service in hexadecimal";
 const NO_ENCRYPT_KEY: &str =
     "Ktor's `encrypt` needs it; write the key of the Ktor service in hexadecimal";
 const NOTHING_TO_ENCRYPT: &str = "not used without \"encrypt\" in `ktor.transform`; remove it";
-const NO_SIZE_OF_AES: &str = "a key of AES has 16, 24 or 32 bytes";
+const NO_SIZE_OF_AES: &str = "an AES key has 16, 24 or 32 bytes";

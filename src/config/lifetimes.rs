@@ -1,4 +1,4 @@
-//! How long sessions and their cookies live, and keep their ids.
+//! How long sessions and their cookies last, and when ids are renewed.
 
 use std::time::Duration;
 
@@ -8,25 +8,26 @@ use super::types::TransportConfig;
 use crate::expiry::Timeouts;
 use crate::table::Table;
 
-/// Ktor's own default lifetime.
+/// Ktor's default lifetime.
 const IDLE: Duration = Duration::from_secs(7 * 86_400);
-/// NIST SP 800-63B, AAL1.
+/// The limit of NIST SP 800-63B for AAL1.
 const ABSOLUTE: Duration = Duration::from_secs(30 * 86_400);
-/// How long the id before a periodic renewal opens a session after the new one was first
-/// shown.
+/// How long the previous id stays valid after a request has shown the new id of a periodic
+/// renewal.
 const RENEWAL_GRACE: Duration = Duration::from_secs(60);
 const STORAGE_TIMEOUT: Duration = Duration::from_secs(2);
 const LONGEST_STORAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What is written of a session's life, before its cookie is known.
-pub(super) struct Life {
+/// A session's timeouts as its table states them, before its cookie is known.
+pub(super) struct LifetimeTable {
     idle: Duration,
     absolute: Duration,
     touch_after: Option<Duration>,
 }
 
-impl Life {
-    /// If only one of the two timeouts is given, the other's default gives way.
+impl LifetimeTable {
+    /// Reads the timeouts. If the table has only one of the two, the default of the other is
+    /// adjusted to it.
     pub fn read(table: &mut Table<'_, '_>) -> Self {
         let given = (table.duration("idle_timeout"), table.duration("absolute_timeout"));
         let (idle, absolute) = match given {
@@ -44,12 +45,12 @@ impl Life {
         Self { idle, absolute, touch_after: table.duration_or_zero("touch_after") }
     }
 
-    /// How long a cookie lasts by default: as long as its session, and that of an id as
-    /// long as the session ever could.
+    /// The default `Max-Age` of a cookie, which is as long as its session can last. The cookie of
+    /// an id does not depend on the idle timeout.
     pub fn max_age(&self, on_server: bool, writes_ktor: bool) -> Duration {
         match (on_server, writes_ktor) {
             (true, _) => self.absolute,
-            // A token of Ktor's has no idle time to keep.
+            // A token in Ktor's format has no room for the time of its last use.
             (false, true) => self.idle,
             (false, false) => {
                 let touch_after = self.touch_after.unwrap_or(self.idle / 10);
@@ -60,7 +61,7 @@ impl Life {
         }
     }
 
-    /// How long sessions live and keep their ids.
+    /// Completes the timeouts and reads those of renewals.
     pub fn timeouts(self, table: &mut Table<'_, '_>, transport: &TransportConfig) -> Timeouts {
         let Self { idle, absolute, touch_after } = self;
         let smaller = match transport {
@@ -79,7 +80,8 @@ impl Life {
     }
 }
 
-/// Writes whose answers are lost can be found for two minutes; see `by_id::settle`.
+/// The limit is one minute because a write with a lost answer can be found for two; see
+/// `by_id::settle`.
 pub(super) fn read_storage_timeout(table: &mut Table<'_, '_>) -> Duration {
     let timeout = table.duration("storage_timeout").unwrap_or(STORAGE_TIMEOUT);
     if timeout >= LONGEST_STORAGE_TIMEOUT {
@@ -88,7 +90,7 @@ pub(super) fn read_storage_timeout(table: &mut Table<'_, '_>) -> Duration {
     timeout
 }
 
-/// A duration; `None` for the word "never".
+/// Reads a duration. `None` for the word "never" and for a missing key.
 pub(super) fn read_duration_or_never(
     table: &mut Table<'_, '_>,
     key: &'static str,

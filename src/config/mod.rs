@@ -1,7 +1,7 @@
-//! Rocket.toml's `sessions` and its environment variables, checked.
+//! The `sessions` table of Rocket.toml and its environment variables, checked.
 //!
-//! [`read`] finds every problem at once and says of each what to write
-//! instead. No message shows a key's value.
+//! [`read`] finds all problems in one run. Each message says what to write instead. No message
+//! shows the value of a key.
 
 mod cookie;
 mod csrf;
@@ -35,7 +35,7 @@ pub(crate) use types::{
     TransportConfig,
 };
 
-/// Everything below `sessions` for the selected profile, or every problem.
+/// Reads everything below `sessions` for the selected profile, or returns every problem.
 pub(crate) fn read(figment: &Figment, registered: &Registered) -> Result<Config, Vec<Problem>> {
     let mut context = Context::new(figment, registered);
     let config = root(&mut context);

@@ -1,4 +1,4 @@
-//! Names: of applications, cookies and headers.
+//! The names of applications, cookies and headers.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::types::{SessionConfig, TransportConfig};
 use crate::storage::StorageConfig;
 use crate::table::{Context, Table};
 
-/// Headers that HTTP, Rocket or this crate give a meaning of their own.
+/// Headers that already have a meaning in HTTP, in Rocket or in this crate.
 const RESERVED: [&str; 30] = [
     "accept",
     "accept-encoding",
@@ -40,7 +40,7 @@ const RESERVED: [&str; 30] = [
     "vary",
 ];
 
-/// A `token` of RFC 9110, which RFC 6265 asks of cookie names too.
+/// Whether a name is a `token` of RFC 9110. RFC 6265 requires this of cookie names as well.
 pub(super) fn is_token(name: &str) -> bool {
     let other = |b: &u8| b"!#$%&'*+-.^_`|~".contains(b);
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || other(&b))
@@ -63,13 +63,13 @@ pub(super) fn check_header(table: &mut Table<'_, '_>, key: &str, name: &str) -> 
     false
 }
 
-/// Whether a header of this name cannot carry a session (checklist S19).
+/// Whether a header of this name cannot carry a session (docs/security.md, S19).
 fn is_reserved(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     RESERVED.contains(&name.as_str()) || name.starts_with("proxy-") || name.starts_with("sec-")
 }
 
-/// Two definitions with one name on the wire would read each other's tokens.
+/// Refuses two definitions with the same cookie or header, which would read each other's tokens.
 pub(super) fn refuse_duplicates(
     context: &mut Context<'_>,
     sessions: &BTreeMap<String, SessionConfig>,
@@ -91,7 +91,7 @@ pub(super) fn refuse_duplicates(
     }
 }
 
-/// The application's name.
+/// Reads the application's name.
 pub(super) fn app(table: &mut Table<'_, '_>) -> Option<String> {
     let app = table.text("app")?;
     if app.len() > usize::from(u16::MAX) {
@@ -100,7 +100,8 @@ pub(super) fn app(table: &mut Table<'_, '_>) -> Option<String> {
     Some(app)
 }
 
-/// Applications without a name see and end each other's sessions on a shared server.
+/// Requires a name for an application that uses a shared server. Without names, applications could
+/// see and end each other's sessions.
 pub(super) fn require_app(context: &mut Context<'_>, sessions: &BTreeMap<String, SessionConfig>) {
     let is_shared = |session: &SessionConfig| {
         session.storage.iter().chain(&session.revocation).any(StorageConfig::is_shared)

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-/// `scheme://host[:port]` in lower case; a scheme's default port is filled in.
+/// An origin, `scheme://host[:port]`, in lower case. A missing port is the scheme's default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     scheme: String,
@@ -16,7 +16,7 @@ pub(crate) struct Authority {
 }
 
 impl Origin {
-    /// `None` for anything else, `null` included.
+    /// `None` for any other text, including `null`.
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let scheme = Some(scheme.to_ascii_lowercase()).filter(|scheme| is_scheme(scheme))?;
@@ -25,8 +25,8 @@ impl Origin {
         Some(Self { scheme, authority })
     }
 
-    /// Whether it is that of a web page on `host`. Behind a proxy nobody can tell by
-    /// which scheme the browser asked, so only host and port are compared.
+    /// Whether this is the origin of a web page on `host`. Behind a proxy, the scheme of the
+    /// browser's request is unknown, so only host and port are compared.
     pub fn is_on(&self, host: &Authority) -> bool {
         default_port(&self.scheme).is_some_and(|default| {
             let port = host.port.or(Some(default));
@@ -70,7 +70,8 @@ fn is_scheme(scheme: &str) -> bool {
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || other(byte))
 }
 
-/// A name or an IPv4 address. Names in other scripts come as `xn--…`.
+/// Whether the text is a name or an IPv4 address. Names in other scripts must be written as
+/// `xn--…`.
 fn is_host(host: &str) -> bool {
     let is_label = |label: &str| {
         let other = |byte: u8| b"-_".contains(&byte);

@@ -1,4 +1,4 @@
-//! `protect`, `suite`, Ktor's format, and the keys: who can read and who can make a token.
+//! `protect`, `suite`, Ktor's format and the keys, which determine who can read and make a token.
 
 use rocket::figment::value::Value;
 
@@ -32,9 +32,9 @@ pub(super) fn read(
     }
     let ktor_use = ktor::read_use(table);
     let mut ktor = read_ktor(table, ktor_use, protect, in_cookie);
-    let session = key_source::Session { name, protect, suite, on_server, ktor_use };
+    let session = key_source::KeyNeeds { name, protect, suite, on_server, ktor_use };
     let keys = key_source::read(table, &session, root, ktor.as_mut());
-    let key_reload = read_key_reload(table, keys.of_csrf());
+    let key_reload = read_key_reload(table, keys.csrf_keys());
     let writes_ktor = ktor_use == KtorUse::Written;
     if writes_ktor {
         refuse_with_ktor(table, tracking.revocation.is_some(), key_reload.is_some());
@@ -54,7 +54,7 @@ fn read_protect(table: &mut Table<'_, '_>, on_server: bool) -> Protect {
     protect
 }
 
-/// The `ktor` table, where Ktor's format is used at all.
+/// Reads the `ktor` table if Ktor's format is written or accepted.
 fn read_ktor(
     table: &mut Table<'_, '_>,
     ktor_use: KtorUse,
@@ -69,7 +69,7 @@ fn read_ktor(
     }
     let ktor = ktor::read(table.table_or_empty("ktor"), protect, in_cookie);
     if ktor.transform.is_empty() && !table.context.debug && protect != Protect::None {
-        table.problem("ktor.transform", "[] leaves the token to everybody; write [\"mac\"] or [\"encrypt\"], or `protect = \"none\"` with `allow_insecure = true`");
+        table.problem("ktor.transform", "[] leaves the token unprotected; write [\"mac\"] or [\"encrypt\"], or `protect = \"none\"` with `allow_insecure = true`");
     }
     if ktor.has(KtorTransform::Encrypt) {
         let message = if ktor_use == KtorUse::Written {
@@ -84,7 +84,7 @@ fn read_ktor(
     Some(ktor)
 }
 
-/// What Ktor's format has no room for.
+/// Refuses keys that Ktor's format has no room for.
 fn refuse_with_ktor(table: &mut Table<'_, '_>, revocation: bool, key_reload: bool) {
     let why = "Ktor's format has no room for it; remove it, or write `format = \"native\"`";
     let grace = table.has("renewal_grace")
@@ -102,7 +102,7 @@ fn refuse_with_ktor(table: &mut Table<'_, '_>, revocation: bool, key_reload: boo
     }
 }
 
-/// When to read the files of the keys again; `None` for never.
+/// How often the key files are read again. `None` means never.
 fn read_key_reload(table: &mut Table<'_, '_>, keys: &[KeyMaterial]) -> Option<KeyReload> {
     let every = read_duration_or_never(table, "key_reload")?;
     let own = ["secret_file", "sign_key_file", "encrypt_key_file"];

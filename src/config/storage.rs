@@ -1,22 +1,22 @@
-//! `storage`, `revocation` and `cache`: where sessions are kept.
+//! The keys `storage`, `revocation` and `cache`, which determine where sessions are kept.
 
 use std::time::Duration;
 
 use rocket::figment::value::{Dict, Value};
 
-use crate::storage::{ENGINES, Engine, OwnerLimit, OwnerLimitPolicy, StorageConfig};
+use crate::storage::{BuiltIn, ENGINES, OwnerLimit, OwnerLimitPolicy, StorageConfig};
 use crate::table::Table;
 
-/// Copies that a cache keeps, and for how long.
+/// The default size of a cache, and how long it keeps copies.
 const CACHE_CAPACITY: usize = 100_000;
 const CACHE_TTL: Duration = Duration::from_secs(2);
 
-/// What keeps sessions, or what remembers those that ended.
+/// The storage that keeps sessions, and the one that remembers ended sessions.
 pub(super) struct Tracking {
     /// `None` keeps the payload on the client.
     pub storage: Option<StorageConfig>,
     pub revocation: Option<StorageConfig>,
-    /// `None` for any number.
+    /// `None` allows any number of sessions.
     pub owner_limit: Option<OwnerLimit>,
 }
 
@@ -37,7 +37,7 @@ impl Tracking {
     }
 }
 
-/// The storage that `key` names; `none` is the word for having none.
+/// Reads the storage that `key` names. `none` is the word for no storage.
 fn read(table: &mut Table<'_, '_>, key: &'static str, none: &str) -> Option<StorageConfig> {
     match table.value(key)? {
         Value::String(_, word) if word == none => None,
@@ -53,16 +53,16 @@ fn read(table: &mut Table<'_, '_>, key: &'static str, none: &str) -> Option<Stor
     }
 }
 
-/// A storage that is named by a word alone. An engine goes before a registered one only if
-/// the word is all that it needs.
+/// Reads a storage that is named by one word. A built-in storage takes precedence over a
+/// registered one only if it needs no other keys.
 fn read_word(
     table: &mut Table<'_, '_>,
     key: &'static str,
     word: String,
     none: &str,
 ) -> Option<StorageConfig> {
-    let engine = Engine::find(&word);
-    if let Some(Engine { needs: None, read: Some(read), .. }) = engine {
+    let engine = BuiltIn::find(&word);
+    if let Some(BuiltIn { needs: None, read: Some(read), .. }) = engine {
         let path = table.path(key);
         return read(&mut Table::new(table.context, path, Dict::new())).map(StorageConfig::Engine);
     }
@@ -82,12 +82,12 @@ fn read_word(
 fn read_table(mut table: Table<'_, '_>) -> Option<StorageConfig> {
     let read = match table.text("type") {
         None => Err(missing_type()),
-        Some(word) => match Engine::find(&word) {
+        Some(word) => match BuiltIn::find(&word) {
             None => Err(format!("{word:?} is none of {:?}", names())),
-            Some(Engine { read: None, .. }) => Err(format!(
+            Some(BuiltIn { read: None, .. }) => Err(format!(
                 "{word:?} needs the feature of that name: `cargo add rocket_typed_sessions --features {word}`"
             )),
-            Some(Engine { read: Some(read), .. }) => Ok(read),
+            Some(BuiltIn { read: Some(read), .. }) => Ok(read),
         },
     };
     match read {
@@ -113,12 +113,12 @@ fn missing_type() -> String {
     format!("missing: write type = {} or {}", others.join(", "), last.concat())
 }
 
-/// The storage behind the session's `cache`, if there is one.
+/// Puts the session's `cache`, if there is one, in front of the storage.
 pub(super) fn read_cache(
     table: &mut Table<'_, '_>,
     storage: Option<StorageConfig>,
 ) -> Option<StorageConfig> {
-    let is_far = storage.as_ref().is_some_and(StorageConfig::is_far);
+    let is_remote = storage.as_ref().is_some_and(StorageConfig::is_remote);
     let Some(mut cache) = table.table("cache") else { return storage };
     let capacity = cache.integer("capacity").unwrap_or(CACHE_CAPACITY);
     let ttl = cache.duration_or_zero("ttl").unwrap_or(CACHE_TTL);
@@ -126,14 +126,14 @@ pub(super) fn read_cache(
         cache.problem("capacity", "must be at least 1");
     }
     cache.finish();
-    if !is_far {
+    if !is_remote {
         table.problem("cache", "is for a storage on a server or a registered one; remove it");
     }
     let cached = |storage| StorageConfig::Cached { storage: Box::new(storage), capacity, ttl };
     storage.map(|storage| if ttl.is_zero() { storage } else { cached(storage) })
 }
 
-/// How many sessions an owner may have; `None` for any number.
+/// Reads how many sessions an owner may have. `None` allows any number.
 fn read_owner_limit(table: &mut Table<'_, '_>, on_server: bool) -> Option<OwnerLimit> {
     let policies =
         [("end-oldest", OwnerLimitPolicy::EndOldest), ("refuse", OwnerLimitPolicy::Refuse)];

@@ -1,4 +1,4 @@
-//! Every key and every source, as a user writes them.
+//! Every key and every source, written as a user writes them.
 
 // The type of a closure in a jail is figment's.
 #![allow(clippy::result_large_err)]
@@ -25,7 +25,7 @@ fn registered() -> Registered {
     Registered { storages: names("mine"), transports: names("bearer"), transformers: names("zip") }
 }
 
-/// What Rocket.toml and these environment variables amount to.
+/// Reads a Rocket.toml together with environment variables.
 fn read_toml(toml: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
     let mut result = None;
     Jail::expect_with(|jail| {
@@ -43,7 +43,7 @@ fn debug(toml: &str) -> Config {
     read_toml(toml, &[("ROCKET_PROFILE", "debug")]).expect("no problem")
 }
 
-/// In the release profile, with a key.
+/// Reads the table of a session with a key, in the release profile.
 fn release(toml: &str) -> Result<Config, Vec<Problem>> {
     read_toml(toml, &[("ROCKET_PROFILE", "release"), ("ROCKET_SESSIONS__SECRET", KEY)])
 }
@@ -68,21 +68,21 @@ fn s6_s34_the_defaults_are_secure() {
     assert!(session.storage.is_none() && session.wire_name == "user");
     assert_eq!((&*session.csrf.field, &*session.csrf.header), (CSRF_FIELD, CSRF_HEADER));
     assert!(session.csrf.trusted.is_empty() && protection.keys.csrf.is_empty());
-    assert_eq!(session.lifetime.idle, Duration::from_secs(7 * 86_400));
-    assert_eq!(session.lifetime.absolute, Duration::from_secs(30 * 86_400));
-    assert_eq!(session.lifetime.touch_after, session.lifetime.idle / 10);
+    assert_eq!(session.timeouts.idle, Duration::from_secs(7 * 86_400));
+    assert_eq!(session.timeouts.absolute, Duration::from_secs(30 * 86_400));
+    assert_eq!(session.timeouts.touch_after, session.timeouts.idle / 10);
     assert_eq!((session.max_payload, session.storage_timeout), (65_536, Duration::from_secs(2)));
     let cookie = cookie(session);
     assert!(cookie.secure && cookie.http_only && !cookie.partitioned && cookie.domain.is_none());
     assert_eq!((cookie.path.as_str(), cookie.same_site), ("/", SameSite::Lax));
-    let promise = session.lifetime.idle + session.lifetime.touch_after;
+    let promise = session.timeouts.idle + session.timeouts.touch_after;
     assert_eq!(cookie.max_age, Some(promise));
     assert!(config.warnings.is_empty());
 
     let config = release("[default.sessions.user]\nstorage = \"memory\"").expect("no problem");
     let session = &config.sessions["user"];
     assert_eq!(session.protection.protect, Protect::Sign);
-    assert_eq!(self::cookie(session).max_age, Some(session.lifetime.absolute));
+    assert_eq!(self::cookie(session).max_age, Some(session.timeouts.absolute));
 }
 
 #[test]
@@ -148,8 +148,8 @@ fn every_key_is_read() {
     assert_eq!((user.protection.suite, user.max_payload), (Suite::A256CbcHs512, 2048));
     assert_eq!((&*user.csrf.field, &*user.csrf.header), ("_csrf", "X-XSRF-Token"));
     assert_eq!(user.csrf.trusted, [Origin::parse("https://pay.example").expect("an origin")]);
-    assert_eq!(user.lifetime.absolute, Duration::from_secs(28_800));
-    assert_eq!((user.lifetime.touch_after, user.transform.len()), (Duration::ZERO, 1));
+    assert_eq!(user.timeouts.absolute, Duration::from_secs(28_800));
+    assert_eq!((user.timeouts.touch_after, user.transform.len()), (Duration::ZERO, 1));
     let cookie = cookie(user);
     assert_eq!((cookie.max_age, cookie.domain.as_deref()), (None, Some("example.com")));
     assert_eq!(
@@ -185,7 +185,7 @@ fn the_environment_beats_the_file_and_deeper_keys_beat_shallower_ones() {
     );
     let config = config.expect("no problem");
     let user = &config.sessions["user"];
-    assert_eq!((user.lifetime.idle, user.wire_name.as_str()), (Duration::from_secs(3), "file"));
+    assert_eq!((user.timeouts.idle, user.wire_name.as_str()), (Duration::from_secs(3), "file"));
     let storage = user.storage.as_ref().expect("a storage");
     assert_eq!(storage.to_string(), "memory, 5 records");
     assert_eq!(cookie(user).path, "/x");

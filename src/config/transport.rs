@@ -1,4 +1,4 @@
-//! `transport`, and what it needs of the other keys.
+//! The key `transport`, and its effect on the other keys.
 
 use std::time::Duration;
 
@@ -7,8 +7,9 @@ use super::{cookie, names};
 use crate::table::Table;
 use crate::transport::CookieConfig;
 
-/// The transport that `word` names, and the name of the session there, which begins as
-/// `name`. `max_age` is a cookie's default. `None` if there is no such transport.
+/// Reads the transport that `word` names, and returns it with the session's full name there.
+/// `name` is the base name, and `max_age` is a cookie's default. `None` if there is no such
+/// transport.
 pub(super) fn read(
     table: &mut Table<'_, '_>,
     word: &str,
@@ -29,7 +30,7 @@ pub(super) fn read(
     Some((TransportConfig::Cookie(CookieConfig { ktor_encoding, ..cookie }), wire_name))
 }
 
-/// A header, or what the application registered.
+/// Reads a header, or a transport that the application has registered.
 fn read_other(table: &mut Table<'_, '_>, word: &str, name: &str) -> Option<TransportConfig> {
     if word == "header" {
         names::check_header(table, "name", name);

@@ -1,4 +1,4 @@
-//! What a session's table in Rocket.toml amounts to, once it has been checked.
+//! The content of a session's table in Rocket.toml after all checks.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,22 +15,23 @@ use crate::ktor::{CookieEncoding, Serializer};
 use crate::storage::{OwnerLimit, StorageConfig};
 use crate::transport::CookieConfig;
 
-/// Everything below `sessions`, checked.
+/// Everything below `sessions`, after all checks.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// By table name, which is `SessionData::NAME`.
+    /// The sessions by table name, which is `SessionData::NAME`.
     pub sessions: BTreeMap<String, SessionConfig>,
-    /// What is allowed in the debug profile but deserves a word.
+    /// Settings that are allowed, but that the operator should know of.
     pub warnings: Vec<String>,
 }
 
-/// One `[default.sessions.x]`, checked.
+/// One `[default.sessions.x]` table, after all checks.
 #[derive(Debug)]
 pub(crate) struct SessionConfig {
-    /// The application's name: bound into every token and every name in a storage.
+    /// The application's name. It is part of every key that protects a token and of every name in
+    /// a storage.
     pub app: String,
     pub transport: TransportConfig,
-    /// The cookie's (prefix included) or the header's name.
+    /// The name of the cookie, including its prefix, or of the header.
     pub wire_name: String,
     /// `None` keeps the payload on the client.
     pub storage: Option<StorageConfig>,
@@ -40,13 +41,14 @@ pub(crate) struct SessionConfig {
     pub revocation: Option<StorageConfig>,
     pub protection: Protection,
     pub csrf: CsrfConfig,
-    pub lifetime: Timeouts,
-    /// Bytes of encoded payload.
+    pub timeouts: Timeouts,
+    /// The limit in bytes of the encoded payload.
     pub max_payload: usize,
     pub storage_timeout: Duration,
-    /// Names of registered transformers, in the order of writing.
+    /// The names of registered transformers, in the order in which they run when a session is
+    /// written.
     pub transform: Vec<String>,
-    /// Keep who the client says that it is.
+    /// The record keeps what the client says about itself.
     pub remember_client: bool,
 }
 
@@ -55,7 +57,7 @@ pub(crate) struct SessionConfig {
 pub(crate) struct Protection {
     pub protect: Protect,
     pub suite: Suite,
-    /// Weak settings are not refused.
+    /// Weak settings are allowed outside the debug profile.
     pub allow_insecure: bool,
     pub keys: Keys,
     pub key_reload: Option<KeyReload>,
@@ -72,24 +74,23 @@ impl Protection {
     }
 }
 
-/// The keys of one session. The first protects new tokens, and every one can read.
+/// The keys of one session. The first key protects new tokens, and every key can read.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
-    /// Those of its native tokens; none where these have no protection.
+    /// The keys of native tokens. The list is empty if these tokens are not protected.
     pub tokens: Vec<KeyMaterial>,
-    /// What the keys of CSRF tokens are derived from where there are no others; without
-    /// any there are no such tokens.
+    /// The keys of CSRF tokens if `tokens` is empty. If both are empty, there are no CSRF tokens.
     pub csrf: Vec<KeyMaterial>,
 }
 
 impl Keys {
-    /// Those that CSRF tokens take.
-    pub fn of_csrf(&self) -> &[KeyMaterial] {
+    /// The keys that CSRF tokens are derived from.
+    pub fn csrf_keys(&self) -> &[KeyMaterial] {
         if self.tokens.is_empty() { &self.csrf } else { &self.tokens }
     }
 }
 
-/// Keys that are read again from their files.
+/// How often the key files are read again, and which files.
 #[derive(Debug)]
 pub(crate) struct KeyReload {
     pub every: Duration,
@@ -100,31 +101,32 @@ pub(crate) struct KeyReload {
 pub(crate) enum TransportConfig {
     Cookie(CookieConfig),
     Header,
-    /// The name it was registered under.
+    /// The name under which the application has registered the transport.
     Custom(String),
 }
 
-/// A `ktor` table, checked.
+/// A `ktor` table, after all checks.
 #[derive(Debug)]
 pub(crate) struct KtorConfig {
     pub mac: MacAlgorithm,
     pub transform: Vec<KtorTransform>,
     pub backward_compatible_read: bool,
-    /// `None` for a header.
+    /// `None` if a header carries the token.
     pub cookie_encoding: Option<CookieEncoding>,
     pub serializer: Serializer,
-    /// The first protects new tokens, and every one can read. Empty exactly when `transform` is.
+    /// The first entry protects new tokens, and every entry can read. The list is empty exactly
+    /// if `transform` is empty.
     pub keys: Vec<KtorKeys>,
 }
 
 impl KtorConfig {
-    /// Whether one of the steps is this one.
+    /// Whether `step` is one of the steps.
     pub fn has(&self, step: KtorTransform) -> bool {
         self.transform.contains(&step)
     }
 }
 
-/// One entry of the lists of Ktor's keys.
+/// One entry of the paired lists of Ktor's keys.
 #[derive(Debug)]
 pub(crate) struct KtorKeys {
     pub sign: Secret,
@@ -138,11 +140,11 @@ pub(crate) enum KtorTransform {
     Encrypt,
 }
 
-/// What a session's `csrf` table says.
+/// The content of a session's `csrf` table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CsrfConfig {
     pub field: Arc<str>,
     pub header: String,
-    /// Origins beside the request's own host.
+    /// The origins that are trusted in addition to the request's own host.
     pub trusted: Vec<Origin>,
 }

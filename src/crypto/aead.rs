@@ -13,7 +13,7 @@ pub(crate) enum Suite {
 }
 
 impl Suite {
-    /// The name that RFC 7518 registers.
+    /// The name that RFC 7518 registers for the algorithm.
     pub const fn name(self) -> &'static str {
         match self {
             Self::A128CbcHs256 => "A128CBC-HS256",
@@ -22,7 +22,7 @@ impl Suite {
         }
     }
 
-    /// Bytes of the encryption key, of the MAC key, and of the tag: one figure.
+    /// The number of bytes of the encryption key, of the MAC key and of the tag, which are equal.
     pub const fn key_len(self) -> usize {
         match self {
             Self::A128CbcHs256 => 16,
@@ -40,7 +40,7 @@ impl Suite {
     }
 }
 
-/// A suite's two keys, prepared once.
+/// The two keys of a suite, prepared for use.
 pub(crate) struct ContentKey {
     cipher: AesCbc,
     mac: Mac,
@@ -48,7 +48,7 @@ pub(crate) struct ContentKey {
 }
 
 impl ContentKey {
-    /// `None` if a key's length is not the suite's.
+    /// `None` if a key does not have the suite's length.
     pub fn new(suite: Suite, enc: &[u8], mac: &[u8]) -> Option<Self> {
         let tag_len = suite.key_len();
         if enc.len() != tag_len || mac.len() != tag_len {
@@ -57,8 +57,8 @@ impl ContentKey {
         Some(Self { cipher: AesCbc::new(enc)?, mac: Mac::new(suite.mac(), mac)?, tag_len })
     }
 
-    /// Appends IV, ciphertext and tag to `message`, whose present bytes are the
-    /// associated data. The IV must be fresh from a CSPRNG.
+    /// Appends the IV, the ciphertext and the tag to `message`. The bytes that `message` already
+    /// holds are the associated data. The IV must be fresh from a CSPRNG.
     pub fn seal(&self, message: &mut Vec<u8>, iv: &[u8; BLOCK], plaintext: &[u8]) {
         let header = message.len();
         message.extend_from_slice(iv);
@@ -67,13 +67,14 @@ impl ContentKey {
         message.extend_from_slice(&tag);
     }
 
-    /// Bytes that [`seal`](Self::seal) appends for a plaintext of so many.
+    /// The number of bytes that [`seal`](Self::seal) appends for a plaintext of `plaintext`
+    /// bytes.
     pub const fn sealed_len(&self, plaintext: usize) -> usize {
         BLOCK + (plaintext / BLOCK + 1) * BLOCK + self.tag_len
     }
 
-    /// Whether `message` (associated data of `header` bytes, IV, ciphertext,
-    /// tag) is whole and unaltered. Constant time in the tag's content.
+    /// Whether `message` is complete and unaltered. It consists of `header` bytes of associated
+    /// data, the IV, the ciphertext and the tag. The tag is compared in constant time.
     pub fn verify(&self, message: &[u8], header: usize) -> bool {
         let Some(end) = message.len().checked_sub(self.tag_len) else { return false };
         let blocks = end.checked_sub(header + BLOCK);
@@ -91,8 +92,8 @@ impl ContentKey {
         self.cipher.decrypt(iv, ciphertext)
     }
 
-    /// The MAC ends with the bit length of the associated data, and its first
-    /// half is the tag.
+    /// The tag is the first half of the MAC. The last bytes under the MAC are the bit length of
+    /// the associated data.
     fn tag(&self, content: &[u8], header: usize) -> Vec<u8> {
         let mut tag = self.mac.tag(&[content, &(header as u64 * 8).to_be_bytes()]);
         tag.truncate(self.tag_len);
@@ -104,7 +105,7 @@ impl ContentKey {
 mod tests {
     use super::*;
 
-    /// RFC 7518 appendix B: one plaintext, IV and associated data for all suites.
+    /// RFC 7518, appendix B, uses one plaintext, IV and associated data for all suites.
     const PLAINTEXT: &[u8] = b"A cipher system must not be required to be secret, and it must be able to fall into the hands of the enemy without inconvenience";
     const AAD: &[u8] = b"The second principle of Auguste Kerckhoffs";
     const IV: &str = "1af38c2dc2b96ffdd86694092341bc04";
@@ -113,7 +114,7 @@ mod tests {
         crate::crypto::hex::decode(text).unwrap()
     }
 
-    /// The appendix's keys are the bytes 00, 01, 02 …, MAC key first.
+    /// The keys of the appendix are the bytes 00, 01, 02 …; the MAC key comes first.
     fn sealed(suite: Suite) -> Vec<u8> {
         let key: Vec<u8> = (0..2 * u8::try_from(suite.key_len()).unwrap()).collect();
         let (mac, enc) = key.split_at(suite.key_len());

@@ -5,10 +5,10 @@ use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit};
 use aes::{Aes128, Aes192, Aes256};
 use cbc::{Decryptor, Encryptor};
 
-/// Bytes of a block, and so of the IV.
+/// The number of bytes of a block, and so of an IV.
 pub(crate) const BLOCK: usize = 16;
 
-/// A prepared key: its length chooses the cipher.
+/// A prepared key. Its length determines the cipher.
 pub(crate) enum AesCbc {
     A128(Aes128),
     A192(Aes192),
@@ -16,7 +16,7 @@ pub(crate) enum AesCbc {
 }
 
 impl AesCbc {
-    /// `None` if the key is not one of AES: 16, 24 or 32 bytes.
+    /// `None` unless the key has 16, 24 or 32 bytes.
     pub fn new(key: &[u8]) -> Option<Self> {
         match key.len() {
             16 => Aes128::new_from_slice(key).ok().map(Self::A128),
@@ -38,8 +38,8 @@ impl AesCbc {
         }
     }
 
-    /// `None` for part of a block and for bad padding. Whoever calls this has
-    /// checked the MAC before, or tells nobody why it failed.
+    /// `None` for an incomplete block and for bad padding. The caller has verified the MAC
+    /// before, or does not reveal which check failed.
     pub fn decrypt(&self, iv: &[u8; BLOCK], ciphertext: &[u8]) -> Option<Vec<u8>> {
         fn decrypt(cbc: impl BlockModeDecrypt, ciphertext: &[u8]) -> Option<Vec<u8>> {
             cbc.decrypt_padded_vec::<Pkcs7>(ciphertext).ok()

@@ -1,5 +1,5 @@
-//! From a configured key to one key for each purpose, by HKDF-SHA256
-//! (RFC 5869, checklist S27).
+//! Derives one key for each purpose from a configured key, by HKDF-SHA256 (RFC 5869;
+//! docs/security.md, S27).
 
 use hkdf::Hkdf;
 use sha2::Sha256;
@@ -7,23 +7,23 @@ use zeroize::Zeroizing;
 
 use super::Secret;
 
-/// The salt, and the beginning of every info.
+/// The salt, and the beginning of every info that HKDF gets.
 const NAME: &[u8] = b"rsess1";
 
 /// One entry of a session's list of keys, before derivation.
 #[derive(Debug)]
 pub(crate) enum KeyMaterial {
-    /// `secret`: derives every key.
+    /// A `secret`, from which every key is derived.
     Secret(Secret),
-    /// `sign_key` alone.
+    /// A `sign_key` without an `encrypt_key`.
     Sign(Secret),
-    /// `encrypt_key` alone.
+    /// An `encrypt_key` without a `sign_key`.
     Encrypt(Secret),
-    /// `encrypt_key` with the `sign_key` beside it.
+    /// An `encrypt_key` and the `sign_key` at the same position of its list.
     EncryptAndSign { encrypt: Secret, sign: Secret },
 }
 
-/// What a key is for. `docs/formats.md` has the names that are reserved.
+/// What a key is used for. `docs/formats.md` lists the reserved names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Enc,
@@ -45,14 +45,14 @@ impl Purpose {
     }
 }
 
-/// What a key is bound to, and with it whatever the key protects.
+/// What a key, and so everything that it protects, is bound to.
 pub(crate) struct Binding<'a> {
     pub app: &'a str,
     pub session: &'a str,
     pub transport: TransportBinding<'a>,
 }
 
-/// The transport a token travels by (checklist S17).
+/// The transport that carries a token (docs/security.md, S17).
 #[derive(Clone, Copy)]
 pub(crate) enum TransportBinding<'a> {
     Cookie,
@@ -61,8 +61,8 @@ pub(crate) enum TransportBinding<'a> {
 }
 
 impl Binding<'_> {
-    /// HKDF's info. Every part has a fixed length or its length before it, so no
-    /// two read alike (checklist S28, S29).
+    /// HKDF's info. Every part either has a fixed length or follows its own length, so that no
+    /// two infos are equal (docs/security.md, S28 and S29).
     fn info(&self, purpose: Purpose, suite: &str, kind: u8) -> Vec<u8> {
         let (transport, custom) = match self.transport {
             TransportBinding::Cookie => (1, ""),
@@ -70,22 +70,22 @@ impl Binding<'_> {
             TransportBinding::Custom(name) => (3, name),
         };
         let mut info = NAME.to_vec();
-        prefixed(&mut info, purpose.name().as_bytes());
-        prefixed(&mut info, suite.as_bytes());
+        push_prefixed(&mut info, purpose.name().as_bytes());
+        push_prefixed(&mut info, suite.as_bytes());
         info.push(kind);
-        prefixed(&mut info, self.app.as_bytes());
-        prefixed(&mut info, self.session.as_bytes());
+        push_prefixed(&mut info, self.app.as_bytes());
+        push_prefixed(&mut info, self.session.as_bytes());
         info.push(transport);
-        prefixed(&mut info, custom.as_bytes());
+        push_prefixed(&mut info, custom.as_bytes());
         info
     }
 }
 
-/// One entry of the list of keys, extracted: HKDF's pseudorandom keys.
+/// HKDF's pseudorandom keys, extracted from one entry of the list of keys.
 pub(crate) struct Roots {
     enc: Hkdf<Sha256>,
     kid: Hkdf<Sha256>,
-    /// Feeds every other purpose.
+    /// The key for all purposes except encryption and key ids.
     mac: Hkdf<Sha256>,
 }
 
@@ -101,17 +101,17 @@ impl Roots {
             }
             KeyMaterial::EncryptAndSign { encrypt, sign } => {
                 let (encrypt, sign) = (encrypt.bytes(), sign.bytes());
-                // The id of a key names both halves.
+                // The id of a key depends on both halves.
                 let mut kid = Zeroizing::new(Vec::with_capacity(2 + encrypt.len() + sign.len()));
-                prefixed(&mut kid, encrypt);
+                push_prefixed(&mut kid, encrypt);
                 kid.extend_from_slice(sign);
                 Self { enc: extract(encrypt), kid: extract(&kid), mac: extract(sign) }
             }
         }
     }
 
-    /// The key for a purpose of tokens of `kind`. `None` only for a length that
-    /// HKDF cannot give.
+    /// The key for one purpose and for tokens of `kind`. `None` only if HKDF cannot give a key of
+    /// this length.
     pub fn derive(
         &self,
         purpose: Purpose,
@@ -131,8 +131,9 @@ impl Roots {
     }
 }
 
-/// Appends `part` after its length; configuration refuses longer texts than fit.
-fn prefixed(bytes: &mut Vec<u8>, part: &[u8]) {
+/// Appends the length of `part` and then `part`. The configuration refuses a text whose length
+/// does not fit.
+fn push_prefixed(bytes: &mut Vec<u8>, part: &[u8]) {
     bytes.extend_from_slice(&u16::try_from(part.len()).unwrap_or(u16::MAX).to_be_bytes());
     bytes.extend_from_slice(part);
 }

@@ -5,9 +5,9 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq;
 
-/// HMAC-SHA256 of these bytes, one after the other.
+/// The HMAC-SHA256 of the concatenated `parts`.
 pub(crate) fn hmac_sha256(key: &[u8; 16], parts: &[&[u8]]) -> [u8; 32] {
-    // A key that is shorter than the hash's block is filled up with zeros (RFC 2104).
+    // RFC 2104 pads a key that is shorter than the hash's block with zeros.
     let mut block = [0; 64];
     block[..16].copy_from_slice(key);
     tag(Hmac::<Sha256>::new(&block.into()), parts).into()
@@ -23,7 +23,7 @@ fn tag<M: hmac::Mac>(mut mac: M, parts: &[&[u8]]) -> hmac::digest::Output<M> {
 /// The hash function under the HMAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MacAlgorithm {
-    /// Ktor's tokens only.
+    /// Only Ktor's tokens use it.
     HmacSha1,
     HmacSha256,
     HmacSha384,
@@ -40,7 +40,7 @@ pub(crate) enum Mac {
 }
 
 impl Mac {
-    /// `None` if HMAC does not take the key; it takes any.
+    /// `None` if HMAC refuses the key, which cannot happen: it accepts keys of any length.
     pub fn new(algorithm: MacAlgorithm, key: &[u8]) -> Option<Self> {
         Some(match algorithm {
             MacAlgorithm::HmacSha1 => Self::Sha1(Hmac::new_from_slice(key).ok()?),
@@ -50,7 +50,7 @@ impl Mac {
         })
     }
 
-    /// The whole tag of these bytes, one after the other.
+    /// The full tag of the concatenated `parts`.
     pub fn tag(&self, parts: &[&[u8]]) -> Vec<u8> {
         match self {
             Self::Sha1(mac) => tag(mac.clone(), parts).to_vec(),
@@ -60,7 +60,7 @@ impl Mac {
         }
     }
 
-    /// Whether `given` is the whole tag; constant time.
+    /// Whether `given` is the full tag. The comparison takes constant time.
     pub fn verify(&self, parts: &[&[u8]], given: &[u8]) -> bool {
         self.tag(parts).ct_eq(given).into()
     }

@@ -1,5 +1,5 @@
-//! The cryptography of every format: secrets, key derivation, random bytes,
-//! MACs and ciphers. Nothing here looks at a module outside.
+//! The cryptography of all formats: secrets, key derivation, random bytes, MACs and ciphers. No
+//! file here uses a module outside `crypto`.
 
 pub(crate) mod aead;
 pub(crate) mod aes_cbc;

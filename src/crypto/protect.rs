@@ -1,6 +1,6 @@
 //! How tokens are protected.
 
-/// What is done to a token so that its client cannot forge it.
+/// How a token is protected from a client that would forge it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protect {
     Encrypt,

@@ -1,11 +1,12 @@
-//! The system's CSPRNG, and only that; a failure fails closed (checklist S2).
+//! Random bytes come only from the system's CSPRNG. If it fails, so does the request
+//! (docs/security.md, S2).
 
 /// The system's random generator failed.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the system's random generator failed")]
 pub(crate) struct RandomError;
 
-/// Where ids and IVs come from.
+/// The source of random ids and IVs.
 #[derive(Clone, Default)]
 pub(crate) enum Random {
     #[default]
@@ -13,7 +14,7 @@ pub(crate) enum Random {
     /// A generator that fails, for tests.
     #[cfg(test)]
     Broken,
-    /// A generator that returns each of these in turn as every byte, for tests.
+    /// A generator for tests: each call takes the last of these bytes and repeats it.
     #[cfg(test)]
     Scripted(std::sync::Arc<parking_lot::Mutex<Vec<u8>>>),
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// Key bytes: zeroed on drop, without a revealing `Debug` (checklist S52).
+/// Key bytes, which are zeroed on drop and which `Debug` does not show (docs/security.md, S52).
 pub(crate) struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
@@ -30,7 +30,8 @@ mod tests {
     use super::*;
     use crate::crypto::keys::KeyMaterial;
 
-    /// Whether a type is `Serialize`: the inherent constant wins where it exists.
+    /// Tells whether a type is `Serialize`: the inherent constant takes precedence where it
+    /// exists.
     struct Probe<T>(PhantomData<T>);
 
     trait Otherwise {
@@ -43,7 +44,7 @@ mod tests {
         const SERIALIZES: bool = true;
     }
 
-    /// Dropped bytes are zeroed by their type.
+    /// Compiles only if the type zeroes its bytes on drop.
     fn zeroes_on_drop<T: zeroize::ZeroizeOnDrop>(_: &T) {}
 
     #[test]

@@ -6,7 +6,7 @@ use rocket::http::Status;
 use rocket::request::Request;
 
 use super::origin;
-use super::token::{CsrfError, token_of};
+use super::token::{CsrfError, load_token};
 use crate::config::CsrfConfig;
 use crate::data::SessionData;
 use crate::error::SessionError;
@@ -61,6 +61,6 @@ pub(super) async fn check<T: SessionData>(
 ) -> Result<(), CsrfGuardError> {
     let header = || request.headers().get(&rules.header).find(|value| !value.is_empty());
     let submitted = field.or_else(header).ok_or(CsrfError)?;
-    let token = token_of::<T>(request).await?.ok_or(CsrfError)?;
+    let token = load_token::<T>(request).await?.ok_or(CsrfError)?;
     Ok(token.verify(submitted)?)
 }

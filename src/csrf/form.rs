@@ -149,7 +149,7 @@ struct WithToken<'r, F> {
     form: Result<F, Errors<'r>>,
 }
 
-struct Context<'r, F: FromForm<'r>> {
+struct TokenContext<'r, F: FromForm<'r>> {
     field: Arc<str>,
     token: Option<Cow<'r, str>>,
     form: F::Context,
@@ -157,11 +157,11 @@ struct Context<'r, F: FromForm<'r>> {
 
 #[rocket::async_trait]
 impl<'r, F: FromForm<'r>> FromForm<'r> for WithToken<'r, F> {
-    type Context = Context<'r, F>;
+    type Context = TokenContext<'r, F>;
 
     fn init(options: Options) -> Self::Context {
         let field = FIELD.try_with(Arc::clone).unwrap_or_else(|_| CSRF_FIELD.into());
-        Context { field, token: None, form: F::init(options) }
+        TokenContext { field, token: None, form: F::init(options) }
     }
 
     fn push_value(context: &mut Self::Context, field: ValueField<'r>) {

@@ -14,7 +14,7 @@ enum Sent<'r> {
 }
 
 impl<'r> Sent<'r> {
-    fn of(request: &'r Request<'_>, name: &str) -> Self {
+    fn read(request: &'r Request<'_>, name: &str) -> Self {
         let mut values = request.headers().get(name);
         match (values.next(), values.next()) {
             (None, _) => Self::Absent,
@@ -37,9 +37,9 @@ pub(super) fn admits(request: &Request<'_>, trusted: &[Origin]) -> bool {
     if matches!(request.method(), Method::Get | Method::Head | Method::Options | Method::Trace) {
         return true;
     }
-    let origin = Sent::of(request, "Origin");
+    let origin = Sent::read(request, "Origin");
     let is_trusted = || origin.origin().is_some_and(|origin| trusted.contains(&origin));
-    match (Sent::of(request, "Sec-Fetch-Site"), &origin) {
+    match (Sent::read(request, "Sec-Fetch-Site"), &origin) {
         (Sent::Once("same-origin" | "none"), _) | (Sent::Absent, Sent::Absent) => true,
         (Sent::Absent, _) => is_own(request, &origin) || is_trusted(),
         (Sent::Once(_) | Sent::Several, _) => is_trusted(),
@@ -47,14 +47,14 @@ pub(super) fn admits(request: &Request<'_>, trusted: &[Origin]) -> bool {
 }
 
 fn is_own(request: &Request<'_>, origin: &Sent<'_>) -> bool {
-    let host = host_of(request);
+    let host = request_host(request);
     origin.origin().zip(host).is_some_and(|(origin, host)| origin.is_on(&host))
 }
 
 /// The host that was asked: the header's, or HTTP/2's. Both must agree.
-fn host_of(request: &Request<'_>) -> Option<Authority> {
+fn request_host(request: &Request<'_>) -> Option<Authority> {
     let asked = request.host().map(|host| Authority::parse(&host.to_string()));
-    match (Sent::of(request, "Host"), asked) {
+    match (Sent::read(request, "Host"), asked) {
         (Sent::Absent, asked) => asked?,
         (Sent::Once(line), None) => Authority::parse(line),
         (Sent::Once(line), Some(asked)) => {

@@ -11,9 +11,9 @@ use crate::token::NO_CSRF_KEY;
 
 /// Whether a `secret` is all that a token for these sessions lacks.
 fn lacks_key(definition: &Defined) -> bool {
-    let format = definition.format();
-    let has_no_id = matches!(definition.tracker, Tracker::ByValue(_)) && format.writes_ktor();
-    !has_no_id && format.csrf().is_err()
+    let tokens = definition.tokens();
+    let has_no_id = matches!(definition.tracker, Tracker::ByValue(_)) && tokens.writes_ktor();
+    !has_no_id && tokens.csrf().is_err()
 }
 
 /// As for [`Session`], and where there is no key to make tokens with.

@@ -210,19 +210,19 @@ impl<T: SessionData> Session<T> {
     /// ```
     pub fn csrf_token(&self) -> Result<Option<CsrfToken<T>>, SessionError> {
         let entry = self.entry();
-        let format = entry.definition.format();
-        if format.writes_ktor() && matches!(entry.definition.tracker, Tracker::ByValue(_)) {
+        let tokens = entry.definition.tokens();
+        if tokens.writes_ktor() && matches!(entry.definition.tracker, Tracker::ByValue(_)) {
             let why = "Ktor's format has no id of a session that a CSRF token could hang on";
             return Err(SessionError::Unsupported(why));
         }
-        let keys = format.csrf()?;
+        let keys = tokens.csrf()?;
         let Some((name, generation)) = entry.csrf_name()? else { return Ok(None) };
         CsrfToken::new(keys, &name, generation, &entry.core().random).map(Some)
     }
 }
 
 /// The token of the request's session.
-pub(super) async fn token_of<T: SessionData>(
+pub(super) async fn load_token<T: SessionData>(
     request: &Request<'_>,
 ) -> Result<Option<CsrfToken<T>>, SessionError> {
     match Session::<T>::from_request(request).await {
@@ -237,7 +237,7 @@ impl<'r, T: SessionData> FromRequest<'r> for CsrfToken<T> {
     type Error = SessionError;
 
     async fn from_request(request: &'r Request<'_>) -> GuardOutcome<Self, SessionError> {
-        match token_of(request).await {
+        match load_token(request).await {
             Ok(Some(token)) => Outcome::Success(token),
             Ok(None) => Outcome::Forward(Status::Forbidden),
             Err(cause) => Outcome::Error((cause.status(), cause)),

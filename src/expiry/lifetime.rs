@@ -60,7 +60,7 @@ impl OwnLifetime {
     pub(super) const MAX_VALUE: u64 = (1 << 56) - 1;
 
     /// What the application said at `now`. It must leave the session some time.
-    pub fn of(lifetime: Lifetime, now: Timestamp) -> Result<Self, NoTime> {
+    pub fn new(lifetime: Lifetime, now: Timestamp) -> Result<Self, NoTime> {
         match lifetime {
             Lifetime::Configured => Ok(Self::Configured),
             Lifetime::BrowserSession => Ok(Self::BrowserSession),

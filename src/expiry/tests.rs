@@ -107,7 +107,7 @@ fn a_token_is_kept_until_its_session_ends_and_no_longer() {
 fn what_an_application_says_is_kept_and_what_leaves_no_time_is_refused() {
     let now = Timestamp::from_millis(1_000_000);
     let at = |millis| UNIX_EPOCH + Duration::from_millis(millis);
-    let of = |lifetime| OwnLifetime::of(lifetime, now).ok();
+    let of = |lifetime| OwnLifetime::new(lifetime, now).ok();
     for (lifetime, expected) in [
         (Lifetime::Configured, OwnLifetime::Configured),
         (Lifetime::BrowserSession, OwnLifetime::BrowserSession),

@@ -9,7 +9,7 @@ use rocket::Request;
 use crate::by_id::Identity;
 use crate::crypto::Random;
 use crate::data::SessionData;
-use crate::definition::Listener;
+use crate::definition::EventListener;
 use crate::event::SessionEvent;
 use crate::expiry::Clock;
 use crate::sessions::Sessions;
@@ -50,7 +50,7 @@ pub struct SessionsFairing {
     pub(super) transports: HashMap<String, Arc<dyn SessionTransport>>,
     pub(super) transformers: HashMap<String, Arc<dyn SessionTransformer>>,
     pub(super) identities: HashMap<&'static str, Identity>,
-    pub(super) listeners: parking_lot::Mutex<Vec<Listener>>,
+    pub(super) listeners: parking_lot::Mutex<Vec<EventListener>>,
     pub(super) clock: Clock,
     pub(super) random: Random,
 }

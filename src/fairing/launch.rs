@@ -9,12 +9,12 @@ use rocket::figment::Figment;
 use tokio::time::Instant;
 
 use super::builder::SessionsFairing;
-use super::format::format;
 use super::reload;
 use super::storages::Storages;
 use super::summary::summary;
-use crate::application::{Application, Defined, Pace, Report, Tracker};
-use crate::by_id::{ById, Identity, Server};
+use super::tokens::build_tokens;
+use crate::application::{Application, Defined, ReloadSchedule, Report, Tracker};
+use crate::by_id::{ById, Identity, RecordStore};
 use crate::by_value::{ByValue, Revocation};
 use crate::codec::Codec;
 use crate::config::{self, SessionConfig, TransportConfig};
@@ -93,21 +93,22 @@ impl Launch<'_> {
         &mut self,
         name: &str,
         config: SessionConfig,
-        reload: Option<Pace>,
+        reload: Option<ReloadSchedule>,
     ) -> Option<Defined> {
-        let format =
-            format(&config.app, name, &config).map(|format| reload::begin(format, reload)).map_err(
-                |problem| self.storages.problems.push(format!("`sessions.{name}`: {problem}")),
-            );
+        let tokens = build_tokens(&config.app, name, &config)
+            .map(|tokens| reload::begin(tokens, reload))
+            .map_err(|problem| {
+                self.storages.problems.push(format!("`sessions.{name}`: {problem}"));
+            });
         let namespace = Namespace { app: config.app.clone(), session: name.to_owned() };
         let tracker = self.tracker(name, &config, &namespace).await;
         let transport = self.transport(&config.transport)?;
-        let (tracker, format) = (tracker.ok()?, format.ok()?);
+        let (tracker, tokens) = (tracker.ok()?, tokens.ok()?);
         let definition = Definition {
             size: transport.limit(&config.wire_name),
             transport,
             codec: self.codec(name, &config),
-            format: RwLock::new(Arc::new(format)),
+            tokens: RwLock::new(Arc::new(tokens)),
             writes: config.storage.is_some() || config.revocation.is_some(),
             policy: policy(&config),
             wire_name: config.wire_name,
@@ -149,7 +150,7 @@ impl Launch<'_> {
         let identity = self.identity(name, config.protection.writes_ktor);
         if let Some(storage) = &config.storage {
             return Ok(Tracker::ById(Arc::new(ById {
-                server: self.storages.for_session(name, config, storage.clone()).await?,
+                store: self.storages.for_session(name, config, storage.clone()).await?,
                 owner_limit: config.owner_limit,
                 identity,
                 remember_client: config.remember_client,
@@ -157,9 +158,9 @@ impl Launch<'_> {
         }
         let revocation = match &config.revocation {
             Some(storage) => {
-                let Server { storage, locks, .. } =
+                let RecordStore { storage, locks, .. } =
                     self.storages.open(name, "revocation", storage.clone()).await?;
-                let absolute = config.lifetime.absolute;
+                let absolute = config.timeouts.absolute;
                 Some(Revocation { storage, locks, namespace: namespace.clone(), absolute })
             }
             None => None,
@@ -180,14 +181,14 @@ impl Launch<'_> {
 
 /// What a commit goes by.
 fn policy(config: &SessionConfig) -> Policy {
-    let absolute = config.lifetime.absolute;
+    let absolute = config.timeouts.absolute;
     let (max_age, longest) = match &config.transport {
         TransportConfig::Cookie(cookie) => (cookie.max_age, Some(LONGEST_COOKIE)),
         _ => (None, None),
     };
     let longest_expires_early = longest.is_some_and(|longest| longest < absolute);
     Policy {
-        timeouts: config.lifetime,
+        timeouts: config.timeouts,
         by_value: config.storage.is_none(),
         token_expires_early: max_age.is_some_and(|age| age < absolute || longest_expires_early),
         longest_expires_early,

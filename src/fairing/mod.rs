@@ -2,13 +2,13 @@
 
 mod builder;
 mod caching;
-mod format;
 mod launch;
 mod purge;
 mod reload;
 mod respond;
 mod storages;
 mod summary;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ impl Fairing for SessionsFairing {
         let report = &sessions.application().report;
         report.summary.iter().for_each(|line| info!("{line}"));
         report.warnings.iter().for_each(|warning| warn!("{warning}"));
-        let source = reload::Source {
+        let source = reload::KeyFiles {
             figment: rocket.figment().clone(),
             registered: Arc::new(self.registered()),
         };

@@ -16,20 +16,20 @@ use rocket::figment::Figment;
 use rocket::{Shutdown, error, info};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::format::format;
-use crate::application::{Application, Defined, Pace};
+use super::tokens::build_tokens;
+use crate::application::{Application, Defined, ReloadSchedule};
 use crate::config::{self, KeyReload, Registered};
 use crate::definition::Definition;
 use crate::expiry::Timestamp;
-use crate::token::{Format, Sealing};
+use crate::token::{Sealing, Tokens};
 
 /// When the keys are read again, and when every node has those that were read.
-pub(super) fn pace(keys: &KeyReload, read: Instant, now: Timestamp) -> Pace {
+pub(super) fn pace(keys: &KeyReload, read: Instant, now: Timestamp) -> ReloadSchedule {
     let changed = keys.files.iter().map(|file| last_change(file).unwrap_or(now)).max();
     // A change in the future counts as one of this moment.
     let age = changed.map_or(Duration::MAX, |changed| now.since(changed));
     let all_know = Instant::now() + (2 * keys.every).saturating_sub(age);
-    Pace { every: keys.every, read, all_know }
+    ReloadSchedule { every: keys.every, read, all_know }
 }
 
 /// When the file was last changed, or any link on the way to it; none if nobody
@@ -66,23 +66,28 @@ fn changed(about: &Metadata) -> Option<Timestamp> {
 }
 
 /// With the keys that seal at launch.
-pub(super) fn begin(format: Format, pace: Option<Pace>) -> Format {
-    let Some(pace) = pace else { return format };
-    let (keys, _) = format.key_ids();
+pub(super) fn begin(tokens: Tokens, pace: Option<ReloadSchedule>) -> Tokens {
+    let Some(pace) = pace else { return tokens };
+    let (keys, _) = tokens.key_ids();
     let sealing = sealing(&keys, &all(&keys, pace));
-    format.sealing_with(sealing)
+    tokens.sealing_with(sealing)
 }
 
 /// Where the keys are read from.
 #[derive(Clone)]
-pub(super) struct Source {
+pub(super) struct KeyFiles {
     pub figment: Figment,
     pub registered: Arc<Registered>,
 }
 
 /// Reloads one definition's keys until shutdown.
-async fn watch(definition: Arc<Defined>, pace: Pace, source: Source, shutdown: Shutdown) {
-    let (known, _) = definition.format().key_ids();
+async fn watch(
+    definition: Arc<Defined>,
+    pace: ReloadSchedule,
+    source: KeyFiles,
+    shutdown: Shutdown,
+) {
+    let (known, _) = definition.tokens().key_ids();
     let mut ready = all(&known, pace);
     let mut last_problem = String::new();
     // Liftoff may be long after the keys were read.
@@ -113,19 +118,19 @@ async fn watch(definition: Arc<Defined>, pace: Pace, source: Source, shutdown: S
     }
 }
 
-fn read(source: &Source, name: &str) -> Result<Format, String> {
+fn read(source: &KeyFiles, name: &str) -> Result<Tokens, String> {
     let config = config::read(&source.figment, &source.registered).map_err(|problems| {
         problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     })?;
     let session = config.sessions.get(name).ok_or("its definition is gone")?;
-    format(&session.app, name, session)
+    build_tokens(&session.app, name, session)
 }
 
 /// From when on each key may seal.
 type Ready = HashMap<[u8; 4], Instant>;
 
 /// The keys of launch.
-fn all(keys: &[[u8; 4]], pace: Pace) -> Ready {
+fn all(keys: &[[u8; 4]], pace: ReloadSchedule) -> Ready {
     keys.iter().map(|key| (*key, pace.all_know)).collect()
 }
 
@@ -140,25 +145,25 @@ fn sealing(keys: &[[u8; 4]], ready: &Ready) -> Sealing {
     Sealing::with((0..keys.len()).filter(|n| since.get(*n) == earliest).collect())
 }
 
-fn take(definition: &Definition, fresh: Format, ready: &mut Ready, every: Duration) {
+fn take(definition: &Definition, fresh: Tokens, ready: &mut Ready, every: Duration) {
     let (keys, _) = fresh.key_ids();
     ready.retain(|key, _| keys.contains(key));
     for key in &keys {
         ready.entry(*key).or_insert_with(|| Instant::now() + 2 * every);
     }
     let sealing = sealing(&keys, ready);
-    if definition.format().key_ids() == (keys, sealing.clone()) {
+    if definition.tokens().key_ids() == (keys, sealing.clone()) {
         return;
     }
     info!("Session `{}`: keys reloaded; {sealing}.", definition.namespace.session);
-    *definition.format.write() = Arc::new(fresh.sealing_with(sealing));
+    *definition.tokens.write() = Arc::new(fresh.sealing_with(sealing));
 }
 
 /// Starts a task for each definition that asks for it.
-pub(super) fn start(application: &Application, source: &Source, shutdown: &Shutdown) {
+pub(super) fn start(application: &Application, source: &KeyFiles, shutdown: &Shutdown) {
     for definition in application.definitions.values() {
         let Some(pace) = definition.reload else { continue };
-        let (_, sealing) = definition.format().key_ids();
+        let (_, sealing) = definition.tokens().key_ids();
         if !sealing.is_one() {
             info!(
                 "Session `{}`: its keys have just changed; until every node has read them, {sealing}.",

@@ -41,10 +41,10 @@ pub(super) enum Turn {
 
 /// Whether this request has sessions that must be looked after. The answer costs
 /// next to nothing while no request has any.
-fn sessions_of<'r>(request: &'r Request<'_>) -> Option<(&'r Core, &'r RequestSessions)> {
+fn request_sessions<'r>(request: &'r Request<'_>) -> Option<(&'r Core, &'r RequestSessions)> {
     let application = request.rocket().state::<Arc<Application>>()?;
     let awaited = application.awaited.load(Ordering::SeqCst) > 0;
-    awaited.then(|| (&application.core, RequestSessions::of(request)))
+    awaited.then(|| (&application.core, RequestSessions::get(request)))
 }
 
 /// The response fairing's future. A request that has nothing to wait for gets one
@@ -54,7 +54,7 @@ pub(super) fn respond<'f, 'r: 'f>(
     response: &'f mut Response<'r>,
     turn: Turn,
 ) -> BoxFuture<'f, ()> {
-    match sessions_of(request) {
+    match request_sessions(request) {
         Some((core, sessions)) if !at_once(sessions, request, response, turn) => {
             Box::pin(commit(core, sessions, request, response, turn))
         }
@@ -211,11 +211,11 @@ async fn tell<'r>(
 ) {
     let mut panicked = false;
     for entry in entries.all() {
-        let holds = entry.settle(succeeded);
+        let holds = entry.deliver(succeeded);
         hooks::tell(request, response, entry.definition(), holds.as_ref());
         let Some(holds) = holds else { continue };
         if send(core, response, entry.definition(), &holds) {
-            entry.told(holds);
+            entry.delivered(holds);
         } else {
             panicked = true;
         }
@@ -235,9 +235,9 @@ async fn tell<'r>(
 /// Puts on a new response what the one before it told the clients.
 fn say_again(core: &Core, response: &mut Response<'_>, entries: &Entries) {
     for entry in entries.all() {
-        if let Some(holds) = entry.say_again() {
+        if let Some(holds) = entry.redeliver() {
             send(core, response, entry.definition(), &holds);
-            entry.told(holds);
+            entry.delivered(holds);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::by_id::Server;
+use crate::by_id::RecordStore;
 use crate::config::SessionConfig;
 use crate::storage::{Cached, KtorDirectory, SessionStorage, StorageConfig, StorageError};
 
@@ -13,7 +13,7 @@ const STORAGE: &str = "storage";
 /// Opens storages, and collects what goes wrong and what operators should know.
 pub(super) struct Storages<'a> {
     registered: &'a HashMap<String, Arc<dyn SessionStorage>>,
-    opened: Vec<(StorageConfig, Server)>,
+    opened: Vec<(StorageConfig, RecordStore)>,
     pub problems: Vec<String>,
     pub warnings: Vec<String>,
 }
@@ -36,7 +36,7 @@ impl<'a> Storages<'a> {
         name: &str,
         config: &SessionConfig,
         storage: StorageConfig,
-    ) -> Result<Server, ()> {
+    ) -> Result<RecordStore, ()> {
         let server = self.with_ktor(name, config, storage).await?;
         self.refuse_for(name, config, &*server.storage);
         Ok(server)
@@ -48,7 +48,7 @@ impl<'a> Storages<'a> {
         name: &str,
         config: &SessionConfig,
         storage: StorageConfig,
-    ) -> Result<Server, ()> {
+    ) -> Result<RecordStore, ()> {
         if config.protection.ktor.is_none() {
             return self.open(name, STORAGE, storage).await;
         }
@@ -62,19 +62,19 @@ impl<'a> Storages<'a> {
             ));
             return Err(());
         };
-        let files = KtorDirectory::open(path.to_owned(), config.lifetime.unused());
+        let files = KtorDirectory::open(path.to_owned(), config.timeouts.unused());
         let files = files.map_err(|cause| {
             self.problems.push(format!("`sessions.{name}.{STORAGE}`: {cause}"));
         })?;
         if !writes_ktor {
             let server = self.open(name, STORAGE, storage).await?;
-            return Ok(Server { ktor: Some(files), ..server });
+            return Ok(RecordStore { ktor: Some(files), ..server });
         }
         self.warnings.push(format!(
             "Session `{name}`: of concurrent writes by several processes to Ktor's files the last one wins; they have no absolute timeout and no index of owners."
         ));
-        let server = Server::new(Arc::new(files.whole()));
-        Ok(Server { ktor: Some(files), ..server })
+        let server = RecordStore::new(Arc::new(files.whole()));
+        Ok(RecordStore { ktor: Some(files), ..server })
     }
 
     /// Definitions with the same storage table share one instance.
@@ -84,7 +84,7 @@ impl<'a> Storages<'a> {
         name: &str,
         key: &str,
         config: StorageConfig,
-    ) -> Result<Server, ()> {
+    ) -> Result<RecordStore, ()> {
         if let Some((_, server)) = self.opened.iter().find(|(opened, _)| *opened == config) {
             return Ok(server.clone());
         }
@@ -109,7 +109,7 @@ impl<'a> Storages<'a> {
                 "Session `{name}`: of concurrent writes by several processes its storage keeps the last one only."
             ));
         }
-        let server = Server::new(storage);
+        let server = RecordStore::new(storage);
         self.opened.push((config, server.clone()));
         Ok(server)
     }
@@ -117,7 +117,7 @@ impl<'a> Storages<'a> {
     /// Refuses the keys that are set and that the storage cannot serve.
     fn refuse_for(&mut self, name: &str, config: &SessionConfig, storage: &dyn SessionStorage) {
         let cannot_order = !storage.compares_and_swaps();
-        let (renews, grace) = (config.lifetime.renew_after, config.lifetime.renewal_grace);
+        let (renews, grace) = (config.timeouts.renew_after, config.timeouts.renewal_grace);
         for (key, set, why) in [
             (
                 "max_sessions_per_owner",

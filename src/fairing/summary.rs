@@ -26,7 +26,7 @@ pub(super) fn summary(name: &str, config: &SessionConfig) -> [String; 5] {
         }
         None => format!("{protection}, {keys} key(s)"),
     };
-    let (idle, absolute) = (config.lifetime.idle, config.lifetime.absolute);
+    let (idle, absolute) = (config.timeouts.idle, config.timeouts.absolute);
     [
         format!("Session `{name}`:"),
         format!("   >> {transport}: {}", config.wire_name),

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// How a value travels in a cookie.
+/// How a value is encoded in a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CookieEncoding {
     Uri,
@@ -26,8 +26,8 @@ impl CookieEncoding {
         }
     }
 
-    /// `None` for a text that this encoding cannot carry. Ktor's `RAW` would let
-    /// a `;` begin another attribute.
+    /// `None` if this encoding cannot carry the text. Ktor's own `RAW` would let a `;` begin
+    /// another attribute.
     pub fn encode(self, text: &str) -> Option<Cow<'_, str>> {
         match self {
             Self::Uri => Some(uri_encode(text).into()),
@@ -56,12 +56,12 @@ impl CookieEncoding {
     }
 }
 
-/// Everything but `A-Z a-z 0-9 - . _ ~` as upper-case `%XX`, a space as `+`.
+/// Writes a space as `+`, and everything but `A-Z a-z 0-9 - . _ ~` as upper-case `%XX`.
 pub(super) fn uri_encode(text: &str) -> String {
     percent_encode(text, |byte| b"-._~".contains(&byte), "+")
 }
 
-/// What Ktor calls an encoded query component: `#` and `&` stay as they are.
+/// Ktor's encoding of a query component, which leaves `#` and `&` as they are.
 pub(super) fn component_encode(text: &str) -> String {
     percent_encode(text, |byte| b":/?#[]@!$&'()*,;=-._~+".contains(&byte), "%20")
 }
@@ -79,7 +79,7 @@ fn percent_encode(text: &str, stays: impl Fn(u8) -> bool, space: &str) -> String
     encoded
 }
 
-/// `%XX` in either case; anything else stays. `None` for a broken escape.
+/// Decodes `%XX` in either case and leaves everything else. `None` for an incomplete escape.
 pub(super) fn uri_decode(text: &str, plus_is_space: bool) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -1,11 +1,9 @@
-//! Ktor's token formats, to share live sessions with a Ktor service or to
-//! migrate from one.
+//! Ktor's token formats, to share live sessions with a Ktor service or to migrate from one.
 //!
-//! A token is a text (the serialized session, or an id) that runs through the
-//! transformers in order, and in a cookie through the cookie's encoding. What
-//! is weak in these formats stays weak: nothing binds a token to its session's
-//! name, nothing in it says when it was made, and the first block of an
-//! encrypted token can be changed by anybody (`docs/migrating-from-ktor.md`).
+//! A token is a text, which is the serialized session or an id. The transformers process it in
+//! order. In a cookie, the cookie's encoding follows. The weaknesses of these formats remain:
+//! nothing binds a token to its session's name, nothing in it says when it was made, and anybody
+//! can change the first block of an encrypted token (`docs/migrating-from-ktor.md`).
 
 mod encoding;
 mod form;
@@ -21,24 +19,23 @@ use transform::{sign, signed};
 use crate::crypto::Random;
 use crate::error::{EncodeError, SessionError};
 
-/// How a value becomes text.
+/// How a value is written as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Serializer {
-    /// `SessionData::encode`, JSON unless overridden.
+    /// `SessionData::encode`, which writes JSON unless it is overridden.
     Json,
-    /// `KotlinxBackwardCompatibleSessionSerializer`.
+    /// Ktor's `KotlinxBackwardCompatibleSessionSerializer`.
     KotlinxLegacy,
-    /// `reflectionSessionSerializer`.
+    /// Ktor's `reflectionSessionSerializer`.
     ReflectionLegacy,
 }
 
 /// Seals and opens one session's tokens as Ktor does.
 pub(crate) struct Ktor {
-    /// A chain for each entry of the list of keys. The first protects new tokens, and
-    /// every one can read.
-    /// One empty chain without keys.
+    /// One chain of transformers for each entry of the list of keys. The first chain protects new
+    /// tokens, and every chain can read. Without keys there is one empty chain.
     chains: Vec<Vec<Transform>>,
-    /// `None` for a header, which carries the text as it is.
+    /// The encoding of a cookie. `None` for a header, which carries the text as it is.
     encoding: Option<CookieEncoding>,
     pub serializer: Serializer,
 }
@@ -52,17 +49,18 @@ impl Ktor {
         Self { chains, encoding, serializer }
     }
 
-    /// Whether a token cannot be made by everybody.
+    /// Whether only a holder of a key can make a token.
     pub fn is_protected(&self) -> bool {
         self.chains.iter().all(|chain| !chain.is_empty())
     }
 
-    /// The token for `text`.
+    /// Makes the token for `text`.
     pub fn seal(&self, text: &str, random: &Random) -> Result<String, SessionError> {
         self.seal_with(text, || Ok(random.bytes()?))
     }
 
-    /// Characters of the token for `text`, which opens as that text.
+    /// The number of characters of the token for `text`, or an error if that token would open as
+    /// another text.
     pub fn sealed_len(&self, text: &str) -> Result<usize, SessionError> {
         let token = self.seal_with(text, || Ok([0; 16]))?;
         let opened = self.open(&token).is_some_and(|(opened, _)| opened == text);
@@ -83,14 +81,14 @@ impl Ktor {
         }
         let encoded =
             self.encoding.map_or(Some(Cow::Borrowed(&*token)), |encoding| encoding.encode(&token));
-        // White space around a header's or a cookie's value is not part of it.
+        // Whitespace around the value of a header or a cookie would be lost.
         let plain = |value: &str| value.trim() == value && !value.contains(char::is_control);
         let fits = encoded.filter(|value| plain(value));
         fits.map(Cow::into_owned).ok_or_else(cannot_carry)
     }
 
-    /// The text in a token, and whether an older key than the first opened it.
-    /// Whatever Ktor answers with 500 is no session here.
+    /// The text in a token, and whether another key than the first has opened it. Where Ktor
+    /// answers 500, this function finds no session.
     pub fn open(&self, token: &str) -> Option<(String, bool)> {
         let value =
             self.encoding.map_or(Some(Cow::Borrowed(token)), |encoding| encoding.decode(token))?;

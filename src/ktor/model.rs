@@ -1,5 +1,5 @@
-//! Random values against `tests/vectors/ktor_model.py`, which shares nothing
-//! with this crate.
+//! Compares random values with `tests/vectors/ktor_model.py`, which shares no code with this
+//! crate.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -13,7 +13,7 @@ use super::*;
 use crate::crypto::hex::encode as hex;
 use crate::crypto::mac::{Mac, MacAlgorithm};
 
-/// The model, asked a line at a time.
+/// The model's process, which answers one line at a time.
 struct Model(Child);
 
 impl Model {
@@ -21,7 +21,7 @@ impl Model {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/ktor_model.py");
         let process = Command::new("python3")
             .arg(script)
-            // Other tests of this process move about in folders of their own.
+            // Other tests of this process change the working directory.
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -33,7 +33,7 @@ impl Model {
     fn ask(&mut self, question: &Value) -> Value {
         writeln!(self.0.stdin.as_mut().expect("piped"), "{question}").expect("the model listens");
         let mut answer = String::new();
-        // A reader a question: the model answers with one line and waits.
+        // Each question gets its own reader: the model answers with one line and then waits.
         BufReader::new(self.0.stdout.as_mut().expect("piped"))
             .read_line(&mut answer)
             .expect("the model answers");
@@ -70,7 +70,7 @@ fn key(sizes: &'static [usize]) -> impl Strategy<Value = Vec<u8>> {
     prop::sample::select(sizes).prop_flat_map(|size| prop::collection::vec(any::<u8>(), size))
 }
 
-/// A value of the old form, as JSON for the model, and as serde would give it.
+/// A value of the old form. It is written as JSON for the model, and as serde would write it.
 #[derive(Clone, Debug)]
 enum Item {
     Null,
@@ -194,7 +194,7 @@ fn tokens_agree_with_the_model_whatever_they_hold() {
             }
         });
         let ktor = Ktor::new(vec![chain.collect()], encoding, Serializer::Json);
-        // Refused is only what would break out of its cookie or header.
+        // Only a text that would break out of its cookie or header is refused.
         let Ok(sealed) = ktor.seal_with(&text, || Ok(iv)) else {
             let carried = encoding.is_none() || !transform.contains(&"encrypt");
             prop_assert!(carried && !matches!(encoding_name, "uri" | "base64"), "{encoding_name} {text:?}");
@@ -205,7 +205,7 @@ fn tokens_agree_with_the_model_whatever_they_hold() {
             "encoding": encoding_name, "sign": hex(&sign), "encrypt": hex(&encrypt), "iv": hex(&iv),
         }));
         prop_assert_eq!(answer["sealed"].as_str(), Some(&*sealed));
-        // A value that is itself in quotes loses them, there and here.
+        // A value that is itself in quotes loses them, in Ktor as well as here.
         let quoted = ["raw", "dquotes"].contains(&encoding_name) && transform.is_empty();
         if !(quoted && text.starts_with('"')) {
             prop_assert_eq!(answer["opened"].as_str(), Some(&*text));

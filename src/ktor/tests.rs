@@ -1,4 +1,4 @@
-//! Ktor's own vectors, both ways.
+//! Ktor's own test vectors, written and read.
 
 use std::collections::BTreeMap;
 
@@ -107,7 +107,7 @@ fn every_altered_character_is_refused_but_in_the_iv() {
         let mut altered = wire.as_bytes().to_vec();
         altered[at] = if altered[at] == b'0' { b'1' } else { b'0' };
         let altered = String::from_utf8(altered).unwrap();
-        // What nobody can mend without leaving the format: the IV is not signed.
+        // The format cannot prevent this: the signature does not cover the IV.
         let in_iv = at < 32;
         assert_eq!(cipher(vector, false).read(&altered).is_some(), in_iv, "{at}");
         assert_eq!(cipher(vector, true).read(&altered).is_some(), in_iv, "{at}");
@@ -141,7 +141,7 @@ fn cookie_values_are_encoded_as_ktor_does() {
             assert_eq!(encoding.decode(wire).as_deref(), Some(plaintext));
         }
     }
-    // Unencoded JSON reads; a broken escape is no session, where Ktor answers 500.
+    // Unencoded JSON is read. A broken escape is no session, where Ktor answers 500.
     assert_eq!(CookieEncoding::Uri.decode("{\"a\":1}").as_deref(), Some("{\"a\":1}"));
     for broken in ["%zz", "%", "%a", "a%", "%é0"] {
         assert_eq!(CookieEncoding::Uri.decode(broken), None, "{broken}");
@@ -211,8 +211,8 @@ fn the_old_form_format_reads_and_writes_ktors_vectors() {
     let read: Value = from_form(text(three, "wire")).unwrap();
     assert_eq!(read, serde_json::json!({"test": 1, "list": ["a", "b", "c"]}));
 
-    // Injection: Ktor reads two items where one was written, and so must we; but
-    // we do not write it.
+    // Injection: Ktor reads two items where one was written, so we read two as well. We do not
+    // write such a form.
     let read: Value = from_form(text(injection, "wire")).unwrap();
     assert_eq!(read, serde_json::json!({"roles": ["x", "admin"]}));
     let hostile = BTreeMap::from([("roles", vec!["x&#sadmin"])]);

@@ -11,20 +11,20 @@ pub(crate) enum Transform {
     Encrypt(Box<Cipher>),
 }
 
-/// AES in CBC mode, the HMAC over the ciphertext alone: the IV is outside.
+/// AES in CBC mode with an HMAC over the ciphertext. The HMAC does not cover the IV.
 pub(crate) struct Cipher {
     aes: AesCbc,
     mac: Mac,
-    /// Tokens from before Ktor 3.0, whose HMAC is over the plaintext.
+    /// Also accepts tokens from before Ktor 3.0, whose HMAC covers the plaintext.
     backward_compatible_read: bool,
 }
 
-/// `value/hex(HMAC(value))`.
+/// Returns `value/hex(HMAC(value))`.
 pub(super) fn sign(mac: &Mac, text: &str) -> String {
     format!("{text}/{}", hex::encode(&mac.tag(&[text.as_bytes()])))
 }
 
-/// The text before the last `/`, if what follows is its tag in lower case.
+/// The text before the last `/`, if its tag follows in lower case.
 pub(super) fn signed<'a>(mac: &Mac, text: &'a str) -> Option<&'a str> {
     let (text, tag) = text.rsplit_once('/')?;
     let tag = base16ct::lower::decode_vec(tag).ok()?;
@@ -32,20 +32,20 @@ pub(super) fn signed<'a>(mac: &Mac, text: &'a str) -> Option<&'a str> {
 }
 
 impl Cipher {
-    /// `None` if the key is not one of AES: 16, 24 or 32 bytes.
+    /// `None` unless the key has 16, 24 or 32 bytes.
     pub fn new(key: &[u8], mac: Mac, backward_compatible_read: bool) -> Option<Self> {
         Some(Self { aes: AesCbc::new(key)?, mac, backward_compatible_read })
     }
 
-    /// `hex(iv)/hex(ciphertext):hex(HMAC(ciphertext))`. The IV must be fresh
-    /// from a CSPRNG.
+    /// Returns `hex(iv)/hex(ciphertext):hex(HMAC(ciphertext))`. The IV must be fresh from a
+    /// CSPRNG.
     pub fn write(&self, text: &str, iv: &[u8; BLOCK]) -> String {
         let ciphertext = self.aes.encrypt(iv, text.as_bytes());
         let tag = self.mac.tag(&[&ciphertext]);
         format!("{}/{}:{}", hex::encode(iv), hex::encode(&ciphertext), hex::encode(&tag))
     }
 
-    /// The text, if the tag holds; bad padding cannot be told from a bad tag.
+    /// The text, if the tag holds. The caller cannot tell bad padding from a bad tag.
     pub fn read(&self, text: &str) -> Option<String> {
         let (iv, rest) = text.rsplit_once('/')?;
         let (ciphertext, tag) = rest.rsplit_once(':')?;
@@ -59,8 +59,8 @@ impl Cipher {
         if genuine {
             return Some(String::from_utf8_lossy(&plaintext?).into_owned());
         }
-        // What was decrypted here nobody has authenticated yet: bad padding costs
-        // the same HMAC as a bad tag.
+        // Nobody has authenticated this plaintext yet. Bad padding must take as long as a bad
+        // tag, so both compute the same HMAC.
         let (padded, candidate) = match plaintext {
             Some(plaintext) => (true, plaintext),
             None => (false, ciphertext),

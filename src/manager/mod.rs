@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 pub use info::{SessionHandle, SessionInfo};
 
 use crate::application::{Application, Defined, Tracker};
-use crate::by_id::{self, ById, Ending, Listed, Server};
+use crate::by_id::{self, ById, EndOutcome, Listed, RecordStore};
 use crate::client::ClientInfo;
 use crate::data::SessionData;
 use crate::deadline::too_late;
@@ -103,7 +103,7 @@ impl<T: SessionData> SessionManager<'_, T> {
         let now = self.application.core.clock.now();
         let ended = async {
             Ok(match &definition.tracker {
-                Tracker::ById(tracker) => end_all(&tracker.server, &owner, &[], now).await?,
+                Tracker::ById(tracker) => end_all(&tracker.store, &owner, &[], now).await?,
                 Tracker::ByValue(tracker) => {
                     let revocation = tracker.revocation.as_ref();
                     revocation.ok_or(NO_REVOCATION)?.next_epoch(&owner, now).await?;
@@ -160,7 +160,7 @@ impl<T: SessionData> SessionManager<'_, T> {
         };
         let ended = match &definition.tracker {
             Tracker::ById(tracker) => {
-                let others = self.end_others(&tracker.server, &owner, key.as_slice());
+                let others = self.end_others(&tracker.store, &owner, key.as_slice());
                 self.within(definition, others).await?
             }
             Tracker::ByValue(tracker) => {
@@ -186,14 +186,14 @@ impl<T: SessionData> SessionManager<'_, T> {
     /// Ends an owner's records but `except`, which must live.
     async fn end_others(
         &self,
-        server: &Server,
+        store: &RecordStore,
         owner: &OwnerKey,
         except: &[StorageKey],
     ) -> Result<usize, SessionError> {
         let now = self.application.core.clock.now();
-        let ended = end_all(server, owner, except, now).await?;
+        let ended = end_all(store, owner, except, now).await?;
         for own in except {
-            if server.storage.read(own, now).await?.is_none() {
+            if store.storage.read(own, now).await?.is_none() {
                 return Err(SessionError::Ended);
             }
         }
@@ -224,10 +224,10 @@ impl<T: SessionData> SessionManager<'_, T> {
     /// assert_eq!(page.map(|page| page.lines().count()), Some(1));
     /// ```
     pub async fn list(&self, owner: &str) -> Result<Vec<SessionInfo<T>>, SessionError> {
-        let (definition, ById { server, .. }) = self.on_server()?;
+        let (definition, ById { store, .. }) = self.on_server()?;
         let owner = definition.namespace.owner(owner);
         let now = self.application.core.clock.now();
-        let found = by_id::list(definition, server, &owner, now);
+        let found = by_id::list(definition, store, &owner, now);
         let found = self.within(definition, found).await?.into_iter();
         let mut sessions: Vec<_> = found
             .filter_map(|Listed { key, times, content, client, .. }| {
@@ -276,16 +276,16 @@ impl<T: SessionData> SessionManager<'_, T> {
     /// ```
     pub async fn revoke(&self, owner: &str, handle: &SessionHandle) -> Result<bool, SessionError> {
         let (definition, tracker) = self.on_server()?;
-        let server = &tracker.server;
+        let store = &tracker.store;
         let owner = definition.namespace.owner(owner);
         let now = self.application.core.clock.now();
         let ended = async {
-            let found = by_id::list(definition, server, &owner, now).await?;
+            let found = by_id::list(definition, store, &owner, now).await?;
             let named = |listed: &by_id::Listed| SessionHandle::new(&listed.key) == *handle;
             let Some(found) = found.into_iter().find(named) else { return Ok(None) };
             let place = (&found.key, Some(found.version));
-            let ending = tracker.end(definition, &*server.storage, place, now).await?;
-            Ok(matches!(ending, Ending::Ended).then_some(found.key))
+            let ending = tracker.end(definition, &*store.storage, place, now).await?;
+            Ok(matches!(ending, EndOutcome::Ended).then_some(found.key))
         };
         let ended = self.within(definition, ended).await?;
         let was_there = ended.is_some();
@@ -324,12 +324,12 @@ impl<T: SessionData> SessionManager<'_, T> {
     pub async fn revoke_id(&self, id: &SessionId) -> Result<bool, SessionError> {
         let (definition, tracker) = self.on_server()?;
         let key = definition.namespace.record(&id.locator());
-        let storage = tracker.server.storage_of(id);
+        let storage = tracker.store.storage_for(id);
         let now = self.application.core.clock.now();
         let ended = async {
             let found = storage.read_fresh(&key, now).await?;
             // Of ids that are not signed, anybody can name one that is nobody's.
-            let known = definition.format().is_protected() || found.is_some();
+            let known = definition.tokens().is_protected() || found.is_some();
             // What a login has replaced is over already, and goes on saying so.
             let replaced = found.as_ref().is_some_and(|one| by_id::is_replaced(definition, one));
             if !known || replaced {
@@ -337,7 +337,7 @@ impl<T: SessionData> SessionManager<'_, T> {
             }
             let place = (&key, found.map(|found| found.version));
             let ending = tracker.end(definition, &*storage, place, now).await?;
-            Ok(matches!(ending, Ending::Ended))
+            Ok(matches!(ending, EndOutcome::Ended))
         };
         let ended = self.within(definition, ended).await?;
         if ended {
@@ -385,12 +385,12 @@ const NO_REVOCATION: SessionError = SessionError::Unsupported(
 );
 
 async fn end_all(
-    server: &Server,
+    store: &RecordStore,
     owner: &OwnerKey,
     except: &[StorageKey],
     now: Timestamp,
 ) -> Result<usize, SessionError> {
-    match server.storage.owners() {
+    match store.storage.owners() {
         Some(owners) => Ok(owners.invalidate_owner(owner, except, now).await?),
         None => Err(SessionError::Unsupported("the storage has no index of owners")),
     }

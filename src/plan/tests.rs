@@ -1,5 +1,4 @@
-//! The table of the module's documentation, row by row, and what holds of every
-//! combination.
+//! The table of the module's documentation, row by row, and what holds for every combination.
 
 use std::time::Duration;
 
@@ -7,7 +6,7 @@ mod uses;
 
 use super::*;
 
-/// The plan for this session, or for none.
+/// Returns the plan for this session, or for none.
 fn plan(session: Option<&Snapshot>, asked: &Asked, policy: &Policy, moment: &Moment) -> Plan {
     super::plan(session.map_or(Standing::Nobody, Standing::Session), asked, policy, moment)
 }
@@ -34,30 +33,30 @@ const LATE: Moment = Moment { late: true, ..IN_TIME };
 const FAILED: Moment = Moment { failed: true, ..IN_TIME };
 
 const NOTHING: Asked = Asked {
-    ended: false,
-    value: Value::Untouched,
+    clear: false,
+    value: ValueChange::Untouched,
     login: false,
     owner_changes: false,
     owned: false,
     renew: false,
     reauthenticate: false,
     lifetime: None,
-    said: None,
+    earlier_lifetime: None,
     touch: false,
     skips: false,
     reseal: false,
 };
-const VALUE: Asked = Asked { value: Value::Changed, ..NOTHING };
-const SAME: Asked = Asked { value: Value::Same, ..NOTHING };
+const VALUE: Asked = Asked { value: ValueChange::Changed, ..NOTHING };
+const SAME: Asked = Asked { value: ValueChange::Same, ..NOTHING };
 const LOGIN: Asked = Asked { login: true, owned: true, ..VALUE };
 const RENEW: Asked = Asked { renew: true, ..NOTHING };
 const REAUTHENTICATE: Asked = Asked { reauthenticate: true, ..NOTHING };
-const CLEAR: Asked = Asked { ended: true, ..NOTHING };
+const CLEAR: Asked = Asked { clear: true, ..NOTHING };
 const TOUCH: Asked = Asked { touch: true, ..NOTHING };
 const SKIP: Asked = Asked { skips: true, ..NOTHING };
 const RESEAL: Asked = Asked { reseal: true, ..NOTHING };
 
-/// A session that began and was last seen so long ago.
+/// Returns a session that began and was last seen so long ago.
 fn seen(ago: Duration) -> Snapshot {
     let at = Timestamp::from_millis(NOW.as_millis() - u64::try_from(ago.as_millis()).unwrap());
     Snapshot::written(Times::begin(at, true))
@@ -83,8 +82,8 @@ fn in_grace() -> Snapshot {
     Snapshot { in_grace: true, ..fresh() }
 }
 
-fn untold() -> Snapshot {
-    Snapshot { untold: true, ..fresh() }
+fn next_id_unsent() -> Snapshot {
+    Snapshot { next_id_unsent: true, ..fresh() }
 }
 
 fn completes() -> Snapshot {
@@ -95,7 +94,7 @@ fn due_for_another_id() -> Snapshot {
     Snapshot { renewal_due: true, ..fresh() }
 }
 
-/// What a plan does, without the times.
+/// Returns what a plan does, without the times.
 fn kind(plan: Plan) -> &'static str {
     match plan {
         Plan::Keep => "keep",
@@ -120,7 +119,7 @@ fn kind(plan: Plan) -> &'static str {
 fn the_table_row_by_row() {
     let idle = Asked { lifetime: Some(OwnLifetime::Idle(600)), ..NOTHING };
     let configured = Asked { lifetime: Some(OwnLifetime::Configured), ..NOTHING };
-    let cleared = Asked { ended: true, ..VALUE };
+    let cleared = Asked { clear: true, ..VALUE };
     let rows: &[(u32, Option<Snapshot>, Asked, Moment, &str)] = &[
         (1, None, NOTHING, IN_TIME, "keep"),
         (1, None, RENEW, IN_TIME, "keep"),
@@ -175,12 +174,12 @@ fn the_table_row_by_row() {
         (12, Some(completes()), VALUE, IN_TIME, "write"),
         (10, Some(completes()), RENEW, IN_TIME, "renew"),
         (14, Some(completes()), TOUCH, IN_TIME, "touch"),
-        (14, Some(untold()), NOTHING, IN_TIME, "send"),
-        (15, Some(untold()), NOTHING, LATE, "keep"),
-        (15, Some(untold()), NOTHING, FAILED, "keep"),
-        (12, Some(untold()), VALUE, IN_TIME, "write and send"),
-        (12, Some(untold()), VALUE, LATE, "write"),
-        (10, Some(untold()), RENEW, IN_TIME, "renew"),
+        (14, Some(next_id_unsent()), NOTHING, IN_TIME, "send"),
+        (15, Some(next_id_unsent()), NOTHING, LATE, "keep"),
+        (15, Some(next_id_unsent()), NOTHING, FAILED, "keep"),
+        (12, Some(next_id_unsent()), VALUE, IN_TIME, "write and send"),
+        (12, Some(next_id_unsent()), VALUE, LATE, "write"),
+        (10, Some(next_id_unsent()), RENEW, IN_TIME, "renew"),
         (14, Some(fresh()), TOUCH, IN_TIME, "touch"),
         (14, Some(fresh()), TOUCH, LATE, "touch"),
         (14, Some(in_grace()), TOUCH, IN_TIME, "touch"),
@@ -223,7 +222,7 @@ fn a_session_that_goes_on_keeps_its_beginning_and_one_that_begins_has_the_presen
     let session = seen(MINUTE);
     let begin = session.times.created;
     for (asked, created) in
-        [(VALUE, begin), (RENEW, begin), (LOGIN, NOW), (Asked { ended: true, ..VALUE }, NOW)]
+        [(VALUE, begin), (RENEW, begin), (LOGIN, NOW), (Asked { clear: true, ..VALUE }, NOW)]
     {
         let plan = plan(Some(&session), &asked, &POLICY, &IN_TIME);
         assert_eq!(plan.times(Some(&session)).unwrap().created, created, "{asked:?}");
@@ -233,7 +232,7 @@ fn a_session_that_goes_on_keeps_its_beginning_and_one_that_begins_has_the_presen
 
 #[test]
 fn a_session_that_a_login_replaced_begins_nothing_but_a_login() {
-    let cleared = Asked { ended: true, ..VALUE };
+    let cleared = Asked { clear: true, ..VALUE };
     let owned = Asked { owned: true, ..VALUE };
     for (row, asked, expected) in [
         (1, NOTHING, "keep"),
@@ -243,16 +242,16 @@ fn a_session_that_a_login_replaced_begins_nothing_but_a_login() {
         (2, cleared, "drop"),
         (3, LOGIN, "create"),
         (4, CLEAR, "keep"),
-        (6, Asked { ended: true, ..LOGIN }, "create"),
+        (6, Asked { clear: true, ..LOGIN }, "create"),
     ] {
-        let plan = super::plan(Standing::Replaced, &asked, &POLICY, &IN_TIME);
+        let plan = super::plan(Standing::Superseded, &asked, &POLICY, &IN_TIME);
         assert_eq!(kind(plan), expected, "row {row}: {asked:?}");
     }
 }
 
 #[test]
 fn d22_a_clear_ends_what_a_request_has_found_under_another_id_and_nothing_else_does() {
-    let cleared = Asked { ended: true, ..VALUE };
+    let cleared = Asked { clear: true, ..VALUE };
     for (row, asked, expected) in [
         (1, NOTHING, "keep"),
         (1, RENEW, "keep"),
@@ -261,7 +260,7 @@ fn d22_a_clear_ends_what_a_request_has_found_under_another_id_and_nothing_else_d
         (3, LOGIN, "create"),
         (5, CLEAR, "end"),
         (6, cleared, "create"),
-        (6, Asked { ended: true, ..LOGIN }, "create"),
+        (6, Asked { clear: true, ..LOGIN }, "create"),
     ] {
         let plan = super::plan(Standing::Renewed, &asked, &POLICY, &IN_TIME);
         assert_eq!(kind(plan), expected, "row {row}: {asked:?}");
@@ -276,7 +275,7 @@ fn who_belongs_to_nobody_any_more_has_not_logged_in() {
     assert_eq!(login(Asked { owned: true, ..leaves }).authenticated, NOW);
 }
 
-/// Every combination of what can be found and asked for.
+/// Every combination of a session and of what is asked for.
 fn all(mut check: impl FnMut(Option<Snapshot>, Asked, Moment, Plan)) {
     let flag = |bits: u32, at: u32| bits >> at & 1 == 1;
     for found in 0..1 << 6 {
@@ -289,11 +288,11 @@ fn all(mut check: impl FnMut(Option<Snapshot>, Asked, Moment, Plan)) {
             ..base
         });
         for bits in 0..1 << 9 {
-            for value in [Value::Untouched, Value::Same, Value::Changed] {
+            for value in [ValueChange::Untouched, ValueChange::Same, ValueChange::Changed] {
                 let asked = Asked {
-                    ended: flag(bits, 0),
-                    // A login comes with a value.
-                    login: flag(bits, 1) && value != Value::Untouched,
+                    clear: flag(bits, 0),
+                    // A login always has a value.
+                    login: flag(bits, 1) && value != ValueChange::Untouched,
                     renew: flag(bits, 2),
                     lifetime: flag(bits, 3).then_some(OwnLifetime::Idle(60)),
                     touch: flag(bits, 7),
@@ -312,8 +311,8 @@ fn all(mut check: impl FnMut(Option<Snapshot>, Asked, Moment, Plan)) {
 #[test]
 fn an_end_is_terminal_and_only_a_value_after_it_begins_another() {
     all(|session, asked, _, plan| {
-        if asked.ended {
-            let begins = asked.value != Value::Untouched;
+        if asked.clear {
+            let begins = asked.value != ValueChange::Untouched;
             assert_eq!(kind(plan), if begins { "create" } else { "end" }, "{session:?} {asked:?}");
         }
     });

@@ -25,7 +25,7 @@ struct Spent {
 
 impl Budgets {
     /// What is left of a timeout.
-    pub fn left(&self, timeout: Duration) -> Duration {
+    pub fn remaining(&self, timeout: Duration) -> Duration {
         let (first, more) = &*self.0.lock();
         let spent = first.iter().chain(more).find(|spent| spent.of == timeout);
         timeout.saturating_sub(spent.map_or(Duration::ZERO, |spent| spent.time))

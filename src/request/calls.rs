@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::entry::Entry;
-use super::held::Retired;
+use super::parts::Retired;
 use super::pending::{Base, Change};
 use super::replay::{is_replaying, replaying};
 use super::state::State;
@@ -41,7 +41,7 @@ impl<T: SessionData> Entry<T> {
     }
 
     pub fn login_with(&self, make: impl Fn(Option<&T>) -> T + Send + 'static) -> Arc<T> {
-        let base = Base::made(make);
+        let base = Base::from_closure(make);
         let former = self.get();
         let value = Arc::new(replaying(self.name(), || base.over(former.as_deref())));
         if !is_replaying(self.name()) {

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 
 use rocket::warn;
 
-use super::presented::Kind;
-use crate::by_id::{Attempt, Outcome};
+use super::presented::SessionSet;
+use crate::by_id::{Attempt, Settled};
 use crate::commit::{Commit, Fate, Holds, Progress};
 use crate::deadline::{too_late, within};
 use crate::error::SessionError;
@@ -19,7 +19,7 @@ use crate::{by_id, by_value};
 /// commit then succeeds, fails or is dropped.
 pub(crate) struct Done {
     /// The sessions as they stand now.
-    pub sessions: Kind,
+    pub sessions: SessionSet,
     /// What the client is to hold, if that changed.
     pub holds: Option<Holds>,
     /// What became of the value.
@@ -29,7 +29,7 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    pub fn new(sessions: Kind) -> Self {
+    pub fn new(sessions: SessionSet) -> Self {
         Self { sessions, holds: None, fate: Fate::Committed, attempt: None }
     }
 }
@@ -41,13 +41,13 @@ pub(crate) async fn commit(commit: &Commit<'_>, done: &mut Done) -> Result<(), S
         let Done { sessions, holds, fate, attempt } = &mut *done;
         let work = pin!(async {
             match sessions {
-                Kind::ByValue(tracker, sessions) => {
+                SessionSet::ByValue(tracker, sessions) => {
                     // What the client carries is not sent to a storage.
                     let attempt = &mut None;
                     let progress = Progress { sessions, holds, fate, attempt };
                     Box::pin(by_value::commit(commit, tracker, progress)).await
                 }
-                Kind::ById(tracker, sessions) => {
+                SessionSet::ById(tracker, sessions) => {
                     let progress = Progress { sessions, holds, fate, attempt };
                     Box::pin(by_id::commit(commit, tracker, progress)).await
                 }
@@ -71,7 +71,7 @@ pub(crate) async fn commit(commit: &Commit<'_>, done: &mut Done) -> Result<(), S
 
 impl Commit<'_> {
     /// What happens by itself, or a longer life that was not asked for.
-    fn is_courtesy(&self, sessions: &Kind) -> bool {
+    fn is_courtesy(&self, sessions: &SessionSet) -> bool {
         let plan = self.plan_for(sessions.standing(), sessions.content(), self.next.as_ref());
         let touches = self.epoch.is_none() && !self.asked.touch;
         self.is_unasked() || touches && matches!(plan, Plan::Touch { .. })
@@ -83,11 +83,11 @@ impl Commit<'_> {
         let Some(attempt) = done.attempt.take().filter(|attempt| attempt.renews) else {
             return false;
         };
-        let Kind::ById(tracker, sessions) = &mut done.sessions else { return false };
+        let SessionSet::ById(tracker, sessions) = &mut done.sessions else { return false };
         let now = self.moment.now;
-        let settle = by_id::settle(self.definition, &tracker.server, &attempt, false, now);
+        let settle = by_id::settle(self.definition, &tracker.store, &attempt, false, now);
         let settled = within(self.deadline, Box::pin(settle).as_mut()).await;
-        if !matches!(settled, Some(Ok(Outcome::Applied))) {
+        if !matches!(settled, Some(Ok(Settled::Applied))) {
             return false;
         }
         sessions.one = Some(Arc::clone(&attempt.written));

@@ -20,11 +20,11 @@ pub(crate) trait Committable: Send + Sync {
     fn prepare(&self, failed: bool) -> Result<(), SessionError>;
     async fn commit(&self, failed: bool, budget: &Budgets) -> Result<(), SessionError>;
     /// What the response is to say. After a failed commit only what is final.
-    fn settle(&self, succeeded: bool) -> Option<Holds>;
+    fn deliver(&self, succeeded: bool) -> Option<Holds>;
     /// The response says this now. It is kept, should it have to be said again.
-    fn told(&self, holds: Holds);
+    fn delivered(&self, holds: Holds);
     /// What the response said last.
-    fn say_again(&self) -> Option<Holds>;
+    fn redeliver(&self) -> Option<Holds>;
     /// The response says that not everything was saved; see [`State::give_up`].
     fn give_up(&self, for_good: bool);
     /// Waits for the commit under way. No token goes out from then on.

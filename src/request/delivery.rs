@@ -33,7 +33,7 @@ impl Delivery {
 
     /// What the response is to say. `presented` says whether the client holds
     /// anything, valid or not.
-    pub fn settle(&mut self, presented: bool, succeeded: bool) -> Option<Holds> {
+    pub fn deliver(&mut self, presented: bool, succeeded: bool) -> Option<Holds> {
         match self.on_success.take() {
             // An end holds, whatever became of the other sessions.
             Some(last) if succeeded || last == Holds::Nothing => self.holds = Some(last),
@@ -45,8 +45,8 @@ impl Delivery {
         (has_token || self.carries_token).then_some(holds)
     }
 
-    /// Whether [`settle`](Self::settle) has nothing to say.
-    pub fn is_settled(&self) -> bool {
+    /// Whether [`deliver`](Self::deliver) has nothing to say.
+    pub fn is_delivered(&self) -> bool {
         self.on_success.is_none() && self.holds.is_none()
     }
 }

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use super::held::{EndedOutside, Left, Retired};
+use super::parts::{EndedOutside, Retired, ValueAfter};
 use super::state::State;
 use crate::commit::Holds;
-use crate::tracked::Replaced;
+use crate::tracked::Superseded;
 
 impl<T> State<T> {
     /// Takes the value that is committed now.
     pub(super) fn commits(&mut self, committed: Option<Arc<T>>, retired: &mut Retired<T>) {
         let before = std::mem::replace(&mut self.committed, committed);
         // What was asked for after a `clear` was not asked for over it.
-        let cleared = retired.in_flight.as_ref().is_some_and(|done| done.ended);
-        let asks = !self.pending.is_empty() && !self.pending.ended && !cleared;
+        let cleared = retired.in_flight.as_ref().is_some_and(|done| done.clear);
+        let asks = !self.pending.is_empty() && !self.pending.clear && !cleared;
         let is_over = self.committed.is_none() && asks;
         let former = before.clone().or_else(|| self.former.clone()).filter(|_| is_over);
         (retired.committed, retired.former) = (before, std::mem::replace(&mut self.former, former));
@@ -26,9 +26,9 @@ impl<T> State<T> {
     }
 
     /// The session is over, and this may be left of it.
-    pub fn loses(&mut self, replaced: Option<Replaced>) {
+    pub fn loses(&mut self, replaced: Option<Superseded>) {
         match replaced {
-            Some(replaced) => self.presented.sessions.mark_replaced(replaced),
+            Some(replaced) => self.presented.sessions.supersede(replaced),
             None => self.presented.sessions.lose(),
         }
         self.delivery.take_back();
@@ -64,9 +64,9 @@ impl<T> State<T> {
         };
         self.presented.sessions.lose();
         self.delivery.take(Holds::Nothing, true);
-        let moot = !begins && !self.pending.is_empty() && !self.pending.ended;
+        let moot = !begins && !self.pending.is_empty() && !self.pending.clear;
         let lost = self.lost;
-        self.found(Left::over(begins), retired);
+        self.found(ValueAfter::over(begins), retired);
         self.lost = lost || moot;
     }
 }

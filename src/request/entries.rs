@@ -34,7 +34,7 @@ pub(crate) struct Entries {
 }
 
 impl RequestSessions {
-    pub fn of<'r>(request: &'r Request<'_>) -> &'r Self {
+    pub fn get<'r>(request: &'r Request<'_>) -> &'r Self {
         request.local_cache(Self::default)
     }
 
@@ -114,14 +114,14 @@ impl Entries {
 
 /// The slot of one session type in the request's cache. Rocket's own async
 /// cache would load twice under `join!`.
-struct Slot<T: SessionData>(OnceCell<Result<Arc<Entry<T>>, SessionError>>);
+struct CacheSlot<T: SessionData>(OnceCell<Result<Arc<Entry<T>>, SessionError>>);
 
 /// The session of type `T` in this request; every caller shares one load, a
 /// failed one included.
-pub(crate) async fn session_of<T: SessionData>(
+pub(crate) async fn request_session<T: SessionData>(
     request: &Request<'_>,
 ) -> Result<Arc<Entry<T>>, SessionError> {
-    let slot = request.local_cache(|| Slot::<T>(OnceCell::new()));
+    let slot = request.local_cache(|| CacheSlot::<T>(OnceCell::new()));
     slot.0.get_or_init(|| load_entry(request)).await.clone()
 }
 
@@ -130,7 +130,7 @@ async fn load_entry<T: SessionData>(request: &Request<'_>) -> Result<Arc<Entry<T
         return Err(SessionError::Undefined("the `Sessions` fairing is not attached".into()));
     };
     let definition = application.definition::<T>().map_err(SessionError::Undefined)?;
-    let all = RequestSessions::of(request);
+    let all = RequestSessions::get(request);
     let (entry, failure) = Entry::load(request, application, definition, &all.shared).await;
     let entry = Arc::new(entry);
     // A session that could not be loaded still makes the response private.

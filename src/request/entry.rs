@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use super::budget::{Budgets, Shared};
 use super::committable::{Caching, Committable, Ended};
-use super::held::Retired;
-use super::held::Unsettled;
 use super::load;
 use super::load::load;
+use super::parts::Retired;
+use super::parts::Unsettled;
 use super::pending::Pending;
-use super::presented::Kind;
+use super::presented::SessionSet;
 use super::replay;
 use super::state::State;
 use crate::absence::Absence;
@@ -59,7 +59,7 @@ impl<T: SessionData> Entry<T> {
     ) -> (Self, Option<SessionError>) {
         let started = Instant::now();
         let timeout = definition.storage_timeout;
-        let deadline = started + shared.loading.left(timeout);
+        let deadline = started + shared.loading.remaining(timeout);
         let state = load::<T>(request, &application.core, definition, deadline).await;
         shared.loading.spend(timeout, started.elapsed());
         let ((state, absence), failure) = match state {
@@ -103,12 +103,12 @@ impl<T: SessionData> Entry<T> {
         if let (Some(Unsettled { attempt, .. }), Tracker::ById(tracker)) =
             (&self.state.lock().unsettled, &self.definition.tracker)
         {
-            by_id::end_untold(&self.definition, tracker, attempt, self.now(), self.tells_end());
+            by_id::end_unsent(&self.definition, tracker, attempt, self.now(), self.end_reporter());
         }
     }
 
     /// Tells of the end of a session that nobody waits for.
-    pub(super) fn tells_end(&self) -> impl FnOnce() + Send + 'static + use<T> {
+    pub(super) fn end_reporter(&self) -> impl FnOnce() + Send + 'static + use<T> {
         let (application, definition) =
             (Arc::clone(&self.application), Arc::clone(&self.definition));
         move || application.core.emit(Event::Ended, &definition)
@@ -118,8 +118,8 @@ impl<T: SessionData> Entry<T> {
         std::ptr::from_ref(self).addr()
     }
 
-    pub(super) fn nothing(&self) -> Kind {
-        Kind::nobody(&self.definition.tracker)
+    pub(super) fn nothing(&self) -> SessionSet {
+        SessionSet::nobody(&self.definition.tracker)
     }
 
     pub fn core(&self) -> &Core {
@@ -147,9 +147,9 @@ impl<T: SessionData> Committable for Entry<T> {
 
     fn caching(&self) -> Caching {
         let state = self.state.lock();
-        if self.unknown || state.told.is_some() {
+        if self.unknown || state.last_delivered.is_some() {
             Caching::NoStore
-        } else if self.absence.is_none() || state.presented.sessions.replaced().is_some() {
+        } else if self.absence.is_none() || state.presented.sessions.superseded().is_some() {
             Caching::Private
         } else {
             Caching::AsItSays
@@ -186,7 +186,7 @@ impl<T: SessionData> Committable for Entry<T> {
     async fn commit(&self, failed: bool, budget: &Budgets) -> Result<(), SessionError> {
         let timeout = self.definition.storage_timeout;
         let started = Instant::now();
-        let deadline = started + budget.left(timeout);
+        let deadline = started + budget.remaining(timeout);
         // A token that nothing was written for goes out only if every session's
         // commit succeeds.
         let confirmed = self.definition.writes;
@@ -199,16 +199,16 @@ impl<T: SessionData> Committable for Entry<T> {
         done.map(|_| ())
     }
 
-    fn settle(&self, succeeded: bool) -> Option<Holds> {
-        self.change(|state, retired| state.settle(succeeded, retired))
+    fn deliver(&self, succeeded: bool) -> Option<Holds> {
+        self.change(|state, retired| state.deliver(succeeded, retired))
     }
 
-    fn told(&self, holds: Holds) {
-        self.state.lock().told = Some(holds);
+    fn delivered(&self, holds: Holds) {
+        self.state.lock().last_delivered = Some(holds);
     }
 
-    fn say_again(&self) -> Option<Holds> {
-        self.state.lock().told.take()
+    fn redeliver(&self) -> Option<Holds> {
+        self.state.lock().last_delivered.take()
     }
 
     fn give_up(&self, for_good: bool) {

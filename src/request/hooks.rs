@@ -13,19 +13,19 @@ use crate::error::SessionError;
 /// The values that the transport carried, or the token of the session that a
 /// test gave to this request.
 #[cfg(feature = "testing")]
-pub(super) async fn received<'r>(
+pub(super) async fn receive<'r>(
     request: &'r Request<'_>,
     core: &Core,
     definition: &Defined,
     values: Vec<Cow<'r, str>>,
 ) -> Result<Vec<Cow<'r, str>>, SessionError> {
-    let minted = super::minting::received(request, core, definition).await?;
+    let minted = super::minting::receive(request, core, definition).await?;
     Ok(minted.map_or(values, |minted| vec![minted]))
 }
 
 #[cfg(not(feature = "testing"))]
 #[allow(clippy::unused_async)]
-pub(super) async fn received<'r>(
+pub(super) async fn receive<'r>(
     _: &'r Request<'_>,
     _: &Core,
     _: &Defined,

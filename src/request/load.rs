@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rocket::{Request, warn};
 use tokio::time::Instant;
 
-use super::presented::{Kind, Presented};
+use super::presented::{Presented, SessionSet};
 use super::state::State;
 use crate::absence::Absence;
 use crate::application::{Defined, Tracker};
@@ -19,7 +19,7 @@ use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Timestamp;
-use crate::tracked::{Found, Sessions, Tracked};
+use crate::tracked::{Found, Tracked, TrackedSet};
 use crate::{by_id, by_value};
 
 /// More values of one session than this are no session (checklist S10).
@@ -35,7 +35,7 @@ pub(crate) async fn load<T: SessionData>(
     deadline: Instant,
 ) -> Result<(State<T>, Option<Absence>), SessionError> {
     let values = definition.transport.receive(request, &definition.wire_name);
-    let values = super::hooks::received(request, core, definition, values).await?;
+    let values = super::hooks::receive(request, core, definition, values).await?;
     let find = pin!(find::<T>(core, definition, &values));
     let found = match values.len() {
         0 => return Ok((nobody(definition), Some(Absence::NotPresented))),
@@ -57,7 +57,7 @@ pub(crate) async fn load<T: SessionData>(
             definition.namespace.session
         );
     }
-    if found.sessions.replaced().is_none() {
+    if found.sessions.superseded().is_none() {
         core.emit(if found.over { Event::Expired } else { Event::Rejected }, definition);
     }
     let absence = if found.ended { Absence::Ended } else { Absence::Invalid };
@@ -68,14 +68,14 @@ pub(crate) async fn load<T: SessionData>(
 
 /// A request without a session, or with one that could not be loaded.
 pub(crate) fn nobody<T>(definition: &Defined) -> State<T> {
-    let sessions = Kind::nobody(&definition.tracker);
+    let sessions = SessionSet::nobody(&definition.tracker);
     State::new(Presented { any: false, sessions }, None)
 }
 
 /// What a request's tokens stand for, as far as one session can be used.
 pub(crate) struct Presentation {
     /// One session, or several of which none is used.
-    pub sessions: Kind,
+    pub sessions: SessionSet,
     several: bool,
     /// A token was genuine, and no session lives.
     over: bool,
@@ -85,7 +85,7 @@ pub(crate) struct Presentation {
 
 impl Presentation {
     fn several(definition: &Defined) -> Self {
-        let sessions = Kind::nobody(&definition.tracker);
+        let sessions = SessionSet::nobody(&definition.tracker);
         Self { sessions, several: true, over: false, ended: false }
     }
 }
@@ -100,16 +100,16 @@ pub(crate) async fn find<T: SessionData>(
     Ok(match &definition.tracker {
         Tracker::ByValue(tracker) => {
             let found = by_value::load(definition, values, now);
-            let mut found = converted::<T, _>(definition, found);
+            let mut found = convert_all::<T, _>(definition, found);
             if let Some(revocation) = &tracker.revocation {
                 Box::pin(leave_out_ended::<T>(definition, revocation, &mut found, now)).await?;
             }
-            presentation(found, |sessions| Kind::ByValue(Arc::clone(tracker), sessions))
+            presentation(found, |sessions| SessionSet::ByValue(Arc::clone(tracker), sessions))
         }
         Tracker::ById(tracker) => {
-            let found = by_id::load(definition, &tracker.server, values, now).await?;
-            let found = converted::<T, _>(definition, found);
-            presentation(found, |sessions| Kind::ById(Arc::clone(tracker), sessions))
+            let found = by_id::load(definition, &tracker.store, values, now).await?;
+            let found = convert_all::<T, _>(definition, found);
+            presentation(found, |sessions| SessionSet::ById(Arc::clone(tracker), sessions))
         }
     })
 }
@@ -123,7 +123,7 @@ async fn leave_out_ended<T: SessionData>(
 ) -> Result<(), SessionError> {
     for mut session in std::mem::take(&mut found.sessions) {
         let value = definition.codec.decode::<T>(&session.content);
-        session.place.owner = value.and_then(|value| definition.owner_of(&value));
+        session.place.owner = value.and_then(|value| definition.value_owner(&value));
         if revocation.covers(&session.place, None, now).await? {
             found.over = true;
         } else {
@@ -134,20 +134,23 @@ async fn leave_out_ended<T: SessionData>(
 }
 
 /// Exactly one live session is the request's.
-fn presentation<P>(found: Found<P>, kind: impl FnOnce(Sessions<P>) -> Kind) -> Presentation {
+fn presentation<P>(
+    found: Found<P>,
+    kind: impl FnOnce(TrackedSet<P>) -> SessionSet,
+) -> Presentation {
     let over = found.over && found.sessions.is_empty();
     let several = found.sessions.len() > 1;
     let ended = found.ours || found.over || several;
     // Beside a live session it counts for nothing.
-    let replaced = found.replaced.filter(|_| found.sessions.is_empty()).map(Arc::new);
+    let superseded = found.superseded.filter(|_| found.sessions.is_empty()).map(Arc::new);
     let mut found = found.sessions.into_iter().map(Arc::new);
     let one = if several { None } else { found.next() };
-    let sessions = Sessions { one, others: found.collect(), lost: Vec::new(), replaced };
+    let sessions = TrackedSet { one, others: found.collect(), lost: Vec::new(), superseded };
     Presentation { sessions: kind(sessions), several, over, ended }
 }
 
 /// What an accepted format holds, as this definition would write it.
-fn converted<T: SessionData, P>(definition: &Definition, found: Found<P>) -> Found<P> {
+fn convert_all<T: SessionData, P>(definition: &Definition, found: Found<P>) -> Found<P> {
     let convert = |session| convert::<T, P>(definition, session);
     Found { sessions: found.sessions.into_iter().filter_map(convert).collect(), ..found }
 }
@@ -160,7 +163,7 @@ pub(crate) fn convert<T: SessionData, P>(
     if !session.snapshot.accepted {
         return Some(session);
     }
-    let serializer = definition.format().as_ktor()?.serializer;
+    let serializer = definition.tokens().as_ktor()?.serializer;
     let content = definition.codec.convert::<T>(serializer, &session.content)?;
     Some(Tracked { content, ..session })
 }

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use rocket::{Request, Response};
 
 use crate::application::{Defined, Tracker};
-use crate::by_id::{Draft, Joined, Secrets, Trail};
+use crate::by_id::{Draft, Provenance, Secrets, Trail};
 use crate::by_value::{self, Sealed};
 use crate::codec::Content;
 use crate::definition::{Core, Definition};
@@ -44,7 +44,7 @@ pub(crate) fn mint(
 }
 
 /// The token that a test gave to this request for this session, if it did.
-pub(super) async fn received<'r>(
+pub(super) async fn receive<'r>(
     request: &'r Request<'_>,
     core: &Core,
     definition: &Defined,
@@ -83,12 +83,13 @@ async fn make(
     let guard = tracker.guard(owner.as_ref()).await?;
     let id = definition.random_id(&core.random)?;
     let key = definition.namespace.record(&id.locator());
-    let (secrets, trail, joined) = (Secrets::of(&id), Trail::default(), Joined::default());
-    let draft = Draft { id, key, secrets, trail, joined, in_grace: false, times, owner, content };
-    let (record, Tracked { place, .. }) = draft.write(core, definition, &tracker.server, &[])?;
-    let storage = tracker.server.storage_of(&place.id);
+    let (secrets, trail, provenance) = (Secrets::new(&id), Trail::default(), Provenance::default());
+    let draft =
+        Draft { id, key, secrets, trail, provenance, in_grace: false, times, owner, content };
+    let (record, Tracked { place, .. }) = draft.write(core, definition, &tracker.store, &[])?;
+    let storage = tracker.store.storage_for(&place.id);
     match storage.create(&place.key, record, guard, now).await? {
-        Create::Created => definition.format().seal_id(&place.id, &core.random),
+        Create::Created => definition.tokens().seal_id(&place.id, &core.random),
         Create::Refused(Refused::LimitReached) => Err(SessionError::LimitReached),
         Create::Exists | Create::Refused(Refused::Revoked) => Err(SessionError::Ended),
     }

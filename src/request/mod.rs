@@ -26,12 +26,12 @@ pub(crate) mod delivery;
 mod ended;
 mod entries;
 pub(crate) mod entry;
-mod held;
 pub(crate) mod hooks;
 pub(crate) mod load;
 #[cfg(feature = "testing")]
 pub(crate) mod minting;
 mod outlook;
+mod parts;
 mod pending;
 pub(crate) mod presented;
 mod replay;
@@ -43,4 +43,4 @@ mod unsettled;
 mod work;
 
 pub(crate) use budget::Budgets;
-pub(crate) use entries::{Entries, RequestSessions, session_of};
+pub(crate) use entries::{Entries, RequestSessions, request_session};

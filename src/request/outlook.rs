@@ -5,20 +5,20 @@
 use rocket::error;
 
 use super::entry::Entry;
-use super::held::Planned;
-use super::presented::Kind;
+use super::parts::Planned;
+use super::presented::SessionSet;
 use crate::application::Tracker;
 use crate::by_id;
 use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::expiry::{OwnLifetime, Times};
-use crate::plan::{Asked, Plan, Standing, Value, plan};
+use crate::plan::{Asked, Plan, Standing, ValueChange, plan};
 use crate::storage::{OwnerKey, StorageKey};
 use crate::token::SessionId;
 
 impl<T: SessionData> Entry<T> {
     /// What would be committed now.
-    fn outlook(&self) -> (Plan, Kind) {
+    fn outlook(&self) -> (Plan, SessionSet) {
         let (mut asked, changes, value, committed, sessions, encoded) = {
             let state = self.state.lock();
             let (asked, changes) = state.asked();
@@ -33,7 +33,7 @@ impl<T: SessionData> Entry<T> {
             });
             let owner = value.owner();
             asked = Asked {
-                value: if same { Value::Same } else { Value::Changed },
+                value: if same { ValueChange::Same } else { ValueChange::Changed },
                 owner_changes: committed.is_some_and(|before| before.owner() != owner),
                 owned: owner.is_some(),
                 ..asked
@@ -54,7 +54,7 @@ impl<T: SessionData> Entry<T> {
     pub fn lifetime(&self) -> OwnLifetime {
         let coming = || {
             let (asked, _) = self.state.lock().asked();
-            asked.lifetime.or(asked.said).unwrap_or_default()
+            asked.lifetime.or(asked.earlier_lifetime).unwrap_or_default()
         };
         self.times().map_or_else(coming, |times| times.lifetime)
     }
@@ -74,7 +74,7 @@ impl<T: SessionData> Entry<T> {
     /// What CSRF tokens are made from after the commit: the session's name, and its
     /// CSRF generation.
     pub fn csrf_name(&self) -> Result<Option<([u8; 16], u32)>, SessionError> {
-        let coming = self.coming_id()?.or_else(|| self.replaced_id());
+        let coming = self.coming_id()?.or_else(|| self.superseded_id());
         let name = |id: SessionId| match self.definition.tracker {
             Tracker::ByValue(_) => id.secret(),
             Tracker::ById(_) => id.locator(),
@@ -84,11 +84,11 @@ impl<T: SessionData> Entry<T> {
 
     /// The id of the session that a login has replaced, for forms from before it. After
     /// `clear` there is none that a renewal has replaced.
-    fn replaced_id(&self) -> Option<(SessionId, u32)> {
+    fn superseded_id(&self) -> Option<(SessionId, u32)> {
         let state = self.state.lock();
         let sessions = &state.presented.sessions;
-        let ends = sessions.standing() == Standing::Renewed && state.asked().0.ended;
-        sessions.replaced().filter(|_| !ends).map(|replaced| replaced.forms.clone())
+        let ends = sessions.standing() == Standing::Renewed && state.asked().0.clear;
+        sessions.superseded().filter(|_| !ends).map(|replaced| replaced.forms.clone())
     }
 
     /// The id that the session has after the commit, and how often it was
@@ -100,14 +100,14 @@ impl<T: SessionData> Entry<T> {
             (Plan::Create { .. } | Plan::Login { .. } | Plan::Move { .. }, _) => {
                 self.planned(None).map(Some)
             }
-            (_, Kind::ByValue(_, sessions)) => {
+            (_, SessionSet::ByValue(_, sessions)) => {
                 let Some(session) = &sessions.one else { return Ok(None) };
                 match plan {
                     Plan::Write { renewal: Some(_), .. } => self.planned(None).map(Some),
-                    _ => Ok(Some((SessionId::of_token(session.place.token_id), 0))),
+                    _ => Ok(Some((SessionId::from_token_id(session.place.token_id), 0))),
                 }
             }
-            (_, Kind::ById(_, sessions)) => {
+            (_, SessionSet::ById(_, sessions)) => {
                 let Some(session) = &sessions.one else { return Ok(None) };
                 let by_id::Located { id, secrets, .. } = &session.place;
                 let rotates = match plan {
@@ -163,14 +163,16 @@ impl<T: SessionData> Entry<T> {
             let state = self.state.lock();
             (state.committed.clone()?, state.presented.sessions.key().cloned())
         };
-        Some((self.definition.owner_of(&*value)?, key))
+        Some((self.definition.value_owner(&*value)?, key))
     }
 
     /// The epoch in which the session's token is sealed; zero by id.
     pub fn epoch(&self) -> u64 {
         match &self.state.lock().presented.sessions {
-            Kind::ByValue(_, sessions) => sessions.one.as_ref().map_or(0, |one| one.place.epoch),
-            Kind::ById(..) => 0,
+            SessionSet::ByValue(_, sessions) => {
+                sessions.one.as_ref().map_or(0, |one| one.place.epoch)
+            }
+            SessionSet::ById(..) => 0,
         }
     }
 }

@@ -53,7 +53,7 @@ impl<T> Clone for Base<T> {
 }
 
 impl<T> Base<T> {
-    pub fn made(make: impl Fn(Option<&T>) -> T + Send + 'static) -> Self {
+    pub fn from_closure(make: impl Fn(Option<&T>) -> T + Send + 'static) -> Self {
         Self::Made(Arc::new(Mutex::new(make)), Arc::default())
     }
 }
@@ -137,7 +137,7 @@ impl<T: SessionData> Base<T> {
 /// A request's uncommitted changes.
 pub(crate) struct Pending<T> {
     /// `clear`: whatever the request presented ends.
-    pub ended: bool,
+    pub clear: bool,
     pub values: Values<T>,
     /// `login`: another session, whatever became of the present one.
     pub login: bool,
@@ -156,7 +156,7 @@ pub(crate) struct Pending<T> {
 impl<T> Default for Pending<T> {
     fn default() -> Self {
         Self {
-            ended: false,
+            clear: false,
             values: Values::default(),
             login: false,
             renew: false,
@@ -178,7 +178,7 @@ impl<T> Pending<T> {
     pub fn is_empty(&self) -> bool {
         let changes = self.changes_value() || self.lifetime.is_some() || self.touch;
         let renews = self.renew || self.reauthenticate;
-        !self.ended && !changes && !self.login && !renews && self.epoch.is_none()
+        !self.clear && !changes && !self.login && !renews && self.epoch.is_none()
     }
 
     /// Whether the value is another than the session's, or may be.
@@ -189,7 +189,7 @@ impl<T> Pending<T> {
     /// These changes, then the later ones.
     #[must_use]
     pub fn followed_by(mut self, later: Self) -> Self {
-        if later.ended {
+        if later.clear {
             return later;
         }
         self.values = self.values.followed_by(later.values);
@@ -205,7 +205,7 @@ impl<T> Pending<T> {
     /// What is asked for, but for what the value says.
     pub fn asked(&self) -> Asked {
         Asked {
-            ended: self.ended,
+            clear: self.clear,
             login: self.login,
             renew: self.renew,
             reauthenticate: self.reauthenticate,

@@ -8,28 +8,28 @@ use crate::by_value::{ByValue, Sealed};
 use crate::codec::Content;
 use crate::plan::{Snapshot, Standing};
 use crate::storage::{OwnerKey, StorageKey};
-use crate::tracked::{Replaced, Sessions};
+use crate::tracked::{Superseded, TrackedSet};
 
 /// The sessions that a request presented.
 pub(crate) struct Presented {
     /// The transport carried any value, valid or not.
     pub any: bool,
-    pub sessions: Kind,
+    pub sessions: SessionSet,
 }
 
 /// The sessions and what tracks them: by value or by id.
 #[derive(Clone)]
-pub(crate) enum Kind {
-    ByValue(Arc<ByValue>, Sessions<Sealed>),
-    ById(Arc<ById>, Sessions<Located>),
+pub(crate) enum SessionSet {
+    ByValue(Arc<ByValue>, TrackedSet<Sealed>),
+    ById(Arc<ById>, TrackedSet<Located>),
 }
 
-impl Kind {
+impl SessionSet {
     /// No session.
     pub fn nobody(tracker: &Tracker) -> Self {
         match tracker {
-            Tracker::ByValue(tracker) => Self::ByValue(Arc::clone(tracker), Sessions::default()),
-            Tracker::ById(tracker) => Self::ById(Arc::clone(tracker), Sessions::default()),
+            Tracker::ByValue(tracker) => Self::ByValue(Arc::clone(tracker), TrackedSet::default()),
+            Tracker::ById(tracker) => Self::ById(Arc::clone(tracker), TrackedSet::default()),
         }
     }
 
@@ -37,7 +37,7 @@ impl Kind {
         self.standing().session()
     }
 
-    /// See [`Sessions::standing`].
+    /// See [`TrackedSet::standing`].
     pub fn standing(&self) -> Standing<'_> {
         match self {
             Self::ByValue(_, sessions) => sessions.standing(),
@@ -45,11 +45,11 @@ impl Kind {
         }
     }
 
-    /// See [`Sessions::replaced`].
-    pub fn replaced(&self) -> Option<&Replaced> {
+    /// See [`TrackedSet::superseded`].
+    pub fn superseded(&self) -> Option<&Superseded> {
         match self {
-            Self::ByValue(_, sessions) => sessions.replaced.as_deref(),
-            Self::ById(_, sessions) => sessions.replaced.as_deref(),
+            Self::ByValue(_, sessions) => sessions.superseded.as_deref(),
+            Self::ById(_, sessions) => sessions.superseded.as_deref(),
         }
     }
 
@@ -84,7 +84,7 @@ impl Kind {
         }
     }
 
-    /// See [`Sessions::lose`].
+    /// See [`TrackedSet::lose`].
     pub fn lose(&mut self) {
         match self {
             Self::ByValue(_, sessions) => sessions.lose(),
@@ -92,15 +92,15 @@ impl Kind {
         }
     }
 
-    /// See [`Sessions::mark_replaced`].
-    pub fn mark_replaced(&mut self, replaced: Replaced) {
+    /// See [`TrackedSet::supersede`].
+    pub fn supersede(&mut self, replaced: Superseded) {
         match self {
-            Self::ByValue(_, sessions) => sessions.mark_replaced(replaced),
-            Self::ById(_, sessions) => sessions.mark_replaced(replaced),
+            Self::ByValue(_, sessions) => sessions.supersede(replaced),
+            Self::ById(_, sessions) => sessions.supersede(replaced),
         }
     }
 
-    /// See [`Sessions::set_aside`].
+    /// See [`TrackedSet::set_aside`].
     pub fn set_aside(&mut self) {
         match self {
             Self::ByValue(_, sessions) => sessions.set_aside(),

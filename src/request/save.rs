@@ -8,26 +8,26 @@ use tokio::time::Instant;
 
 use super::committable::Committable;
 use super::entry::Entry;
-use super::held::Left;
-use super::held::Unsettled;
 use super::load;
-use super::presented::Kind;
+use super::parts::Unsettled;
+use super::parts::ValueAfter;
+use super::presented::SessionSet;
 use super::replay::{is_replaying, replaying};
 use super::state::State;
 use super::work::Work;
-use crate::by_id::{self, Attempt, ById, Located, Outcome, Stands};
+use crate::by_id::{self, Attempt, ById, Located, Lookup, Settled};
 use crate::commit::Fate;
 use crate::data::SessionData;
 use crate::deadline::{too_late, within};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
-use crate::tracked::{Replaced, Sessions, Tracked};
+use crate::tracked::{Superseded, Tracked, TrackedSet};
 
 /// What a session stands for when it is read again.
-enum Again<T> {
-    Session(Kind, Arc<T>),
+enum Refreshed<T> {
+    Session(SessionSet, Arc<T>),
     /// A login of another request has replaced it.
-    Replaced(Replaced),
+    Superseded(Superseded),
     Gone,
 }
 
@@ -77,29 +77,29 @@ impl<T: SessionData> Entry<T> {
         let Some((unsettled, wanted)) = self.change(State::unsettled) else { return Ok(true) };
         let (attempt, moment) = (&unsettled.attempt, self.moment(false));
         let sessions = self.state.lock().presented.sessions.clone();
-        let Kind::ById(tracker, all) = sessions else { return Ok(true) };
+        let SessionSet::ById(tracker, all) = sessions else { return Ok(true) };
         let is_late = moment.late && attempt.holds.is_some();
         let send_again = wanted && !by_reading && !is_late;
-        let (definition, server) = (&self.definition, &tracker.server);
-        let settled = by_id::settle(definition, server, attempt, send_again, moment.now);
+        let (definition, store) = (&self.definition, &tracker.store);
+        let settled = by_id::settle(definition, store, attempt, send_again, moment.now);
         let settled = within(deadline, Box::pin(settled).as_mut()).await;
         let settled = settled.unwrap_or_else(|| Err(too_late()));
         match settled {
             Err(cause) => return self.was_not_settled(cause, attempt, wanted),
-            Ok(Outcome::Applied) => {
+            Ok(Settled::Applied) => {
                 self.was_applied(&unsettled, &tracker, all, is_late);
                 if is_late {
                     return Err(SessionError::TooLate);
                 }
             }
-            Ok(Outcome::Open) if wanted && by_reading => return Ok(false),
+            Ok(Settled::Open) if wanted && by_reading => return Ok(false),
             // It may still arrive. Another one could count twice.
-            Ok(Outcome::Open) if wanted => return Err(SessionError::TooLate),
-            Ok(Outcome::Open) => {
-                by_id::end_untold(definition, &tracker, attempt, moment.now, self.tells_end());
+            Ok(Settled::Open) if wanted => return Err(SessionError::TooLate),
+            Ok(Settled::Open) => {
+                by_id::end_unsent(definition, &tracker, attempt, moment.now, self.end_reporter());
                 self.change(State::was_not_applied);
             }
-            Ok(Outcome::NotApplied) => self.change(State::was_not_applied),
+            Ok(Settled::NotApplied) => self.change(State::was_not_applied),
         }
         self.show_anew();
         Ok(true)
@@ -141,7 +141,7 @@ impl<T: SessionData> Entry<T> {
         &self,
         unsettled: &Unsettled<T>,
         tracker: &Arc<ById>,
-        mut all: Sessions<Located>,
+        mut all: TrackedSet<Located>,
         too_late: bool,
     ) {
         let (attempt, definition) = (&unsettled.attempt, &self.definition);
@@ -152,11 +152,11 @@ impl<T: SessionData> Entry<T> {
         let before = before.as_ref().map(|before| &before.place);
         let (written, now) = (&attempt.written.place, self.now());
         if too_late {
-            let ended = self.tells_end();
+            let ended = self.end_reporter();
             let end = by_id::end_unheld(definition, tracker, before, written, now, ended);
             all.one.take_if(|_| end.is_some());
         }
-        let sessions = Kind::ById(Arc::clone(tracker), all);
+        let sessions = SessionSet::ById(Arc::clone(tracker), all);
         self.change(|state, retired| state.was_applied(unsettled, sessions, retired));
     }
 
@@ -177,13 +177,13 @@ impl<T: SessionData> Entry<T> {
         }
         let (sessions, ended) = {
             let state = self.state.lock();
-            (state.presented.sessions.clone(), state.pending.ended)
+            (state.presented.sessions.clone(), state.pending.clear)
         };
         // An end is terminal, and a session that is not committed is nowhere.
         if ended || sessions.snapshot().is_none() {
             return Ok(self.get());
         }
-        let again = pin!(self.again(sessions));
+        let again = pin!(self.read_again(sessions));
         let found = within(deadline, again).await.unwrap_or_else(|| Err(too_late()))?;
         if self.takes(found) {
             self.core().report_dropped(&self.definition);
@@ -193,65 +193,65 @@ impl<T: SessionData> Entry<T> {
     }
 
     /// Goes on with what was found. Says whether changes are dropped.
-    fn takes(&self, found: Again<T>) -> bool {
+    fn takes(&self, found: Refreshed<T>) -> bool {
         let begins = self.begins_another();
         self.change(|state, retired| {
-            let Again::Session(sessions, value) = found else {
+            let Refreshed::Session(sessions, value) = found else {
                 state.loses(match found {
-                    Again::Replaced(replaced) => Some(replaced),
+                    Refreshed::Superseded(replaced) => Some(replaced),
                     _ => None,
                 });
-                let moot = !state.pending.is_empty() && !begins && !state.pending.ended;
+                let moot = !state.pending.is_empty() && !begins && !state.pending.clear;
                 let lost = state.lost;
-                state.found(Left::over(begins), retired);
+                state.found(ValueAfter::over(begins), retired);
                 state.lost = lost || moot;
                 return moot;
             };
             state.take_sessions(sessions, true, retired);
             let over = state.presented.sessions.snapshot().is_none();
-            state.found(Left::Value((!over).then_some(value)), retired);
+            state.found(ValueAfter::Value((!over).then_some(value)), retired);
             false
         })
     }
 
     /// The sessions with the request's own as it stands now, if it still does.
-    async fn again(&self, mut sessions: Kind) -> Result<Again<T>, SessionError> {
+    async fn read_again(&self, mut sessions: SessionSet) -> Result<Refreshed<T>, SessionError> {
         let (definition, now) = (&self.definition, self.now());
         match &mut sessions {
-            Kind::ById(tracker, all) => {
-                let Some(before) = all.one.take() else { return Ok(Again::Gone) };
-                let found = by_id::find(definition, &tracker.server, &before.place.id, now).await?;
+            SessionSet::ById(tracker, all) => {
+                let Some(before) = all.one.take() else { return Ok(Refreshed::Gone) };
+                let found = by_id::find(definition, &tracker.store, &before.place.id, now).await?;
                 let mut found = match found {
-                    Stands::Session(found) => *found.shown_as(&before),
-                    Stands::Replaced(replaced) => return Ok(Again::Replaced(replaced)),
-                    Stands::Nobody => return Ok(Again::Gone),
+                    Lookup::Session(found) => *found.shown_as(&before),
+                    Lookup::Superseded(replaced) => return Ok(Refreshed::Superseded(replaced)),
+                    Lookup::Nobody => return Ok(Refreshed::Gone),
                 };
                 found.snapshot.stale_key = before.snapshot.stale_key;
                 found.snapshot.accepted = before.snapshot.accepted;
                 let Some(found) = load::convert::<T, _>(definition, found) else {
-                    return Ok(Again::Gone);
+                    return Ok(Refreshed::Gone);
                 };
                 let Some(value) = definition.codec.decode::<T>(&found.content) else {
-                    return Ok(Again::Gone);
+                    return Ok(Refreshed::Gone);
                 };
                 all.one = Some(Arc::new(found));
-                Ok(Again::Session(sessions, Arc::new(value)))
+                Ok(Refreshed::Session(sessions, Arc::new(value)))
             }
-            Kind::ByValue(tracker, all) => {
+            SessionSet::ByValue(tracker, all) => {
                 let lifetime = &definition.policy.timeouts;
                 let lives = |one: &Arc<Tracked<_>>| lifetime.admits(&one.snapshot.times, now);
                 if !all.one.as_ref().is_some_and(lives) {
-                    return Ok(Again::Gone);
+                    return Ok(Refreshed::Gone);
                 }
                 // Its own renewal may have been remembered without an answer.
                 let next = self.state.lock().next_token();
                 if let (Some(revocation), Some(one)) = (&tracker.revocation, &all.one)
                     && revocation.covers(&one.place, next.as_ref(), now).await?
                 {
-                    return Ok(Again::Gone);
+                    return Ok(Refreshed::Gone);
                 }
                 let committed = self.state.lock().committed.clone();
-                Ok(committed.map_or(Again::Gone, |value| Again::Session(sessions, value)))
+                Ok(committed.map_or(Refreshed::Gone, |value| Refreshed::Session(sessions, value)))
             }
         }
     }

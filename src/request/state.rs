@@ -8,9 +8,9 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use super::delivery::Delivery;
-use super::held::{EndedOutside, Left, Planned, Retired, Unsettled};
+use super::parts::{EndedOutside, Planned, Retired, Unsettled, ValueAfter};
 use super::pending::{Base, Change, Pending};
-use super::presented::{Kind, Presented};
+use super::presented::{Presented, SessionSet};
 use crate::by_value::Sealed;
 use crate::codec::Content;
 use crate::commit::Holds;
@@ -43,7 +43,7 @@ pub(crate) struct State<T> {
     pub ending: Option<JoinHandle<()>>,
     /// The lifetime that this request has said before the last commit. It holds for a
     /// session that it begins later.
-    said: Option<OwnLifetime>,
+    earlier_lifetime: Option<OwnLifetime>,
     /// `skip_touch`: this request is no use of the session.
     skips: bool,
     /// Moves when changes are dropped, so that a commit under way can tell.
@@ -60,10 +60,10 @@ pub(crate) struct State<T> {
     pub lost: bool,
     pub(super) delivery: Delivery,
     /// Before a commit that counts only if every session of the request is saved.
-    unconfirmed: Option<(Kind, Option<Arc<T>>)>,
+    unconfirmed: Option<(SessionSet, Option<Arc<T>>)>,
     pub(super) ended_outside: EndedOutside,
     /// What the response said last.
-    pub told: Option<Holds>,
+    pub last_delivered: Option<Holds>,
 }
 
 impl<T> State<T> {
@@ -78,7 +78,7 @@ impl<T> State<T> {
             unsettled: None,
             guard: None,
             ending: None,
-            said: None,
+            earlier_lifetime: None,
             skips: false,
             drops: 0,
             revision: 0,
@@ -89,7 +89,7 @@ impl<T> State<T> {
             delivery: Delivery::default(),
             unconfirmed: None,
             ended_outside: EndedOutside::Nothing,
-            told: None,
+            last_delivered: None,
         }
     }
 
@@ -127,8 +127,8 @@ impl<T> State<T> {
 
     pub fn clear(&mut self, retired: &mut Retired<T>) {
         self.drop_pending(retired);
-        self.said = None;
-        self.pending.ended = true;
+        self.earlier_lifetime = None;
+        self.pending.clear = true;
         self.show(None, retired);
     }
 
@@ -141,7 +141,7 @@ impl<T> State<T> {
 
     /// After a 5xx only `clear` holds.
     pub fn drop_changes(&mut self, retired: &mut Retired<T>) {
-        if self.asked().0.ended { self.clear(retired) } else { self.discard(retired) }
+        if self.asked().0.clear { self.clear(retired) } else { self.discard(retired) }
     }
 
     fn drop_pending(&mut self, retired: &mut Retired<T>) {
@@ -183,7 +183,12 @@ impl<T> State<T> {
     /// What these changes ask for, but for what the value says.
     pub fn asked_by(&self, pending: &Pending<T>) -> Asked {
         let asked = pending.asked();
-        Asked { said: self.said, skips: self.skips, touch: asked.touch && !self.skips, ..asked }
+        Asked {
+            earlier_lifetime: self.earlier_lifetime,
+            skips: self.skips,
+            touch: asked.touch && !self.skips,
+            ..asked
+        }
     }
 
     /// What the next commit and the one under way are asked for, but for what
@@ -192,14 +197,14 @@ impl<T> State<T> {
         let later = self.asked_by(&self.pending);
         let first = self.under_way();
         // What was sent is as good as done, and as good as said.
-        let said = first.and_then(|first| first.lifetime).or(self.said);
+        let earlier_lifetime = first.and_then(|first| first.lifetime).or(self.earlier_lifetime);
         let Some(first) = first.filter(|_| self.unsettled.is_none()) else {
-            let later = Asked { said, ..later };
+            let later = Asked { earlier_lifetime, ..later };
             return (later, self.pending.changes_value());
         };
         let first_asked = self.asked_by(first);
         let asked = Asked {
-            ended: later.ended || first_asked.ended,
+            clear: later.clear || first_asked.clear,
             login: later.login || first_asked.login,
             renew: later.renew || first_asked.renew,
             reauthenticate: later.reauthenticate || first_asked.reauthenticate,
@@ -214,7 +219,7 @@ impl<T> State<T> {
     /// The next token of the session by value, once its id is known.
     pub fn next_token(&self) -> Option<Sealed> {
         match (&self.planned, &self.presented.sessions) {
-            (Some(Planned::Fresh(id)), Kind::ByValue(_, sessions)) => {
+            (Some(Planned::Fresh(id)), SessionSet::ByValue(_, sessions)) => {
                 let token_id = id.secret();
                 Some(Sealed { token_id, ..sessions.one.as_ref()?.place.clone() })
             }
@@ -247,13 +252,13 @@ impl<T> State<T> {
     }
 
     /// The commit is done. `generation` is the one in which its changes were taken.
-    pub fn committed(&mut self, generation: u64, left: Left<T>, retired: &mut Retired<T>) {
-        let left = if self.is_over() { Left::Value(None) } else { left };
+    pub fn committed(&mut self, generation: u64, left: ValueAfter<T>, retired: &mut Retired<T>) {
+        let left = if self.is_over() { ValueAfter::Value(None) } else { left };
         retired.in_flight = self.in_flight.take().map(|(_, pending)| pending);
         // What came before a `clear` is not said any more.
-        if !self.pending.ended {
-            let said = retired.in_flight.as_ref().and_then(|pending| pending.lifetime);
-            self.said = said.or(self.said);
+        if !self.pending.clear {
+            let earlier_lifetime = retired.in_flight.as_ref().and_then(|pending| pending.lifetime);
+            self.earlier_lifetime = earlier_lifetime.or(self.earlier_lifetime);
         }
         (self.planned, self.guard) = (None, None);
         self.found(left, retired);
@@ -266,8 +271,8 @@ impl<T> State<T> {
     /// dropped.
     pub fn refused(&mut self, generation: u64, begins: bool, retired: &mut Retired<T>) {
         let left = match self.presented.sessions.snapshot() {
-            Some(_) => Left::Value(self.committed.clone()),
-            None => Left::over(begins),
+            Some(_) => ValueAfter::Value(self.committed.clone()),
+            None => ValueAfter::over(begins),
         };
         self.committed(generation, left, retired);
         self.lost = self.drops == generation && self.value.is_none();
@@ -276,14 +281,14 @@ impl<T> State<T> {
     /// Takes what a commit left or a read found. Later changes stay pending, to
     /// be computed anew. Of a session that is over only those that begin
     /// another one go on.
-    pub fn found(&mut self, left: Left<T>, retired: &mut Retired<T>) {
+    pub fn found(&mut self, left: ValueAfter<T>, retired: &mut Retired<T>) {
         let (committed, dropped) = match left {
-            Left::Value(value) => (value, false),
-            Left::Dropped => (None, true),
+            ValueAfter::Value(value) => (value, false),
+            ValueAfter::Dropped => (None, true),
         };
-        let moot = dropped && !self.pending.ended;
+        let moot = dropped && !self.pending.clear;
         if moot {
-            self.said = self.pending.lifetime.or(self.said);
+            self.earlier_lifetime = self.pending.lifetime.or(self.earlier_lifetime);
             retired.pending = Some(std::mem::take(&mut self.pending));
         }
         self.commits(committed, retired);
@@ -293,13 +298,18 @@ impl<T> State<T> {
             self.stale = false;
             self.lost |= dropped;
         } else {
-            self.stale = !self.pending.ended;
+            self.stale = !self.pending.clear;
         }
     }
 
     /// Takes the sessions as a commit has left them. What is not `confirmed` can
     /// be taken back: see [`give_up`](Self::give_up).
-    pub fn take_sessions(&mut self, sessions: Kind, confirmed: bool, retired: &mut Retired<T>) {
+    pub fn take_sessions(
+        &mut self,
+        sessions: SessionSet,
+        confirmed: bool,
+        retired: &mut Retired<T>,
+    ) {
         let before = std::mem::replace(&mut self.presented.sessions, sessions);
         if !confirmed {
             retired.unconfirmed = self.unconfirmed.replace((before, self.committed.clone()));
@@ -332,15 +342,15 @@ impl<T> State<T> {
         self.delivery.take(holds, confirmed);
     }
 
-    /// What the response is to say; see [`Delivery::settle`].
-    pub fn settle(&mut self, succeeded: bool, retired: &mut Retired<T>) -> Option<Holds> {
+    /// What the response is to say; see [`Delivery::deliver`].
+    pub fn deliver(&mut self, succeeded: bool, retired: &mut Retired<T>) -> Option<Holds> {
         retired.unconfirmed = self.unconfirmed.take();
-        self.delivery.settle(self.presented.any, succeeded)
+        self.delivery.deliver(self.presented.any, succeeded)
     }
 
     /// Whether nothing is pending and the response needs to say nothing more.
     pub fn is_quiet(&self) -> bool {
-        let settled = self.unsettled.is_none() && self.delivery.is_settled();
+        let settled = self.unsettled.is_none() && self.delivery.is_delivered();
         self.pending.is_empty() && self.under_way().is_none() && settled
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::held::{Left, Planned, Retired, Unsettled};
-use super::presented::Kind;
+use super::parts::{Planned, Retired, Unsettled, ValueAfter};
+use super::presented::SessionSet;
 use super::state::State;
 
 impl<T> State<T> {
@@ -19,11 +19,11 @@ impl<T> State<T> {
     /// The session that later changes apply to, and its value: as the write leaves it
     /// of which nobody knows yet what became, if its changes are still asked for.
     /// It is sent again before them.
-    pub fn before_pending(&self) -> (Kind, Option<Arc<T>>) {
+    pub fn before_pending(&self) -> (SessionSet, Option<Arc<T>>) {
         let mut sessions = self.presented.sessions.clone();
         let unsettled = self.unsettled.as_ref().filter(|_| self.under_way().is_some());
         match (&mut sessions, unsettled) {
-            (Kind::ById(_, all), Some(Unsettled { attempt, value })) => {
+            (SessionSet::ById(_, all), Some(Unsettled { attempt, value })) => {
                 all.one = Some(Arc::clone(&attempt.written));
                 (sessions, value.clone())
             }
@@ -34,14 +34,19 @@ impl<T> State<T> {
     /// What became of the last commit's write is to be found out, and whether its
     /// changes are still asked for. An end makes it moot.
     pub fn unsettled(&mut self, retired: &mut Retired<T>) -> Option<(Unsettled<T>, bool)> {
-        if self.pending.ended {
+        if self.pending.clear {
             self.abandon(retired);
         }
         Some((self.unsettled.clone()?, self.under_way().is_some()))
     }
 
     /// The last commit's write was applied, and these are the sessions after it.
-    pub fn was_applied(&mut self, one: &Unsettled<T>, sessions: Kind, retired: &mut Retired<T>) {
+    pub fn was_applied(
+        &mut self,
+        one: &Unsettled<T>,
+        sessions: SessionSet,
+        retired: &mut Retired<T>,
+    ) {
         retired.unsettled = self.unsettled.take();
         let is_over = sessions.snapshot().is_none();
         self.take_sessions(sessions, true, retired);
@@ -50,7 +55,7 @@ impl<T> State<T> {
         }
         let planned = self.planned.take();
         let value = one.value.clone().filter(|_| !is_over);
-        self.committed(self.taken_in(), Left::Value(value), retired);
+        self.committed(self.taken_in(), ValueAfter::Value(value), retired);
         self.planned = planned;
     }
 

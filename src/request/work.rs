@@ -10,15 +10,15 @@ use tokio::time::Instant;
 
 use super::carry_out::{Done, commit};
 use super::entry::Entry;
-use super::held::Left;
-use super::held::Unsettled;
+use super::parts::Unsettled;
+use super::parts::ValueAfter;
 use super::pending::Pending;
-use super::presented::Kind;
+use super::presented::SessionSet;
 use super::replay::replaying;
 use crate::by_id::end_unheld;
 use crate::codec::Content;
 use crate::commit::Holds;
-use crate::commit::{Changes, Commit, Fate, Next, Present};
+use crate::commit::{Changes, Commit, Fate, NextValue, Present};
 use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::plan::{Asked, Moment};
@@ -32,12 +32,12 @@ pub(super) struct Work<'a, T: SessionData> {
     done: Done,
     /// What was committed counts even if another session of the request fails.
     confirmed: bool,
-    ended: Ended,
+    ended: CommitEnd,
 }
 
 /// How a commit ended.
 #[derive(Clone, Copy)]
-enum Ended {
+enum CommitEnd {
     With(Fate),
     /// The owner that the session was to have was revoked meanwhile.
     Refused,
@@ -83,7 +83,7 @@ impl<'a, T: SessionData> Work<'a, T> {
             applied,
             done: Done::new(state.presented.sessions.clone()),
             confirmed,
-            ended: Ended::Not,
+            ended: CommitEnd::Not,
         }
     }
 
@@ -91,14 +91,14 @@ impl<'a, T: SessionData> Work<'a, T> {
     pub async fn run(&mut self, moment: Moment, deadline: Instant) -> Result<Fate, SessionError> {
         let ended = self.commit(moment, deadline).await;
         self.ended = match &ended {
-            Ok(fate) => Ended::With(*fate),
-            Err(SessionError::Ended) => Ended::Refused,
+            Ok(fate) => CommitEnd::With(*fate),
+            Err(SessionError::Ended) => CommitEnd::Refused,
             Err(SessionError::LimitReached) => {
                 // That was an answer: tried again, it is another login.
                 self.applied.entry.state.lock().guard = None;
-                Ended::Not
+                CommitEnd::Not
             }
-            Err(_) => Ended::Not,
+            Err(_) => CommitEnd::Not,
         };
         ended
     }
@@ -132,19 +132,20 @@ impl<'a, T: SessionData> Work<'a, T> {
     pub fn came_too_late(&mut self) {
         let (entry, now) = (self.applied.entry, self.applied.entry.now());
         let before = entry.state.lock().presented.sessions.clone();
-        let (Kind::ById(tracker, after), Kind::ById(_, before)) = (&mut self.done.sessions, before)
+        let (SessionSet::ById(tracker, after), SessionSet::ById(_, before)) =
+            (&mut self.done.sessions, before)
         else {
             return;
         };
         let before = before.one.as_ref().map(|one| &one.place);
         let Some(written) = &after.one else { return };
-        let (place, ended) = (&written.place, entry.tells_end());
+        let (place, ended) = (&written.place, entry.end_reporter());
         let end = end_unheld(&entry.definition, tracker, before, place, now, ended);
         if let Some(end) = end {
             self.applied.draw_another_id();
             self.applied.keep_ending(end);
             (after.one, self.done.holds) = (None, None);
-            self.ended = Ended::With(Fate::Ended);
+            self.ended = CommitEnd::With(Fate::Ended);
         }
     }
 
@@ -156,24 +157,24 @@ impl<'a, T: SessionData> Work<'a, T> {
 
 impl<T: SessionData> Applied<'_, T> {
     /// What the value is to become; none if nothing was said about it.
-    fn next(&self, done: &Done) -> Result<Option<Next>, SessionError> {
+    fn next(&self, done: &Done) -> Result<Option<NextValue>, SessionError> {
         if !self.pending.changes_value() {
             return Ok(None);
         }
         if self.stale {
             let content = done.sessions.content();
-            return self.on(content.map(|content| (content, done.sessions.owner())));
+            return self.apply_to(content.map(|content| (content, done.sessions.owner())));
         }
         let Some(value) = &self.taken else { return Ok(None) };
         let content = match &self.encoded {
             Some(content) => content.clone(),
             None => self.entry.definition.encode(&**value)?,
         };
-        Ok(Some(self.next_of(value, content, done.sessions.owner())))
+        Ok(Some(self.next_value(value, content, done.sessions.owner())))
     }
 
     /// `known` is the key of the owner of the value before.
-    fn next_of(&self, value: &T, content: Content, known: Option<&OwnerKey>) -> Next {
+    fn next_value(&self, value: &T, content: Content, known: Option<&OwnerKey>) -> NextValue {
         let before = self.before.lock().clone();
         let (was, is) = (before.as_deref().and_then(T::owner), value.owner());
         let owned = is.is_some();
@@ -182,12 +183,12 @@ impl<T: SessionData> Applied<'_, T> {
             Some(known) => Some(known.clone()),
             None => is.and_then(|name| self.entry.definition.owner(&name)),
         };
-        Next { content, owner: key, owned, owner_changes }
+        NextValue { content, owner: key, owned, owner_changes }
     }
 }
 
 impl<T: SessionData> Changes for Applied<'_, T> {
-    fn on(&self, session: Option<Present<'_>>) -> Result<Option<Next>, SessionError> {
+    fn apply_to(&self, session: Option<Present<'_>>) -> Result<Option<NextValue>, SessionError> {
         let definition = &self.entry.definition;
         let fresh = match session {
             Some((content, _)) => match definition.codec.decode::<T>(content) {
@@ -202,7 +203,7 @@ impl<T: SessionData> Changes for Applied<'_, T> {
         if fresh.is_some() {
             *self.before.lock() = fresh;
         }
-        let next = self.next_of(&value, content, session.and_then(|(_, owner)| owner));
+        let next = self.next_value(&value, content, session.and_then(|(_, owner)| owner));
         *self.value.lock() = Some(value);
         Ok(Some(next))
     }
@@ -250,7 +251,7 @@ impl<T: SessionData> Drop for Work<'_, T> {
         let sessions = std::mem::replace(&mut self.done.sessions, entry.nothing());
         let (holds, attempt) = (self.done.holds.take(), self.done.attempt.take());
         let (generation, confirmed) = (self.applied.generation, self.confirmed);
-        let over = matches!(self.ended, Ended::With(Fate::Dropped) | Ended::Refused);
+        let over = matches!(self.ended, CommitEnd::With(Fate::Dropped) | CommitEnd::Refused);
         let begins = over && entry.begins_another();
         entry.change(|state, retired| {
             state.take_sessions(sessions, confirmed, retired);
@@ -258,15 +259,17 @@ impl<T: SessionData> Drop for Work<'_, T> {
                 state.client_holds(holds, confirmed);
             }
             match self.ended {
-                Ended::With(Fate::Committed) => {
-                    state.committed(generation, Left::Value(value), retired);
+                CommitEnd::With(Fate::Committed) => {
+                    state.committed(generation, ValueAfter::Value(value), retired);
                 }
-                Ended::With(Fate::Ended) => state.committed(generation, Left::Value(None), retired),
-                Ended::With(Fate::Dropped) => {
-                    state.committed(generation, Left::over(begins), retired);
+                CommitEnd::With(Fate::Ended) => {
+                    state.committed(generation, ValueAfter::Value(None), retired);
                 }
-                Ended::Refused => state.refused(generation, begins, retired),
-                Ended::With(Fate::Unwanted) | Ended::Not => match attempt {
+                CommitEnd::With(Fate::Dropped) => {
+                    state.committed(generation, ValueAfter::over(begins), retired);
+                }
+                CommitEnd::Refused => state.refused(generation, begins, retired),
+                CommitEnd::With(Fate::Unwanted) | CommitEnd::Not => match attempt {
                     Some(attempt) => {
                         state.keep_unsettled(Unsettled { attempt, value }, retired);
                     }

@@ -12,18 +12,18 @@ use super::Session;
 use crate::application::Application;
 use crate::data::SessionData;
 use crate::error::SessionError;
-use crate::request::{RequestSessions, session_of};
+use crate::request::{RequestSessions, request_session};
 
 #[rocket::async_trait]
 impl<'r, T: SessionData> FromRequest<'r> for Session<T> {
     type Error = SessionError;
 
     async fn from_request(request: &'r Request<'_>) -> GuardOutcome<Self, SessionError> {
-        match session_of::<T>(request).await {
+        match request_session::<T>(request).await {
             Ok(entry) => Outcome::Success(Self { entry }),
             Err(cause) => {
                 if cause.status() == Status::ServiceUnavailable {
-                    RequestSessions::of(request).guard_failed();
+                    RequestSessions::get(request).guard_failed();
                 }
                 Outcome::Error(failed(cause))
             }

@@ -1,18 +1,18 @@
-//! A record as bytes, for files and for simple storages. All integers are
-//! big-endian; times are Unix milliseconds.
+//! A record as bytes, for files and for simple storages. All integers are big-endian, and times
+//! are Unix milliseconds.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
 //! | 0 | 8 | magic `rsess-d1` |
 //! | 8 | 2 × 56 | two touch slots: sequence, last seen, expires, SHA-256 of key and these |
-//! | 120 | 32 | SHA-256 of everything behind it, and of the key |
+//! | 120 | 32 | SHA-256 of the key and of everything after this field |
 //! | 152 | 8 | version |
 //! | 160 | 8 | created |
 //! | 168 | 1 + 32 | 1 and the owner, or zeros |
 //! | 201 | n | payload |
 //!
-//! A touch overwrites the slot that is not the newest, in place: torn by a
-//! crash, the other one still holds.
+//! A touch overwrites the older slot in place. If a crash tears that slot, the other one is still
+//! valid.
 
 use sha2::{Digest, Sha256};
 
@@ -24,14 +24,14 @@ const HEADER: usize = 201;
 const CHECKSUM: usize = 120;
 const CHECKED: usize = 152;
 
-/// How much of a file tells when it expires.
+/// The first bytes of a file, which suffice to read when it expires.
 pub(crate) const EXPIRY_HEADER: usize = CHECKSUM;
 
-/// No record of this crate is larger; a foreign file may be.
+/// The largest file that is read. No record of this crate is larger.
 pub(crate) const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// A record and the sequence number of its newest touch slot.
-pub(crate) struct Entry {
+pub(crate) struct StoredRecord {
     pub record: Record,
     sequence: u64,
 }
@@ -58,18 +58,18 @@ pub(crate) fn write(key: &StorageKey, record: &Record) -> Vec<u8> {
     file
 }
 
-/// When a record expires, from the beginning of its bytes.
+/// The expiry of a record, read from the beginning of its bytes.
 pub(crate) fn expires(key: &StorageKey, start: &[u8]) -> Option<Timestamp> {
     let start = start.get(..EXPIRY_HEADER).filter(|start| start.starts_with(MAGIC))?;
     newest_slot(key, start).map(|(_, _, expires)| expires)
 }
 
-/// The record in these bytes, or that they are corrupt: torn, foreign, or another key's.
-pub(crate) fn read(key: &StorageKey, file: &[u8]) -> Result<Entry, StorageError> {
+/// Reads a record. Bytes that are torn, foreign or another key's are an error.
+pub(crate) fn read(key: &StorageKey, file: &[u8]) -> Result<StoredRecord, StorageError> {
     parse(key, file).ok_or(StorageError::Corrupt("it is torn or foreign"))
 }
 
-fn parse(key: &StorageKey, file: &[u8]) -> Option<Entry> {
+fn parse(key: &StorageKey, file: &[u8]) -> Option<StoredRecord> {
     if file.len() < HEADER
         || !file.starts_with(MAGIC)
         || file[CHECKSUM..CHECKED] != checksum(key, &file[CHECKED..])
@@ -89,11 +89,11 @@ fn parse(key: &StorageKey, file: &[u8]) -> Option<Entry> {
         last_seen,
         expires,
     };
-    Some(Entry { record, sequence })
+    Some(StoredRecord { record, sequence })
 }
 
-impl Entry {
-    /// Where in the file and what to write to move the times.
+impl StoredRecord {
+    /// The offset in the file and the bytes that a touch writes there.
     pub fn touch(
         &self,
         key: &StorageKey,
@@ -101,7 +101,7 @@ impl Entry {
         expires: Timestamp,
     ) -> (u64, [u8; SLOT]) {
         let sequence = self.sequence.wrapping_add(1);
-        // Odd sequences stand in the first slot.
+        // The first slot holds odd sequence numbers.
         let at = if sequence % 2 == 1 { 8 } else { 8 + SLOT as u64 };
         (at, slot(key, sequence, last_seen, expires))
     }
@@ -168,7 +168,7 @@ mod tests {
         for byte in 0..file.len() {
             let mut damaged = file.clone();
             damaged[byte] ^= 1;
-            // The second slot is unused: damage there is no damage.
+            // The second slot is not in use, so damage to it has no effect.
             let unused = (8 + SLOT..8 + 2 * SLOT).contains(&byte);
             assert_eq!(read(&key, &damaged).is_ok(), unused, "byte {byte}");
         }

@@ -1,4 +1,4 @@
-//! A storage as the configuration describes it.
+//! The configuration of a storage.
 
 use std::any::Any;
 use std::fmt;
@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::error::StorageError;
 use super::session_storage::SessionStorage;
 
-/// What the table of one engine says. Its `Display` tells operators about it, without any
-/// password.
+/// The content of one engine's table. Its `Display` describes the storage to operators and shows
+/// no password.
 #[rocket::async_trait]
 pub(crate) trait EngineConfig: Same + fmt::Debug + fmt::Display + Send + Sync {
     /// Whether other applications may use the server as well.
@@ -18,8 +18,8 @@ pub(crate) trait EngineConfig: Same + fmt::Debug + fmt::Display + Send + Sync {
         false
     }
 
-    /// Whether a cache in this process saves a way.
-    fn is_far(&self) -> bool {
+    /// Whether a cache in this process would save a round trip.
+    fn is_remote(&self) -> bool {
         false
     }
 
@@ -28,14 +28,14 @@ pub(crate) trait EngineConfig: Same + fmt::Debug + fmt::Display + Send + Sync {
         None
     }
 
-    /// Opens the storage. What operators should know of it is added to `warnings`.
+    /// Opens the storage. It adds to `warnings` what operators should know.
     async fn open(
         &self,
         warnings: &mut Vec<String>,
     ) -> Result<Arc<dyn SessionStorage>, StorageError>;
 }
 
-/// Whether two tables say the same, whatever their engines are.
+/// Compares two tables whose types are unknown.
 pub(crate) trait Same: Any {
     fn is_same(&self, other: &dyn Any) -> bool;
 }
@@ -46,14 +46,14 @@ impl<C: PartialEq + 'static> Same for C {
     }
 }
 
-/// Where sessions are kept. Equal ones share one storage.
+/// Where sessions are kept. Definitions with equal configurations share one storage.
 #[derive(Clone, Debug)]
 pub(crate) enum StorageConfig {
     /// A built-in storage.
     Engine(Arc<dyn EngineConfig>),
-    /// The name that it was registered under.
+    /// A storage of the application, by the name under which it is registered.
     Registered(String),
-    /// One of the others behind a cache.
+    /// Another storage with a cache in front of it.
     Cached { storage: Box<StorageConfig>, capacity: usize, ttl: Duration },
 }
 
@@ -72,8 +72,8 @@ impl PartialEq for StorageConfig {
 }
 
 impl StorageConfig {
-    /// Whether it is a server that other applications may use as well. Storages that
-    /// the application registers are not checked.
+    /// Whether other applications may use the storage's server as well. `false` for a storage
+    /// that the application has registered.
     pub fn is_shared(&self) -> bool {
         match self {
             Self::Engine(engine) => engine.is_shared(),
@@ -82,10 +82,10 @@ impl StorageConfig {
         }
     }
 
-    /// Whether a cache in this process saves a way.
-    pub fn is_far(&self) -> bool {
+    /// Whether a cache in this process would save a round trip.
+    pub fn is_remote(&self) -> bool {
         match self {
-            Self::Engine(engine) => engine.is_far(),
+            Self::Engine(engine) => engine.is_remote(),
             Self::Registered(_) => true,
             Self::Cached { .. } => false,
         }

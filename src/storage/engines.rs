@@ -6,23 +6,23 @@ use super::config::EngineConfig;
 use super::{directory, memory};
 use crate::table::Table;
 
-/// Reads a table; `None` if it has problems that leave no storage.
-type Read = fn(&mut Table<'_, '_>) -> Option<Arc<dyn EngineConfig>>;
+/// Reads a table. `None` if its problems leave no storage.
+type ReadConfig = fn(&mut Table<'_, '_>) -> Option<Arc<dyn EngineConfig>>;
 
-/// One of the built-in storages.
-pub(crate) struct Engine {
+/// A built-in storage.
+pub(crate) struct BuiltIn {
     pub name: &'static str,
-    /// What is missing where only its name is given, and what to write then.
+    /// What is missing if only the name is given, and an example of it.
     pub needs: Option<(&'static str, &'static str)>,
-    /// `None` without the feature of its name.
-    pub read: Option<Read>,
+    /// `None` if the feature of the same name is off.
+    pub read: Option<ReadConfig>,
 }
 
-/// Whatever its name, `$read` is there only if the feature is.
+/// `Some($read)` if the feature is on.
 macro_rules! with_feature {
     ($feature:literal, $read:path) => {{
         #[cfg(feature = $feature)]
-        let read = Some($read as Read);
+        let read = Some($read as ReadConfig);
         #[cfg(not(feature = $feature))]
         let read = None;
         read
@@ -31,38 +31,38 @@ macro_rules! with_feature {
 
 const WHERE: &str = "to be told where";
 
-/// All of them.
-pub(crate) const ENGINES: [Engine; 6] = [
-    Engine { name: "memory", needs: None, read: Some(|table| Some(memory::read_config(table))) },
-    Engine {
+/// All built-in storages.
+pub(crate) const ENGINES: [BuiltIn; 6] = [
+    BuiltIn { name: "memory", needs: None, read: Some(|table| Some(memory::read_config(table))) },
+    BuiltIn {
         name: "directory",
         needs: Some(("a path", "path = \"build/.sessions\"")),
         read: Some(directory::read_config),
     },
-    Engine {
+    BuiltIn {
         name: "redis",
         needs: Some((WHERE, "url = \"redis://127.0.0.1/\"")),
         read: with_feature!("redis", super::redis::read_config),
     },
-    Engine {
+    BuiltIn {
         name: "postgres",
         needs: Some((WHERE, "url = \"postgres://user@localhost/database\"")),
         read: with_feature!("postgres", super::sql::postgres::read_config),
     },
-    Engine {
+    BuiltIn {
         name: "mysql",
         needs: Some((WHERE, "url = \"mysql://user@localhost/database\"")),
         read: with_feature!("mysql", super::sql::mysql::read_config),
     },
-    Engine {
+    BuiltIn {
         name: "sqlite",
         needs: Some((WHERE, "path = \"sessions.db\"")),
         read: with_feature!("sqlite", super::sql::sqlite::read_config),
     },
 ];
 
-impl Engine {
-    /// The one of this name.
+impl BuiltIn {
+    /// The built-in storage of this name.
     pub fn find(name: &str) -> Option<&'static Self> {
         const { &ENGINES }.iter().find(|engine| engine.name == name)
     }

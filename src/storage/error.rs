@@ -1,4 +1,4 @@
-//! Why a storage could not answer.
+//! The error of a storage.
 
 use std::error::Error as StdError;
 use std::sync::Arc;

@@ -7,10 +7,9 @@ use crate::crypto::hex;
 
 /// The key of a record: a SHA-256 hash, shown as 64 lower-case hexadecimal digits.
 ///
-/// It is derived from the application, the session's name and a part of the id. So
-/// records of two session types never share a key, and the storage reveals no id
-/// (OWASP, "Session Management Cheat Sheet"). It is safe as a file name, in a column
-/// and as a Redis key.
+/// It is derived from the application, the session's name and a part of the id. So records of two
+/// session types never share a key, and the storage reveals no id (OWASP, "Session Management
+/// Cheat Sheet"). It can be used as a file name, in a database column and as a Redis key.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StorageKey(Name);
 
@@ -78,7 +77,7 @@ macro_rules! hashed_name {
         }
 
         impl fmt::Debug for $type {
-            // Eight digits tell records apart in a log without naming one.
+            // Eight digits distinguish records in a log without revealing a whole key.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, concat!(stringify!($type), "({}…)"), hex::encode(&self.0[..4]))
             }
@@ -89,8 +88,8 @@ macro_rules! hashed_name {
 hashed_name!(StorageKey);
 hashed_name!(OwnerKey);
 
-/// For maps of keys, which are SHA-256 hashes: their first bytes are as good as
-/// any hash of them.
+/// The hasher for maps of keys. A key is a SHA-256 hash, so its first bytes serve as its hash in
+/// the map.
 pub(crate) type FirstBytes = BuildHasherDefault<FirstBytesHasher>;
 
 #[derive(Default)]
@@ -103,7 +102,7 @@ impl Hasher for FirstBytesHasher {
         }
     }
 
-    // The length, which is always 32.
+    // The length of a key, which is always 32.
     fn write_usize(&mut self, _: usize) {}
 
     fn finish(&self) -> u64 {

@@ -1,5 +1,5 @@
-//! One async lock a record, so that commits on one record queue in this
-//! process instead of conflicting, and nobody else waits (checklist S60).
+//! One asynchronous lock for each record. Commits on one record queue up in this process and do
+//! not conflict. Commits on other records do not wait (docs/security.md, S60).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -13,22 +13,22 @@ use super::key::{FirstBytes, StorageKey};
 type RecordLock = Arc<tokio::sync::Mutex<()>>;
 type Locks = Arc<Mutex<HashMap<StorageKey, RecordLock, FirstBytes>>>;
 
-/// The locks of the records that are being committed just now.
+/// The locks of the records that are being committed.
 #[derive(Default)]
 pub(crate) struct KeyedLocks(Locks);
 
 impl KeyedLocks {
-    /// Waits until nobody else in this process commits the record.
+    /// Waits until no other commit of this process holds the record.
     pub async fn lock(&self, key: &StorageKey) -> KeyedGuard {
         let lock = self.0.lock().entry(key.clone()).or_default().clone();
-        // Made before the wait: a cancelled wait cleans up as well.
+        // The guard exists before the wait, so that a cancelled wait removes the lock as well.
         let mut guard = KeyedGuard { locks: Arc::clone(&self.0), key: key.clone(), held: None };
         guard.held = Some(lock.lock_owned().await);
         guard
     }
 }
 
-/// Holds one record's lock; forgets the lock when nobody else wants it.
+/// Holds one record's lock. The last guard of a record removes its lock from the map.
 pub(crate) struct KeyedGuard {
     locks: Locks,
     key: StorageKey,
@@ -39,7 +39,7 @@ impl Drop for KeyedGuard {
     fn drop(&mut self) {
         let mut locks = self.locks.lock();
         self.held = None;
-        // The map's own handle is the last one: nobody holds or awaits it.
+        // Only the map still refers to the lock, so nobody holds it or waits for it.
         if let Entry::Occupied(lock) = locks.entry(self.key.clone())
             && Arc::strong_count(lock.get()) == 1
         {

@@ -1,11 +1,11 @@
-//! Marks that ends have left, in memory.
+//! The marks of ended records, in memory.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::{StorageKey, Timestamp};
 
-/// Until when no `create` under a key succeeds. They are bounded: when there are too
-/// many, the mark that ends first is dropped.
+/// The time until which no `create` under a key succeeds. If there are too many marks, the one
+/// that expires first is dropped.
 pub(super) struct Marks {
     until: HashMap<StorageKey, Timestamp>,
     order: BTreeSet<(Timestamp, StorageKey)>,
@@ -17,7 +17,7 @@ impl Marks {
         Self { until: HashMap::new(), order: BTreeSet::new(), most }
     }
 
-    /// The later of two marks counts.
+    /// Leaves a mark. The later of two marks is kept.
     pub fn leave(&mut self, key: &StorageKey, until: Timestamp) {
         match self.until.insert(key.clone(), until) {
             Some(before) if before > until => {
@@ -38,7 +38,7 @@ impl Marks {
         self.until.contains_key(key)
     }
 
-    /// Removes those that stand no more.
+    /// Removes expired marks.
     pub fn sweep(&mut self, now: Timestamp) {
         while self.order.first().is_some_and(|(until, _)| *until <= now) {
             self.forget_first();

@@ -77,7 +77,7 @@ pub use cached::Cached;
 pub(crate) use config::StorageConfig;
 pub use directory::Directory;
 pub(crate) use directory::KtorDirectory;
-pub(crate) use engines::{ENGINES, Engine};
+pub(crate) use engines::{BuiltIn, ENGINES};
 pub use error::StorageError;
 pub use key::{OwnerKey, StorageKey};
 pub(crate) use keyed_lock::{KeyedGuard, KeyedLocks};

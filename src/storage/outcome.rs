@@ -1,11 +1,11 @@
-//! What a storage answers: absence and conflict are outcomes, not errors.
+//! The outcomes of a storage's operations. Absence and conflict are outcomes and not errors.
 
 use super::owner::Refused;
 
 /// Outcome of [`SessionStorage::create`](super::SessionStorage::create).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Create {
-    /// The record is stored. If it was stored before, the call was a repeated one.
+    /// The record is stored. A repeated call has the same outcome.
     Created,
     /// Another live record has this key. Nothing was written.
     Exists,
@@ -16,8 +16,7 @@ pub enum Create {
 /// Outcome of [`SessionStorage::update`](super::SessionStorage::update).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
-    /// The record was replaced. If it was replaced before, the call was a repeated
-    /// one.
+    /// The record was replaced. A repeated call has the same outcome.
     Updated,
     /// The record has another version. Nothing was written.
     Conflict,
@@ -50,8 +49,7 @@ pub enum Touch {
 pub enum Invalidate {
     /// The record was deleted.
     Invalidated,
-    /// The record has another version than expected. It stays, and no mark was
-    /// left.
+    /// The record has another version than expected. It was not deleted, and no mark was left.
     Conflict,
     /// There is no record under the key.
     Missing,

@@ -9,7 +9,7 @@ use super::{OwnerKey, Record, StorageError, StorageKey, Timestamp};
 /// changes in the same step as the record. The [module](super) lists the promises
 /// that it keeps.
 ///
-/// An index over a map, as a storage of one process may have it.
+/// This example is an index over a map, for a storage of one process.
 /// `examples/custom_storage.rs` is the whole storage.
 ///
 /// ```
@@ -87,9 +87,9 @@ pub trait OwnerIndex: Send + Sync {
         now: Timestamp,
     ) -> Result<OwnerPage, StorageError>;
 
-    /// Deletes every record of `owner` except those in `except`. Returns how many
-    /// of them were live. Every later write whose guard has an older generation of
-    /// this owner is refused.
+    /// Deletes every record of `owner` except those in `except`. Returns how many of the deleted
+    /// records were live. Every later write whose guard has an older generation of this owner is
+    /// refused.
     async fn invalidate_owner(
         &self,
         owner: &OwnerKey,
@@ -114,13 +114,13 @@ pub struct Generation(pub u64);
 /// How many live sessions an owner may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnerLimit {
-    /// The most live records of the owner, the new one included. At least 1.
+    /// The most live records of the owner, including the new one. At least 1.
     pub max: usize,
     /// What happens if there are more.
     pub policy: OwnerLimitPolicy,
 }
 
-/// What happens when an owner has as many sessions as allowed.
+/// What happens when an owner already has as many sessions as allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnerLimitPolicy {
     /// The owner's oldest sessions, by `created`, end in the same step.
@@ -138,9 +138,9 @@ pub struct OwnerGuard {
     pub generation: Option<Generation>,
     /// The limit for the owner's live records.
     pub limit: Option<OwnerLimit>,
-    /// The record that the new one replaces. It does not count against the limit,
-    /// and the limit does not end it, because the core replaces it right after. The
-    /// key of anything else than a live record of this owner has no effect.
+    /// The record that the new one replaces. It does not count against the limit, and the limit
+    /// does not end it, because the core replaces it right after. A key without a live record of
+    /// this owner has no effect.
     pub replaces: Option<StorageKey>,
 }
 
@@ -236,8 +236,8 @@ impl OwnerPage {
         Ok(page)
     }
 
-    /// Adds the next record, in the order of keys. Breaks when the page is full:
-    /// then the record belongs to the next one.
+    /// Adds the next record in the order of keys. Breaks if the page is full and the record
+    /// belongs to the next page.
     pub(crate) fn push(
         &mut self,
         limit: usize,
@@ -253,7 +253,7 @@ impl OwnerPage {
     }
 }
 
-/// What a page after `after` may name, in the order of keys.
+/// The items whose keys come after `after`, in the order of keys.
 pub(crate) fn in_order<T>(
     named: impl IntoIterator<Item = T>,
     after: Option<&StorageKey>,
@@ -265,7 +265,7 @@ pub(crate) fn in_order<T>(
     named
 }
 
-/// What a storage without an index answers to a guard.
+/// Refuses a guard that only a storage with an index can check.
 pub(crate) fn without_index(guard: &OwnerGuard) -> Result<(), StorageError> {
     if guard.needs_index() { Err(no_index()) } else { Ok(()) }
 }

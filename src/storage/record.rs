@@ -10,7 +10,7 @@ use super::key::OwnerKey;
 use crate::crypto::Random;
 use crate::expiry::Timestamp;
 
-/// A record: what a storage keeps under a key.
+/// A record, which a storage keeps under a key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
     /// The version, which the core draws for each write.
@@ -41,8 +41,7 @@ impl fmt::Debug for Record {
 }
 
 impl Record {
-    /// Returns whether the record is live at `now`. Each operation of a storage
-    /// asks.
+    /// Returns whether the record is live at `now`. Every operation of a storage checks this.
     ///
     /// ```
     /// # use rocket_typed_sessions::storage::{Record, Timestamp, Version};
@@ -58,20 +57,20 @@ impl Record {
     }
 }
 
-/// The version of a record: 64 random bits, which the core draws for each write. A
-/// storage keeps them as they are, so that the core can find out what became of a
-/// write whose answer was lost. `touch` does not change the version.
+/// The version of a record: 64 random bits, which the core draws for each write. A storage keeps
+/// the version unchanged, so that the core can find out whether a write with a lost answer
+/// happened. `touch` does not change the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version(pub u64);
 
 impl Version {
-    /// The one of this content, where there is no room for another.
-    pub(crate) fn of(content: &[u8]) -> Self {
+    /// The version of a record that has no room for one: a hash of its content.
+    pub(crate) fn from_content(content: &[u8]) -> Self {
         let hash = Sha256::digest(content);
         Self(hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
     }
 
-    /// One that no record has had.
+    /// A version that no record has had before.
     pub(crate) fn random() -> Result<Self, StorageError> {
         random_number().map(Self)
     }

@@ -29,7 +29,7 @@ pub enum Change {
 /// `now` is the time of the core's clock. A storage with a clock of its own, such
 /// as a database with a TTL, may use that clock in addition, but never instead.
 ///
-/// A storage of one process, in which a lock makes every operation atomic:
+/// This example is a storage of one process, in which a lock makes every operation atomic:
 ///
 /// ```
 /// use rocket::tokio::sync::Mutex;
@@ -154,10 +154,10 @@ pub trait SessionStorage: Send + Sync + 'static {
     /// Returns the record under `key`, if it is live at `now`. It creates nothing.
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError>;
 
-    /// Returns the current record, and uses no cache. The core calls it when it
-    /// must know what became of a write, or when a client's token does not match
-    /// the answer of `read`. Override it if `read` may be behind, as in
-    /// [`Cached`](super::Cached).
+    /// Returns the current record without using a cache. The core calls it to find out whether a
+    /// write happened, and if a client's token does not match the record that `read` has
+    /// returned. Override it if `read` may return an outdated record, as
+    /// [`Cached`](super::Cached) does.
     ///
     /// ```
     /// use rocket_typed_sessions::storage::*;
@@ -189,9 +189,9 @@ pub trait SessionStorage: Send + Sync + 'static {
     /// `expected`. It never inserts. If the record already has the version of
     /// `record`, the call is a repeated one, and the answer is `Updated`.
     ///
-    /// The record keeps its owner or becomes one without an owner. The core never
-    /// asks for another owner, because a login creates a record of its own. A
-    /// storage answers such a call with [`StorageError::Other`] and writes nothing.
+    /// The new record has the same owner as the present one, or no owner. The core never asks for
+    /// another owner, because a login creates a record of its own. A storage answers such a call
+    /// with [`StorageError::Other`] and writes nothing.
     async fn update(
         &self,
         key: &StorageKey,
@@ -244,9 +244,8 @@ pub trait SessionStorage: Send + Sync + 'static {
         })
     }
 
-    /// Moves `last_seen` and `expires` of a live record forwards: each becomes the
-    /// later of the stored and the given time. It changes nothing else. `last_seen`
-    /// is the current time.
+    /// Moves `last_seen` and `expires` of a live record forwards: each becomes the later of the
+    /// stored and the given time. It changes nothing else. `last_seen` is the current time.
     async fn touch(
         &self,
         key: &StorageKey,
@@ -257,12 +256,11 @@ pub trait SessionStorage: Send + Sync + 'static {
     /// Deletes the record under `key`. If `expected` is given, it deletes only a
     /// record of that version.
     ///
-    /// If `mark` is given, the call leaves a mark, whether there was a record or
-    /// not. Until that time, a `create` under the key is refused as
-    /// [`Revoked`](super::Refused::Revoked), so that a `create` that arrives late or is
-    /// repeated brings no session back. Of two marks the later one counts. A mark
-    /// is no record: it is neither read, changed, listed nor counted. The storage
-    /// removes it after that time.
+    /// If `mark` is given, the call leaves a mark, whether there was a record or not. Until that
+    /// time, a `create` under the key is refused as [`Revoked`](super::Refused::Revoked), so that
+    /// a `create` that arrives late or is repeated cannot bring the session back. The later of
+    /// two marks is kept. A mark is not a record: it is never read, changed, listed or counted.
+    /// The storage removes it after that time.
     async fn invalidate(
         &self,
         key: &StorageKey,
@@ -270,9 +268,8 @@ pub trait SessionStorage: Send + Sync + 'static {
         mark: Option<Timestamp>,
     ) -> Result<Invalidate, StorageError>;
 
-    /// Deletes up to `limit` records that are expired at `now`. Returns how many it
-    /// deleted. It is always 0 if records are removed without a call, by a TTL for
-    /// example.
+    /// Deletes up to `limit` records that are expired at `now`. Returns how many it deleted. A
+    /// storage that removes records without a call, for example by a TTL, always returns 0.
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError>;
 
     /// Returns the index of owners. `None` unless overridden.
@@ -299,11 +296,10 @@ pub trait SessionStorage: Send + Sync + 'static {
         None
     }
 
-    /// Returns the changes in the storage from now on, whoever makes them.
-    /// [`Cached`](super::Cached) drops its copies by them. The stream does not end:
-    /// after a broken connection it connects again and continues with
-    /// [`Change::Any`]. `None` unless overridden, for storages that report no
-    /// changes.
+    /// Returns the stream of all later changes in the storage, whoever makes them.
+    /// [`Cached`](super::Cached) uses it to drop outdated copies. The stream does not end: after
+    /// a broken connection it connects again and continues with [`Change::Any`]. The default is
+    /// `None`, for a storage that reports no changes.
     ///
     /// ```
     /// use rocket::futures::stream::{BoxStream, StreamExt, unfold};
@@ -330,8 +326,7 @@ pub trait SessionStorage: Send + Sync + 'static {
         None
     }
 
-    /// Returns whether `read` may miss what was written elsewhere. `false` unless
-    /// overridden.
+    /// Returns whether `read` may return an outdated record. `false` unless overridden.
     ///
     /// ```
     /// use rocket_typed_sessions::storage::{Cached, Memory, SessionStorage};
@@ -345,10 +340,10 @@ pub trait SessionStorage: Send + Sync + 'static {
         false
     }
 
-    /// Returns whether a write may have happened although its answer was lost:
-    /// because a connection broke, or because a thread continued after the future
-    /// was dropped. The core then stores the recent versions in each record, to
-    /// find out what became of a write. `true` unless overridden.
+    /// Returns whether a write may have happened although its answer was lost, because a
+    /// connection broke or because a thread continued after the future was dropped. If so, the
+    /// core stores the recent versions in each record, to find out whether a write happened.
+    /// `true` unless overridden.
     ///
     /// ```
     /// use rocket_typed_sessions::storage::{Directory, Memory, SessionStorage};
@@ -363,9 +358,9 @@ pub trait SessionStorage: Send + Sync + 'static {
         true
     }
 
-    /// Returns whether a client library may repeat a write by itself. A conflict
-    /// may then be the answer to the repeated write, so the core checks whether the
-    /// first one happened. `false` unless overridden.
+    /// Returns whether a client library may repeat a write by itself. If so, a conflict may be
+    /// the answer to the repeated write, and the core checks whether the first write happened.
+    /// `false` unless overridden.
     ///
     /// ```
     /// use rocket_typed_sessions::storage::{Memory, SessionStorage};
@@ -376,9 +371,9 @@ pub trait SessionStorage: Send + Sync + 'static {
         false
     }
 
-    /// Returns whether `update` compares and swaps atomically across processes too.
-    /// If it does not, the last of their writes wins, launch warns of the storage,
-    /// and launch refuses `renewal_grace` with it. `true` unless overridden.
+    /// Returns whether `update` compares and swaps atomically across processes as well. If it
+    /// does not, the last write wins. Launch then warns of the storage and refuses
+    /// `renewal_grace` with it. `true` unless overridden.
     ///
     /// ```
     /// use rocket_typed_sessions::storage::*;

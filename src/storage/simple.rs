@@ -1,5 +1,4 @@
-//! The simplest custom storages: three methods, as Ktor's `SessionStorage` has
-//! them.
+//! The simplest way to write a storage: three methods, as in Ktor's `SessionStorage`.
 
 use std::sync::Arc;
 
@@ -11,10 +10,10 @@ use super::{
     StorageKey, Timestamp, Touch, Update, Version, bytes, without_index,
 };
 
-/// Marks of ends that a process keeps.
+/// The most marks of ends that a process keeps.
 const MARKS: usize = 100_000;
 
-/// A storage that can only write, read and delete, as Ktor's `SessionStorage`.
+/// A storage that can only write, read and delete, like Ktor's `SessionStorage`.
 ///
 /// [`LastWriteWins`] makes a [`SessionStorage`] of it, within its limits. A caller
 /// may drop a future at any time. A dropped `write` must have happened completely
@@ -54,9 +53,9 @@ const MARKS: usize = 100_000;
 /// ```
 #[rocket::async_trait]
 pub trait SimpleStorage: Send + Sync + 'static {
-    /// Stores `value` under `id`, which is 64 lower-case hexadecimal digits, and
-    /// replaces the previous value. The value is not read after `expires`: the
-    /// storage should delete it then, if it can.
+    /// Stores `value` under `id`, which is 64 lower-case hexadecimal digits, and replaces the
+    /// previous value. The value is not read after `expires`. The storage should delete it then,
+    /// if it can.
     async fn write(&self, id: &str, value: &[u8], expires: Timestamp) -> Result<(), StorageError>;
 
     /// Returns the value that was last written under `id`. Returns `None` if there
@@ -69,14 +68,13 @@ pub trait SimpleStorage: Send + Sync + 'static {
 
 /// A [`SimpleStorage`] as a [`SessionStorage`].
 ///
-/// Within one process no update is lost: the process locks a record while it
-/// compares and writes, and remembers which sessions ended. Between **several
-/// processes** the last write wins: an update may be lost, and a slow request of
-/// one process may bring back a session that another process has ended. Launch
-/// warns of that.
+/// Within one process no update is lost: the process locks a record while it compares and writes,
+/// and remembers which sessions ended. Between **several processes** the last write wins: an
+/// update may be lost, and a slow request of one process may bring back a session that another
+/// process has ended. Launch warns of this.
 ///
-/// There is no index of owners: listing, revoking by owner and limits fail. Only
-/// the storage itself can delete expired records.
+/// There is no index of owners, so listing, revoking by owner and limits fail. Only the storage
+/// itself can delete expired records.
 ///
 /// A clone is another handle on the same storage.
 pub struct LastWriteWins<S>(Arc<Lifted<S>>);
@@ -119,7 +117,7 @@ impl<S: SimpleStorage> LastWriteWins<S> {
         Self(Arc::new(Lifted { storage, locks: KeyedLocks::default(), marks }))
     }
 
-    /// The record, if it lives.
+    /// The record, if it is live.
     async fn live(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
         let Some(found) = self.0.storage.read(&key.to_string()).await? else { return Ok(None) };
         let record = bytes::read(key, &found)?.record;

@@ -1,4 +1,4 @@
-//! What only one storage promises; what all of them do is in the conformance kit.
+//! What single storages promise. The conformance kit tests what all of them promise.
 
 mod directory;
 mod memory;
@@ -37,7 +37,7 @@ fn record(payload: &[u8], owner: Option<OwnerKey>) -> Record {
     }
 }
 
-/// A key as evenly spread as a hash.
+/// A key that is as evenly distributed as a hash.
 fn numbered(n: u32) -> StorageKey {
     StorageKey::from_bytes(Sha256::digest(n.to_be_bytes()).into())
 }
@@ -49,8 +49,7 @@ async fn create(storage: &Storage, key: &StorageKey, record: Record) -> Version 
     version
 }
 
-/// D7, D23: between the two writes of a login, nobody counts the session that is
-/// replaced beside the one that begins.
+/// D7, D23: between the two writes of a login, no other login counts both sessions.
 async fn a_login_never_counts_twice(storage: Storage, rounds: u32) {
     let (limit, owner) = (OwnerLimit { max: 3, policy: OwnerLimitPolicy::Refuse }, owner(1));
     let guard = OwnerGuard { limit: Some(limit), ..OwnerGuard::default() };

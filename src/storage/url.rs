@@ -1,8 +1,8 @@
-//! Addresses of servers: read, and shown without their passwords.
+//! The URLs of servers, which are shown without their passwords.
 
 use std::fmt;
 
-/// An address, maybe with a password in it.
+/// A URL that may contain a password.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Url(pub String);
 

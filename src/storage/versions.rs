@@ -1,4 +1,4 @@
-//! What an operation answers by the version that it finds: the rules are the same in every
+//! The outcomes that follow from the version of a stored record. The rules are the same for every
 //! storage.
 
 use super::error::StorageError;
@@ -7,15 +7,14 @@ use super::outcome::{Create, Invalidate, Update};
 use super::record::{Record, Version};
 
 impl Create {
-    /// The answer of a `create` of the version `new` that finds a live record.
+    /// The outcome of a `create` that finds a live record. `new` is the version to create.
     pub(crate) fn over(found: Version, new: Version) -> Self {
         if found == new { Self::Created } else { Self::Exists }
     }
 }
 
 impl Update {
-    /// The answer of an `update` by `new` that finds a live record; `None` if it has to
-    /// write.
+    /// The outcome of an `update` that finds a live record. `None` if the record must be written.
     pub(crate) fn over(
         (found, owner): (Version, Option<&OwnerKey>),
         expected: Version,
@@ -32,8 +31,8 @@ impl Update {
 }
 
 impl Invalidate {
-    /// Whether an `invalidate` is a conflict. It asks for the version of what is there only
-    /// if that matters.
+    /// Whether an `invalidate` is a conflict. It asks for the found version only if a version is
+    /// expected.
     pub(crate) fn conflicts(
         expected: Option<Version>,
         found: impl FnOnce() -> Option<Version>,
@@ -42,11 +41,11 @@ impl Invalidate {
     }
 }
 
-/// Whether an `update` by `new` may replace what belongs to `owner`.
+/// An error if `new` gives the record of `owner` to another owner.
 fn keeps_owner(owner: Option<&OwnerKey>, new: &Record) -> Result<(), StorageError> {
     if new.owner.is_none() || new.owner.as_ref() == owner { Ok(()) } else { Err(another_owner()) }
 }
 
 pub(crate) fn another_owner() -> StorageError {
-    StorageError::Other("an `update` gives a record to no other owner".into(), None)
+    StorageError::Other("an `update` cannot give a record to another owner".into(), None)
 }

@@ -14,7 +14,7 @@ pub(crate) struct Registered {
     pub transformers: Vec<String>,
 }
 
-/// One thing that is wrong, with its full key path and what to write instead.
+/// A problem, with its full key path and what to write instead.
 #[derive(Debug)]
 pub(crate) struct Problem {
     path: String,
@@ -32,14 +32,14 @@ impl fmt::Display for Problem {
 /// What every part of the configuration is read with.
 pub(crate) struct Context<'a> {
     pub figment: &'a Figment,
-    /// The profile is `debug`: weak settings are warned of, not refused.
+    /// The selected profile is `debug`: weak settings give a warning and are not refused.
     pub debug: bool,
     pub registered: &'a Registered,
     pub problems: Vec<Problem>,
     pub warnings: Vec<String>,
-    /// Definitions that run on a random key.
+    /// The definitions that use a random key because none is configured.
     pub keyless: Vec<String>,
-    /// The file that the root secret comes from.
+    /// The file of the root secret.
     pub root_file: Option<PathBuf>,
 }
 
@@ -65,7 +65,7 @@ impl<'a> Context<'a> {
         self.problems.push(Problem { path: path.to_owned(), message: message.into(), source });
     }
 
-    /// A problem, or in the debug profile a warning.
+    /// Adds a problem or, in the debug profile, a warning.
     pub fn weakness(&mut self, path: &str, message: &str, value: Option<&Value>) {
         if self.debug {
             self.warnings.push(format!("`{path}`: {message}"));
@@ -74,8 +74,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// A path relative to the file it is written in; as it stands if it comes from the
-    /// environment.
+    /// Makes a path absolute if the file that contains it is known. A path from the environment
+    /// is returned unchanged.
     pub fn resolve(&self, tag: Tag, path: &str) -> PathBuf {
         let metadata = self.figment.get_metadata(tag);
         let file = metadata.and_then(|metadata| metadata.source.as_ref()?.file_path());

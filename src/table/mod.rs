@@ -1,4 +1,4 @@
-//! One table of the configuration: typed access that collects problems.
+//! One table of the configuration, with typed access that collects problems.
 
 mod context;
 
@@ -10,11 +10,10 @@ use rocket::figment::value::{Dict, Value};
 
 pub(crate) use context::{Context, Problem, Registered};
 
-/// No duration in this crate may be longer.
+/// The longest duration that the configuration may contain.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// A table that is being read. [`finish`](Self::finish) refuses what nobody
-/// asked for.
+/// A table that is being read. [`finish`](Self::finish) refuses the keys that were not read.
 pub(crate) struct Table<'t, 'f> {
     pub context: &'t mut Context<'f>,
     path: String,
@@ -45,13 +44,13 @@ impl<'t, 'f> Table<'t, 'f> {
         self.context.weakness(&path, message, self.dict.get(key).cloned().as_ref());
     }
 
-    /// Something that works but will surprise.
+    /// Warns of a setting that works but may surprise.
     pub fn warning(&mut self, key: &str, message: &str) {
         let path = self.path(key);
         self.context.warnings.push(format!("`{path}`: {message}"));
     }
 
-    /// The value as it stands; the caller judges it.
+    /// The value of any type. The caller checks it.
     pub fn value(&mut self, key: &'static str) -> Option<Value> {
         self.known.push(key);
         self.dict.get(key).cloned()
@@ -60,7 +59,8 @@ impl<'t, 'f> Table<'t, 'f> {
     pub fn text(&mut self, key: &'static str) -> Option<String> {
         match self.value(key)? {
             Value::String(_, text) => Some(text),
-            // The environment's values are guessed: a name may look like a number.
+            // Figment guesses the types of environment variables, so a name may arrive as a
+            // number.
             Value::Num(_, number) => number.to_u128_lossy().map(|number| number.to_string()),
             _ => {
                 self.problem(key, "expected a text in quotes");
@@ -126,7 +126,7 @@ impl<'t, 'f> Table<'t, 'f> {
         number
     }
 
-    /// Whole seconds, or a text like `"7 days"`. Zero is refused.
+    /// A duration as whole seconds or a text like `"7 days"`. Zero is refused.
     pub fn duration(&mut self, key: &'static str) -> Option<Duration> {
         let duration = self.duration_or_zero(key)?;
         if duration.is_zero() {
@@ -161,7 +161,7 @@ impl<'t, 'f> Table<'t, 'f> {
         duration
     }
 
-    /// Whole bytes, or a text like `"64 KiB"`.
+    /// A size as whole bytes or a text like `"64 KiB"`.
     pub fn size(&mut self, key: &'static str) -> Option<usize> {
         if !matches!(self.dict.get(key), Some(Value::String(..))) {
             return self.integer(key);
@@ -175,7 +175,7 @@ impl<'t, 'f> Table<'t, 'f> {
         size
     }
 
-    /// The key `path`, which names a file or a folder; `example` is what to write.
+    /// Reads the key `path`, which names a file or a folder. Messages show `example`.
     pub fn file(&mut self, example: &str) -> Option<PathBuf> {
         let Some(Value::String(tag, path)) = self.value("path") else {
             self.problem("path", format!("missing or not a text: write path = {example:?}"));
@@ -188,7 +188,7 @@ impl<'t, 'f> Table<'t, 'f> {
         Some(self.context.resolve(tag, &path))
     }
 
-    /// A table within this one.
+    /// A table within this table.
     pub fn table(&mut self, key: &'static str) -> Option<Table<'_, 'f>> {
         match self.value(key)? {
             Value::Dict(_, dict) => {
@@ -208,13 +208,13 @@ impl<'t, 'f> Table<'t, 'f> {
         Table::new(self.context, path, dict)
     }
 
-    /// The keys nobody asked for, with their values.
+    /// The keys that were not read, with their values.
     pub fn rest(self) -> Vec<(String, Value)> {
         let known = self.known;
         self.dict.into_iter().filter(|(key, _)| !known.contains(&key.as_str())).collect()
     }
 
-    /// Refuses the keys nobody asked for.
+    /// Refuses the keys that were not read.
     pub fn finish(self) {
         let unknown: Vec<_> =
             self.dict.iter().filter(|(key, _)| !self.known.contains(&key.as_str())).collect();

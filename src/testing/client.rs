@@ -140,7 +140,7 @@ fn mint<T: SessionData>(request: &Request<'_>, value: &T) {
         Ok(content) => content,
         Err(cause) => panic!("{cause}"),
     };
-    minting::mint(request, definition, content, definition.owner_of(value));
+    minting::mint(request, definition, content, definition.value_owner(value));
 }
 
 impl SessionRequest for blocking::LocalRequest<'_> {

@@ -1,48 +1,50 @@
 //! The keys of CSRF tokens. `docs/formats.md` has the bytes.
 
 use super::key::{SIGNATURE_SUITE, suite_name};
-use super::kind::Kind;
+use super::kind::TokenKind;
 use super::list::Sealing;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::{Binding, KeyMaterial, Purpose, Roots};
 use crate::crypto::mac::{Mac, MacAlgorithm};
 use crate::error::SessionError;
 
-/// What to do where a session needs a CSRF token and has no key for it.
+/// The message of the error where a session needs a CSRF token and has no key for it.
 pub(crate) const NO_CSRF_KEY: &str = "a CSRF token needs a key of the server, and this session has none; \
      write `secret = \"…\"` into its table (`openssl rand -base64 32` makes one)";
 
-/// The kind that stands for sessions in Ktor's format.
+/// The kind under which keys are derived for sessions in Ktor's format.
 const KTOR: u8 = 0;
 
-/// The `csrf` keys of a definition's list of keys; none where it has no key.
+/// The keys of a definition's CSRF tokens. The list is empty if the definition has no key.
 #[derive(Default)]
 pub(crate) struct CsrfKeys {
-    keys: Vec<Key>,
-    /// The keys that make tokens; all verify them.
+    keys: Vec<CsrfKey>,
+    /// The keys that make tokens. Every key verifies them.
     making: Sealing,
 }
 
-struct Key {
+struct CsrfKey {
     id: [u8; 4],
     mac: Mac,
 }
 
 impl CsrfKeys {
-    /// A token's part that is no mask: the beginning of an HMAC-SHA256.
+    /// The length of a tag, which is the beginning of an HMAC-SHA256. The rest of a token is its
+    /// mask.
     pub const TAG: usize = 16;
 
-    /// `None` cannot happen: HKDF gives keys of these lengths.
+    /// Derives the keys for sessions in the native format. `None` cannot happen: HKDF gives keys
+    /// of these lengths.
     pub fn native(
         binding: &Binding<'_>,
-        kind: Kind,
+        kind: TokenKind,
         suite: Suite,
         materials: &[KeyMaterial],
     ) -> Option<Self> {
         Self::derive(binding, kind as u8, suite_name(kind, suite), materials)
     }
 
-    /// For sessions in Ktor's format.
+    /// Derives the keys for sessions in Ktor's format.
     pub fn ktor(binding: &Binding<'_>, materials: &[KeyMaterial]) -> Option<Self> {
         Self::derive(binding, KTOR, SIGNATURE_SUITE, materials)
     }
@@ -57,7 +59,7 @@ impl CsrfKeys {
             let roots = Roots::new(material);
             let derive = |purpose, length| roots.derive(purpose, suite, kind, binding, length);
             let mac = Mac::new(MacAlgorithm::HmacSha256, &derive(Purpose::Csrf, 32)?)?;
-            Some(Key { id: *derive(Purpose::Kid, 4)?.first_chunk()?, mac })
+            Some(CsrfKey { id: *derive(Purpose::Kid, 4)?.first_chunk()?, mac })
         };
         Some(Self {
             keys: materials.iter().map(key).collect::<Option<_>>()?,
@@ -65,7 +67,7 @@ impl CsrfKeys {
         })
     }
 
-    /// Makes tokens with other keys than the first.
+    /// Chooses the keys that make tokens. Without this call, the first key makes them.
     #[must_use]
     pub fn making_with(self, making: Sealing) -> Self {
         Self { making: making.within(self.keys.len()), ..self }
@@ -80,16 +82,16 @@ impl CsrfKeys {
         self.keys.is_empty()
     }
 
-    /// What a session's tokens may hold, under each key.
+    /// The tag of a session's tokens under each key, in the order of the keys.
     pub fn tags(&self, name: &[u8; 16], generation: u32) -> Vec<[u8; Self::TAG]> {
-        let tag = |key: &Key| {
+        let tag = |key: &CsrfKey| {
             let whole = key.mac.tag(&[name, &generation.to_be_bytes()]);
             whole.first_chunk().copied()
         };
         self.keys.iter().filter_map(tag).collect()
     }
 
-    /// A session's token, from what `mask` makes of one of its tags.
+    /// Makes a session's token. `mask` turns one tag into the text of a token.
     pub fn token<'t>(
         &'t self,
         tags: &'t [[u8; Self::TAG]],
@@ -145,11 +147,11 @@ mod tests {
             let binding = Binding { app: &self.app, session: &self.session, transport };
             let kind = match self.kind {
                 0 => return CsrfKeys::ktor(&binding, materials).unwrap(),
-                1 => Kind::EncryptedPayload,
-                2 => Kind::SignedPayload,
-                3 => Kind::SignedId,
-                4 => Kind::PlainPayload,
-                _ => Kind::PlainId,
+                1 => TokenKind::EncryptedPayload,
+                2 => TokenKind::SignedPayload,
+                3 => TokenKind::SignedId,
+                4 => TokenKind::PlainPayload,
+                _ => TokenKind::PlainId,
             };
             let suites = [Suite::A128CbcHs256, Suite::A192CbcHs384, Suite::A256CbcHs512];
             let suite = suites.into_iter().find(|suite| suite.name() == self.suite).unwrap();

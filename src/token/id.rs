@@ -1,5 +1,5 @@
-//! The id of a server session: a locator that names the record for its whole
-//! life, and a secret that `renew()` replaces.
+//! The id of a session on the server: a locator, which names the record as long as it exists, and
+//! a secret, which `renew()` replaces.
 
 use std::fmt;
 use std::str::FromStr;
@@ -30,19 +30,20 @@ use crate::error::SessionError;
 /// # Ok::<(), rocket_typed_sessions::InvalidSessionId>(())
 /// ```
 #[derive(Clone)]
-pub struct SessionId(Form);
+pub struct SessionId(IdForm);
 
 #[derive(Clone)]
-enum Form {
+enum IdForm {
     Native {
         locator: [u8; 16],
         secret: [u8; 16],
     },
-    /// A Ktor session's: hexadecimal digits, or what its `identity` made.
+    /// The id of a Ktor session: hexadecimal digits, or the text that the application's
+    /// `identity` returned.
     Ktor(Arc<str>),
 }
 
-/// No file name is longer, and no Ktor id in use.
+/// Longer ids are refused. No Ktor id in use and no file name is longer.
 const LONGEST_KTOR: usize = 256;
 
 /// The text is not a session id.
@@ -51,14 +52,14 @@ const LONGEST_KTOR: usize = 256;
 pub struct InvalidSessionId;
 
 impl SessionId {
-    /// 256 bits from the system's CSPRNG (checklist S1).
+    /// Draws 256 bits from the system's CSPRNG (docs/security.md, S1).
     pub(crate) fn random(random: &Random) -> Result<Self, SessionError> {
-        Ok(Self(Form::Native { locator: random.bytes()?, secret: random.bytes()? }))
+        Ok(Self(IdForm::Native { locator: random.bytes()?, secret: random.bytes()? }))
     }
 
-    /// 256 bits as Ktor writes them since 3.5: 64 hexadecimal digits.
+    /// Draws 256 bits and writes them as Ktor does since 3.5: 64 hexadecimal digits.
     pub(crate) fn random_ktor(random: &Random) -> Result<Self, SessionError> {
-        Ok(Self(Form::Ktor(hex::encode(&random.bytes::<32>()?).into())))
+        Ok(Self(IdForm::Ktor(hex::encode(&random.bytes::<32>()?).into())))
     }
 
     /// Makes the id of a Ktor session from the text of its cookie or file name, for
@@ -82,36 +83,37 @@ impl SessionId {
             || id.len() > LONGEST_KTOR
             || id.contains("..")
             || id.contains(['/', '\\', '!', '?', '>', '<', '\0']);
-        if refused { Err(InvalidSessionId) } else { Ok(Self(Form::Ktor(id.into()))) }
+        if refused { Err(InvalidSessionId) } else { Ok(Self(IdForm::Ktor(id.into()))) }
     }
 
-    /// The whole of a Ktor id.
+    /// The text of a Ktor id. `None` for a native id.
     pub(crate) fn as_ktor(&self) -> Option<&Arc<str>> {
         match &self.0 {
-            Form::Native { .. } => None,
-            Form::Ktor(id) => Some(id),
+            IdForm::Native { .. } => None,
+            IdForm::Ktor(id) => Some(id),
         }
     }
 
-    /// The same record under a new secret. A Ktor id has no part that can be
-    /// replaced: a wholly new one.
+    /// Draws the id that a renewal gives to this session. A native id keeps its locator. A Ktor
+    /// id has no separate secret, so the new one has nothing in common with it.
     pub(crate) fn renewed(&self, random: &Random) -> Result<Self, SessionError> {
         match &self.0 {
-            Form::Native { .. } => Ok(self.with_secret(random.bytes()?)),
-            Form::Ktor(_) => Self::random_ktor(random),
+            IdForm::Native { .. } => Ok(self.with_secret(random.bytes()?)),
+            IdForm::Ktor(_) => Self::random_ktor(random),
         }
     }
 
-    /// What forms of this id alone hang on, and of no other id of the session.
-    pub(crate) fn of_forms(&self) -> Self {
+    /// The id that the CSRF tokens of this id's forms are made for. No other id of the session
+    /// gives the same one.
+    pub(crate) fn for_forms(&self) -> Self {
         Self::from_bytes(&self.secret_hash())
     }
 
-    /// The same record under this secret; Ktor's ids have none.
+    /// This id with another secret. A Ktor id has no secret and is returned unchanged.
     pub(crate) fn with_secret(&self, secret: [u8; 16]) -> Self {
         match &self.0 {
-            Form::Native { locator, .. } => Self(Form::Native { locator: *locator, secret }),
-            Form::Ktor(_) => self.clone(),
+            IdForm::Native { locator, .. } => Self(IdForm::Native { locator: *locator, secret }),
+            IdForm::Ktor(_) => self.clone(),
         }
     }
 
@@ -119,18 +121,18 @@ impl SessionId {
         let (mut locator, mut secret) = ([0; 16], [0; 16]);
         locator.copy_from_slice(&bytes[..16]);
         secret.copy_from_slice(&bytes[16..]);
-        Self(Form::Native { locator, secret })
+        Self(IdForm::Native { locator, secret })
     }
 
-    /// The bytes of a native id, or a hash of Ktor's.
+    /// The bytes of a native id, or a hash of a Ktor id.
     pub(crate) fn to_bytes(&self) -> [u8; 32] {
         let mut bytes = [0; 32];
         match &self.0 {
-            Form::Native { locator, secret } => {
+            IdForm::Native { locator, secret } => {
                 bytes[..16].copy_from_slice(locator);
                 bytes[16..].copy_from_slice(secret);
             }
-            Form::Ktor(id) => {
+            IdForm::Ktor(id) => {
                 let hash = Sha256::new().chain_update(b"ktor").chain_update(id.as_bytes());
                 bytes.copy_from_slice(&hash.finalize());
             }
@@ -138,9 +140,9 @@ impl SessionId {
         bytes
     }
 
-    /// Stands for a session on the client: its token id, as the secret.
-    pub(crate) fn of_token(token_id: [u8; 16]) -> Self {
-        Self(Form::Native { locator: [0; 16], secret: token_id })
+    /// The id that stands for a session on the client: its secret is the token's id.
+    pub(crate) fn from_token_id(token_id: [u8; 16]) -> Self {
+        Self(IdForm::Native { locator: [0; 16], secret: token_id })
     }
 
     pub(crate) fn locator(&self) -> [u8; 16] {
@@ -161,7 +163,7 @@ impl SessionId {
         [locator, secret]
     }
 
-    /// What the record keeps of the secret.
+    /// The hash of the secret, which the record stores instead of the secret.
     pub(crate) fn secret_hash(&self) -> [u8; 32] {
         Sha256::digest(self.secret()).into()
     }
@@ -183,8 +185,8 @@ impl SessionId {
     /// ```
     pub fn to_text(&self) -> String {
         match &self.0 {
-            Form::Native { .. } => URL_SAFE_NO_PAD.encode(self.to_bytes()),
-            Form::Ktor(id) => id.to_string(),
+            IdForm::Native { .. } => URL_SAFE_NO_PAD.encode(self.to_bytes()),
+            IdForm::Ktor(id) => id.to_string(),
         }
     }
 }
@@ -212,7 +214,7 @@ impl FromStr for SessionId {
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A hash of the locator: tells sessions apart, leads to none.
+        // A hash of the locator tells sessions apart, and nobody can open a session with it.
         let hash = Sha256::digest(self.locator());
         write!(f, "{}…", &URL_SAFE_NO_PAD.encode(hash)[..8])
     }

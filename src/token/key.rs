@@ -1,16 +1,16 @@
 //! The prepared keys of one session.
 
-use super::kind::Kind;
+use super::kind::TokenKind;
 use crate::crypto::aead::{ContentKey, Suite};
 use crate::crypto::keys::{Binding, KeyMaterial, Purpose, Roots};
 use crate::crypto::mac::{Mac, MacAlgorithm};
 
-/// What RFC 7518 calls the HMAC of signed tokens.
+/// The name that RFC 7518 gives to the HMAC of signed tokens.
 pub(super) const SIGNATURE_SUITE: &str = "HS256";
 
-/// The suite that keys of tokens of `kind` are derived for.
-pub(super) const fn suite_name(kind: Kind, suite: Suite) -> &'static str {
-    if matches!(kind, Kind::EncryptedPayload) { suite.name() } else { SIGNATURE_SUITE }
+/// The name of the algorithm that the keys for tokens of `kind` are derived for.
+pub(super) const fn suite_name(kind: TokenKind, suite: Suite) -> &'static str {
+    if matches!(kind, TokenKind::EncryptedPayload) { suite.name() } else { SIGNATURE_SUITE }
 }
 
 /// One entry of a session's list of keys, ready for use.
@@ -19,7 +19,7 @@ pub(super) struct Key {
     pub lock: Lock,
 }
 
-/// What a key protects with.
+/// What a key does to the tokens that it protects.
 pub(super) enum Lock {
     Encrypt(Box<ContentKey>),
     /// HMAC-SHA256.
@@ -27,15 +27,15 @@ pub(super) enum Lock {
 }
 
 impl Key {
-    /// Derives the keys of tokens of `kind`. `None` cannot happen with lengths
-    /// that HKDF and the suites accept, which are the only ones used here.
+    /// Derives the keys for tokens of `kind`. `None` cannot happen: every length used here is one
+    /// that HKDF and the suites accept.
     pub fn derive(
         material: &KeyMaterial,
-        kind: Kind,
+        kind: TokenKind,
         suite: Suite,
         binding: &Binding<'_>,
     ) -> Option<Self> {
-        let encrypts = kind == Kind::EncryptedPayload;
+        let encrypts = kind == TokenKind::EncryptedPayload;
         let name = suite_name(kind, suite);
         let roots = Roots::new(material);
         let derive = |purpose, length| roots.derive(purpose, name, kind as u8, binding, length);

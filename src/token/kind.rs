@@ -2,10 +2,10 @@
 
 use crate::crypto::Protect;
 
-/// What the tokens of a definition hold and how; their second byte.
+/// What a definition's tokens hold, and how they are protected. It is the second byte of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Kind {
+pub(crate) enum TokenKind {
     EncryptedPayload = 1,
     SignedPayload = 2,
     SignedId = 3,
@@ -13,8 +13,8 @@ pub(crate) enum Kind {
     PlainId = 5,
 }
 
-impl Kind {
-    /// Of tokens that carry the session itself.
+impl TokenKind {
+    /// The kind of tokens that carry the payload.
     pub const fn payload(protect: Protect) -> Self {
         match protect {
             Protect::Encrypt => Self::EncryptedPayload,
@@ -23,7 +23,7 @@ impl Kind {
         }
     }
 
-    /// Of tokens that carry an id; there is nothing in it to encrypt.
+    /// The kind of tokens that carry an id. An id holds nothing that needs encryption.
     pub const fn id(protect: Protect) -> Self {
         match protect {
             Protect::Encrypt | Protect::Sign => Self::SignedId,

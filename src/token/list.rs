@@ -1,16 +1,16 @@
-//! Which keys seal: one, or several while a node cannot know which of them every
-//! node has. Then the client carries a token for each, with dots between them,
-//! and a node opens whichever it has the key of.
+//! The keys that seal. Usually one key seals. While a node cannot know which keys every node has,
+//! several do: the client then carries one token for each, joined by dots, and a node opens the
+//! one that it has a key for.
 
 use std::fmt;
 
 use crate::error::SessionError;
 
 const SEPARATOR: &str = ".";
-/// Tokens in one; a list of more keys than that is sealed with the last alone.
+/// The most tokens that are joined. If more keys seal, only the last of them is used.
 const MOST: usize = 8;
 
-/// The keys that seal, by their positions in the list, in its order. At least one.
+/// The positions of the keys that seal, in the order of the list of keys. There is at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sealing(Vec<usize>);
 
@@ -21,12 +21,12 @@ impl Default for Sealing {
 }
 
 impl Sealing {
-    /// The first key where there is none.
+    /// The keys at these positions, or the first key if there is no position.
     pub fn with(positions: Vec<usize>) -> Self {
         if positions.is_empty() { Self::default() } else { Self(positions) }
     }
 
-    /// Of a list of so many keys.
+    /// Drops the positions that a list of `keys` keys does not have.
     pub fn within(mut self, keys: usize) -> Self {
         self.0.retain(|position| *position < keys);
         Self::with(self.0)
@@ -40,8 +40,8 @@ impl Sealing {
         self.0.last().copied().unwrap_or_default()
     }
 
-    /// A token for each key that seals. Where there is no room for so many, one for
-    /// the last, the oldest.
+    /// A token for each key that seals. If they are more than `room` tokens, only the last key,
+    /// which is the oldest, seals.
     pub fn tokens<'k, K>(
         &'k self,
         keys: &'k [K],
@@ -57,7 +57,7 @@ impl Sealing {
     }
 }
 
-/// As an operator counts the keys of a list.
+/// Counts keys from one, as an operator does.
 impl fmt::Display for Sealing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let numbers: Vec<_> = self.0.iter().map(|position| (position + 1).to_string()).collect();
@@ -68,7 +68,8 @@ impl fmt::Display for Sealing {
     }
 }
 
-/// The tokens of a text; none where it is a single one, or holds too many.
+/// The tokens that are joined in a text. It returns none for a single token and for more than
+/// `MOST`.
 pub(crate) fn parts(text: &str) -> impl Iterator<Item = &str> {
     let several = (1..MOST).contains(&text.matches(SEPARATOR).count());
     several.then(|| text.split(SEPARATOR)).into_iter().flatten()

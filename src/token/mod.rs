@@ -1,26 +1,26 @@
 //! What the client carries: a payload or an id, sealed. See [`Sealer`].
 //!
-//! One opaque failure: callers cannot tell why a token was refused. Checks run
-//! in this order: length → base64url → version and kind → key id → MAC in
-//! constant time → times → decryption. Nothing is decrypted or deserialised
-//! before the MAC holds (checklist S22–S31).
+//! Every refusal looks the same: callers cannot tell why a token was refused. The checks run in
+//! this order: length → base64url → version and kind → key id → MAC in constant time → times →
+//! decryption. Nothing is decrypted or deserialised before the MAC holds (docs/security.md,
+//! S22–S31).
 
 mod csrf;
-mod format;
 mod id;
 mod key;
 mod kind;
 mod list;
+mod tokens;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 pub(crate) use csrf::{CsrfKeys, NO_CSRF_KEY};
-pub(crate) use format::{Format, Read};
 pub use id::{InvalidSessionId, SessionId};
 use key::{Key, Lock};
-pub(crate) use kind::Kind;
+pub(crate) use kind::TokenKind;
 pub(crate) use list::{Sealing, parts};
+pub(crate) use tokens::{ReadToken, Tokens};
 
 use crate::crypto::Random;
 use crate::crypto::aead::Suite;
@@ -31,48 +31,48 @@ use crate::expiry::{OwnLifetime, Times, Timestamp};
 
 const VERSION: u8 = 2;
 const NO_KEY: [u8; 4] = [0; 4];
-/// Version, kind and key id, with which every token begins.
+/// Every token begins with its version, its kind and its key id.
 const HEADER: usize = 6;
-/// Bytes before the IV or the readable payload of a payload token.
+/// The number of bytes before the IV, or before the payload of a token that is not encrypted.
 const PAYLOAD_HEADER: usize = 74;
 const ID_LEN: usize = 32;
 const SIGNATURE: usize = 32;
 
-/// What a payload token says beside the payload.
+/// What a payload token holds beside the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Claims {
     pub times: Times,
-    /// A counter for revocation; zero if unused.
+    /// The owner's epoch, which a revocation raises. Zero if it is unused.
     pub epoch: u64,
-    /// Of the storage that remembers ended sessions; zero so far.
+    /// The incarnation of the storage that remembers ended sessions. It is always zero so far.
     pub incarnation: u64,
-    /// The session id of the format: constant over re-issues, and until a later
-    /// version another after each renewal.
+    /// The session's id in this format. It stays the same when the token is sealed again, and
+    /// changes with a renewal.
     pub token_id: [u8; 16],
-    /// Zero so far.
+    /// It is always zero so far.
     pub generation: u32,
 }
 
 /// An opened token.
 pub(crate) struct Opened<T> {
     pub content: T,
-    /// Opened by an older key than the one that seals: re-issue at commit.
+    /// An older key than those that seal has opened the token, so the commit sends a new one.
     pub stale_key: bool,
 }
 
 /// Seals and opens one session's tokens with its prepared list of keys.
 pub(crate) struct Sealer {
     keys: Vec<Key>,
-    /// The keys that seal; all open.
+    /// The keys that seal. Every key opens.
     sealing: Sealing,
-    kind: Kind,
+    kind: TokenKind,
 }
 
 impl Sealer {
-    /// Derives every key once. The error says what is wrong with the list.
+    /// Derives every key once. The error says what is wrong with the list of keys.
     pub fn new(
         binding: &Binding<'_>,
-        kind: Kind,
+        kind: TokenKind,
         suite: Suite,
         materials: &[KeyMaterial],
     ) -> Result<Self, String> {
@@ -81,7 +81,7 @@ impl Sealer {
             .map(|material| Key::derive(material, kind, suite, binding))
             .collect::<Option<_>>()
             .ok_or("the keys cannot be derived")?;
-        // Without a key, what should be protected would go out in clear.
+        // Without a key, a token that should be protected would be sent in clear.
         if keys.is_empty() != kind.is_plain() {
             return Err("the list of keys does not fit `protect`".into());
         }
@@ -96,7 +96,7 @@ impl Sealer {
         Ok(Self { keys, sealing: Sealing::default(), kind })
     }
 
-    /// Seals with other keys than the first.
+    /// Chooses the keys that seal. Without this call, the first key seals.
     #[must_use]
     pub fn sealing_with(self, sealing: Sealing) -> Self {
         Self { sealing: sealing.within(self.keys.len()), ..self }
@@ -107,13 +107,13 @@ impl Sealer {
         (self.keys.iter().map(|key| key.id).collect(), self.sealing.clone())
     }
 
-    /// Whether tokens carry a signature or are encrypted.
+    /// Whether tokens are signed or encrypted.
     pub fn is_protected(&self) -> bool {
         !self.keys.is_empty()
     }
 
-    /// A token that carries the payload itself; of several keys that seal one for
-    /// each, if so many characters have room for them.
+    /// A token that carries the payload itself. If several keys seal, it holds a token for each,
+    /// provided that all of them fit in `room` characters.
     pub fn seal_payload(
         &self,
         claims: &Claims,
@@ -143,7 +143,7 @@ impl Sealer {
         Ok(URL_SAFE_NO_PAD.encode(token))
     }
 
-    /// Characters of one token for a payload of so many bytes.
+    /// The number of characters of one token for a payload of `payload` bytes.
     pub fn payload_token_len(&self, payload: usize) -> usize {
         let bytes = match self.keys.first().map(|key| &key.lock) {
             Some(Lock::Encrypt(key)) => key.sealed_len(payload),
@@ -189,7 +189,7 @@ impl Sealer {
         Some(Opened { content: (claims, payload), stale_key })
     }
 
-    /// A token that carries an id only; of several keys that seal one for each.
+    /// A token that carries only an id. If several keys seal, it holds a token for each.
     pub fn seal_id(&self, id: &SessionId) -> Result<String, SessionError> {
         self.sealing.tokens(&self.keys, usize::MAX, |key| Ok(self.seal_id_with(key, id)))
     }
@@ -203,7 +203,7 @@ impl Sealer {
         URL_SAFE_NO_PAD.encode(token)
     }
 
-    /// The id in a token; no storage is asked for a forged one (checklist S36).
+    /// The id in a token. No storage is asked for a forged one (docs/security.md, S36).
     pub fn open_id(&self, token: &str) -> Option<Opened<SessionId>> {
         self.open(token, |token| self.open_one_id(token))
     }
@@ -221,7 +221,7 @@ impl Sealer {
         Some(Opened { content: SessionId::from_bytes(id), stale_key })
     }
 
-    /// Opens a token, or the first of several that opens.
+    /// Opens a single token, or the first that can be opened of those that are joined.
     fn open<T>(
         &self,
         text: &str,
@@ -234,7 +234,7 @@ impl Sealer {
         })
     }
 
-    /// The beginning of a token that will take about so many bytes.
+    /// The header of a token. `capacity` is about the number of bytes that the token will have.
     fn begin(&self, key: Option<&Key>, capacity: usize) -> Vec<u8> {
         let mut token = Vec::with_capacity(capacity);
         token.extend_from_slice(&[VERSION, self.kind as u8]);
@@ -242,8 +242,8 @@ impl Sealer {
         token
     }
 
-    /// The key that a token names, and whether it is an older one than the one
-    /// that seals. `Some((None, _))` for a token of an unprotected definition.
+    /// The key that a token names, and whether it is older than the keys that seal. The key is
+    /// `None` if the definition is unprotected.
     fn key_for(&self, token: &[u8], is_id: bool) -> Option<(Option<&Lock>, bool)> {
         let header: &[u8; HEADER] = token.first_chunk()?;
         if header[..2] != [VERSION, self.kind as u8] || self.kind.is_id() != is_id {
@@ -258,8 +258,8 @@ impl Sealer {
 }
 
 impl Claims {
-    /// Of a token that says nothing about revocation.
-    pub fn of(times: Times, token_id: [u8; 16]) -> Self {
+    /// The claims of a token that says nothing about revocation.
+    pub fn new(times: Times, token_id: [u8; 16]) -> Self {
         Self { times, epoch: 0, incarnation: 0, token_id, generation: 0 }
     }
 
@@ -297,14 +297,14 @@ impl Claims {
     }
 }
 
-/// Appends the content, and the signature of everything before it.
+/// Appends the content, and a signature over everything before the signature.
 fn sign(token: &mut Vec<u8>, content: &[u8], mac: &Mac) {
     token.extend_from_slice(content);
     let tag = mac.tag(&[token]);
     token.extend_from_slice(&tag);
 }
 
-/// Where the signed content ends, if the signature behind it holds.
+/// The position where the signed content ends, if the signature after it holds.
 fn verify(token: &[u8], mac: &Mac) -> Option<usize> {
     let end = token.len().checked_sub(SIGNATURE)?;
     mac.verify(&[&token[..end]], &token[end..]).then_some(end)

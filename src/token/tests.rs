@@ -18,20 +18,20 @@ fn sealer_for(
     app: &str,
     session: &str,
     transport: TransportBinding<'_>,
-    kind: Kind,
+    kind: TokenKind,
     keys: &[KeyMaterial],
 ) -> Sealer {
     Sealer::new(&Binding { app, session, transport }, kind, Suite::A128CbcHs256, keys).unwrap()
 }
 
-/// Of payloads.
+/// A sealer of payloads.
 fn sealer(protect: Protect, keys: &[KeyMaterial]) -> Sealer {
-    sealer_for("app", "user_session", TransportBinding::Cookie, Kind::payload(protect), keys)
+    sealer_for("app", "user_session", TransportBinding::Cookie, TokenKind::payload(protect), keys)
 }
 
-/// Of ids.
+/// A sealer of ids.
 fn id_sealer(protect: Protect, keys: &[KeyMaterial]) -> Sealer {
-    sealer_for("app", "user_session", TransportBinding::Cookie, Kind::id(protect), keys)
+    sealer_for("app", "user_session", TransportBinding::Cookie, TokenKind::id(protect), keys)
 }
 
 fn claims() -> Claims {
@@ -60,7 +60,7 @@ fn every_kind_and_suite_round_trips() {
             let keys = if protect == Protect::None { vec![] } else { vec![secret(1)] };
             let binding =
                 Binding { app: "", session: "s", transport: TransportBinding::Custom("x") };
-            let sealer = Sealer::new(&binding, Kind::payload(protect), suite, &keys).unwrap();
+            let sealer = Sealer::new(&binding, TokenKind::payload(protect), suite, &keys).unwrap();
             for payload in [&b""[..], b"x", &[0xff; 100]] {
                 let token = seal(&sealer, payload);
                 assert_eq!(token.len(), sealer.payload_token_len(payload.len()));
@@ -117,14 +117,15 @@ fn an_unprotected_token_is_read_strictly_and_never_panics() {
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            // Version, kind, key id, and the kind of lifetime.
-            let refused = bit / 8 < HEADER || sealer.kind == Kind::PlainPayload && bit / 8 == 30;
+            // These bytes are the version, the kind, the key id, and the kind of lifetime.
+            let refused =
+                bit / 8 < HEADER || sealer.kind == TokenKind::PlainPayload && bit / 8 == 30;
             let known = bit / 8 == 30
                 && OwnLifetime::from_bytes(*flipped[30..].first_chunk().unwrap()).is_some();
             assert_eq!(opens(&flipped), !refused || known, "{:?} bit {bit}", sealer.kind);
         }
         for length in 0..bytes.len() {
-            let whole = sealer.kind == Kind::PlainPayload && length >= fixed;
+            let whole = sealer.kind == TokenKind::PlainPayload && length >= fixed;
             assert_eq!(opens(&bytes[..length]), whole, "{:?} cut to {length}", sealer.kind);
         }
     }
@@ -138,7 +139,7 @@ fn the_mac_of_an_id_token_covers_every_byte_before_the_tag_in_one_block() {
     let (content, tag) = token.split_at(token.len() - SIGNATURE);
     let Some(Lock::Sign(mac)) = ids.keys.first().map(|key| &key.lock) else { panic!("signed") };
     assert_eq!(mac.tag(&[content]), tag);
-    // A byte 0x80 and the length in bits end the hash's last block.
+    // The hash appends a byte 0x80 and the length in bits to its last block.
     assert!(content.len() + 1 + 8 <= BLOCK, "{} bytes", content.len());
 }
 
@@ -158,12 +159,12 @@ fn s23_iv_and_ciphertext_cannot_be_spliced_between_tokens() {
 fn s17_s28_s29_a_token_is_bound_to_app_session_transport_and_kind() {
     use TransportBinding::{Cookie, Custom, Header};
     let keys = [secret(1)];
-    let kinds = [Kind::EncryptedPayload, Kind::SignedPayload, Kind::SignedId];
+    let kinds = [TokenKind::EncryptedPayload, TokenKind::SignedPayload, TokenKind::SignedId];
     let make =
-        |kind: Kind, app, session, transport| sealer_for(app, session, transport, kind, &keys);
+        |kind: TokenKind, app, session, transport| sealer_for(app, session, transport, kind, &keys);
     for kind in kinds {
         let sealer = make(kind, "ab", "c", Cookie);
-        let token = if kind == Kind::SignedId {
+        let token = if kind == TokenKind::SignedId {
             sealer.seal_id(&id()).unwrap()
         } else {
             seal(&sealer, b"x")
@@ -184,7 +185,7 @@ fn s17_s28_s29_a_token_is_bound_to_app_session_transport_and_kind() {
         for other in others.map(|other| make(other, "ab", "c", Cookie)) {
             assert!(!opens(&other), "{kind:?} as {:?}", other.kind);
         }
-        for plain in [Kind::PlainPayload, Kind::PlainId] {
+        for plain in [TokenKind::PlainPayload, TokenKind::PlainId] {
             assert!(!opens(&sealer_for("ab", "c", Cookie, plain, &[])), "{kind:?} as {plain:?}");
         }
     }
@@ -210,7 +211,7 @@ fn a_kind_that_is_written_into_the_token_of_another_does_not_make_it_that_kinds(
     for token in tokens {
         let bytes = URL_SAFE_NO_PAD.decode(token).unwrap();
         for sealer in sealers.iter().filter(|sealer| sealer.kind as u8 != bytes[1]) {
-            // Even its key id does not help.
+            // The right key id does not help a forged token.
             let mut forged = bytes.clone();
             forged[1] = sealer.kind as u8;
             forged[2..HEADER].copy_from_slice(&sealer.keys[0].id);
@@ -279,7 +280,7 @@ fn s54_a_long_token_is_refused_by_its_length() {
 fn s34_no_key_means_no_sealer_unless_nothing_is_protected() {
     let make = |protect, keys: &[KeyMaterial]| {
         let binding = Binding { app: "", session: "s", transport: TransportBinding::Cookie };
-        let made = [Kind::payload(protect), Kind::id(protect)]
+        let made = [TokenKind::payload(protect), TokenKind::id(protect)]
             .map(|kind| Sealer::new(&binding, kind, Suite::A128CbcHs256, keys).is_ok());
         assert_eq!(made[0], made[1]);
         made[0]
@@ -316,7 +317,7 @@ fn s25_tags_are_compared_whole_and_in_constant_time() {
         cut.extend((0..length).map(|i| token[tag + i % 16]));
         assert_eq!(open(&sealer, &URL_SAFE_NO_PAD.encode(cut)), None, "a tag of {length} bytes");
     }
-    // Nothing in the sources compares a tag or a secret in any other way.
+    // No source file compares a tag or a secret in any other way.
     for source in [
         include_str!("../crypto/aead.rs"),
         include_str!("../crypto/mac.rs"),

@@ -73,7 +73,7 @@ impl SessionTransport for CookieTransport {
                 .collect();
         }
         let pairs = headers.flat_map(|header| pairs(header, self.quotes));
-        let values = pairs.filter_map(|pair| value_of(pair, name));
+        let values = pairs.filter_map(|pair| pair_value(pair, name));
         values.take(MAX_VALUES + 1).map(Cow::Borrowed).collect()
     }
 
@@ -132,7 +132,7 @@ fn end_of_quoted(text: &str) -> usize {
 
 /// The value of a `name=value` pair with exactly this name. Only the space and
 /// tab around a pair are not part of it.
-fn value_of<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
+fn pair_value<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
     let pair = pair.trim_matches([' ', '\t']);
     pair.strip_prefix(name)?.strip_prefix('=')
 }
@@ -150,10 +150,10 @@ mod tests {
 
     #[test]
     fn s9_names_match_by_exact_bytes() {
-        assert_eq!(value_of(" s=1 ", "s"), Some("1"));
-        assert_eq!(value_of("s=", "s"), Some(""));
+        assert_eq!(pair_value(" s=1 ", "s"), Some("1"));
+        assert_eq!(pair_value("s=", "s"), Some(""));
         for pair in ["S=1", "s =1", "%73=1", "\u{2000}s=1", "ss=1", "s", "", "=1"] {
-            assert_eq!(value_of(pair, "s"), None, "{pair:?}");
+            assert_eq!(pair_value(pair, "s"), None, "{pair:?}");
         }
     }
 

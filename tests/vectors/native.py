@@ -183,7 +183,7 @@ def record(case):
         add(0x02, bytes.fromhex(case["renewal"]))
     if "owner_generation" in case:
         add(0x04, struct.pack(">Q", case["owner_generation"]))
-    for flag, name in ((0x08, "origin"), (0x10, "replaced"), (0x20, "claim")):
+    for flag, name in ((0x08, "ancestor"), (0x10, "replaced"), (0x20, "claim")):
         if name in case:
             add(flag, bytes.fromhex(case[name]))
     if "client" in case:
@@ -272,7 +272,7 @@ def records():
         "previous": [["11" * 32, 1_700_000_120_000]],
         "renewal": "22" * 16,
         "owner_generation": 0x0A0B0C0D0E0F1011,
-        "origin": "33" * 32,
+        "ancestor": "33" * 32,
         "replaced": "44" * 32,
         "claim": "55" * 32,
         "client": "192.0.2.1\ncurl/8",

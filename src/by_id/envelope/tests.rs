@@ -1,4 +1,4 @@
-//! Records: whatever is written reads back, and nothing else reads.
+//! Records: what is written reads back, and nothing else is accepted.
 
 use super::super::trail::Past;
 use super::*;
@@ -19,9 +19,9 @@ fn key(seed: u8) -> StorageKey {
 
 const GRACE: Duration = Duration::from_millis(30);
 
-/// Envelopes that differ in every field, and have or lack every optional one.
+/// Envelopes that differ in every field, with and without every optional one.
 fn envelopes() -> Vec<Envelope> {
-    let states = [State::Session, State::Replaced(key(1)), State::Claim(key(2))];
+    let states = [RecordState::Session, RecordState::Replaced(key(1)), RecordState::Claim(key(2))];
     let mut all = Vec::new();
     for has in 0..32_u8 {
         for state in &states {
@@ -40,9 +40,9 @@ fn envelopes() -> Vec<Envelope> {
                 authenticated: time(9),
                 lifetime: OwnLifetime::Idle(10),
                 trail: Trail((0..all.len() % 17).map(|n| past(n as u64)).collect()),
-                joined: Joined {
+                provenance: Provenance {
                     owner_generation: has(2).then_some(11),
-                    origin: has(3).then(|| key(12)),
+                    ancestor: has(3).then(|| key(12)),
                 },
                 state: state.clone(),
                 client: if has(4) { b"somebody".to_vec() } else { Vec::new() },
@@ -91,14 +91,14 @@ fn another_version_unknown_flags_and_wrong_counts_are_no_record() {
     for version in [0, 1, 3, 255] {
         assert!(!changed(0, version), "version {version}");
     }
-    // The length of the envelope contradicts every flag that is not written.
+    // The length of the envelope does not fit a flag whose field is missing.
     for flags in 1..=255 {
         assert!(!changed(3, flags), "flags {flags:02x}");
     }
     for count in 1..=255 {
         assert!(!changed(trail, count), "a trail of {count}");
     }
-    // One version more than there may be, in an envelope of the right length.
+    // The trail has one version too many, in an envelope of the right length.
     let mut long = payload.clone();
     long[trail] = 17;
     long[1..3].copy_from_slice(&u16::try_from(trail + 1 + 17 * 16).unwrap().to_be_bytes());
@@ -118,7 +118,7 @@ fn a_flipped_bit_never_panics_and_changes_at_most_the_field_that_it_is_in() {
             let mut flipped = payload.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             let Some((read, begins)) = Envelope::unwrap(&flipped, "cart") else { continue };
-            // Version, length, flags and name are fixed by the rest.
+            // The other fields determine the version, the length, the flags and the name.
             assert!(bit / 8 >= 10 || flipped[3] ^ payload[3] == REPLACED | CLAIM, "bit {bit}");
             assert_eq!(begins, start);
             assert_eq!(read != envelope, bit / 8 < start, "bit {bit}");
@@ -128,18 +128,18 @@ fn a_flipped_bit_never_panics_and_changes_at_most_the_field_that_it_is_in() {
 
 #[test]
 fn a_renewal_at_once_leaves_the_secret_before_nothing() {
-    let first = Secrets::of(&id(1));
+    let first = Secrets::new(&id(1));
     assert_eq!((first.admit(&id(1)), first.admit(&id(2))), (Some(Admitted::Current), None));
-    let renewed = first.renewed(&id(2), time(5), 1);
+    let renewed = first.with_new(&id(2), time(5), 1);
     assert_eq!(renewed.admit(&id(2)), Some(Admitted::Current));
     assert_eq!(renewed.admit(&id(1)), Some(Admitted::Previous(time(5))));
-    let again = renewed.renewed(&id(3), time(6), 2);
+    let again = renewed.with_new(&id(3), time(6), 2);
     assert_eq!(again.admit(&id(2)), Some(Admitted::Previous(time(6))));
     assert_eq!(again.admit(&id(1)), Some(Admitted::Former(time(5))));
     assert_eq!((again.admit(&id(4)), again.rotations), (None, 2));
 }
 
-/// The secrets before, newest first, as [`admit`](Secrets::admit) tells them.
+/// The previous secrets, newest first, as [`admit`](Secrets::admit) returns them.
 fn former(secrets: &Secrets, seeds: impl IntoIterator<Item = u8>) -> Vec<Option<Admitted>> {
     seeds.into_iter().map(|seed| secrets.admit(&id(seed))).collect()
 }
@@ -147,30 +147,30 @@ fn former(secrets: &Secrets, seeds: impl IntoIterator<Item = u8>) -> Vec<Option<
 #[test]
 fn d22_a_secret_is_kept_until_two_minutes_after_it_opened_the_session_last() {
     let mark = u64::try_from(MARK.as_millis()).unwrap();
-    let first = Secrets::of(&id(1)).renewed(&id(2), time(5), 1);
+    let first = Secrets::new(&id(1)).with_new(&id(2), time(5), 1);
     for (now, kept) in [(5 + mark - 1, Some(Admitted::Former(time(5)))), (5 + mark, None)] {
-        let second = first.renewed(&id(3), time(now), 2);
+        let second = first.with_new(&id(3), time(now), 2);
         assert_eq!(second.admit(&id(1)), kept);
         assert_eq!(second.admit(&id(2)), Some(Admitted::Previous(time(now))));
         let second = first.renewing(&id(2), &id(3), time(now));
         assert_eq!(second.admit(&id(1)), kept);
-        // Nothing but a renewal drops any.
-        assert_eq!(second.completed(time(now + 9 * mark), GRACE).admit(&id(1)), kept);
+        // Only a renewal drops a secret.
+        assert_eq!(second.completing(time(now + 9 * mark), GRACE).admit(&id(1)), kept);
     }
 }
 
 #[test]
 fn d22_the_newest_secret_before_opens_the_session_until_the_next_renewal_at_most() {
     let (old, next) = (id(1), id(1).with_secret([9; 16]));
-    let open = Secrets::of(&old).renewing(&old, &next, time(5));
+    let open = Secrets::new(&old).renewing(&old, &next, time(5));
     let late = 9 * u64::try_from(MARK.as_millis()).unwrap();
-    let renewed = open.renewed(&id(3), time(late), 1);
-    // While the renewal was open, it opened the session all the time.
+    let renewed = open.with_new(&id(3), time(late), 1);
+    // While the renewal was open, the secret opened the session.
     assert_eq!(renewed.admit(&old), Some(Admitted::Former(time(late))));
     assert_eq!(renewed.admit(&next), Some(Admitted::Previous(time(late))));
-    let done = open.completed(time(8), GRACE);
+    let done = open.completing(time(8), GRACE);
     for (now, until) in [(20, 20), (38, 38), (50, 38)] {
-        let renewed = done.renewed(&id(3), time(now), 1);
+        let renewed = done.with_new(&id(3), time(now), 1);
         assert_eq!(renewed.admit(&old), Some(Admitted::Former(time(until))));
         let again = done.renewing(&next, &id(3), time(now));
         assert_eq!(again.admit(&old), Some(Admitted::Former(time(until))));
@@ -178,8 +178,8 @@ fn d22_the_newest_secret_before_opens_the_session_until_the_next_renewal_at_most
             again.admit(&next),
             Some(Admitted::BeforeRenewal(next.with_secret(id(3).secret())))
         );
-        // Completing it gives the grace to the newest one only.
-        let completed = again.completed(time(60), GRACE);
+        // Completing the renewal gives the grace period to the newest secret only.
+        let completed = again.completing(time(60), GRACE);
         assert_eq!(completed.admit(&old), Some(Admitted::Former(time(until))));
         assert_eq!(completed.admit(&next), Some(Admitted::Previous(time(90))));
     }
@@ -187,9 +187,9 @@ fn d22_the_newest_secret_before_opens_the_session_until_the_next_renewal_at_most
 
 #[test]
 fn no_more_than_sixteen_secrets_before_are_kept_and_the_oldest_goes_first() {
-    let mut secrets = Secrets::of(&id(0));
+    let mut secrets = Secrets::new(&id(0));
     for seed in 1..=40 {
-        secrets = secrets.renewed(&id(seed), time(5), 1);
+        secrets = secrets.with_new(&id(seed), time(5), 1);
         let payload =
             Envelope { secrets: secrets.clone(), ..Envelope::default() }.wrap("cart", b"");
         let (read, _) = Envelope::unwrap(&payload, "cart").unwrap();
@@ -219,18 +219,18 @@ fn a_list_of_no_secrets_before_and_one_of_too_many_are_no_record() {
 #[test]
 fn d22_who_shows_the_secret_before_is_given_the_next_until_that_is_shown() {
     let (old, next) = (id(1), id(1).with_secret([9; 16]));
-    let first = Secrets { rotations: 3, ..Secrets::of(&old) };
+    let first = Secrets { rotations: 3, ..Secrets::new(&old) };
     let open = first.renewing(&old, &next, time(5));
     assert!(open.is_open() && !first.is_open());
     assert_eq!(open.admit(&next), Some(Admitted::Current));
     assert_eq!(open.admit(&old), Some(Admitted::BeforeRenewal(next.clone())));
     assert_eq!((open.admit(&id(2)), open.rotations), (None, 3));
-    // Neither the record alone nor the old id alone gives the next secret away.
-    let mask = open.renewal.unwrap();
-    assert!(mask != next.secret() && mask != old.secret());
+    // Neither the record alone nor the old id alone reveals the next secret.
+    let masked = open.renewal.unwrap();
+    assert!(masked != next.secret() && masked != old.secret());
     let other = id(2).with_secret(old.secret());
-    assert_ne!(masked(&other, mask), next.secret(), "the locator is in the mask");
-    let done = open.completed(time(8), GRACE);
+    assert_ne!(mask(&other, masked), next.secret(), "the locator is in the mask");
+    let done = open.completing(time(8), GRACE);
     assert_eq!(done.admit(&next), Some(Admitted::Current));
     assert_eq!(done.admit(&old), Some(Admitted::Previous(time(38))));
     assert!(!done.is_open() && done.renewed == time(8));
@@ -249,7 +249,7 @@ fn d22_a_secret_is_masked_as_an_independent_implementation_does_it() {
         let bytes = |name: &str| hex::decode(&vector[name]).unwrap();
         let before = SessionId::from_bytes(bytes("id")[..].try_into().unwrap());
         let next: [u8; 16] = bytes("next")[..].try_into().unwrap();
-        assert_eq!(masked(&before, next), bytes("masked")[..]);
+        assert_eq!(mask(&before, next), bytes("masked")[..]);
     }
 }
 
@@ -271,7 +271,7 @@ struct Vector {
     previous: Option<Vec<(String, u64)>>,
     renewal: Option<String>,
     owner_generation: Option<u64>,
-    origin: Option<String>,
+    ancestor: Option<String>,
     replaced: Option<String>,
     claim: Option<String>,
     client: Option<String>,
@@ -288,9 +288,9 @@ impl Vector {
         let key = |text: &String| StorageKey::from_hex(text).unwrap();
         let [kind, value] = self.lifetime;
         let state = match (&self.replaced, &self.claim) {
-            (Some(successor), _) => State::Replaced(key(successor)),
-            (_, Some(session)) => State::Claim(key(session)),
-            _ => State::Session,
+            (Some(successor), _) => RecordState::Replaced(key(successor)),
+            (_, Some(session)) => RecordState::Claim(key(session)),
+            _ => RecordState::Session,
         };
         let before =
             |(hash, until): &(String, u64)| Previous { hash: unhex(hash), until: time(*until) };
@@ -307,9 +307,9 @@ impl Vector {
             authenticated: time(self.authenticated),
             lifetime: OwnLifetime::from_bytes((kind << 56 | value).to_be_bytes()).unwrap(),
             trail: Trail(self.trail.iter().map(past).collect()),
-            joined: Joined {
+            provenance: Provenance {
                 owner_generation: self.owner_generation,
-                origin: self.origin.as_ref().map(key),
+                ancestor: self.ancestor.as_ref().map(key),
             },
             state,
             client: self.client.clone().unwrap_or_default().into_bytes(),

@@ -1,13 +1,13 @@
-//! The record of a session that begins.
+//! Writes the record of a session that begins.
 
 use std::sync::Arc;
 
 use super::former::Former;
 use super::succession::Succession;
-use crate::by_id::envelope::Joined;
+use crate::by_id::envelope::Provenance;
 use crate::by_id::envelope::Secrets;
 use crate::by_id::job::Job;
-use crate::by_id::present::trail_of;
+use crate::by_id::present::read_trail;
 use crate::by_id::record::{Draft, Located};
 use crate::by_id::trail::Trail;
 use crate::commit::Holds;
@@ -18,22 +18,22 @@ use crate::storage::{
 use crate::token::SessionId;
 use crate::tracked::Tracked;
 
-/// How many ids are tried before the random generator counts as broken. Two
-/// equal ids of 256 random bits are not met in practice (checklist S4).
+/// How many ids are tried before the random generator counts as broken. Two equal ids of 256 random
+/// bits do not occur in practice (docs/security.md, S4).
 const ID_ATTEMPTS: usize = 3;
 
 /// A session that has begun.
 pub(in crate::by_id) struct Begun {
     pub session: Arc<Tracked<Located>>,
-    /// Its token.
+    /// The session's token.
     pub holds: Holds,
-    /// What became of the session that it replaces, if that was tried in the same step.
+    /// What became of the session that it replaces, if the same step replaced it.
     pub replaced: Option<Update>,
 }
 
 impl Job<'_> {
-    /// Writes the record of a session that begins under `id`, or another one if that is
-    /// taken. In the same step it replaces the session `over`.
+    /// Writes the record of a session that begins under `id`, or under another id if that is taken.
+    /// The same step replaces the session `over`.
     pub(in crate::by_id) async fn create(
         &self,
         id: SessionId,
@@ -47,7 +47,7 @@ impl Job<'_> {
             let place = &begun.session.place;
             match self.send(place, record, begins.guard(), over).await? {
                 (Create::Created, replaced) => return Ok(Begun { replaced, ..begun }),
-                // It was sent twice, and somebody else has written in between.
+                // The record was sent twice, and another request has written it in between.
                 (Create::Exists, _) if self.is_own(place).await? => return Ok(begun),
                 (Create::Exists, _) => self.commit.changes.draw_another_id(),
                 (Create::Refused(refused), _) => return Err(refused.into()),
@@ -60,7 +60,7 @@ impl Job<'_> {
         Err(SessionError::Random)
     }
 
-    /// What is written for a session that begins under `id`, and the session once it is.
+    /// Makes the record of a session that begins under `id`, and the session as it is then.
     fn beginning(
         &self,
         id: SessionId,
@@ -70,9 +70,9 @@ impl Job<'_> {
         let holds = self.token(&id, &times)?;
         let draft = Draft {
             key: commit.definition.namespace.record(&id.locator()),
-            secrets: Secrets::of(&id),
+            secrets: Secrets::new(&id),
             trail: Trail::default(),
-            joined: Joined::from(begins.origin.clone()),
+            provenance: Provenance::from(begins.ancestor.clone()),
             id,
             in_grace: false,
             times,
@@ -80,12 +80,12 @@ impl Job<'_> {
             content: begins.next.content.clone(),
         };
         let (record, written) =
-            draft.write(commit.core, commit.definition, &self.tracker.server, commit.client)?;
+            draft.write(commit.core, commit.definition, &self.tracker.store, commit.client)?;
         Ok((record, Begun { session: Arc::new(written), holds, replaced: None }))
     }
 
-    /// Sends it once. If no answer comes, it is never sent again: its key is ended, and
-    /// the session begins under another id, if it still does.
+    /// Sends the record once. If no answer comes, it is ended and never sent again. The session may
+    /// then begin under another id.
     async fn send(
         &self,
         place: &Located,
@@ -93,7 +93,7 @@ impl Job<'_> {
         guard: OwnerGuard,
         over: Option<&Former>,
     ) -> Result<(Create, Option<Update>), SessionError> {
-        let (storage, now) = (self.tracker.server.storage_of(&place.id), self.commit.moment.now);
+        let (storage, now) = (self.tracker.store.storage_for(&place.id), self.commit.moment.now);
         let unheld = self.unheld(place);
         let (answer, may_be_written) = match over {
             None => {
@@ -114,7 +114,7 @@ impl Job<'_> {
         answer
     }
 
-    /// Sends it with what it leaves of the session that it replaces.
+    /// Sends the record together with what it leaves of the session that it replaces.
     async fn send_both(
         &self,
         storage: &dyn SessionStorage,
@@ -122,7 +122,7 @@ impl Job<'_> {
         over: &Former,
     ) -> Result<(Create, Option<Update>), SessionError> {
         let (key, now) = (new.key, self.commit.moment.now);
-        let left = self.left_of(over, key)?;
+        let left = self.remains_of(over, key)?;
         let old = Predecessor { key: &over.key, expected: over.version, record: left };
         match self.answer_to(storage.succeed(new, old, now)).await {
             Ok(Succeed::Created(replaced)) => Ok((Create::Created, Some(replaced))),
@@ -135,14 +135,14 @@ impl Job<'_> {
         }
     }
 
-    /// Whether the record under this key was created as the one at this place.
+    /// Whether this commit created the record at `place`.
     async fn is_own(&self, place: &Located) -> Result<bool, SessionError> {
-        let storage = self.tracker.server.storage_of(&place.id);
+        let storage = self.tracker.store.storage_for(&place.id);
         if !storage.sends_again() {
             return Ok(false);
         }
         let found = storage.read_fresh(&place.key, self.commit.moment.now).await?;
-        let trail = |record: &Record| trail_of(record, self.commit.definition);
+        let trail = |record: &Record| read_trail(record, self.commit.definition);
         let knows = |record: Record| trail(&record).knows(place.version, record.version);
         Ok(found.is_some_and(knows))
     }

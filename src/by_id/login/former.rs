@@ -1,5 +1,5 @@
-//! The session that a login replaces: where it is, what is left of it, and what others
-//! have made of it.
+//! The session that a login replaces: where it is, what is left of it, and what other requests have
+//! made of it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use crate::by_id::envelope::{Envelope, Joined, Secrets, State};
-use crate::by_id::find::Stands;
+use crate::by_id::envelope::{Envelope, Provenance, RecordState, Secrets};
+use crate::by_id::find::Lookup;
 use crate::by_id::find::stands_for;
-use crate::by_id::job::{Job, Records};
+use crate::by_id::job::{Job, Progress};
 use crate::by_id::present::read_present;
 use crate::by_id::record::Located;
-use crate::by_id::record::{self, Opened};
+use crate::by_id::record::{self, OpenedRecord};
 use crate::by_id::trail::Trail;
 use crate::commit::Commit;
 use crate::deadline::{no_answer, within};
@@ -21,12 +21,12 @@ use crate::error::SessionError;
 use crate::plan::Standing;
 use crate::storage::{KeyedGuard, OwnerKey, Record, StorageError, StorageKey, Update, Version};
 use crate::token::SessionId;
-use crate::tracked::{Replaced, Tracked};
+use crate::tracked::{Superseded, Tracked};
 
-/// How many logins are followed, each of which has replaced the one before.
+/// The most logins to follow, each of which has replaced the one before.
 const MOST_LOGINS: usize = 32;
 
-/// A session that a login is to replace, as it was last seen.
+/// A session that a login is to replace, as it was last read.
 #[derive(Clone)]
 pub(in crate::by_id) struct Former {
     pub key: StorageKey,
@@ -34,82 +34,82 @@ pub(in crate::by_id) struct Former {
     pub owner: Option<OwnerKey>,
     secrets: Secrets,
     trail: Trail,
-    joined: Joined,
-    /// The id that the request has found it under. Without one it is another login's.
+    provenance: Provenance,
+    /// The id by which the request found the session. `None` if another login began it.
     pub shown: Option<SessionId>,
 }
 
-/// What a record says of its session now.
-pub(in crate::by_id) enum Found {
-    /// The login that has replaced it.
+/// What a record holds now.
+pub(in crate::by_id) enum Occupant {
+    /// A login has replaced the session. Holds the login's record.
     Replaced(StorageKey),
     Session(Box<Former>),
 }
 
-/// What somebody else has made of a session that was to be replaced.
+/// What another request has made of a session that a login was to replace.
 pub(in crate::by_id) enum Meanwhile {
-    /// It has ended, or a login has replaced it.
+    /// The session has ended, or was replaced by a login whose place is not taken.
     Over,
-    /// The session to replace is another login's, or was, and has been written since.
+    /// Another login's session must be replaced. It was found now, or was written since.
     Another(Former),
-    /// The request's own was written, by somebody who left the client's id alone.
+    /// The request's own session was written, and the client's id still opens it.
     Written(Former, Arc<Tracked<Located>>),
-    /// The request's own goes on under an id that another request was given.
+    /// The request's own session goes on under an id that another request was given.
     Renewed(Former),
 }
 
 impl Former {
-    /// The session that a request has found.
-    pub fn of(place: &Located) -> Self {
-        let Located { id, key, version, owner, secrets, trail, joined } = place.clone();
-        Self { key, version, owner, secrets, trail, joined, shown: Some(id) }
+    /// Returns the session that the request has found at `place`.
+    pub fn new(place: &Located) -> Self {
+        let Located { id, key, version, owner, secrets, trail, provenance } = place.clone();
+        Self { key, version, owner, secrets, trail, provenance, shown: Some(id) }
     }
 
-    /// See [`Located::origin`].
-    pub fn origin(&self) -> &StorageKey {
-        self.joined.origin.as_ref().unwrap_or(&self.key)
+    /// See [`Located::ancestor`].
+    pub fn ancestor(&self) -> &StorageKey {
+        self.provenance.ancestor.as_ref().unwrap_or(&self.key)
     }
 }
 
 impl Job<'_> {
-    /// Waits for the other logins of this process over the session that a login has
-    /// replaced, so that none is refused because of one that is under way.
-    pub(in crate::by_id) async fn queue_of_logins(
+    /// Waits for the other logins of this process over the same replaced session. So the limit
+    /// refuses no login because of another one that is under way.
+    pub(in crate::by_id) async fn login_queue(
         &self,
-        records: &Records<'_>,
+        progress: &Progress<'_>,
     ) -> Option<KeyedGuard> {
-        let replaced = records.sessions.replaced.as_ref()?;
+        let replaced = progress.sessions.superseded.as_ref()?;
         self.tracker.owner_limit?;
         let (id, _) = &replaced.forms;
         self.queue(&self.commit.definition.namespace.record(&id.locator())).await
     }
 
-    /// The session in whose place a login of this owner comes, if what the request has
-    /// shown is replaced already. One that it has found is that session, whatever its id.
-    pub(in crate::by_id) async fn successor_of_replaced(
+    /// Returns the session that a login of this owner replaces, if the presented one is superseded.
+    /// After a renewal, that is the session itself, if the request had found it. After a login, it
+    /// is the session of the last login in its place, or the oldest kin.
+    pub(in crate::by_id) async fn superseded_successor(
         &self,
-        records: &Records<'_>,
+        progress: &Progress<'_>,
         owner: Option<&OwnerKey>,
     ) -> Result<Option<Former>, SessionError> {
-        let sessions = &records.sessions;
-        let replaced = match (&sessions.replaced, sessions.lost.last()) {
+        let sessions = &progress.sessions;
+        let replaced = match (&sessions.superseded, sessions.lost.last()) {
             (Some(_), Some(lost)) if sessions.standing() == Standing::Renewed => {
-                return Ok(Some(Former::of(&lost.place)));
+                return Ok(Some(Former::new(&lost.place)));
             }
             (Some(replaced), _) => replaced,
             (None, _) => return Ok(None),
         };
         match self.successor(replaced.goes_on.clone(), owner).await? {
             None if self.tracker.owner_limit.is_some() => {
-                self.kin(owner, &replaced.origin, None).await
+                self.kin(owner, &replaced.ancestor, None).await
             }
             successor => Ok(successor),
         }
     }
 
-    /// Of several logins of one owner over one session, each comes in the place of the
-    /// one before, where there is a limit. Follows them to the session that lives. That
-    /// of another owner is none.
+    /// Follows the logins of one owner to the session that lives. Under a limit, each of them has
+    /// replaced the one before. A session of another owner does not count.
     async fn successor(
         &self,
         mut by: StorageKey,
@@ -120,8 +120,8 @@ impl Job<'_> {
         }
         for _ in 0..MOST_LOGINS {
             match self.find_under(&by).await? {
-                Some(Found::Replaced(next)) => by = next,
-                Some(Found::Session(last)) => {
+                Some(Occupant::Replaced(next)) => by = next,
+                Some(Occupant::Session(last)) => {
                     return Ok(Some(*last).filter(|last| last.owner.as_ref() == owner));
                 }
                 None => return Ok(None),
@@ -130,134 +130,141 @@ impl Job<'_> {
         Ok(None)
     }
 
-    /// The successor of a session that a login of this owner was to replace, if another
-    /// one has. One of another owner leaves no place to take.
-    pub(in crate::by_id) async fn successor_of(
+    /// Returns the session that has replaced `old` meanwhile, if it has this owner. If it has
+    /// another owner, the request's own session is superseded.
+    pub(in crate::by_id) async fn find_successor(
         &self,
         old: &Former,
         owner: Option<&OwnerKey>,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<Option<Former>, SessionError> {
-        let Some(Found::Replaced(by)) = self.find_under(&old.key).await? else { return Ok(None) };
+        let Some(Occupant::Replaced(by)) = self.find_under(&old.key).await? else {
+            return Ok(None);
+        };
         let successor = self.successor(by.clone(), owner).await?;
         if let (None, Some(id)) = (&successor, &old.shown) {
-            let (forms, origin) = ((id.clone(), old.secrets.rotations), old.origin().clone());
-            records.sessions.mark_replaced(Replaced { forms, goes_on: by, renewed: false, origin });
+            let (forms, ancestor) = ((id.clone(), old.secrets.rotations), old.ancestor().clone());
+            progress.sessions.supersede(Superseded {
+                forms,
+                goes_on: by,
+                renewed: false,
+                ancestor,
+            });
         }
         Ok(successor)
     }
 
     /// Whether there is a session under this key, past every cache.
     pub(in crate::by_id) async fn lives(&self, key: &StorageKey) -> Result<bool, StorageError> {
-        Ok(matches!(self.find_under(key).await?, Some(Found::Session(_))))
+        Ok(matches!(self.find_under(key).await?, Some(Occupant::Session(_))))
     }
 
-    /// What stands under a key, past every cache.
-    async fn find_under(&self, key: &StorageKey) -> Result<Option<Found>, StorageError> {
-        let (storage, now) = (&self.tracker.server.storage, self.commit.moment.now);
+    /// Reads what is under this key, past every cache.
+    async fn find_under(&self, key: &StorageKey) -> Result<Option<Occupant>, StorageError> {
+        let (storage, now) = (&self.tracker.store.storage, self.commit.moment.now);
         let record = read_present(&**storage, key, now).await?;
-        Ok(record.and_then(|record| self.found(key, record, None)))
+        Ok(record.and_then(|record| self.occupant(key, record, None)))
     }
 
-    pub(in crate::by_id) fn found(
+    pub(in crate::by_id) fn occupant(
         &self,
         key: &StorageKey,
         record: Record,
         shown: Option<SessionId>,
-    ) -> Option<Found> {
+    ) -> Option<Occupant> {
         let (definition, now) = (self.commit.definition, self.commit.moment.now);
         let (version, owner) = (record.version, record.owner.clone());
-        let Opened { envelope, .. } =
-            record::open_any(definition, &self.tracker.server, key, record, now)?;
-        let Envelope { secrets, trail, joined, state, .. } = envelope;
+        let OpenedRecord { envelope, .. } =
+            record::open_any(definition, &self.tracker.store, key, record, now)?;
+        let Envelope { secrets, trail, provenance, state, .. } = envelope;
         match state {
-            State::Replaced(by) => Some(Found::Replaced(by)),
-            State::Session => {
+            RecordState::Replaced(by) => Some(Occupant::Replaced(by)),
+            RecordState::Session => {
                 let key = key.clone();
-                let there = Former { key, version, owner, secrets, trail, joined, shown };
-                Some(Found::Session(Box::new(there)))
+                let there = Former { key, version, owner, secrets, trail, provenance, shown };
+                Some(Occupant::Session(Box::new(there)))
             }
-            State::Claim(_) => None,
+            RecordState::Claim(_) => None,
         }
     }
 
-    /// What is there after a conflict, for a login of this owner.
+    /// Reads what another request has made of `old`, after a conflict of a login of this owner.
     pub(in crate::by_id) async fn look_again(
         &self,
         old: &Former,
         owner: Option<&OwnerKey>,
     ) -> Result<Meanwhile, SessionError> {
-        let (commit, server) = (self.commit, &self.tracker.server);
+        let (commit, store) = (self.commit, &self.tracker.store);
         commit.conflicted.store(true, Ordering::Relaxed);
         if Instant::now() >= commit.deadline {
             return Err(SessionError::Conflict);
         }
         let now = commit.moment.now;
-        let Some(record) = read_present(&*server.storage, &old.key, now).await? else {
+        let Some(record) = read_present(&*store.storage, &old.key, now).await? else {
             return Ok(Meanwhile::Over);
         };
         if let Some(id) = &old.shown
             && let (key, record) = (old.key.clone(), record.clone())
-            && let Some(Stands::Session(found)) =
-                stands_for(commit.definition, server, id, key, record, now)
+            && let Some(Lookup::Session(found)) =
+                stands_for(commit.definition, store, id, key, record, now)
         {
-            let written = Former { shown: old.shown.clone(), ..Former::of(&found.place) };
+            let written = Former { shown: old.shown.clone(), ..Former::new(&found.place) };
             return Ok(Meanwhile::Written(written, Arc::from(found)));
         }
-        Ok(match self.found(&old.key, record, old.shown.clone()) {
-            Some(Found::Replaced(by)) => {
+        Ok(match self.occupant(&old.key, record, old.shown.clone()) {
+            Some(Occupant::Replaced(by)) => {
                 self.successor(by, owner).await?.map_or(Meanwhile::Over, Meanwhile::Another)
             }
-            Some(Found::Session(there)) if old.shown.is_some() => Meanwhile::Renewed(*there),
-            Some(Found::Session(there)) => Meanwhile::Another(*there),
+            Some(Occupant::Session(there)) if old.shown.is_some() => Meanwhile::Renewed(*there),
+            Some(Occupant::Session(there)) => Meanwhile::Another(*there),
             None => Meanwhile::Over,
         })
     }
 
-    /// Replaces the old session by the one under `new`.
+    /// Replaces the session `old` by the one under `new`.
     pub(in crate::by_id) async fn replace_by(
         &self,
         old: &Former,
         new: &StorageKey,
     ) -> Result<Update, SessionError> {
-        let left = self.left_of(old, new)?;
-        let (storage, now) = (&self.tracker.server.storage, self.commit.moment.now);
+        let left = self.remains_of(old, new)?;
+        let (storage, now) = (&self.tracker.store.storage, self.commit.moment.now);
         let update = storage.update(&old.key, old.version, left, now);
         match self.answer_to(update).await {
-            // A record that cannot be read back is none.
+            // A corrupt record counts as absent.
             Err(StorageError::Corrupt(_)) => Ok(Update::Missing),
             Err(_) if self.is_replaced_by(old, new).await => Ok(Update::Updated),
             answer => Ok(answer?),
         }
     }
 
-    /// What a login that begins under `new` leaves of the old session.
-    pub(in crate::by_id) fn left_of(
+    /// Makes the record that a login under `new` leaves of `old`.
+    pub(in crate::by_id) fn remains_of(
         &self,
         old: &Former,
         new: &StorageKey,
     ) -> Result<Record, SessionError> {
         let Commit { core, definition, moment, .. } = self.commit;
-        let storage = &*self.tracker.server.storage;
+        let storage = &*self.tracker.store.storage;
         let envelope = Envelope {
             secrets: old.secrets.clone(),
             trail: self.trail_after(storage, &old.trail, old.version),
-            joined: Joined::from(old.joined.origin.clone()),
-            state: State::Replaced(new.clone()),
+            provenance: Provenance::from(old.provenance.ancestor.clone()),
+            state: RecordState::Replaced(new.clone()),
             ..Envelope::default()
         };
-        record::replaced(core, definition, &envelope, moment.now)
+        record::write_replaced(core, definition, &envelope, moment.now)
     }
 
-    /// Whether the swap of a login was applied although no answer said so. If that is
-    /// not known either, it counts as not applied.
+    /// Whether `new` has replaced `old`, although the storage's answer was lost. If the storage
+    /// still does not answer, the swap counts as not applied.
     pub(in crate::by_id) async fn is_replaced_by(&self, old: &Former, new: &StorageKey) -> bool {
         let found = self.find_under(&old.key).await;
-        matches!(found, Ok(Some(Found::Replaced(by))) if by == *new)
+        matches!(found, Ok(Some(Occupant::Replaced(by))) if by == *new)
     }
 
-    /// The answer to the swap of a login. A part of the time is left to find out what
-    /// became of it, if no answer comes.
+    /// Waits for the answer to a login's swap. It leaves a quarter of the time to settle the swap,
+    /// in case no answer comes.
     pub(in crate::by_id) async fn answer_to<R>(
         &self,
         swap: impl Future<Output = Result<R, StorageError>> + Send,

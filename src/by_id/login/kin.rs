@@ -1,53 +1,54 @@
-//! The logins of one owner that began over the same session: the clicks of one browser
-//! on "Log in", whoever else has logged in over that session in between.
+//! Finds the kin of a login: the sessions of one owner whose logins have the same ancestor. They
+//! are the clicks of one browser on "Log in", even if somebody else has logged in over the same
+//! session in between.
 //!
-//! Each record names the session over which the first of its logins began. So a login that
-//! is one too many finds, among its owner's sessions, in whose place it comes.
+//! Each record names its ancestor. So a login that exceeds the limit finds, among its owner's
+//! sessions, the one whose place it takes.
 
 use tokio::time::Instant;
 
-use super::former::{Former, Found};
+use super::former::{Former, Occupant};
 use super::succession::{Step, Succession};
-use crate::by_id::job::{Job, Records};
+use crate::by_id::job::{Job, Progress};
 use crate::by_id::list::visit;
 use crate::by_id::record::Located;
 use crate::error::SessionError;
 use crate::storage::{OwnerKey, StorageKey, Timestamp, Update};
 
 impl Located {
-    /// The first of the sessions over each of which a login began the next one.
-    pub fn origin(&self) -> &StorageKey {
-        self.joined.origin.as_ref().unwrap_or(&self.key)
+    /// Returns the ancestor: the first session in a chain of logins, each over the session before.
+    pub fn ancestor(&self) -> &StorageKey {
+        self.provenance.ancestor.as_ref().unwrap_or(&self.key)
     }
 }
 
 impl Job<'_> {
-    /// The origin of a session that begins, where there is a limit: that of what the
-    /// request has shown.
-    pub(in crate::by_id) fn origin(&self, records: &Records<'_>) -> Option<StorageKey> {
+    /// Returns the ancestor of a session that begins under a limit. It is the ancestor of the
+    /// session that the request has shown.
+    pub(in crate::by_id) fn ancestor(&self, progress: &Progress<'_>) -> Option<StorageKey> {
         self.tracker.owner_limit?;
-        let sessions = &records.sessions;
+        let sessions = &progress.sessions;
         let found = || sessions.one.as_ref().or(sessions.lost.last());
-        let replaced = sessions.replaced.as_ref().map(|replaced| &replaced.origin);
-        replaced.or_else(|| Some(found()?.place.origin())).cloned()
+        let replaced = sessions.superseded.as_ref().map(|replaced| &replaced.ancestor);
+        replaced.or_else(|| Some(found()?.place.ancestor())).cloned()
     }
 
-    /// The oldest session of this owner that has this origin, but for the one that is
-    /// replaced anyway.
+    /// Returns the oldest session of this owner with this ancestor. It skips the session that is
+    /// `replaced` anyway.
     pub(in crate::by_id) async fn kin(
         &self,
         owner: Option<&OwnerKey>,
-        origin: &StorageKey,
+        ancestor: &StorageKey,
         replaced: Option<&Former>,
     ) -> Result<Option<Former>, SessionError> {
-        let storage = &self.tracker.server.storage;
+        let storage = &self.tracker.store.storage;
         let Some((owner, owners)) = owner.zip(storage.owners()) else { return Ok(None) };
         let mut oldest: Option<(Timestamp, Former)> = None;
         visit(owners, owner, self.commit.moment.now, |key, record| {
             let created = record.created;
-            let Some(Found::Session(kin)) = self.found(&key, record, None) else { return };
-            let is_kin =
-                kin.origin() == origin && replaced.is_none_or(|replaced| replaced.key != kin.key);
+            let Some(Occupant::Session(kin)) = self.occupant(&key, record, None) else { return };
+            let is_kin = kin.ancestor() == ancestor
+                && replaced.is_none_or(|replaced| replaced.key != kin.key);
             if is_kin && oldest.as_ref().is_none_or(|(before, _)| created < *before) {
                 oldest = Some((created, *kin));
             }
@@ -56,25 +57,25 @@ impl Job<'_> {
         Ok(oldest.map(|(_, kin)| kin))
     }
 
-    /// Where a login finds a place that is one too many. It stays without one if none of its
-    /// kin has one.
+    /// Finds the session whose place a login takes that exceeds the limit. Returns [`Step::Stay`]
+    /// if it has no kin.
     pub(in crate::by_id) async fn another_place(
         &self,
         login: &Succession,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<Step, SessionError> {
         if Instant::now() >= self.commit.deadline {
             return Err(SessionError::Conflict);
         }
         let (owner, old) = (login.next.owner.as_ref(), login.old.as_ref());
         if let Some(old) = old
-            && let Some(successor) = self.successor_of(old, owner, records).await?
+            && let Some(successor) = self.find_successor(old, owner, progress).await?
         {
             return Ok(Step::Swap(successor, None));
         }
-        let Some(origin) = &login.origin else { return Ok(Step::Stay) };
-        let Some(kin) = self.kin(owner, origin, old).await? else { return Ok(Step::Stay) };
-        // The login of that one may be just about to replace this.
+        let Some(ancestor) = &login.ancestor else { return Ok(Step::Stay) };
+        let Some(kin) = self.kin(owner, ancestor, old).await? else { return Ok(Step::Stay) };
+        // The login of `kin` may be about to replace `old`, so this does it in its name.
         if let Some(old) = old
             && self.replace_by(old, &kin.key).await? == Update::Conflict
             && let step @ (Step::Swap(..) | Step::Instead(_)) =

@@ -1,25 +1,27 @@
-//! A login over a session begins another session under a locator of its own. The record of
-//! the session before says for two minutes that a login has replaced it. No id and no token
-//! from before opens the login's session, and none ends it.
+//! A login over a session begins another session under a locator of its own. For two minutes, the
+//! record of the session before says that a login has replaced it. No id and no token from before
+//! opens the login's session, and none ends it.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `create` | writes the record of the session that begins |
-//! | `former` | the session that it replaces: where it is, and what others have made of it |
+//! | `former` | the session that it replaces, and what other requests have made of it |
 //! | `kin` | the logins of one owner that began over the same session |
-//! | `succession` | what begins, in whose place, and what a login comes to |
+//! | `succession` | what begins, what it replaces, and what a login does next |
 //!
-//! Under a limit, a login over a session that another login of the owner has replaced takes
-//! the place of that login's session, and replaces it in the same way. So a login looks for
-//! such a session before the limit ends any other.
+//! Under a limit, another login of the owner may have replaced the session already. A login then
+//! takes the place of that login's session, and replaces it in the same way. It looks for such a
+//! session before the limit ends any other.
 //!
-//! After a conflict, what the login is to replace has become another:
+//! After a conflict, the session that the login is to replace has changed:
 //!
-//! | it | then |
+//! | the session | then |
 //! |---|---|
-//! | has ended, or a login has replaced it that stays, or for which a limit has ended this one | the login is done |
-//! | was replaced by a login in whose place this one comes, or that one was written | it is swapped again, over that one |
-//! | was written, or goes on under another id | the changes are made anew, and it is swapped again |
+//! | has ended, or was replaced by a login that stays | the login is done |
+//! | was replaced by a login for which a limit has ended this one | the login is done |
+//! | was replaced by a login whose place this one takes | that login's session is replaced |
+//! | is another login's, and was written | it is replaced |
+//! | is the request's own, and was written or renewed | the changes are applied again, and it is replaced |
 
 mod create;
 mod former;
@@ -29,12 +31,12 @@ mod succession;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::by_id::job::{Job, Records};
+use crate::by_id::job::{Job, Progress};
 use crate::by_id::proposal::Proposal;
 use crate::by_id::record::{Draft, Located};
 use crate::by_id::trail::Trail;
 use crate::by_id::unheld::Unheld;
-use crate::commit::Next;
+use crate::commit::NextValue;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Times;
@@ -45,76 +47,76 @@ use crate::tracked::Tracked;
 pub(super) use create::Begun;
 use former::{Former, Meanwhile};
 pub(super) use succession::Succession;
-use succession::{Outcome, Step};
+use succession::{NextStep, Step};
 
-/// The session that has begun. Nobody holds an id of it so far.
-struct New<'a> {
+/// A session that has begun. No client holds its id yet.
+struct NewSession<'a> {
     session: Arc<Tracked<Located>>,
     unheld: Unheld<'a>,
 }
 
 impl Job<'_> {
-    /// Logs in over the session that was found. Gives what is to be written instead, if
-    /// the changes turn out to make no other session of it.
+    /// Logs in over the session that was found. Returns what is to be written instead, if the
+    /// changes are no login over what another request wrote meanwhile.
     pub(super) async fn log_in(
         &self,
         proposal: Proposal,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<Option<Proposal>, SessionError> {
         let Proposal { plan, next, session, guard } = proposal;
         let (Some(times), Some(next)) = (plan.times(None), next) else { return Ok(None) };
         self.earlier_try_ends().await;
         // The request may have dropped the login meanwhile.
         if !self.commit.changes.are_wanted() {
-            records.unwanted();
+            progress.unwanted();
             return Ok(None);
         }
-        let old = Some(Former::of(&session.place));
-        let (id, origin) = (self.commit.changes.id()?, self.origin(records));
-        self.succeed(id, Succession { times, next, guard, old, origin }, records).await
+        let old = Some(Former::new(&session.place));
+        let (id, ancestor) = (self.commit.changes.id()?, self.ancestor(progress));
+        self.succeed(id, Succession { times, next, guard, old, ancestor }, progress).await
     }
 
-    /// Begins the session under this id, then replaces the old one, if there is one.
-    /// Gives what is to be written instead.
+    /// Begins the session under this id, then replaces the old one, if there is one. Returns what
+    /// is to be written instead, as [`log_in`](Self::log_in) does.
     pub(super) async fn succeed(
         &self,
         mut id: SessionId,
         mut login: Succession,
-        records: &mut Records<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<Option<Proposal>, SessionError> {
         loop {
-            let outcome = match self.create_in_place(&id, &mut login, records).await? {
-                ControlFlow::Continue(begun) => self.take_place(login, begun, records).await?,
+            let outcome = match self.create_in_place(&id, &mut login, progress).await? {
+                ControlFlow::Continue(begun) => self.take_place(login, begun, progress).await?,
                 ControlFlow::Break(instead) => instead,
             };
             match outcome {
-                Outcome::Done => return Ok(None),
-                Outcome::Begin(another) => (id, login) = (self.commit.changes.id()?, *another),
-                Outcome::Write(proposal) => return Ok(Some(proposal)),
-                Outcome::Drop => {
-                    records.drop_changes(self.commit);
+                NextStep::Done => return Ok(None),
+                NextStep::Begin(another) => (id, login) = (self.commit.changes.id()?, *another),
+                NextStep::Write(proposal) => return Ok(Some(proposal)),
+                NextStep::Drop => {
+                    progress.drop_changes(self.commit);
                     return Ok(None);
                 }
             }
         }
     }
 
-    /// Writes the record of the session that begins. If that is one too many, another
-    /// login may have replaced the old session meanwhile, or have begun over it: then it
-    /// takes that one's place. The limit ends another session only if there is no such login.
+    /// Writes the record of the session that begins. If the limit refuses it, another login may
+    /// have replaced the old session meanwhile, or may have the same ancestor. The login then takes
+    /// that one's place. The limit ends another session only if there is no such login.
     async fn create_in_place(
         &self,
         id: &SessionId,
         login: &mut Succession,
-        records: &mut Records<'_>,
-    ) -> Result<ControlFlow<Outcome, Begun>, SessionError> {
-        let apart = self.commit.asked.login && !records.sessions.others.is_empty();
-        let mut last_resort = if login.origin.is_some() { login.refuse_at_first() } else { None };
+        progress: &mut Progress<'_>,
+    ) -> Result<ControlFlow<NextStep, Begun>, SessionError> {
+        let apart = self.commit.asked.login && !progress.sessions.others.is_empty();
+        let mut last_resort = if login.ancestor.is_some() { login.refuse_at_first() } else { None };
         loop {
             let over = login.old.as_ref().filter(|_| !apart);
             match self.create(id.clone(), login, over).await {
                 Err(SessionError::LimitReached) => {
-                    match self.another_place(login, records).await? {
+                    match self.another_place(login, progress).await? {
                         Step::Swap(old, next) => {
                             login.old = Some(old);
                             login.next = next.unwrap_or_else(|| login.next.clone());
@@ -129,8 +131,8 @@ impl Job<'_> {
                 Err(SessionError::Ended) => {
                     let owner = login.next.owner.as_ref();
                     if login.old.as_ref().is_some_and(|old| old.owner.as_ref() == owner) {
-                        // Whoever revoked the owner meanwhile has ended this session, too.
-                        records.sessions.lose();
+                        // The revocation of the owner has ended the old session, too.
+                        progress.sessions.lose();
                     }
                     return Err(SessionError::Ended);
                 }
@@ -139,27 +141,27 @@ impl Job<'_> {
         }
     }
 
-    /// Ends what a login meets, and replaces the old session. If that cannot be done, the
-    /// new one ends.
+    /// Ends the other sessions that were presented, and replaces the old one. If that cannot be
+    /// done, the new one is ended.
     async fn take_place(
         &self,
         mut login: Succession,
         begun: Begun,
-        records: &mut Records<'_>,
-    ) -> Result<Outcome, SessionError> {
+        progress: &mut Progress<'_>,
+    ) -> Result<NextStep, SessionError> {
         let event = if login.old.is_some() { Event::Renewed } else { Event::Created };
         let former = login.old.as_ref().map(|old| old.key.clone());
         let Begun { session, holds, replaced } = begun;
-        let mut new = New { unheld: self.unheld(&session.place), session };
+        let mut new = NewSession { unheld: self.unheld(&session.place), session };
         if self.commit.asked.login {
-            self.end_others(records).await?;
+            self.end_others(progress).await?;
         }
         let outcome = self.swap(&mut login, &mut new, replaced).await?;
-        if matches!(outcome, Outcome::Done) {
+        if matches!(outcome, NextStep::Done) {
             new.unheld.keep();
-            // What is left of it is nothing that a later `clear` would end.
-            records.sessions.lost.retain(|lost| Some(&lost.place.key) != former.as_ref());
-            records.goes_on(new.session, Some(holds));
+            // Nothing is left of the old session that a later `clear` would have to end.
+            progress.sessions.lost.retain(|lost| Some(&lost.place.key) != former.as_ref());
+            progress.goes_on(new.session, Some(holds));
             self.commit.report(event);
         } else {
             new.unheld.end().await?;
@@ -167,13 +169,13 @@ impl Job<'_> {
         Ok(outcome)
     }
 
-    /// Replaces the old session by the new one, and tries it again after each conflict.
+    /// Replaces the old session by the new one. It tries again after each conflict.
     async fn swap<'a>(
         &'a self,
         login: &mut Succession,
-        new: &mut New<'a>,
+        new: &mut NewSession<'a>,
         mut replaced: Option<Update>,
-    ) -> Result<Outcome, SessionError> {
+    ) -> Result<NextStep, SessionError> {
         while let Some(old) = login.old.take() {
             let answer = match replaced.take() {
                 Some(answer) => answer,
@@ -185,9 +187,9 @@ impl Job<'_> {
             let own = &new.session.place.key;
             match self.after_conflict(login, old).await? {
                 Step::Stay => break,
-                // It has replaced it all the same.
+                // The swap was applied all the same.
                 Step::Swap(old, _) if old.key == *own => break,
-                // A limit has ended it for that one, which stays then.
+                // A limit has ended the new session in favour of that one, which stays.
                 Step::Swap(Former { shown: None, .. }, _) if !self.lives(own).await? => break,
                 Step::Swap(old, None) => login.old = Some(old),
                 Step::Swap(old, Some(next)) => {
@@ -197,16 +199,16 @@ impl Job<'_> {
                 Step::Instead(outcome) => return Ok(outcome),
             }
         }
-        Ok(Outcome::Done)
+        Ok(NextStep::Done)
     }
 
-    /// The table above.
+    /// Decides by the table above.
     pub(super) async fn after_conflict(
         &self,
         login: &Succession,
         old: Former,
     ) -> Result<Step, SessionError> {
-        let Succession { times, ref next, ref origin, .. } = *login;
+        let Succession { times, ref next, ref ancestor, .. } = *login;
         let (old, found) = match self.look_again(&old, next.owner.as_ref()).await? {
             Meanwhile::Over => return Ok(Step::Stay),
             Meanwhile::Another(old) => return Ok(Step::Swap(old, None)),
@@ -214,51 +216,52 @@ impl Job<'_> {
             Meanwhile::Written(old, found) => (old, Some(found)),
         };
         let present = found.as_deref().map(Tracked::present);
-        let Some(changed) = self.commit.changes.on(present)? else {
-            return Ok(Step::Instead(Outcome::Drop));
+        let Some(changed) = self.commit.changes.apply_to(present)? else {
+            return Ok(Step::Instead(NextStep::Drop));
         };
         if let Some(found) = found {
             let standing = Standing::Session(&found.snapshot);
             let plan = self.commit.plan_for(standing, Some(&found.content), Some(&changed));
             if !matches!(plan, Plan::Login { .. }) {
                 let proposal = self.proposal(plan, Some(changed), found).await?;
-                return Ok(Step::Instead(Outcome::Write(proposal)));
+                return Ok(Step::Instead(NextStep::Write(proposal)));
             }
         }
         if changed.owner != next.owner {
             let guard = self.guard(changed.owner.as_ref()).await?;
-            let (old, origin) = (Some(old), origin.clone());
-            let another = Succession { times, next: changed, guard, old, origin };
-            return Ok(Step::Instead(Outcome::Begin(Box::new(another))));
+            let (old, ancestor) = (Some(old), ancestor.clone());
+            let another = Succession { times, next: changed, guard, old, ancestor };
+            return Ok(Step::Instead(NextStep::Begin(Box::new(another))));
         }
         let same = changed.content.bytes() == next.content.bytes();
         Ok(Step::Swap(old, (!same).then_some(changed)))
     }
 
-    /// The login's session with another value. Nobody knows it yet.
+    /// Writes another value to the new session, whose id no client knows yet.
     async fn rewrite<'a>(
         &'a self,
-        new: &mut New<'a>,
+        new: &mut NewSession<'a>,
         times: Times,
-        next: &Next,
+        next: &NextValue,
     ) -> Result<(), SessionError> {
-        let (commit, server) = (self.commit, &self.tracker.server);
-        let Located { id, key, version, owner, secrets, joined, .. } = new.session.place.clone();
-        let trail = self.trail_after(&*server.storage, &Trail::default(), version);
+        let (commit, store) = (self.commit, &self.tracker.store);
+        let Located { id, key, version, owner, secrets, provenance, .. } =
+            new.session.place.clone();
+        let trail = self.trail_after(&*store.storage, &Trail::default(), version);
         let content = next.content.clone();
         let draft =
-            Draft { id, key, secrets, trail, joined, in_grace: false, times, owner, content };
+            Draft { id, key, secrets, trail, provenance, in_grace: false, times, owner, content };
         let (record, written) =
-            draft.write(commit.core, commit.definition, server, commit.client)?;
+            draft.write(commit.core, commit.definition, store, commit.client)?;
         let (key, now) = (&written.place.key, commit.moment.now);
-        match server.storage.update(key, version, record, now).await? {
+        match store.storage.update(key, version, record, now).await? {
             Update::Updated => {
                 let unheld = self.unheld(&written.place);
                 std::mem::replace(&mut new.unheld, unheld).keep();
                 new.session = Arc::new(written);
                 Ok(())
             }
-            // It was ended meanwhile, by a limit or with its owner.
+            // A limit or a revocation has ended it meanwhile.
             _ => Err(SessionError::Ended),
         }
     }

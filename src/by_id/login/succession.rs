@@ -1,25 +1,25 @@
-//! A session that is to begin in the place of another one.
+//! What begins, what it replaces, and what a login does next.
 
 use super::former::Former;
 use crate::by_id::proposal::Proposal;
-use crate::commit::Next;
+use crate::commit::NextValue;
 use crate::expiry::Times;
 use crate::storage::{OwnerGuard, OwnerLimit, OwnerLimitPolicy, StorageKey};
 
 /// A session that is to begin, and the one whose place it takes.
 pub(in crate::by_id) struct Succession {
     pub times: Times,
-    pub next: Next,
+    pub next: NextValue,
     /// See [`Proposal::guard`].
     pub guard: OwnerGuard,
-    /// The session that it replaces; none if it begins beside all others.
+    /// The session that it replaces, or `None` if it begins beside all others.
     pub old: Option<Former>,
-    /// See [`Located::origin`]; none where there is no limit, or nothing was shown.
-    pub origin: Option<StorageKey>,
+    /// The [ancestor](Located::ancestor). `None` without a limit, or if no session was shown.
+    pub ancestor: Option<StorageKey>,
 }
 
 impl Succession {
-    /// The guard of the record that begins.
+    /// Returns the guard of the record that begins.
     pub fn guard(&self) -> OwnerGuard {
         match &self.old {
             Some(old) => OwnerGuard { replaces: Some(old.key.clone()), ..self.guard.clone() },
@@ -27,7 +27,7 @@ impl Succession {
         }
     }
 
-    /// From now on, a limit that ends the oldest session refuses. Gives that limit.
+    /// Makes a limit that ends the oldest session refuse instead. Returns the limit that it was.
     pub(in crate::by_id) fn refuse_at_first(&mut self) -> Option<OwnerLimit> {
         let limit = self.guard.limit.as_mut()?;
         let ends = (limit.policy == OwnerLimitPolicy::EndOldest).then_some(*limit);
@@ -36,21 +36,22 @@ impl Succession {
     }
 }
 
-/// What a login does after a conflict, or where it is one too many.
+/// What a login does after a conflict, or if it exceeds the limit.
 pub(in crate::by_id) enum Step {
+    /// No session is left to replace.
     Stay,
-    /// It is swapped over this session, with this value if that is another.
-    Swap(Former, Option<Next>),
-    Instead(Outcome),
+    /// The login replaces this session, with this value if that has changed.
+    Swap(Former, Option<NextValue>),
+    Instead(NextStep),
 }
 
-/// What a login comes to.
-pub(in crate::by_id) enum Outcome {
+/// What follows from a login.
+pub(in crate::by_id) enum NextStep {
     Done,
-    /// Another session begins: the value is somebody else's by now.
+    /// Another session begins, because the value's owner has changed.
     Begin(Box<Succession>),
-    /// The changes make no other session of it any more. They are written to it.
+    /// The changes are no login any more, and are written to the session.
     Write(Proposal),
-    /// They come to nothing.
+    /// The changes have nothing to apply to.
     Drop,
 }

@@ -7,7 +7,7 @@ use crate::crypto::keys::KeyMaterial;
 fn ktors_forgeable_block_and_short_keys_are_named_at_launch() {
     let keys = "sign_key = 'hex:a1b2c3d4e5f60718293a'\nencrypt_key = 'hex:a1b2c3d4e5f60718293a4b5c6d7e8f90'";
     let warnings = |more: &str| {
-        // Short keys and all that are Ktor's: refused only where they are known to all.
+        // Ktor's keys and short keys are refused only if everybody knows them.
         let toml = format!("[default.sessions.user]\n{keys}\n{more}");
         release(&toml).expect("no problem").warnings.join("\n")
     };
@@ -19,8 +19,8 @@ fn ktors_forgeable_block_and_short_keys_are_named_at_launch() {
     assert!(accepted.contains("remove \"ktor\" from `accept`"), "{accepted}");
 }
 
-/// Lines of a table, and the keys of its tokens and of its CSRF tokens by their kinds: `S`
-/// for a secret, `s` for a key that signs, `e` for one that encrypts, `p` for a pair.
+/// The lines of a table, and the kinds of keys of its tokens and of its CSRF tokens: `S` is a
+/// secret, `s` a key that signs, `e` a key that encrypts, `p` a pair.
 const USED: [(&str, &str, &str); 15] = [
     ("protect = 'sign'", "S", ""),
     ("protect = 'sign'\nsecret = KEY", "S", ""),

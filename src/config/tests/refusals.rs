@@ -1,8 +1,8 @@
-//! Every refusal, and what it says.
+//! Every refusal and its message.
 
 use super::*;
 
-/// As `REFUSED`, of what needs a feature to be read at all.
+/// More rows like those of `REFUSED`. They need features to be read at all.
 #[cfg(all(feature = "redis", feature = "postgres", feature = "mysql", feature = "sqlite"))]
 const REFUSED_OF_FEATURES: &[(&str, &str, &str)] = &[
     (
@@ -44,7 +44,7 @@ const REFUSED_OF_FEATURES: &[(&str, &str, &str)] = &[
 #[cfg(not(all(feature = "redis", feature = "postgres", feature = "mysql", feature = "sqlite")))]
 const REFUSED_OF_FEATURES: &[(&str, &str, &str)] = &[];
 
-/// The table's lines, the path that is named, a part of what is said.
+/// The lines of a table, the path that the message names, and a part of the message.
 const REFUSED: &[(&str, &str, &str)] = &[
     ("idle_timeou = 1", "idle_timeou", "did you mean `idle_timeout`?"),
     ("transport = 'kookie'", "transport", ".transport(\"kookie\", …)"),
@@ -112,7 +112,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "csrf = { trusted_origins = ['https://a.example', 'https://pay.example/'] }",
         "csrf.trusted_origins",
-        "\"https://pay.example/\" is no origin",
+        "\"https://pay.example/\" is not an origin",
     ),
     ("csrf = { trusted_origins = ['https://bücher.example'] }", "csrf.trusted_origins", "xn--"),
     ("protect = 'encrypt'\nstorage = 'memory'", "protect", "write \"sign\""),
@@ -172,10 +172,14 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "secure = true",
     ),
     ("cookie = { path = 'x' }", "cookie.path", "begin with `/`"),
-    ("cookie = { path = '/;x' }", "cookie.path", "no `;`"),
+    ("cookie = { path = '/;x' }", "cookie.path", "must not contain `;`"),
     ("cookie = { domain = \"a\\nb\" }", "cookie.domain", "line break"),
     ("cookie = { extensions = { httponly = '' } }", "cookie.extensions.httponly", "key of its own"),
-    ("cookie = { extensions = { A = 'b; Domain=x' } }", "cookie.extensions.A", "no `;`"),
+    (
+        "cookie = { extensions = { A = 'b; Domain=x' } }",
+        "cookie.extensions.A",
+        "must not contain `;`",
+    ),
     ("cookie = { max_age = 0 }", "cookie.max_age", "longer than zero"),
     ("secret = 'short'", "secret", "openssl rand -base64 32"),
     ("secret = 'hex:0011'", "secret", "at least 32"),

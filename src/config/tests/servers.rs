@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A storage's line, and whether other applications may use it as well.
+/// The line of a storage, and whether other applications may use its server as well.
 const SHARED: [(&str, bool); 11] = [
     ("storage = { type = 'redis', url = 'redis://a' }", true),
     ("storage = { type = 'redis', url = ['redis://a', 'redis://b'] }", true),
@@ -50,7 +50,8 @@ fn s79_a_server_of_several_applications_needs_app() {
     assert_eq!(texts(&refused), message("`a`, `b`"), "once for all");
 }
 
-/// The tables that the documentation shows; of several storages in one, each.
+/// The tables in the documentation. A table that shows several storages is returned once for
+/// each.
 fn documented() -> Vec<String> {
     let mut tables = Vec::new();
     for document in [

@@ -1,4 +1,4 @@
-//! Ktor's old `#` format: a form whose values say their type.
+//! Ktor's old `#` format: a form in which each value states its type.
 //!
 //! | tag | value |
 //! |---|---|
@@ -12,12 +12,12 @@
 //! | `#cl` `#cs` `#m` | list, set, map |
 //! | `##` | a nested form |
 //!
-//! The name of a sealed class's member stands last and untagged, as `$type`:
-//! `#[serde(tag = "$type")]`.
+//! A member of a sealed class has its name as the last field, untagged, under `$type`. In serde
+//! this is `#[serde(tag = "$type")]`.
 //!
-//! The items of a collection are joined by a `&` that nothing escapes, so that
-//! an item with a `&` would read back as two: what Ktor would misread is refused
-//! when it is written. What Ktor has written so can be read only as it stands.
+//! The items of a collection are joined by `&`, which nothing escapes. An item that contains `&`
+//! would be read as two, so this crate refuses to write it. A form that Ktor has written so is
+//! read as Ktor reads it.
 
 mod part;
 mod writer;
@@ -31,21 +31,21 @@ use crate::error::DecodeError;
 use part::{FormError, Part};
 use writer::Writer;
 
-/// Nested forms and collections in one another; more is an attack.
+/// The deepest nesting of forms and collections that is read. Anything deeper is an attack.
 const MAX_DEPTH: usize = 32;
-/// Names the member of a sealed class.
+/// The field that names the member of a sealed class.
 const TYPE: &str = "$type";
 
-/// Which of Ktor's serializers.
+/// The serializer of Ktor's that is imitated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
-    /// Declaration order; a nested form is decoded twice by its reader.
+    /// Writes fields in their order of declaration. Its reader decodes a nested form twice.
     Kotlinx,
-    /// Sorted by name.
+    /// Writes fields sorted by name.
     Reflection,
 }
 
-/// The form of a struct or a map.
+/// Writes a struct or a map as a form.
 pub(crate) fn to_form<T: Serialize>(value: &T, variant: Variant) -> Result<String, FormError> {
     match value.serialize(Writer)? {
         Part::Struct(fields) | Part::Map(fields) => form(fields, variant),
@@ -53,11 +53,12 @@ pub(crate) fn to_form<T: Serialize>(value: &T, variant: Variant) -> Result<Strin
     }
 }
 
-/// The value of a form.
+/// Reads the value of a form.
 pub(crate) fn from_form<T: DeserializeOwned>(text: &str) -> Result<T, DecodeError> {
-    let value = read_form(text, 0).ok_or_else(|| DecodeError::new("no form of Ktor's"))?;
+    let value =
+        read_form(text, 0).ok_or_else(|| DecodeError::new("not a form in Ktor's format"))?;
     serde_json::from_value(value)
-        .map_err(|cause| DecodeError::caused_by("another type's form", cause))
+        .map_err(|cause| DecodeError::caused_by("the form of another type", cause))
 }
 
 fn read_form(text: &str, depth: usize) -> Option<Value> {
@@ -130,7 +131,7 @@ fn form(mut fields: Vec<(Part, Part)>, variant: Variant) -> Result<String, FormE
     if variant == Variant::Reflection {
         named.sort();
     }
-    // `false` sorts before `true`; the order is otherwise kept.
+    // `$type` comes last: `false` sorts before `true`, and the sort is stable.
     named.sort_by_key(|(name, _)| name == TYPE);
     let pairs =
         named.iter().map(|(name, value)| format!("{}={}", uri_encode(name), uri_encode(value)));
@@ -175,7 +176,8 @@ fn item_text(part: Part, variant: Variant, reserved: &[char]) -> Result<String, 
     Ok(component_encode(&text))
 }
 
-/// Ktor's kotlinx reader decodes the values of a nested form twice.
+/// Refuses values that Ktor's kotlinx reader would misread, because it decodes the values of a
+/// nested form twice.
 fn refuse_what_is_decoded_twice(fields: &[(Part, Part)]) -> Result<(), FormError> {
     let harmless = |part: &Part| match part {
         Part::Simple(text) => !text.contains(['&', '=', '%', '+']),

@@ -1,4 +1,4 @@
-//! What a value is in a form, and why it cannot be in one.
+//! The parts of a form, and the error for values that a form cannot hold.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use serde::ser;
 
 /// A value on its way into a form.
 pub(super) enum Part {
-    /// With its tag.
+    /// The text of a simple value with its tag.
     Simple(String),
     List(Vec<Part>),
     Map(Vec<(Part, Part)>),
     Struct(Vec<(Part, Part)>),
 }
 
-/// Why a value has no such form; never shows the value.
+/// Why the format cannot hold a value. The message never shows the value.
 #[derive(Debug)]
 pub(crate) struct FormError(pub(super) String);
 

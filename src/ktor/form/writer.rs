@@ -1,4 +1,4 @@
-//! From serde's data model to the parts of a form.
+//! Turns serde's data model into the parts of a form.
 
 use serde::Serialize;
 use serde::ser::{self, Impossible};
@@ -220,7 +220,7 @@ impl ser::SerializeStruct for Collector {
     }
 }
 
-/// As Java's `toString` writes it; `shortest` is Rust's `{:e}`.
+/// Writes a float as Java's `toString` does. `shortest` is Rust's `{:e}`.
 fn java_float(value: f64, plain: &str, shortest: &str) -> Result<Part, FormError> {
     if !value.is_finite() {
         return Err(FormError("a number is not finite".into()));

@@ -12,7 +12,7 @@ fn c7_a_cookie_that_would_end_before_its_session_goes_out_with_every_use_that_co
     let minute_ago = seen(MINUTE);
     assert_eq!(used(&minute_ago, VALUE, IN_TIME), ("write and send", true));
     assert_eq!(used(&minute_ago, NOTHING, IN_TIME), ("touch and send", true));
-    // A use that the client cannot be told of must not put off the next cookie.
+    // A use that the client is not told of must not delay the next cookie.
     assert_eq!(used(&minute_ago, VALUE, LATE), ("write", false));
     let old_id = Snapshot { in_grace: true, ..minute_ago };
     assert_eq!(used(&old_id, VALUE, IN_TIME), ("write", false));
@@ -55,9 +55,9 @@ fn d16_a_touch_that_is_asked_for_is_done_or_too_late_and_never_halfway() {
         kind(plan)
     };
     assert_eq!(touch(seen(MINUTE), IN_TIME), "touch and send");
-    // The commit refuses a plan that needs a token now.
+    // The commit refuses a plan that needs a token after the response.
     assert_eq!(touch(seen(MINUTE), LATE), "touch and send");
-    // The client of an old id is told nothing.
+    // The client of a previous id is sent nothing.
     assert_eq!(touch(Snapshot { in_grace: true, ..seen(MINUTE) }, IN_TIME), "touch");
 }
 
@@ -69,13 +69,13 @@ fn d16_a_lifetime_that_was_said_holds_for_what_this_request_begins() {
     };
     let mut remembered = fresh();
     remembered.times.lifetime = OwnLifetime::Idle(7);
-    for asked in [VALUE, LOGIN, Asked { ended: true, ..VALUE }] {
+    for asked in [VALUE, LOGIN, Asked { clear: true, ..VALUE }] {
         for session in [None, Some(&remembered)] {
             let goes_on = session.is_some() && asked == VALUE;
             let kept = OwnLifetime::Idle(if goes_on { 7 } else { 5 });
             assert_eq!(of(session, Asked { lifetime: own(5), ..asked }), OwnLifetime::Idle(5));
-            assert_eq!(of(session, Asked { said: own(5), ..asked }), kept, "{asked:?}");
-            let both = Asked { said: own(5), lifetime: own(6), ..asked };
+            assert_eq!(of(session, Asked { earlier_lifetime: own(5), ..asked }), kept, "{asked:?}");
+            let both = Asked { earlier_lifetime: own(5), lifetime: own(6), ..asked };
             assert_eq!(of(session, both), OwnLifetime::Idle(6));
         }
     }

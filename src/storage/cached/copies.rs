@@ -1,8 +1,8 @@
 //! The copies of one node.
 //!
-//! What was read or written while something else happened to the record must
-//! not stay behind as a copy: each shard counts what happens, and whoever wants
-//! to keep a copy must find the count that it began with.
+//! A record that was read or written while it changed must not remain as a copy. So each shard
+//! counts its changes. A copy is kept only if the count is still the one from before the read or
+//! the write.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -17,26 +17,26 @@ const SHARDS: usize = 64;
 
 pub(super) struct Copies {
     shards: Vec<Mutex<Shard>>,
-    /// When something here ended sessions of an owner that it could not name;
-    /// older copies do not count. Kept for `ttl`.
+    /// When this node last ended sessions of an owner without knowing their keys. Older copies of
+    /// the owner's records are not used. An entry is kept for `ttl`.
     ended: Mutex<HashMap<OwnerKey, Instant>>,
-    /// Of each shard.
+    /// The capacity of each shard.
     capacity: usize,
     ttl: Duration,
 }
 
 #[derive(Default)]
 struct Shard {
-    /// How many changes it has heard of.
+    /// The number of changes so far.
     changes: u64,
     copies: HashMap<StorageKey, Copied, FirstBytes>,
-    /// The copies in the order they were made, and some that are gone.
+    /// The copies in the order in which they were made, including some that have been removed.
     order: VecDeque<(StorageKey, Instant)>,
 }
 
 struct Copied {
     record: Record,
-    /// When the storage was asked.
+    /// When the storage was asked for the record.
     since: Instant,
 }
 
@@ -69,12 +69,12 @@ impl Copies {
         ended.is_none_or(|ended| ended < since).then_some(record)
     }
 
-    /// A record has changed, or is gone.
+    /// Drops the copy of a record that has changed or ended.
     pub fn forget(&self, key: &StorageKey) {
         self.shard(key).lock().forget(key);
     }
 
-    /// Whatever may have changed.
+    /// Drops all copies.
     pub fn forget_all(&self) {
         for shard in &self.shards {
             let mut shard = shard.lock();
@@ -83,24 +83,24 @@ impl Copies {
         }
     }
 
-    /// The storage is about to be asked.
+    /// Begins a read from the storage.
     pub fn reading(&self, key: &StorageKey) -> Reading<'_> {
         let changes = self.shard(key).lock().changes;
         Reading { copies: self, key: key.clone(), changes, since: Instant::now() }
     }
 
-    /// A write begins.
+    /// Begins a write.
     pub fn writing(&self, key: &StorageKey) -> Writing<'_> {
         Writing { reading: self.reading(key), written: None }
     }
 
-    /// Something begins that ends an owner's sessions.
-    pub fn ending(&self, owner: &OwnerKey) -> Ending<'_> {
-        Ending { copies: self, owner: owner.clone() }
+    /// Begins an operation that ends an owner's sessions.
+    pub fn ending(&self, owner: &OwnerKey) -> OwnerEnding<'_> {
+        OwnerEnding { copies: self, owner: owner.clone() }
     }
 
-    /// A write that makes room among an owner's sessions ends some of them.
-    pub fn may_end_others(&self, record: &Record, guard: &OwnerGuard) -> Option<Ending<'_>> {
+    /// Begins a write that may end other sessions of the owner, to keep a limit.
+    pub fn may_end_others(&self, record: &Record, guard: &OwnerGuard) -> Option<OwnerEnding<'_>> {
         record.owner.as_ref().filter(|_| guard.limit.is_some()).map(|owner| self.ending(owner))
     }
 
@@ -119,7 +119,7 @@ impl Copies {
     }
 }
 
-/// A question to the storage under way.
+/// A read from the storage that has not finished.
 pub(super) struct Reading<'c> {
     copies: &'c Copies,
     key: StorageKey,
@@ -128,7 +128,7 @@ pub(super) struct Reading<'c> {
 }
 
 impl Reading<'_> {
-    /// What the storage has, unless it has changed since.
+    /// Keeps a copy of what the storage returned, unless the shard has changed since.
     pub fn keep(self, found: Option<Record>) {
         let mut shard = self.copies.shard(&self.key).lock();
         if shard.changes == self.changes {
@@ -140,8 +140,8 @@ impl Reading<'_> {
     }
 }
 
-/// A write under way. When it is over, whatever became of it (even if nobody
-/// waits for it any more), the copy is what was written or is gone.
+/// A write that has not finished. When it ends or is dropped, the copy is either the written
+/// record or gone.
 pub(super) struct Writing<'c> {
     reading: Reading<'c>,
     written: Option<Record>,
@@ -165,14 +165,14 @@ impl Drop for Writing<'_> {
     }
 }
 
-/// Something that ends an owner's sessions is under way.
-pub(super) struct Ending<'c> {
+/// An operation that ends an owner's sessions and has not finished.
+pub(super) struct OwnerEnding<'c> {
     copies: &'c Copies,
     owner: OwnerKey,
 }
 
-impl Drop for Ending<'_> {
-    /// No copy of this owner's records counts that was made until now.
+impl Drop for OwnerEnding<'_> {
+    /// From now on, no earlier copy of this owner's records is used.
     fn drop(&mut self) {
         let mut ended = self.copies.ended.lock();
         ended.retain(|_, when| when.elapsed() < self.copies.ttl);

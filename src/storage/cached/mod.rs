@@ -1,10 +1,9 @@
-//! Copies of records in front of a storage that is far away.
+//! Copies of records in front of a remote storage.
 //!
-//! A copy saves the read, never the check: every write goes to the storage with
-//! the version it is based on, so a stale copy cannot win. What this node
-//! writes or ends is gone from its copies in the same step; what another node
-//! does is seen when the storage tells of it ([`SessionStorage::changes`]), at
-//! the latest when the copy is `ttl` old.
+//! A copy saves a read, but no check: every write goes to the storage with the version that it is
+//! based on, so a write that is based on an outdated copy is a conflict. A write or an end on
+//! this node drops the copy in the same step. A change by another node takes effect when the
+//! storage reports it ([`SessionStorage::changes`]), or after `ttl` at the latest.
 
 mod copies;
 
@@ -25,18 +24,18 @@ use super::{
 
 type Result<T> = std::result::Result<T, StorageError>;
 
-/// A cache for reads, in front of another storage.
+/// A cache for reads in front of another storage.
 ///
 /// In Rocket.toml: `cache = { capacity = 100_000, ttl = "2 seconds" }` beside
 /// `storage`.
 ///
-/// - No update is lost. A write that is based on an outdated copy is a conflict,
-///   which the core resolves with a read from the storage.
+/// - No update is lost. A write that is based on an outdated copy is a conflict, and the core
+///   resolves it with a read from the storage.
 /// - An end on this node takes effect on this node at once. What another node ends,
 ///   changes or renews takes effect here when the storage reports it
 ///   ([`SessionStorage::changes`]; Redis does), and after `ttl` at the latest.
-/// - A token that is newer than the copy is looked up in the storage, so that no
-///   user is logged out because another node has renewed their id.
+/// - A token that is newer than the copy is checked against the storage, so that no user is
+///   logged out because another node has renewed their id.
 /// - The absence of a record is never cached.
 ///
 /// A clone is another handle on the same copies.
@@ -50,9 +49,9 @@ struct Node {
 }
 
 impl Cached {
-    /// Makes a cache of at most `capacity` copies, rounded up to a multiple of 64,
-    /// of which none is older than `ttl`. On an asynchronous runtime it listens to
-    /// the changes that the storage reports.
+    /// Makes a cache for at most `capacity` copies, rounded up to a multiple of 64. No copy is
+    /// older than `ttl`. On an asynchronous runtime it listens to the changes that the storage
+    /// reports.
     ///
     /// ```
     /// use rocket_typed_sessions::{Sessions, storage::{Cached, Memory}};
@@ -74,7 +73,7 @@ impl Cached {
         Self(Arc::new(Node { storage, copies, listening }))
     }
 
-    /// What the storage is about to answer; keeps a copy, if nothing was written
+    /// Waits for the answer of the storage and keeps a copy of it, if the record was not written
     /// meanwhile.
     async fn keep(
         &self,
@@ -215,7 +214,7 @@ impl SessionStorage for Cached {
     }
 }
 
-/// For a storage that has an index.
+/// The index is available if the storage has one.
 #[rocket::async_trait]
 impl OwnerIndex for Cached {
     async fn list(

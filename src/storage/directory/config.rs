@@ -1,4 +1,4 @@
-//! `storage = { type = "directory", … }`
+//! Reads and opens `storage = { type = "directory", … }`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::table::Table;
 
 #[derive(Debug, PartialEq)]
 struct DirectoryConfig {
-    /// Absolute, or relative to the working directory.
+    /// The path, which is absolute or relative to the working directory.
     path: PathBuf,
 }
 

@@ -1,5 +1,5 @@
-//! The files behind [`Directory`](super::Directory): where they are, and what they hold.
-//! All of it blocks. `records.rs` has the operations on records, `owners.rs` the index.
+//! The files of [`Directory`](super::Directory): their paths and their contents. Every function
+//! blocks. `records.rs` has the operations on records, and `owners.rs` the index.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -9,18 +9,18 @@ use parking_lot::Mutex;
 
 use super::files::{create_file, failure, file_name, is_foreign, make_dirs, read_file, replace};
 use super::locks::{Family, Locks};
-use crate::storage::bytes::{self, Entry};
+use crate::storage::bytes::{self, StoredRecord};
 use crate::storage::{Record, StorageError, StorageKey, Timestamp, random_number};
 
 pub(super) type Result<T> = std::result::Result<T, StorageError>;
 
 pub(super) struct Disk {
     pub root: PathBuf,
-    /// Where the next purge goes on.
+    /// The place where the next purge continues.
     pub sweep: Mutex<Sweep>,
 }
 
-/// The first and the second byte of the keys.
+/// The first and the second byte of the keys that are swept next.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sweep {
     pub first: u8,
@@ -44,7 +44,7 @@ impl Disk {
         Ok(entry.map(|entry| entry.record).filter(|record| record.is_live(now)))
     }
 
-    pub(super) fn entry(&self, key: &StorageKey) -> Result<Option<Entry>> {
+    pub(super) fn entry(&self, key: &StorageKey) -> Result<Option<StoredRecord>> {
         match read_file(&self.record_path(key)) {
             Ok(found) => bytes::read(key, &found).map(Some),
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
@@ -68,7 +68,7 @@ impl Disk {
     pub(super) fn lock_records(&self, key: &StorageKey, others: &[StorageKey]) -> Result<Locks> {
         let keys = others.iter().chain([key]);
         let mut firsts: Vec<u8> = keys.map(|key| key.as_bytes()[0]).collect();
-        // In one order, so that nobody waits in a circle.
+        // Locks are always taken in the same order, so that no two callers wait for each other.
         firsts.sort_unstable();
         firsts.dedup();
         Locks::take(&self.root, Family::Records, firsts)
@@ -84,7 +84,7 @@ impl Disk {
     }
 }
 
-/// Whether there is anything at all under a path, followed or not.
+/// Whether anything exists under a path. A symlink counts, wherever it leads.
 pub(super) fn is_there(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }

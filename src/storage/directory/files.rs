@@ -1,4 +1,5 @@
-//! Files and folders: private, in one step, never through a symlink.
+//! Files and folders. They are private, are replaced in one step, and are never reached through a
+//! symlink.
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -13,12 +14,12 @@ use crate::crypto::Random;
 use crate::storage::bytes::LARGEST;
 use crate::storage::{StorageError, StorageKey};
 
-/// A temporary file older than this was left by a process that died.
+/// An older temporary file was left by a process that died.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
 type Answer<T> = std::result::Result<T, StorageError>;
 
-/// Makes a folder and those above it, for this user only.
+/// Makes a folder and its parents, which only their user can enter.
 pub(super) fn make_dirs(path: &Path) -> Result<()> {
     match path.symlink_metadata() {
         Ok(found) if found.is_dir() => Ok(()),
@@ -36,7 +37,7 @@ pub(super) fn open_nofollow(options: &mut OpenOptions, path: &Path) -> Result<Fi
     options.custom_flags(flags.bits().cast_signed()).open(path)
 }
 
-/// A regular file's content, of bounded length.
+/// The content of a regular file of limited length.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>> {
     let file = open_nofollow(OpenOptions::new().read(true), path)?;
     let about = file.metadata()?;
@@ -48,7 +49,7 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The first `length` bytes of a regular file.
+/// The first `length` bytes of a file.
 pub(super) fn read_start(path: &Path, length: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(length);
     open_nofollow(OpenOptions::new().read(true), path)?
@@ -57,13 +58,14 @@ pub(super) fn read_start(path: &Path, length: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A symlink, a folder, a pipe, a huge file: not one of ours.
+/// Whether the error comes from a file that this storage did not write: a symlink, a folder, a
+/// pipe, or a huge file.
 pub(super) fn is_foreign(cause: &std::io::Error) -> bool {
     let looped = cause.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
     looped || matches!(cause.kind(), ErrorKind::InvalidData | ErrorKind::IsADirectory)
 }
 
-/// Writes a file in one step: a crash leaves the old one or the new one.
+/// Writes a file in one step: after a crash, there is the old file or the new one.
 pub(super) fn replace(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
     let random: [u8; 8] = Random::default().bytes().map_err(std::io::Error::other)?;
     let temporary = folder.join(format!(".{name}-{:016x}", u64::from_be_bytes(random)));
@@ -85,20 +87,20 @@ pub(super) fn remove_file(path: &Path) -> Answer<bool> {
     }
 }
 
-/// How long ago a file was written.
-pub(super) fn age_of(path: &Path) -> Option<Duration> {
+/// The time since a file was last written.
+pub(super) fn file_age(path: &Path) -> Option<Duration> {
     path.symlink_metadata().and_then(|about| about.modified()).ok()?.elapsed().ok()
 }
 
 pub(super) fn remove_if_abandoned(path: &Path) {
     let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    if hidden && age_of(path).is_some_and(|age| age > ABANDONED) {
-        // Next time, if not now.
+    if hidden && file_age(path).is_some_and(|age| age > ABANDONED) {
+        // A file that cannot be removed now is removed by a later purge.
         let _ = fs::remove_file(path);
     }
 }
 
-/// The paths in a folder; none if there is no such folder.
+/// The paths in a folder. The list is empty if there is no such folder.
 pub(super) fn entries(folder: &Path) -> Answer<Vec<PathBuf>> {
     let read = || -> Result<_> { fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect() };
     match read() {
@@ -109,13 +111,13 @@ pub(super) fn entries(folder: &Path) -> Answer<Vec<PathBuf>> {
     }
 }
 
-/// The file name of a key: lower-case hexadecimal.
+/// The file name of a key, in lower-case hexadecimal.
 pub(super) fn file_name(hash: &[u8; 32]) -> String {
     StorageKey::from_bytes(*hash).to_string()
 }
 
-/// The key that a file is named by, if it is.
-pub(super) fn key_of(name: &OsStr) -> Option<[u8; 32]> {
+/// The key in the name of a file. `None` if the name is no key.
+pub(super) fn parse_key(name: &OsStr) -> Option<[u8; 32]> {
     StorageKey::from_hex(name.to_str()?).map(|key| *key.as_bytes())
 }
 

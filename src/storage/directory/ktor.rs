@@ -1,12 +1,11 @@
-//! Ktor's own files, `directorySessionStorage`: to share live sessions with a
-//! Ktor service, or to take them over.
+//! Ktor's own files (`directorySessionStorage`), to share live sessions with a Ktor service or to
+//! migrate from one.
 //!
-//! The id in pieces of two characters is the path: `id1` is `id/1.dat`. A file
-//! is the serialized value and nothing else: there is no room for a version, an
-//! owner or a beginning. So its time of change is when it was last seen, its
-//! content's hash is its version, and of two servers that write at once the
-//! last one wins. There is no room for the mark of an end either: a `create` that
-//! arrives after the end of what it creates makes the file anew.
+//! The path is the id in pieces of two characters: `id1` is `id/1.dat`. A file holds only the
+//! serialized value. It has no room for a version, an owner, the time when the session began, or
+//! the mark of an end. The file's modification time is therefore the time of the last use, and a
+//! hash of its content is the version. If two servers write at the same time, the last write
+//! wins. A `create` that arrives after the end of its session creates the file again.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -29,20 +28,20 @@ type Result<T> = std::result::Result<T, StorageError>;
 #[derive(Clone)]
 pub(crate) struct KtorDirectory {
     root: Arc<PathBuf>,
-    /// Files live this long after they were last seen.
+    /// How long a file lives after its last use.
     idle: Duration,
     threads: Threads,
 }
 
-/// One session's file; as a storage it has this one record.
+/// The file of one session, as a storage with this one record.
 pub(crate) struct KtorFile {
     folder: KtorDirectory,
-    /// `None` for the folder as a whole, which nobody can search.
+    /// `None` for the folder as a whole, in which nothing can be found.
     id: Option<Arc<str>>,
 }
 
 impl KtorDirectory {
-    /// Opens the folder, making it if it is not there.
+    /// Opens the folder, and creates it if it does not exist.
     pub fn open(root: PathBuf, idle: Duration) -> Result<Self> {
         make_dirs(&root).map_err(|cause| {
             failure(&format!("opening the directory {}", root.display()), cause)
@@ -54,15 +53,16 @@ impl KtorDirectory {
         KtorFile { folder: self.clone(), id: Some(id) }
     }
 
-    /// The folder as a storage of no record in particular.
+    /// The folder as a storage without a particular record.
     pub fn whole(&self) -> KtorFile {
         KtorFile { folder: self.clone(), id: None }
     }
 
-    /// `ab/cd/e.dat` for `abcde`; only for what can be a file's name everywhere.
+    /// The path `ab/cd/e.dat` for `abcde`. `None` for an id that is not a safe file name
+    /// everywhere.
     fn path(&self, id: &str) -> Option<PathBuf> {
         let plain = |byte: u8| byte.is_ascii_graphic() && !b"/\\!?<>:|*\"".contains(&byte);
-        // Pieces of a path must not mean a folder above: `a/..` cannot be, `./` may.
+        // No piece may be `.` or `..`, which would name another folder.
         let dots = id.as_bytes().chunks(2).any(|piece| piece == b"." || piece == b"..");
         if id.is_empty() || dots || !id.bytes().all(plain) {
             return None;
@@ -77,14 +77,14 @@ impl KtorDirectory {
     }
 }
 
-/// The file work; blocking.
-struct Work {
+/// The work on one file, which blocks.
+struct FileWork {
     path: PathBuf,
     root: Arc<PathBuf>,
     idle: Duration,
 }
 
-impl Work {
+impl FileWork {
     fn read(&self, now: Timestamp) -> Result<Option<Record>> {
         let content = match read_file(&self.path) {
             Ok(content) => content,
@@ -96,17 +96,17 @@ impl Work {
             Err(cause) if is_foreign(&cause) => {
                 return Err(StorageError::Corrupt("it is not a regular file"));
             }
-            Err(cause) => return Err(failure("reading a session of Ktor's", cause)),
+            Err(cause) => return Err(failure("reading a Ktor session", cause)),
         };
-        // Ktor writes in place: a crash leaves an empty file, and Ktor answers 500.
+        // Ktor writes files in place, so a crash can leave an empty file. Ktor then answers 500.
         if content.is_empty() {
             return Ok(None);
         }
         let about = self.path.symlink_metadata().and_then(|about| about.modified());
-        let seen = about.map_err(|cause| failure("reading a session of Ktor's", cause))?;
+        let seen = about.map_err(|cause| failure("reading a Ktor session", cause))?;
         let seen = Timestamp::from(seen);
         let record = Record {
-            version: Version::of(&content),
+            version: Version::from_content(&content),
             payload: content.as_slice().into(),
             owner: None,
             created: seen,
@@ -123,7 +123,7 @@ impl Work {
             make_dirs(folder)?;
             replace(folder, &name.to_string_lossy(), &record.payload)
         };
-        write().map_err(|cause| failure("writing a session of Ktor's", cause))?;
+        write().map_err(|cause| failure("writing a Ktor session", cause))?;
         self.set_seen(record.last_seen)
     }
 
@@ -131,7 +131,7 @@ impl Work {
         let time = seen.to_system_time().unwrap_or_else(SystemTime::now);
         open_nofollow(OpenOptions::new().write(true), &self.path)
             .and_then(|file| file.set_modified(time))
-            .map_err(|cause| failure("touching a session of Ktor's", cause))
+            .map_err(|cause| failure("touching a Ktor session", cause))
     }
 
     fn invalidate(&self, expected: Option<Version>) -> Result<Invalidate> {
@@ -140,7 +140,7 @@ impl Work {
             return Ok(Invalidate::Conflict);
         }
         let removed = remove_file(&self.path)?;
-        // Empty folders go, as Ktor removes them; one that is not empty stays.
+        // Empty folders are removed, as Ktor does. Removing any other folder fails.
         let above =
             self.path.ancestors().skip(1).take_while(|folder| *folder != self.root.as_path());
         for folder in above {
@@ -153,15 +153,15 @@ impl Work {
 }
 
 impl KtorFile {
-    /// Runs file work off the async threads; `None` if the id can have no file.
+    /// Runs work on the file on a blocking thread. `None` if the id cannot be a file name.
     async fn run<R: Send + 'static>(
         &self,
-        work: impl FnOnce(&Work) -> Result<R> + Send + 'static,
+        work: impl FnOnce(&FileWork) -> Result<R> + Send + 'static,
     ) -> Result<Option<R>> {
         let Some(path) = self.id.as_deref().and_then(|id| self.folder.path(id)) else {
             return Ok(None);
         };
-        let files = Work { path, root: Arc::clone(&self.folder.root), idle: self.folder.idle };
+        let files = FileWork { path, root: Arc::clone(&self.folder.root), idle: self.folder.idle };
         self.folder.threads.run(move || work(&files)).await.map(Some)
     }
 }
@@ -176,9 +176,9 @@ impl SessionStorage for KtorFile {
         now: Timestamp,
     ) -> Result<Create> {
         without_index(&guard)?;
-        let create = move |file: &Work| {
+        let create = move |file: &FileWork| {
             match file.read(now)? {
-                // Equal content alone may be another login's.
+                // A file with equal content may belong to another login.
                 Some(found)
                     if (found.version, found.last_seen) == (record.version, record.last_seen) =>
                 {
@@ -190,7 +190,7 @@ impl SessionStorage for KtorFile {
         };
         let refused = || {
             StorageError::other(
-                "the id can be no file's name",
+                "the id cannot be a file name",
                 std::io::Error::from(ErrorKind::InvalidInput),
             )
         };
@@ -208,7 +208,7 @@ impl SessionStorage for KtorFile {
         record: Record,
         now: Timestamp,
     ) -> Result<Update> {
-        let update = move |file: &Work| match file.read(now)? {
+        let update = move |file: &FileWork| match file.read(now)? {
             None => Ok(Update::Missing),
             Some(found) if ![expected, record.version].contains(&found.version) => {
                 Ok(Update::Conflict)
@@ -218,13 +218,13 @@ impl SessionStorage for KtorFile {
         Ok(self.run(update).await?.unwrap_or(Update::Missing))
     }
 
-    /// Two sessions are two files, so they are two storages.
+    /// Two sessions are two files, and each file is a storage of its own.
     async fn succeed(&self, _: Successor<'_>, _: Predecessor<'_>, _: Timestamp) -> Result<Succeed> {
-        Err(StorageError::Other("one file of Ktor's is one session".into(), None))
+        Err(StorageError::Other("a file of Ktor holds one session".into(), None))
     }
 
     async fn touch(&self, _: &StorageKey, last_seen: Timestamp, _: Timestamp) -> Result<Touch> {
-        let touch = move |file: &Work| match file.read(last_seen)? {
+        let touch = move |file: &FileWork| match file.read(last_seen)? {
             None => Ok(Touch::Missing),
             Some(found) => {
                 file.set_seen(found.last_seen.max(last_seen))?;
@@ -244,7 +244,7 @@ impl SessionStorage for KtorFile {
         Ok(ended.unwrap_or(Invalidate::Missing))
     }
 
-    /// Nothing: what only a Ktor service reads looks unused from here.
+    /// Removes nothing: a file that only a Ktor service reads looks unused from here.
     async fn purge_expired(&self, _: Timestamp, _: usize) -> Result<usize> {
         Ok(0)
     }

@@ -1,4 +1,4 @@
-//! Advisory locks, by which threads and processes exclude each other.
+//! Advisory locks, which exclude other threads and processes.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -7,22 +7,21 @@ use std::path::Path;
 use super::files::{failure, open_nofollow};
 use crate::storage::StorageError;
 
-/// What an advisory lock excludes: writers of records, or of owners' indexes.
+/// What a lock protects: the records, or the indexes of owners.
 #[derive(Clone, Copy)]
 pub(super) enum Family {
     Records,
     Owners,
 }
 
-/// Advisory locks of keys by their first byte; threads and processes exclude
-/// each other by them until they are dropped.
+/// Advisory locks of keys, by their first byte. They are held until the value is dropped.
 pub(super) struct Locks {
     firsts: Vec<u8>,
     _files: Vec<File>,
 }
 
 impl Locks {
-    /// Of two families, records are locked before owners, never after.
+    /// Takes the locks. A caller that needs both families takes those of the records first.
     pub fn take(root: &Path, family: Family, firsts: Vec<u8>) -> Result<Self, StorageError> {
         let family = match family {
             Family::Records => "records",

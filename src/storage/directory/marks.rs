@@ -1,6 +1,6 @@
-//! Marks of ends: small files beside the records. Whoever reads or writes one holds
-//! the record's lock. Marks are not flushed. A power cut also stops the writes that they
-//! guard against.
+//! The marks of ends, which are small files beside the records. The caller of each function holds
+//! the record's lock. Marks are not flushed, because a power cut also stops the writes that they
+//! refuse.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -8,14 +8,16 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, Result};
-use super::files::{failure, is_foreign, key_of, make_dirs, open_nofollow, read_file, remove_file};
+use super::files::{
+    failure, is_foreign, make_dirs, open_nofollow, parse_key, read_file, remove_file,
+};
 use crate::storage::{StorageKey, Timestamp};
 
-/// How the name of a mark's file ends.
+/// The extension of a mark's file.
 const ENDED: &str = "ended";
 
 impl Disk {
-    /// Until when a mark stands. What is torn or foreign is none.
+    /// The time until which the key's mark is valid. A damaged or foreign file is no mark.
     pub(super) fn marked_until(&self, key: &StorageKey) -> Result<Option<Timestamp>> {
         match read_file(&self.mark_path(key)) {
             Ok(bytes) => {
@@ -27,7 +29,7 @@ impl Disk {
         }
     }
 
-    /// The later of two marks counts.
+    /// Leaves a mark. The later of two marks is kept.
     pub(super) fn leave_mark(&self, key: &StorageKey, until: Timestamp) -> Result<()> {
         if self.marked_until(key)?.is_some_and(|before| before >= until) {
             return Ok(());
@@ -42,10 +44,10 @@ impl Disk {
         write().map_err(|cause| failure("writing a mark", cause))
     }
 
-    /// Removes the mark in a file, if it is one and stands no more.
+    /// Removes a file if it is a mark that is no longer valid.
     pub(super) fn purge_mark(&self, path: &Path, now: Timestamp) -> Result<()> {
         let key = path.extension().is_some_and(|extension| extension == ENDED);
-        let key = path.file_stem().filter(|_| key).and_then(key_of).map(StorageKey::from_bytes);
+        let key = path.file_stem().filter(|_| key).and_then(parse_key).map(StorageKey::from_bytes);
         let Some(key) = key else { return Ok(()) };
         let _locks = self.lock_records(&key, &[])?;
         if self.marked_until(&key)?.is_none_or(|until| until <= now) {

@@ -1,17 +1,16 @@
-//! One file a record, for one machine and any number of its processes.
+//! One file for each record, for any number of processes on one machine.
 //!
 //! ```text
 //! <path>/records/ab/cd/<64 hex digits>    the record; see `../bytes.rs`
-//! <path>/records/ab/cd/<64 hex digits>.ended    a mark of its end: until when it stands
+//! <path>/records/ab/cd/<64 hex digits>.ended    the mark of its end: until when it is valid
 //! <path>/owners/ab/<64 hex digits>/       one empty file for each of the owner's records
 //! <path>/owners/ab/<64 hex digits>/generation
 //! <path>/locks/records.ab, owners.ab      advisory locks, by the first byte of a key
 //! ```
 //!
-//! A record is replaced by renaming a flushed temporary file over it, so
-//! reading needs no lock and finds the old record or the new one. Writers
-//! compare and swap under the lock of the key's first byte. An owner's lock is
-//! taken after a record's, never before.
+//! A record is replaced by renaming a flushed temporary file over it. A reader therefore needs no
+//! lock and finds the old record or the new one. Writers compare and swap under the lock of the
+//! key's first byte. The lock of an owner is taken after that of a record, never before.
 
 mod config;
 mod disk;

@@ -1,9 +1,9 @@
-//! The index of owners: a folder for each, in it an empty file for each of the
-//! owner's records.
+//! The index of owners: a folder for each owner, with an empty file for each of the owner's
+//! records.
 //!
-//! An entry is made before its record is written and removed after the record
-//! is deleted: the index may name too much, never too little, and is checked
-//! against the records when it is read.
+//! An entry is made before its record is written, and is removed after its record is deleted. So
+//! the index contains every record of the owner. It may contain more, so each reader checks its
+//! entries against the records.
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use super::disk::{Disk, Result};
 use super::files::{
-    create_file, entries, failure, file_name, key_of, make_dirs, read_file, remove_file, replace,
+    create_file, entries, failure, file_name, make_dirs, parse_key, read_file, remove_file, replace,
 };
 use super::locks::{Family, Locks};
 use crate::storage::{
@@ -19,16 +19,16 @@ use crate::storage::{
     Successor, Timestamp,
 };
 
-/// The file in an owner's folder that counts the revocations.
+/// The file in an owner's folder that holds the owner's generation.
 pub(super) const GENERATION: &str = "generation";
 
-/// Whether a record may become its owner's.
-pub(super) enum Joined {
-    /// It is in the index. The owner stays locked until the record is written,
-    /// so that the next one counts it; then these sessions must end for it.
+/// Whether a record may join its owner's index.
+pub(super) enum Join {
+    /// The record is in the index, and these sessions must end for it. The owner stays locked
+    /// until the record is written, so that the next login counts it.
     Yes(Vec<StorageKey>, Option<Locks>),
     No(Refused),
-    /// The sessions that must end have changed: lock them, too, and ask again.
+    /// Other sessions than expected must end. The caller locks these as well and tries again.
     LockMore,
 }
 
@@ -40,7 +40,7 @@ impl Disk {
         limit: usize,
         now: Timestamp,
     ) -> Result<OwnerPage> {
-        OwnerPage::find(self.owned(owner)?, after, limit, |key| self.theirs(owner, key, now))
+        OwnerPage::find(self.list_owned(owner)?, after, limit, |key| self.theirs(owner, key, now))
     }
 
     pub fn invalidate_owner(
@@ -56,7 +56,7 @@ impl Disk {
             let next = self.generation(owner)?.0.wrapping_add(1);
             replace(&folder, GENERATION, &next.to_be_bytes())
                 .map_err(|cause| failure("writing an owner's generation", cause))?;
-            self.owned(owner)?
+            self.list_owned(owner)?
         };
         let except: HashSet<_> = except.iter().collect();
         let mut ended = 0;
@@ -85,7 +85,7 @@ impl Disk {
         }
     }
 
-    /// The owner's oldest sessions, as many as must end for a new one.
+    /// The owner's oldest sessions that must end for a new one.
     pub(super) fn surplus(
         &self,
         Successor { key, record, guard }: &Successor<'_>,
@@ -95,7 +95,7 @@ impl Disk {
             return Ok(Vec::new());
         };
         let mut sessions = Vec::new();
-        for other in self.owned(owner)? {
+        for other in self.list_owned(owner)? {
             if other == **key || guard.replaces.as_ref() == Some(&other) {
                 continue;
             }
@@ -108,29 +108,24 @@ impl Disk {
         Ok(sessions.into_iter().take(surplus).map(|(_, key)| key).collect())
     }
 
-    /// Enters a record in its owner's index, if the guard allows it. The caller
-    /// holds the locks of the record and of those that it expects to end.
-    pub(super) fn join(
-        &self,
-        new: &Successor<'_>,
-        now: Timestamp,
-        locks: &Locks,
-    ) -> Result<Joined> {
+    /// Adds a record to its owner's index if the guard allows it. The caller holds the locks of
+    /// the record and of the records that it expects to end.
+    pub(super) fn join(&self, new: &Successor<'_>, now: Timestamp, locks: &Locks) -> Result<Join> {
         let Successor { key, record, guard } = new;
-        let Some(owner) = &record.owner else { return Ok(Joined::Yes(Vec::new(), None)) };
+        let Some(owner) = &record.owner else { return Ok(Join::Yes(Vec::new(), None)) };
         let lock = self.lock_owner(owner)?;
         if let Some(generation) = guard.generation
             && self.generation(owner)? > generation
         {
-            return Ok(Joined::No(Refused::Revoked));
+            return Ok(Join::No(Refused::Revoked));
         }
         let victims = self.surplus(new, now)?;
         let refuse = guard.limit.is_some_and(|limit| limit.policy == OwnerLimitPolicy::Refuse);
         if refuse && !victims.is_empty() {
-            return Ok(Joined::No(Refused::LimitReached));
+            return Ok(Join::No(Refused::LimitReached));
         }
         if !victims.iter().all(|victim| locks.covers(victim.as_bytes())) {
-            return Ok(Joined::LockMore);
+            return Ok(Join::LockMore);
         }
         let folder = self.owner_path(owner);
         make_dirs(&folder).map_err(|cause| failure("making an owner's folder", cause))?;
@@ -138,12 +133,12 @@ impl Disk {
             Err(cause) if cause.kind() != ErrorKind::AlreadyExists => {
                 Err(failure("indexing an owner's record", cause))
             }
-            _ => Ok(Joined::Yes(victims, Some(lock))),
+            _ => Ok(Join::Yes(victims, Some(lock))),
         }
     }
 
-    /// Takes a record out of its owner's index. The caller may hold the lock of an owner,
-    /// this one or another: no two are held at once.
+    /// Removes a record from its owner's index. The caller passes the lock of an owner if it
+    /// holds one, because two such locks are never held at once.
     pub(super) fn leave(
         &self,
         record: &Record,
@@ -157,12 +152,12 @@ impl Disk {
         };
         let folder = self.owner_path(owner);
         remove_file(&folder.join(file_name(key.as_bytes())))?;
-        // Fails while anything is in it.
+        // This fails as long as the folder is not empty.
         let _ = std::fs::remove_dir(folder);
         Ok(())
     }
 
-    /// Deletes a record and its index entry; the caller holds the record's lock.
+    /// Deletes a record and its index entry. The caller holds the record's lock.
     pub(super) fn remove(&self, key: &StorageKey) -> Result<bool> {
         let record = self.entry(key).ok().flatten().map(|entry| entry.record);
         let removed = remove_file(&self.record_path(key))?;
@@ -177,13 +172,13 @@ impl Disk {
     }
 
     /// The keys in an owner's index.
-    fn owned(&self, owner: &OwnerKey) -> Result<Vec<StorageKey>> {
+    fn list_owned(&self, owner: &OwnerKey) -> Result<Vec<StorageKey>> {
         let names = entries(&self.owner_path(owner))?;
-        let keys = names.iter().filter_map(|path| key_of(path.file_name()?));
+        let keys = names.iter().filter_map(|path| parse_key(path.file_name()?));
         Ok(keys.map(StorageKey::from_bytes).collect())
     }
 
-    /// The live record under `key`, if it really is this owner's.
+    /// The live record under `key`, if it belongs to this owner.
     fn theirs(&self, owner: &OwnerKey, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
         match self.read(key, now) {
             Ok(record) => Ok(record.filter(|record| record.owner.as_ref() == Some(owner))),

@@ -1,25 +1,25 @@
-//! Removing what has expired, a bounded piece of the tree at a time.
+//! Removes expired records. Each call examines a limited part of the tree.
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::disk::{Disk, Result, Sweep, is_there};
-use super::files::{age_of, entries, key_of, read_start, remove_file, remove_if_abandoned};
+use super::files::{entries, file_age, parse_key, read_start, remove_file, remove_if_abandoned};
 use super::owners::GENERATION;
 use crate::storage::bytes::{self, EXPIRY_HEADER};
 use crate::storage::{OwnerKey, StorageKey, Timestamp};
 
-/// Files that one call looks at, at the most; the next call goes on from there.
+/// The most files that one call examines. The next call continues there.
 const EXAMINED: usize = 10_000;
-/// No login takes so long: its owner's generation may be forgotten.
+/// No login takes this long, so an older generation is no longer needed.
 const OLD_GENERATION: Duration = Duration::from_secs(86_400);
 
 impl Disk {
-    /// Deletes up to `limit` expired records and tidies the owners' index.
+    /// Deletes up to `limit` expired records and tidies the index of owners.
     pub fn purge(&self, now: Timestamp, limit: usize) -> Result<usize> {
         let mut sweep = self.sweep.lock();
         let (mut purged, mut examined) = (0, 0);
-        // Once round, and the first folder's beginning again.
+        // The sweep makes one round and ends with the rest of the folder in which it began.
         for _ in 0..=256 {
             if sweep.second == 0 {
                 examined += self.tidy_owners(sweep.first)?;
@@ -48,7 +48,7 @@ impl Disk {
         Ok(purged)
     }
 
-    /// Says at how many files it looked.
+    /// Purges one folder. Returns the number of examined files.
     fn purge_folder(
         &self,
         folder: &Path,
@@ -59,12 +59,12 @@ impl Disk {
         let mut examined = 0;
         for path in entries(folder)? {
             examined += 1;
-            let Some(key) = path.file_name().and_then(key_of).map(StorageKey::from_bytes) else {
+            let Some(key) = path.file_name().and_then(parse_key).map(StorageKey::from_bytes) else {
                 self.purge_mark(&path, now)?;
                 remove_if_abandoned(&path);
                 continue;
             };
-            // What cannot be read stays for whoever looks into it.
+            // A file that cannot be read is kept for the operator to examine.
             let expired = || {
                 let start = read_start(&path, EXPIRY_HEADER).ok();
                 let expires = start.and_then(|start| bytes::expires(&key, &start));
@@ -84,25 +84,26 @@ impl Disk {
         Ok(examined)
     }
 
-    /// Removes the entries that a process left behind when it died between an
-    /// index and a record, and generations that no login can remember. Says at
-    /// how many files it looked.
+    /// Removes the index entries of a process that died before it wrote or after it deleted a
+    /// record. Also removes generations that no running login has read. Returns the number of
+    /// examined files.
     fn tidy_owners(&self, first: u8) -> Result<usize> {
         let mut examined = 0;
         for folder in entries(&self.owners().join(format!("{first:02x}")))? {
-            let Some(owner) = folder.file_name().and_then(key_of).map(OwnerKey::from_bytes) else {
+            let Some(owner) = folder.file_name().and_then(parse_key).map(OwnerKey::from_bytes)
+            else {
                 continue;
             };
             for entry in entries(&folder)? {
                 examined += 1;
-                let Some(key) = entry.file_name().and_then(key_of).map(StorageKey::from_bytes)
+                let Some(key) = entry.file_name().and_then(parse_key).map(StorageKey::from_bytes)
                 else {
                     continue;
                 };
                 if is_there(&self.record_path(&key)) {
                     continue;
                 }
-                // Whoever is writing the record holds its lock.
+                // A process that is writing the record holds its lock.
                 let _locks = self.lock_records(&key, &[])?;
                 if !is_there(&self.record_path(&key)) {
                     let _lock = self.lock_owner(&owner)?;
@@ -111,10 +112,10 @@ impl Disk {
             }
             let _lock = self.lock_owner(&owner)?;
             let generation = folder.join(GENERATION);
-            if age_of(&generation).is_some_and(|age| age > OLD_GENERATION) {
+            if file_age(&generation).is_some_and(|age| age > OLD_GENERATION) {
                 remove_file(&generation)?;
             }
-            // Fails while anything is in it.
+            // This fails as long as the folder is not empty.
             let _ = std::fs::remove_dir(&folder);
         }
         Ok(examined)

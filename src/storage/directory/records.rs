@@ -1,4 +1,4 @@
-//! The operations on records, each under the locks that it needs.
+//! The operations on records. Each takes the locks that it needs.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
@@ -6,16 +6,17 @@ use std::os::unix::fs::FileExt;
 use super::disk::{Disk, Result, is_there};
 use super::files::{failure, open_nofollow};
 use super::locks::Locks;
-use super::owners::Joined;
-use crate::storage::bytes::Entry;
+use super::owners::Join;
+use crate::storage::bytes::StoredRecord;
 use crate::storage::{
     Create, Invalidate, Predecessor, Record, Refused, StorageError, StorageKey, Successor,
     Timestamp, Touch, Update, Version,
 };
 
 impl Disk {
-    /// Creates the one record, then replaces the other, if there is one, and says what
-    /// became of it. No other login counts both: the owner stays locked meanwhile.
+    /// Creates the record `new`, then replaces the record `old`, if there is one, and returns
+    /// both outcomes. The owner stays locked meanwhile, so that no other login counts both
+    /// records.
     pub fn begin(
         &self,
         new: &Successor<'_>,
@@ -33,9 +34,10 @@ impl Disk {
                 return Ok((answer, updated));
             }
             match self.join(new, now, &locks)? {
-                Joined::Yes(victims, owner) => {
+                Join::Yes(victims, owner) => {
                     if let Err(cause) = self.write(key, record) {
-                        // A stale index entry is ignored and purged; this is tidier.
+                        // Readers ignore an entry without a record, and a purge removes it.
+                        // Removing it now is tidier.
                         let _ = self.leave(record, key, owner);
                         return Err(cause);
                     }
@@ -43,17 +45,17 @@ impl Disk {
                     self.end(&victims)?;
                     return Ok((Create::Created, updated?));
                 }
-                Joined::No(refused) => return Ok((Create::Refused(refused), None)),
-                Joined::LockMore => {}
+                Join::No(refused) => return Ok((Create::Refused(refused), None)),
+                Join::LockMore => {}
             }
         }
     }
 
-    /// Removes an expired record for `new` under its key; the answer, if the key is
-    /// not free. What cannot be read stays. The caller holds the record's lock.
+    /// Removes an expired record under the key of `new`. Returns an answer if the key is not
+    /// free. A record that cannot be read is kept. The caller holds the record's lock.
     fn make_way(&self, key: &StorageKey, new: &Record, now: Timestamp) -> Result<Option<Create>> {
         match self.entry(key) {
-            Ok(Some(Entry { record, .. })) if record.is_live(now) => {
+            Ok(Some(StoredRecord { record, .. })) if record.is_live(now) => {
                 return Ok(Some(Create::over(record.version, new.version)));
             }
             Ok(Some(_)) => drop(self.remove(key)?),
@@ -66,7 +68,7 @@ impl Disk {
     }
 
     pub fn update(&self, old: &Predecessor<'_>, now: Timestamp) -> Result<Update> {
-        // Unlocked first, so that an unknown key touches nothing.
+        // The first read takes no lock, so that an unknown key creates no file.
         if self.read(old.key, now)?.is_none() {
             return Ok(Update::Missing);
         }
@@ -74,7 +76,8 @@ impl Disk {
         self.swap(old, None, now)
     }
 
-    /// An `update`. The caller holds the record's lock, and may give that of an owner.
+    /// Performs an `update`. The caller holds the record's lock, and may pass the lock of an
+    /// owner.
     fn swap(
         &self,
         Predecessor { key, expected, record }: &Predecessor<'_>,
@@ -110,7 +113,7 @@ impl Disk {
         }
         let (at, slot) =
             entry.touch(key, record.last_seen.max(last_seen), record.expires.max(expires));
-        // Not flushed: a touch that a power cut loses ends a session early.
+        // A touch is not flushed: if a power cut loses it, the session only ends earlier.
         let file = open_nofollow(OpenOptions::new().write(true), &self.record_path(key));
         file.and_then(|file| file.write_all_at(&slot, at))
             .map_err(|cause| failure("touching a record", cause))?;
@@ -131,7 +134,7 @@ impl Disk {
         if Invalidate::conflicts(expected, version) {
             return Ok(Invalidate::Conflict);
         }
-        // The record first: on a full disk that makes room for the mark.
+        // The record goes first, which makes room for the mark on a full disk.
         let removed = self.remove(key)?;
         if let Some(until) = mark {
             self.leave_mark(key, until)?;
@@ -139,7 +142,7 @@ impl Disk {
         Ok(if removed { Invalidate::Invalidated } else { Invalidate::Missing })
     }
 
-    /// Ends the sessions that a limit pushes out; the caller holds their locks.
+    /// Ends the sessions that exceed a limit. The caller holds their locks.
     fn end(&self, victims: &[StorageKey]) -> Result<()> {
         victims.iter().try_for_each(|victim| self.remove(victim).map(drop))
     }

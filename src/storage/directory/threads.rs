@@ -1,4 +1,4 @@
-//! File work off the async threads.
+//! Runs file operations on blocking threads.
 
 use std::sync::Arc;
 
@@ -6,11 +6,11 @@ use tokio::sync::Semaphore;
 
 use crate::storage::StorageError;
 
-/// File operations at a time.
+/// The most file operations that run at the same time.
 const THREADS: usize = 64;
 
-/// Runs file work on the runtime's blocking threads, and never on all of them:
-/// a disk that hangs must not stop everything else.
+/// Runs file operations on the runtime's blocking threads. It never uses all of them, so that a
+/// disk that hangs does not block other work.
 #[derive(Clone)]
 pub(super) struct Threads(Arc<Semaphore>);
 
@@ -19,8 +19,8 @@ impl Threads {
         Self(Arc::new(Semaphore::new(THREADS)))
     }
 
-    /// The work goes on if the caller stops waiting: an operation happens wholly
-    /// or not at all.
+    /// Runs `work` to its end, even if the future is dropped, so that an operation happens
+    /// completely or not at all.
     pub async fn run<R: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<R, StorageError> + Send + 'static,

@@ -1,4 +1,4 @@
-//! `storage = "memory"`, or a table of this type.
+//! Reads and opens `storage = "memory"` or a table of this type.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::storage::config::EngineConfig;
 use crate::storage::{SessionStorage, StorageError};
 use crate::table::Table;
 
-/// Records that it keeps unless it is told otherwise.
+/// The default of `capacity`.
 const CAPACITY: usize = 1_000_000;
 
 #[derive(Debug, PartialEq)]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub(crate) use config::read_config;
 use shard::Slot;
-use table::{SHARDS, Table};
+use table::{RecordTable, SHARDS};
 
 use super::{
     Create, Generation, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage, Predecessor,
@@ -39,7 +39,7 @@ use super::{
 ///
 /// A clone is another handle on the same records.
 #[derive(Clone)]
-pub struct Memory(Arc<Table>);
+pub struct Memory(Arc<RecordTable>);
 
 impl Memory {
     /// Makes a storage for up to `capacity` records.
@@ -52,7 +52,7 @@ impl Memory {
     /// let sessions = Sessions::fairing().storage("carts", carts);
     /// ```
     pub fn new(capacity: usize) -> Self {
-        Self(Arc::new(Table::new(capacity)))
+        Self(Arc::new(RecordTable::new(capacity)))
     }
 }
 
@@ -71,7 +71,7 @@ impl SessionStorage for Memory {
         let mut shard = table.shard(key);
         let admitted = table.insert(&mut shard, Successor { key, record, guard }, None, now);
         drop(shard);
-        Ok(table.settle(admitted))
+        Ok(table.complete_insert(admitted))
     }
 
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
@@ -88,7 +88,7 @@ impl SessionStorage for Memory {
         self.0.swap(&mut self.0.shard(key), Predecessor { key, expected, record }, now)
     }
 
-    /// Both under the locks of both, so that no other login counts the replaced one.
+    /// Both writes happen under the locks of both records, so that no other login counts both.
     async fn succeed(
         &self,
         new: Successor<'_>,
@@ -105,7 +105,7 @@ impl SessionStorage for Memory {
         let created = matches!(admitted, Ok(_) | Err(Create::Created));
         let updated = created.then(|| table.swap(shards.second(), old, now));
         drop(shards);
-        let created = table.settle(admitted);
+        let created = table.complete_insert(admitted);
         Ok(match (created, updated) {
             (Create::Refused(refused), _) => Succeed::Refused(refused),
             (Create::Created, Some(updated)) => Succeed::Created(updated?),
@@ -145,7 +145,7 @@ impl SessionStorage for Memory {
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
         let mut removed = 0;
         let first = self.0.swept();
-        // Once round, wherever the last purge stopped.
+        // The purge makes one round, wherever the last one stopped.
         while removed < limit && self.0.swept().wrapping_sub(first) < SHARDS {
             removed += self.0.sweep_some(now, limit - removed);
             rocket::tokio::task::yield_now().await;
@@ -157,7 +157,7 @@ impl SessionStorage for Memory {
         Some(self)
     }
 
-    /// Every operation is done when it is first polled.
+    /// Every operation completes when its future is first polled.
     fn loses_answers(&self) -> bool {
         false
     }
@@ -186,7 +186,7 @@ impl OwnerIndex for Memory {
         except: &[StorageKey],
         now: Timestamp,
     ) -> Result<usize, StorageError> {
-        // From here on, no guarded write of an older generation joins the owner.
+        // From here on, a guarded write with an older generation is refused.
         let keys = self.0.owners(owner).revoke(owner);
         let except: HashSet<_> = except.iter().collect();
         let mut ended = 0;

@@ -1,5 +1,5 @@
-//! What can be known of the shards without their locks: where to look for room
-//! when the storage is full. Each shard writes its own outline under its lock.
+//! What can be read of each shard without its lock. It shows where to look for room when the
+//! storage is full. A shard writes its own outline under its lock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,11 +7,12 @@ use crate::storage::Timestamp;
 
 const NEVER: u64 = u64::MAX;
 
-/// What is known of one shard.
+/// The outline of one shard.
 pub(super) struct Outline {
-    /// When the oldest session began that no client came back with.
+    /// When the oldest session began whose client has not come back. See
+    /// [`Memory`](super::Memory).
     waiting: AtomicU64,
-    /// No record expires before this.
+    /// No record of the shard expires before this time.
     expires: AtomicU64,
 }
 
@@ -22,7 +23,7 @@ impl Default for Outline {
 }
 
 impl Outline {
-    /// The oldest session that no client came back with began then.
+    /// Sets when the oldest session began whose client has not come back.
     pub fn set_waiting(&self, since: Option<Timestamp>) {
         let since = since.map_or(NEVER, |since| since.as_millis().min(NEVER - 1));
         self.waiting.store(since, Ordering::Relaxed);
@@ -33,12 +34,12 @@ impl Outline {
         Some(self.waiting.load(Ordering::Relaxed)).filter(|since| *since != NEVER)
     }
 
-    /// No record expires before `first`.
+    /// Declares that no record expires before `first`.
     pub fn set_expires(&self, first: Timestamp) {
         self.expires.store(first.as_millis(), Ordering::Relaxed);
     }
 
-    /// There is a record that expires at `expires`.
+    /// Adds a record that expires at `expires`.
     pub fn add_expires(&self, expires: Timestamp) {
         self.expires.fetch_min(expires.as_millis(), Ordering::Relaxed);
     }
@@ -49,7 +50,7 @@ impl Outline {
     }
 }
 
-/// The shard with the oldest session that no client came back with.
+/// The shard with the oldest session whose client has not come back.
 pub(super) fn longest_waiting(outlines: &[Outline]) -> Option<usize> {
     let (mut shard, mut oldest) = (None, NEVER);
     for (number, outline) in outlines.iter().enumerate() {

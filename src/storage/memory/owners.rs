@@ -1,5 +1,5 @@
-//! One shard of the owners' index. Its lock is taken after a record's, never
-//! before. An entry may name a record that is ending just now, never too few.
+//! One shard of the index of owners. Its lock is taken after that of a record, never before. The
+//! index contains every record of an owner, and may contain one that is just ending.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,28 +7,28 @@ use crate::storage::{
     Generation, OwnerKey, OwnerLimitPolicy, Refused, StorageKey, Successor, Timestamp,
 };
 
-/// Revocations that a shard remembers one by one; beyond, older ones share a floor.
+/// The most revocations that a shard remembers one by one. Older ones are merged into `floor`.
 const REVOCATIONS: usize = 1000;
 
 #[derive(Default)]
 pub(super) struct Owners {
-    sessions: HashMap<OwnerKey, Sessions>,
-    /// The generation that each owner's last revocation began.
+    sessions: HashMap<OwnerKey, ByAge>,
+    /// The generation that began with each owner's last revocation.
     revoked: HashMap<OwnerKey, u64>,
-    /// Revocations so far.
+    /// The number of revocations so far, of all owners of the shard.
     sequence: u64,
-    /// Generations before this are refused, whoever's they are.
+    /// A guard with an older generation is refused, whoever its owner is.
     floor: u64,
 }
 
-/// An owner's sessions by age. Most owners have one.
-enum Sessions {
+/// An owner's sessions, ordered by age. Most owners have one session.
+enum ByAge {
     One(Timestamp, StorageKey),
     Many(BTreeSet<(Timestamp, StorageKey)>),
 }
 
-impl Sessions {
-    /// The keys, the oldest first.
+impl ByAge {
+    /// The keys of the sessions, oldest first.
     fn keys(&self) -> Vec<StorageKey> {
         match self {
             Self::One(_, key) => vec![key.clone()],
@@ -38,9 +38,9 @@ impl Sessions {
 }
 
 impl Owners {
-    /// Adds a record to its owner's index if the guard allows it; returns the
-    /// sessions that the limit pushes out. These stay in the index until they
-    /// have ended. The one that is being replaced leaves it in the same step.
+    /// Adds a record to its owner's index if the guard allows it. Returns the sessions that
+    /// exceed the limit, which stay in the index until they have ended. The replaced session
+    /// `leaves` the index in the same step.
     pub fn join(
         &mut self,
         owner: &OwnerKey,
@@ -63,13 +63,13 @@ impl Owners {
             victims.truncate(surplus);
         }
         let joined = match self.sessions.remove(owner) {
-            None => Sessions::One(created, (*key).clone()),
-            Some(Sessions::One(other_created, other)) => {
-                Sessions::Many([(other_created, other), (created, (*key).clone())].into())
+            None => ByAge::One(created, (*key).clone()),
+            Some(ByAge::One(other_created, other)) => {
+                ByAge::Many([(other_created, other), (created, (*key).clone())].into())
             }
-            Some(Sessions::Many(mut sessions)) => {
+            Some(ByAge::Many(mut sessions)) => {
                 sessions.insert((created, (*key).clone()));
-                Sessions::Many(sessions)
+                ByAge::Many(sessions)
             }
         };
         self.sessions.insert(owner.clone(), joined);
@@ -81,8 +81,8 @@ impl Owners {
 
     pub fn leave(&mut self, owner: &OwnerKey, created: Timestamp, key: &StorageKey) {
         let empty = match self.sessions.get_mut(owner) {
-            Some(Sessions::One(at, one)) => (*at, &*one) == (created, key),
-            Some(Sessions::Many(sessions)) => {
+            Some(ByAge::One(at, one)) => (*at, &*one) == (created, key),
+            Some(ByAge::Many(sessions)) => {
                 sessions.remove(&(created, key.clone()));
                 sessions.is_empty()
             }
@@ -93,7 +93,7 @@ impl Owners {
         }
     }
 
-    /// A record of this owner began anew.
+    /// Moves a record whose `created` has changed.
     pub fn reorder(
         &mut self,
         owner: &OwnerKey,
@@ -102,8 +102,8 @@ impl Owners {
         key: &StorageKey,
     ) {
         match self.sessions.get_mut(owner) {
-            Some(Sessions::One(created, _)) => *created = now,
-            Some(Sessions::Many(sessions)) => {
+            Some(ByAge::One(created, _)) => *created = now,
+            Some(ByAge::Many(sessions)) => {
                 sessions.remove(&(before, key.clone()));
                 sessions.insert((now, key.clone()));
             }
@@ -111,7 +111,7 @@ impl Owners {
         }
     }
 
-    /// Begins a new generation; returns the sessions of those before it.
+    /// Begins a new generation. Returns the owner's sessions, which began before it.
     pub fn revoke(&mut self, owner: &OwnerKey) -> Vec<StorageKey> {
         self.sequence += 1;
         if self.revoked.len() >= REVOCATIONS {
@@ -126,8 +126,8 @@ impl Owners {
         Generation(self.sequence)
     }
 
-    /// An owner's records, the oldest first.
+    /// The keys of an owner's records, oldest first.
     pub fn keys(&self, owner: &OwnerKey) -> Vec<StorageKey> {
-        self.sessions.get(owner).map(Sessions::keys).unwrap_or_default()
+        self.sessions.get(owner).map(ByAge::keys).unwrap_or_default()
     }
 }

@@ -1,9 +1,9 @@
-//! One shard of the records: a table of slots, where each key's slot is, and
-//! the queue of sessions whose clients never came back.
+//! One shard of the records. It consists of a table of slots, a map from keys to slots, and a
+//! queue of the sessions whose clients have not come back.
 //!
-//! Expired records are found by walking the slots, a few at a time: no index
-//! by expiry costs memory, and no sweep stops the world. The walk learns when
-//! the first record expires, so that nobody walks before.
+//! A walk over the slots, a few at a time, finds expired records. So no index by expiry takes up
+//! memory, and no long sweep blocks other requests. The walk also finds out when the first record
+//! expires, and no walk is made before that time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use crate::storage::key::FirstBytes;
 use crate::storage::marks::Marks;
 use crate::storage::{OwnerKey, Record, StorageKey, Timestamp, Version};
 
-/// Slots that are allocated at once; growing never copies the others.
+/// The number of slots that are allocated at once. A growing table never copies its slots.
 const CHUNK: usize = 64;
-/// Marks of ends that a shard keeps: enough for four ends a second.
+/// The most marks of ends in one shard: enough for four ends a second.
 const MARKS: usize = 512;
 const NOWHERE: u32 = u32::MAX;
-/// No record has expired before.
+/// The expiry that stands for "no record expires".
 const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
 
-/// A record. Kept small: a million of them is an ordinary number.
+/// A record. A slot is small, because a million records are common.
 pub(super) struct Slot {
     pub key: StorageKey,
     version: Version,
@@ -30,27 +30,27 @@ pub(super) struct Slot {
     pub created: Timestamp,
     last_seen: Timestamp,
     expires: Timestamp,
-    queued: Option<Link>,
+    queued: Option<QueueLink>,
 }
 
-/// A place in the queue of those whose clients never came back.
+/// The neighbours in the queue of sessions whose clients have not come back.
 #[derive(Clone, Copy)]
-struct Link {
+struct QueueLink {
     before: u32,
     after: u32,
 }
 
 pub(super) struct Shard {
-    /// What ended, and until when it must not begin again.
+    /// The marks of ended records.
     pub marks: Marks,
     places: HashMap<StorageKey, u32, FirstBytes>,
     chunks: Vec<Box<[Option<Slot>; CHUNK]>>,
     free: Vec<u32>,
     oldest: Option<u32>,
     youngest: Option<u32>,
-    /// Where the next walk goes on.
+    /// The slot where the next walk continues.
     cursor: u32,
-    /// When the first of the records expires that this round of the walk has passed.
+    /// The earliest expiry among the records that the current round of the walk has passed.
     round: Timestamp,
     outlines: Arc<[Outline]>,
     number: usize,
@@ -80,7 +80,7 @@ impl Slot {
         }
     }
 
-    /// Moves the times forwards, never back.
+    /// Moves the times forwards, never backwards.
     pub fn touch(&mut self, last_seen: Timestamp, expires: Timestamp) {
         self.last_seen = self.last_seen.max(last_seen);
         self.expires = self.expires.max(expires);
@@ -96,7 +96,7 @@ impl Slot {
 }
 
 impl Shard {
-    /// An empty shard, which keeps the outline of this number.
+    /// An empty shard, which keeps the outline of this number up to date.
     pub fn new(outlines: &Arc<[Outline]>, number: usize) -> Self {
         Self {
             marks: Marks::new(MARKS),
@@ -112,12 +112,13 @@ impl Shard {
         }
     }
 
-    /// The record, dead or alive.
+    /// The record, even if it has expired.
     pub fn get(&self, key: &StorageKey) -> Option<&Slot> {
         self.slot(*self.places.get(key)?)
     }
 
-    /// The record, if it lives. Its client is here: it is not evicted any more.
+    /// The record, if it is live. Its client has come back, so the record leaves the queue and is
+    /// no longer evicted.
     pub fn present(&mut self, key: &StorageKey, now: Timestamp) -> Option<&mut Slot> {
         let place = *self.places.get(key)?;
         let slot = self.slot(place)?;
@@ -130,10 +131,10 @@ impl Shard {
         self.slot_mut(place)
     }
 
-    /// Adds a record under a key that is free; its client has yet to come back.
+    /// Adds a record under a free key. Its client has not come back yet.
     pub fn insert(&mut self, key: &StorageKey, record: Record) {
         let place = self.free.pop().unwrap_or_else(|| self.grow());
-        let link = Link { before: self.youngest.unwrap_or(NOWHERE), after: NOWHERE };
+        let link = QueueLink { before: self.youngest.unwrap_or(NOWHERE), after: NOWHERE };
         let expires = record.expires;
         let slot = Slot {
             key: key.clone(),
@@ -157,8 +158,8 @@ impl Shard {
         self.expect(place, expires);
     }
 
-    /// Replaces the record under `key`. That says nothing of its client: the
-    /// request that made the record may write it again.
+    /// Replaces the record under `key`. The record stays in the queue, because the request that
+    /// created it may write it again.
     pub fn write(&mut self, key: &StorageKey, record: Record) {
         let Some(place) = self.places.get(key).copied() else { return };
         let Some(slot) = self.slot_mut(place) else { return };
@@ -178,15 +179,15 @@ impl Shard {
         Some(slot)
     }
 
-    /// Removes the record that came first of those whose clients never came back.
+    /// Removes the oldest record whose client has not come back.
     pub fn take_longest_waiting(&mut self) -> Option<Slot> {
         let key = self.slot(self.oldest?)?.key.clone();
         self.remove(&key)
     }
 
-    /// Removes the next expired record among the next `steps` slots, and says how
-    /// many of the steps are left. Stops at the end of a round, too, for it may have
-    /// shown that there is nothing to look for.
+    /// Removes the first expired record among the next `steps` slots. Returns it and the number
+    /// of steps that are left. The search stops at the end of a round as well, when it is known
+    /// whether any record can have expired.
     pub fn take_expired(&mut self, now: Timestamp, steps: usize) -> (Option<Slot>, usize) {
         for left in (0..steps).rev() {
             let place = self.cursor;
@@ -211,7 +212,7 @@ impl Shard {
         self.outline().is_due(now)
     }
 
-    /// To the walk's next slot; says whether it was the last one of a round.
+    /// Moves the walk to the next slot. Returns whether a round has ended.
     fn go_on(&mut self) -> bool {
         self.cursor += 1;
         let ended = self.cursor as usize >= self.slots();
@@ -223,8 +224,8 @@ impl Shard {
         ended
     }
 
-    /// A record was written that expires then. The walk will meet it, unless it has
-    /// passed it in this round.
+    /// Notes the expiry of a written record. It counts for the current round only if the walk has
+    /// already passed the record's slot.
     fn expect(&mut self, place: u32, expires: Timestamp) {
         if place < self.cursor {
             self.round = self.round.min(expires);
@@ -242,12 +243,12 @@ impl Shard {
         &self.outlines[self.number]
     }
 
-    /// Slots, taken or free.
+    /// The number of slots, used or free.
     pub fn slots(&self) -> usize {
         self.chunks.len() * CHUNK
     }
 
-    /// Called when nothing is free; returns the first of the new slots.
+    /// Adds slots when none is free. Returns the first of them.
     fn grow(&mut self) -> u32 {
         let first = u32::try_from(self.slots()).unwrap_or(NOWHERE);
         self.chunks.push(Box::new([const { None }; CHUNK]));
@@ -282,7 +283,7 @@ impl Shard {
         self.relink(link.after, |after| after.before = link.before);
     }
 
-    fn relink(&mut self, place: u32, change: impl FnOnce(&mut Link)) {
+    fn relink(&mut self, place: u32, change: impl FnOnce(&mut QueueLink)) {
         if let Some(link) = self.slot_mut(place).and_then(|slot| slot.queued.as_mut()) {
             change(link);
         }

@@ -1,4 +1,4 @@
-//! The records in their shards, and how room is made for more.
+//! The records in their shards, and how room is made for more records.
 
 use std::cmp::Ordering as Order;
 use std::sync::Arc;
@@ -14,35 +14,35 @@ use crate::storage::{
     Successor, Timestamp, Update,
 };
 
-/// Enough that requests on different records hardly ever meet.
+/// The number of shards, which makes it rare that requests wait for each other.
 pub(super) const SHARDS: usize = 256;
-/// Slots that one `create` looks at for expired records.
+/// The slots that a `create` searches for expired records.
 const STEPS_PER_CREATE: usize = 4;
-/// Slots that a purge looks at under one lock: some microseconds.
+/// The slots that a purge searches under one lock, which takes some microseconds.
 const STEPS_PER_LOCK: usize = 32;
-/// Slots that a `create` looks at for an expired record when the storage is full:
-/// in a small storage they are all of a shard's.
+/// The slots that a `create` searches for an expired record if the storage is full. In a small
+/// storage, these are all slots of a shard.
 const STEPS_WHEN_FULL: usize = 64;
-/// The same before a session is refused: some microseconds.
+/// The slots that a `create` searches before it refuses a session, which takes some microseconds.
 const STEPS_BEFORE_REFUSING: usize = 512;
-/// Slots that a purge looks at before it lets other tasks run.
+/// The slots that a purge searches before it lets other tasks run.
 const SLOTS_PER_TURN: usize = 64 * 1024;
 
-pub(super) struct Table {
+pub(super) struct RecordTable {
     shards: Vec<Mutex<Shard>>,
-    /// Of the shards, in their order.
+    /// The outlines of the shards, in the same order.
     outlines: Arc<[Outline]>,
-    /// Locked after a shard of the records, never before.
+    /// These locks are taken after that of a shard of the records, never before.
     owners: Vec<Mutex<Owners>>,
     capacity: usize,
     records: AtomicUsize,
-    /// The shard where the next purge goes on.
+    /// The shard where the next purge continues.
     sweep: AtomicUsize,
     /// The shard where the next search for room begins.
     turn: AtomicUsize,
 }
 
-/// Sessions that must end for a new one of their owner.
+/// The sessions that must end for a new one of the same owner.
 pub(super) struct PushedOut {
     owner: OwnerKey,
     keys: Vec<StorageKey>,
@@ -51,7 +51,7 @@ pub(super) struct PushedOut {
 /// The locked shards of two keys.
 pub(super) struct TwoShards<'a> {
     pub first: MutexGuard<'a, Shard>,
-    /// None if it is the first one.
+    /// `None` if both keys lie in the same shard.
     second: Option<MutexGuard<'a, Shard>>,
 }
 
@@ -61,7 +61,7 @@ impl TwoShards<'_> {
     }
 }
 
-impl Table {
+impl RecordTable {
     pub fn new(capacity: usize) -> Self {
         let outlines: Arc<[Outline]> = (0..SHARDS).map(|_| Outline::default()).collect();
         let shard = |number| Mutex::new(Shard::new(&outlines, number));
@@ -76,7 +76,7 @@ impl Table {
         }
     }
 
-    // The last byte: the first ones are the hash inside a shard.
+    // The last byte of a key chooses the shard. The first bytes are the hash within the shard.
     pub fn shard(&self, key: &StorageKey) -> MutexGuard<'_, Shard> {
         self.shards[usize::from(key.as_bytes()[31]) % SHARDS].lock()
     }
@@ -85,10 +85,10 @@ impl Table {
         self.owners[usize::from(owner.as_bytes()[31]) % SHARDS].lock()
     }
 
-    /// The shards of two keys, which may be one.
+    /// Locks the shards of two keys. They may lie in the same one.
     pub fn two_shards(&self, first: &StorageKey, second: &StorageKey) -> TwoShards<'_> {
         let place = |key: &StorageKey| usize::from(key.as_bytes()[31]) % SHARDS;
-        // In one order, so that nobody waits in a circle.
+        // Locks are always taken in the same order, so that no two callers wait for each other.
         match place(first).cmp(&place(second)) {
             Order::Equal => TwoShards { first: self.shard(first), second: None },
             Order::Less => {
@@ -102,8 +102,9 @@ impl Table {
         }
     }
 
-    /// Inserts a record, for which there is room, and gives those that the limit pushes
-    /// out; or why not. One that it replaces leaves the index of its owner.
+    /// Inserts a record that was counted by [`reserve`](Self::reserve). Returns the sessions that
+    /// exceed the limit, or the reason for refusing the record. The replaced session `leaves` the
+    /// index of its owner.
     pub fn insert(
         &self,
         shard: &mut Shard,
@@ -132,8 +133,8 @@ impl Table {
         Ok(pushed_out)
     }
 
-    /// What an `insert` comes to; no shard may be locked by the caller.
-    pub fn settle(&self, inserted: Result<Option<PushedOut>, Create>) -> Create {
+    /// Completes an `insert`. The caller holds no shard's lock.
+    pub fn complete_insert(&self, inserted: Result<Option<PushedOut>, Create>) -> Create {
         match inserted {
             Ok(pushed_out) => {
                 if let Some(pushed_out) = pushed_out {
@@ -148,7 +149,7 @@ impl Table {
         }
     }
 
-    /// Replaces a record that has the expected version.
+    /// Replaces a record of the expected version.
     pub fn swap(
         &self,
         shard: &mut Shard,
@@ -173,14 +174,15 @@ impl Table {
         Ok(Update::Updated)
     }
 
-    /// Takes a record out of its shard and its owner's index.
+    /// Removes a record from its shard and from its owner's index.
     pub fn remove(&self, shard: &mut Shard, key: &StorageKey) -> Option<Slot> {
         let slot = shard.remove(key)?;
         self.forget(&slot);
         Some(slot)
     }
 
-    /// A record has been taken out of its shard, which is still locked.
+    /// Removes a record from the count and from its owner's index. Its shard has dropped the
+    /// record and is still locked.
     fn forget(&self, slot: &Slot) {
         self.records.fetch_sub(1, Ordering::Relaxed);
         if let Some(owner) = slot.owner() {
@@ -193,13 +195,13 @@ impl Table {
         self.sweep(shard, now, STEPS_PER_CREATE, STEPS_PER_CREATE);
     }
 
-    /// Shards that purges have swept so far.
+    /// The number of shards that purges have swept so far.
     pub fn swept(&self) -> usize {
         self.sweep.load(Ordering::Relaxed)
     }
 
-    /// Looks at the next `steps` slots and removes up to `limit` expired records;
-    /// says how many, and how many steps are left.
+    /// Searches the next `steps` slots and removes up to `limit` expired records. Returns how
+    /// many it removed, and the number of steps that are left.
     fn sweep(
         &self,
         shard: &mut Shard,
@@ -219,7 +221,8 @@ impl Table {
         (removed, steps)
     }
 
-    /// Once round a shard's slots, letting others in between.
+    /// Sweeps all slots of a shard. It releases the lock several times, so that requests can come
+    /// in between.
     fn sweep_all(&self, shard: &Mutex<Shard>, now: Timestamp, limit: usize) -> usize {
         let slots = shard.lock().slots();
         let mut removed = 0;
@@ -232,8 +235,8 @@ impl Table {
         removed
     }
 
-    /// Sweeps shard after shard, from where the last one stopped, until `limit`
-    /// records are removed or the slots of one turn are seen.
+    /// Sweeps one shard after the other, beginning where the last call stopped. It stops when
+    /// `limit` records are removed or the slots of one turn are searched.
     pub fn sweep_some(&self, now: Timestamp, limit: usize) -> usize {
         let (mut removed, mut seen) = (0, 0);
         for _ in 0..SHARDS {
@@ -255,7 +258,7 @@ impl Table {
         removed
     }
 
-    /// Counts one more record, making room if there is none.
+    /// Counts one more record, and makes room if the storage is full.
     pub fn reserve(&self, now: Timestamp) -> Result<(), StorageError> {
         let claim = |records: usize| (records < self.capacity).then_some(records + 1);
         loop {
@@ -277,12 +280,12 @@ impl Table {
         }
     }
 
-    /// The record that was counted does not come.
+    /// Takes back the count of a record that was not inserted.
     pub fn unreserve(&self) {
         self.records.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Removes expired records, if a search of so many slots finds any.
+    /// Searches this many slots for expired records. Returns whether it removed any.
     fn remove_expired(&self, now: Timestamp, mut steps: usize) -> bool {
         let first = self.turn.fetch_add(1, Ordering::Relaxed);
         for number in (0..SHARDS).map(|number| first.wrapping_add(number) % SHARDS) {
@@ -301,11 +304,11 @@ impl Table {
         false
     }
 
-    /// Removes the oldest record whose client never came back.
+    /// Removes the oldest record whose client has not come back.
     fn evict(&self) -> bool {
         while let Some(number) = longest_waiting(&self.outlines) {
             let mut shard = self.shards[number].lock();
-            // None, if its client came back just now or another thread was faster.
+            // It is `None` if the client has just come back or another thread was faster.
             if let Some(slot) = shard.take_longest_waiting() {
                 self.forget(&slot);
                 return true;
@@ -314,7 +317,7 @@ impl Table {
         false
     }
 
-    /// Removes an owner's expired records, so that a limit counts the living.
+    /// Removes an owner's expired records, so that a limit counts only live ones.
     pub fn purge_owner(&self, record: &Record, guard: &OwnerGuard, now: Timestamp) {
         let Some(owner) = record.owner.as_ref().filter(|_| guard.limit.is_some()) else { return };
         let keys = self.owners(owner).keys(owner);
@@ -326,8 +329,8 @@ impl Table {
         }
     }
 
-    /// Ends the sessions that a limit pushed out, if they are still their owner's; no
-    /// shard may be locked by the caller.
+    /// Ends the sessions that exceed a limit, if they still belong to the owner. The caller holds
+    /// no shard's lock.
     fn end(&self, PushedOut { owner, keys }: &PushedOut) {
         for key in keys {
             let mut shard = self.shard(key);

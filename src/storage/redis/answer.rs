@@ -1,12 +1,12 @@
-//! What the scripts' answers mean.
+//! The meaning of the scripts' answers.
 
 use super::handle::Result;
 use crate::storage::{Create, Refused, StorageError, Update, another_owner};
 
-/// What the script `create` says.
+/// Reads the answer of the script `create`.
 pub(super) fn read_create(word: &str) -> Result<Create> {
     match word {
-        // If pushed, it began, and a later login has ended it.
+        // "pushed" means that the record was created and that a later login has ended it.
         "done" | "pushed" => Ok(Create::Created),
         "exists" => Ok(Create::Exists),
         "revoked" => Ok(Create::Refused(Refused::Revoked)),
@@ -14,7 +14,7 @@ pub(super) fn read_create(word: &str) -> Result<Create> {
     }
 }
 
-/// What the script `update` says.
+/// Reads the answer of the script `update`.
 pub(super) fn read_update(word: &str) -> Result<Update> {
     match word {
         "done" => Ok(Update::Updated),

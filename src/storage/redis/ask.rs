@@ -1,4 +1,4 @@
-//! Sends commands to the server, again where that is safe, and turns answers into errors.
+//! Sends commands to the server, repeats those that may run twice, and converts errors.
 
 use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind};
 
@@ -9,8 +9,8 @@ use crate::background::in_background;
 use crate::storage::{Record, StorageError, StorageKey, Timestamp, Version};
 
 impl Redis {
-    /// Runs a command that may just as well run twice: if the server has gone
-    /// away since the last one, it is asked on another connection.
+    /// Runs a command that may run twice. If the connection turns out to be closed, the command
+    /// is sent on another one.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: Cmd) -> Result<T> {
         let mut connection = self.connection.clone();
         let answer = match command.query_async(&mut connection).await {
@@ -22,7 +22,7 @@ impl Redis {
         answer.map_err(to_storage_error)
     }
 
-    /// Runs a script, the same way if it may run twice.
+    /// Runs a script. It is sent again in the same case, if it may run twice.
     pub(super) async fn run<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T> {
         let answer = match self.try_run(&call).await {
             Err(cause) if cause.is_connection_dropped() && call.is_repeatable() => {
@@ -33,8 +33,8 @@ impl Redis {
         answer.map_err(to_storage_error)
     }
 
-    /// A server that does not know the script, a replica that has just become a
-    /// master, is given its code.
+    /// Runs a script by its hash. A server that does not know the script, such as a replica that
+    /// has just become the master, gets its code.
     async fn try_run<T: FromRedisValue>(&self, call: &Call<'_>) -> RedisResult<T> {
         let mut connection = self.connection.clone();
         match call.by_hash().query_async(&mut connection).await {
@@ -45,7 +45,7 @@ impl Redis {
         }
     }
 
-    /// The record of a key, and the version that it was created with.
+    /// The live record of a key, and the version that it was created with.
     pub(super) async fn find(
         &self,
         key: &StorageKey,
@@ -58,23 +58,23 @@ impl Redis {
         Ok(Some(unpack(&bytes)?).filter(|(_, record)| record.is_live(now)))
     }
 
-    /// Keeps the books on an owner after a record has been written or ended:
-    /// sent at once, in order, and not waited for. If it fails, the write stands,
-    /// and what is missing here is found out in time.
-    pub(super) async fn afterwards(&self, commands: Pipeline) {
+    /// Updates an owner's index after a record has been written or ended. The commands are sent
+    /// at once and in order, and nobody waits for the answer. If they fail, the write stands, and
+    /// a later login corrects the index.
+    pub(super) async fn run_in_background(&self, commands: Pipeline) {
         let mut connection = self.connection.clone();
         let sent = async move { commands.query_async::<()>(&mut connection).await };
         in_background(Box::pin(sent)).await;
     }
 }
 
-/// Whatever keeps Redis from answering: a retry may help. Its message may quote
-/// what was sent, so only the kind of failure is told.
+/// Converts an error. A retry may help with most of them. The message of a `RedisError` may quote
+/// what was sent, so only its kind is shown.
 pub(super) fn to_storage_error(cause: RedisError) -> StorageError {
     let kind = cause.kind();
     match (kind, cause.code()) {
-        // Somebody else's value under our key.
-        (_, Some("WRONGTYPE")) => StorageError::Corrupt("it is no string"),
+        // The key holds a value that another program has written.
+        (_, Some("WRONGTYPE")) => StorageError::Corrupt("it is not a string"),
         (_, Some(code)) => StorageError::Unavailable(format!("Redis says {code}"), None),
         (ErrorKind::Parse | ErrorKind::UnexpectedReturnType, _) => {
             StorageError::Other(format!("Redis: {kind:?}"), None)
@@ -83,9 +83,10 @@ pub(super) fn to_storage_error(cause: RedisError) -> StorageError {
         (ErrorKind::AuthenticationFailed, _) => {
             StorageError::Unavailable("Redis refuses the user or the password".into(), None)
         }
-        _ if cause.is_connection_refusal() => {
-            StorageError::Unavailable("Redis refuses connections: does it run there?".into(), None)
-        }
+        _ if cause.is_connection_refusal() => StorageError::Unavailable(
+            "Redis refuses connections: is it running there?".into(),
+            None,
+        ),
         _ if cause.is_timeout() => StorageError::Unavailable("Redis does not answer".into(), None),
         _ => StorageError::Unavailable(format!("Redis: {kind:?}"), None),
     }

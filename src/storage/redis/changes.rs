@@ -1,5 +1,5 @@
-//! What Redis tells of keys that change: client tracking, in broadcasting mode,
-//! on a connection of its own.
+//! The changes of keys that Redis reports. It uses client tracking in broadcasting mode on a
+//! connection of its own.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,19 +19,19 @@ use super::connection::OPENING;
 use super::target::{Link, Target, silent};
 use crate::storage::{Change, StorageKey};
 
-/// Between attempts to listen.
+/// The pause between attempts to connect.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How often it is tried whether anybody would still tell.
+/// How often the listener checks that every node is still connected.
 const PULSE: Duration = Duration::from_secs(5);
 
-/// Changes of the records under `prefix`, beginning with [`Change::Any`] each
-/// time that somebody begins to tell.
+/// The changes of the records under `prefix`. Each time that the listener has connected, it
+/// begins with [`Change::Any`].
 pub(super) fn changes(target: Arc<Target>, prefix: String) -> BoxStream<'static, Change> {
     Box::pin(stream! {
         let mut complained = false;
         loop {
-            let opened = timeout(OPENING, Listener::open(&target, &prefix)).await;
-            match opened.unwrap_or_else(|_| Err(silent("nobody tells of changes"))) {
+            let opened = timeout(OPENING, ChangeListener::open(&target, &prefix)).await;
+            match opened.unwrap_or_else(|_| Err(silent("no server reports changes"))) {
                 Ok(mut listener) => {
                     complained = false;
                     yield Change::Any;
@@ -44,7 +44,7 @@ pub(super) fn changes(target: Arc<Target>, prefix: String) -> BoxStream<'static,
                 Err(cause) if !complained => {
                     complained = true;
                     let kind = cause.kind();
-                    warn!("Redis does not tell of changes ({kind:?}): until it does, copies of sessions are behind by up to the `ttl` of their `cache`.");
+                    warn!("Redis does not report changes ({kind:?}): until it does, cached copies of sessions may be outdated by up to the `ttl` of their `cache`.");
                 }
                 Err(_) => {}
             }
@@ -53,30 +53,31 @@ pub(super) fn changes(target: Arc<Target>, prefix: String) -> BoxStream<'static,
     })
 }
 
-struct Listener {
+struct ChangeListener {
     link: Link,
     pushes: UnboundedReceiver<PushInfo>,
     pulse: Interval,
-    /// Which nodes a cluster has; each tells of its own keys only.
+    /// The nodes of a cluster. Each node reports only its own keys.
     nodes: Nodes,
-    /// All of them tell; else the next pulse is the end, and another attempt follows.
+    /// All nodes report. If not, the listener ends at the next pulse, and another attempt
+    /// follows.
     complete: bool,
 }
 
-impl Listener {
+impl ChangeListener {
     async fn open(target: &Target, prefix: &str) -> RedisResult<Self> {
         let (sender, pushes) = unbounded_channel();
         let mut link = target.open(Some(sender)).await?;
-        let nodes = Nodes::of(&mut link).await?;
+        let nodes = Nodes::discover(&mut link).await?;
         let mut tracking = redis::cmd("CLIENT");
         tracking.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(format!("{prefix}:"));
-        // Replicas, too: one of them may become a master without a word.
+        // Replicas report as well, because one of them may become a master without notice.
         let complete = everywhere(&mut link, tracking).await? >= nodes.all.len();
         let pulse = interval_at(Instant::now() + PULSE, PULSE);
         Ok(Self { link, pushes, pulse, nodes, complete })
     }
 
-    /// What has changed; `None` once somebody does not tell any more.
+    /// The next changes. `None` as soon as a node no longer reports.
     async fn next(&mut self, prefix: &str) -> Option<Vec<Change>> {
         loop {
             select! {
@@ -88,7 +89,7 @@ impl Listener {
                 _ = self.pulse.tick() => {
                     let alive = timeout(OPENING, async {
                         everywhere(&mut self.link, redis::cmd("PING")).await?;
-                        Nodes::of(&mut self.link).await
+                        Nodes::discover(&mut self.link).await
                     });
                     if alive.await.ok()?.ok()? != self.nodes || !self.complete {
                         return None;
@@ -99,7 +100,7 @@ impl Listener {
     }
 }
 
-/// Asks every node that there is a connection to; how many have answered.
+/// Sends a command to every connected node. Returns how many have answered.
 async fn everywhere(link: &mut Link, command: Cmd) -> RedisResult<usize> {
     let Link::Cluster(cluster) = link else {
         return link.req_packed_command(&command).await.map(|_| 1);
@@ -111,8 +112,8 @@ async fn everywhere(link: &mut Link, command: Cmd) -> RedisResult<usize> {
     }
 }
 
-/// The nodes of a cluster and who is the master of which slots, in whatever order
-/// the node that was asked names them; nothing for a single server.
+/// The nodes of a cluster and the master of each range of slots, independent of the order in
+/// which a node lists them. A single server has none.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Nodes {
     all: BTreeSet<String>,
@@ -120,7 +121,7 @@ struct Nodes {
 }
 
 impl Nodes {
-    async fn of(link: &mut Link) -> RedisResult<Self> {
+    async fn discover(link: &mut Link) -> RedisResult<Self> {
         let Link::Cluster(cluster) = link else { return Ok(Self::default()) };
         let mut slots = redis::cmd("CLUSTER");
         slots.arg("SLOTS");
@@ -130,7 +131,7 @@ impl Nodes {
         for range in Vec::<Vec<Value>>::from_redis_value(slots)? {
             let mut range = range.into_iter();
             let (Some(first), Some(last)) = (range.next(), range.next()) else { continue };
-            // Each is an address, a port, an id and more; the master is named first.
+            // Each node is an address, a port, an id and more. The master comes first.
             let ids = range.map(|node| {
                 let id = Vec::<Value>::from_redis_value(node)?.into_iter().nth(2);
                 id.map_or(Ok(String::new()), String::from_redis_value)
@@ -146,7 +147,7 @@ impl Nodes {
     }
 }
 
-/// The records among the keys that have changed.
+/// The changes of records among the changed keys.
 fn heard(data: Vec<Value>, prefix: &str) -> Vec<Change> {
     let record = |key: Value| {
         let Value::BulkString(key) = key else { return None };

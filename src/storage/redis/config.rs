@@ -1,4 +1,4 @@
-//! `storage = { type = "redis", … }`
+//! Reads and opens `storage = { type = "redis", … }`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,22 +13,26 @@ use crate::table::Table;
 
 #[derive(Debug, PartialEq)]
 struct RedisConfig {
-    /// One server, or the nodes of a cluster.
+    /// The URL of one server, or the URLs of the nodes of a cluster.
     urls: Vec<Url>,
-    /// If there are any, the one URL's host is their name for the master.
+    /// The URLs of the Sentinels. If there are any, the host of the only URL in `urls` is the
+    /// master's name.
     sentinels: Vec<Url>,
     prefix: String,
 }
 
 pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Option<Arc<dyn EngineConfig>> {
-    const EXPECTED: &str = "missing or no URL of Redis: write url = \"redis://127.0.0.1/\", or for a cluster a list of its nodes";
+    const EXPECTED: &str = "missing or not a Redis URL: write url = \"redis://127.0.0.1/\", or for a cluster a list of its nodes";
     let (urls, sentinels) = (read_urls(table, "url"), read_urls(table, "sentinels"));
     if urls.is_empty() || !urls.iter().all(is_known) {
         table.problem("url", EXPECTED);
         return None;
     }
     if !sentinels.iter().all(is_known) || table.has("sentinels") && sentinels.is_empty() {
-        table.problem("sentinels", "no URLs: write sentinels = [\"redis://10.0.0.1:26379\", …]");
+        table.problem(
+            "sentinels",
+            "not Redis URLs: write sentinels = [\"redis://10.0.0.1:26379\", …]",
+        );
     }
     if !sentinels.is_empty() && urls.len() > 1 {
         table.problem(
@@ -40,20 +44,20 @@ pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Option<Arc<dyn EngineCon
     if prefix.is_empty() || prefix.contains(['{', '}']) || prefix.contains(char::is_whitespace) {
         table.problem(
             "prefix",
-            "must not be empty nor hold braces or spaces: write prefix = \"sessions\"",
+            "must not be empty or contain braces or spaces: write prefix = \"sessions\"",
         );
     }
     Some(Arc::new(RedisConfig { urls, sentinels, prefix }))
 }
 
-/// One URL, or a list.
+/// Reads one URL or a list of URLs.
 fn read_urls(table: &mut Table<'_, '_>, key: &'static str) -> Vec<Url> {
     let urls = match table.value(key) {
         Some(Value::Array(_, urls)) => urls,
         Some(url) => vec![url],
         None => Vec::new(),
     };
-    // What is no text is no URL, and refused as such.
+    // A value that is no text becomes an empty URL, which is refused.
     let text = |url: Value| Url(url.into_string().unwrap_or_default());
     urls.into_iter().map(text).collect()
 }
@@ -80,7 +84,7 @@ impl EngineConfig for RedisConfig {
         true
     }
 
-    fn is_far(&self) -> bool {
+    fn is_remote(&self) -> bool {
         true
     }
 

@@ -1,4 +1,4 @@
-//! A link to Redis that is replaced when it breaks, and when nothing comes back on it any more.
+//! A link to Redis that is replaced when it breaks or when no answer comes any more.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,23 +12,23 @@ use tokio::time::timeout;
 
 use super::target::{Link, Target, silent};
 
-/// Once nothing has come back for so long, another link is made. A link that
-/// breaks says so; one whose other end has vanished (a firewall that forgot it,
-/// a machine that lost its power) says nothing for a quarter of an hour.
+/// A link that has been silent for longer is replaced. A broken link reports an error. A link
+/// whose other end has vanished, by a firewall or a power cut, reports nothing for a quarter of
+/// an hour.
 const SILENCE: Duration = Duration::from_secs(1);
-/// How long the making of a link may take, with all its attempts.
+/// How long opening a link may take, including all attempts.
 pub(super) const OPENING: Duration = Duration::from_secs(5);
 
-/// All requests of a process share one link; so do the clones of this.
+/// The link that all requests of a process share. A clone shares it as well.
 #[derive(Clone)]
 pub(super) struct Connection(Arc<Inner>);
 
 struct Inner {
     target: Arc<Target>,
-    state: Mutex<State>,
+    state: Mutex<ConnectionState>,
 }
 
-enum State {
+enum ConnectionState {
     Closed,
     Opening(Shared<BoxFuture<'static, RedisResult<Arc<Live>>>>),
     Open(Arc<Live>),
@@ -36,32 +36,35 @@ enum State {
 
 struct Live {
     link: Link,
-    /// Since when something has been asked and nothing has come back.
+    /// When the first of the requests was sent that have no answer yet.
     waiting: Mutex<Option<Instant>>,
 }
 
 impl Connection {
     pub fn new(target: Target) -> Self {
-        Self(Arc::new(Inner { target: Arc::new(target), state: Mutex::new(State::Closed) }))
+        Self(Arc::new(Inner {
+            target: Arc::new(target),
+            state: Mutex::new(ConnectionState::Closed),
+        }))
     }
 
     pub fn target(&self) -> &Arc<Target> {
         &self.0.target
     }
 
-    /// The link, which one makes and all others wait for.
+    /// The link. The first caller opens it, and all others wait for it.
     async fn live(&self) -> RedisResult<Arc<Live>> {
         let opening = match &mut *self.0.state.lock() {
-            State::Open(live) => return Ok(Arc::clone(live)),
-            State::Opening(opening) => opening.clone(),
-            state @ State::Closed => {
-                // A task of its own: it goes on if whoever asked first gives up.
+            ConnectionState::Open(live) => return Ok(Arc::clone(live)),
+            ConnectionState::Opening(opening) => opening.clone(),
+            state @ ConnectionState::Closed => {
+                // A task opens the link, so that it goes on if the first caller stops waiting.
                 let opened = rocket::tokio::spawn(self.clone().open());
                 let opened = opened.map(|opened| {
-                    opened.unwrap_or_else(|_| Err(silent("the making of a link broke off")))
+                    opened.unwrap_or_else(|_| Err(silent("opening a connection was interrupted")))
                 });
                 let opening = opened.boxed().shared();
-                *state = State::Opening(opening.clone());
+                *state = ConnectionState::Opening(opening.clone());
                 opening
             }
         };
@@ -69,30 +72,30 @@ impl Connection {
     }
 
     async fn open(self) -> RedisResult<Arc<Live>> {
-        let mut opening = Opening { connection: &self, becomes: State::Closed };
+        let mut opening = Opening { connection: &self, becomes: ConnectionState::Closed };
         let opened = timeout(OPENING, self.0.target.open(None)).await;
-        let opened = opened.unwrap_or_else(|_| Err(silent("no link within five seconds")));
+        let opened = opened.unwrap_or_else(|_| Err(silent("no connection within five seconds")));
         let live = Arc::new(Live { link: opened?, waiting: Mutex::default() });
-        opening.becomes = State::Open(Arc::clone(&live));
+        opening.becomes = ConnectionState::Open(Arc::clone(&live));
         Ok(live)
     }
 
-    /// Has the next request make another link.
+    /// Closes the link, so that the next request opens another one.
     fn give_up(&self, live: &Arc<Live>) {
         let mut state = self.0.state.lock();
-        if matches!(&*state, State::Open(present) if Arc::ptr_eq(present, live)) {
-            *state = State::Closed;
+        if matches!(&*state, ConnectionState::Open(present) if Arc::ptr_eq(present, live)) {
+            *state = ConnectionState::Closed;
         }
     }
 
-    /// The answer, which also tells what the link is worth.
-    async fn judged<T>(
+    /// Waits for an answer and decides by it whether to keep the link.
+    async fn judge<T>(
         &self,
         live: &Arc<Live>,
         answer: impl Future<Output = RedisResult<T>>,
     ) -> RedisResult<T> {
         live.waiting.lock().get_or_insert_with(Instant::now);
-        let mut asked = Asked { connection: self, live, answered: false };
+        let mut asked = Question { connection: self, live, answered: false };
         let answer = answer.await;
         let code = answer.as_ref().err().and_then(|cause| cause.code());
         let failed = answer.as_ref().is_err_and(RedisError::is_unrecoverable_error);
@@ -100,8 +103,8 @@ impl Connection {
             asked.answered = true;
             *live.waiting.lock() = None;
         }
-        // The others mend themselves. Who takes no writes was a master once: the name
-        // may lead to the next one by now.
+        // Other kinds of links reconnect by themselves. A server that refuses writes was the
+        // master before, and its name may lead to the new master now.
         if matches!(live.link, Link::One(_)) && (failed || code == Some("READONLY")) {
             self.give_up(live);
         }
@@ -109,26 +112,27 @@ impl Connection {
     }
 }
 
-/// The making of a link, whatever becomes of it.
+/// The opening of a link. When it is dropped, its result becomes the connection's state.
 struct Opening<'c> {
     connection: &'c Connection,
-    becomes: State,
+    becomes: ConnectionState,
 }
 
 impl Drop for Opening<'_> {
     fn drop(&mut self) {
-        *self.connection.0.state.lock() = std::mem::replace(&mut self.becomes, State::Closed);
+        *self.connection.0.state.lock() =
+            std::mem::replace(&mut self.becomes, ConnectionState::Closed);
     }
 }
 
-/// A question that may be given up.
-struct Asked<'c> {
+/// A request that may be dropped before it is answered.
+struct Question<'c> {
     connection: &'c Connection,
     live: &'c Arc<Live>,
     answered: bool,
 }
 
-impl Drop for Asked<'_> {
+impl Drop for Question<'_> {
     fn drop(&mut self) {
         let waiting = *self.live.waiting.lock();
         if !self.answered && waiting.is_some_and(|since| since.elapsed() >= SILENCE) {
@@ -142,7 +146,7 @@ impl ConnectionLike for Connection {
         Box::pin(async move {
             let live = self.live().await?;
             let mut link = live.link.clone();
-            self.judged(&live, link.req_packed_command(command)).await
+            self.judge(&live, link.req_packed_command(command)).await
         })
     }
 
@@ -155,12 +159,12 @@ impl ConnectionLike for Connection {
         Box::pin(async move {
             let live = self.live().await?;
             let mut link = live.link.clone();
-            self.judged(&live, link.req_packed_commands(pipeline, offset, count)).await
+            self.judge(&live, link.req_packed_commands(pipeline, offset, count)).await
         })
     }
 
     fn get_db(&self) -> i64 {
-        // Each link selects it when it begins.
+        // Each link selects the database when it connects.
         0
     }
 }

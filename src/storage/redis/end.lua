@@ -1,8 +1,8 @@
--- Deletes a record; what became of it, and its header if it was deleted. What keeps out a create
--- that arrives later: a mark in the record's place, if one is given (the later of two counts), else
--- one beside it.
+-- Deletes a record. Returns the outcome, and the header of a deleted record. If a mark is given,
+-- it takes the record's place (the later of two marks stays). Otherwise a mark beside the record
+-- refuses a late `create` of this record.
 -- KEYS: record, marks.
--- ARGV: mark as it is kept or '', how long to keep one at least, expected version or ''
+-- ARGV: mark in the record's format or '', shortest time to keep a mark, expected version or ''
 local found = redis.call('GETRANGE', KEYS[1], 0, 71)
 local marked = #found == 8
 if #found == 72 and ARGV[3] ~= '' and string.sub(found, 9, 16) ~= ARGV[3] then
@@ -11,9 +11,9 @@ end
 if ARGV[1] ~= '' then
   local mark = struct.unpack('>I8', ARGV[1])
   if not marked or struct.unpack('>I8', found) < mark then
-    -- Redis's clock need not be the caller's: kept for as long as either says.
+    -- Redis's clock may differ from the caller's, so the longer of the two times counts.
     local left = math.max(mark - redis.call('TIME')[1] * 1000, tonumber(ARGV[2]))
-    -- Deleted first: then a server that is full takes the mark, too.
+    -- The deletion comes first, so that a full server has room for the mark.
     redis.call('DEL', KEYS[1])
     redis.call('SET', KEYS[1], ARGV[1], 'PX', math.min(left, 315360000000))
   end

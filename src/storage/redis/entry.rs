@@ -1,19 +1,20 @@
-//! Entries in the index of an owner's records.
+//! The entries in the index of an owner's records.
 
 use crate::storage::{OwnerKey, Record, StorageKey, Version};
 
 /// An entry in an owner's index.
-pub(super) struct Entry {
+pub(super) struct IndexEntry {
     pub owner: OwnerKey,
     pub key: StorageKey,
-    /// The version that the record is created with.
+    /// The version that the record was created with.
     pub first: Version,
-    /// The server's time of a new reservation, in seconds.
+    /// When the entry was reserved: the server's time in seconds, as text. Empty for an entry
+    /// that was read from the index.
     pub since: String,
 }
 
-impl Entry {
-    /// As it stands in the index.
+impl IndexEntry {
+    /// The entry's bytes in the index.
     pub fn member(&self) -> [u8; 40] {
         let mut member = [0; 40];
         member[..32].copy_from_slice(self.key.as_bytes());
@@ -21,7 +22,7 @@ impl Entry {
         member
     }
 
-    /// The one that a record gets; none without an owner.
+    /// The entry for a record. `None` if the record has no owner.
     pub fn new(key: &StorageKey, record: &Record) -> Option<Self> {
         let owner = record.owner.clone()?;
         Some(Self { owner, key: key.clone(), first: record.version, since: String::new() })

@@ -21,7 +21,7 @@ pub struct Redis {
     pub(super) connection: Connection,
     pub(super) prefix: Arc<str>,
     pub(super) scripts: Arc<Scripts>,
-    /// One has all slots, and says so.
+    /// The storage is one server that has all slots, and the server has confirmed this.
     pub(super) one_server: bool,
     pub(super) warning: Option<String>,
 }

@@ -1,13 +1,13 @@
--- A login on a server that has all slots: what `reserve`, `create` and the confirmation do, at once.
--- Then what `update` does to the record that the login replaces, if there is one; if that was the
--- same owner's, its entry goes. `reserve`, `create` and `update` are those scripts, as functions
--- of their keys and arguments.
--- What became of the login; entries to be looked at; what became of the replaced record, and the
--- header that it had, if its entry is still to go.
+-- A login on a server that has all slots. It does what `reserve`, `create` and the confirmation
+-- do. Then it does what `update` does to the replaced record, if there is one, and removes that
+-- record's entry if both records have the same owner. `reserve`, `create` and `update` are the
+-- scripts of these names, as functions of their keys and arguments. Returns the outcome of the
+-- login, entries to check, the outcome for the replaced record, and that record's former header
+-- if its entry is still to be removed.
 -- KEYS: record, marks; index, pending and generation if it has an owner; the replaced record if
 --       there is one.
--- ARGV: now, ttl, record, seconds that a login may take;
---       ttl of the replaced record, what is left of it, its expected version and its key, or four
+-- ARGV: now, ttl, record, seconds for a login;
+--       ttl of the replaced record, its new content, its expected version and its key, or four
 --       times '';
 --       those of `reserve` if it has an owner
 local since, suspects = '', {}
@@ -26,7 +26,7 @@ if owned then
     redis.call('ZREM', KEYS[3], ARGV[9])
   end
 end
--- If pushed, it began, and a later login has ended it.
+-- "pushed" means that the record was created and that a later login has ended it.
 if ARGV[8] == '' or created ~= 'done' and created ~= 'pushed' then
   return { created, suspects, '', '' }
 end

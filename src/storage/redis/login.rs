@@ -1,7 +1,7 @@
-//! What a login begins, and what it replaces.
+//! Creates the record of a login and replaces the record before it.
 
 use super::answer::{read_create, read_update};
-use super::entry::Entry;
+use super::entry::IndexEntry;
 use super::handle::{Redis, Result};
 use super::owners::{Reserved, add_reservation};
 use super::record::pack;
@@ -10,8 +10,8 @@ use super::ttl::{LOGIN_SECONDS, ttl};
 use crate::storage::{Create, Predecessor, Refused, Successor, Timestamp, Update};
 
 impl Redis {
-    /// Step by step: a record and its owner may lie on two servers. `full` says that the
-    /// owner's index has been found full.
+    /// Creates a record step by step, because the record and its owner may lie on two servers.
+    /// `full` says that the owner's index was found full.
     pub(super) async fn create_apart(
         &self,
         new: &Successor<'_>,
@@ -21,7 +21,7 @@ impl Redis {
         let Successor { key, record, guard } = new;
         let entry = match self.reserve(key, record, guard, full, now).await? {
             Reserved::Yes(entry) => entry,
-            Reserved::No(refused) => return self.refused(new, refused, now).await,
+            Reserved::No(refused) => return self.refuse(new, refused, now).await,
         };
         let mut call = self.scripts.create.key(self.record_key(key));
         call.key(self.marks_key(key))
@@ -34,13 +34,14 @@ impl Redis {
         if answer == "done" {
             self.confirm(entry.as_ref()).await;
         } else {
-            self.forget(entry.as_ref()).await;
+            self.remove_entries(entry.as_ref()).await;
         }
         read_create(&answer)
     }
 
-    /// In one round trip, where one server has all slots. The second answer is what became
-    /// of the predecessor, unless that was not tried.
+    /// Creates a record in one round trip, on a server that has all slots. The second part of the
+    /// answer is the outcome for the predecessor, or `None` if the script did not try to replace
+    /// it.
     pub(super) async fn create_at_once(
         &self,
         new: &Successor<'_>,
@@ -52,22 +53,22 @@ impl Redis {
             self.run(call).await?;
         match word.as_str() {
             "full" => return Ok((self.create_apart(new, true, now).await?, None)),
-            "revoked" => return Ok((self.refused(new, Refused::Revoked, now).await?, None)),
+            "revoked" => return Ok((self.refuse(new, Refused::Revoked, now).await?, None)),
             _ => {}
         }
         if let Some(owner) = new.record.owner.as_ref().filter(|_| !suspects.is_empty()) {
-            self.look_at(owner, &suspects, now).await;
+            self.check_suspects(owner, &suspects, now).await;
         }
         let created = read_create(&word)?;
         let Some(old) = old else { return Ok((created, None)) };
         if replaced == "done" {
-            self.keep_books(old.key, &old.record, &before, now).await;
+            self.update_index(old.key, &old.record, &before, now).await;
         }
         let replaced = (!replaced.is_empty()).then(|| read_update(&replaced));
         Ok((created, replaced.transpose()?))
     }
 
-    /// What the script for a login is run with.
+    /// The call of the script for a login.
     fn login(
         &self,
         new: &Successor<'_>,
@@ -76,7 +77,7 @@ impl Redis {
     ) -> Call<'_> {
         let Successor { key, record, guard } = new;
         let script = if old.is_some() { &self.scripts.succeed } else { &self.scripts.login };
-        let entry = Entry::new(key, record);
+        let entry = IndexEntry::new(key, record);
         let mut call = script.key(self.record_key(key));
         call.key(self.marks_key(key))
             .arg(now.as_millis())
@@ -102,9 +103,9 @@ impl Redis {
         call
     }
 
-    /// Why a record was not created, unless it was written before and has been excepted
-    /// since.
-    async fn refused(
+    /// The answer for a refused record. A repeated call whose record was written before is not
+    /// refused, even if the owner was revoked except for this record.
+    async fn refuse(
         &self,
         new: &Successor<'_>,
         refused: Refused,

@@ -1,37 +1,37 @@
 //! Records in Redis or Valkey, on one server or a cluster.
 //!
 //! ```text
-//! <prefix>:{<key>}:r      the record, or a mark of its end: see `record.rs`
+//! <prefix>:{<key>}:r      the record, or the mark of its end: see `record.rs`
 //! <prefix>:{<key>}:m      marks of records that were ended: see `record.rs`
-//! <prefix>:{<owner>}:i    the owner's entries, by the beginning of their records
-//! <prefix>:{<owner>}:w    those whose records are about to be written, and since when
+//! <prefix>:{<owner>}:i    the owner's entries, ordered by when their records began
+//! <prefix>:{<owner>}:w    the entries whose records are not yet written, and since when
 //! <prefix>:{<owner>}:g    the owner's generation: when the owner was last revoked
 //! ```
 //!
-//! A record and its owner lie in different slots of a cluster, so no script
-//! touches both there. A login first reserves an entry in the owner's index, then
-//! writes the record, then confirms. So the index is never short of a live
-//! record; an entry without one is not listed. An entry is the record's key and
-//! the version that it is created with. The record keeps that, too: no two logins
-//! share one, so whoever removes an entry can never remove a later one.
+//! In a cluster, a record and its owner lie in different slots, so no script can touch both. A
+//! login first reserves an entry in the owner's index, then writes the record, then confirms the
+//! entry. So every live record is in the index. An entry without a record is not listed. An entry
+//! consists of the record's key and the version that the record was created with, which the
+//! record keeps as well. No two logins share an entry, so removing an entry never removes that of
+//! a later login.
 //!
-//! Where one server has all slots, and says so, one script does these three steps,
-//! and what it does to the session that the login replaces. Only if others have to
-//! make room first, the steps are taken one by one. What follows holds for both.
+//! On a server that has all slots and confirms this, one script does all three steps and replaces
+//! the record of the session before the login. If the index is full, the steps are taken one by
+//! one. The rest of this page holds for both ways.
 //!
-//! A revocation begins a new generation first: whoever has not reserved yet is
-//! refused there; whoever has is in the index. Its record is deleted, and a mark
-//! beside it stops whoever has yet to create it, or creates it again.
+//! A revocation first begins a new generation. From then on, a login that has not reserved an
+//! entry yet is refused. The entries of all other logins are in the index. Their records are
+//! deleted, and a mark beside each record refuses a `create` that is late or repeated.
 //!
-//! A limit ends the records of the entries that it pushes out before these leave
-//! the index; whoever breaks off in between leaves one too many, which the next
-//! login counts.
+//! A limit ends the records of surplus entries before it removes these entries from the index. If
+//! the process dies in between, an entry too many remains, which the next login counts.
 //!
-//! A script may have run although its answer was lost, and in a cluster the
-//! client sends it again by itself: each knows its own work when it meets it.
+//! A script may have run although its answer was lost, and the client of a cluster repeats a
+//! script by itself. So each script recognizes its own earlier work.
 //!
-//! Every record has a TTL besides its expiry, so Redis itself removes what has
-//! expired. Its entry stays: each login has a look at some of a long index.
+//! Every record has a TTL besides its expiry, so Redis itself removes expired records. Their
+//! entries remain. Each login checks some entries of a long index and removes those without a
+//! record.
 
 mod answer;
 mod ask;

@@ -1,4 +1,4 @@
-//! Opening the storage, and what the server says of itself then.
+//! Opens the storage and checks the server's settings.
 
 use std::sync::Arc;
 
@@ -118,7 +118,7 @@ impl Redis {
         }
     }
 
-    /// Opens the storage and asks whether sessions are safe there.
+    /// Opens the storage and checks whether sessions are safe there.
     async fn connect(target: Target, prefix: String) -> Result<Self> {
         let mut storage = Self::with(target, prefix);
         let _: Value = storage.ask(redis::cmd("PING")).await?;
@@ -135,7 +135,7 @@ impl Redis {
         Ok(storage)
     }
 
-    /// What each server says; nothing where it may not be asked.
+    /// The `INFO` of each server. The list is empty if the user may not ask for it.
     async fn about(&self) -> Vec<About> {
         match self.ask(redis::cmd("INFO")).await {
             Ok(Value::Map(nodes)) => {
@@ -146,13 +146,13 @@ impl Redis {
         }
     }
 
-    /// What the operator should know at launch.
+    /// The warning that is logged at launch.
     pub(crate) fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
     }
 }
 
-/// An error if they cannot keep sessions, and what is to be said if they may lose them.
+/// An error if a server cannot keep sessions, or a warning if it may lose them.
 fn check(about: &[About]) -> Result<Option<String>> {
     let mut warning = None;
     for server in about {
@@ -165,14 +165,14 @@ fn check(about: &[About]) -> Result<Option<String>> {
         let policy = server.field("maxmemory_policy").unwrap_or("noeviction");
         if policy != "noeviction" && !server.is("maxmemory", "0") {
             warning = Some(format!(
-                "when Redis is full it will throw sessions away (maxmemory-policy {policy}) and log people out; set `maxmemory-policy noeviction`"
+                "when Redis is full, it evicts sessions (maxmemory-policy {policy}) and logs users out; set `maxmemory-policy noeviction`"
             ));
         }
     }
     Ok(warning)
 }
 
-/// The lines of `INFO`.
+/// The lines of an answer to `INFO`.
 struct About(String);
 
 impl About {

@@ -1,4 +1,4 @@
-//! The index of an owner's records, which lies in another slot than they do.
+//! The index of an owner's records. In a cluster it lies in another slot than the records.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use redis::Pipeline;
 use rocket::futures::future::try_join_all;
 
 use super::ask::to_storage_error;
-use super::entry::Entry;
+use super::entry::IndexEntry;
 use super::handle::{Redis, Result};
 use super::record::{Header, MARK_BYTES};
 use super::script::Call;
@@ -16,10 +16,10 @@ use crate::storage::{
     StorageError, StorageKey, Timestamp, in_order,
 };
 
-/// How many sessions of an owner are ended at once.
+/// How many records of an owner are ended at the same time.
 const REVOKED_AT_ONCE: usize = 500;
-/// Expiries within the same span of this length need no new TTL of the index,
-/// which is longer by more than it.
+/// The TTL of the index is renewed only if a record's expiry moves into another span of this
+/// length. The TTL has more than that to spare.
 const KEPT_MILLIS: u64 = 12 * 3_600_000;
 
 #[rocket::async_trait]
@@ -34,7 +34,8 @@ impl OwnerIndex for Redis {
         let entries = in_order(self.entries(owner).await?, after, |entry| &entry.key);
         let mut page = OwnerPage::default();
         for entries in entries.chunks(limit.max(1)) {
-            let found = try_join_all(entries.iter().map(|entry| self.find_of(entry, now))).await?;
+            let found =
+                try_join_all(entries.iter().map(|entry| self.find_entry(entry, now))).await?;
             for (entry, found) in entries.iter().zip(found) {
                 let Some(found) = found else { continue };
                 if page.push(limit, entry.key.clone(), found).is_break() {
@@ -53,21 +54,23 @@ impl OwnerIndex for Redis {
     ) -> Result<usize> {
         let mut call = self.scripts.revoke.key(self.owner_key(owner, 'i'));
         call.key(self.owner_key(owner, 'g')).arg(millis(GENERATION));
-        let mut entries = Entry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
+        let mut entries = IndexEntry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
         let (mut seen, mut ended) = (HashSet::new(), 0);
         loop {
             entries.retain(|entry| !except.contains(&entry.key) && seen.insert(entry.member()));
             if entries.is_empty() {
                 return Ok(ended);
             }
-            // The newest first: they live, and an old index may hold many that do not.
+            // The newest entries come first: an old index may hold many entries without a live
+            // record.
             for entries in entries.rchunks(REVOKED_AT_ONCE) {
                 let all = entries.iter().map(|entry| self.end_reserved(entry, "revoked", now));
                 ended += try_join_all(all).await?.into_iter().sum::<usize>();
-                // After their records, so that a crash leaves none that nobody finds.
-                self.forget(entries).await;
+                // Entries go after their records, so that a crash leaves no record that is not in
+                // the index.
+                self.remove_entries(entries).await;
             }
-            // A session may have moved on to another key meanwhile.
+            // A login may have moved a session to another key meanwhile.
             entries = self.entries(owner).await?;
         }
     }
@@ -80,10 +83,10 @@ impl OwnerIndex for Redis {
     }
 }
 
-/// What `reserve` has for arguments.
+/// Adds the arguments of the script `reserve`.
 pub(super) fn add_reservation(
     call: &mut Call<'_>,
-    entry: &Entry,
+    entry: &IndexEntry,
     record: &Record,
     guard: &OwnerGuard,
     checked: bool,
@@ -103,14 +106,14 @@ pub(super) fn add_reservation(
 }
 
 pub(super) enum Reserved {
-    /// None for a record without an owner.
-    Yes(Option<Entry>),
+    /// The entry is `None` for a record without an owner.
+    Yes(Option<IndexEntry>),
     No(Refused),
 }
 
 impl Redis {
-    /// Makes room for a record in its owner's index. `full` says that the index has been
-    /// found full.
+    /// Reserves an entry for a record in its owner's index. `full` says that the index was found
+    /// full.
     pub(super) async fn reserve(
         &self,
         key: &StorageKey,
@@ -119,10 +122,10 @@ impl Redis {
         mut full: bool,
         now: Timestamp,
     ) -> Result<Reserved> {
-        let Some(mut entry) = Entry::new(key, record) else { return Ok(Reserved::Yes(None)) };
+        let Some(mut entry) = IndexEntry::new(key, record) else { return Ok(Reserved::Yes(None)) };
         loop {
             if full {
-                self.forget_settled(&entry.owner, now).await?;
+                self.remove_settled_dead(&entry.owner, now).await?;
             }
             let mut call = self.scripts.reserve.call();
             self.add_owner_keys(&mut call, &entry.owner);
@@ -134,14 +137,14 @@ impl Redis {
                 "limit" => return Ok(Reserved::No(Refused::LimitReached)),
                 "full" => full = true,
                 _ => {
-                    let mut victims = Entry::all(&entry.owner, &victims);
+                    let mut victims = IndexEntry::all(&entry.owner, &victims);
                     if !victims.is_empty() && self.is_sent_again(&entry, now).await? {
                         victims.clear();
                     }
                     let ended = victims.iter().map(|entry| self.end_reserved(entry, "pushed", now));
                     try_join_all(ended).await?;
-                    self.forget(&victims).await;
-                    self.look_at(&entry.owner, &suspects, now).await;
+                    self.remove_entries(&victims).await;
+                    self.check_suspects(&entry.owner, &suspects, now).await;
                     entry.since = since;
                     return Ok(Reserved::Yes(Some(entry)));
                 }
@@ -149,8 +152,8 @@ impl Redis {
         }
     }
 
-    /// Whether the record of an entry began before, or a mark keeps it out.
-    async fn is_sent_again(&self, entry: &Entry, now: Timestamp) -> Result<bool> {
+    /// Whether the record of an entry was created before, or a mark prevents its creation.
+    async fn is_sent_again(&self, entry: &IndexEntry, now: Timestamp) -> Result<bool> {
         let first = entry.first.0.to_be_bytes();
         let mut both = redis::pipe();
         both.cmd("GETRANGE").arg(self.record_key(&entry.key)).arg(0).arg(MARK_BYTES);
@@ -163,41 +166,49 @@ impl Redis {
         Ok(mark.is_some() || ended || began)
     }
 
-    /// What `reserve` has for keys.
+    /// Adds the keys of the script `reserve`.
     pub(super) fn add_owner_keys(&self, call: &mut Call<'_>, owner: &OwnerKey) {
         for what in ['i', 'w', 'g'] {
             call.key(self.owner_key(owner, what));
         }
     }
 
-    /// Removes some entries of a long index if their records do not live. No login
-    /// fails because of them.
-    pub(super) async fn look_at(&self, owner: &OwnerKey, suspects: &[Vec<u8>], now: Timestamp) {
-        let _ = self.forget_dead(Entry::all(owner, suspects), now).await;
+    /// Removes those of the `suspects` whose records are not live. An error is ignored, because a
+    /// login must not fail for it.
+    pub(super) async fn check_suspects(
+        &self,
+        owner: &OwnerKey,
+        suspects: &[Vec<u8>],
+        now: Timestamp,
+    ) {
+        let _ = self.remove_dead(IndexEntry::all(owner, suspects), now).await;
     }
 
-    /// Removes the entries whose records do not live, of those that have been written,
-    /// or never will be.
-    async fn forget_settled(&self, owner: &OwnerKey, now: Timestamp) -> Result<()> {
+    /// Removes the entries without a live record, except those whose records may still be
+    /// written.
+    async fn remove_settled_dead(&self, owner: &OwnerKey, now: Timestamp) -> Result<()> {
         let mut call = self.scripts.settled.key(self.owner_key(owner, 'i'));
         call.key(self.owner_key(owner, 'w')).arg(SETTLED_SECONDS);
-        let entries = Entry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
-        self.forget_dead(entries, now).await
+        let entries = IndexEntry::all(owner, &self.run::<Vec<Vec<u8>>>(call).await?);
+        self.remove_dead(entries, now).await
     }
 
-    /// Removes those entries of an owner whose records do not live. They have been
-    /// written by now, so that those not found never will be.
-    async fn forget_dead(&self, mut entries: Vec<Entry>, now: Timestamp) -> Result<()> {
-        let found = entries.iter().map(|entry| self.find_of(entry, now));
+    /// Removes those entries whose records are not live. None of these records may be about to be
+    /// written.
+    async fn remove_dead(&self, mut entries: Vec<IndexEntry>, now: Timestamp) -> Result<()> {
+        let found = entries.iter().map(|entry| self.find_entry(entry, now));
         let mut found = try_join_all(found).await?.into_iter();
         entries.retain(|_| found.next().is_some_and(|found| found.is_none()));
         let Some(removal) = self.removal(&entries) else { return Ok(()) };
         removal.query_async(&mut self.connection.clone()).await.map_err(to_storage_error)
     }
 
-    /// The live record of an entry; not one that is nobody's by now, nor one that is
-    /// corrupt.
-    pub(super) async fn find_of(&self, entry: &Entry, now: Timestamp) -> Result<Option<Record>> {
+    /// The live record of an entry. `None` if the record is corrupt or no longer has this owner.
+    pub(super) async fn find_entry(
+        &self,
+        entry: &IndexEntry,
+        now: Timestamp,
+    ) -> Result<Option<Record>> {
         match self.find(&entry.key, now).await {
             Ok(found) => Ok(found
                 .filter(|(first, _)| *first == entry.first)
@@ -208,16 +219,16 @@ impl Redis {
         }
     }
 
-    /// Removes entries of one owner: their records are gone, or were never written.
-    pub(super) async fn forget(&self, entries: impl IntoIterator<Item = &Entry>) {
+    /// Removes entries of one owner whose records were deleted or never written.
+    pub(super) async fn remove_entries(&self, entries: impl IntoIterator<Item = &IndexEntry>) {
         if let Some(removal) = self.removal(entries) {
-            self.afterwards(removal).await;
+            self.run_in_background(removal).await;
         }
     }
 
-    fn removal<'e>(&self, entries: impl IntoIterator<Item = &'e Entry>) -> Option<Pipeline> {
+    fn removal<'e>(&self, entries: impl IntoIterator<Item = &'e IndexEntry>) -> Option<Pipeline> {
         let mut entries = entries.into_iter().peekable();
-        let Entry { owner, .. } = entries.peek()?;
+        let IndexEntry { owner, .. } = entries.peek()?;
         let mut remove = redis::cmd("ZREM");
         remove.arg(self.owner_key(owner, 'i'));
         let mut settle = redis::cmd("HDEL");
@@ -231,25 +242,25 @@ impl Redis {
         Some(both)
     }
 
-    /// The record has been written: its entry is there to stay.
-    pub(super) async fn confirm(&self, entry: Option<&Entry>) {
+    /// Confirms the entry of a record that has been written.
+    pub(super) async fn confirm(&self, entry: Option<&IndexEntry>) {
         let Some(entry) = entry else { return };
         let mut command = redis::pipe();
         command.cmd("HDEL").arg(self.owner_key(&entry.owner, 'w')).arg(&entry.member()[..]);
-        self.afterwards(command).await;
+        self.run_in_background(command).await;
     }
 
-    pub(super) async fn entries(&self, owner: &OwnerKey) -> Result<Vec<Entry>> {
+    pub(super) async fn entries(&self, owner: &OwnerKey) -> Result<Vec<IndexEntry>> {
         let mut command = redis::cmd("ZRANGE");
         command.arg(self.owner_key(owner, 'i')).arg(0).arg(-1);
-        Ok(Entry::all(owner, &self.ask::<Vec<Vec<u8>>>(command).await?))
+        Ok(IndexEntry::all(owner, &self.ask::<Vec<Vec<u8>>>(command).await?))
     }
 
-    /// Deletes the record that was written for an entry, or sees to it that none
-    /// will be; 1 if it lived.
+    /// Deletes the record of an entry, or prevents its creation. Returns 1 if the record was
+    /// live.
     pub(super) async fn end_reserved(
         &self,
-        entry: &Entry,
+        entry: &IndexEntry,
         mark: &str,
         now: Timestamp,
     ) -> Result<usize> {
@@ -260,8 +271,8 @@ impl Redis {
         self.run(call).await
     }
 
-    /// What is left to do for the owner's index after an `update`.
-    pub(super) async fn keep_books(
+    /// Updates the owner's index after an `update`.
+    pub(super) async fn update_index(
         &self,
         key: &StorageKey,
         record: &Record,
@@ -270,14 +281,14 @@ impl Redis {
     ) {
         let Some(before) = Header::read(before) else { return };
         if before.owner == record.owner {
-            self.keep_index(&before, record.expires, now).await;
+            self.prolong_index(&before, record.expires, now).await;
         } else {
-            self.forget(before.entry(key).as_ref()).await;
+            self.remove_entries(before.entry(key).as_ref()).await;
         }
     }
 
-    /// Keeps an owner's index for as long as a record that lives longer now.
-    pub(super) async fn keep_index(&self, before: &Header, expires: Timestamp, now: Timestamp) {
+    /// Prolongs the TTL of an owner's index if a record now lives longer.
+    pub(super) async fn prolong_index(&self, before: &Header, expires: Timestamp, now: Timestamp) {
         let span = |expires: Timestamp| expires.as_millis() / KEPT_MILLIS;
         let Some(owner) = before.owner.as_ref().filter(|_| span(before.expires) < span(expires))
         else {
@@ -286,6 +297,6 @@ impl Redis {
         let mut command = redis::pipe();
         let index = self.owner_key(owner, 'i');
         command.cmd("PEXPIRE").arg(index).arg(index_ttl(expires, now)).arg("GT");
-        self.afterwards(command).await;
+        self.run_in_background(command).await;
     }
 }

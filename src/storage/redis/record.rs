@@ -1,5 +1,5 @@
-//! A record as Redis keeps it: one string. All integers are big-endian; times
-//! are Unix milliseconds. The scripts know these places.
+//! A record as one string in Redis. All integers are big-endian, and times are Unix milliseconds.
+//! The scripts depend on these offsets.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
@@ -11,19 +11,20 @@
 //! | 40 | 32 | owner, or zeros |
 //! | 72 | n | payload |
 //!
-//! A mark of its end takes its place: eight bytes, until when it stands. It keeps out
-//! every `create` under the key. Where another session may begin there, or where a
-//! revocation or a limit ends the record, the mark lies beside it instead, in a hash by
-//! the version that the record was created with: it keeps out that one `create` alone.
+//! The mark of its end takes the record's place. It consists of eight bytes, the time until which
+//! it is valid, and refuses every `create` under the key. A revocation, a limit, or an end that
+//! asks for no mark leaves a mark beside the record instead. This is a field of a hash, named by
+//! the version that the record was created with, and refuses only a repeated or late `create` of
+//! that version.
 
-use super::entry::Entry;
+use super::entry::IndexEntry;
 use crate::storage::{OwnerKey, Record, StorageError, StorageKey, Timestamp, Version};
 
 pub(super) const MARK_BYTES: usize = 8;
 const HEADER: usize = 72;
 const NOBODY: [u8; 32] = [0; 32];
 
-/// What stands before the payload.
+/// The fields before the payload.
 pub(super) struct Header {
     first: Version,
     version: Version,
@@ -52,13 +53,13 @@ impl Header {
     }
 
     /// The record's entry in its owner's index.
-    pub fn entry(&self, key: &StorageKey) -> Option<Entry> {
+    pub fn entry(&self, key: &StorageKey) -> Option<IndexEntry> {
         let owner = self.owner.clone()?;
-        Some(Entry { owner, key: key.clone(), first: self.first, since: String::new() })
+        Some(IndexEntry { owner, key: key.clone(), first: self.first, since: String::new() })
     }
 }
 
-/// A record that is created. One that is updated keeps its first version.
+/// The bytes of a new record. An update keeps the first version of the record that it replaces.
 pub(super) fn pack(record: &Record) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER + record.payload.len());
     for number in [

@@ -1,6 +1,6 @@
--- Gives an owner an entry for a record that is about to be written; since when it stands, the
--- entries that have to make room, and some of a long index to be looked at. To run it twice does
--- what once does.
+-- Reserves an entry of an owner for a record that is about to be written. Returns when it was
+-- reserved, the entries whose records must end, and some entries of a long index to check.
+-- Running it twice has the same effect as once.
 -- KEYS: index, pending, generation.
 -- ARGV: entry, created, generation or '', limit, 'end' or 'refuse', ttl, 'checked' or '',
 --       seconds after which a login has failed, key of the record that it replaces or ''
@@ -12,7 +12,7 @@ local surplus = redis.call('ZCARD', KEYS[1]) - own - tonumber(ARGV[4]) + 1
 local limited = tonumber(ARGV[4]) > 0
 local replaced = 0
 if limited and surplus > 0 and ARGV[9] ~= '' then
-  -- Whatever stands here for a key, it has one record at most.
+  -- There may be several entries for one key, but only one record.
   for _, entry in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
     if string.sub(entry, 1, 32) == ARGV[9] and entry ~= ARGV[1] then
       replaced = replaced + 1
@@ -23,14 +23,15 @@ end
 local victims = {}
 if limited and surplus > 0 then
   if ARGV[7] == '' then
-    -- The caller first finds out which of them still live.
+    -- The caller first checks which of the records are live, and removes the other entries.
     return { 'full', '', {}, {} }
   end
   if ARGV[5] == 'refuse' and own == 0 then
     return { 'limit', '', {}, {} }
   end
   if ARGV[5] == 'end' then
-    -- They stay in the index until they have been ended, so that nobody overlooks them.
+    -- These entries stay in the index until their records have ended, so that every login counts
+    -- them.
     for _, entry in ipairs(redis.call('ZRANGE', KEYS[1], 0, surplus - 1 + own + replaced)) do
       local stays = entry == ARGV[1] or string.sub(entry, 1, 32) == ARGV[9]
       if not stays and #victims < surplus then

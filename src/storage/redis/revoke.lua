@@ -1,5 +1,5 @@
--- Begins a new generation of an owner; every entry. Generations go by the clock, so that none is
--- met again after they were forgotten.
+-- Begins a new generation of an owner. Returns every entry. A generation is a time, so that no
+-- generation occurs again after it was deleted.
 -- KEYS: index, generation. ARGV: how long to keep the generation
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

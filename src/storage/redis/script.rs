@@ -5,23 +5,24 @@ use sha1::{Digest, Sha1};
 
 use crate::crypto::hex;
 
-/// A script, and the hash that servers know it by once they have run it.
+/// A script, and the hash by which a server knows it after it has run once.
 #[derive(Clone)]
 pub(super) struct Script {
     code: String,
     hash: String,
-    /// To run it twice does what once does, whatever happens in between.
+    /// Running the script twice has the same effect as running it once, whatever happens in
+    /// between.
     repeatable: bool,
 }
 
-/// What a script is to be run with. All keys lie in one slot.
+/// A script with its keys and arguments. All keys lie in one slot.
 pub(super) struct Call<'s> {
     script: &'s Script,
     keys: Vec<String>,
     arguments: Vec<Vec<u8>>,
 }
 
-/// Those of the storage.
+/// The scripts of the storage.
 pub(super) struct Scripts {
     pub create: Script,
     pub update: Script,
@@ -32,7 +33,7 @@ pub(super) struct Scripts {
     pub settled: Script,
     pub revoke: Script,
     pub login: Script,
-    /// The same, over a session.
+    /// `login` for a login that replaces a session.
     pub succeed: Script,
 }
 
@@ -51,7 +52,7 @@ impl Scripts {
             create: Script::new(create),
             update: Script { repeatable: false, ..Script::new(update) },
             touch: Script::new(include_str!("touch.lua")),
-            // It would say that nothing was there.
+            // A second run would answer that there was no record.
             end: Script { repeatable: false, ..Script::new(include_str!("end.lua")) },
             end_reserved: Script::new(include_str!("end_reserved.lua")),
             reserve: Script::new(reserve),
@@ -63,7 +64,7 @@ impl Scripts {
     }
 }
 
-/// A script as a function, for another one.
+/// Makes a function of a script, for use in another script.
 fn function(name: &str, code: &str) -> String {
     format!("local function {name}(KEYS, ARGV)\n{code}end\n")
 }
@@ -100,12 +101,12 @@ impl Call<'_> {
         self.script.repeatable
     }
 
-    /// For a server that has run it before.
+    /// The command for a server that knows the script.
     pub fn by_hash(&self) -> Cmd {
         self.command("EVALSHA", &self.script.hash)
     }
 
-    /// For one that has not, and will know it from then on.
+    /// The command for a server that does not know the script. It knows the script from then on.
     pub fn by_code(&self) -> Cmd {
         self.command("EVAL", &self.script.code)
     }

@@ -1,4 +1,4 @@
--- An owner's entries whose records have been written, or never will be.
+-- Returns the entries of an owner whose records have been written or never will be.
 -- KEYS: index, pending. ARGV: seconds after which a login has failed
 local now = tonumber(redis.call('TIME')[1])
 local settled = {}

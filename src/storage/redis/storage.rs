@@ -49,7 +49,7 @@ impl SessionStorage for Redis {
             .arg(&expected.0.to_be_bytes());
         let (word, before): (String, Vec<u8>) = self.run(call).await?;
         if word == "done" {
-            self.keep_books(key, &record, &before, now).await;
+            self.update_index(key, &record, &before, now).await;
         }
         read_update(&word)
     }
@@ -90,7 +90,7 @@ impl SessionStorage for Redis {
         let Some(before) = before.as_deref().and_then(Header::read) else {
             return Ok(Touch::Missing);
         };
-        self.keep_index(&before, expires, last_seen).await;
+        self.prolong_index(&before, expires, last_seen).await;
         Ok(Touch::Touched)
     }
 
@@ -112,7 +112,8 @@ impl SessionStorage for Redis {
             None => call.arg(""),
         };
         let (word, found): (String, Vec<u8>) = self.run(call).await?;
-        self.forget(Header::read(&found).and_then(|header| header.entry(key)).as_ref()).await;
+        self.remove_entries(Header::read(&found).and_then(|header| header.entry(key)).as_ref())
+            .await;
         Ok(match word.as_str() {
             "done" => Invalidate::Invalidated,
             "conflict" => Invalidate::Conflict,
@@ -120,12 +121,12 @@ impl SessionStorage for Redis {
         })
     }
 
-    /// Nothing: every record has a TTL.
+    /// Redis removes expired records itself, because every record has a TTL.
     async fn purge_expired(&self, _: Timestamp, _: usize) -> Result<usize> {
         Ok(0)
     }
 
-    /// A cluster's client asks again by itself.
+    /// The client of a cluster repeats commands by itself.
     fn sends_again(&self) -> bool {
         matches!(**self.connection.target(), Target::Cluster(_))
     }
@@ -134,7 +135,8 @@ impl SessionStorage for Redis {
         Some(self)
     }
 
-    /// By client tracking; not on a connection of the application's own.
+    /// Client tracking reports the changes. A connection that the application has opened does not
+    /// use it.
     fn changes(&self) -> Option<BoxStream<'static, Change>> {
         let target = self.connection.target();
         let own = !matches!(**target, Target::Given(_));

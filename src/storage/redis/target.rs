@@ -15,27 +15,27 @@ use redis::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 
-/// How long to wait for a connection, and for an answer; the core's own budget
-/// is the `storage_timeout`.
+/// How long to wait for a connection and for an answer. The request itself waits for
+/// `storage_timeout` at most.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Where what a listener hears goes to.
+/// The channel to a listener for changes.
 pub(super) type Pushes = UnboundedSender<PushInfo>;
 
-/// What to connect to, and how.
+/// The server, cluster or master to connect to.
 pub(super) enum Target {
     Server(ConnectionInfo),
     Cluster(Vec<ConnectionInfo>),
     Sentinels {
         sentinels: Vec<ConnectionInfo>,
-        /// Its host is the name that the Sentinels know it by.
+        /// The host of this address is the master's name, by which the Sentinels know it.
         master: ConnectionInfo,
     },
-    /// The application's own, which reconnects by itself.
+    /// The application's own connection, which reconnects by itself.
     Given(Link),
 }
 
-/// A multiplexed connection; its clones share it.
+/// A multiplexed connection. A clone shares it.
 #[derive(Clone)]
 pub(super) enum Link {
     One(MultiplexedConnection),
@@ -45,12 +45,12 @@ pub(super) enum Link {
 
 impl Target {
     pub fn new(urls: &[String]) -> RedisResult<Self> {
-        let mut nodes = parsed(urls)?;
+        let mut nodes = parse(urls)?;
         Ok(if nodes.len() == 1 { Self::Server(nodes.remove(0)) } else { Self::Cluster(nodes) })
     }
 
     pub fn sentinels(urls: &[String], master: &str) -> RedisResult<Self> {
-        let master = parsed(&[master.to_owned()])?.remove(0);
+        let master = parse(&[master.to_owned()])?.remove(0);
         match master.addr() {
             ConnectionAddr::Tcp(..) | ConnectionAddr::TcpTls { .. } => {}
             _ => {
@@ -58,21 +58,21 @@ impl Target {
                 return Err((ErrorKind::InvalidClientConfig, what).into());
             }
         }
-        Ok(Self::Sentinels { sentinels: parsed(urls)?, master })
+        Ok(Self::Sentinels { sentinels: parse(urls)?, master })
     }
 
-    /// Makes a link. One that hears what changes speaks RESP3.
+    /// Opens a link. A link that reports changes uses RESP3.
     pub async fn open(&self, pushes: Option<Pushes>) -> RedisResult<Link> {
         match self {
             Self::Given(link) => Ok(link.clone()),
             Self::Server(server) => {
                 let server = speaking(server, pushes.is_some()).set_tcp_settings(tcp());
-                opened(&Client::open(server)?, pushes).await
+                open(&Client::open(server)?, pushes).await
             }
             Self::Sentinels { sentinels, master } => {
                 let master = speaking(master, pushes.is_some());
                 let mut client = sentinel_client(sentinels.clone(), &master)?;
-                opened(&client.async_get_client().await?, pushes).await
+                open(&client.async_get_client().await?, pushes).await
             }
             Self::Cluster(nodes) => {
                 let mut client = ClusterClient::builder(nodes.iter().cloned())
@@ -88,17 +88,17 @@ impl Target {
     }
 }
 
-fn parsed(urls: &[String]) -> RedisResult<Vec<ConnectionInfo>> {
+fn parse(urls: &[String]) -> RedisResult<Vec<ConnectionInfo>> {
     prepare_tls(urls);
     urls.iter().map(|url| url.as_str().into_connection_info()).collect()
 }
 
-/// Rustls takes the provider that the process has chosen; if it has chosen none
-/// and several are compiled in, it would panic.
+/// Chooses a provider for Rustls if the process has not chosen one. Otherwise Rustls would panic
+/// if several are compiled in.
 fn prepare_tls(urls: &[String]) {
     let tls = urls.iter().any(|url| url.starts_with("rediss:"));
     if tls && rustls::crypto::CryptoProvider::get_default().is_none() {
-        // An error says that somebody else was faster, which will do.
+        // An error means that another thread has just chosen one, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }
@@ -111,8 +111,8 @@ fn speaking(node: &ConnectionInfo, resp3: bool) -> ConnectionInfo {
     node.clone().set_redis_settings(settings)
 }
 
-/// Requests do not wait for each other's acknowledgement, and what nobody
-/// acknowledges breaks the connection.
+/// Sends requests without waiting for the acknowledgement of earlier ones. If the other end
+/// acknowledges nothing for some time, the connection breaks.
 fn tcp() -> TcpSettings {
     let settings = TcpSettings::default().set_nodelay(true);
     #[cfg(any(target_os = "android", target_os = "linux"))]
@@ -120,7 +120,7 @@ fn tcp() -> TcpSettings {
     settings
 }
 
-async fn opened(client: &Client, pushes: Option<Pushes>) -> RedisResult<Link> {
+async fn open(client: &Client, pushes: Option<Pushes>) -> RedisResult<Link> {
     let mut config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(PATIENCE))
         .set_response_timeout(Some(PATIENCE));
@@ -148,7 +148,7 @@ fn sentinel_client(
     SentinelClient::build(sentinels, name, Some(node), SentinelServerType::Master)
 }
 
-/// The error of what should have answered by now.
+/// The error for an answer that has not come in time.
 pub(super) fn silent(what: &'static str) -> RedisError {
     io::Error::new(io::ErrorKind::TimedOut, what).into()
 }

@@ -1,5 +1,6 @@
--- Moves the times of a live record forwards and nothing else; the header that was, or false.
--- KEYS: record. ARGV: seen, expires, both as the record holds them
+-- Moves the times of a live record forwards and changes nothing else. Returns the header from
+-- before, or false if there is no live record.
+-- KEYS: record. ARGV: last seen, expires, both in the record's format
 local found = redis.call('GETRANGE', KEYS[1], 0, 71)
 local seen, expires = struct.unpack('>I8', ARGV[1]), struct.unpack('>I8', ARGV[2])
 if #found < 72 or struct.unpack('>I8', found, 33) <= seen then

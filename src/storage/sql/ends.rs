@@ -8,9 +8,9 @@ use super::statements::Statements;
 use super::value::{Value, mark_until, millis, number};
 use crate::storage::{Invalidate, StorageKey, Timestamp, Version};
 
-/// At most so many batches of marks, and of owners, go with a batch of sessions.
+/// The most batches of marks, and of owners, that are purged together with one batch of records.
 const OTHER_BATCHES: usize = 10;
-/// An owner's generation needs to outlast the logins under way only.
+/// An owner's generation is only needed as long as a login that read it may still be running.
 const GENERATION: Duration = Duration::from_secs(86_400);
 
 impl<E: Engine> Sql<E> {
@@ -35,8 +35,8 @@ impl<E: Engine> Sql<E> {
         Ok(purged)
     }
 
-    /// The usual end is one statement. A second one is for what was not there, or is
-    /// marked already.
+    /// Ends a record, usually by one statement. A second statement follows if there was no record
+    /// or only a mark.
     pub(super) async fn try_invalidate(
         &self,
         key: &StorageKey,
@@ -65,7 +65,7 @@ impl<E: Engine> Sql<E> {
         Ok(Invalidate::Missing)
     }
 
-    /// Whether there is a record under the key, and not only a mark.
+    /// Whether there is a record under the key. A mark does not count.
     async fn is_there(&self, key: Value<'_>) -> sqlx::Result<bool> {
         let mut lease = self.lease().await?;
         let found = self.fetch_pair(&mut lease, &self.statements.occupant, &[key]).await;

@@ -1,4 +1,4 @@
-//! What differs between the engines.
+//! The differences between the engines.
 
 use std::sync::Arc;
 
@@ -6,26 +6,29 @@ use sqlx::error::{BoxDynError, DatabaseError};
 
 use super::value::Value;
 
-/// How an engine says what is not the same everywhere.
+/// The parts of SQL that differ between the engines.
 pub struct Dialect {
     pub name: &'static str,
-    /// The tables, as they are shipped for those who create them by hand.
+    /// The statements that create the tables. Operators who create them by hand use the same
+    /// file.
     pub schema: &'static str,
     pub begin: &'static str,
-    /// Each connection of the storage's own begins with it: no server keeps waiting
-    /// for a lock when the request that wanted it has long been answered.
+    /// The first statement on each connection that the storage opens. It limits waits for locks,
+    /// so that no server waits longer than the request does.
     pub session: Option<&'static str>,
-    /// Writers wait for each other anyway, and less long if they queue up here.
+    /// The engine allows one writer at a time. Writers wait less if they queue up in this
+    /// process.
     pub one_writer: bool,
-    /// Parameters are `$1`, `$2` … rather than `?`.
+    /// Parameters are written `$1`, `$2` … and not `?`.
     pub numbered: bool,
-    /// Equal, or both `NULL`.
+    /// The operator for "equal, or both `NULL`".
     pub same: &'static str,
-    /// The larger of two numbers.
+    /// The function that returns the larger of two numbers.
     pub larger: &'static str,
-    /// The smaller of two numbers.
+    /// The function that returns the smaller of two numbers.
     pub smaller: &'static str,
-    /// Begins what is done instead of inserting a row whose key, `{key}`, is there.
+    /// The clause that begins the update of the existing row if an insert finds one. `{key}` is
+    /// the column of the row's key.
     pub or_update: &'static str,
     pub delete: Delete,
 }
@@ -33,11 +36,11 @@ pub struct Dialect {
 /// How an engine deletes the first few rows in an order.
 #[derive(Clone, Copy)]
 pub enum Delete {
-    /// `DELETE … ORDER BY … LIMIT …`
+    /// With `DELETE … ORDER BY … LIMIT …`.
     Ordered,
     /// By the keys that a subquery finds.
     ByKeys,
-    /// That, with the rows locked in their order.
+    /// By the keys that a subquery finds and locks in order.
     ByLockedKeys,
 }
 
@@ -47,8 +50,8 @@ pub trait Engine: sqlx::Database {
     #[doc(hidden)]
     const DIALECT: Dialect;
 
-    /// Whether the engine gave up one of several transactions that stood in each
-    /// other's way, and did nothing of it.
+    /// Whether the engine has rolled a transaction back because it conflicted with another one.
+    /// The transaction can be tried again.
     #[doc(hidden)]
     fn begins_again(cause: &dyn DatabaseError) -> bool {
         cause.code().is_some_and(|code| ["40001", "40P01"].contains(&&*code))
@@ -78,7 +81,7 @@ pub trait Engine: sqlx::Database {
     fn bytes(row: &Self::Row, column: usize) -> sqlx::Result<Option<Vec<u8>>>;
 }
 
-/// What is written alike for each engine, but for its types.
+/// Implements [`Engine`] for a database. The implementations differ only in their types.
 macro_rules! engine {
     ($database:ty, $dialect:expr $(, $begins_again:item)?) => {
         #[rocket::async_trait]

@@ -40,8 +40,8 @@ impl<E: Engine> fmt::Debug for Sql<E> {
     }
 }
 
-/// What the operator is told: the engine's own words, which hold no payload and
-/// no password.
+/// The error that the operator sees. It quotes the engine's message, which contains no payload
+/// and no password.
 pub(super) fn to_storage_error<E: Engine>(cause: sqlx::Error) -> StorageError {
     let name = E::DIALECT.name;
     match &cause {
@@ -50,7 +50,7 @@ pub(super) fn to_storage_error<E: Engine>(cause: sqlx::Error) -> StorageError {
             StorageError::Unavailable(format!("{name}: {} ({code})", database.message()), None)
         }
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
-            StorageError::Corrupt("a column holds something else")
+            StorageError::Corrupt("a column has an unexpected type")
         }
         sqlx::Error::Configuration(_) => {
             StorageError::Other(format!("{name}: the URL is wrong: {cause}"), None)

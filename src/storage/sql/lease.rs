@@ -1,4 +1,4 @@
-//! A connection for one operation, and whether idle connections are likely dead.
+//! The connection of one operation, and the suspicion that idle connections are dead.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use sqlx::pool::PoolConnection;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
-/// An engine that has not answered for so long may have vanished.
+/// An engine that has been silent for longer may be unreachable.
 pub(super) const SILENCE: Duration = Duration::from_secs(1);
 
-/// When a connection last turned out to lead nowhere: those that lay idle then
-/// likely do so, too, and are closed rather than tried one by one.
+/// The time when a connection last turned out to be dead. Connections that were idle then are
+/// probably dead, too. They are closed and not tried one by one.
 #[derive(Clone, Default)]
 pub(super) struct Suspicion(Arc<Mutex<Option<Instant>>>);
 
@@ -23,22 +23,22 @@ impl Suspicion {
         *self.0.lock() = Some(Instant::now());
     }
 
-    /// Whether it falls on a connection that has been idle for so long.
+    /// Whether a connection that has been idle for `idle_for` is suspect.
     pub fn falls_on(&self, idle_for: Duration) -> bool {
         self.0.lock().is_some_and(|raised| raised.elapsed() < idle_for)
     }
 }
 
-/// A connection of the pool that goes back to it only once its work is finished.
+/// A connection of the pool that returns to it only after its work is finished.
 ///
-/// An operation that nobody waits for any more may leave a statement or a
-/// transaction behind on its connection; closing that is what undoes it.
+/// A dropped operation may leave a statement or a transaction open on its connection. Closing the
+/// connection undoes it.
 pub(super) struct Lease<E: Database> {
     connection: PoolConnection<E>,
     suspicion: Suspicion,
     since: Instant,
     finished: bool,
-    /// Where one writes at a time.
+    /// The turn of the writer, for an engine that allows one writer at a time.
     _turn: Option<OwnedMutexGuard<()>>,
 }
 
@@ -51,7 +51,8 @@ impl<E: Database> Lease<E> {
         Self { connection, suspicion, since: Instant::now(), finished: false, _turn: turn }
     }
 
-    /// The engine has answered, if only with an error, and no transaction is open.
+    /// Marks the lease as finished if the engine has answered, even with an error. No transaction
+    /// may be open.
     pub fn finish<T>(mut self, answer: sqlx::Result<T>) -> sqlx::Result<T> {
         self.finished = match &answer {
             Ok(_) => true,
@@ -86,8 +87,8 @@ impl<E: Database> Drop for Lease<E> {
             }
             return self.connection.close_on_drop();
         }
-        // What the connection does by itself when it is dropped, but for that it would
-        // wait without end for an engine that has vanished.
+        // A dropped connection returns to the pool by itself, but then it would wait forever for
+        // an unreachable engine.
         let (returned, suspicion) = (self.connection.return_to_pool(), self.suspicion.clone());
         rocket::tokio::spawn(async move {
             if timeout(SILENCE, returned).await.is_err() {

@@ -1,14 +1,13 @@
 //! Records in PostgreSQL, MySQL (MariaDB) or SQLite.
 //!
-//! One table holds the records, another what is known of owners. Whatever makes
-//! a record an owner's, or ends all of them, first locks the owner's row, so
-//! that limits and revocations hold under concurrency; everything else is one
-//! statement. Every value is bound (checklist S38); a table's name is checked
-//! to be a plain identifier.
+//! One table holds the records. Another one holds what is known of owners. Every operation that
+//! adds a record to an owner, or ends all records of an owner, first locks the owner's row, so
+//! that limits and revocations hold under concurrency. Every other write is one statement.
+//! Every value is bound (docs/security.md, S38). The name of a table must be a plain identifier.
 //!
-//! A mark of an end takes its record's row: nobody's, without a payload, and with
-//! the negative of the time until which it stands for `expires`. So whatever asks
-//! for what expires later than now passes it over.
+//! The mark of an end takes the row of its record. It has no owner and no payload, and its
+//! `expires` is the negative of the time until which the mark is valid. So a query for records
+//! that expire after `now` does not find marks.
 
 mod ends;
 mod engine;

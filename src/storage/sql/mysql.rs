@@ -32,7 +32,8 @@ engine!(
         delete: Delete::Ordered,
     },
     fn begins_again(cause: &dyn DatabaseError) -> bool {
-        // "Record has changed since last read", of MariaDB's snapshot isolation.
+        // MariaDB's snapshot isolation reports "Record has changed since last read" as error
+        // 1020.
         let number = cause.try_downcast_ref().map(sqlx::mysql::MySqlDatabaseError::number);
         cause.code().as_deref() == Some("40001") || number == Some(1020)
     }

@@ -1,4 +1,4 @@
-//! Opening the storage: the pool, and the tables.
+//! Opens the storage: the pool and the tables.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use super::statements::Statements;
 use super::tables::{Tables, is_table};
 use crate::storage::StorageError;
 
-/// How long to wait for a connection; the core's own budget is the `storage_timeout`.
+/// How long to wait for a connection. The request itself waits for `storage_timeout` at most.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
-/// A connection that was idle for longer is tried before it is used.
+/// A connection that was idle for longer is tested before it is used.
 const IDLE: Duration = Duration::from_secs(1);
 
 impl<E: Engine> Sql<E> {
@@ -53,7 +53,7 @@ impl<E: Engine> Sql<E> {
         Ok(storage)
     }
 
-    pub(super) async fn pooled(
+    pub(super) async fn open_pool(
         options: <E::Connection as Connection>::Options,
         tables: &Tables,
     ) -> Result<Self> {
@@ -88,15 +88,16 @@ impl<E: Engine> Sql<E> {
         Self::with(pool, suspicion, &tables.name).await
     }
 
-    /// Makes the tables, unless they are there: whoever made them need not have
-    /// left the right to make more.
+    /// Creates the tables if they do not exist. If they exist, the right to create tables is not
+    /// needed.
     async fn prepare(&self, table: &str) -> sqlx::Result<()> {
         let mut connection = self.pool.acquire().await?;
         let schema = E::DIALECT.schema.replace("sessions", table);
         let mut made = Ok(0);
         for attempt in 0..10 {
             if attempt > 0 {
-                // Somebody else may be making them at the same time: look again.
+                // Another process may be creating the tables at the same time, so look for them
+                // again.
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             if self.probe(&mut connection).await.is_ok() {
@@ -113,7 +114,7 @@ impl<E: Engine> Sql<E> {
         self.probe(&mut connection).await
     }
 
-    /// Fails if the tables are not there, or are others.
+    /// Fails if the tables do not exist or have other columns.
     async fn probe(&self, connection: &mut E::Connection) -> sqlx::Result<()> {
         for probe in &self.statements.probes {
             self.execute(connection, probe, &[]).await?;

@@ -1,5 +1,5 @@
-//! The index of owners: joining it, limits, and the end of all sessions of an owner. Each
-//! step runs within a transaction of its caller.
+//! The index of owners: adding a record, limits, and ending all records of an owner. Each
+//! function runs within a transaction of its caller.
 
 use super::engine::Engine;
 use super::handle::Sql;
@@ -11,8 +11,8 @@ use crate::storage::{
 };
 
 impl<E: Engine> Sql<E> {
-    /// Locks the owner until the transaction ends, and says why a record may not
-    /// become the owner's.
+    /// Locks the owner's row until the transaction ends. Returns the reason if the guard refuses
+    /// the record.
     pub(super) async fn join(
         &self,
         connection: &mut E::Connection,
@@ -47,8 +47,8 @@ impl<E: Engine> Sql<E> {
         Ok(None)
     }
 
-    /// Creates the one record, if its owner's guard allows it, and replaces the other, if
-    /// that stands as expected; the second answer says whether it did.
+    /// Creates the record `new` if its guard allows it, then replaces the record `old` if it has
+    /// the expected version. Returns whether `old` was replaced.
     pub(super) async fn begin(
         &self,
         connection: &mut E::Connection,
@@ -82,16 +82,16 @@ impl<E: Engine> Sql<E> {
         self.execute(connection, &self.statements.insert, &values).await.map(|_| Create::Created)
     }
 
-    /// Begins a new generation of an owner and deletes every record but some;
-    /// how many lived.
-    pub(super) async fn end_all_of(
+    /// Begins a new generation of an owner and deletes every record of the owner except `except`.
+    /// Returns how many of them were live.
+    pub(super) async fn end_all(
         &self,
         connection: &mut E::Connection,
         owner: &OwnerKey,
         except: &[StorageKey],
         now: Timestamp,
     ) -> sqlx::Result<usize> {
-        let (count, delete) = self.statements.of_owner_except(except.len());
+        let (count, delete) = self.statements.owner_except(except.len());
         let (owner, now) = (Value::Bytes(owner.as_bytes()), millis(now));
         let except = except.iter().map(|key| Value::Bytes(key.as_bytes()));
         let counted: Vec<_> = [owner, now].into_iter().chain(except.clone()).collect();
@@ -102,8 +102,7 @@ impl<E: Engine> Sql<E> {
         Ok(usize::try_from(ended).unwrap_or_default())
     }
 
-    /// Replaces the record of this key and version, if it lives, and keeps its owner or
-    /// is nobody's from now on.
+    /// Replaces a live record of the expected version. The record keeps its owner or loses it.
     pub(super) async fn swap(
         &self,
         connection: &mut E::Connection,

@@ -17,7 +17,8 @@ engine!(
     Dialect {
         name: "PostgreSQL",
         schema: include_str!("postgres.sql"),
-        // The lock of an owner's row is all that it takes, whatever the server's default is.
+        // The lock of an owner's row needs this isolation level, whatever the server's default
+        // is.
         begin: "BEGIN ISOLATION LEVEL READ COMMITTED",
         session: Some(
             "SELECT set_config('lock_timeout', '2s', false), set_config('statement_timeout', '30s', false)"

@@ -1,4 +1,4 @@
-//! Running a statement.
+//! Runs a statement.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl<E: Engine> Sql<E> {
         Ok(Lease::new(connection, self.suspicion.clone(), turn))
     }
 
-    /// A single statement of its own, which writes.
+    /// Runs a single statement that writes, on a connection of its own.
     pub(super) async fn execute_one(
         &self,
         sql: &Arc<str>,
@@ -41,7 +41,7 @@ impl<E: Engine> Sql<E> {
         lease.finish(answer)
     }
 
-    /// The number that a query finds; 0 if it finds nothing.
+    /// The number that a query finds, or 0 if it finds nothing.
     pub(super) async fn fetch_number(
         &self,
         connection: &mut E::Connection,
@@ -83,7 +83,7 @@ fn arguments<E: Engine>(values: &[Value<'_>]) -> sqlx::Result<E::Arguments> {
     Ok(arguments)
 }
 
-/// A row of `id, version, owner, created, last_seen, expires, payload`.
+/// Reads a row of `id, version, owner, created, last_seen, expires, payload`.
 fn record<E: Engine>(row: &E::Row) -> sqlx::Result<(StorageKey, Record)> {
     let bytes = |column| E::bytes(row, column);
     let hash = |bytes: Vec<u8>| {

@@ -1,4 +1,4 @@
-//! What the engines that are servers have in common: a URL.
+//! The URL of an engine that runs as a server.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -23,7 +23,7 @@ pub(super) struct Server<E> {
 }
 
 impl<E: Engine> Server<E> {
-    /// The URL begins with one of `schemes`; `example` is what to write.
+    /// Reads a URL that begins with one of `schemes`. Messages show `example`.
     pub fn read(
         table: &mut Table<'_, '_>,
         kind: &'static str,
@@ -59,7 +59,7 @@ impl<E: Engine> EngineConfig for Server<E> {
         true
     }
 
-    fn is_far(&self) -> bool {
+    fn is_remote(&self) -> bool {
         true
     }
 
@@ -68,8 +68,8 @@ impl<E: Engine> EngineConfig for Server<E> {
     }
 }
 
-/// A storage on the server of a URL.
+/// Opens the storage on the server that a URL names.
 pub(super) async fn connect<E: Engine>(url: &str, tables: &Tables) -> Result<Sql<E>> {
     let options = url.parse().map_err(to_storage_error::<E>)?;
-    Sql::pooled(options, tables).await
+    Sql::open_pool(options, tables).await
 }

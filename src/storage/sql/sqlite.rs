@@ -25,7 +25,7 @@ engine!(
     Dialect {
         name: "SQLite",
         schema: include_str!("sqlite.sql"),
-        // Takes the lock that a write needs before anything is read.
+        // The transaction takes the lock for writing before it reads anything.
         begin: "BEGIN IMMEDIATE",
         session: None,
         one_writer: true,
@@ -73,8 +73,9 @@ impl Sql<sqlx::Sqlite> {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            match Self::pooled(options.clone(), tables).await {
-                // Switching to WAL waits for nobody: another process may be at it.
+            match Self::open_pool(options.clone(), tables).await {
+                // Switching to WAL does not wait for another process that switches at the same
+                // time, so try again.
                 Err(StorageError::Unavailable(..)) if attempts < 10 => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
@@ -84,7 +85,8 @@ impl Sql<sqlx::Sqlite> {
     }
 }
 
-/// An empty file for its user only, unless it is there; its journals inherit that.
+/// Creates an empty file that only its user can read, unless it exists. SQLite's journals get the
+/// same mode.
 fn make_private(path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -105,7 +107,7 @@ pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Option<Arc<dyn EngineCon
     Some(Arc::new(SqliteConfig { path, tables: Tables::read(table) }))
 }
 
-/// A `path`, or the same as a `url`.
+/// Reads `path`, or `url` for the same file.
 fn read_path(table: &mut Table<'_, '_>) -> Option<PathBuf> {
     let Some(Value::String(tag, url)) = table.value("url") else {
         return table.file("sessions.db");
@@ -116,7 +118,7 @@ fn read_path(table: &mut Table<'_, '_>) -> Option<PathBuf> {
             Some(table.context.resolve(tag, file))
         }
         _ => {
-            table.problem("url", "names no file; write path = \"sessions.db\"");
+            table.problem("url", "does not name a file; write path = \"sessions.db\"");
             None
         }
     }
@@ -130,7 +132,7 @@ impl fmt::Display for SqliteConfig {
 
 #[rocket::async_trait]
 impl EngineConfig for SqliteConfig {
-    fn is_far(&self) -> bool {
+    fn is_remote(&self) -> bool {
         true
     }
 

@@ -1,48 +1,48 @@
-//! The statements, put together once for a table and an engine.
+//! The statements, which are built once for a table and an engine.
 
 use std::sync::Arc;
 
 use super::engine::{Delete, Dialect};
 
-/// What `read` and `list` select, in this order.
+/// The columns that `read` and `list` select, in this order.
 const COLUMNS: &str = "id, version, owner, created, last_seen, expires, payload";
 
-/// Replaces the record of a key and a version.
+/// Replaces a live record of a given version.
 const REPLACE: &str = "UPDATE {table} SET version = ?, owner = ?, created = ?, last_seen = ?, \
     expires = ?, payload = ? WHERE id = ? AND version = ? AND expires > ?";
-/// Makes a record the mark of its end.
+/// Turns a record into the mark of its end.
 const END: &str =
     "UPDATE {table} SET owner = NULL, expires = ?, payload = ? WHERE id = ? AND expires >= 0";
 
 pub(super) struct Statements {
-    /// Fail if the tables are not there, or are others.
+    /// Fail if the tables do not exist or have other columns.
     pub probes: [Arc<str>; 2],
     pub insert: Arc<str>,
     pub read: Arc<str>,
     /// Replaces a record that keeps its owner.
     pub update: Arc<str>,
-    /// Replaces a record whosever it is. It is nobody's from now on.
+    /// Replaces a record and removes it from its owner.
     pub disown: Arc<str>,
     pub touch: Arc<str>,
     pub delete: Arc<str>,
-    /// Makes a record the mark of its end.
+    /// Turns a record into the mark of its end.
     pub end: Arc<str>,
-    /// The same two, of one version of the record.
+    /// Deletes a record of the expected version. `end_expected` does the same as `end` for it.
     pub delete_expected: Arc<str>,
     pub end_expected: Arc<str>,
-    /// Leaves a mark where no record is; the later of two counts.
+    /// Leaves a mark where there is no record. The later of two marks is kept.
     pub mark: Arc<str>,
-    /// The version and the expiry of what is under a key.
+    /// Selects the version and the expiry of a record or a mark.
     pub occupant: Arc<str>,
-    /// What has expired, a mark too.
+    /// Deletes an expired record or mark.
     pub delete_expired: Arc<str>,
-    /// What expires within a span: records, or marks.
+    /// Deletes the rows whose `expires` lies in a range: records or, if negative, marks.
     pub purge: Arc<str>,
     pub purge_owners: Arc<str>,
     pub list: Arc<str>,
     /// Locks an owner's row until the transaction ends.
     pub join: Arc<str>,
-    /// That, and begins a new generation, later than any that was ever forgotten.
+    /// Locks an owner's row and begins a generation that is later than every deleted one.
     pub revoke: Arc<str>,
     pub generation: Arc<str>,
     pub count_others: Arc<str>,
@@ -97,8 +97,9 @@ impl Statements {
         }
     }
 
-    /// Counts an owner's live records, and deletes all of them, but so many.
-    pub fn of_owner_except(&self, exceptions: usize) -> (Arc<str>, Arc<str>) {
+    /// The statements that count an owner's live records and delete all of its records, except
+    /// `exceptions` of them.
+    pub fn owner_except(&self, exceptions: usize) -> (Arc<str>, Arc<str>) {
         let marks = vec!["?"; exceptions].join(", ");
         let except =
             if exceptions == 0 { String::new() } else { format!(" AND id NOT IN ({marks})") };
@@ -115,7 +116,7 @@ struct Rows {
     table: &'static str,
     key: &'static str,
     condition: &'static str,
-    /// Rows that others have locked are left out.
+    /// Rows that other transactions have locked are skipped.
     skips_locked: bool,
 }
 
@@ -153,8 +154,8 @@ impl Rows {
     }
 }
 
-/// A statement whose `{names}` stand for what several have in common, and for what differs
-/// between engines and tables.
+/// Replaces the `{names}` in a template by the parts that several statements share and by those
+/// that depend on the engine and the table.
 fn fill(template: &str, dialect: &Dialect, table: &str) -> Arc<str> {
     let Dialect { or_update, same, larger, smaller, numbered, .. } = dialect;
     let or = |key: &str| or_update.replace("{key}", key);
@@ -176,7 +177,7 @@ fn fill(template: &str, dialect: &Dialect, table: &str) -> Arc<str> {
     parameters(*numbered, &filled)
 }
 
-/// Question marks become numbers where the engine wants them.
+/// Replaces question marks by numbers if the engine requires it.
 fn parameters(numbered: bool, sql: &str) -> Arc<str> {
     if !numbered {
         return sql.into();

@@ -8,9 +8,9 @@ use crate::storage::{
     Record, SessionStorage, StorageKey, Succeed, Successor, Timestamp, Touch, Update, Version,
 };
 
-/// How often a transaction begins again that the engine broke off for another.
+/// How often an operation is tried if the engine keeps rolling it back.
 const ATTEMPTS: usize = 20;
-/// What `attempt` gives, which begins again where the engine broke it off.
+/// Tries `attempt` again as long as the engine rolls it back in favour of another transaction.
 macro_rules! retry {
     ($attempt:expr) => {{
         let mut attempts = 0;

@@ -1,20 +1,19 @@
-//! What the configuration of every engine says: the name of the tables, and how many
-//! connections there may be.
+//! The configuration that all engines share: the name of the tables and the limit of connections.
 
 use crate::table::Table;
 
-/// Unless Rocket.toml says otherwise.
+/// The default of `max_connections`.
 const CONNECTIONS: u32 = 10;
 
 #[derive(Debug, PartialEq)]
 pub(super) struct Tables {
-    /// Of the table of records; that of owners has a longer one.
+    /// The name of the table of records. The table of owners is `<name>_owners`.
     pub name: String,
     pub max_connections: u32,
 }
 
 impl Tables {
-    /// Those of an application that opens the storage itself.
+    /// The tables of an application that opens the storage itself.
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), max_connections: CONNECTIONS }
     }
@@ -34,7 +33,8 @@ impl Tables {
     }
 }
 
-/// Names of tables and indexes are made of it; PostgreSQL cuts them at 63.
+/// Whether a name is short and plain enough. The names of indexes are longer, and PostgreSQL cuts
+/// names at 63 bytes.
 pub(super) fn is_table(name: &str) -> bool {
     name.len() <= 40
         && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')

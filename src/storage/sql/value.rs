@@ -18,7 +18,7 @@ pub(super) fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// A mark until this time, as `expires` of its row.
+/// The `expires` of a mark that is valid until `until`.
 pub(super) fn mark_until(until: Timestamp) -> Value<'static> {
     Value::Number(i64::try_from(until.as_millis()).map_or(-i64::MAX, |until| -until))
 }

@@ -1,5 +1,5 @@
-//! The writes of one record, each in a transaction or a statement of its own. They may
-//! be broken off by the engine, and are then tried again.
+//! The writes of one record, each in its own transaction or statement. If the engine rolls one
+//! back, the caller tries it again.
 
 use sqlx::{Connection, Transaction};
 
@@ -22,8 +22,8 @@ impl<E: Engine> Sql<E> {
         Ok(found.into_iter().next().map(|(_, record)| record))
     }
 
-    /// Creates the one record. If the other stands as expected, it is replaced in the
-    /// same transaction; the second answer says whether it was.
+    /// Creates the record `new`. If `old` has the expected version, it is replaced in the same
+    /// transaction. Returns whether `old` was replaced.
     pub(super) async fn try_create(
         &self,
         new: &Successor<'_>,
@@ -43,7 +43,8 @@ impl<E: Engine> Sql<E> {
             };
             match lease.finish(begun) {
                 Ok((Create::Refused(refused), _)) => {
-                    // Unless it was written before, and has been excepted since.
+                    // A repeated call whose record was written before is not refused, even if the
+                    // owner was revoked except for this record.
                     let own = self.in_the_way(key, record, now).await? == Some(Create::Created);
                     let answer = if own { Create::Created } else { Create::Refused(refused) };
                     return Ok((answer, false));
@@ -69,7 +70,7 @@ impl<E: Engine> Sql<E> {
         let (created, replaced) = self.try_create(new, Some(old), now).await?;
         Ok(Ok(match created {
             Create::Created if replaced => Succeed::Created(Update::Updated),
-            // It was sent before, or what it takes the place of has changed.
+            // The call is a repeated one, or the predecessor has changed.
             Create::Created => {
                 let Predecessor { key, expected, record } = old;
                 let updated = self.try_update(key, *expected, record, now).await?;
@@ -80,8 +81,8 @@ impl<E: Engine> Sql<E> {
         }))
     }
 
-    /// Why `record` cannot be written; `None` if nothing is in its way, or something
-    /// that has expired.
+    /// The row that prevents writing `record`, as the answer to `create`. `None` if there is no
+    /// row or an expired one.
     pub(super) async fn in_the_way(
         &self,
         key: &StorageKey,
@@ -113,7 +114,8 @@ impl<E: Engine> Sql<E> {
             return Ok(Ok(Update::Updated));
         }
         let Some(found) = self.find(key, now).await? else { return Ok(Ok(Update::Missing)) };
-        // It stands as expected only if the owner is another one, or it was written meanwhile.
+        // The record has the expected version only if its owner differs or it was written
+        // meanwhile.
         let answer = Update::over((found.version, found.owner.as_ref()), expected, record);
         Ok(answer.map(|answer| answer.unwrap_or(Update::Conflict)))
     }
@@ -126,13 +128,13 @@ impl<E: Engine> Sql<E> {
     ) -> sqlx::Result<usize> {
         let mut lease = self.lease_to_write().await?;
         let mut transaction = lease.begin_with(E::DIALECT.begin).await?;
-        let ended = self.end_all_of(&mut transaction, owner, except, now).await;
+        let ended = self.end_all(&mut transaction, owner, except, now).await;
         let ended = finish(transaction, ended, |_| true).await;
         lease.finish(ended)
     }
 }
 
-/// Commits what is to stand, and undoes all else.
+/// Commits the transaction if its outcome is to stand. Otherwise rolls it back.
 async fn finish<E: Engine, T>(
     transaction: Transaction<'_, E>,
     outcome: sqlx::Result<T>,
@@ -143,7 +145,7 @@ async fn finish<E: Engine, T>(
         _ => transaction.rollback().await,
     };
     match ended {
-        // The engine has undone it already; what went wrong before says more.
+        // The engine has already rolled back, and the earlier error says more than this one.
         Err(sqlx::Error::Database(_)) if outcome.is_err() => outcome,
         ended => ended.and(outcome),
     }

@@ -42,8 +42,8 @@ async fn s37_the_directory_is_private_follows_no_symlink_and_reading_creates_not
     assert!(Directory::open(dir.path().join("file")).is_err());
 }
 
-/// Ktor's files are last-write-wins and have no index. What expired stands in
-/// nobody's way there either: an id may be the user's name.
+/// Ktor's files are last-write-wins and have no index. An expired file does not block a new
+/// session there either, because its id may be the user's name.
 #[tokio::test]
 async fn a_file_of_ktors_that_has_expired_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
@@ -51,7 +51,7 @@ async fn a_file_of_ktors_that_has_expired_is_replaced() {
     let file = KtorDirectory::open(dir.path().into(), idle).unwrap().file("ann".into());
     let free = OwnerGuard::default;
     let create = async |payload: &[u8], now| {
-        let version = Version::of(payload);
+        let version = Version::from_content(payload);
         let record = Record { version, created: now, last_seen: now, ..record(payload, None) };
         file.create(&key(1), record, free(), now).await.unwrap()
     };
@@ -60,11 +60,14 @@ async fn a_file_of_ktors_that_has_expired_is_replaced() {
     assert!(matches!(create(b"third", at(100)).await, Create::Created));
     let found = file.read(&key(1), at(100)).await.unwrap().unwrap();
     assert_eq!(*found.payload, *b"third");
-    // Sent again, a write is what it was; equal content alone is not.
+    // A repeated write is recognized. Equal content alone is not enough.
     assert_eq!(create(b"third", at(100)).await, Create::Created);
     assert_eq!(create(b"third", at(101)).await, Create::Exists);
-    let next =
-        Record { version: Version::of(b"fourth"), last_seen: at(110), ..record(b"fourth", None) };
+    let next = Record {
+        version: Version::from_content(b"fourth"),
+        last_seen: at(110),
+        ..record(b"fourth", None)
+    };
     for _ in 0..2 {
         let updated = file.update(&key(1), found.version, next.clone(), at(110)).await;
         assert_eq!(updated.unwrap(), Update::Updated);

@@ -1,4 +1,4 @@
-//! What the memory does when it is full or holds what has expired.
+//! What the memory storage does when it is full or holds expired records.
 
 use super::*;
 
@@ -46,19 +46,19 @@ async fn a_create_removes_what_expired_without_any_purge() {
             storage.create(&numbered(n), record, OwnerGuard::default(), now).await.unwrap();
         assert!(created == Create::Created);
     }
-    // A hundred live at any time; each shard is swept as it is used.
+    // At most a hundred records are live at any time, and each use of a shard sweeps it.
     let left = storage.purge_expired(at(1_000_000), usize::MAX).await.unwrap();
     assert!(left < 10_000, "of 20,000 records, 100 of them alive, {left} were still there");
 }
 
-/// A record that begins then and lives for a hundred seconds.
+/// A record that begins `seconds` after the start and lives for a hundred seconds.
 fn begun(seconds: u64) -> Record {
     let begins = at(seconds);
     Record { created: begins, last_seen: begins, expires: at(seconds + 100), ..record(b"x", None) }
 }
 
 async fn lives(storage: &Storage, key: &StorageKey, now: Timestamp) -> bool {
-    // By the owner's list: a read would count as the client's coming back.
+    // The list of the owner is used, because a read would count as the client's coming back.
     let index = storage.owners().unwrap();
     let page = index.list(&owner(1), None, usize::MAX, now).await.unwrap();
     page.records.iter().any(|(listed, _)| listed == key)
@@ -70,7 +70,7 @@ async fn s56_of_the_sessions_that_no_client_came_back_with_the_oldest_make_room(
     for n in 0..300 {
         create(&storage, &numbered(n), Record { owner: Some(owner(1)), ..begun(n.into()) }).await;
     }
-    // Every third client comes back; half of them by a read, half by a touch.
+    // Every third client comes back, half of them by a read and half by a touch.
     for n in (0..300).step_by(3) {
         if n % 2 == 0 {
             assert!(storage.read(&numbered(n), NOW).await.unwrap().is_some());
@@ -125,8 +125,8 @@ async fn s56_a_full_memory_without_room_says_so_until_something_expires() {
     }
 }
 
-/// The request that begins a session may write it again. Only a client that
-/// presents the session is one that came back.
+/// The request that begins a session may write it again. A client has come back only if it
+/// presents the session.
 #[tokio::test]
 async fn s56_a_second_write_of_a_session_does_not_keep_it() {
     let storage: Storage = Arc::new(Memory::new(5));
@@ -144,7 +144,7 @@ async fn s56_a_second_write_of_a_session_does_not_keep_it() {
     assert!(storage.read(&key(1), NOW).await.unwrap().is_some(), "it was presented");
 }
 
-/// The sweep of a `create` does not come so far.
+/// The sweep of a `create` does not reach the expired record.
 #[tokio::test]
 async fn a_memory_replaces_an_expired_record_wherever_it_is() {
     let storage: Storage = Arc::new(Memory::new(1000));
@@ -195,16 +195,16 @@ async fn s56_a_full_memory_never_holds_more_than_its_capacity() {
     assert_eq!(page.records.len(), 100, "each made room for no more than itself");
 }
 
-/// A walk over thousands of slots, which a full storage must not need, is hundreds
-/// of times the work. `benches/memory` has the figures: about twice. The margins are
-/// for unoptimized code, and for a machine that does other things as well.
+/// A full storage must not walk over thousands of slots, which would take hundreds of times as
+/// long. `benches/memory` measures about twice as long. The margins allow for unoptimized code
+/// and a busy machine.
 #[tokio::test]
 async fn s56_a_new_session_costs_little_more_in_a_full_memory() {
     const CAPACITY: u32 = 20_000;
     const BATCH: u32 = 2000;
     let storage: Storage = Arc::new(Memory::new(CAPACITY as usize));
     let mut next = 0;
-    // The best of some batches: the rest of them was disturbed.
+    // Only the best batch counts, because other work on the machine disturbs the rest.
     let mut best = async |batches: u32, accepted: bool| {
         let mut best = std::time::Duration::MAX;
         for _ in 0..batches {
@@ -224,7 +224,7 @@ async fn s56_a_new_session_costs_little_more_in_a_full_memory() {
     let (at_capacity, made) = best(5, true).await;
     for n in 0..made {
         storage.read(&numbered(n), NOW).await.unwrap();
-        // Records seem to be due that are not: the searches for them are in vain.
+        // Touched records only seem to be due, so searching for them finds nothing.
         storage.touch(&numbered(n), NOW, at(10_000)).await.unwrap();
     }
     let (refused, _) = best(5, false).await;

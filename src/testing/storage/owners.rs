@@ -230,17 +230,17 @@ async fn a_limit_counts_the_living(it: Subject) -> Check {
 }
 
 async fn owners_are_apart(it: Subject) -> Check {
-    let owner_of = |bit: usize| {
+    let value_owner = |bit: usize| {
         let mut bytes = [0xa5; 32];
         bytes[bit / 8] ^= 1 << (bit % 8);
         OwnerKey::from_bytes(bytes)
     };
     for (n, bit) in (0..).zip((0..256).step_by(5)) {
-        it.create(n, Record { owner: Some(owner_of(bit)), ..record("") }).await?;
+        it.create(n, Record { owner: Some(value_owner(bit)), ..record("") }).await?;
     }
-    it.index()?.invalidate_owner(&owner_of(0), &[], NOW).await?;
+    it.index()?.invalidate_owner(&value_owner(0), &[], NOW).await?;
     for (n, bit) in (0..).zip((0..256).step_by(5)) {
-        let listed = it.listed(&owner_of(bit), 0..52, NOW).await?;
+        let listed = it.listed(&value_owner(bit), 0..52, NOW).await?;
         let expected: &[u64] = if bit == 0 { &[] } else { &[n] };
         holds!(listed == expected, "owner number {n} has the sessions {listed:?}");
     }

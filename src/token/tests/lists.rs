@@ -1,4 +1,4 @@
-//! Lists of keys: which seal, and which open.
+//! Lists of keys: which keys seal, and which open.
 
 use super::*;
 
@@ -15,14 +15,14 @@ fn s32_the_first_key_seals_and_all_open() {
     assert!(!new.open_payload(&reissued, LIMIT, |_| true).unwrap().stale_key);
     let twice = Sealer::new(
         &Binding { app: "", session: "s", transport: TransportBinding::Cookie },
-        Kind::SignedPayload,
+        TokenKind::SignedPayload,
         Suite::A128CbcHs256,
         &[secret(1), secret(1)],
     );
     assert!(twice.is_err());
 }
 
-/// Sealed as by a node that cannot know which of the keys every node has.
+/// A node that cannot know which keys every node has seals with several.
 #[test]
 fn s32_several_keys_seal_so_that_each_opens_alone() {
     for protect in [Protect::Encrypt, Protect::Sign] {
@@ -44,7 +44,7 @@ fn s32_several_keys_seal_so_that_each_opens_alone() {
         }
         assert!(!each.open_payload(&token, LIMIT, |_| true).unwrap().stale_key);
         assert!(!each_id.open_id(&id_token).unwrap().stale_key);
-        // Every part is opened as if it came alone, and nothing else than that.
+        // Each part opens as if it came alone, and no other part opens.
         let parts: Vec<_> = token.split('.').collect();
         assert_eq!(parts.len(), 2);
         for part in &parts {
@@ -61,7 +61,7 @@ fn s32_several_keys_seal_so_that_each_opens_alone() {
         assert!(open(&each, &seven).is_some() && open(&each, &eight).is_none(), "at most eight");
         assert!(each.open_payload(&token, token.len() - 1, |_| true).is_none());
 
-        // Where there is no room for all, the last, which is the oldest by the rule.
+        // If there is no room for every token, the last key seals, which is the oldest.
         let fits = |room| each.seal_payload(&claims(), b"x", room, &Random::System).unwrap();
         assert_eq!(fits(token.len()).len(), token.len());
         let alone = fits(token.len() - 1);

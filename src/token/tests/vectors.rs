@@ -1,4 +1,4 @@
-//! Tokens of an independent implementation.
+//! Tokens that an independent implementation has made.
 
 use super::*;
 
@@ -33,8 +33,8 @@ struct Carried {
 }
 
 impl Vector {
-    /// What a token is bound to; a single key serves every purpose, whatever
-    /// it is called.
+    /// What a token is bound to. A single key serves every purpose, whatever its name in the
+    /// table.
     fn binding(&self) -> impl PartialEq + '_ {
         let (one, other) = match (self.keys.get("encrypt_key"), self.keys.get("sign_key")) {
             (Some(encrypt), Some(sign)) => (encrypt.as_str(), sign.as_str()),
@@ -45,11 +45,11 @@ impl Vector {
 
     fn sealer(&self) -> Sealer {
         let kinds = [
-            Kind::EncryptedPayload,
-            Kind::SignedPayload,
-            Kind::SignedId,
-            Kind::PlainPayload,
-            Kind::PlainId,
+            TokenKind::EncryptedPayload,
+            TokenKind::SignedPayload,
+            TokenKind::SignedId,
+            TokenKind::PlainPayload,
+            TokenKind::PlainId,
         ];
         let kind = kinds.into_iter().find(|kind| *kind as u8 == self.kind).unwrap();
         let suites = [Suite::A128CbcHs256, Suite::A192CbcHs384, Suite::A256CbcHs512];
@@ -106,7 +106,7 @@ fn s27_s28_tokens_of_an_independent_implementation_open_and_are_made_byte_for_by
         assert_eq!(sealer.seal_payload(&claims, &payload, LIMIT, &iv).unwrap(), vector.token);
         assert_eq!(open(&sealer, &vector.token), Some((claims, payload)));
     }
-    // None opens under another's definition.
+    // No token opens under the definition of another one.
     for (n, one) in vectors.iter().enumerate() {
         let sealer = one.sealer();
         for (m, other) in vectors.iter().enumerate().filter(|(m, _)| *m != n) {

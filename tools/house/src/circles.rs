@@ -1,10 +1,11 @@
-//! Circles: files or modules of which each needs each other one.
+//! Circles: groups of files or modules in which each needs every other one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::tree::{Module, Tree};
 
-/// Which file needs which. What a `mod.rs` only re-exports it does not need itself.
+/// The pairs of files of which the first needs the second. A `mod.rs` does not need the items
+/// that it only re-exports.
 pub fn arrows(tree: &Tree) -> BTreeSet<(&Module, Module)> {
     let mut arrows = BTreeSet::new();
     for (module, source) in &tree.sources {
@@ -19,8 +20,8 @@ pub fn arrows(tree: &Tree) -> BTreeSet<(&Module, Module)> {
     arrows
 }
 
-/// The circles among the modules of `src` and among the files of each folder, with the
-/// folder. `mod.rs` is a file like the others; `lib.rs`, which declares all, is left out.
+/// The circles among the modules of `src` and among the files of each folder, with the folder.
+/// `mod.rs` counts like any other file. `lib.rs` declares every module and is left out.
 pub fn all(tree: &Tree) -> Vec<(String, Vec<String>)> {
     let arrows = arrows(tree);
     let folders = tree.sources.keys().filter(|module| tree.has_children(module));
@@ -33,7 +34,7 @@ pub fn all(tree: &Tree) -> Vec<(String, Vec<String>)> {
         .collect()
 }
 
-/// The arrows among the parts of a folder.
+/// The arrows between the parts of a folder.
 fn between_parts(
     arrows: &BTreeSet<(&Module, Module)>,
     folder: &[String],
@@ -53,7 +54,7 @@ fn between_parts(
     between
 }
 
-/// The groups of which each member reaches every other one.
+/// The groups in which each member reaches every other one.
 fn circles(arrows: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<Vec<String>> {
     let reached: BTreeMap<_, _> =
         arrows.keys().map(|part| (part, reached_from(part, arrows))).collect();

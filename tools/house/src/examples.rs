@@ -1,9 +1,10 @@
-//! The functions that users of the crate can call, and whether their documentation has an
-//! example: a block of Rust that is compiled.
+//! The functions that users of the crate can call, and whether the documentation of each has an
+//! example. An example is a block of Rust that rustdoc compiles.
 //!
-//! The example of a trait stands for its required methods if it implements all of them. Whoever
-//! looks one up wants to write it, and it makes sense only beside the others. A trait that users
-//! call rather than implement has no such example, so its methods need one each.
+//! The example of a trait counts for its required methods if it implements all of them. An author
+//! who looks one up wants to implement the trait, and one method makes sense only beside the
+//! others. A trait that users call rather than implement has no such example, so its methods need
+//! one each.
 
 use std::collections::BTreeSet;
 
@@ -18,13 +19,13 @@ struct Function {
     has_example: bool,
 }
 
-/// How many of them have an example, and how many there are.
+/// How many functions have an example, and how many functions there are.
 pub fn count(tree: &Tree) -> (usize, usize) {
     let all = all(tree);
     (all.iter().filter(|function| function.has_example).count(), all.len())
 }
 
-/// The names of those without an example.
+/// The names of the functions without an example.
 pub fn without(tree: &Tree) -> Vec<String> {
     let without = all(tree).into_iter().filter(|function| !function.has_example);
     without.map(|function| function.name).collect()
@@ -95,7 +96,7 @@ fn add_trait(all: &mut Vec<Function>, item: &ItemTrait) {
     }
 }
 
-/// The code of those blocks that rustdoc compiles.
+/// The code of the blocks that rustdoc compiles.
 fn examples(docs: &str) -> String {
     let (mut code, mut block) = (String::new(), None);
     for line in docs.lines() {
@@ -112,12 +113,12 @@ fn examples(docs: &str) -> String {
     code
 }
 
-/// Whether a word after the fence leaves a block to be compiled.
+/// Whether rustdoc compiles a block that has this word after its fence.
 fn is_compiled(word: &str) -> bool {
     matches!(word.trim(), "" | "rust" | "no_run" | "should_panic")
 }
 
-/// The items that users of the crate can name: where they are written down, and their names.
+/// The items that users of the crate can name: the file that defines each, and its name.
 fn public(tree: &Tree) -> BTreeSet<(Module, String)> {
     let mut public = BTreeSet::new();
     let mut open: Vec<Module> = vec![Vec::new()];
@@ -153,7 +154,7 @@ fn public(tree: &Tree) -> BTreeSet<(Module, String)> {
     public
 }
 
-/// The documentation of an item, and whether it is left out of the public one.
+/// The documentation of an item, and whether it is hidden.
 fn docs(attributes: &[Attribute]) -> (String, bool) {
     let (mut text, mut is_hidden) = (String::new(), false);
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("doc")) {
@@ -175,7 +176,7 @@ fn docs(attributes: &[Attribute]) -> (String, bool) {
 mod tests {
     use super::*;
 
-    /// Those of a trait's methods that have an example.
+    /// The methods of a trait that have an example.
     fn with_example(source: &str) -> Vec<String> {
         let mut all = Vec::new();
         add_trait(&mut all, &syn::parse_str(source).expect("a trait"));

@@ -37,7 +37,7 @@ impl Figures {
         }
     }
 
-    /// The length that this many of a hundred functions do not exceed.
+    /// The length that `percent` of a hundred functions do not exceed.
     fn percentile(&self, percent: usize) -> usize {
         let last = self.functions.len().saturating_sub(1);
         self.functions.get(last * percent / 100).copied().unwrap_or_default()

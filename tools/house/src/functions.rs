@@ -10,7 +10,7 @@ use syn::{
 use crate::uses::is_for_tests;
 
 const LONGEST: usize = 40;
-/// Lines that one entry of a table may have, and that may stand before it.
+/// The most lines of one entry of a table, and of the statements before a table.
 const LONGEST_ENTRY: usize = 4;
 const LONGEST_INTRODUCTION: usize = 10;
 
@@ -18,9 +18,9 @@ const LONGEST_INTRODUCTION: usize = 10;
 pub struct Function {
     pub name: String,
     pub lines: usize,
-    /// Its length comes from how many entries there are, not from what it decides: its body
-    /// is one `match`, one list or one value with many fields, no entry of it has more than
-    /// four lines, and at most ten lines stand before it.
+    /// The function is long because it has many entries and not because it decides much. Its body
+    /// is one `match`, one list or one value with many fields. No entry has more than four lines,
+    /// and at most ten lines come before the table.
     is_table: bool,
 }
 
@@ -30,7 +30,7 @@ impl Function {
     }
 }
 
-/// Every function of a file but those of its tests.
+/// Every function of a file except those of its tests.
 pub fn of(file: &File) -> Vec<Function> {
     let mut functions = Functions(Vec::new());
     functions.visit_file(file);

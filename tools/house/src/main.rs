@@ -2,8 +2,8 @@
 //! among the files of a folder, functions of more than 40 lines, files of more than 400,
 //! and public functions without an example.
 //!
-//! Circles and lengths are faults. `exceptions.txt` lists the faults of today. A fault that
-//! is not listed fails, and a line that is no longer a fault fails as well, so the list only
+//! Circles and lengths are faults. `exceptions.txt` lists the known faults. A fault that is not
+//! listed is an error. A listed fault that no longer exists is an error as well, so the list only
 //! gets shorter.
 
 mod circles;
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the faults are those of the list.
+/// Whether the faults are exactly those of the list.
 fn run(arguments: &[&str]) -> io::Result<bool> {
     let tree = Tree::read(Path::new("src"))?;
     match arguments {

@@ -1,4 +1,4 @@
-//! The files of `src` as the tree of modules that they declare.
+//! The files of `src`, as the tree of modules that they declare.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use syn::{File, Item};
 
 use crate::uses::{Uses, is_for_tests};
 
-/// A module's path from the root of the crate, which is empty.
+/// A module's path from the root of the crate. The root's path is empty.
 pub type Module = Vec<String>;
 
-/// How many re-exports a name may pass through.
+/// The most re-exports that a name is followed through.
 const DEEPEST: usize = 9;
 
-/// One file without its tests.
+/// One file, without its tests.
 pub struct Source {
     pub path: String,
     pub text: String,
@@ -23,14 +23,14 @@ pub struct Source {
 }
 
 impl Source {
-    /// What a name that a `use` brought here stands for.
+    /// The path that a `use` of this file gives to a name.
     fn import(&self, name: &str) -> Option<&[String]> {
         let import = self.uses.imports.iter().rfind(|import| import.name == name)?;
         Some(&import.path)
     }
 }
 
-/// Files of tests are not part of it.
+/// The modules of a crate. Files of tests are left out.
 pub struct Tree {
     pub sources: BTreeMap<Module, Source>,
 }
@@ -42,7 +42,7 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Reads a file and those of the modules that it declares.
+    /// Reads a file and the files of the modules that it declares.
     fn enter(&mut self, folder: &Path, path: &Path, module: Module) -> io::Result<()> {
         let text = fs::read_to_string(path)?;
         let syntax = syn::parse_file(&text).map_err(io::Error::other)?;
@@ -60,7 +60,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Each file with its path.
+    /// Each file and its path.
     pub fn files(&self) -> impl Iterator<Item = (&str, &Source)> {
         self.sources.values().map(|source| (source.path.as_str(), source))
     }
@@ -69,8 +69,8 @@ impl Tree {
         self.sources.keys().any(|other| other.len() > module.len() && other.starts_with(module))
     }
 
-    /// The file in which the thing at this path is written down, seen from a module, and the
-    /// thing's name there.
+    /// The file that defines the item at this path, and the item's name there. `from` is the
+    /// module in which the path is written.
     pub fn resolve(&self, from: &[String], path: &[String]) -> Option<(Module, Option<String>)> {
         self.resolve_to(from, path, 0)
     }
@@ -105,7 +105,7 @@ impl Tree {
             } else if self.sources.contains_key(&child) {
                 at = child;
             } else {
-                // A name that is imported here is written down elsewhere.
+                // A name that is imported here is defined elsewhere.
                 let import = self.sources[&at].import(name);
                 let import = import.map(|import| [import, &path[place + 1..]].concat());
                 let elsewhere = import.and_then(|path| self.resolve_to(&at, &path, depth + 1));
@@ -116,7 +116,7 @@ impl Tree {
     }
 }
 
-/// Every file below a folder with its number of lines, files of tests as well.
+/// The number of lines of every file below a folder, including files of tests.
 pub fn lengths(folder: &Path) -> io::Result<Vec<(String, usize)>> {
     let mut lengths = Vec::new();
     let mut open: Vec<PathBuf> = vec![folder.to_owned()];

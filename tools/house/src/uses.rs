@@ -1,4 +1,4 @@
-//! What a file names of other files.
+//! The names of other files that a file uses.
 
 use syn::visit::{self, Visit};
 use syn::{Attribute, File, ItemMod, ItemUse, UseTree, Visibility};
@@ -7,14 +7,14 @@ use syn::{Attribute, File, ItemMod, ItemUse, UseTree, Visibility};
 pub struct Import {
     pub name: String,
     pub path: Vec<String>,
-    /// Other modules see the name here as well.
+    /// Other modules can see the name here as well.
     pub is_exported: bool,
-    /// Users of the crate may see it.
+    /// Users of the crate may be able to see the name.
     pub is_public: bool,
 }
 
-/// The `use` items of a file and the paths written in its code. Paths inside the tokens of
-/// a macro call are not seen.
+/// The `use` items of a file and the paths in its code. It does not see paths inside a macro
+/// call.
 #[derive(Default)]
 pub struct Uses {
     pub imports: Vec<Import>,
@@ -71,7 +71,7 @@ impl<'ast> Visit<'ast> for Uses {
     }
 }
 
-/// Whether an item is compiled for tests or for fuzzing only.
+/// Whether an item is compiled only for tests or for fuzzing.
 pub fn is_for_tests(attributes: &[Attribute]) -> bool {
     let names = |attribute: &Attribute| attribute.parse_args::<syn::Ident>();
     attributes

@@ -1,4 +1,4 @@
-//! A shard against a plain model, and what its walk learns.
+//! Compares a shard with a plain model, and checks what the walk finds out.
 
 use super::super::outline::longest_waiting;
 use super::*;
@@ -9,8 +9,8 @@ fn key(n: u64) -> StorageKey {
     StorageKey::from_bytes(bytes)
 }
 
-/// A record of a model: its key, its expiry, when it began, and whether its
-/// client came back.
+/// A record of the model: its key, its expiry, when it began, and whether its client has come
+/// back.
 struct Model(u64, u64, u64, bool);
 
 fn record(created: u64, expires: u64) -> Record {
@@ -19,7 +19,7 @@ fn record(created: u64, expires: u64) -> Record {
     Record { version, payload: [].into(), owner: None, created, last_seen: created, expires }
 }
 
-/// The shard against a plain list, over many random steps.
+/// Compares a shard with a plain list over many random steps.
 #[test]
 fn the_table_the_queue_and_the_outline_agree_with_a_plain_model() {
     let outlines: Arc<[Outline]> = [Outline::default(), Outline::default()].into();
@@ -86,7 +86,7 @@ fn the_table_the_queue_and_the_outline_agree_with_a_plain_model() {
     assert_eq!(longest_waiting(&outlines), None);
 }
 
-/// After a round that met nothing expired, nobody walks until something may be.
+/// After a round without expired records, no walk is made until a record may have expired.
 #[test]
 fn a_round_learns_when_the_first_record_expires() {
     let outlines: Arc<[Outline]> = [Outline::default()].into();
@@ -105,7 +105,7 @@ fn a_round_learns_when_the_first_record_expires() {
     shard.write(&key(50), record(0, 1600));
     assert!(shard.is_due(at(1600)), "an update may shorten a life");
 }
-/// A record that is written behind the walk counts in the round it is written in.
+/// A record that is written behind the walk counts in the current round.
 #[test]
 fn a_round_learns_of_what_is_written_behind_it() {
     let at = Timestamp::from_millis;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::pending::Pending;
-use super::presented::Kind;
+use super::presented::SessionSet;
 use crate::by_id::Attempt;
 use crate::storage::StorageKey;
 use crate::token::SessionId;
@@ -19,14 +19,14 @@ pub(crate) enum Planned {
 }
 
 /// What a commit or a read left of the session's value.
-pub(crate) enum Left<T> {
+pub(crate) enum ValueAfter<T> {
     /// This value is committed. There may be none.
     Value(Option<Arc<T>>),
     /// The session was over. The changes are dropped.
     Dropped,
 }
 
-impl<T> Left<T> {
+impl<T> ValueAfter<T> {
     /// Of a session that is over. What `begins` another one stays asked for.
     pub fn over(begins: bool) -> Self {
         if begins { Self::Value(None) } else { Self::Dropped }
@@ -41,7 +41,7 @@ pub(crate) struct Retired<T> {
     pub(super) pending: Option<Pending<T>>,
     pub in_flight: Option<Arc<Pending<T>>>,
     pub unsettled: Option<Unsettled<T>>,
-    pub(super) unconfirmed: Option<(Kind, Option<Arc<T>>)>,
+    pub(super) unconfirmed: Option<(SessionSet, Option<Arc<T>>)>,
     pub former: Option<Arc<T>>,
 }
 

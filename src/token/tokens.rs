@@ -1,4 +1,4 @@
-//! The formats of one definition: the one it writes, and those it accepts.
+//! The formats of one definition: the format that it writes, and those that it accepts.
 
 use sha2::{Digest, Sha256};
 
@@ -9,30 +9,31 @@ use crate::error::{EncodeError, SessionError};
 use crate::expiry::{Times, Timestamp};
 use crate::ktor::Ktor;
 
-/// Seals and opens tokens in the configured format. Without the native sealer
-/// the format is Ktor's; beside it, Ktor's tokens are accepted too.
-pub(crate) struct Format {
+/// Seals and opens tokens in the configured format. Without the native sealer, Ktor's format is
+/// written. Beside it, Ktor's tokens are accepted as well.
+pub(crate) struct Tokens {
     native: Option<Sealer>,
     ktor: Option<Ktor>,
     csrf: CsrfKeys,
 }
 
 /// An opened token of either format.
-pub(crate) struct Read<T> {
+pub(crate) struct ReadToken<T> {
     pub content: T,
-    /// Re-issue at commit: an older key, or another format than is written.
+    /// The commit sends a new token: an older key opened this one, or it has another format than
+    /// the one that is written.
     pub stale: bool,
-    /// It is of a format that is accepted and not written.
+    /// The token has a format that is accepted and not written.
     pub accepted: bool,
 }
 
-impl<T> From<Opened<T>> for Read<T> {
+impl<T> From<Opened<T>> for ReadToken<T> {
     fn from(opened: Opened<T>) -> Self {
         Self { content: opened.content, stale: opened.stale_key, accepted: false }
     }
 }
 
-impl Format {
+impl Tokens {
     pub fn native(sealer: Sealer, accepts: Option<Ktor>, csrf: CsrfKeys) -> Self {
         Self { native: Some(sealer), ktor: accepts, csrf }
     }
@@ -41,13 +42,13 @@ impl Format {
         Self { native: None, ktor: Some(ktor), csrf }
     }
 
-    /// The keys of CSRF tokens.
+    /// The keys of CSRF tokens, or the error that says that there are none.
     pub fn csrf(&self) -> Result<&CsrfKeys, SessionError> {
         let keys = Some(&self.csrf).filter(|keys| !keys.is_empty());
         keys.ok_or(SessionError::Unsupported(NO_CSRF_KEY))
     }
 
-    /// Whether Ktor's format is the one that is written.
+    /// Whether Ktor's format is the written one.
     pub fn writes_ktor(&self) -> bool {
         self.native.is_none()
     }
@@ -57,21 +58,21 @@ impl Format {
         self.ktor.as_ref()
     }
 
-    /// The native keys, for their reload. Where nothing is sealed, they are those of
-    /// CSRF tokens alone.
+    /// The ids of the native keys, which a reload compares. If tokens are not protected, these
+    /// are the keys of CSRF tokens.
     pub fn key_ids(&self) -> (Vec<[u8; 4]>, Sealing) {
         let sealer = self.native.as_ref().filter(|native| native.is_protected());
         sealer.map_or_else(|| self.csrf.key_ids(), Sealer::key_ids)
     }
 
-    /// Seals with other keys than the first.
+    /// Chooses the keys that seal. Without this call, the first key seals.
     #[must_use]
     pub fn sealing_with(self, sealing: Sealing) -> Self {
         let native = self.native.map(|native| native.sealing_with(sealing.clone()));
         Self { native, csrf: self.csrf.making_with(sealing), ..self }
     }
 
-    /// Whether a token cannot be made by everybody.
+    /// Whether only a holder of a key can make a token in the written format.
     pub fn is_protected(&self) -> bool {
         match (&self.native, &self.ktor) {
             (Some(native), _) => native.is_protected(),
@@ -79,7 +80,8 @@ impl Format {
         }
     }
 
-    /// The same of a token that was opened, `accepted` or not.
+    /// Whether only a holder of a key can make a token in the format of an opened one, which is
+    /// `accepted` or written.
     pub fn protects(&self, accepted: bool) -> bool {
         if accepted {
             self.ktor.as_ref().is_some_and(Ktor::is_protected)
@@ -88,8 +90,8 @@ impl Format {
         }
     }
 
-    /// A token for a payload. It is longer than it must be only where `room`
-    /// characters are enough.
+    /// A token for a payload. It holds the tokens of several keys only if all of them fit in
+    /// `room` characters.
     pub fn seal_payload(
         &self,
         claims: &Claims,
@@ -103,7 +105,7 @@ impl Format {
         }
     }
 
-    /// Characters of the shortest token for a payload.
+    /// The number of characters of the shortest token for a payload.
     pub fn payload_token_len(&self, payload: &[u8]) -> Result<usize, SessionError> {
         match (&self.native, &self.ktor) {
             (Some(native), _) => Ok(native.payload_token_len(payload.len())),
@@ -112,15 +114,15 @@ impl Format {
         }
     }
 
-    /// The payload of a token whose times `admits` accepts. Ktor's tokens do not
-    /// say when they were made: they count as made now.
+    /// The payload of a token whose times `admits` accepts. Ktor's tokens do not say when they
+    /// were made, so their times are `now`.
     pub fn open_payload(
         &self,
         token: &str,
         limit: usize,
         now: Timestamp,
         mut admits: impl FnMut(&Times) -> bool,
-    ) -> Option<Read<(Claims, Vec<u8>)>> {
+    ) -> Option<ReadToken<(Claims, Vec<u8>)>> {
         if let Some(native) = &self.native
             && let Some(opened) = native.open_payload(token, limit, &mut admits)
         {
@@ -128,9 +130,13 @@ impl Format {
         }
         let (text, old_key) = self.open_text(token, limit)?;
         let hash = Sha256::digest(&text);
-        let claims = Claims::of(Times::begin(now, false), *hash.first_chunk()?);
+        let claims = Claims::new(Times::begin(now, false), *hash.first_chunk()?);
         let accepted = self.native.is_some();
-        Some(Read { content: (claims, text.into_bytes()), stale: old_key || accepted, accepted })
+        Some(ReadToken {
+            content: (claims, text.into_bytes()),
+            stale: old_key || accepted,
+            accepted,
+        })
     }
 
     pub fn seal_id(&self, id: &SessionId, random: &Random) -> Result<String, SessionError> {
@@ -140,14 +146,18 @@ impl Format {
         }
     }
 
-    /// The id in a token; no storage is asked for a forged one (checklist S36).
-    pub fn open_id(&self, token: &str, limit: usize) -> Option<Read<SessionId>> {
+    /// The id in a token. No storage is asked for a forged one (docs/security.md, S36).
+    pub fn open_id(&self, token: &str, limit: usize) -> Option<ReadToken<SessionId>> {
         if let Some(opened) = self.native.as_ref().and_then(|native| native.open_id(token)) {
             return Some(opened.into());
         }
         let (text, old_key) = self.open_text(token, limit)?;
         let accepted = self.native.is_some();
-        Some(Read { content: SessionId::ktor(&text).ok()?, stale: old_key || accepted, accepted })
+        Some(ReadToken {
+            content: SessionId::ktor(&text).ok()?,
+            stale: old_key || accepted,
+            accepted,
+        })
     }
 
     fn seal_text(&self, text: &str, random: &Random) -> Result<String, SessionError> {

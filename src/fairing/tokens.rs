@@ -6,10 +6,14 @@ use crate::config::{
 use crate::crypto::keys::{Binding, TransportBinding};
 use crate::crypto::mac::Mac;
 use crate::ktor::{Cipher, Ktor, Transform};
-use crate::token::{CsrfKeys, Format, Kind, Sealer};
+use crate::token::{CsrfKeys, Sealer, TokenKind, Tokens};
 
 /// What seals and opens a session's tokens, with every key prepared.
-pub(super) fn format(app: &str, name: &str, config: &SessionConfig) -> Result<Format, String> {
+pub(super) fn build_tokens(
+    app: &str,
+    name: &str,
+    config: &SessionConfig,
+) -> Result<Tokens, String> {
     let transport = match &config.transport {
         TransportConfig::Cookie(_) => TransportBinding::Cookie,
         TransportConfig::Header => TransportBinding::Header,
@@ -21,16 +25,16 @@ pub(super) fn format(app: &str, name: &str, config: &SessionConfig) -> Result<Fo
     if config.protection.writes_ktor
         && let Some(ktor) = ktor
     {
-        let csrf = CsrfKeys::ktor(&binding, keys.of_csrf()).ok_or(UNDERIVABLE)?;
-        return Ok(Format::ktor(ktor, csrf));
+        let csrf = CsrfKeys::ktor(&binding, keys.csrf_keys()).ok_or(UNDERIVABLE)?;
+        return Ok(Tokens::ktor(ktor, csrf));
     }
     let kind = match config.storage {
-        Some(_) => Kind::id(*protect),
-        None => Kind::payload(*protect),
+        Some(_) => TokenKind::id(*protect),
+        None => TokenKind::payload(*protect),
     };
     let native = Sealer::new(&binding, kind, *suite, &keys.tokens)?;
-    let csrf = CsrfKeys::native(&binding, kind, *suite, keys.of_csrf()).ok_or(UNDERIVABLE)?;
-    Ok(Format::native(native, ktor, csrf))
+    let csrf = CsrfKeys::native(&binding, kind, *suite, keys.csrf_keys()).ok_or(UNDERIVABLE)?;
+    Ok(Tokens::native(native, ktor, csrf))
 }
 
 const UNDERIVABLE: &str = "the keys of CSRF tokens cannot be derived";
