@@ -5,11 +5,11 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::awaited::Awaited;
 use crate::by_id::ById;
 use crate::by_value::ByValue;
 use crate::data::SessionData;
@@ -24,10 +24,8 @@ pub(crate) struct Application {
     pub storages: Vec<Arc<dyn SessionStorage>>,
     pub core: Core,
     pub report: Report,
-    /// How many requests have sessions that the response fairings must look for. While there are
-    /// none, the fairings need not look into a request's cache, which would allocate. So routes
-    /// without sessions cost nothing.
-    pub awaited: AtomicUsize,
+    /// The requests whose sessions the response fairings must look for.
+    pub awaited: Awaited,
 }
 
 /// What launch reports. It is logged at liftoff, because Rocket does not apply `log_level` before.

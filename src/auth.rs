@@ -30,8 +30,8 @@ use crate::session::Session;
 /// impl Authenticate for User {}
 /// ```
 pub trait Authenticate: SessionData {
-    /// Returns whether the session still counts as a login. `true` unless
-    /// overridden. [`Authenticated`] asks in each request.
+    /// Returns whether the session still counts as a login. The default is `true`.
+    /// [`Authenticated`] calls it in each request.
     ///
     /// ```
     /// # use rocket::{get, http::Status};
@@ -231,14 +231,14 @@ impl<'r, T: Authenticate, const MINUTES: u64> FromRequest<'r>
 }
 
 impl<T: Authenticate, const MINUTES: u64> Sentinel for RecentlyAuthenticated<T, MINUTES> {
-    /// As for [`Session`].
+    /// Refuses launch as [`Session`] does.
     fn abort(rocket: &Rocket<Ignite>) -> bool {
         Session::<T>::abort(rocket)
     }
 }
 
 impl<T: Authenticate> Sentinel for Authenticated<T> {
-    /// As for [`Session`].
+    /// Refuses launch as [`Session`] does.
     fn abort(rocket: &Rocket<Ignite>) -> bool {
         Session::<T>::abort(rocket)
     }

@@ -1,4 +1,4 @@
-//! From a session's value to the bytes that are sealed or stored, and back.
+//! Encodes a session's value to the bytes that are sealed or stored, and decodes them.
 
 mod content;
 mod fingerprint;
@@ -20,30 +20,30 @@ pub(crate) struct Codec {
     /// The session's name, for the log.
     pub session: String,
     pub serializer: Serializer,
-    /// Applied in this order to what is written, and undone in reverse.
+    /// The transformers, applied in this order at a write and undone in reverse.
     pub transformers: Vec<Arc<dyn SessionTransformer>>,
     pub max_payload: usize,
 }
 
 impl Codec {
-    /// The value as it is compared, before the transformers.
+    /// Encodes a value. Contents are compared in this form, before the transformers.
     pub fn encode<T: SessionData>(&self, value: &T) -> Result<Content, SessionError> {
         let encoded = encode_with(self.serializer, value).map_err(SessionError::Encode)?;
         Ok(Content::from_bytes(encoded))
     }
 
-    /// Whether the encoded form of a value reads back as that value.
+    /// Checks that the encoded form of a value decodes to that value.
     pub fn check<T: SessionData>(&self, value: &T, content: &Content) -> Result<(), SessionError> {
         let reason = match decode_with::<T>(self.serializer, content.bytes()) {
             Ok(read) if fingerprint::compute(&read) == fingerprint::compute(value) => return Ok(()),
-            Ok(_) => "it is another value then".into(),
+            Ok(_) => "it decodes to another value".into(),
             Err(cause) => cause.reason(),
         };
         let message = format!("`{}` does not read back as it was: {reason}", type_name::<T>());
         Err(SessionError::Encode(EncodeError::new(message)))
     }
 
-    /// The value in a payload. One that does not decode is an absent session.
+    /// Decodes a value. A content that does not decode makes the session absent.
     pub fn decode<T: SessionData>(&self, content: &Content) -> Option<T> {
         let value = decode_with(self.serializer, content.bytes());
         if value.is_err() {
@@ -52,14 +52,14 @@ impl Codec {
         value.ok()
     }
 
-    /// What another serializer wrote, as this one would write it.
+    /// Re-encodes what another serializer wrote. Returns `None` if that loses anything.
     pub fn convert<T: SessionData>(&self, from: Serializer, content: &Content) -> Option<Content> {
         let value: T = decode_with(from, content.bytes()).ok()?;
         let content = self.encode(&value).ok()?;
         self.check(&value, &content).is_ok().then_some(content)
     }
 
-    /// The payload to seal or to store, checked for its size.
+    /// Returns the payload to seal or to store, and checks its size.
     pub fn payload<'a>(&self, content: &'a Content) -> Result<Cow<'a, [u8]>, SessionError> {
         let payload = match content.payload() {
             Some(payload) => Cow::Borrowed(payload),
@@ -70,7 +70,7 @@ impl Codec {
         if size <= limit { Ok(payload) } else { Err(SessionError::TooLarge { size, limit }) }
     }
 
-    /// What the transformers make of a content, and can read again.
+    /// Applies the transformers, and checks that they can undo it.
     fn transform(&self, content: &[u8]) -> Result<Vec<u8>, SessionError> {
         let mut payload = content.to_vec();
         for transformer in &self.transformers {
@@ -85,8 +85,7 @@ impl Codec {
         Err(SessionError::Encode(EncodeError::new(message)))
     }
 
-    /// What [`payload`](Self::payload) was given. A failure is an absent session
-    /// and one warning.
+    /// Undoes [`payload`](Self::payload). A failure makes the session absent, with one warning.
     pub fn content(&self, payload: Vec<u8>) -> Option<Content> {
         let content = self.read_back(payload);
         if content.is_none() {
@@ -109,7 +108,7 @@ fn decode_with<T: SessionData>(serializer: Serializer, bytes: &[u8]) -> Result<T
         Serializer::Json => T::decode(bytes),
         _ => from_form(
             std::str::from_utf8(bytes)
-                .map_err(|cause| DecodeError::caused_by("a form is text", cause))?,
+                .map_err(|cause| DecodeError::caused_by("a form must be UTF-8", cause))?,
         ),
     }
 }

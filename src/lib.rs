@@ -9,6 +9,7 @@
 mod absence;
 mod application;
 mod auth;
+mod awaited;
 mod background;
 mod by_id;
 mod by_value;

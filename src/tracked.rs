@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::codec::Content;
 use crate::plan::{Snapshot, Standing};
 use crate::storage::StorageKey;
@@ -108,7 +110,7 @@ impl<P> TrackedSet<P> {
 /// What the tokens of one request stand for.
 pub(crate) struct Found<P> {
     /// Every distinct live session.
-    pub sessions: Vec<Tracked<P>>,
+    pub sessions: SmallVec<[Tracked<P>; 1]>,
     /// Another token is genuine, but its session has ended.
     pub over: bool,
     /// Another token stands for a superseded session.
@@ -119,6 +121,6 @@ pub(crate) struct Found<P> {
 
 impl<P> Default for Found<P> {
     fn default() -> Self {
-        Self { sessions: Vec::new(), over: false, superseded: None, ours: false }
+        Self { sessions: SmallVec::new(), over: false, superseded: None, ours: false }
     }
 }

@@ -107,7 +107,7 @@ impl<'r, T: SessionData> FromRequest<'r> for TrySession<T> {
 }
 
 impl<T: SessionData> Sentinel for TrySession<T> {
-    /// As for [`Session`].
+    /// Refuses launch as [`Session`] does.
     fn abort(rocket: &Rocket<Ignite>) -> bool {
         Session::<T>::abort(rocket)
     }

@@ -28,11 +28,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use subtle::ConstantTimeEq;
-
 use super::bytes::{take, take_prefixed, time};
 use super::trail::Trail;
-use crate::crypto::mac::hmac_sha256;
+use crate::crypto::mac::{equal, hmac_sha256};
 use crate::expiry::{OwnLifetime, Timestamp};
 use crate::storage::StorageKey;
 use crate::token::SessionId;
@@ -149,11 +147,11 @@ impl Secrets {
     /// them.
     pub fn admit(&self, id: &SessionId) -> Option<Admitted> {
         let hash = id.secret_hash();
-        if self.current.ct_eq(&hash).into() {
+        if equal(&self.current, &hash) {
             return Some(Admitted::Current);
         }
         let all = self.previous();
-        let at = all.iter().position(|before| before.hash.ct_eq(&hash).into())?;
+        let at = all.iter().position(|before| equal(&before.hash, &hash))?;
         let until = all[at].until;
         Some(match self.renewal {
             _ if at > 0 => Admitted::Former(until),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use rocket::error;
+use smallvec::SmallVec;
 
 use super::envelope::{Admitted, Envelope, MARK, Provenance, RecordState, Secrets};
 use super::record::{self, Located, OpenedRecord};
@@ -25,7 +26,7 @@ pub(crate) async fn load(
     values: &[Cow<'_, str>],
     now: Timestamp,
 ) -> Result<Found<Located>, SessionError> {
-    let mut ids: Vec<ReadToken<SessionId>> = Vec::new();
+    let mut ids: SmallVec<[ReadToken<SessionId>; 1]> = SmallVec::new();
     let (tokens, limit) = (definition.tokens(), definition.size.bytes);
     for opened in values.iter().filter_map(|value| tokens.open_id(value, limit)) {
         if !ids.iter().any(|other| other.content == opened.content) {
@@ -35,7 +36,7 @@ pub(crate) async fn load(
     let mut found = Found::<Located> { ours: !ids.is_empty(), ..Found::default() };
     for ReadToken { content: id, stale, accepted } in &ids {
         let mut session = match find(definition, store, id, now).await? {
-            Lookup::Session(session) => *session,
+            Lookup::Session(session) => session,
             Lookup::Superseded(replaced) => {
                 found.superseded.get_or_insert(replaced);
                 continue;
@@ -61,11 +62,12 @@ pub(crate) async fn load(
 }
 
 /// What an id stands for.
+#[allow(clippy::large_enum_variant)] // It is moved once; a box would cost every read.
 pub(crate) enum Lookup {
     /// No session, or a session that the id's secret no longer opens.
     Nobody,
     Superseded(Superseded),
-    Session(Box<Tracked<Located>>),
+    Session(Tracked<Located>),
 }
 
 impl From<Option<Lookup>> for Lookup {
@@ -151,7 +153,7 @@ pub(super) fn stands_for(
     };
     let id = next.unwrap_or_else(|| id.clone());
     let place = Located { id, key, version, owner, secrets, trail, provenance };
-    Some(Lookup::Session(Box::new(Tracked { snapshot, content, place })))
+    Some(Lookup::Session(Tracked { snapshot, content, place }))
 }
 
 /// Returns what `id` stands for, by its file of Ktor's.
@@ -169,7 +171,7 @@ fn open_file(
     let snapshot = Snapshot { whole_id: true, ..Snapshot::written(times) };
     let content = Content::Shared(record.payload, 0);
     let lives = definition.policy.timeouts.admits(&times, now);
-    lives.then(|| Lookup::Session(Box::new(Tracked { snapshot, content, place })))
+    lives.then_some(Lookup::Session(Tracked { snapshot, content, place }))
 }
 
 /// Which of a session's ids a client has shown.

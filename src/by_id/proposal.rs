@@ -29,7 +29,7 @@ impl Tracked<Located> {
     /// Restores which id the client has shown. `before` was found by that id. After a conflict, the
     /// session is read by its current id. If a renewal was open, the client may not have that id
     /// yet.
-    pub fn shown_as(mut self: Box<Self>, before: &Self) -> Box<Self> {
+    pub fn shown_as(mut self, before: &Self) -> Self {
         let unaware = before.place.secrets.is_open() && !before.snapshot.completes;
         let same_id = before.place.id == self.place.id && !self.snapshot.next_id_unsent;
         if unaware && same_id {

@@ -87,10 +87,9 @@ impl RecordStore {
 }
 
 impl ById {
-    /// Returns the encoded description of the client. It is empty without `remember_client`.
-    pub fn client(&self, request: &Request<'_>) -> Arc<[u8]> {
-        let client = self.remember_client.then(|| ClientInfo::read(request).encode());
-        client.unwrap_or_default().into()
+    /// Returns the encoded description of the client; `None` without `remember_client`.
+    pub fn client(&self, request: &Request<'_>) -> Option<Box<[u8]>> {
+        self.remember_client.then(|| ClientInfo::read(request).encode().into())
     }
 
     /// Returns the id that the application chooses for a session that begins in this request.

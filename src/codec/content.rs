@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// Encoded bytes of a value; those of a record are shared with the storage.
+/// The encoded bytes of a value. The bytes of a record are shared with the storage.
 #[derive(Clone)]
 pub(crate) enum Content {
     Owned(Arc<Vec<u8>>),
-    /// With what the transformers have made of it.
+    /// The bytes, and the payload that the transformers made of them.
     Transformed(Arc<(Vec<u8>, Vec<u8>)>),
-    /// The record's payload, and where in it the value begins.
+    /// The payload of a record, and the offset of the value in it.
     Shared(Arc<[u8]>, usize),
 }
 
@@ -26,12 +26,12 @@ impl Content {
         }
     }
 
-    /// With what the transformers have made of it.
+    /// Adds the payload that the transformers made of the bytes.
     pub fn with_payload(&self, payload: Vec<u8>) -> Self {
         Self::Transformed(Arc::new((self.bytes().to_vec(), payload)))
     }
 
-    /// What the transformers have made of it, if that is known.
+    /// Returns the payload that the transformers made of the bytes, if it is known.
     pub fn payload(&self) -> Option<&[u8]> {
         match self {
             Self::Transformed(both) => Some(&both.1),

@@ -1,9 +1,9 @@
-//! What a value tells serde, as one number. Values that serde tells apart have
-//! different numbers, but for the order of lists and maps, and for chance.
+//! A hash of everything that a value tells serde. Values that differ for serde have different
+//! hashes, apart from collisions.
 //!
-//! It tells more than the encoded bytes: `Some(f64::NAN)` and `None` are both
-//! `null` in JSON. The order of a map's entries and of a list's items does not
-//! count: a `HashMap` or a `HashSet` that is read back has another.
+//! The hash sees more than the encoded bytes do: `Some(f64::NAN)` and `None` are both `null`
+//! in JSON. It ignores the order of a map's entries and a list's items, because a `HashMap` or
+//! a `HashSet` that is decoded again has another order.
 
 use std::fmt;
 
@@ -13,12 +13,12 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-/// The number of `value`; none if it refuses to be serialized.
+/// Returns the hash of `value`, or `None` if it cannot be serialized.
 pub(super) fn compute<T: Serialize>(value: &T) -> Option<u64> {
     value.serialize(Fingerprint).ok()
 }
 
-/// What the numbers of each kind of value begin with.
+/// The number that the hash of each kind of value begins with.
 enum ValueKind {
     Bool = 1,
     I8,
@@ -46,7 +46,7 @@ enum ValueKind {
     Struct,
 }
 
-/// Depends on the order of its arguments, and on every bit of both.
+/// Mixes `next` into a hash. The result depends on the order of the two and on every bit.
 fn mix(hash: u64, next: u64) -> u64 {
     let mixed = (hash.rotate_left(29) ^ next).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed ^ (mixed >> 32)
@@ -63,10 +63,10 @@ fn bytes(kind: ValueKind, bytes: &[u8]) -> u64 {
 
 struct Fingerprint;
 
-/// What a list, a tuple, a map or a struct has come to.
+/// The hash of a list, a tuple, a map or a struct so far.
 struct Parts {
     hash: u64,
-    /// Of the map's entry under way.
+    /// The hash of the key of the map entry in progress.
     key: u64,
 }
 
@@ -79,7 +79,7 @@ impl Parts {
         Self { hash: bytes(kind, variant.as_bytes()), key: 0 }
     }
 
-    /// A part whose place does not count.
+    /// Adds a part whose position does not count.
     fn add(&mut self, part: u64) {
         self.hash = self.hash.wrapping_add(part);
     }

@@ -1,9 +1,7 @@
 //! AES-CBC with HMAC-SHA2, encrypt-then-MAC, exactly RFC 7518 section 5.2.
 
 use super::aes_cbc::{AesCbc, BLOCK};
-use super::mac::{Mac, MacAlgorithm};
-use subtle::ConstantTimeEq;
-
+use super::mac::{Mac, MacAlgorithm, Tag, equal};
 /// An RFC 7518 section 5.2 content encryption algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suite {
@@ -82,7 +80,7 @@ impl ContentKey {
             return false;
         }
         let (content, tag) = message.split_at(end);
-        self.tag(content, header).ct_eq(tag).into()
+        equal(&self.tag(content, header), tag)
     }
 
     /// The plaintext of a message that [`verify`](Self::verify) accepted.
@@ -94,7 +92,7 @@ impl ContentKey {
 
     /// The tag is the first half of the MAC. The last bytes under the MAC are the bit length of
     /// the associated data.
-    fn tag(&self, content: &[u8], header: usize) -> Vec<u8> {
+    fn tag(&self, content: &[u8], header: usize) -> Tag {
         let mut tag = self.mac.tag(&[content, &(header as u64 * 8).to_be_bytes()]);
         tag.truncate(self.tag_len);
         tag

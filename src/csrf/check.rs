@@ -1,4 +1,4 @@
-//! Whether a request comes from a page of ours.
+//! The checks that [`CsrfForm`](super::CsrfForm) and [`CsrfHeader`](super::CsrfHeader) share.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub enum CsrfGuardError {
     /// A page of another origin sent the request: 403.
     #[error("a page of another origin sent the request")]
     CrossOrigin,
-    /// The session could not be loaded: 503. Or no random mask could be drawn: 500.
+    /// The session could not be loaded, 503, or no random mask could be drawn, 500.
     #[error(transparent)]
     Session(#[from] SessionError),
 }
@@ -36,7 +36,7 @@ impl CsrfGuardError {
     }
 }
 
-/// The rules for a request that its headers do not say another origin sent.
+/// Returns the session's CSRF configuration. Refuses a request from another origin.
 pub(super) fn rules<T: SessionData>(
     request: &Request<'_>,
 ) -> Result<Arc<CsrfConfig>, CsrfGuardError> {
@@ -52,8 +52,8 @@ pub(super) fn rules<T: SessionData>(
     }
 }
 
-/// Whether the request, with what its form says, carries the session's token. The
-/// first that is not empty counts.
+/// Verifies the session's token: the form's `field`, or else the first header that is not
+/// empty.
 pub(super) async fn check<T: SessionData>(
     request: &Request<'_>,
     rules: &CsrfConfig,

@@ -15,7 +15,7 @@ use super::CSRF_FIELD;
 use super::check::{CsrfGuardError, check, rules};
 use crate::data::SessionData;
 
-/// Bytes that are read of a part that should hold a token: more than eight have.
+/// The most bytes that are read of a multipart field for the token. Eight tokens fit.
 const LONGEST: usize = 512;
 
 /// A form with its session's CSRF token, as a data guard. It derefs to `F`.
@@ -111,7 +111,7 @@ impl<'r, T: SessionData, F: FromForm<'r>> FromData<'r> for CsrfForm<T, F> {
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> DataOutcome<'r, Self> {
         let refuse =
             |cause: CsrfGuardError| Outcome::Error((cause.status(), CsrfFormError::Token(cause)));
-        // What another origin sent is not even read.
+        // The body of a request from another origin is not read.
         let rules = match rules::<T>(request) {
             Ok(rules) => rules,
             Err(cause) => return refuse(cause),
@@ -138,12 +138,11 @@ impl<'r, T: SessionData, F: FromForm<'r>> FromData<'r> for CsrfForm<T, F> {
 }
 
 tokio::task_local! {
-    /// The name of the field, for [`WithToken::init`], which is told nothing.
+    /// The name of the field, for [`WithToken::init`], which does not see the request.
     static FIELD: Arc<str>;
 }
 
-/// A form and the token beside it. The form's own errors wait until the token
-/// has been judged.
+/// A form and its token. The form's own errors are kept until the token is verified.
 struct WithToken<'r, F> {
     token: Option<Cow<'r, str>>,
     form: Result<F, Errors<'r>>,
@@ -178,7 +177,7 @@ impl<'r, F: FromForm<'r>> FromForm<'r> for WithToken<'r, F> {
         } else if context.token.is_none() {
             match field.data.open(LONGEST.bytes()).into_bytes().await {
                 Ok(bytes) if bytes.is_empty() => {}
-                // One that was cut is too long for a token.
+                // A value that was cut is too long to be a token, so it fails to verify.
                 Ok(bytes) => {
                     let text = String::from_utf8_lossy(&bytes).into_owned();
                     context.token = Some(text.into());

@@ -13,9 +13,9 @@ use crate::data::SessionData;
 /// token is the header [`CSRF_HEADER`](super::CSRF_HEADER). The guard refuses a
 /// request without it with 403.
 ///
-/// It also refuses a request that a page of another origin sent, by what the
-/// browser's headers say, even with a valid token. This check does not apply to
-/// `GET`, `HEAD`, `OPTIONS` and `TRACE`.
+/// It also refuses a request if the browser's headers say that a page of another
+/// origin sent it, even with a valid token. This check does not apply to `GET`,
+/// `HEAD`, `OPTIONS` and `TRACE`.
 ///
 /// | `Sec-Fetch-Site` | `Origin` | |
 /// |---|---|---|

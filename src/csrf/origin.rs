@@ -1,12 +1,11 @@
-//! What a browser says of the page that sent a request: `Origin` and
-//! `Sec-Fetch-Site`.
+//! The origin check: whether the headers `Origin` and `Sec-Fetch-Site` admit a request.
 
 use rocket::Request;
 use rocket::http::Method;
 
 use crate::config::{Authority, Origin};
 
-/// A header of a request.
+/// The values of one header of a request.
 enum Sent<'r> {
     Absent,
     Once(&'r str),
@@ -31,8 +30,8 @@ impl<'r> Sent<'r> {
     }
 }
 
-/// Whether nothing in the request's headers says that a page of another origin
-/// sent it. Requests that change nothing by their method always pass.
+/// Returns whether no header says that a page of an untrusted origin sent the request. A
+/// request with a safe method always passes.
 pub(super) fn admits(request: &Request<'_>, trusted: &[Origin]) -> bool {
     if matches!(request.method(), Method::Get | Method::Head | Method::Options | Method::Trace) {
         return true;
@@ -51,7 +50,8 @@ fn is_own(request: &Request<'_>, origin: &Sent<'_>) -> bool {
     origin.origin().zip(host).is_some_and(|(origin, host)| origin.is_on(&host))
 }
 
-/// The host that was asked: the header's, or HTTP/2's. Both must agree.
+/// The host that the request is for, from `Host` or from HTTP/2. If both are there, they
+/// must agree.
 fn request_host(request: &Request<'_>) -> Option<Authority> {
     let asked = request.host().map(|host| Authority::parse(&host.to_string()));
     match (Sent::read(request, "Host"), asked) {
@@ -143,7 +143,7 @@ mod tests {
         ] {
             assert_eq!(Origin::parse(text), None, "{text}");
         }
-        // Whatever it is cut to: an origin or none, and no panic.
+        // No part of these texts makes the parser panic.
         for text in ["https://[2001:db8::1]:8443", "https://pay.éxample：443", "\u{0}://\u{10ffff}"]
         {
             for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {

@@ -1,4 +1,4 @@
-//! Launch is refused where a guard could never find a key.
+//! Refuses launch if a route has a CSRF guard and its session has no key for tokens.
 
 use rocket::{Ignite, Rocket, Sentinel, error};
 
@@ -9,14 +9,14 @@ use crate::session::Session;
 use crate::sessions::Sessions;
 use crate::token::NO_CSRF_KEY;
 
-/// Whether a `secret` is all that a token for these sessions lacks.
+/// Whether the sessions could have CSRF tokens, and only a `secret` is missing.
 fn lacks_key(definition: &Defined) -> bool {
     let tokens = definition.tokens();
     let has_no_id = matches!(definition.tracker, Tracker::ByValue(_)) && tokens.writes_ktor();
     !has_no_id && tokens.csrf().is_err()
 }
 
-/// As for [`Session`], and where there is no key to make tokens with.
+/// Refuses launch as [`Session`] does, and if only a key for tokens is missing.
 fn abort<T: SessionData>(rocket: &Rocket<Ignite>) -> bool {
     if Session::<T>::abort(rocket) {
         return true;

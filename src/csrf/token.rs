@@ -30,8 +30,8 @@ const LENGTH: usize = CsrfKeys::TAG;
 /// for every guard. During a change of keys the text may be several of these,
 /// joined by dots.
 ///
-/// The token is valid as long as the session's id, periodic renewals aside:
-/// [`renew`](Session::renew) and [`login`](Session::login) invalidate it.
+/// The token is valid as long as the session, and stays valid through periodic
+/// renewals. [`renew`](Session::renew) and [`login`](Session::login) invalidate it.
 ///
 /// The guard forwards with 403 without a session. For a form that is shown before
 /// the login, begin a session and call [`Session::csrf_token`].
@@ -141,10 +141,10 @@ impl<T: SessionData> CsrfToken<T> {
     }
 }
 
-/// The tag in one token.
+/// Returns the HMAC in one token.
 fn unmask(token: &str) -> Option<[u8; LENGTH]> {
     const CHARACTERS: usize = (2 * LENGTH * 4).div_ceil(3);
-    // Anything longer is none, and need not be decoded to see that.
+    // A text of another length is no token, and is not decoded.
     let decoded = (token.len() == CHARACTERS).then(|| URL_SAFE_NO_PAD.decode(token).ok())??;
     let (mask, masked) = decoded.split_first_chunk()?;
     Some(xor(*mask, masked.try_into().ok()?))
@@ -212,7 +212,7 @@ impl<T: SessionData> Session<T> {
         let entry = self.entry();
         let tokens = entry.definition.tokens();
         if tokens.writes_ktor() && matches!(entry.definition.tracker, Tracker::ByValue(_)) {
-            let why = "Ktor's format has no id of a session that a CSRF token could hang on";
+            let why = "Ktor's format has no session id to make a CSRF token from";
             return Err(SessionError::Unsupported(why));
         }
         let keys = tokens.csrf()?;

@@ -1,15 +1,15 @@
-//! Where the time comes from.
+//! [`Clock`]: the source of the current time.
 
 use std::time::SystemTime;
 
 use super::timestamp::Timestamp;
 
-/// Where the core's time comes from.
+/// The source of the current time.
 #[derive(Clone, Default)]
 pub(crate) enum Clock {
     #[default]
     System,
-    /// Unix milliseconds that a test moves.
+    /// Unix milliseconds that a test sets.
     #[cfg(feature = "testing")]
     Given(std::sync::Arc<std::sync::atomic::AtomicU64>),
 }
@@ -25,7 +25,7 @@ impl Clock {
         }
     }
 
-    /// A test moves it, and should not meet what goes on by itself meanwhile.
+    /// Whether a test sets the time. Background tasks must not interfere with such a test.
     pub fn is_moved(&self) -> bool {
         !matches!(self, Self::System)
     }

@@ -1,4 +1,4 @@
-//! How long a session lives by its own choice.
+//! [`Lifetime`]: how long one session lives, if it differs from the configuration.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use super::timestamp::Timestamp;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lifetime {
-    /// As the session's table in Rocket.toml says.
+    /// The lifetime in the session's table in Rocket.toml.
     #[default]
     Configured,
     /// For this time after its last use, instead of `idle_timeout`: "remember me".
@@ -24,19 +24,19 @@ pub enum Lifetime {
     BrowserSession,
 }
 
-/// A lifetime of a session's own, as tokens and records hold it: a byte for the
-/// kind and seven for the value.
+/// The lifetime of one session, as tokens and records hold it: one byte for the kind and
+/// seven for the value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum OwnLifetime {
     #[default]
     Configured,
-    /// Seconds since last use.
+    /// The seconds after the last use.
     Idle(u64),
     Until(Timestamp),
     BrowserSession,
 }
 
-/// Stands for a time that this platform cannot represent: the end of the year 9999.
+/// The end of the year 9999. It replaces a time that the platform cannot represent.
 const FAR: Duration = Duration::from_secs(253_402_300_799);
 
 impl From<OwnLifetime> for Lifetime {
@@ -52,14 +52,14 @@ impl From<OwnLifetime> for Lifetime {
     }
 }
 
-/// Why a lifetime has no time in it.
+/// Why a lifetime leaves the session no time.
 #[derive(Debug)]
 pub(crate) struct NoTime(pub &'static str);
 
 impl OwnLifetime {
     pub(super) const MAX_VALUE: u64 = (1 << 56) - 1;
 
-    /// What the application said at `now`. It must leave the session some time.
+    /// Converts the application's lifetime, which must end after `now`.
     pub fn new(lifetime: Lifetime, now: Timestamp) -> Result<Self, NoTime> {
         match lifetime {
             Lifetime::Configured => Ok(Self::Configured),
@@ -84,7 +84,7 @@ impl OwnLifetime {
         (kind << 56 | value.min(Self::MAX_VALUE)).to_be_bytes()
     }
 
-    /// `None` for an unknown kind and a value that its kind does not have.
+    /// Returns `None` for an unknown kind, or for a value that the kind cannot have.
     pub fn from_bytes(bytes: [u8; 8]) -> Option<Self> {
         let number = u64::from_be_bytes(bytes);
         match (bytes[0], number & Self::MAX_VALUE) {
@@ -97,7 +97,7 @@ impl OwnLifetime {
     }
 }
 
-/// A part of a second counts as a whole.
+/// Returns the seconds, rounded up.
 pub(super) fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
 }

@@ -1,4 +1,4 @@
-//! The only place that judges time: instants, lifetimes, and when a session is over.
+//! Instants, lifetimes, and when a session ends. No other module decides about time.
 
 mod clock;
 mod lifetime;

@@ -1,4 +1,4 @@
-//! What is promised of times, to the millisecond.
+//! The promises about times, checked to the millisecond.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -25,7 +25,7 @@ fn times(created: u64, seen: u64) -> Times {
 
 #[test]
 fn s42_idle_ends_a_session_at_the_exact_millisecond() {
-    // A use up to an hour after the last touch is not written down.
+    // A use up to an hour after the last touch is not recorded.
     let end = 1000 + 25 * HOUR;
     assert!(LIFETIME.admits(&times(1000, 1000), Timestamp::from_millis(end - 1)));
     assert!(!LIFETIME.admits(&times(1000, 1000), Timestamp::from_millis(end)));
@@ -34,7 +34,7 @@ fn s42_idle_ends_a_session_at_the_exact_millisecond() {
     assert!(!exact.admits(&times(1000, 1000), Timestamp::from_millis(1000 + 24 * HOUR)));
 }
 
-/// The promise of `idle_timeout`, at every moment of a use.
+/// Checks the promise of `idle_timeout` for a use at every moment.
 #[test]
 fn s42_a_session_lives_for_its_idle_time_after_every_use_and_no_longer_than_an_interval_more() {
     for (lifetime, idle, interval) in [
@@ -92,7 +92,7 @@ fn a_token_is_kept_until_its_session_ends_and_no_longer() {
         (Configured, MaxAge::Configured, MaxAge::Configured),
         (BrowserSession, MaxAge::Session, MaxAge::Session),
         (Idle(36_000), millis(63 * HOUR), millis(11 * HOUR)),
-        // Two and a half seconds of it are a tenth.
+        // The interval is a tenth of 25 seconds, so 2.5 seconds are added, rounded up.
         (Idle(25), millis(63 * HOUR), millis(28_000)),
         (Idle(600 * 3600), millis(63 * HOUR), millis(63 * HOUR)),
         (Until(Timestamp::from_millis(now + 1500)), millis(1500), millis(1500)),

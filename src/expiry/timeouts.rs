@@ -1,25 +1,25 @@
-//! How long the sessions of a definition live, and what that means for one of them.
+//! [`Timeouts`] of a definition, [`Times`] of a session, and when that session ends.
 
 use std::time::Duration;
 
 use super::lifetime::{OwnLifetime, whole_seconds};
 use super::timestamp::Timestamp;
 
-/// How far a time may lie in the future: clocks of several machines differ.
+/// How far a time may lie in the future, because the clocks of machines differ.
 const SKEW: Duration = Duration::from_secs(60);
 
-/// How long sessions of one definition live, as configured.
+/// The configured timeouts of one definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timeouts {
-    /// Since last use.
+    /// The time after the last use.
     pub idle: Duration,
-    /// Since creation.
+    /// The time after the creation.
     pub absolute: Duration,
-    /// Refresh the expiry at most this often.
+    /// The shortest time between two refreshes of the expiry.
     pub touch_after: Duration,
-    /// How long the id before the last renewal still opens a session.
+    /// How long the id from before a renewal still opens the session.
     pub renewal_grace: Duration,
-    /// How long a session keeps its id.
+    /// How long a session keeps its id before a periodic renewal.
     pub renew_after: Option<Duration>,
 }
 
@@ -27,9 +27,9 @@ pub(crate) struct Timeouts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Times {
     pub created: Timestamp,
-    /// Issued (client storage) or last seen (server storage).
+    /// When the token was issued (client storage), or the last use (server storage).
     pub seen: Timestamp,
-    /// When its user last logged in; zero for never.
+    /// When the session's user last logged in, or zero for never.
     pub authenticated: Timestamp,
     pub lifetime: OwnLifetime,
 }
@@ -41,7 +41,7 @@ impl Times {
         Self { created: now, seen: now, authenticated, lifetime: OwnLifetime::Configured }
     }
 
-    /// The same session, seen now. A clock that jumped back moves nothing back.
+    /// Returns the times after a use at `now`. A clock that went back moves no time back.
     #[must_use]
     pub fn refreshed(self, now: Timestamp) -> Self {
         Self { seen: now.max(self.seen).max(self.created), ..self }
@@ -64,9 +64,9 @@ pub enum MaxAge {
 }
 
 impl Timeouts {
-    /// From when on a session with these times is over. An idle time counts from the
-    /// last use that was written down. Later uses are up to one interval younger, so
-    /// that interval is added.
+    /// Returns when a session with these times ends. An idle timeout counts from the last
+    /// recorded use. The last use may be up to one [`interval`](Self::interval) later, so the
+    /// interval is added.
     pub fn expires(&self, times: &Times) -> Timestamp {
         let end = match times.lifetime {
             OwnLifetime::Until(time) => time,
@@ -80,19 +80,19 @@ impl Timeouts {
         end.min(self.ends(times))
     }
 
-    /// How long a session with the configured lifetime lives after the last use that
-    /// was written down.
+    /// Returns how long a session with the configured lifetime lives after its last recorded
+    /// use.
     pub fn unused(&self) -> Duration {
         self.idle.saturating_add(self.touch_after)
     }
 
-    /// The absolute end.
+    /// Returns the absolute end.
     fn ends(&self, times: &Times) -> Timestamp {
         times.created.after(self.absolute)
     }
 
-    /// How much younger than `seen` the last use may be. A session with an idle time
-    /// of its own is refreshed after a tenth of it, or sooner.
+    /// Returns how much later than `seen` the last use may be. A session with its own idle
+    /// timeout is refreshed after a tenth of it, or sooner.
     fn interval(&self, times: &Times) -> Duration {
         match times.lifetime {
             OwnLifetime::Idle(seconds) => (Duration::from_secs(seconds) / 10).min(self.touch_after),
@@ -100,15 +100,15 @@ impl Timeouts {
         }
     }
 
-    /// How long a client must keep the token of a session with these times. An id is
-    /// good until the absolute end, since touches need not send it again.
+    /// Returns how long a client must keep the token of a session with these times. It keeps
+    /// an id until the absolute end, because a touch does not send the id again.
     pub fn max_age(&self, times: &Times, now: Timestamp, is_id: bool) -> MaxAge {
         match times.lifetime {
             OwnLifetime::Configured => MaxAge::Configured,
             OwnLifetime::BrowserSession => MaxAge::Session,
             OwnLifetime::Idle(_) if is_id => MaxAge::Of(self.ends(times).since(now)),
             OwnLifetime::Until(_) => MaxAge::Of(self.expires(times).since(now)),
-            // A part of a second less would break the promise.
+            // The rest is rounded up, so that the token lasts as long as the session.
             OwnLifetime::Idle(_) => {
                 let rest = self.expires(times).since(now);
                 MaxAge::Of(
@@ -118,9 +118,9 @@ impl Timeouts {
         }
     }
 
-    /// Whether a session with these times lives at `now` (checklist S42–S45):
-    /// not expired by the present configuration, nothing in the far future,
-    /// not seen before it was created.
+    /// Whether a session with these times is alive at `now` (docs/security.md, S42–S45). It
+    /// must not have expired under the present configuration, have a time in the far future,
+    /// or have been used before it was created.
     pub fn admits(&self, times: &Times, now: Timestamp) -> bool {
         let horizon = now.after(SKEW);
         times.created <= horizon
@@ -130,13 +130,13 @@ impl Timeouts {
             && now < self.expires(times)
     }
 
-    /// Whether the id before a renewal at `renewed`, which gave it time `until`
-    /// then, still opens its session: the present configuration may give it less.
+    /// Whether the id from before a renewal still opens its session. The renewal at `renewed`
+    /// set the end of the grace period to `until`. The present configuration may shorten it.
     pub fn in_grace(&self, renewed: Timestamp, until: Timestamp, now: Timestamp) -> bool {
         renewed <= now.after(SKEW) && now < until && now.since(renewed) < self.renewal_grace
     }
 
-    /// Whether a session that was last renewed at `renewed` is to take a new id.
+    /// Whether a session that was last renewed at `renewed` is due for a periodic renewal.
     pub fn renewal_due(&self, times: &Times, renewed: Timestamp, now: Timestamp) -> bool {
         self.renew_after.is_some_and(|after| now.since(renewed.max(times.created)) >= after)
     }

@@ -1,4 +1,4 @@
-//! What an application registers before launch.
+//! [`SessionsFairing`] as a builder: the parts that an application registers before launch.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -240,7 +240,7 @@ impl SessionsFairing {
 
 #[cfg(test)]
 impl SessionsFairing {
-    /// Draws from another generator than the system's.
+    /// Uses another random generator than the system's.
     pub(crate) fn random(self, random: Random) -> Self {
         Self { random, ..self }
     }
@@ -253,7 +253,7 @@ impl fmt::Debug for SessionsFairing {
 }
 
 impl SessionsFairing {
-    /// What Rocket.toml may name besides what is built in.
+    /// Returns the registered names, which Rocket.toml may use beside the built-in ones.
     pub(super) fn registered(&self) -> Registered {
         Registered {
             storages: names(&self.storages),

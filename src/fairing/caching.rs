@@ -1,5 +1,5 @@
-//! What caches may keep of a response for which a session was looked at
-//! (checklist S15).
+//! The caching headers of a response to a request that used a session
+//! (docs/security.md, S15).
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use rocket::Response;
 
 use crate::request::committable::{Caching, Committable};
 
-/// Says on which request headers the response depends, and what caches may keep of
-/// it. Gives whether every transport could tell the former.
+/// Sets `Vary`, and limits `Cache-Control` to what the sessions allow, but at least to
+/// `least`. Returns whether every transport named its request header.
 pub(super) fn limit(
     response: &mut Response<'_>,
     entries: &[Arc<dyn Committable>],
@@ -40,29 +40,61 @@ pub(super) fn no_store(response: &mut Response<'_>) {
 
 /// Adds a request header to those that the response depends on.
 fn vary(response: &mut Response<'_>, name: &str) {
-    let fields = || response.headers().get("Vary").flat_map(directives);
-    if fields().any(|field| field == "*" || field.eq_ignore_ascii_case(name)) {
-        return;
-    }
-    let merged = fields().chain([name]).collect::<Vec<_>>().join(", ");
+    let merged = match glance(response, "Vary", name) {
+        Glance::Only => return,
+        Glance::Absent => name.to_owned(),
+        Glance::Other => {
+            let fields = || response.headers().get("Vary").flat_map(directives);
+            if fields().any(|field| field == "*" || field.eq_ignore_ascii_case(name)) {
+                return;
+            }
+            fields().chain([name]).collect::<Vec<_>>().join(", ")
+        }
+    };
     response.set_raw_header("Vary", merged);
 }
 
-/// What the application says of caches counts for the browser's alone.
+/// Limits the application's `Cache-Control` to the browser's own cache. Without one, no
+/// cache may keep the response.
 fn keep_out_of_shared_caches(response: &mut Response<'_>) {
-    let said = || response.headers().get("Cache-Control").flat_map(directives);
-    if said().next().is_none() {
+    match glance(response, "Cache-Control", "no-store") {
+        Glance::Only => return,
+        Glance::Absent => return no_store(response),
+        Glance::Other => {}
+    }
+    let given = || response.headers().get("Cache-Control").flat_map(directives);
+    if given().next().is_none() {
         return no_store(response);
     }
-    let is_private = said().any(is_private);
-    if is_private && !said().any(is_for_shared_caches) {
+    let is_private = given().any(is_private);
+    if is_private && !given().any(is_for_shared_caches) {
         return;
     }
-    // In front: a quote that does not end would hide what follows it.
+    // `private` comes first, because an unclosed quote would hide what follows it.
     let private = (!is_private).then_some("private");
-    let kept = said().filter(|directive| !is_for_shared_caches(directive));
+    let kept = given().filter(|directive| !is_for_shared_caches(directive));
     let merged = private.into_iter().chain(kept).collect::<Vec<_>>().join(", ");
     response.set_raw_header("Cache-Control", merged);
+}
+
+/// What a header of the response says at first sight.
+enum Glance {
+    Absent,
+    /// The usual value and nothing else.
+    Only,
+    Other,
+}
+
+/// Looks at a header without hashing its name: a response has few headers.
+fn glance(response: &Response<'_>, name: &str, usual: &str) -> Glance {
+    let mut seen = Glance::Absent;
+    for header in response.headers().iter().filter(|header| header.name() == name) {
+        seen = match seen {
+            Glance::Absent if header.value() == usual => Glance::Only,
+            _ => Glance::Other,
+        };
+    }
+    seen
 }
 
 fn is_for_shared_caches(directive: &str) -> bool {
@@ -70,13 +102,13 @@ fn is_for_shared_caches(directive: &str) -> bool {
     name.eq_ignore_ascii_case("public") || name.eq_ignore_ascii_case("s-maxage")
 }
 
-/// With a value, `private` is about the headers named there (RFC 9111 section
-/// 5.2.2.7).
+/// Whether the directive keeps the whole response out of shared caches. `private` with a
+/// value concerns only the headers in that value (RFC 9111 section 5.2.2.7).
 fn is_private(directive: &str) -> bool {
     directive.eq_ignore_ascii_case("private") || directive.eq_ignore_ascii_case("no-store")
 }
 
-/// The members of a header's list. A quoted value may hold a comma.
+/// Splits the list in a header. A quoted value may hold a comma.
 fn directives(header: &str) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     let separates = move |character| {

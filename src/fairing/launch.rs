@@ -1,7 +1,7 @@
-//! From the checked configuration and the registered parts to the definitions.
+//! Builds the definitions from the checked configuration and the registered parts.
 
+use crate::awaited::Awaited;
 use std::collections::HashMap;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
@@ -24,11 +24,11 @@ use crate::namespace::Namespace;
 use crate::plan::Policy;
 use crate::transport::{CookieTransport, HeaderTransport, LONGEST_COOKIE, SessionTransport};
 
-/// Characters of the shortest id that `identity` may make outside the debug
-/// profile: 128 bits of base64.
+/// The fewest characters of an id from `identity` outside the debug profile: 128 bits
+/// of base64.
 const LEAST_IDENTITY: usize = 22;
 
-/// Everything the requests will need, or every problem found.
+/// Returns everything that the requests need, or every problem that was found.
 pub(super) async fn launch(
     fairing: &SessionsFairing,
     figment: &Figment,
@@ -50,7 +50,7 @@ pub(super) async fn launch(
     launch.finish()
 }
 
-/// What launch has made so far.
+/// A launch in progress.
 struct Launch<'a> {
     fairing: &'a SessionsFairing,
     debug: bool,
@@ -60,7 +60,7 @@ struct Launch<'a> {
 }
 
 impl Launch<'_> {
-    /// Adds a definition, whose keys were read at `read`, or what is wrong with it.
+    /// Adds a definition, or the problems of its table. Its keys were read at `read`.
     async fn add(&mut self, name: String, config: SessionConfig, read: Instant) {
         self.summary.extend(summary(&name, &config));
         let now = self.fairing.clock.now();
@@ -84,11 +84,11 @@ impl Launch<'_> {
                 listeners: std::mem::take(&mut *fairing.listeners.lock()),
             },
             report: Report { warnings: storages.warnings, summary },
-            awaited: AtomicUsize::new(0),
+            awaited: Awaited::default(),
         })
     }
 
-    /// `None` if there is a problem, which has been reported.
+    /// Builds a definition. Returns `None` after it has added a problem to the list.
     async fn definition(
         &mut self,
         name: &str,
@@ -140,7 +140,7 @@ impl Launch<'_> {
         }
     }
 
-    /// By value or by id.
+    /// Builds what tracks the sessions: by id with a storage, and by value without one.
     async fn tracker(
         &mut self,
         name: &str,
@@ -179,7 +179,7 @@ impl Launch<'_> {
     }
 }
 
-/// What a commit goes by.
+/// Returns the part of the configuration that [`plan`](crate::plan) needs.
 fn policy(config: &SessionConfig) -> Policy {
     let absolute = config.timeouts.absolute;
     let (max_age, longest) = match &config.transport {

@@ -1,4 +1,4 @@
-//! [`SessionsFairing`]: launch, response, shutdown.
+//! [`SessionsFairing`] as a Rocket fairing: what it does at launch and for each response.
 
 mod builder;
 mod caching;
@@ -24,7 +24,7 @@ use respond::Turn;
 #[rocket::async_trait]
 impl Fairing for SessionsFairing {
     fn info(&self) -> Info {
-        // Not a singleton: Rocket would silently keep the last of two.
+        // This is no singleton, because Rocket would silently keep the last of two.
         Info { name: "Sessions", kind: Kind::Ignite | Kind::Liftoff | Kind::Response }
     }
 
@@ -79,8 +79,8 @@ impl Fairing for SessionsFairing {
     }
 }
 
-/// Runs behind every other response fairing: what these do with a session is
-/// committed, and their tokens reach the client.
+/// Runs after every other response fairing, so that the changes which those make to a
+/// session are committed, and their tokens are sent.
 struct Last;
 
 #[rocket::async_trait]

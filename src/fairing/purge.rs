@@ -1,4 +1,4 @@
-//! Removing what has expired, while the application runs.
+//! Removes expired records while the application runs.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use crate::crypto::Random;
 use crate::expiry::Clock;
 use crate::storage::SessionStorage;
 
-/// How often a storage is asked to remove expired records, and how many at once.
+/// How often a storage removes expired records, and how many in one batch.
 const PURGE_EVERY: Duration = Duration::from_secs(60);
 const PURGE_BATCH: usize = 1000;
-/// The least pause between two full batches, so that requests hardly notice; it is
-/// twice as long as the batch has taken.
+/// The shortest pause between two full batches. The pause is twice as long as the batch
+/// took, so that requests are hardly slower.
 const PURGE_PAUSE: Duration = Duration::from_millis(2);
 
 /// Removes expired records in bounded batches until shutdown.

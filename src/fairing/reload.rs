@@ -1,10 +1,10 @@
-//! Keys that are read again from their files while the application runs.
+//! Reads keys again from their files while the application runs.
 //!
-//! Nodes do not reload at the same moment. So a key that is new opens at once
-//! and seals only after two intervals, when every node can open what it seals.
-//! A node that starts cannot see which keys are new, only when their file was
-//! changed: until two intervals after that, each key of the list seals, and every
-//! node has one of them.
+//! Nodes do not reload at the same moment. So a new key opens tokens at once, but seals
+//! them only after two intervals, when every node can open what it seals. A node that
+//! starts cannot tell which keys are new. It only sees when their file was changed. Until
+//! two intervals after that, it seals with each key of the list, so that every node has a
+//! key for one part of the token.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -23,17 +23,17 @@ use crate::definition::Definition;
 use crate::expiry::Timestamp;
 use crate::token::{Sealing, Tokens};
 
-/// When the keys are read again, and when every node has those that were read.
+/// Returns when the keys are read again, and from when on every node has them.
 pub(super) fn pace(keys: &KeyReload, read: Instant, now: Timestamp) -> ReloadSchedule {
     let changed = keys.files.iter().map(|file| last_change(file).unwrap_or(now)).max();
-    // A change in the future counts as one of this moment.
+    // A change in the future counts as a change now.
     let age = changed.map_or(Duration::MAX, |changed| now.since(changed));
     let all_know = Instant::now() + (2 * keys.every).saturating_sub(age);
     ReloadSchedule { every: keys.every, read, all_know }
 }
 
-/// When the file was last changed, or any link on the way to it; none if nobody
-/// can tell.
+/// Returns when the file, or a symbolic link on the way to it, was last changed. Returns
+/// `None` if that is not known.
 fn last_change(path: &Path) -> Option<Timestamp> {
     let mut latest = changed(&path.metadata().ok()?)?;
     let mut paths = vec![path.to_owned()];
@@ -51,8 +51,8 @@ fn last_change(path: &Path) -> Option<Timestamp> {
     Some(latest)
 }
 
-/// A file that is moved or copied may keep the time of its writing; that of its
-/// coming, which is the later one, nobody sets.
+/// Returns when a file was written or came to its place, whichever is later. A file that is
+/// moved or copied may keep its modification time, but not the time of its arrival.
 fn changed(about: &Metadata) -> Option<Timestamp> {
     #[cfg(unix)]
     let came = {
@@ -65,7 +65,7 @@ fn changed(about: &Metadata) -> Option<Timestamp> {
     about.modified().ok().map(Timestamp::from).max(came)
 }
 
-/// With the keys that seal at launch.
+/// Chooses the keys that seal at launch.
 pub(super) fn begin(tokens: Tokens, pace: Option<ReloadSchedule>) -> Tokens {
     let Some(pace) = pace else { return tokens };
     let (keys, _) = tokens.key_ids();
@@ -73,7 +73,7 @@ pub(super) fn begin(tokens: Tokens, pace: Option<ReloadSchedule>) -> Tokens {
     tokens.sealing_with(sealing)
 }
 
-/// Where the keys are read from.
+/// The sources of the keys.
 #[derive(Clone)]
 pub(super) struct KeyFiles {
     pub figment: Figment,
@@ -90,7 +90,7 @@ async fn watch(
     let (known, _) = definition.tokens().key_ids();
     let mut ready = all(&known, pace);
     let mut last_problem = String::new();
-    // Liftoff may be long after the keys were read.
+    // The interval counts from the reading, because liftoff may come much later.
     let mut ticks = interval_at(pace.read + pace.every, pace.every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tokio::pin!(shutdown);
@@ -126,15 +126,16 @@ fn read(source: &KeyFiles, name: &str) -> Result<Tokens, String> {
     build_tokens(&session.app, name, session)
 }
 
-/// From when on each key may seal.
+/// When each key may begin to seal.
 type Ready = HashMap<[u8; 4], Instant>;
 
-/// The keys of launch.
+/// Returns that time for the keys that were read at launch.
 fn all(keys: &[[u8; 4]], pace: ReloadSchedule) -> Ready {
     keys.iter().map(|key| (*key, pace.all_know)).collect()
 }
 
-/// The first key that may seal. Where none may yet, those that came first.
+/// Chooses the first key that may seal. If none may yet, the keys that may seal earliest are
+/// chosen.
 fn sealing(keys: &[[u8; 4]], ready: &Ready) -> Sealing {
     let now = Instant::now();
     let since: Vec<_> = keys.iter().map(|key| ready.get(key)).collect();
@@ -159,7 +160,7 @@ fn take(definition: &Definition, fresh: Tokens, ready: &mut Ready, every: Durati
     *definition.tokens.write() = Arc::new(fresh.sealing_with(sealing));
 }
 
-/// Starts a task for each definition that asks for it.
+/// Starts a task for each definition whose keys are to be reloaded.
 pub(super) fn start(application: &Application, source: &KeyFiles, shutdown: &Shutdown) {
     for definition in application.definitions.values() {
         let Some(pace) = definition.reload else { continue };

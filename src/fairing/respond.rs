@@ -1,9 +1,8 @@
-//! The end of a request: commit its sessions and tell the client.
+//! The end of a request: commits its sessions, and sends their tokens.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use rocket::catcher::Catcher;
@@ -21,34 +20,33 @@ use crate::request::committable::{Caching, Committable};
 use crate::request::{Budgets, Entries, RequestSessions, hooks};
 use crate::transport::Outgoing;
 
-/// What a replaced response does not keep of the handler's. Everything else
-/// stays: other fairings set it.
+/// The headers of the handler, which are dropped when its response is replaced. All others
+/// stay, because other fairings set them.
 const HANDLERS_HEADERS: [&str; 5] =
     ["Location", "ETag", "Last-Modified", "Cache-Control", "Set-Cookie"];
-/// All that begin so: an upgrade goes as well.
+/// The beginnings of further headers of the handler. An upgrade is one of these.
 const HANDLERS_PREFIXES: [&str; 2] = ["Content-", "Sec-WebSocket-"];
 const RETRY_AFTER_SECONDS: &str = "1";
 
-/// Which of the two response fairings this is.
+/// Which of the two response fairings runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// The one that the application attached.
+    /// The fairing that the application attached.
     First,
-    /// Behind all others: for sessions that these have used, and to say that no
-    /// token reaches the client any more.
+    /// The fairing behind all others. It commits what those have changed, and closes the
+    /// sessions for tokens.
     Last,
 }
 
-/// Whether this request has sessions that must be looked after. The answer costs
-/// next to nothing while no request has any.
+/// Returns the sessions of the request, if it may have any.
 fn request_sessions<'r>(request: &'r Request<'_>) -> Option<(&'r Core, &'r RequestSessions)> {
     let application = request.rocket().state::<Arc<Application>>()?;
-    let awaited = application.awaited.load(Ordering::SeqCst) > 0;
+    let awaited = application.awaited.has(request);
     awaited.then(|| (&application.core, RequestSessions::get(request)))
 }
 
-/// The response fairing's future. A request that has nothing to wait for gets one
-/// of no size, for which nothing is allocated.
+/// Returns the future of a response fairing. If there is nothing to wait for, its size is
+/// zero, so that nothing is allocated.
 pub(super) fn respond<'f, 'r: 'f>(
     request: &'r Request<'_>,
     response: &'f mut Response<'r>,
@@ -62,7 +60,7 @@ pub(super) fn respond<'f, 'r: 'f>(
     }
 }
 
-/// A future that is ready.
+/// A future that is ready at once.
 struct Nothing;
 
 impl Future for Nothing {
@@ -73,7 +71,7 @@ impl Future for Nothing {
     }
 }
 
-/// Does what needs no waiting; says whether that is all.
+/// Does the work if it needs no waiting. Returns whether everything is done.
 fn at_once(
     sessions: &RequestSessions,
     request: &Request<'_>,
@@ -86,7 +84,7 @@ fn at_once(
     let failed = is_failed(response);
     match turn {
         Turn::Last => {
-            // Another fairing may have said something else of caches.
+            // Another fairing may have changed the caching headers.
             sessions.close_if_quiet(failed)
                 && caching::limit(response, &sessions.entries.lock(), Caching::AsItSays)
         }
@@ -136,14 +134,14 @@ async fn commit<'r>(
         response.set_raw_header("Retry-After", RETRY_AFTER_SECONDS);
     }
     if hidden || !saved {
-        // The response is another one. What the one before it said still holds.
+        // The response was replaced. The tokens of the one before it must still be sent.
         say_again(core, response, entries);
     }
     tell(core, request, response, entries, saved).await;
 }
 
-/// Saves the sessions, and says whether it could. A session that cannot be saved replaces
-/// the response: a failed save never looks like success.
+/// Saves the sessions, and returns whether it succeeded. After a failure the response
+/// becomes an error, so that a failed save never looks like success.
 async fn save<'r>(
     entries: &Entries,
     request: &'r Request<'_>,
@@ -154,7 +152,7 @@ async fn save<'r>(
     let Err(cause) = saved.unwrap_or_else(panicked) else { return true };
     error!("The request's sessions could not be saved: {cause}.");
     entries.all().for_each(|entry| entry.give_up(false));
-    // A catcher may use sessions, too.
+    // The catcher may use sessions too, so their ends are committed after it.
     replace(request, response, cause.status()).await;
     if AssertUnwindSafe(end_all(entries)).catch_unwind().await.is_err() {
         error!("User code panicked while sessions were ended.");
@@ -162,8 +160,8 @@ async fn save<'r>(
     false
 }
 
-/// Whether a guard could not ask the storage who this is, and the response looks
-/// as if all were well. It may be meant for somebody else.
+/// Whether a guard failed because the storage did not answer, but the response does not
+/// say so. The response may then be that for a visitor without a session.
 fn hides_failure(sessions: &RequestSessions, response: &Response<'_>) -> bool {
     sessions.is_unanswered() && response.status().code < 500
 }
@@ -172,7 +170,7 @@ fn is_failed(response: &Response<'_>) -> bool {
     response.status().class().is_server_error()
 }
 
-/// Everything is encoded and checked before anything is written.
+/// Commits the sessions. All are encoded and checked before the first is written.
 async fn save_all(entries: &Entries, failed: bool) -> Result<(), SessionError> {
     for entry in entries.all() {
         entry.prepare(failed)?;
@@ -185,7 +183,7 @@ async fn save_all(entries: &Entries, failed: bool) -> Result<(), SessionError> {
     Ok(())
 }
 
-/// After a save that failed only ends hold. What can be ended is.
+/// Commits only the ends of sessions, after a save that failed.
 async fn end_all(entries: &Entries) {
     let budget = Budgets::default();
     for entry in entries.all() {
@@ -194,14 +192,16 @@ async fn end_all(entries: &Entries) {
             continue;
         }
         if let Err(cause) = ended.and(entry.commit(true, &budget).await) {
-            error!("A session could not be ended, or its last write be found: {cause}.");
+            error!(
+                "A session could not be ended, or its last write could not be settled: {cause}."
+            );
             entry.give_up(true);
         }
     }
 }
 
-/// Puts tokens and removals on the response. A transport that panics fails the
-/// request, and the other sessions' tokens still go out.
+/// Puts tokens and removals on the response. If a transport panics, the response is 500,
+/// and the tokens of the other sessions are still sent.
 async fn tell<'r>(
     core: &Core,
     request: &'r Request<'_>,
@@ -225,14 +225,14 @@ async fn tell<'r>(
         replace(request, response, Status::InternalServerError).await;
         say_again(core, response, entries);
     }
-    // A failure is this request's alone.
+    // A failure concerns only this request, so no cache may keep it.
     let least = if succeeded && !panicked { Caching::AsItSays } else { Caching::NoStore };
     if !caching::limit(response, &entries.lock(), least) {
         caching::no_store(response);
     }
 }
 
-/// Puts on a new response what the one before it told the clients.
+/// Puts the tokens and removals of the previous response on the one that replaces it.
 fn say_again(core: &Core, response: &mut Response<'_>, entries: &Entries) {
     for entry in entries.all() {
         if let Some(holds) = entry.redeliver() {
@@ -242,8 +242,8 @@ fn say_again(core: &Core, response: &mut Response<'_>, entries: &Entries) {
     }
 }
 
-/// Says what the client is to hold. A custom transport is user code: says
-/// whether it did not panic.
+/// Puts one token or removal on the response. Returns `false` if the transport, which may
+/// be user code, panicked.
 fn send(core: &Core, response: &mut Response<'_>, definition: &Definition, holds: &Holds) -> bool {
     let (transport, name) = (&definition.transport, &definition.wire_name);
     let sent = std::panic::catch_unwind(AssertUnwindSafe(|| match holds {
@@ -256,9 +256,8 @@ fn send(core: &Core, response: &mut Response<'_>, definition: &Definition, holds
     sent.is_ok()
 }
 
-/// Makes the response what Rocket would have made of `status`, but for the
-/// headers that other fairings have set. It is a new one: an upgrade of the
-/// connection goes with the old.
+/// Replaces the response with the one that Rocket makes for `status`, and keeps the headers
+/// that other fairings have set. An upgrade of the connection is dropped.
 async fn replace<'r>(request: &'r Request<'_>, response: &mut Response<'r>, status: Status) {
     let mut caught = catch(request, status).await;
     std::mem::swap(response, &mut caught);
@@ -284,7 +283,7 @@ async fn replace<'r>(request: &'r Request<'_>, response: &mut Response<'r>, stat
     }
 }
 
-/// The application's own catcher for `status`, chosen as Rocket chooses it.
+/// Runs the application's catcher for `status`, chosen as Rocket chooses it.
 async fn catch<'r>(request: &'r Request<'_>, status: Status) -> Response<'r> {
     let plain = || Response::build().status(status).finalize();
     let rockets_own = Catcher::default();
@@ -293,7 +292,7 @@ async fn catch<'r>(request: &'r Request<'_>, status: Status) -> Response<'r> {
         std::panic::catch_unwind(AssertUnwindSafe(|| catcher.handler.handle(status, request)));
     let Ok(future) = caught else { return plain() };
     if let Ok(Ok(mut response)) = AssertUnwindSafe(future).catch_unwind().await {
-        // A failure never looks like success, whatever the catcher makes of it.
+        // A failure must not look like success, even if the catcher sets such a status.
         if response.status().code < 500 {
             response.set_status(status);
             response.remove_header("Location");
@@ -304,8 +303,8 @@ async fn catch<'r>(request: &'r Request<'_>, status: Status) -> Response<'r> {
     plain()
 }
 
-/// The longest matching base wins; at equal length a catcher of this status
-/// wins over a default one.
+/// Finds the catcher. The longest matching base wins. At equal length a catcher for this
+/// status wins over a default one.
 fn catcher_for<'r>(request: &'r Request<'_>, status: Status) -> Option<&'r Catcher> {
     let path = request.uri().path();
     let matching = request.rocket().catchers().filter(|catcher| {

@@ -1,4 +1,4 @@
-//! The storages of all definitions, each opened once.
+//! Opens the storages of all definitions, each of them once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::storage::{Cached, KtorDirectory, SessionStorage, StorageConfig, Stora
 /// The key of a session's storage table.
 const STORAGE: &str = "storage";
 
-/// Opens storages, and collects what goes wrong and what operators should know.
+/// Opens storages, and collects problems that refuse launch and warnings for operators.
 pub(super) struct Storages<'a> {
     registered: &'a HashMap<String, Arc<dyn SessionStorage>>,
     opened: Vec<(StorageConfig, RecordStore)>,
@@ -23,14 +23,15 @@ impl<'a> Storages<'a> {
         Self { registered, opened: Vec::new(), problems: Vec::new(), warnings: Vec::new() }
     }
 
-    /// Those that expired records are removed from. A cache has none of its own.
+    /// Returns the storages to purge. A cache is not one of them: it has no records of its own.
     pub fn to_purge(&self) -> Vec<Arc<dyn SessionStorage>> {
         let own = |config: &StorageConfig| !matches!(config, StorageConfig::Cached { .. });
         let opened = self.opened.iter().filter(|(config, _)| own(config));
         opened.map(|(_, server)| Arc::clone(&server.storage)).collect()
     }
 
-    /// The storage of a session, unless it cannot do what the session's table asks for.
+    /// Opens the storage of a session, and refuses keys of its table that the storage cannot
+    /// serve.
     pub async fn for_session(
         &mut self,
         name: &str,
@@ -42,7 +43,7 @@ impl<'a> Storages<'a> {
         Ok(server)
     }
 
-    /// The storage, and the folder of Ktor's files where one is used.
+    /// Opens the storage, and the folder of Ktor's files if the session uses one.
     async fn with_ktor(
         &mut self,
         name: &str,
@@ -71,14 +72,14 @@ impl<'a> Storages<'a> {
             return Ok(RecordStore { ktor: Some(files), ..server });
         }
         self.warnings.push(format!(
-            "Session `{name}`: of concurrent writes by several processes to Ktor's files the last one wins; they have no absolute timeout and no index of owners."
+            "Session `{name}`: if several processes write Ktor's files at the same time, the last write wins; the files have no absolute timeout and no index of owners."
         ));
         let server = RecordStore::new(Arc::new(files.whole()));
         Ok(RecordStore { ktor: Some(files), ..server })
     }
 
-    /// Definitions with the same storage table share one instance.
-    /// `key` names the table of the session.
+    /// Opens a storage. Definitions with the same storage table share one instance. `key` names
+    /// the table, for problems.
     pub async fn open(
         &mut self,
         name: &str,
@@ -106,7 +107,7 @@ impl<'a> Storages<'a> {
         })?;
         if !storage.compares_and_swaps() {
             self.warnings.push(format!(
-                "Session `{name}`: of concurrent writes by several processes its storage keeps the last one only."
+                "Session `{name}`: if several processes write at the same time, its storage keeps only the last write."
             ));
         }
         let server = RecordStore::new(storage);
@@ -114,7 +115,7 @@ impl<'a> Storages<'a> {
         Ok(server)
     }
 
-    /// Refuses the keys that are set and that the storage cannot serve.
+    /// Refuses keys that are set but that the storage cannot serve.
     fn refuse_for(&mut self, name: &str, config: &SessionConfig, storage: &dyn SessionStorage) {
         let cannot_order = !storage.compares_and_swaps();
         let (renews, grace) = (config.timeouts.renew_after, config.timeouts.renewal_grace);

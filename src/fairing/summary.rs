@@ -1,8 +1,8 @@
-//! What launch says of the sessions, in the log.
+//! The log's summary of the sessions at launch.
 
 use crate::config::{Protect, Protection, SessionConfig, TransportConfig};
 
-/// A session the way Rocket prints its own configuration; no keys.
+/// Describes a session as Rocket prints its own configuration. The text contains no keys.
 pub(super) fn summary(name: &str, config: &SessionConfig) -> [String; 5] {
     let transport = match &config.transport {
         TransportConfig::Cookie(_) => "cookie",

@@ -1,4 +1,4 @@
-//! What seals and opens tokens, from what the configuration says of keys.
+//! Builds [`Tokens`], which seals and opens tokens, from the configured keys.
 
 use crate::config::{
     KtorConfig, KtorKeys, KtorTransform, Protection, SessionConfig, TransportConfig,
@@ -8,7 +8,7 @@ use crate::crypto::mac::Mac;
 use crate::ktor::{Cipher, Ktor, Transform};
 use crate::token::{CsrfKeys, Sealer, TokenKind, Tokens};
 
-/// What seals and opens a session's tokens, with every key prepared.
+/// Builds the [`Tokens`] of a session, with every key derived.
 pub(super) fn build_tokens(
     app: &str,
     name: &str,
@@ -39,7 +39,7 @@ pub(super) fn build_tokens(
 
 const UNDERIVABLE: &str = "the keys of CSRF tokens cannot be derived";
 
-/// Ktor's transformers, a chain for each entry of the list of keys.
+/// Builds Ktor's transformers: a chain for each entry of the list of keys.
 fn ktor(config: &KtorConfig) -> Result<Ktor, String> {
     let chain = |keys: &KtorKeys| -> Option<Vec<Transform>> {
         let mac = Mac::new(config.mac, keys.sign.bytes())?;

@@ -1,4 +1,4 @@
-//! The entries of a list of an owner's sessions.
+//! [`SessionInfo`]: an entry in the list of an owner's sessions.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -19,7 +19,7 @@ pub struct SessionInfo<T> {
     /// [`SessionManager::revoke`](crate::SessionManager::revoke). A page may show
     /// it.
     pub handle: SessionHandle,
-    /// The value.
+    /// The session's value.
     pub value: T,
     /// When the session began.
     pub created_at: SystemTime,

@@ -33,7 +33,7 @@ use crate::token::SessionId;
 /// `storage_timeout`.
 ///
 /// A manager from the guard `&Sessions` knows the request's own sessions. If it
-/// ends one of them, that session is over for the rest of the request, and the
+/// ends one of them, that session has ended for the rest of the request, and the
 /// client is told to remove its token. A manager from `rocket.state::<Sessions>()`
 /// knows no request.
 pub struct SessionManager<'a, T> {
@@ -168,13 +168,14 @@ impl<T: SessionData> SessionManager<'_, T> {
                 if entry.is_closed() {
                     return Err(SessionError::TooLate);
                 }
-                // The next epoch after the session's own: if the owner was revoked
-                // meanwhile, the session is over and goes on in none.
+                // The new epoch must follow the session's own. If the owner was revoked in
+                // the meantime, the session has ended and gets no later epoch.
                 let now = self.application.core.clock.now();
                 let next = revocation.epoch_after(entry.epoch(), &owner, now);
                 let next = self.within(definition, next).await?.ok_or(SessionError::Ended)?;
                 entry.ask(|state, _| state.pending.epoch = Some(next));
-                // At once: should the handler fail, the caller still keeps a session.
+                // The token in the new epoch is committed now, so that the caller keeps a
+                // session even if the handler fails.
                 session.save().await?;
                 0
             }
@@ -183,7 +184,7 @@ impl<T: SessionData> SessionManager<'_, T> {
         Ok(ended)
     }
 
-    /// Ends an owner's records but `except`, which must live.
+    /// Ends an owner's sessions except `except`. Fails with `Ended` if one of those has ended.
     async fn end_others(
         &self,
         store: &RecordStore,
@@ -328,9 +329,9 @@ impl<T: SessionData> SessionManager<'_, T> {
         let now = self.application.core.clock.now();
         let ended = async {
             let found = storage.read_fresh(&key, now).await?;
-            // Of ids that are not signed, anybody can name one that is nobody's.
+            // Anyone can make up an unprotected id. Without a record it names no session.
             let known = definition.tokens().is_protected() || found.is_some();
-            // What a login has replaced is over already, and goes on saying so.
+            // A record that a login has replaced has ended, and stays for late requests.
             let replaced = found.as_ref().is_some_and(|one| by_id::is_replaced(definition, one));
             if !known || replaced {
                 return Ok(false);
@@ -351,7 +352,7 @@ impl<T: SessionData> SessionManager<'_, T> {
         match &definition.tracker {
             Tracker::ById(tracker) => Ok((definition, tracker)),
             Tracker::ByValue(_) => Err(SessionError::Unsupported(
-                "sessions on the client are neither listed nor ended one by one",
+                "sessions on the client can be neither listed nor ended one by one",
             )),
         }
     }
@@ -360,7 +361,7 @@ impl<T: SessionData> SessionManager<'_, T> {
         self.application.definition::<T>().map_err(SessionError::Undefined)
     }
 
-    /// Sessions were ended. The request's own may be among them.
+    /// Reports a revocation, and ends the request's own sessions that are among the revoked.
     fn revoked(&self, definition: &Definition, what: &Ended) {
         self.application.core.emit(SessionEventKind::Revoked, definition);
         let name = &definition.namespace.session;
@@ -381,7 +382,7 @@ impl<T: SessionData> SessionManager<'_, T> {
 }
 
 const NO_REVOCATION: SessionError = SessionError::Unsupported(
-    "sessions on the client end from outside only where `revocation` is configured",
+    "sessions on the client can be revoked only where `revocation` is configured",
 );
 
 async fn end_all(

@@ -1,20 +1,23 @@
-//! How long a request may wait for its storages, and whether it still can.
+//! Counts how long a request may still wait for its storages.
 
+use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use rocket::futures::future::poll_immediate;
+use tokio::time::{Instant, timeout};
 
-/// What the entries of one request share.
+/// The state that all entries of one request share.
 #[derive(Default)]
 pub(crate) struct Shared {
-    /// The response is on its way: no token can reach the client any more.
+    /// The response has gone out: no token can reach the client any more.
     pub sent: AtomicBool,
-    /// Time spent in loading. Sessions with one and the same timeout share it.
+    /// The time spent in loading. Sessions with the same timeout share it.
     pub loading: Budgets,
 }
 
-/// Time spent so far, for each timeout. Most requests have one.
+/// The time spent so far for each timeout. Most requests have one timeout.
 #[derive(Default)]
 pub(crate) struct Budgets(Mutex<(Option<Spent>, Vec<Spent>)>);
 
@@ -24,11 +27,27 @@ struct Spent {
 }
 
 impl Budgets {
-    /// What is left of a timeout.
+    /// Returns what is left of a timeout.
     pub fn remaining(&self, timeout: Duration) -> Duration {
         let (first, more) = &*self.0.lock();
         let spent = first.iter().chain(more).find(|spent| spent.of == timeout);
         timeout.saturating_sub(spent.map_or(Duration::ZERO, |spent| spent.time))
+    }
+
+    /// Returns what `work` gives if the timeout leaves enough time for it. Work that is
+    /// ready at once spends nothing and reads no clock.
+    pub async fn wait<R>(
+        &self,
+        limit: Duration,
+        mut work: Pin<&mut (impl Future<Output = R> + Send)>,
+    ) -> Option<R> {
+        if let Some(ready) = poll_immediate(work.as_mut()).await {
+            return Some(ready);
+        }
+        let started = Instant::now();
+        let result = Box::pin(timeout(self.remaining(limit), work)).await.ok();
+        self.spend(limit, started.elapsed());
+        result
     }
 
     pub fn spend(&self, timeout: Duration, time: Duration) {

@@ -1,4 +1,4 @@
-//! What an application does to its session. None of it waits for anything.
+//! The calls that change a session before its commit. None of them does I/O.
 
 use std::sync::Arc;
 
@@ -76,7 +76,7 @@ impl<T: SessionData> Entry<T> {
         }
     }
 
-    /// `clear`, `discard` and the like.
+    /// Changes the state for `clear`, `discard` and the like, except during a replay.
     pub fn ask(&self, ask: impl FnOnce(&mut State<T>, &mut Retired<T>)) {
         if !is_replaying(self.name()) {
             self.change(ask);

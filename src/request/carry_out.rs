@@ -1,4 +1,4 @@
-//! Carries a commit out, by value or by id.
+//! Carries out a commit, by value or by id.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,16 +15,15 @@ use crate::event::SessionEventKind as Event;
 use crate::plan::Plan;
 use crate::{by_id, by_value};
 
-/// What a commit has done so far. What is here has happened, whether the
-/// commit then succeeds, fails or is dropped.
+/// What a commit has done so far. It stays true if the commit fails later or is dropped.
 pub(crate) struct Done {
     /// The sessions as they stand now.
     pub sessions: SessionSet,
-    /// What the client is to hold, if that changed.
+    /// What the client is to hold, if that has changed.
     pub holds: Option<Holds>,
-    /// What became of the value.
+    /// What the commit made of the value.
     pub fate: Fate,
-    /// A write of which nobody knows yet what became.
+    /// A write that was sent and not answered.
     pub attempt: Option<Arc<Attempt>>,
 }
 
@@ -34,15 +33,14 @@ impl Done {
     }
 }
 
-/// Carries out what the plan says, at the latest until the deadline
-/// (checklist S66).
+/// Carries out the plan until the deadline (docs/security.md, S66).
 pub(crate) async fn commit(commit: &Commit<'_>, done: &mut Done) -> Result<(), SessionError> {
     let result = {
         let Done { sessions, holds, fate, attempt } = &mut *done;
         let work = pin!(async {
             match sessions {
                 SessionSet::ByValue(tracker, sessions) => {
-                    // What the client carries is not sent to a storage.
+                    // By value the session is in the token, so there is no write to settle.
                     let attempt = &mut None;
                     let progress = Progress { sessions, holds, fate, attempt };
                     Box::pin(by_value::commit(commit, tracker, progress)).await
@@ -56,8 +54,8 @@ pub(crate) async fn commit(commit: &Commit<'_>, done: &mut Done) -> Result<(), S
         within(commit.deadline, work).await
     };
     match result.unwrap_or_else(|| Err(commit.timed_out())) {
-        // Nothing is lost that anybody was promised.
-        Err(cause) if commit.is_courtesy(&done.sessions) => {
+        // The request asked for nothing that has failed, so the failure is only logged.
+        Err(cause) if commit.is_unrequested(&done.sessions) => {
             if commit.was_renewed(done).await {
                 return Ok(());
             }
@@ -70,15 +68,16 @@ pub(crate) async fn commit(commit: &Commit<'_>, done: &mut Done) -> Result<(), S
 }
 
 impl Commit<'_> {
-    /// What happens by itself, or a longer life that was not asked for.
-    fn is_courtesy(&self, sessions: &SessionSet) -> bool {
+    /// Whether the commit does only what no call asked for: a periodic renewal, another token
+    /// format, or a refresh of the expiry or the token.
+    fn is_unrequested(&self, sessions: &SessionSet) -> bool {
         let plan = self.plan_for(sessions.standing(), sessions.content(), self.next.as_ref());
         let touches = self.epoch.is_none() && !self.asked.touch;
         self.is_unasked() || touches && matches!(plan, Plan::Touch { .. })
     }
 
-    /// Whether an id that was to be given by itself has been given, though no answer
-    /// said so. Then the client must have it.
+    /// Settles a periodic renewal whose write was not answered. If it was applied, the client
+    /// must get the new id.
     async fn was_renewed(&self, done: &mut Done) -> bool {
         let Some(attempt) = done.attempt.take().filter(|attempt| attempt.renews) else {
             return false;
@@ -96,7 +95,7 @@ impl Commit<'_> {
         true
     }
 
-    /// Why the budget is spent.
+    /// The error for a commit that reached its deadline.
     fn timed_out(&self) -> SessionError {
         if self.conflicted.load(Ordering::Relaxed) { SessionError::Conflict } else { too_late() }
     }

@@ -1,4 +1,4 @@
-//! A session of any type, as the response fairing sees it.
+//! [`Committable`]: the view of a session that the response fairing has.
 
 use super::budget::Budgets;
 use crate::commit::Holds;
@@ -10,45 +10,49 @@ use crate::storage::{OwnerKey, StorageKey};
 #[rocket::async_trait]
 pub(crate) trait Committable: Send + Sync {
     fn definition(&self) -> &Definition;
-    /// The storage could not say whether there is a session.
+    /// Whether the storage did not answer at the load.
     fn is_unknown(&self) -> bool;
-    /// What caches may keep of the response as it stands.
+    /// What caches may keep of the response, as far as this session decides it.
     fn caching(&self) -> Caching;
-    /// Nothing is to be committed, and nothing to be told.
+    /// Whether there is nothing to commit and nothing to send.
     fn is_quiet(&self, failed: bool) -> bool;
-    /// After a 5xx only `clear` holds. Everything else is encoded and checked.
+    /// Encodes and checks the value before any session is written. After a 5xx (`failed`)
+    /// it drops all changes but a `clear` instead.
     fn prepare(&self, failed: bool) -> Result<(), SessionError>;
     async fn commit(&self, failed: bool, budget: &Budgets) -> Result<(), SessionError>;
-    /// What the response is to say. After a failed commit only what is final.
+    /// Returns the token or removal to send. After a failed save it returns only what does
+    /// not depend on the request's other sessions.
     fn deliver(&self, succeeded: bool) -> Option<Holds>;
-    /// The response says this now. It is kept, should it have to be said again.
+    /// Records what the response carries, for [`redeliver`](Self::redeliver).
     fn delivered(&self, holds: Holds);
-    /// What the response said last.
+    /// Returns what the response carried, to put it on another response.
     fn redeliver(&self) -> Option<Holds>;
-    /// The response says that not everything was saved; see [`State::give_up`].
+    /// Drops the changes, because not every session was saved; see [`State::give_up`].
     fn give_up(&self, for_good: bool);
-    /// Waits for the commit under way. No token goes out from then on.
+    /// Waits for a commit in progress. No token is sent from then on.
     async fn close(&self);
-    /// [`close`](Self::close), if no commit is under way and none is needed.
+    /// Does what [`close`](Self::close) does, if no commit is in progress or needed.
+    /// Returns whether it did.
     fn close_if_quiet(&self, failed: bool) -> bool;
-    /// No token goes out any more.
+    /// Whether no token can be sent any more.
     fn is_closed(&self) -> bool;
-    /// This request has ended the session from outside.
+    /// Records that this request has revoked sessions, perhaps this one.
     fn ended_outside(&self, what: &Ended);
 }
 
-/// What caches may keep of a response. Of several sessions the most wary counts.
+/// What caches may keep of a response. Of several sessions the strictest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Caching {
-    /// Nobody is known by this session: whatever the application says.
+    /// There is no session, so the application decides.
     AsItSays,
-    /// It may show what the session holds: nothing in shared caches.
+    /// The response may show data of the session. Shared caches must not keep it.
     Private,
-    /// It carries a token or a removal, or nobody knows whose it is.
+    /// The response carries a token or a removal, or the session is unknown. No cache may
+    /// keep it.
     NoStore,
 }
 
-/// Which sessions a request has ended from outside.
+/// Which sessions a request has revoked through its manager.
 pub(crate) enum Ended {
     Record(StorageKey),
     OfOwner(OwnerKey),

@@ -1,14 +1,14 @@
-//! What the client is to hold in the end.
+//! [`Delivery`]: what the response tells the client to hold.
 
 use crate::commit::Holds;
 
-/// What the client is to hold in the end, if not what it presented. It is a
-/// state and not a list of events, and the response says it once.
+/// What the client is to hold after the response, if it differs from what it presented.
+/// Each commit replaces the answer of the commit before it, so the response sends one.
 #[derive(Default)]
 pub(super) struct Delivery {
-    /// What the commits amount to that the response does not say yet.
+    /// The outcome of the commits that the response does not carry yet.
     holds: Option<Holds>,
-    /// The same of the last commit, if every session of the request is saved.
+    /// The outcome of the last commit, if it counts only once every session is saved.
     on_success: Option<Holds>,
     /// The response carries a token already.
     carries_token: bool,
@@ -24,18 +24,18 @@ impl Delivery {
         }
     }
 
-    /// A token goes out only as long as its session stands.
+    /// Takes back a token whose session has ended. A removal stays.
     pub fn take_back(&mut self) {
         let is_token = |holds: &mut Holds| matches!(holds, Holds::Token { .. });
         self.holds.take_if(is_token);
         self.on_success.take_if(is_token);
     }
 
-    /// What the response is to say. `presented` says whether the client holds
-    /// anything, valid or not.
+    /// Returns the token or removal to send, if any. `presented` says whether the client
+    /// holds a token, valid or not.
     pub fn deliver(&mut self, presented: bool, succeeded: bool) -> Option<Holds> {
         match self.on_success.take() {
-            // An end holds, whatever became of the other sessions.
+            // The session has ended, even if another session could not be saved.
             Some(last) if succeeded || last == Holds::Nothing => self.holds = Some(last),
             _ => {}
         }
@@ -45,7 +45,7 @@ impl Delivery {
         (has_token || self.carries_token).then_some(holds)
     }
 
-    /// Whether [`deliver`](Self::deliver) has nothing to say.
+    /// Whether [`deliver`](Self::deliver) has nothing to send.
     pub fn is_delivered(&self) -> bool {
         self.on_success.is_none() && self.holds.is_none()
     }

@@ -1,4 +1,4 @@
-//! What one request knows of a session that is over.
+//! Changes of the state when its session has ended.
 
 use std::sync::Arc;
 
@@ -8,10 +8,11 @@ use crate::commit::Holds;
 use crate::tracked::Superseded;
 
 impl<T> State<T> {
-    /// Takes the value that is committed now.
-    pub(super) fn commits(&mut self, committed: Option<Arc<T>>, retired: &mut Retired<T>) {
+    /// Sets the committed value. If there is none any more, the one before it becomes
+    /// [`former`](State::former) while it is needed.
+    pub(super) fn set_committed(&mut self, committed: Option<Arc<T>>, retired: &mut Retired<T>) {
         let before = std::mem::replace(&mut self.committed, committed);
-        // What was asked for after a `clear` was not asked for over it.
+        // Changes after a `clear` were not requested for the ended session.
         let cleared = retired.in_flight.as_ref().is_some_and(|done| done.clear);
         let asks = !self.pending.is_empty() && !self.pending.clear && !cleared;
         let is_over = self.committed.is_none() && asks;
@@ -19,14 +20,14 @@ impl<T> State<T> {
         (retired.committed, retired.former) = (before, std::mem::replace(&mut self.former, former));
     }
 
-    /// The value that the pending changes are made of, or that of a session that was
-    /// over before they could be made.
+    /// The value that the pending changes started from: the committed one, or that of a
+    /// session that has ended since.
     pub fn before(&self) -> Option<Arc<T>> {
         self.committed.clone().or_else(|| self.former.clone())
     }
 
-    /// The session is over, and this may be left of it.
-    pub fn loses(&mut self, replaced: Option<Superseded>) {
+    /// Records that the session has ended, or that it is superseded.
+    pub fn lose_session(&mut self, replaced: Option<Superseded>) {
         match replaced {
             Some(replaced) => self.presented.sessions.supersede(replaced),
             None => self.presented.sessions.lose(),
@@ -34,9 +35,9 @@ impl<T> State<T> {
         self.delivery.take_back();
     }
 
-    /// A session that this request has ended from outside stays ended, whatever a
-    /// commit or a read says that was under way.
-    pub(super) fn end_again(&mut self) {
+    /// Keeps a session ended that this request has revoked, even if a commit or a read that
+    /// was in progress has brought it back.
+    pub(super) fn keep_ended(&mut self) {
         let again = match &self.ended_outside {
             EndedOutside::Nothing => false,
             EndedOutside::Token(id) => self.presented.sessions.token_id() == Some(*id),
@@ -47,14 +48,13 @@ impl<T> State<T> {
         }
     }
 
-    /// Whether this request has ended its session from outside, and began none
-    /// since.
+    /// Whether this request has revoked its own session, and has begun none since.
     pub(super) fn is_over(&self) -> bool {
         self.ended_outside != EndedOutside::Nothing && self.presented.sessions.snapshot().is_none()
     }
 
-    /// This request has ended the session from outside. `begins` says whether
-    /// what is pending begins another one.
+    /// Records that this request has revoked its own session. `begins` says whether the
+    /// pending changes begin another session.
     pub fn ended_outside(&mut self, begins: bool, retired: &mut Retired<T>) {
         let sessions = &self.presented.sessions;
         self.ended_outside = match (sessions.key(), sessions.token_id()) {

@@ -11,6 +11,7 @@ use rocket::Request;
 use tokio::sync::OnceCell;
 
 use crate::application::Application;
+use crate::awaited::Mark;
 use crate::data::SessionData;
 use crate::error::SessionError;
 
@@ -19,9 +20,9 @@ use crate::error::SessionError;
 pub(crate) struct RequestSessions {
     pub entries: Arc<Entries>,
     shared: Shared,
-    /// Set while the response fairings must look for this request's sessions.
-    awaited: Mutex<Option<Arc<Application>>>,
-    /// A guard has failed because a storage could not answer.
+    /// Set while the response fairings must look for the sessions of this request.
+    awaited: Mutex<Option<(Arc<Application>, Mark)>>,
+    /// A guard has failed because the storage did not answer.
     unanswered: AtomicBool,
 }
 
@@ -29,7 +30,7 @@ pub(crate) struct RequestSessions {
 #[derive(Default)]
 pub(crate) struct Entries {
     list: Mutex<Vec<Arc<dyn Committable>>>,
-    /// How many of them a response fairing has seen.
+    /// How many entries of the list a response fairing has seen.
     seen: AtomicUsize,
 }
 
@@ -38,27 +39,32 @@ impl RequestSessions {
         request.local_cache(Self::default)
     }
 
-    fn add(&self, application: &Arc<Application>, entry: Arc<dyn Committable>) {
+    fn add(
+        &self,
+        request: &Request<'_>,
+        application: &Arc<Application>,
+        entry: Arc<dyn Committable>,
+    ) {
         self.entries.list.lock().push(entry);
         let mut awaited = self.awaited.lock();
         if awaited.is_none() {
-            application.awaited.fetch_add(1, Ordering::SeqCst);
-            *awaited = Some(Arc::clone(application));
+            *awaited = Some((Arc::clone(application), application.awaited.mark(request)));
         }
     }
 
-    /// A guard fails because a storage could not answer. Whoever swallows that must
-    /// not take the client for nobody.
+    /// Records that a guard has failed because the storage did not answer. If the handler
+    /// ignores the error, its response must not take the client for a visitor without a session.
     pub fn guard_failed(&self) {
         self.unanswered.store(true, Ordering::SeqCst);
     }
 
-    /// Whether a guard has failed because a storage could not answer.
+    /// Whether a guard has failed because the storage did not answer.
     pub fn is_unanswered(&self) -> bool {
         self.unanswered.load(Ordering::SeqCst)
     }
 
-    /// The response is on its way. What is under way still reaches it.
+    /// Closes the sessions for tokens, because the response goes out. A commit in progress
+    /// can still add its token.
     pub async fn close(&self) {
         self.shared.sent.store(true, Ordering::SeqCst);
         for entry in self.entries.all() {
@@ -67,12 +73,14 @@ impl RequestSessions {
         self.not_awaited();
     }
 
-    /// [`close`](Self::close), if no commit is under way and every entry is one
-    /// that a response fairing has seen, with nothing more to do.
+    /// Does what [`close`](Self::close) does without waiting, if a response fairing has seen
+    /// every entry and none has anything left to do. Returns whether it did.
     pub fn close_if_quiet(&self, failed: bool) -> bool {
         let list = self.entries.list.lock();
         let seen = list.len() == self.entries.seen.load(Ordering::SeqCst);
-        if !seen || !list.iter().all(|entry| entry.is_quiet(failed)) {
+        // None is closed unless all can be.
+        let several = list.len() > 1;
+        if !seen || several && !list.iter().all(|entry| entry.is_quiet(failed)) {
             return false;
         }
         let closed = list.iter().all(|entry| entry.close_if_quiet(failed));
@@ -85,8 +93,8 @@ impl RequestSessions {
     }
 
     fn not_awaited(&self) {
-        if let Some(application) = self.awaited.lock().take() {
-            application.awaited.fetch_sub(1, Ordering::SeqCst);
+        if let Some((application, mark)) = self.awaited.lock().take() {
+            application.awaited.unmark(mark);
         }
     }
 }
@@ -106,18 +114,18 @@ impl Entries {
         self.list.lock()
     }
 
-    /// A response fairing has seen those that are there.
+    /// Records that a response fairing has seen every present entry.
     pub fn mark_seen(&self) {
         self.seen.store(self.list.lock().len(), Ordering::SeqCst);
     }
 }
 
-/// The slot of one session type in the request's cache. Rocket's own async
-/// cache would load twice under `join!`.
+/// The slot of one session type in the request's cache. Rocket's own async cache
+/// would load the session twice if two guards ran under `join!`.
 struct CacheSlot<T: SessionData>(OnceCell<Result<Arc<Entry<T>>, SessionError>>);
 
-/// The session of type `T` in this request; every caller shares one load, a
-/// failed one included.
+/// Returns the session of type `T` in this request. All callers share one load, even if
+/// it fails.
 pub(crate) async fn request_session<T: SessionData>(
     request: &Request<'_>,
 ) -> Result<Arc<Entry<T>>, SessionError> {
@@ -134,6 +142,6 @@ async fn load_entry<T: SessionData>(request: &Request<'_>) -> Result<Arc<Entry<T
     let (entry, failure) = Entry::load(request, application, definition, &all.shared).await;
     let entry = Arc::new(entry);
     // A session that could not be loaded still makes the response private.
-    all.add(application, Arc::clone(&entry) as Arc<dyn Committable>);
+    all.add(request, application, Arc::clone(&entry) as Arc<dyn Committable>);
     failure.map_or(Ok(entry), Err)
 }

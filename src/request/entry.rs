@@ -1,4 +1,4 @@
-//! One session type in one request: what every guard of that type shares.
+//! [`Entry`]: one session type in one request. Every guard of that type shares it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,15 +37,16 @@ pub(crate) struct Entry<T: SessionData> {
     pub(super) state: Mutex<State<T>>,
     /// The storage could not say whether there is a session.
     unknown: bool,
-    /// Why the request has presented no session; none if it has, or if that is unknown.
+    /// Why the request presents no session. `None` if it presents one, or if that is unknown.
     pub absence: Option<Absence>,
-    pub(super) client: Arc<[u8]>,
+    pub(super) client: Option<Box<[u8]>>,
     pub(super) identity: Option<Result<SessionId, SessionError>>,
-    /// One commit at a time.
+    /// Held by a commit or a read, of which only one runs at a time.
     pub(super) committing: tokio::sync::Mutex<()>,
-    /// No token reaches the client any more.
+    /// The response has gone out: no token can reach the client any more.
     closed: AtomicBool,
-    /// What happens by itself has been tried. It is tried once a request.
+    /// The response fairing has committed once. A refresh that nobody asked for is tried
+    /// once in a request.
     tried: AtomicBool,
 }
 
@@ -57,11 +58,7 @@ impl<T: SessionData> Entry<T> {
         definition: &Arc<Defined>,
         shared: &Shared,
     ) -> (Self, Option<SessionError>) {
-        let started = Instant::now();
-        let timeout = definition.storage_timeout;
-        let deadline = started + shared.loading.remaining(timeout);
-        let state = load::<T>(request, &application.core, definition, deadline).await;
-        shared.loading.spend(timeout, started.elapsed());
+        let state = load::<T>(request, &application.core, definition, &shared.loading).await;
         let ((state, absence), failure) = match state {
             Ok(found) => (found, None),
             Err(cause) => {
@@ -70,7 +67,7 @@ impl<T: SessionData> Entry<T> {
             }
         };
         let (client, identity) = match &definition.tracker {
-            Tracker::ByValue(_) => (Arc::default(), None),
+            Tracker::ByValue(_) => (None, None),
             Tracker::ById(tracker) => (tracker.client(request), tracker.identity(request)),
         };
         let entry = Self {
@@ -88,7 +85,7 @@ impl<T: SessionData> Entry<T> {
         (entry, failure)
     }
 
-    /// Changes the state. What that replaces is dropped after the lock.
+    /// Changes the state. The replaced parts are dropped after the lock is released.
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut State<T>, &mut Retired<T>) -> R) -> R {
         let mut retired = Retired::default();
         let mut state = self.state.lock();
@@ -98,8 +95,8 @@ impl<T: SessionData> Entry<T> {
         result
     }
 
-    /// Nobody asks any more what became of the last commit's write.
-    fn let_go(&self) {
+    /// Ends the session that an unanswered write may have left, if no client has its id.
+    fn end_unsent(&self) {
         if let (Some(Unsettled { attempt, .. }), Tracker::ById(tracker)) =
             (&self.state.lock().unsettled, &self.definition.tracker)
         {
@@ -107,7 +104,7 @@ impl<T: SessionData> Entry<T> {
         }
     }
 
-    /// Tells of the end of a session that nobody waits for.
+    /// Reports the end of a session that is ended in the background.
     pub(super) fn end_reporter(&self) -> impl FnOnce() + Send + 'static + use<T> {
         let (application, definition) =
             (Arc::clone(&self.application), Arc::clone(&self.definition));
@@ -187,8 +184,8 @@ impl<T: SessionData> Committable for Entry<T> {
         let timeout = self.definition.storage_timeout;
         let started = Instant::now();
         let deadline = started + budget.remaining(timeout);
-        // A token that nothing was written for goes out only if every session's
-        // commit succeeds.
+        // Without a storage nothing is written, so the token goes out only if every
+        // session of the request is committed.
         let confirmed = self.definition.writes;
         let mut done = Ok(Fate::Unwanted);
         while matches!(done, Ok(Fate::Unwanted)) {
@@ -213,21 +210,21 @@ impl<T: SessionData> Committable for Entry<T> {
 
     fn give_up(&self, for_good: bool) {
         if for_good {
-            self.let_go();
+            self.end_unsent();
         }
         self.change(|state, retired| state.give_up(for_good, retired));
     }
 
     async fn close(&self) {
         let deadline = Instant::now() + self.definition.storage_timeout;
-        let _alone = self.alone(deadline).await;
+        let _lock = self.commit_lock(deadline).await;
         self.closed.store(true, Ordering::SeqCst);
     }
 
     fn close_if_quiet(&self, failed: bool) -> bool {
-        // A save under way would not be seen.
-        let alone = self.committing.try_lock();
-        let quiet = alone.is_ok() && self.is_quiet(failed);
+        // `is_quiet` does not see a commit that holds the lock.
+        let lock = self.committing.try_lock();
+        let quiet = lock.is_ok() && self.is_quiet(failed);
         self.closed.fetch_or(quiet, Ordering::SeqCst);
         quiet
     }
@@ -244,7 +241,7 @@ impl<T: SessionData> Committable for Entry<T> {
         if ours {
             let begins = self.begins_another();
             self.change(|state, retired| state.ended_outside(begins, retired));
-            self.show_anew();
+            self.recompute_value();
         }
     }
 }
@@ -257,7 +254,7 @@ impl<T: SessionData> Drop for Entry<T> {
                 "Session `{}`: a change was made after the response and never saved; it is lost. Call `save()` on the session.",
                 self.definition.namespace.session
             );
-            self.let_go();
+            self.end_unsent();
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Where the test helpers of applications reach into the path of a request.
-//! Without the feature `testing` there is nothing here.
+//! Hooks for the test helpers of applications. Without the feature `testing` they do
+//! nothing.
 
 use std::borrow::Cow;
 
@@ -10,8 +10,8 @@ use crate::commit::Holds;
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 
-/// The values that the transport carried, or the token of the session that a
-/// test gave to this request.
+/// Returns the token of the session that a test gave to this request, or else the values
+/// that the transport carried.
 #[cfg(feature = "testing")]
 pub(super) async fn receive<'r>(
     request: &'r Request<'_>,
@@ -34,7 +34,7 @@ pub(super) async fn receive<'r>(
     Ok(values)
 }
 
-/// Tells a test which token the client holds after this response.
+/// Tells the test which token the client holds after this response.
 #[cfg(feature = "testing")]
 pub(crate) fn tell(
     request: &Request<'_>,

@@ -1,20 +1,19 @@
-//! What happens at the first use of a session in a request: find out which one
-//! the request presents.
+//! Finds the session that a request presents, when the request first uses it.
 
 use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::Arc;
 
 use rocket::{Request, warn};
-use tokio::time::Instant;
 
+use super::budget::Budgets;
 use super::presented::{Presented, SessionSet};
 use super::state::State;
 use crate::absence::Absence;
 use crate::application::{Defined, Tracker};
 use crate::by_value::{Revocation, Sealed};
 use crate::data::SessionData;
-use crate::deadline::{too_late, within};
+use crate::deadline::too_late;
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
@@ -22,24 +21,27 @@ use crate::expiry::Timestamp;
 use crate::tracked::{Found, Tracked, TrackedSet};
 use crate::{by_id, by_value};
 
-/// More values of one session than this are no session (checklist S10).
+/// A request with more tokens than this has no session (docs/security.md, S10).
 const MAX_VALUES: usize = 4;
 
-/// Finds the session that a request presents. A missing, malformed, forged,
-/// expired or unknown token is an absent session, with the reason. Only a storage
-/// that cannot answer is an error.
+/// Finds the session that a request presents. A missing, malformed, forged, expired or
+/// unknown token means an absent session, and the reason is returned. Only a storage that
+/// does not answer is an error.
 pub(crate) async fn load<T: SessionData>(
     request: &Request<'_>,
     core: &Core,
     definition: &Defined,
-    deadline: Instant,
+    budgets: &Budgets,
 ) -> Result<(State<T>, Option<Absence>), SessionError> {
     let values = definition.transport.receive(request, &definition.wire_name);
     let values = super::hooks::receive(request, core, definition, values).await?;
     let find = pin!(find::<T>(core, definition, &values));
     let found = match values.len() {
         0 => return Ok((nobody(definition), Some(Absence::NotPresented))),
-        1..=MAX_VALUES => within(deadline, find).await.unwrap_or_else(|| Err(too_late()))?,
+        1..=MAX_VALUES => {
+            let found = budgets.wait(definition.storage_timeout, find).await;
+            found.unwrap_or_else(|| Err(too_late()))?
+        }
         _ => Presentation::several(definition),
     };
     if let Some(content) = found.sessions.content()
@@ -66,20 +68,20 @@ pub(crate) async fn load<T: SessionData>(
     Ok((State::new(Presented { any: true, sessions }, None), Some(absence)))
 }
 
-/// A request without a session, or with one that could not be loaded.
+/// The state without a session, also after a load that failed.
 pub(crate) fn nobody<T>(definition: &Defined) -> State<T> {
     let sessions = SessionSet::nobody(&definition.tracker);
     State::new(Presented { any: false, sessions }, None)
 }
 
-/// What a request's tokens stand for, as far as one session can be used.
+/// What was found for the tokens of a request.
 pub(crate) struct Presentation {
-    /// One session, or several of which none is used.
+    /// The session to use, if exactly one was found, and the others.
     pub sessions: SessionSet,
     several: bool,
-    /// A token was genuine, and no session lives.
+    /// A token was genuine, but no live session was found.
     over: bool,
-    /// If there is no session to use, there was one.
+    /// If there is no session to use, the reason is `Absence::Ended`, not `Invalid`.
     ended: bool,
 }
 
@@ -90,7 +92,7 @@ impl Presentation {
     }
 }
 
-/// The sessions that tokens stand for.
+/// Finds the sessions that the tokens stand for.
 pub(crate) async fn find<T: SessionData>(
     core: &Core,
     definition: &Defined,
@@ -114,7 +116,7 @@ pub(crate) async fn find<T: SessionData>(
     })
 }
 
-/// Leaves out the sessions by value that the storage remembers as ended.
+/// Removes the sessions by value that the storage knows as ended.
 async fn leave_out_ended<T: SessionData>(
     definition: &Definition,
     revocation: &Revocation,
@@ -133,7 +135,7 @@ async fn leave_out_ended<T: SessionData>(
     Ok(())
 }
 
-/// Exactly one live session is the request's.
+/// Chooses the session to use: there must be exactly one live session.
 fn presentation<P>(
     found: Found<P>,
     kind: impl FnOnce(TrackedSet<P>) -> SessionSet,
@@ -141,7 +143,7 @@ fn presentation<P>(
     let over = found.over && found.sessions.is_empty();
     let several = found.sessions.len() > 1;
     let ended = found.ours || found.over || several;
-    // Beside a live session it counts for nothing.
+    // A superseded session beside a live one is ignored.
     let superseded = found.superseded.filter(|_| found.sessions.is_empty()).map(Arc::new);
     let mut found = found.sessions.into_iter().map(Arc::new);
     let one = if several { None } else { found.next() };
@@ -149,13 +151,17 @@ fn presentation<P>(
     Presentation { sessions: kind(sessions), several, over, ended }
 }
 
-/// What an accepted format holds, as this definition would write it.
+/// Converts the sessions in an accepted format; see [`convert`].
 fn convert_all<T: SessionData, P>(definition: &Definition, found: Found<P>) -> Found<P> {
+    if found.sessions.iter().all(|session| !session.snapshot.accepted) {
+        return found;
+    }
     let convert = |session| convert::<T, P>(definition, session);
     Found { sessions: found.sessions.into_iter().filter_map(convert).collect(), ..found }
 }
 
-/// [`Tracked::content`] in this definition's own serializer.
+/// Re-encodes the content of a session in an accepted format with the definition's own
+/// serializer.
 pub(crate) fn convert<T: SessionData, P>(
     definition: &Definition,
     session: Tracked<P>,

@@ -22,17 +22,17 @@ use crate::tracked::Tracked;
 struct Minted(Mutex<HashMap<String, Mint>>);
 
 enum Mint {
-    /// To be made when it is asked for.
+    /// The session is made when the request first uses it.
     Value(Content, Option<OwnerKey>),
     Token(String),
 }
 
-/// The header that tells the client of a minted session which token it would hold.
+/// The response header that tells a test which token the client of a minted session holds.
 pub(crate) fn header(definition: &Definition) -> String {
     format!("X-Testing-Session-{}", definition.namespace.session)
 }
 
-/// Gives a session with this content to a request.
+/// Gives a request a session with this content.
 pub(crate) fn mint(
     request: &Request<'_>,
     definition: &Definition,
@@ -43,7 +43,7 @@ pub(crate) fn mint(
     minted.0.lock().insert(definition.namespace.session.clone(), Mint::Value(content, owner));
 }
 
-/// The token that a test gave to this request for this session, if it did.
+/// Returns the token that a test gave to this request for this session, if any.
 pub(super) async fn receive<'r>(
     request: &'r Request<'_>,
     core: &Core,
@@ -60,7 +60,7 @@ pub(super) async fn receive<'r>(
     Ok(Some(token.into()))
 }
 
-/// Makes a session from outside any request.
+/// Creates a session without a request, and returns its token.
 async fn make(
     core: &Core,
     definition: &Defined,
@@ -95,8 +95,8 @@ async fn make(
     }
 }
 
-/// Writes down which token the client of a minted session would hold now.
-/// `sent` is what the response carries for it: a token, or a removal.
+/// Writes to the response which token the client of a minted session holds now.
+/// `sent` is the token that the response sends, or empty for a removal.
 pub(super) fn tell(
     request: &Request<'_>,
     response: &mut Response<'_>,

@@ -1,22 +1,22 @@
-//! What one request holds of its sessions, and what becomes of it.
+//! The sessions of one request, from the first guard to the response.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `entries` | holds the sessions of one request, and loads each once |
 //! | `load`, `presented` | find the session that the request presents |
 //! | `entry` | is what every guard of one session type shares |
-//! | `committable` | is the same for the response fairing, whatever the type |
-//! | `calls`, `pending` | what the application asks for |
-//! | `outlook` | answers before the commit what it will do: `id`, `expires_at` and the like |
-//! | `save` | saves and reads while the request goes on |
-//! | `state`, `held` | hold all of this under one lock |
-//! | `ended`, `unsettled` | what `state` does about a session that is over, and about a write without an answer |
-//! | `work` | brings the changes of a type `T` into a commit, and its outcome back |
-//! | `carry_out` | carries the plan out, by value ([`crate::by_value`]) or by id ([`crate::by_id`]) |
-//! | `delivery` | what the client is to hold in the end |
-//! | `replay` | changes that are applied again |
-//! | `budget` | how long the request may still wait for its storages |
-//! | `hooks`, `minting` | where the test helpers of applications reach in |
+//! | `committable` | is the view of an `Entry` that the response fairing has, without its type |
+//! | `calls`, `pending` | record what the application asks for |
+//! | `outlook` | predicts the commit, for `id`, `expires_at` and the like |
+//! | `save` | saves a session, and reads it again, while the request runs |
+//! | `state`, `parts` | hold the state of one session under one lock |
+//! | `ended`, `unsettled` | change the `state` after an end, and after a write without an answer |
+//! | `work` | passes the changes of a type `T` to a commit, and takes its outcome back |
+//! | `carry_out` | commits by value ([`crate::by_value`]) or by id ([`crate::by_id`]) |
+//! | `delivery` | decides which token the response sends |
+//! | `replay` | knows when an application's closure is run again |
+//! | `budget` | counts how long the request may still wait for its storages |
+//! | `hooks`, `minting` | let the test helpers of applications give sessions to a request |
 
 mod budget;
 mod calls;

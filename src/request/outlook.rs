@@ -1,6 +1,5 @@
-//! What the commit will do, for whoever asks before it: the answers to `id`,
-//! `csrf_token`, `created_at` and `expires_at`. They ask the function that the
-//! commit carries out.
+//! Predicts the next commit: the answers to `id`, `csrf_token`, `created_at` and
+//! `expires_at`. They come from [`plan`](crate::plan), as the commit does.
 
 use rocket::error;
 
@@ -17,7 +16,7 @@ use crate::storage::{OwnerKey, StorageKey};
 use crate::token::SessionId;
 
 impl<T: SessionData> Entry<T> {
-    /// What would be committed now.
+    /// The plan of a commit at this moment, and the sessions that it would work on.
     fn outlook(&self) -> (Plan, SessionSet) {
         let (mut asked, changes, value, committed, sessions, encoded) = {
             let state = self.state.lock();
@@ -43,14 +42,14 @@ impl<T: SessionData> Entry<T> {
         (plan(sessions.standing(), &asked, &self.definition.policy, &moment), sessions)
     }
 
-    /// The times that the session has after the commit.
+    /// The session's times after the next commit.
     pub fn times(&self) -> Option<Times> {
         let (plan, sessions) = self.outlook();
         plan.times(sessions.snapshot())
     }
 
-    /// The lifetime that the session has after the commit, or that one will have
-    /// which this request begins.
+    /// The session's lifetime after the next commit. Without a session it is the lifetime
+    /// of one that this request may still begin.
     pub fn lifetime(&self) -> OwnLifetime {
         let coming = || {
             let (asked, _) = self.state.lock().asked();
@@ -59,7 +58,7 @@ impl<T: SessionData> Entry<T> {
         self.times().map_or_else(coming, |times| times.lifetime)
     }
 
-    /// The id that the session has after the commit; none by value.
+    /// The session's id after the next commit. `None` by value.
     pub fn id(&self) -> Option<SessionId> {
         if let Tracker::ByValue(_) = &self.definition.tracker {
             return None;
@@ -71,8 +70,8 @@ impl<T: SessionData> Entry<T> {
         coming.map(|(id, _)| id)
     }
 
-    /// What CSRF tokens are made from after the commit: the session's name, and its
-    /// CSRF generation.
+    /// The input of CSRF tokens after the next commit: the part of the id that names the
+    /// session, and the CSRF generation.
     pub fn csrf_name(&self) -> Result<Option<([u8; 16], u32)>, SessionError> {
         let coming = self.coming_id()?.or_else(|| self.superseded_id());
         let name = |id: SessionId| match self.definition.tracker {
@@ -82,8 +81,8 @@ impl<T: SessionData> Entry<T> {
         Ok(coming.map(|(id, generation)| (name(id), generation)))
     }
 
-    /// The id of the session that a login has replaced, for forms from before it. After
-    /// `clear` there is none that a renewal has replaced.
+    /// The id and CSRF generation of a superseded session, so that its forms can still be
+    /// sent. `None` after a `clear` of a session whose id a renewal has replaced.
     fn superseded_id(&self) -> Option<(SessionId, u32)> {
         let state = self.state.lock();
         let sessions = &state.presented.sessions;
@@ -91,8 +90,8 @@ impl<T: SessionData> Entry<T> {
         sessions.superseded().filter(|_| !ends).map(|replaced| replaced.forms.clone())
     }
 
-    /// The id that the session has after the commit, and how often it was
-    /// replaced. By value, the id's secret is that of the token.
+    /// The session's id after the next commit, and its CSRF generation. By value, the
+    /// id's secret is the token's id.
     fn coming_id(&self) -> Result<Option<(SessionId, u32)>, SessionError> {
         let (plan, sessions) = self.outlook();
         match (&plan, &sessions) {
@@ -116,14 +115,14 @@ impl<T: SessionData> Entry<T> {
                 };
                 let rotations = secrets.rotations.wrapping_add(rotates.into());
                 let (id, planned) = self.planned(Some((id, rotations)))?;
-                // A renewal that comes by itself leaves forms alone.
+                // Forms stay valid through a periodic renewal.
                 Ok(Some((id, if rotates { planned } else { rotations })))
             }
         }
     }
 
-    /// The id that the commit will give, and the CSRF generation under it, drawn when
-    /// somebody first asks: another secret of `renewed`, or a fresh id.
+    /// The id that the next commit gives, and the CSRF generation under it. It is drawn at
+    /// the first call: `renewed` with another secret, or a fresh id.
     pub(super) fn planned(
         &self,
         renewed: Option<(&SessionId, u32)>,
@@ -139,7 +138,7 @@ impl<T: SessionData> Entry<T> {
             _ => {}
         }
         let renewed = renewed.map(|(id, least)| {
-            // A write that may have been applied counts, though its changes were dropped.
+            // An unsettled write may have used up a generation, even if its changes are dropped.
             let unsettled = state.unsettled.as_ref().map(|one| &one.attempt.written.place);
             let after = unsettled.map_or(0, |place| place.secrets.rotations.wrapping_add(1));
             (id, least.max(after))
@@ -157,7 +156,7 @@ impl<T: SessionData> Entry<T> {
         Ok((id, rotations))
     }
 
-    /// The session's owner, and its record's key on the server, as committed.
+    /// The committed owner of the session, and the key of its record if it is by id.
     pub fn owner_and_key(&self) -> Option<(OwnerKey, Option<StorageKey>)> {
         let (value, key) = {
             let state = self.state.lock();
@@ -166,7 +165,7 @@ impl<T: SessionData> Entry<T> {
         Some((self.definition.value_owner(&*value)?, key))
     }
 
-    /// The epoch in which the session's token is sealed; zero by id.
+    /// The epoch in the session's token. Zero by id.
     pub fn epoch(&self) -> u64 {
         match &self.state.lock().presented.sessions {
             SessionSet::ByValue(_, sessions) => {

@@ -1,4 +1,4 @@
-//! What a request holds beside the value of its session.
+//! The parts of [`State`](super::state::State) beside the value.
 
 use std::sync::Arc;
 
@@ -8,33 +8,34 @@ use crate::by_id::Attempt;
 use crate::storage::StorageKey;
 use crate::token::SessionId;
 
-/// The id that the next commit gives, once somebody has asked for it.
+/// The id that the next commit gives. It is drawn when it is first asked for.
 #[derive(Clone)]
 pub(crate) enum Planned {
-    /// Of a session that begins or moves.
+    /// The id of a session that begins or moves.
     Fresh(SessionId),
-    /// Of the session that is there, under another secret, and its CSRF generation
-    /// then.
+    /// The id of the present session with another secret, and the CSRF generation
+    /// that the session has under it.
     Renewed(SessionId, u32),
 }
 
-/// What a commit or a read left of the session's value.
+/// The session's value after a commit or a read.
 pub(crate) enum ValueAfter<T> {
-    /// This value is committed. There may be none.
+    /// The committed value, or `None` if there is no session.
     Value(Option<Arc<T>>),
-    /// The session was over. The changes are dropped.
+    /// The session had ended. The request's changes are dropped.
     Dropped,
 }
 
 impl<T> ValueAfter<T> {
-    /// Of a session that is over. What `begins` another one stays asked for.
+    /// The value after the session has ended. Changes that begin another session
+    /// (`begins`) stay pending.
     pub fn over(begins: bool) -> Self {
         if begins { Self::Value(None) } else { Self::Dropped }
     }
 }
 
-/// What a change has replaced, to be dropped after the lock: a value's or a
-/// closure's `Drop` may call the session.
+/// The parts that a change of the state has replaced. They are dropped after the lock
+/// is released, because the `Drop` of a value or a closure may call the session.
 pub(crate) struct Retired<T> {
     pub(super) value: Option<Arc<T>>,
     pub committed: Option<Arc<T>>,
@@ -59,11 +60,11 @@ impl<T> Default for Retired<T> {
     }
 }
 
-/// A write that was sent, and of which nobody knows yet what became. Its changes are
-/// those under way.
+/// A write that was sent and not answered. Its changes are those in
+/// [`State::in_flight`](super::state::State).
 pub(crate) struct Unsettled<T> {
     pub attempt: Arc<Attempt>,
-    /// The session's value once it is applied.
+    /// The session's value if the write was applied.
     pub value: Option<Arc<T>>,
 }
 
@@ -73,12 +74,12 @@ impl<T> Clone for Unsettled<T> {
     }
 }
 
-/// What this request has ended from outside, through its manager.
+/// The session that this request has revoked through its manager.
 #[derive(PartialEq, Eq)]
 pub(super) enum EndedOutside {
     Nothing,
-    /// The session by value with this token.
+    /// The session by value whose token has this id.
     Token([u8; 16]),
-    /// The session by id with this record.
+    /// The session by id whose record has this key.
     Record(StorageKey),
 }

@@ -1,5 +1,5 @@
-//! What the application asked for since the last commit: an optional base, the
-//! updates after it, and the rest of its calls.
+//! [`Pending`]: the calls of the application since the last commit. The value's changes are
+//! an optional base and the updates after it.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use crate::data::SessionData;
 use crate::expiry::OwnLifetime;
 use crate::plan::Asked;
 
-/// The application's closure, to be called again when the commit meets a
-/// concurrent write. The lock makes it `Sync`. Nobody ever waits for it.
+/// A closure of the application. The commit calls it again after a conflict. The lock
+/// makes it `Sync`, and nothing ever waits for it.
 type Closure<F> = Arc<Mutex<F>>;
 
-/// A change of the value.
+/// One `update`.
 pub(crate) struct Change<T>(Closure<dyn Fn(&mut T) + Send>);
 
 impl<T> Change<T> {
@@ -38,8 +38,8 @@ type Make<T> = dyn Fn(Option<&T>) -> T + Send;
 pub(crate) enum Base<T> {
     /// `set` and `login`.
     Value(Arc<T>),
-    /// `login_with`: made from the session that is there, with what the request had
-    /// changed in it before.
+    /// `login_with`: the closure makes the value from the present session. The values are
+    /// the request's earlier changes, which are applied to that session first.
     Made(Closure<Make<T>>, Arc<Values<T>>),
 }
 
@@ -58,11 +58,11 @@ impl<T> Base<T> {
     }
 }
 
-/// An optional base and the updates after it.
+/// The changes of the value: an optional base, and the updates after it.
 pub(crate) struct Values<T> {
-    /// The last value that did not come from an update.
+    /// The last `set`, `login` or `login_with`.
     pub base: Option<Base<T>>,
-    /// The updates after it.
+    /// The updates after the base.
     pub changes: Vec<Change<T>>,
 }
 
@@ -79,7 +79,7 @@ impl<T> Clone for Values<T> {
 }
 
 impl<T> Values<T> {
-    /// These, then the later ones.
+    /// Returns these changes with later ones behind them.
     #[must_use]
     pub fn followed_by(mut self, later: Self) -> Self {
         match later.base {
@@ -98,8 +98,8 @@ impl<T> Values<T> {
 }
 
 impl<T: SessionData> Values<T> {
-    /// What they make of `present`; none without a value to start from. Runs user
-    /// code.
+    /// Returns what these changes make of `present`, or `None` if there is neither a base nor
+    /// a present value. Runs user code.
     pub fn apply(&self, present: Option<&T>) -> Option<T> {
         let mut value = match &self.base {
             Some(base) => base.over(present),
@@ -113,10 +113,11 @@ impl<T: SessionData> Values<T> {
 }
 
 impl<T: SessionData> Base<T> {
-    /// The value, over the one that is there. Runs user code.
+    /// Returns the value. `login_with` makes it from `present`. Runs user code.
     ///
-    /// What `login_with` makes of a former session counts only if that has no
-    /// owner or the new one's, and leaves the owner as it is without it.
+    /// `login_with` first makes a value from nothing, which decides the owner. It may use
+    /// the present session only if that has no owner or the same one, and only if the
+    /// result keeps the owner.
     pub fn over(&self, present: Option<&T>) -> T {
         let (make, earlier) = match self {
             Self::Value(value) => return T::clone(value),
@@ -124,32 +125,32 @@ impl<T: SessionData> Base<T> {
         };
         let former = earlier.apply(present);
         let make = make.lock();
-        let alone = make(None);
-        let Some(former) = &former else { return alone };
-        if former.owner().is_some() && former.owner() != alone.owner() {
-            return alone;
+        let from_nothing = make(None);
+        let Some(former) = &former else { return from_nothing };
+        if former.owner().is_some() && former.owner() != from_nothing.owner() {
+            return from_nothing;
         }
-        let kept = make(Some(former));
-        if kept.owner() == alone.owner() { kept } else { alone }
+        let from_former = make(Some(former));
+        if from_former.owner() == from_nothing.owner() { from_former } else { from_nothing }
     }
 }
 
-/// A request's uncommitted changes.
+/// The calls of a request that are not committed.
 pub(crate) struct Pending<T> {
-    /// `clear`: whatever the request presented ends.
+    /// `clear`: every session that the request presented ends.
     pub clear: bool,
     pub values: Values<T>,
-    /// `login`: another session, whatever became of the present one.
+    /// `login`: another session begins, even if the present one has ended.
     pub login: bool,
-    /// `renew`: a fresh id for the same session.
+    /// `renew`: the session gets another id.
     pub renew: bool,
-    /// `reauthenticate`: the user has just logged in once more.
+    /// `reauthenticate`: the user has just logged in again.
     pub reauthenticate: bool,
     /// `set_lifetime`.
     pub lifetime: Option<OwnLifetime>,
-    /// `touch`: a longer life from now on.
+    /// `touch`: the idle timeout starts again.
     pub touch: bool,
-    /// `revoke_others`: seal the token anew, in this epoch of its owner.
+    /// `revoke_others` by value: the token is sealed again, in this epoch of its owner.
     pub epoch: Option<u64>,
 }
 
@@ -181,12 +182,12 @@ impl<T> Pending<T> {
         !self.clear && !changes && !self.login && !renews && self.epoch.is_none()
     }
 
-    /// Whether the value is another than the session's, or may be.
+    /// Whether the changes concern the value.
     pub fn changes_value(&self) -> bool {
         self.values.base.is_some() || !self.values.changes.is_empty()
     }
 
-    /// These changes, then the later ones.
+    /// Returns these calls with later ones behind them.
     #[must_use]
     pub fn followed_by(mut self, later: Self) -> Self {
         if later.clear {
@@ -202,7 +203,7 @@ impl<T> Pending<T> {
         self
     }
 
-    /// What is asked for, but for what the value says.
+    /// The calls as [`plan`](crate::plan) takes them, without what the value asks for.
     pub fn asked(&self) -> Asked {
         Asked {
             clear: self.clear,

@@ -1,4 +1,4 @@
-//! The sessions that a request presents, by value or by id.
+//! The sessions that a request presents, tracked by value or by id.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use crate::tracked::{Superseded, TrackedSet};
 
 /// The sessions that a request presented.
 pub(crate) struct Presented {
-    /// The transport carried any value, valid or not.
+    /// The request carried a token, valid or not.
     pub any: bool,
     pub sessions: SessionSet,
 }
 
-/// The sessions and what tracks them: by value or by id.
+/// Sessions, and the tracker that they belong to: by value or by id.
 #[derive(Clone)]
 pub(crate) enum SessionSet {
     ByValue(Arc<ByValue>, TrackedSet<Sealed>),
@@ -60,7 +60,7 @@ impl SessionSet {
         }
     }
 
-    /// Whose session it is, where that is known.
+    /// The owner of the session, if it is known.
     pub fn owner(&self) -> Option<&OwnerKey> {
         match self {
             Self::ByValue(_, sessions) => sessions.one.as_deref()?.place.owner.as_ref(),
@@ -68,7 +68,7 @@ impl SessionSet {
         }
     }
 
-    /// The record's name in the storage; none by value.
+    /// The key of the session's record. `None` by value.
     pub fn key(&self) -> Option<&StorageKey> {
         match self {
             Self::ByValue(..) => None,
@@ -76,7 +76,7 @@ impl SessionSet {
         }
     }
 
-    /// The identity of the token; none by id.
+    /// The id of the session's token. `None` by id.
     pub fn token_id(&self) -> Option<[u8; 16]> {
         match self {
             Self::ByValue(_, sessions) => sessions.one.as_deref().map(|one| one.place.token_id),

@@ -1,4 +1,4 @@
-//! Saving and reading a session while its request goes on.
+//! Saves a session and reads it again, while the request runs.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,25 +23,25 @@ use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::tracked::{Superseded, Tracked, TrackedSet};
 
-/// What a session stands for when it is read again.
+/// What was found when a session was read again.
 enum Refreshed<T> {
     Session(SessionSet, Arc<T>),
-    /// A login of another request has replaced it.
+    /// Another request has superseded the session.
     Superseded(Superseded),
     Gone,
 }
 
 impl<T: SessionData> Entry<T> {
-    /// Commits now. The changes stay pending if that fails. Says whether they were
-    /// committed, and not dropped meanwhile by the request itself.
+    /// Commits now. The changes stay pending if that fails. Returns whether they were
+    /// committed, or `false` if the request dropped them in the meantime.
     pub async fn save(&self) -> Result<bool, SessionError> {
-        self.outside_of_changes()?;
+        self.refuse_in_closure()?;
         let mut kept = true;
         loop {
             let deadline = Instant::now() + self.definition.storage_timeout;
             match self.commit_once(false, deadline, true).await? {
-                // The request dropped these changes while they were committed. What
-                // it asked for instead comes next.
+                // The request dropped these changes during the commit. The next turn of the
+                // loop commits its later ones.
                 Fate::Unwanted => kept = false,
                 Fate::Dropped => return Err(SessionError::Ended),
                 Fate::Committed | Fate::Ended => break,
@@ -56,11 +56,11 @@ impl<T: SessionData> Entry<T> {
         deadline: Instant,
         confirmed: bool,
     ) -> Result<Fate, SessionError> {
-        let _alone = self.alone(deadline).await.ok_or_else(too_late)?;
+        let _lock = self.commit_lock(deadline).await.ok_or_else(too_late)?;
         self.settle(false, deadline).await?;
         let mut work = Work::begin(self, confirmed);
         let fate = work.run(self.moment(failed), deadline).await?;
-        // Nobody waited for this commit any more when the response went out.
+        // The future of this commit was not polled when the response went out.
         if self.is_closed() && work.gives_token() {
             work.came_too_late();
             return Err(SessionError::TooLate);
@@ -70,18 +70,17 @@ impl<T: SessionData> Entry<T> {
         Ok(if moot { Fate::Unwanted } else { fate })
     }
 
-    /// Finds out what became of the last commit's write, if nobody knows. If it may
-    /// still be on its way, it is sent again, or with `by_reading` alone left as it
-    /// is. Says whether it is known now.
+    /// Settles the last commit's write, if it was not answered. A write that may still
+    /// arrive is sent again, unless `by_reading`. Returns whether its outcome is known.
     async fn settle(&self, by_reading: bool, deadline: Instant) -> Result<bool, SessionError> {
         let Some((unsettled, wanted)) = self.change(State::unsettled) else { return Ok(true) };
         let (attempt, moment) = (&unsettled.attempt, self.moment(false));
         let sessions = self.state.lock().presented.sessions.clone();
         let SessionSet::ById(tracker, all) = sessions else { return Ok(true) };
         let is_late = moment.late && attempt.holds.is_some();
-        let send_again = wanted && !by_reading && !is_late;
+        let skeep_ended = wanted && !by_reading && !is_late;
         let (definition, store) = (&self.definition, &tracker.store);
-        let settled = by_id::settle(definition, store, attempt, send_again, moment.now);
+        let settled = by_id::settle(definition, store, attempt, skeep_ended, moment.now);
         let settled = within(deadline, Box::pin(settled).as_mut()).await;
         let settled = settled.unwrap_or_else(|| Err(too_late()));
         match settled {
@@ -93,7 +92,7 @@ impl<T: SessionData> Entry<T> {
                 }
             }
             Ok(Settled::Open) if wanted && by_reading => return Ok(false),
-            // It may still arrive. Another one could count twice.
+            // The write may still arrive, so another one could count twice.
             Ok(Settled::Open) if wanted => return Err(SessionError::TooLate),
             Ok(Settled::Open) => {
                 by_id::end_unsent(definition, &tracker, attempt, moment.now, self.end_reporter());
@@ -101,11 +100,11 @@ impl<T: SessionData> Entry<T> {
             }
             Ok(Settled::NotApplied) => self.change(State::was_not_applied),
         }
-        self.show_anew();
+        self.recompute_value();
         Ok(true)
     }
 
-    /// The storage has refused the last commit's write, or does not say what became of it.
+    /// Handles a settlement that failed, or that found the write refused by the storage.
     fn was_not_settled(
         &self,
         cause: SessionError,
@@ -113,18 +112,18 @@ impl<T: SessionData> Entry<T> {
         wanted: bool,
     ) -> Result<bool, SessionError> {
         match cause {
-            // Nobody asks for it any more, and the client need not be told.
+            // The changes are no longer wanted, and the client need not learn the outcome.
             _ if !wanted && attempt.holds.is_none() => {
                 let name = &self.definition.namespace.session;
                 warn!("Session `{name}`: a write whose changes were dropped may remain: {cause}.");
                 self.change(State::was_not_applied);
-                self.show_anew();
+                self.recompute_value();
                 return Ok(true);
             }
             SessionError::Ended => {
                 let begins = self.begins_another();
                 self.change(|state, retired| state.was_refused(begins, retired));
-                // A later login stands for itself.
+                // A later login does not depend on the refused write.
                 if self.state.lock().pending.login {
                     return Ok(true);
                 }
@@ -135,8 +134,8 @@ impl<T: SessionData> Entry<T> {
         Err(cause)
     }
 
-    /// The last commit's write was applied. If that is known `too_late` for the token that
-    /// it gives, a session that nothing else opens ends.
+    /// Records that the unsettled write was applied. If it is `too_late` to send its token,
+    /// and no other token opens the session, the session ends.
     fn was_applied(
         &self,
         unsettled: &Unsettled<T>,
@@ -160,44 +159,47 @@ impl<T: SessionData> Entry<T> {
         self.change(|state, retired| state.was_applied(unsettled, sessions, retired));
     }
 
-    /// Waits for the commit or the read under way. One that nobody polls any more
-    /// is waited for until the deadline.
-    pub(super) async fn alone(&self, deadline: Instant) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+    /// Waits until no other commit or read is in progress. Returns `None` at the deadline:
+    /// the other one may be a future that is not polled any more.
+    pub(super) async fn commit_lock(
+        &self,
+        deadline: Instant,
+    ) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         within(deadline, pin!(self.committing.lock())).await
     }
 
-    /// Reads the session again. What is pending stays on top of what is read.
+    /// Reads the session again. The pending changes are applied to what is read.
     pub async fn refresh(&self) -> Result<Option<Arc<T>>, SessionError> {
-        self.outside_of_changes()?;
+        self.refuse_in_closure()?;
         let deadline = Instant::now() + self.definition.storage_timeout;
-        let _alone = self.alone(deadline).await.ok_or_else(too_late)?;
+        let _lock = self.commit_lock(deadline).await.ok_or_else(too_late)?;
         if !self.settle(true, deadline).await? {
-            // The record is as it was.
+            // The record has not changed: the unsettled write has not arrived yet.
             return Ok(self.get());
         }
         let (sessions, ended) = {
             let state = self.state.lock();
             (state.presented.sessions.clone(), state.pending.clear)
         };
-        // An end is terminal, and a session that is not committed is nowhere.
+        // There is nothing to read after `clear`, or before a new session is committed.
         if ended || sessions.snapshot().is_none() {
             return Ok(self.get());
         }
         let again = pin!(self.read_again(sessions));
         let found = within(deadline, again).await.unwrap_or_else(|| Err(too_late()))?;
-        if self.takes(found) {
+        if self.take_refreshed(found) {
             self.core().report_dropped(&self.definition);
         }
-        self.show_anew();
+        self.recompute_value();
         Ok(self.get())
     }
 
-    /// Goes on with what was found. Says whether changes are dropped.
-    fn takes(&self, found: Refreshed<T>) -> bool {
+    /// Takes what was found into the state. Returns whether changes were dropped.
+    fn take_refreshed(&self, found: Refreshed<T>) -> bool {
         let begins = self.begins_another();
         self.change(|state, retired| {
             let Refreshed::Session(sessions, value) = found else {
-                state.loses(match found {
+                state.lose_session(match found {
                     Refreshed::Superseded(replaced) => Some(replaced),
                     _ => None,
                 });
@@ -214,7 +216,7 @@ impl<T: SessionData> Entry<T> {
         })
     }
 
-    /// The sessions with the request's own as it stands now, if it still does.
+    /// Reads the request's session again, if it has not ended.
     async fn read_again(&self, mut sessions: SessionSet) -> Result<Refreshed<T>, SessionError> {
         let (definition, now) = (&self.definition, self.now());
         match &mut sessions {
@@ -222,7 +224,7 @@ impl<T: SessionData> Entry<T> {
                 let Some(before) = all.one.take() else { return Ok(Refreshed::Gone) };
                 let found = by_id::find(definition, &tracker.store, &before.place.id, now).await?;
                 let mut found = match found {
-                    Lookup::Session(found) => *found.shown_as(&before),
+                    Lookup::Session(found) => found.shown_as(&before),
                     Lookup::Superseded(replaced) => return Ok(Refreshed::Superseded(replaced)),
                     Lookup::Nobody => return Ok(Refreshed::Gone),
                 };
@@ -243,7 +245,7 @@ impl<T: SessionData> Entry<T> {
                 if !all.one.as_ref().is_some_and(lives) {
                     return Ok(Refreshed::Gone);
                 }
-                // Its own renewal may have been remembered without an answer.
+                // The end of this token may come from this request's own unanswered commit.
                 let next = self.state.lock().next_token();
                 if let (Some(revocation), Some(one)) = (&tracker.revocation, &all.one)
                     && revocation.covers(&one.place, next.as_ref(), now).await?
@@ -256,7 +258,7 @@ impl<T: SessionData> Entry<T> {
         }
     }
 
-    /// Whether what is pending begins another session.
+    /// Whether the pending changes begin another session.
     pub(super) fn begins_another(&self) -> bool {
         let (login, base, value, before) = {
             let state = self.state.lock();
@@ -269,8 +271,8 @@ impl<T: SessionData> Entry<T> {
         login || base && owner(&value) != owner(&before)
     }
 
-    /// Computes the value anew that was computed before a commit or a read.
-    pub(super) fn show_anew(&self) {
+    /// Computes the value again, if a commit or a read came after it was computed.
+    pub(super) fn recompute_value(&self) {
         let (pending, committed, revision) = {
             let state = self.state.lock();
             if !state.stale {
@@ -278,7 +280,7 @@ impl<T: SessionData> Entry<T> {
             }
             (state.pending.clone(), state.committed.clone(), state.revision)
         };
-        // User code runs outside the lock. If it panics, the next commit meets it.
+        // User code runs outside the lock. If it panics, it panics again in the next commit.
         let value = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             replaying(self.name(), || pending.values.apply(committed.as_deref()))
         }));
@@ -291,10 +293,12 @@ impl<T: SessionData> Entry<T> {
         });
     }
 
-    /// A closure that is applied during a commit cannot wait for one.
-    fn outside_of_changes(&self) -> Result<(), SessionError> {
+    /// Refuses a call from within a closure that a commit applies: it would wait for itself.
+    fn refuse_in_closure(&self) -> Result<(), SessionError> {
         if is_replaying(self.name()) {
-            return Err(SessionError::Unsupported("a change of a session cannot save or read it"));
+            return Err(SessionError::Unsupported(
+                "a closure that changes a session cannot save or refresh it",
+            ));
         }
         Ok(())
     }

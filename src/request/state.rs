@@ -1,7 +1,8 @@
-//! What one request holds of a session of type `T`: where the session stands,
-//! what the application asked for since, and what the client is to hold. No
-//! I/O, and no user code under the lock: what a change replaces is handed out
-//! as [`Retired`] and dropped after the lock.
+//! [`State`]: the session of type `T` as it was found or last committed, the changes since
+//! then, and the token that the client is to hold.
+//!
+//! Nothing here does I/O or runs user code, because the lock of the `Entry` is held. The
+//! parts that a change replaces are handed out as [`Retired`] and dropped after the lock.
 
 use std::sync::Arc;
 
@@ -20,49 +21,50 @@ use crate::storage::{OwnerGuard, OwnerKey};
 
 /// One session in one request.
 pub(crate) struct State<T> {
-    /// What the request presented, and where its session stands now.
+    /// The sessions that the request presented, as they stand now.
     pub presented: Presented,
     /// The value as it was found or last committed.
     pub committed: Option<Arc<T>>,
-    /// Of a session that is over: its value, while changes are pending that were asked
-    /// for over it. One of its owner still counts as a login.
+    /// The value of a session that has ended, kept while changes are pending that were
+    /// requested before it ended. A change to another owner still counts as a login.
     pub(super) former: Option<Arc<T>>,
     /// The value as this request sees it.
     pub value: Option<Arc<T>>,
     pub pending: Pending<T>,
-    /// What the commit under way works on. It is asked for as much as
-    /// `pending`: `discard`, a 5xx and `clear` drop it, too. With the
-    /// generation in which it was taken.
+    /// The changes that a commit has taken, and `drops` at that time. `discard`, `clear`
+    /// and a 5xx drop them as they drop `pending`.
     pub in_flight: Option<(u64, Arc<Pending<T>>)>,
-    /// Before the next commit: what became of the last one's write.
+    /// The last commit's write, if it was not answered. The next commit settles it first.
     pub unsettled: Option<Unsettled<T>>,
-    /// The owner that the pending changes let the session join, and the conditions,
-    /// taken when that was first tried: tried again, they do not outlive a revocation.
+    /// The owner that the session joins with the pending changes, and the conditions for it.
+    /// They are taken at the first try, so that a retry does not outlive a revocation.
     pub guard: Option<(OwnerKey, OwnerGuard)>,
-    /// The end of a session that this request could not begin.
+    /// The task that ends a session whose beginning has failed.
     pub ending: Option<JoinHandle<()>>,
-    /// The lifetime that this request has said before the last commit. It holds for a
-    /// session that it begins later.
+    /// The lifetime that this request set before the last commit. A session that the request
+    /// begins later gets it.
     earlier_lifetime: Option<OwnLifetime>,
-    /// `skip_touch`: this request is no use of the session.
+    /// `skip_touch`: this request does not count as a use of the session.
     skips: bool,
-    /// Moves when changes are dropped, so that a commit under way can tell.
+    /// Counts how often the request dropped its changes. A commit in progress learns from it
+    /// that its changes are no longer wanted.
     pub drops: u64,
-    /// Moves with every change of `value`.
+    /// Counts the changes of `value`.
     pub revision: u64,
-    /// `value` was computed before another commit; it must be computed anew.
+    /// `value` was computed before a commit or a read, and must be computed again.
     pub stale: bool,
     pub planned: Option<Planned>,
-    /// A value in its encoded form, and its revision.
+    /// The encoded form of a value, and the revision of that value.
     pub encoded: Option<(u64, Content)>,
-    /// The session ended while this request changed it; the changes are
-    /// dropped, and the application has not been told.
+    /// The session ended while this request changed it. The changes are dropped, and `save`
+    /// has yet to report it.
     pub lost: bool,
     pub(super) delivery: Delivery,
-    /// Before a commit that counts only if every session of the request is saved.
+    /// The sessions and the value before a commit that counts only if every session of the
+    /// request is saved.
     unconfirmed: Option<(SessionSet, Option<Arc<T>>)>,
     pub(super) ended_outside: EndedOutside,
-    /// What the response said last.
+    /// What the response tells the client about this session.
     pub last_delivered: Option<Holds>,
 }
 
@@ -93,7 +95,7 @@ impl<T> State<T> {
         }
     }
 
-    /// `set`, or `login` and `login_with`.
+    /// Records `set`, `login` or `login_with`.
     pub fn set(&mut self, base: Base<T>, value: Arc<T>, login: bool, retired: &mut Retired<T>) {
         self.guard = None;
         let earlier = std::mem::take(&mut self.pending.values);
@@ -108,8 +110,8 @@ impl<T> State<T> {
         self.show(Some(value), retired);
     }
 
-    /// Takes a changed value; gives the change back if the value was changed
-    /// since `revision`.
+    /// Records an update, whose result is `value`. Gives the change back if the value has
+    /// changed since `revision`.
     pub fn update(
         &mut self,
         revision: u64,
@@ -132,14 +134,14 @@ impl<T> State<T> {
         self.show(None, retired);
     }
 
-    /// Back to what was found or last committed.
+    /// Goes back to the session as it was found or last committed.
     pub fn discard(&mut self, retired: &mut Retired<T>) {
         self.drop_pending(retired);
         let committed = self.committed.clone();
         self.show(committed, retired);
     }
 
-    /// After a 5xx only `clear` holds.
+    /// Drops all changes but a `clear`, for a response with a 5xx status.
     pub fn drop_changes(&mut self, retired: &mut Retired<T>) {
         if self.asked().0.clear { self.clear(retired) } else { self.discard(retired) }
     }
@@ -154,33 +156,33 @@ impl<T> State<T> {
         self.stale = false;
     }
 
-    /// Shows a value, computed from what is committed and pending.
+    /// Makes this the value that the request sees.
     pub fn show(&mut self, value: Option<Arc<T>>, retired: &mut Retired<T>) {
         self.lost &= value.is_none();
         retired.value = std::mem::replace(&mut self.value, value);
         self.revision += 1;
     }
 
-    /// Hands the changes to a commit. They stay asked for until it is done.
+    /// Hands the pending changes to a commit, and keeps them in `in_flight`.
     pub fn take(&mut self) -> Arc<Pending<T>> {
         let pending = Arc::new(std::mem::take(&mut self.pending));
         self.in_flight = Some((self.drops, Arc::clone(&pending)));
         pending
     }
 
-    /// What the commit under way works on, unless it was dropped meanwhile.
+    /// The changes in `in_flight`, unless the request has dropped them in the meantime.
     pub fn under_way(&self) -> Option<&Pending<T>> {
         let (taken, pending) = self.in_flight.as_ref()?;
         (*taken == self.drops).then_some(&**pending)
     }
 
-    /// `touch`, or `skip_touch`. The later one counts.
+    /// Records `touch` or `skip_touch`. The later call counts.
     pub fn touch(&mut self, touches: bool) {
         self.pending.touch = touches;
         self.skips = !touches;
     }
 
-    /// What these changes ask for, but for what the value says.
+    /// The calls in `pending`, without what the value asks for.
     pub fn asked_by(&self, pending: &Pending<T>) -> Asked {
         let asked = pending.asked();
         Asked {
@@ -191,12 +193,13 @@ impl<T> State<T> {
         }
     }
 
-    /// What the next commit and the one under way are asked for, but for what
-    /// the value says; and whether the value changes.
+    /// The calls that the next commit and the one in progress carry out together, without what
+    /// the value asks for; and whether they change the value.
     pub fn asked(&self) -> (Asked, bool) {
         let later = self.asked_by(&self.pending);
         let first = self.under_way();
-        // What was sent is as good as done, and as good as said.
+        // Changes that were sent without an answer count as committed: the next commit
+        // settles them first.
         let earlier_lifetime = first.and_then(|first| first.lifetime).or(self.earlier_lifetime);
         let Some(first) = first.filter(|_| self.unsettled.is_none()) else {
             let later = Asked { earlier_lifetime, ..later };
@@ -216,7 +219,7 @@ impl<T> State<T> {
         (asked, first.changes_value() || self.pending.changes_value())
     }
 
-    /// The next token of the session by value, once its id is known.
+    /// The token that follows the present one, by value. `None` until its id is drawn.
     pub fn next_token(&self) -> Option<Sealed> {
         match (&self.planned, &self.presented.sessions) {
             (Some(Planned::Fresh(id)), SessionSet::ByValue(_, sessions)) => {
@@ -227,23 +230,23 @@ impl<T> State<T> {
         }
     }
 
-    /// The value in its encoded form, if it is known.
+    /// The encoded form of the value, if it is known.
     pub fn encoded(&self) -> Option<Content> {
         let (revision, content) = self.encoded.as_ref()?;
         (*revision == self.revision).then(|| content.clone())
     }
 
-    /// The commit failed or was given up: its changes are pending again,
-    /// unless they were dropped meanwhile.
-    pub fn put_back(&mut self, generation: u64, retired: &mut Retired<T>) {
+    /// Takes back the changes of a commit that failed or was dropped. They are pending again,
+    /// unless the request has dropped them since.
+    pub fn put_back(&mut self, drops: u64, retired: &mut Retired<T>) {
         let Some((_, taken)) = self.in_flight.take() else { return };
-        if self.drops == generation {
+        if self.drops == drops {
             let later = std::mem::take(&mut self.pending);
             self.pending = Pending::clone(&taken).followed_by(later);
         }
         if self.presented.sessions.snapshot().is_none() {
-            // It has ended all the same. Nothing shows it again.
-            self.commits(None, retired);
+            // The failed commit has ended the session, so its value must not come back.
+            self.set_committed(None, retired);
             if self.pending.is_empty() {
                 self.show(None, retired);
             }
@@ -251,36 +254,35 @@ impl<T> State<T> {
         retired.in_flight = Some(taken);
     }
 
-    /// The commit is done. `generation` is the one in which its changes were taken.
-    pub fn committed(&mut self, generation: u64, left: ValueAfter<T>, retired: &mut Retired<T>) {
+    /// Takes the outcome of a commit. `drops` is the count when its changes were taken.
+    pub fn committed(&mut self, drops: u64, left: ValueAfter<T>, retired: &mut Retired<T>) {
         let left = if self.is_over() { ValueAfter::Value(None) } else { left };
         retired.in_flight = self.in_flight.take().map(|(_, pending)| pending);
-        // What came before a `clear` is not said any more.
+        // A `clear` also takes back a lifetime from before it.
         if !self.pending.clear {
             let earlier_lifetime = retired.in_flight.as_ref().and_then(|pending| pending.lifetime);
             self.earlier_lifetime = earlier_lifetime.or(self.earlier_lifetime);
         }
         (self.planned, self.guard) = (None, None);
         self.found(left, retired);
-        // What the request has dropped itself is not lost.
-        self.lost &= self.drops == generation;
+        // Changes that the request has dropped itself are not lost.
+        self.lost &= self.drops == drops;
     }
 
-    /// The commit was refused: the owner that the session was to have was revoked
-    /// meanwhile. Committed again, the changes would outlive that, so they are
-    /// dropped.
-    pub fn refused(&mut self, generation: u64, begins: bool, retired: &mut Retired<T>) {
+    /// Drops the changes of a commit that was refused because the session's new owner was
+    /// revoked in the meantime. A retry would outlive the revocation.
+    pub fn refused(&mut self, drops: u64, begins: bool, retired: &mut Retired<T>) {
         let left = match self.presented.sessions.snapshot() {
             Some(_) => ValueAfter::Value(self.committed.clone()),
             None => ValueAfter::over(begins),
         };
-        self.committed(generation, left, retired);
-        self.lost = self.drops == generation && self.value.is_none();
+        self.committed(drops, left, retired);
+        self.lost = self.drops == drops && self.value.is_none();
     }
 
-    /// Takes what a commit left or a read found. Later changes stay pending, to
-    /// be computed anew. Of a session that is over only those that begin
-    /// another one go on.
+    /// Takes the value that a commit left or a read found. Later changes stay pending, and the
+    /// value is computed again from them. If the session has ended, only changes that begin
+    /// another session stay.
     pub fn found(&mut self, left: ValueAfter<T>, retired: &mut Retired<T>) {
         let (committed, dropped) = match left {
             ValueAfter::Value(value) => (value, false),
@@ -291,7 +293,7 @@ impl<T> State<T> {
             self.earlier_lifetime = self.pending.lifetime.or(self.earlier_lifetime);
             retired.pending = Some(std::mem::take(&mut self.pending));
         }
-        self.commits(committed, retired);
+        self.set_committed(committed, retired);
         if self.pending.is_empty() {
             let committed = self.committed.clone();
             self.show(committed, retired);
@@ -302,8 +304,8 @@ impl<T> State<T> {
         }
     }
 
-    /// Takes the sessions as a commit has left them. What is not `confirmed` can
-    /// be taken back: see [`give_up`](Self::give_up).
+    /// Takes the sessions as a commit has left them. A commit that is not `confirmed` can be
+    /// taken back by [`give_up`](Self::give_up).
     pub fn take_sessions(
         &mut self,
         sessions: SessionSet,
@@ -317,11 +319,11 @@ impl<T> State<T> {
         if self.presented.sessions.snapshot().is_none() {
             self.delivery.take_back();
         }
-        self.end_again();
+        self.keep_ended();
     }
 
-    /// The response says that not everything could be saved. Only `clear` holds. What
-    /// became of a write is still found out where the client must be told, but not
+    /// Drops all changes but a `clear`, because the response says that not every session was
+    /// saved. A write without an answer is kept if the client must learn its outcome, but not
     /// `for_good`.
     pub fn give_up(&mut self, for_good: bool, retired: &mut Retired<T>) {
         let tells = self.unsettled.as_ref().is_some_and(|one| one.attempt.holds.is_some());
@@ -335,20 +337,20 @@ impl<T> State<T> {
         self.drop_changes(retired);
     }
 
-    /// What the client holds from now on. What is not `confirmed` counts only
+    /// Records what the client is to hold from now on. If it is not `confirmed`, it counts only
     /// if every session of the request is saved.
     pub fn client_holds(&mut self, holds: Holds, confirmed: bool) {
         let holds = if self.is_over() { Holds::Nothing } else { holds };
         self.delivery.take(holds, confirmed);
     }
 
-    /// What the response is to say; see [`Delivery::deliver`].
+    /// The token or removal that the response sends; see [`Delivery::deliver`].
     pub fn deliver(&mut self, succeeded: bool, retired: &mut Retired<T>) -> Option<Holds> {
         retired.unconfirmed = self.unconfirmed.take();
         self.delivery.deliver(self.presented.any, succeeded)
     }
 
-    /// Whether nothing is pending and the response needs to say nothing more.
+    /// Whether nothing is pending, unsettled or still to be sent.
     pub fn is_quiet(&self) -> bool {
         let settled = self.unsettled.is_none() && self.delivery.is_delivered();
         self.pending.is_empty() && self.under_way().is_none() && settled

@@ -1,4 +1,4 @@
-//! What one request holds of a write until it knows what became of it.
+//! Changes of the state around a write that was not answered.
 
 use std::sync::Arc;
 
@@ -7,18 +7,17 @@ use super::presented::SessionSet;
 use super::state::State;
 
 impl<T> State<T> {
-    /// The commit failed or was given up, and nobody knows what became of its write.
+    /// Keeps the write of a commit that failed or was dropped before the storage answered.
     pub fn keep_unsettled(&mut self, unsettled: Unsettled<T>, retired: &mut Retired<T>) {
         if unsettled.attempt.renews {
-            // That id belongs to the write. A later change has another one.
+            // The planned id belongs to this write. A later renewal draws another.
             self.planned = None;
         }
         retired.unsettled = self.unsettled.replace(unsettled);
     }
 
-    /// The session that later changes apply to, and its value: as the write leaves it
-    /// of which nobody knows yet what became, if its changes are still asked for.
-    /// It is sent again before them.
+    /// The sessions and the value that the pending changes apply to. An unsettled write whose
+    /// changes are still wanted counts as applied, because it is settled before them.
     pub fn before_pending(&self) -> (SessionSet, Option<Arc<T>>) {
         let mut sessions = self.presented.sessions.clone();
         let unsettled = self.unsettled.as_ref().filter(|_| self.under_way().is_some());
@@ -31,8 +30,8 @@ impl<T> State<T> {
         }
     }
 
-    /// What became of the last commit's write is to be found out, and whether its
-    /// changes are still asked for. An end makes it moot.
+    /// The write to settle, and whether its changes are still wanted. A pending `clear`
+    /// abandons it.
     pub fn unsettled(&mut self, retired: &mut Retired<T>) -> Option<(Unsettled<T>, bool)> {
         if self.pending.clear {
             self.abandon(retired);
@@ -40,7 +39,7 @@ impl<T> State<T> {
         Some((self.unsettled.clone()?, self.under_way().is_some()))
     }
 
-    /// The last commit's write was applied, and these are the sessions after it.
+    /// Records that the unsettled write was applied. `sessions` are those after it.
     pub fn was_applied(
         &mut self,
         one: &Unsettled<T>,
@@ -55,12 +54,12 @@ impl<T> State<T> {
         }
         let planned = self.planned.take();
         let value = one.value.clone().filter(|_| !is_over);
-        self.committed(self.taken_in(), ValueAfter::Value(value), retired);
+        self.committed(self.drops_when_taken(), ValueAfter::Value(value), retired);
         self.planned = planned;
     }
 
-    /// The last commit's write was not applied: its changes are pending again, unless
-    /// they were dropped.
+    /// Records that the unsettled write was not applied. Its changes are pending again, unless
+    /// the request has dropped them.
     pub fn was_not_applied(&mut self, retired: &mut Retired<T>) {
         let unsettled = self.unsettled.take();
         let renewed = unsettled.as_ref().filter(|one| one.attempt.renews && self.planned.is_none());
@@ -69,26 +68,25 @@ impl<T> State<T> {
             self.planned = Some(Planned::Renewed(place.id.clone(), place.secrets.rotations));
         }
         retired.unsettled = unsettled;
-        self.put_back(self.taken_in(), retired);
+        self.put_back(self.drops_when_taken(), retired);
     }
 
-    /// There is no room for the session that the last commit's write was to bring. That
-    /// was an answer: tried again, it is another login.
+    /// Records that the owner's limit refused the unsettled write. The storage has answered,
+    /// so a retry is a new login with a new `OwnerGuard`.
     pub fn reached_limit(&mut self, retired: &mut Retired<T>) {
         self.guard = None;
         self.was_not_applied(retired);
     }
 
-    /// The storage has refused the last commit's write; see
-    /// [`refused`](Self::refused).
+    /// Records that the storage refused the unsettled write; see [`refused`](Self::refused).
     pub fn was_refused(&mut self, begins: bool, retired: &mut Retired<T>) {
         retired.unsettled = self.unsettled.take();
         let planned = self.planned.take().filter(|_| self.pending.login);
-        self.refused(self.taken_in(), begins, retired);
+        self.refused(self.drops_when_taken(), begins, retired);
         self.planned = planned;
     }
 
-    /// Nobody wants to know any more what became of the last commit's write.
+    /// Forgets the unsettled write and its changes.
     pub fn abandon(&mut self, retired: &mut Retired<T>) {
         retired.unsettled = self.unsettled.take();
         if retired.unsettled.is_some() {
@@ -96,8 +94,8 @@ impl<T> State<T> {
         }
     }
 
-    /// The generation in which the changes under way were taken.
-    fn taken_in(&self) -> u64 {
+    /// [`State::drops`] when the changes in `in_flight` were taken.
+    fn drops_when_taken(&self) -> u64 {
         self.in_flight.as_ref().map_or(self.drops, |(taken, _)| *taken)
     }
 }

@@ -1,5 +1,5 @@
-//! The changes of a session of type `T` on their way into a commit, and the
-//! outcome on its way back.
+//! The typed side of a commit: it passes the changes of a `T` to the commit, which works
+//! on bytes, and puts the outcome back into the state.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -25,12 +25,12 @@ use crate::plan::{Asked, Moment};
 use crate::storage::{OwnerGuard, OwnerKey};
 use crate::token::SessionId;
 
-/// Changes that are being committed. They stay in the state until that is done,
-/// and go back to what is pending if it fails or is dropped.
+/// Changes that are being committed. They stay in the state until the commit is done,
+/// and become pending again if it fails or is dropped.
 pub(super) struct Work<'a, T: SessionData> {
     applied: Applied<'a, T>,
     done: Done,
-    /// What was committed counts even if another session of the request fails.
+    /// The commit counts even if another session of the request cannot be saved.
     confirmed: bool,
     ended: CommitEnd,
 }
@@ -39,28 +39,28 @@ pub(super) struct Work<'a, T: SessionData> {
 #[derive(Clone, Copy)]
 enum CommitEnd {
     With(Fate),
-    /// The owner that the session was to have was revoked meanwhile.
+    /// The owner that the session was to have was revoked in the meantime.
     Refused,
     /// It failed, or its future was dropped.
-    Not,
+    NotCommitted,
 }
 
-/// The changes and what they have come to.
+/// The changes, and the value that they result in.
 struct Applied<'a, T: SessionData> {
     entry: &'a Entry<T>,
     pending: Arc<Pending<T>>,
-    /// What they ask for, but for what the value says.
+    /// The calls of the request, without what its value asks for.
     asked: Asked,
-    /// The state's when the changes were taken.
-    generation: u64,
-    /// The value when they were taken, and its encoded form if that is known.
+    /// [`State::drops`](super::state::State) when the changes were taken.
+    drops: u64,
+    /// The value when the changes were taken, and its encoded form if that is known.
     taken: Option<Arc<T>>,
     encoded: Option<Content>,
-    /// The value was computed before another commit.
+    /// `taken` was computed before another commit, and must be computed again.
     stale: bool,
-    /// The value that the changes have come to.
+    /// The value that the changes result in.
     value: Mutex<Option<Arc<T>>>,
-    /// The value that they started from.
+    /// The value that the changes were applied to.
     before: Mutex<Option<Arc<T>>>,
 }
 
@@ -72,7 +72,7 @@ impl<'a, T: SessionData> Work<'a, T> {
             entry,
             asked: state.asked_by(&pending),
             pending,
-            generation: state.drops,
+            drops: state.drops,
             taken: state.value.clone(),
             encoded: state.encoded(),
             stale: state.stale,
@@ -83,22 +83,22 @@ impl<'a, T: SessionData> Work<'a, T> {
             applied,
             done: Done::new(state.presented.sessions.clone()),
             confirmed,
-            ended: CommitEnd::Not,
+            ended: CommitEnd::NotCommitted,
         }
     }
 
-    /// Commits, and says what became of the value.
+    /// Commits, and returns the fate of the value.
     pub async fn run(&mut self, moment: Moment, deadline: Instant) -> Result<Fate, SessionError> {
         let ended = self.commit(moment, deadline).await;
         self.ended = match &ended {
             Ok(fate) => CommitEnd::With(*fate),
             Err(SessionError::Ended) => CommitEnd::Refused,
             Err(SessionError::LimitReached) => {
-                // That was an answer: tried again, it is another login.
+                // The storage has answered, so a retry is a new login with a new `OwnerGuard`.
                 self.applied.entry.state.lock().guard = None;
-                CommitEnd::Not
+                CommitEnd::NotCommitted
             }
-            Err(_) => CommitEnd::Not,
+            Err(_) => CommitEnd::NotCommitted,
         };
         ended
     }
@@ -113,7 +113,7 @@ impl<'a, T: SessionData> Work<'a, T> {
             next,
             changes: &self.applied,
             epoch: pending.epoch,
-            client: &entry.client,
+            client: entry.client.as_deref().unwrap_or_default(),
             moment,
             deadline,
             conflicted: AtomicBool::new(false),
@@ -122,13 +122,13 @@ impl<'a, T: SessionData> Work<'a, T> {
         Ok(self.done.fate)
     }
 
-    /// Whether a token must reach the client.
+    /// Whether the commit has a token to send.
     pub fn gives_token(&self) -> bool {
         matches!(self.done.holds, Some(Holds::Token { .. }))
     }
 
-    /// The token that this has earned reaches nobody any more. A session that nothing
-    /// else opens ends.
+    /// Handles a commit whose token cannot reach the client any more. If no other token
+    /// opens the session, it ends.
     pub fn came_too_late(&mut self) {
         let (entry, now) = (self.applied.entry, self.applied.entry.now());
         let before = entry.state.lock().presented.sessions.clone();
@@ -149,14 +149,14 @@ impl<'a, T: SessionData> Work<'a, T> {
         }
     }
 
-    /// Whether nobody has dropped the changes meanwhile.
+    /// Whether the request has not dropped the changes in the meantime.
     pub fn is_wanted(&self) -> bool {
         self.applied.are_wanted()
     }
 }
 
 impl<T: SessionData> Applied<'_, T> {
-    /// What the value is to become; none if nothing was said about it.
+    /// The value to commit, or `None` if the changes do not concern the value.
     fn next(&self, done: &Done) -> Result<Option<NextValue>, SessionError> {
         if !self.pending.changes_value() {
             return Ok(None);
@@ -173,7 +173,7 @@ impl<T: SessionData> Applied<'_, T> {
         Ok(Some(self.next_value(value, content, done.sessions.owner())))
     }
 
-    /// `known` is the key of the owner of the value before.
+    /// Describes a value for the commit. `known` is the owner's key of the previous value.
     fn next_value(&self, value: &T, content: Content, known: Option<&OwnerKey>) -> NextValue {
         let before = self.before.lock().clone();
         let (was, is) = (before.as_deref().and_then(T::owner), value.owner());
@@ -209,7 +209,7 @@ impl<T: SessionData> Changes for Applied<'_, T> {
     }
 
     fn are_wanted(&self) -> bool {
-        self.entry.state.lock().drops == self.generation
+        self.entry.state.lock().drops == self.drops
     }
 
     fn id(&self) -> Result<SessionId, SessionError> {
@@ -250,7 +250,7 @@ impl<T: SessionData> Drop for Work<'_, T> {
             (self.applied.value.get_mut().take(), self.applied.before.get_mut().take());
         let sessions = std::mem::replace(&mut self.done.sessions, entry.nothing());
         let (holds, attempt) = (self.done.holds.take(), self.done.attempt.take());
-        let (generation, confirmed) = (self.applied.generation, self.confirmed);
+        let (drops, confirmed) = (self.applied.drops, self.confirmed);
         let over = matches!(self.ended, CommitEnd::With(Fate::Dropped) | CommitEnd::Refused);
         let begins = over && entry.begins_another();
         entry.change(|state, retired| {
@@ -260,24 +260,24 @@ impl<T: SessionData> Drop for Work<'_, T> {
             }
             match self.ended {
                 CommitEnd::With(Fate::Committed) => {
-                    state.committed(generation, ValueAfter::Value(value), retired);
+                    state.committed(drops, ValueAfter::Value(value), retired);
                 }
                 CommitEnd::With(Fate::Ended) => {
-                    state.committed(generation, ValueAfter::Value(None), retired);
+                    state.committed(drops, ValueAfter::Value(None), retired);
                 }
                 CommitEnd::With(Fate::Dropped) => {
-                    state.committed(generation, ValueAfter::over(begins), retired);
+                    state.committed(drops, ValueAfter::over(begins), retired);
                 }
-                CommitEnd::Refused => state.refused(generation, begins, retired),
-                CommitEnd::With(Fate::Unwanted) | CommitEnd::Not => match attempt {
+                CommitEnd::Refused => state.refused(drops, begins, retired),
+                CommitEnd::With(Fate::Unwanted) | CommitEnd::NotCommitted => match attempt {
                     Some(attempt) => {
                         state.keep_unsettled(Unsettled { attempt, value }, retired);
                     }
-                    None => state.put_back(generation, retired),
+                    None => state.put_back(drops, retired),
                 },
             }
         });
         drop(before);
-        entry.show_anew();
+        entry.recompute_value();
     }
 }

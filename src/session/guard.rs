@@ -31,7 +31,7 @@ impl<'r, T: SessionData> FromRequest<'r> for Session<T> {
     }
 }
 
-/// What a guard answers when there is no session to be had.
+/// The error of a guard whose session could not be loaded. A missing definition is logged.
 pub(crate) fn failed(cause: SessionError) -> (Status, SessionError) {
     if let SessionError::Undefined(problem) = &cause {
         error!("{problem}");

@@ -1,4 +1,4 @@
-//! Whose session it is: logins, new ids, and when the user last logged in.
+//! The calls about logins, new ids, and when the user last logged in.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -207,10 +207,10 @@ impl<T: SessionData> Session<T> {
         ever.then(|| times.authenticated.to_system_time())?
     }
 
-    /// Returns whether the session's user logged in at most `age` ago. A handler
-    /// asks for the password again otherwise.
-    /// [`RecentlyAuthenticated`](crate::RecentlyAuthenticated) is the same as a
-    /// guard.
+    /// Returns whether the session's user logged in at most `age` ago. If not, a handler
+    /// can ask for the password again.
+    /// [`RecentlyAuthenticated`](crate::RecentlyAuthenticated) is a guard with the same
+    /// check.
     ///
     /// ```
     /// # use rocket::{get, http::Status};

@@ -1,4 +1,4 @@
-//! How long a session lives, and which requests count as a use of it.
+//! The calls about how long a session lives, and which requests count as a use of it.
 
 use std::time::SystemTime;
 
@@ -118,10 +118,10 @@ impl<T: SessionData> Session<T> {
     /// once every `touch_after`, and not after the response has been sent. Long
     /// streams call `touch` and [`save`](Self::save).
     ///
-    /// A touch that was called for may fail. `save` returns the error then; without
-    /// a `save` the response is 503. The error is [`SessionError::TooLate`] if the
-    /// response has been sent and the cookie would have to be sent again: with
-    /// client storage, or with a `max_age` that is shorter than `absolute_timeout`.
+    /// If the touch fails, `save` returns the error. Without a `save` the response is
+    /// 503. The error is [`SessionError::TooLate`] if the response has been sent and
+    /// the cookie would have to be sent again: with client storage, or with a `max_age`
+    /// that is shorter than `absolute_timeout`.
     ///
     /// Of `touch` and [`skip_touch`](Self::skip_touch) the later call counts.
     ///
@@ -153,9 +153,9 @@ impl<T: SessionData> Session<T> {
         self.entry.ask(|state, _| state.touch(true));
     }
 
-    /// Makes this request no use of the session: its expiry and the time of its
-    /// last use stay as they are. Polling, health checks and background refresh
-    /// then do not keep an abandoned browser logged in.
+    /// Makes this request not count as a use of the session: the expiry and the time
+    /// of the last use stay as they are. Polling, health checks and background
+    /// refresh then do not keep an abandoned browser logged in.
     ///
     /// Changes of the request are still saved. The call may come at any time of the
     /// request. Of `skip_touch` and [`touch`](Self::touch) the later one counts. A
@@ -183,7 +183,7 @@ impl<T: SessionData> Session<T> {
     }
 
     /// Returns when the session began. It is the current time if this request begins the
-    /// session, by a login too. Returns `None` without a session.
+    /// session, also by a login. Returns `None` without a session.
     ///
     /// ```
     /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, Sessions};

@@ -105,7 +105,7 @@ impl<T: SessionData> Session<T> {
     /// Returns why the request presented no session. Returns `None` if it presented
     /// one. The answer does not depend on what the request does with its session.
     ///
-    /// A page can say "please log in **again**" by it. The crate sends the same
+    /// A page can use it to say "please log in **again**". The crate sends the same
     /// headers in every case, and stores nothing to tell the cases apart.
     ///
     /// ```
@@ -186,8 +186,8 @@ impl<T: SessionData> Session<T> {
     /// requests lose no update. `f` must not consume what it captures: clone inside
     /// it. With client storage the last response to reach the client wins.
     ///
-    /// `f` may call methods of its own session. Such changes count once, before its
-    /// own. They have no effect when it runs again.
+    /// `f` may call methods of its own session. Such changes count once, and apply before
+    /// the change of `f`. They have no effect when `f` runs again.
     ///
     /// # Panics
     ///
@@ -255,7 +255,7 @@ impl<T: SessionData> Session<T> {
         }
         let kept = self.entry.save().await?;
         let committed = result.lock().take();
-        // A change that the request has dropped meanwhile counts for nothing.
+        // If the change was not `kept`, the request dropped it in the meantime.
         Ok(committed.filter(|_| kept))
     }
 
@@ -309,8 +309,8 @@ impl<T: SessionData> Session<T> {
     }
 
     /// Loads the session again, and returns the value. Changes that are not
-    /// committed are kept: they are applied to what is loaded. Long streams notice
-    /// by it that the session was revoked or has expired.
+    /// committed are kept: they are applied to what is loaded. A long stream calls it
+    /// to notice that the session was revoked or has expired.
     ///
     /// ```
     /// # use rocket::response::stream::{Event, EventStream};
@@ -335,12 +335,12 @@ impl<T: SessionData> Session<T> {
         self.entry.refresh().await
     }
 
-    /// Commits the changes now. A handler calls it to see the error, or before it
-    /// does what must not happen without the session. A stream calls it because no
+    /// Commits the changes now. A handler calls it to see the error, or before an
+    /// action that must not happen without the session. A stream calls it because no
     /// commit follows the response.
     ///
     /// The changes stay pending after an error. After [`SessionError::Ended`] they
-    /// are dropped, because the session is over.
+    /// are dropped, because the session has ended.
     ///
     /// ```
     /// # use rocket_typed_sessions::{Session, SessionData, SessionError};

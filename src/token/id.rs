@@ -8,8 +8,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
+use crate::crypto::mac::equal;
 use crate::crypto::{Random, hex};
 use crate::error::SessionError;
 
@@ -193,7 +193,7 @@ impl SessionId {
 
 impl PartialEq for SessionId {
     fn eq(&self, other: &Self) -> bool {
-        self.to_bytes().ct_eq(&other.to_bytes()).into()
+        equal(&self.to_bytes(), &other.to_bytes())
     }
 }
 

@@ -209,11 +209,12 @@ impl Sealer {
     }
 
     fn open_one_id(&self, token: &str) -> Option<Opened<SessionId>> {
-        const LONGEST: usize = (HEADER + ID_LEN + SIGNATURE).div_ceil(3) * 4;
-        let token = (token.len() <= LONGEST).then(|| URL_SAFE_NO_PAD.decode(token).ok())??;
-        let (key, stale_key) = self.key_for(&token, true)?;
+        let mut bytes = [0; (HEADER + ID_LEN + SIGNATURE).next_multiple_of(3)];
+        let length = URL_SAFE_NO_PAD.decode_slice(token, &mut bytes).ok()?;
+        let token = &bytes[..length];
+        let (key, stale_key) = self.key_for(token, true)?;
         let end = match key {
-            Some(Lock::Sign(mac)) => verify(&token, mac)?,
+            Some(Lock::Sign(mac)) => verify(token, mac)?,
             Some(Lock::Encrypt(_)) => return None,
             None => token.len(),
         };

@@ -10,13 +10,13 @@ use crate::ktor::CookieEncoding;
 pub(crate) struct CookieConfig {
     pub path: String,
     pub domain: Option<String>,
-    /// `None` is a browser-session cookie.
+    /// `None` makes a browser-session cookie.
     pub max_age: Option<Duration>,
     pub secure: bool,
     pub http_only: bool,
     pub same_site: SameSite,
     pub partitioned: bool,
-    /// The last attribute of Ktor's cookies.
+    /// The value of `$x-enc`, the last attribute of Ktor's cookies.
     pub ktor_encoding: Option<CookieEncoding>,
     /// Further attributes in order of their names; an empty value is a bare flag.
     pub extensions: Vec<(String, String)>,
@@ -27,12 +27,12 @@ pub(crate) enum SameSite {
     Strict,
     Lax,
     None,
-    /// No attribute, as Ktor's default is; only with `format = "ktor"`.
+    /// No attribute, which is Ktor's default. It is possible only with `format = "ktor"`.
     Unset,
 }
 
 impl fmt::Display for CookieConfig {
-    /// As they stand in `Set-Cookie`, but for those that say how long the cookie lasts.
+    /// Writes the attributes of `Set-Cookie`, without `Max-Age` and `Expires`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(domain) = &self.domain {
             write!(f, "; Domain={domain}")?;

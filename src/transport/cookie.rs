@@ -1,12 +1,13 @@
 //! Tokens in a cookie, read from the raw `Cookie` headers by exact bytes.
 //!
-//! Rocket's jar percent-decodes names and keeps the last of several, so that
-//! `%5F%5FHost-s=evil` would replace a genuine `__Host-s` (checklist S9, S10).
+//! Rocket's jar percent-decodes names and keeps the last of several values, so that
+//! `%5F%5FHost-s=evil` would replace a genuine `__Host-s` (docs/security.md, S9 and S10).
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::fmt::Write;
+use std::time::{Duration, UNIX_EPOCH};
 
-use rocket::http::Header;
+use memchr::memchr;
 use rocket::{Request, Response};
 
 use super::attributes::CookieConfig;
@@ -14,21 +15,23 @@ use super::{MaxAge, Outgoing, SessionTransport, SizeLimit};
 use crate::expiry::Timestamp;
 use crate::ktor::CookieEncoding;
 
-/// Name, value and attributes that every browser keeps (rfc6265bis section 5.7).
+/// The size of name, value and attributes that every browser keeps (rfc6265bis section 5.7).
 const MAX_BYTES: usize = 4096;
-/// More values of one name than this are no session; one more is read to see it.
+/// A request with more values of one name has no session. One more is read, to notice it.
 const MAX_VALUES: usize = 4;
 /// Browsers keep no cookie for more than 400 days (rfc6265bis section 5.6).
 pub(crate) const LONGEST_COOKIE: Duration = Duration::from_secs(400 * 86_400);
 const EPOCH: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
+/// The longest lifetime: any session may have one of its own, of up to eight digits.
+const LIFETIME: &str = "; Max-Age=12345678; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
 
 /// Reads and writes one cookie.
 pub(crate) struct CookieTransport {
     max_age: Option<u64>,
-    /// The attributes that every `Set-Cookie` of this session has, removals
-    /// included: browsers match a removal by them (checklist S11).
+    /// The attributes of every `Set-Cookie` of this session. A removal has them too, because
+    /// browsers match it by them (docs/security.md, S11).
     attributes: String,
-    /// A quoted value may hold `;`.
+    /// Whether a quoted value may hold `;`.
     quotes: bool,
 }
 
@@ -40,24 +43,33 @@ impl CookieTransport {
         Self { max_age, attributes: config.to_string(), quotes }
     }
 
-    fn set_cookie(&self, response: &mut Response<'_>, name: &str, value: &str, lifetime: &str) {
-        // One `Set-Cookie` a name: whatever this session sent before is replaced.
-        let prefix = format!("{name}=");
-        let others: Vec<String> = response
-            .headers()
-            .get("Set-Cookie")
-            .filter(|cookie| !cookie.starts_with(&prefix))
-            .map(str::to_owned)
-            .collect();
-        response.remove_header("Set-Cookie");
-        for other in others {
-            response.adjoin_header(Header::new("Set-Cookie", other));
+    fn set_cookie(
+        &self,
+        response: &mut Response<'_>,
+        name: &str,
+        value: &str,
+        lifetime: Option<(u64, &str)>,
+    ) {
+        // The response has one `Set-Cookie` for each name, so an earlier one is removed.
+        let is_own =
+            |cookie: &str| cookie.strip_prefix(name).is_some_and(|rest| rest.starts_with('='));
+        if response.headers().get("Set-Cookie").any(is_own) {
+            let others = response.headers().get("Set-Cookie").filter(|cookie| !is_own(cookie));
+            let others: Vec<String> = others.map(str::to_owned).collect();
+            response.remove_header("Set-Cookie");
+            for other in others {
+                response.adjoin_raw_header("Set-Cookie", other);
+            }
         }
-        let attributes = &self.attributes;
-        response.adjoin_header(Header::new(
-            "Set-Cookie",
-            format!("{prefix}{value}{lifetime}{attributes}"),
-        ));
+        let length = name.len() + 1 + value.len() + LIFETIME.len() + self.attributes.len();
+        let mut cookie = String::with_capacity(length);
+        cookie.extend([name, "=", value]);
+        if let Some((seconds, expires)) = lifetime {
+            // Writing to a string cannot fail.
+            let _ = write!(cookie, "; Max-Age={seconds}; Expires={expires}");
+        }
+        cookie.push_str(&self.attributes);
+        response.adjoin_raw_header("Set-Cookie", cookie);
     }
 }
 
@@ -83,15 +95,14 @@ impl SessionTransport for CookieTransport {
             MaxAge::Of(age) => Some(seconds(age)),
             MaxAge::Session => None,
         };
-        let lifetime = max_age.map_or_else(String::new, |seconds| {
-            let expires = http_date(outgoing.now.after(Duration::from_secs(seconds)));
-            format!("; Max-Age={seconds}; Expires={expires}")
-        });
-        self.set_cookie(response, name, outgoing.token, &lifetime);
+        let expires = |seconds| http_date(outgoing.now.after(Duration::from_secs(seconds)));
+        let lifetime = max_age.map(|seconds| (seconds, expires(seconds)));
+        let lifetime = lifetime.as_ref().map(|(seconds, expires)| (*seconds, expires.as_str()));
+        self.set_cookie(response, name, outgoing.token, lifetime);
     }
 
     fn clear(&self, response: &mut Response<'_>, name: &str) {
-        self.set_cookie(response, name, "", &format!("; Max-Age=0; Expires={EPOCH}"));
+        self.set_cookie(response, name, "", Some((0, EPOCH)));
     }
 
     fn vary<'a>(&self, _: &'a str) -> Option<&'a str> {
@@ -99,49 +110,49 @@ impl SessionTransport for CookieTransport {
     }
 
     fn limit(&self, name: &str) -> SizeLimit {
-        // Any session may have a lifetime of its own, of up to eight digits.
-        let lifetime = "; Max-Age=12345678; Expires=".len() + EPOCH.len();
-        SizeLimit { bytes: MAX_BYTES, overhead: name.len() + 1 + lifetime + self.attributes.len() }
+        let overhead = name.len() + 1 + LIFETIME.len() + self.attributes.len();
+        SizeLimit { bytes: MAX_BYTES, overhead }
     }
 }
 
-/// Whole seconds for `Max-Age`.
+/// Returns the whole seconds for `Max-Age`: at least one, at most 400 days.
 fn seconds(age: Duration) -> u64 {
     age.min(LONGEST_COOKIE).as_secs().max(1)
 }
 
-/// The pairs of a `Cookie` header. `quotes` lets a quoted value hold `;`.
+/// Splits a `Cookie` header into pairs. With `quotes`, a quoted value may hold `;`.
 fn pairs(header: &str, quotes: bool) -> impl Iterator<Item = &str> {
     let mut rest = Some(header);
     std::iter::from_fn(move || {
         let text = rest?;
         let start = if quotes { end_of_quoted(text) } else { 0 };
-        let end = text[start..].find(';').map(|end| start + end);
+        let end = memchr(b';', &text.as_bytes()[start..]).map(|end| start + end);
         rest = end.map(|end| &text[end + 1..]);
         Some(&text[..end.unwrap_or(text.len())])
     })
 }
 
-/// Where the first pair's value ends, if it is quoted. A quote within a value is
-/// a character like any other.
+/// Returns where the first pair's value ends if it is quoted, and 0 otherwise. A quote
+/// within a value has no meaning.
 fn end_of_quoted(text: &str) -> usize {
     let quoted = text.split_once("=\"").filter(|(name, _)| !name.contains(['=', ';']));
     let end = quoted.and_then(|(_, value)| Some(text.len() - value.len() + value.find('"')?));
     end.unwrap_or(0)
 }
 
-/// The value of a `name=value` pair with exactly this name. Only the space and
-/// tab around a pair are not part of it.
+/// Returns the value of a `name=value` pair with exactly this name. Only spaces and tabs
+/// around the pair are ignored.
 fn pair_value<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
-    let pair = pair.trim_matches([' ', '\t']);
-    pair.strip_prefix(name)?.strip_prefix('=')
+    let blanks = pair.bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let value = pair[blanks..].strip_prefix(name)?.strip_prefix('=')?;
+    Some(value.trim_end_matches([' ', '\t']))
 }
 
-/// An RFC 9110 date. Times beyond the calendar's end stop there.
+/// Formats an RFC 9110 date. A time after the year 9999 becomes the last second of it.
 fn http_date(time: Timestamp) -> String {
-    const LAST: Timestamp = Timestamp::from_millis(253_402_300_799_000); // 9999-12-31T23:59:59Z
-    let time = time.min(LAST).to_system_time();
-    time.map_or_else(|| EPOCH.to_owned(), httpdate::fmt_http_date)
+    const LAST: u64 = 253_402_300_799; // 9999-12-31T23:59:59Z
+    let seconds = (time.as_millis() / 1000).min(LAST);
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Tokens in a custom header, for APIs. The client sends back what it got.
+//! Tokens in a custom header, for APIs. The client sends back the header that it received.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,8 @@ use rocket::{Request, Response};
 
 use super::{Outgoing, SessionTransport};
 
-/// Reads and writes one header. There is no way to tell a client to forget a
-/// header, so `clear` only takes back what this response carries.
+/// Reads and writes one header. A server cannot tell a client to forget a header, so `clear`
+/// only removes the token from this response.
 pub(crate) struct HeaderTransport;
 
 impl SessionTransport for HeaderTransport {
@@ -17,7 +17,7 @@ impl SessionTransport for HeaderTransport {
         match values.next() {
             None => vec![Cow::Borrowed(first)],
             // Several lines of one name are one comma-separated value (RFC 9110
-            // section 5.3), which is no token (checklist S18).
+            // section 5.3), which is no token (docs/security.md, S18).
             Some(_) => vec![Cow::Borrowed(",")],
         }
     }

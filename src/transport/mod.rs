@@ -28,7 +28,7 @@ pub struct Outgoing<'a> {
     pub max_age: MaxAge,
 }
 
-/// A way for tokens to travel between client and server.
+/// Carries tokens between client and server.
 ///
 /// A transport is registered with
 /// [`SessionsFairing::transport`](crate::SessionsFairing::transport) and named by
@@ -123,7 +123,7 @@ pub struct SizeLimit {
 }
 
 impl SizeLimit {
-    /// Bytes for a token.
+    /// Returns the bytes that are left for a token.
     pub(crate) fn room(self) -> usize {
         self.bytes.saturating_sub(self.overhead)
     }
