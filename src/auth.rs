@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocket::http::Status;
-use rocket::outcome::Outcome;
+use rocket::outcome::{Outcome, try_outcome};
 use rocket::request::{FromRequest, Outcome as GuardOutcome, Request};
 use rocket::{Ignite, Rocket, Sentinel};
 
@@ -161,11 +161,7 @@ impl<'r, T: Authenticate> FromRequest<'r> for Authenticated<T> {
     type Error = SessionError;
 
     async fn from_request(request: &'r Request<'_>) -> GuardOutcome<Self, SessionError> {
-        let session = match Session::<T>::from_request(request).await {
-            Outcome::Success(session) => session,
-            Outcome::Error(error) => return Outcome::Error(error),
-            Outcome::Forward(status) => return Outcome::Forward(status),
-        };
+        let session = try_outcome!(Session::<T>::from_request(request).await);
         match session.get() {
             Some(value) if value.validate(request).await => {
                 Outcome::Success(Self { session, value })
@@ -225,13 +221,11 @@ impl<'r, T: Authenticate, const MINUTES: u64> FromRequest<'r>
 
     async fn from_request(request: &'r Request<'_>) -> GuardOutcome<Self, SessionError> {
         let age = Duration::from_secs(MINUTES.saturating_mul(60));
-        match Authenticated::<T>::from_request(request).await {
-            Outcome::Success(user) if user.session.authenticated_within(age) => {
-                Outcome::Success(Self(user))
-            }
-            Outcome::Success(_) => Outcome::Forward(Status::Unauthorized),
-            Outcome::Error(error) => Outcome::Error(error),
-            Outcome::Forward(status) => Outcome::Forward(status),
+        let user = try_outcome!(Authenticated::<T>::from_request(request).await);
+        if user.session.authenticated_within(age) {
+            Outcome::Success(Self(user))
+        } else {
+            Outcome::Forward(Status::Unauthorized)
         }
     }
 }

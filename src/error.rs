@@ -119,41 +119,18 @@ impl<'r> Responder<'r, 'static> for SessionError {
     }
 }
 
-/// Why [`SessionData::encode`](crate::SessionData::encode) failed.
-///
-/// The text is logged. Do not put content of the value into it.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct EncodeError {
-    message: String,
-    #[source]
-    cause: Option<Arc<dyn StdError + Send + Sync>>,
-}
-
-/// Why [`SessionData::decode`](crate::SessionData::decode) failed.
-///
-/// The session counts as absent. The log has one warning, without this text.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct DecodeError {
-    message: String,
-    #[source]
-    cause: Option<Arc<dyn StdError + Send + Sync>>,
-}
-
-/// Why a [`SessionTransformer`](crate::transformer::SessionTransformer) failed.
-///
-/// The text is logged. Do not put content of the payload into it.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct TransformError {
-    message: String,
-    #[source]
-    cause: Option<Arc<dyn StdError + Send + Sync>>,
-}
-
+/// An error of the application's own code, which may keep a cause.
 macro_rules! codec_error {
-    ($type:ident) => {
+    ($(#[$about:meta])* $type:ident) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, thiserror::Error)]
+        #[error("{message}")]
+        pub struct $type {
+            message: String,
+            #[source]
+            cause: Option<Arc<dyn StdError + Send + Sync>>,
+        }
+
         impl $type {
             /// Makes an error without a cause.
             ///
@@ -186,9 +163,26 @@ macro_rules! codec_error {
     };
 }
 
-codec_error!(EncodeError);
-codec_error!(DecodeError);
-codec_error!(TransformError);
+codec_error! {
+    /// Why [`SessionData::encode`](crate::SessionData::encode) failed.
+    ///
+    /// The text is logged. Do not put content of the value into it.
+    EncodeError
+}
+
+codec_error! {
+    /// Why [`SessionData::decode`](crate::SessionData::decode) failed.
+    ///
+    /// The session counts as absent. The log has one warning, without this text.
+    DecodeError
+}
+
+codec_error! {
+    /// Why a [`SessionTransformer`](crate::transformer::SessionTransformer) failed.
+    ///
+    /// The text is logged. Do not put content of the payload into it.
+    TransformError
+}
 
 impl DecodeError {
     /// Returns what may be logged of the error. serde's texts quote the value, so only the parts

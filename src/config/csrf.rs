@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use figment::value::Value;
 
-use super::names::{is_reserved, is_token};
+use super::names;
 use super::origin::Origin;
 use super::types::{CsrfConfig, SessionConfig, TransportConfig};
 use crate::table::{Context, Table};
@@ -22,13 +22,7 @@ const METHOD_FIELD: &str = "_method";
 
 /// Reads the `csrf` table of a session.
 pub(super) fn read(table: &mut Table<'_, '_>) -> CsrfConfig {
-    let Some(mut table) = table.table("csrf") else {
-        return CsrfConfig {
-            field: CSRF_FIELD.into(),
-            header: CSRF_HEADER.into(),
-            trusted: Vec::new(),
-        };
-    };
+    let mut table = table.table_or_empty("csrf");
     let rules = CsrfConfig {
         field: field(&mut table).into(),
         header: header(&mut table),
@@ -50,14 +44,7 @@ fn field(table: &mut Table<'_, '_>) -> String {
 
 fn header(table: &mut Table<'_, '_>) -> String {
     let Some(header) = table.text("header") else { return CSRF_HEADER.into() };
-    if !is_token(&header) {
-        let message =
-            format!("{header:?} cannot be a header's name; use letters, digits, `-` and `_`");
-        table.problem("header", message);
-    } else if is_reserved(&header) {
-        let message = format!("{header:?} is a header with a meaning of its own; choose another");
-        table.problem("header", message);
-    } else if header.contains('_') {
+    if names::check_header(table, "header", &header) && header.contains('_') {
         table
             .warning("header", "nginx drops headers with `_` in their names by default; write `-`");
     }

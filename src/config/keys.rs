@@ -169,7 +169,7 @@ fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 fn from_hex(digits: &str) -> Option<Zeroizing<Vec<u8>>> {
-    hex::decode(digits).map(Zeroizing::new)
+    hex::decode(digits).ok().map(Zeroizing::new)
 }
 
 fn from_base64(text: &str) -> Option<Zeroizing<Vec<u8>>> {

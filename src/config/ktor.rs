@@ -1,6 +1,5 @@
 //! The keys `format` and `accept`, and the `ktor` table.
 
-use figment::value::Value;
 use zeroize::Zeroizing;
 
 use super::keys::LENGTHS;
@@ -22,6 +21,8 @@ const ENCODINGS: [(&str, CookieEncoding); 4] = [
     ("raw", CookieEncoding::Raw),
     ("dquotes", CookieEncoding::Dquotes),
 ];
+const STEPS: [(&str, KtorTransform); 2] =
+    [("mac", KtorTransform::Mac), ("encrypt", KtorTransform::Encrypt)];
 const SERIALIZERS: [(&str, Serializer); 3] = [
     ("json", Serializer::Json),
     ("kotlinx-legacy", Serializer::KotlinxLegacy),
@@ -40,20 +41,9 @@ pub(crate) enum KtorUse {
 pub(super) fn read_use(table: &mut Table<'_, '_>) -> KtorUse {
     let formats = [("native", false), ("ktor", true)];
     let written = table.choice("format", &formats).unwrap_or(false);
-    let accepted = match table.value("accept") {
-        None => false,
-        Some(Value::Array(_, values)) => {
-            let known = values.iter().filter(|value| value.as_str() == Some("ktor")).count();
-            if known != values.len() {
-                table.problem("accept", "expected a list of formats to read: [] or [\"ktor\"]");
-            }
-            known > 0
-        }
-        Some(_) => {
-            table.problem("accept", "expected a list of formats to read: [] or [\"ktor\"]");
-            false
-        }
-    };
+    let expected = "expected a list of formats to read: [] or [\"ktor\"]";
+    let accepted = table.choices("accept", &[("ktor", ())], expected);
+    let accepted = accepted.is_some_and(|formats| !formats.is_empty());
     match (written, accepted) {
         (true, true) => {
             table.problem("accept", "`format = \"ktor\"` reads Ktor's tokens anyway; remove it, or write `format = \"native\"` to migrate");
@@ -73,7 +63,7 @@ pub(super) fn read(mut table: Table<'_, '_>, protect: Protect, in_cookie: bool) 
     }
     let config = KtorConfig {
         mac: table.choice("mac", &MACS).unwrap_or(MacAlgorithm::HmacSha256),
-        transform: transform(&mut table).unwrap_or(match protect {
+        transform: table.choices("transform", &STEPS, NO_STEPS).unwrap_or(match protect {
             Protect::Sign => vec![KtorTransform::Mac],
             Protect::Encrypt => vec![KtorTransform::Encrypt],
             Protect::None => Vec::new(),
@@ -85,26 +75,6 @@ pub(super) fn read(mut table: Table<'_, '_>, protect: Protect, in_cookie: bool) 
     };
     table.finish();
     config
-}
-
-fn transform(table: &mut Table<'_, '_>) -> Option<Vec<KtorTransform>> {
-    const EXPECTED: &str = "expected a list in Ktor's order: [], [\"mac\"], [\"encrypt\"] or both";
-    let Value::Array(_, values) = table.value("transform")? else {
-        table.problem("transform", EXPECTED);
-        return None;
-    };
-    let known: Vec<_> = values
-        .iter()
-        .filter_map(|value| match value.as_str() {
-            Some("mac") => Some(KtorTransform::Mac),
-            Some("encrypt") => Some(KtorTransform::Encrypt),
-            _ => None,
-        })
-        .collect();
-    if known.len() != values.len() {
-        table.problem("transform", EXPECTED);
-    }
-    Some(known)
 }
 
 /// Pairs the two lists of keys. Ktor's format uses each key unchanged.
@@ -155,6 +125,7 @@ fn refuse_keys(
     rows.iter().any(|(_, is_wrong, _)| *is_wrong)
 }
 
+const NO_STEPS: &str = "expected a list in Ktor's order: [], [\"mac\"], [\"encrypt\"] or both";
 const NO_STEP: &str = "uses no key; remove the keys, or write [\"mac\"] or [\"encrypt\"]";
 const NO_SIGN_KEY: &str = "Ktor's MAC needs it, even with `encrypt_key`; write the key of the Ktor service in hexadecimal";
 const NO_ENCRYPT_KEY: &str =

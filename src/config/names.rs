@@ -46,8 +46,25 @@ pub(super) fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || other(&b))
 }
 
+/// Whether a header of this name, which stands under `key`, can carry something of
+/// ours. It is a problem if it cannot.
+pub(super) fn check_header(table: &mut Table<'_, '_>, key: &str, name: &str) -> bool {
+    if !is_token(name) {
+        table.problem(
+            key,
+            format!("{name:?} cannot be a header's name; use letters, digits, `-` and `_`"),
+        );
+    } else if is_reserved(name) {
+        let message = format!("{name:?} is a header with a meaning of its own; choose another");
+        table.problem(key, message);
+    } else {
+        return true;
+    }
+    false
+}
+
 /// Whether a header of this name cannot carry a session (docs/security.md, S19).
-pub(super) fn is_reserved(name: &str) -> bool {
+fn is_reserved(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     RESERVED.contains(&name.as_str()) || name.starts_with("proxy-") || name.starts_with("sec-")
 }

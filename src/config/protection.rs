@@ -1,6 +1,6 @@
 //! `protect`, `suite`, Ktor's format and the keys, which determine who can read and make a token.
 
-use figment::value::{Dict, Value};
+use figment::value::Value;
 
 use super::key_source::Root;
 use super::ktor::{self, KtorUse};
@@ -61,16 +61,13 @@ fn read_ktor(
     protect: Protect,
     in_cookie: bool,
 ) -> Option<KtorConfig> {
-    let path = table.path("ktor");
-    let dict = table.table("ktor").map(Table::rest).map(Dict::from_iter);
     if ktor_use == KtorUse::Never {
-        if dict.is_some() {
+        if table.value("ktor").is_some() {
             table.problem("ktor", "would be ignored; write `format = \"ktor\"` or `accept = [\"ktor\"]`, or remove it");
         }
         return None;
     }
-    let ktor_table = Table::new(table.context, path, dict.unwrap_or_default());
-    let ktor = ktor::read(ktor_table, protect, in_cookie);
+    let ktor = ktor::read(table.table_or_empty("ktor"), protect, in_cookie);
     if ktor.transform.is_empty() && !table.context.debug && protect != Protect::None {
         table.problem("ktor.transform", "[] leaves the token unprotected; write [\"mac\"] or [\"encrypt\"], or `protect = \"none\"` with `allow_insecure = true`");
     }

@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use figment::value::Dict;
-
-use super::cookie;
-use super::names::{is_reserved, is_token};
 use super::types::{Protection, TransportConfig};
+use super::{cookie, names};
 use crate::table::Table;
 use crate::transport::CookieConfig;
 
@@ -20,16 +17,14 @@ pub(super) fn read(
     protection: &Protection,
     max_age: Duration,
 ) -> Option<(TransportConfig, String)> {
-    let cookie_table = table.table("cookie").map(Table::rest).map(Dict::from_iter);
     if word != "cookie" {
-        if cookie_table.is_some() {
+        if table.value("cookie").is_some() {
             let message = format!("would be ignored with `transport = {word:?}`; remove it");
             table.problem("cookie", message);
         }
         return Some((read_other(table, word, &name)?, name));
     }
-    let path = table.path("cookie");
-    let table = Table::new(table.context, path, cookie_table.unwrap_or_default());
+    let table = table.table_or_empty("cookie");
     let (cookie, wire_name) = cookie::read(table, &name, max_age, protection);
     let ktor_encoding = protection.written_ktor().and_then(|ktor| ktor.cookie_encoding);
     Some((TransportConfig::Cookie(CookieConfig { ktor_encoding, ..cookie }), wire_name))
@@ -38,17 +33,7 @@ pub(super) fn read(
 /// Reads a header, or a transport that the application has registered.
 fn read_other(table: &mut Table<'_, '_>, word: &str, name: &str) -> Option<TransportConfig> {
     if word == "header" {
-        if !is_token(name) {
-            table.problem(
-                "name",
-                format!("{name:?} cannot be a header's name; use letters, digits, `-` and `_`"),
-            );
-        } else if is_reserved(name) {
-            table.problem(
-                "name",
-                format!("{name:?} is a header with a meaning of its own; choose another"),
-            );
-        }
+        names::check_header(table, "name", name);
         return Some(TransportConfig::Header);
     }
     if table.context.registered.transports.iter().any(|known| known == word) {

@@ -50,29 +50,27 @@ impl<'a> Storages<'a> {
         config: &SessionConfig,
         storage: StorageConfig,
     ) -> Result<RecordStore, ()> {
-        let unused = config.timeouts.unused();
-        let files = match (storage.folder(), &config.protection.ktor) {
-            (Some(path), Some(_)) => {
-                let files = KtorDirectory::open(path.to_owned(), unused);
-                Some(files.map_err(|cause| {
-                    self.problems.push(format!("`sessions.{name}.{STORAGE}`: {cause}"));
-                })?)
-            }
-            (_, Some(_)) if !config.protection.writes_ktor => {
-                self.problems.push(format!(
-                    "`sessions.{name}.accept`: of the storages only a directory can hold sessions that a Ktor server wrote; remove it"
-                ));
-                return Err(());
-            }
-            _ => None,
-        };
-        if !config.protection.writes_ktor {
-            return self
-                .open(name, STORAGE, storage)
-                .await
-                .map(|server| RecordStore { ktor: files, ..server });
+        if config.protection.ktor.is_none() {
+            return self.open(name, STORAGE, storage).await;
         }
-        let Some(files) = files else { return self.open(name, STORAGE, storage).await };
+        let writes_ktor = config.protection.writes_ktor;
+        let Some(path) = storage.folder() else {
+            if writes_ktor {
+                return self.open(name, STORAGE, storage).await;
+            }
+            self.problems.push(format!(
+                "`sessions.{name}.accept`: of the storages only a directory can hold sessions that a Ktor server wrote; remove it"
+            ));
+            return Err(());
+        };
+        let files = KtorDirectory::open(path.to_owned(), config.timeouts.unused());
+        let files = files.map_err(|cause| {
+            self.problems.push(format!("`sessions.{name}.{STORAGE}`: {cause}"));
+        })?;
+        if !writes_ktor {
+            let server = self.open(name, STORAGE, storage).await?;
+            return Ok(RecordStore { ktor: Some(files), ..server });
+        }
         self.warnings.push(format!(
             "Session `{name}`: if several processes write Ktor's files at the same time, the last write wins; the files have no absolute timeout and no index of owners."
         ));

@@ -6,8 +6,6 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::crypto::hex;
-
 /// How a value is encoded in a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CookieEncoding {
@@ -87,7 +85,11 @@ pub(super) fn uri_decode(text: &str, plus_is_space: bool) -> Option<String> {
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
-            b'%' => hex::byte(rest.next()?, rest.next()?)?,
+            b'%' => {
+                let mut byte = [0];
+                base16ct::mixed::decode([rest.next()?, rest.next()?], &mut byte).ok()?;
+                byte[0]
+            }
             b'+' if plus_is_space => b' ',
             _ => byte,
         });

@@ -50,8 +50,9 @@ macro_rules! hashed_name {
             #[doc = concat!("assert_eq!(", stringify!($type), "::from_hex(\"07\"), None);")]
             /// ```
             pub fn from_hex(text: &str) -> Option<Self> {
-                let hash = hex::decode(text)?.try_into().ok()?;
-                Some(Self(hash)).filter(|key| key.to_string() == text)
+                let mut hash = [0; 32];
+                let read = base16ct::lower::decode(text, &mut hash).ok()?.len();
+                (read == hash.len()).then_some(Self(hash))
             }
 
             /// Returns the 32 bytes of the hash, for a storage with binary keys.
@@ -69,7 +70,9 @@ macro_rules! hashed_name {
 
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&hex::encode(&self.0))
+                let mut digits = [0; 64];
+                let digits = base16ct::lower::encode_str(&self.0, &mut digits);
+                f.write_str(digits.map_err(|_| fmt::Error)?)
             }
         }
 
@@ -104,5 +107,22 @@ impl Hasher for FirstBytesHasher {
 
     fn finish(&self) -> u64 {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_from_what_it_is_written_as_and_from_nothing_else() {
+        let key = StorageKey::from_bytes([0xfe; 32]);
+        let text = key.to_string();
+        assert_eq!(text, "fe".repeat(32));
+        assert_eq!(StorageKey::from_hex(&text), Some(key));
+        let (upper, long) = (text.to_uppercase(), format!("{text}00"));
+        for text in ["", "07", &text[1..], &text[2..], &upper, &long, &"é".repeat(32)] {
+            assert_eq!(StorageKey::from_hex(text), None, "{text}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use figment::value::{Dict, Value};
+use rocket::data::ByteUnit;
 
 pub(crate) use context::{Context, Problem, Registered};
 
@@ -89,6 +90,28 @@ impl<'t, 'f> Table<'t, 'f> {
         chosen.map(|(_, choice)| *choice)
     }
 
+    /// A list of such words; anything else is a problem, which `expected` describes.
+    pub fn choices<C: Copy>(
+        &mut self,
+        key: &'static str,
+        choices: &[(&str, C)],
+        expected: &str,
+    ) -> Option<Vec<C>> {
+        let chosen = |value: &Value| {
+            let chosen = choices.iter().find(|(word, _)| value.as_str() == Some(word));
+            chosen.map(|(_, choice)| *choice)
+        };
+        let Value::Array(_, values) = self.value(key)? else {
+            self.problem(key, expected);
+            return None;
+        };
+        let known: Vec<_> = values.iter().filter_map(chosen).collect();
+        if known.len() < values.len() {
+            self.problem(key, expected);
+        }
+        Some(known)
+    }
+
     pub fn integer(&mut self, key: &'static str) -> Option<usize> {
         let number = match self.value(key)? {
             Value::Num(_, number) => {
@@ -144,17 +167,8 @@ impl<'t, 'f> Table<'t, 'f> {
             return self.integer(key);
         }
         let text = self.text(key)?;
-        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim_end();
-        let unit = match &text[digits.len()..].trim().to_ascii_lowercase()[..] {
-            "" | "b" => Some(1),
-            "kb" => Some(1000),
-            "kib" => Some(1024),
-            "mb" => Some(1_000_000),
-            "mib" => Some(1024 * 1024),
-            _ => None,
-        };
-        let number: Option<usize> = digits.replace('_', "").parse().ok();
-        let size = number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
+        let size = text.replace('_', "").parse::<ByteUnit>().ok();
+        let size = size.and_then(|size| usize::try_from(size.as_u64()).ok());
         if size.is_none() {
             self.problem(key, "expected whole bytes or a text like \"64 KiB\"");
         }
@@ -187,6 +201,13 @@ impl<'t, 'f> Table<'t, 'f> {
         }
     }
 
+    /// A table within this one, which is empty if it is not there.
+    pub fn table_or_empty(&mut self, key: &'static str) -> Table<'_, 'f> {
+        let path = self.path(key);
+        let dict = self.table(key).map(|table| table.dict).unwrap_or_default();
+        Table::new(self.context, path, dict)
+    }
+
     /// The keys that were not read, with their values.
     pub fn rest(self) -> Vec<(String, Value)> {
         let known = self.known;
@@ -208,6 +229,40 @@ impl<'t, 'f> Table<'t, 'f> {
                 format!("unknown key{hint}"),
                 Some(value),
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use figment::Figment;
+
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_in_rockets_units() {
+        let figment = Figment::new();
+        for (text, size) in [
+            ("2048", Some(2048)),
+            ("65_536", Some(65_536)),
+            ("64 KiB", Some(64 * 1024)),
+            ("64kib", Some(64 * 1024)),
+            ("2 kB", Some(2000)),
+            ("1 MiB", Some(1024 * 1024)),
+            ("3mb", Some(3_000_000)),
+            ("12 b", Some(12)),
+            ("64 parsecs", None),
+            ("-1", None),
+            ("", None),
+            ("KiB", None),
+            ("６４ KiB", None),
+        ] {
+            let dict = Dict::from([("size".to_owned(), text.into())]);
+            let registered = Registered::default();
+            let mut context = Context::new(&figment, &registered);
+            let mut table = Table::new(&mut context, "sessions".into(), dict);
+            assert_eq!(table.size("size"), size, "{text}");
+            assert_eq!(context.problems.len(), usize::from(size.is_none()), "{text}");
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::storage::key::FirstBytes;
 use crate::storage::{OwnerGuard, OwnerKey, Record, StorageKey, Timestamp};
 
 const SHARDS: usize = 64;
@@ -28,7 +29,7 @@ pub(super) struct Copies {
 struct Shard {
     /// The number of changes so far.
     changes: u64,
-    copies: HashMap<StorageKey, Copied>,
+    copies: HashMap<StorageKey, Copied, FirstBytes>,
     /// The copies in the order in which they were made, including some that have been removed.
     order: VecDeque<(StorageKey, Instant)>,
 }
@@ -52,8 +53,9 @@ impl Copies {
         Self { shards, ended: Mutex::default(), capacity: capacity.div_ceil(SHARDS), ttl }
     }
 
+    // The last byte: the first ones are the hash inside a shard.
     fn shard(&self, key: &StorageKey) -> &Mutex<Shard> {
-        &self.shards[usize::from(key.as_bytes()[0]) % SHARDS]
+        &self.shards[usize::from(key.as_bytes()[31]) % SHARDS]
     }
 
     pub fn get(&self, key: &StorageKey, now: Timestamp) -> Option<Record> {

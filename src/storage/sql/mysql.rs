@@ -1,6 +1,5 @@
 //! MySQL and MariaDB.
 
-use std::fmt;
 use std::sync::Arc;
 
 use sqlx::error::DatabaseError;
@@ -9,7 +8,6 @@ use super::engine::{Delete, Dialect, engine};
 use super::handle::{Result, Sql};
 use super::server::{Server, connect};
 use super::tables::Tables;
-use crate::storage::SessionStorage;
 use crate::storage::config::EngineConfig;
 use crate::table::Table;
 
@@ -61,34 +59,8 @@ impl Sql<sqlx::MySql> {
     }
 }
 
-#[derive(Debug, PartialEq)]
-struct MySqlConfig(Server);
-
 /// Reads `{ type = "mysql", … }`.
 pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Option<Arc<dyn EngineConfig>> {
-    let server =
-        Server::read(table, ["mysql://", "mariadb://"], "mysql://user@localhost/database")?;
-    Some(Arc::new(MySqlConfig(server)))
-}
-
-impl fmt::Display for MySqlConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tables { name, max_connections } = &self.0.tables;
-        write!(f, "mysql, table {name}, at most {max_connections} connections")
-    }
-}
-
-#[rocket::async_trait]
-impl EngineConfig for MySqlConfig {
-    fn is_shared(&self) -> bool {
-        true
-    }
-
-    fn is_remote(&self) -> bool {
-        true
-    }
-
-    async fn open(&self, _: &mut Vec<String>) -> Result<Arc<dyn SessionStorage>> {
-        Ok(Arc::new(self.0.open::<sqlx::MySql>().await?))
-    }
+    let schemes = ["mysql://", "mariadb://"];
+    Server::<sqlx::MySql>::read(table, "mysql", schemes, "mysql://user@localhost/database")
 }

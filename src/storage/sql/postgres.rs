@@ -1,13 +1,11 @@
 //! PostgreSQL.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::engine::{Delete, Dialect, engine};
 use super::handle::{Result, Sql};
 use super::server::{Server, connect};
 use super::tables::Tables;
-use crate::storage::SessionStorage;
 use crate::storage::config::EngineConfig;
 use crate::table::Table;
 
@@ -55,34 +53,8 @@ impl Sql<sqlx::Postgres> {
     }
 }
 
-#[derive(Debug, PartialEq)]
-struct PostgresConfig(Server);
-
 /// Reads `{ type = "postgres", … }`.
 pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Option<Arc<dyn EngineConfig>> {
     let schemes = ["postgres://", "postgresql://"];
-    let server = Server::read(table, schemes, "postgres://user@localhost/database")?;
-    Some(Arc::new(PostgresConfig(server)))
-}
-
-impl fmt::Display for PostgresConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tables { name, max_connections } = &self.0.tables;
-        write!(f, "postgres, table {name}, at most {max_connections} connections")
-    }
-}
-
-#[rocket::async_trait]
-impl EngineConfig for PostgresConfig {
-    fn is_shared(&self) -> bool {
-        true
-    }
-
-    fn is_remote(&self) -> bool {
-        true
-    }
-
-    async fn open(&self, _: &mut Vec<String>) -> Result<Arc<dyn SessionStorage>> {
-        Ok(Arc::new(self.0.open::<sqlx::Postgres>().await?))
-    }
+    Server::<sqlx::Postgres>::read(table, "postgres", schemes, "postgres://user@localhost/database")
 }

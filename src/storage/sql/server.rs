@@ -1,45 +1,75 @@
 //! The URL of an engine that runs as a server.
 
-use std::str::FromStr;
-
-use sqlx::Connection;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
 
 use super::engine::Engine;
 use super::handle::{Result, Sql, to_storage_error};
 use super::tables::Tables;
+use crate::storage::SessionStorage;
+use crate::storage::config::EngineConfig;
 use crate::storage::url::Url;
 use crate::table::Table;
 
-#[derive(Debug, PartialEq)]
-pub(super) struct Server {
+/// What the table of a server says.
+#[derive(Debug)]
+pub(super) struct Server<E> {
+    /// Its `type`.
+    kind: &'static str,
     url: Url,
-    pub tables: Tables,
+    tables: Tables,
+    engine: PhantomData<fn() -> E>,
 }
 
-impl Server {
+impl<E: Engine> Server<E> {
     /// Reads a URL that begins with one of `schemes`. Messages show `example`.
-    pub fn read(table: &mut Table<'_, '_>, schemes: [&str; 2], example: &str) -> Option<Self> {
+    pub fn read(
+        table: &mut Table<'_, '_>,
+        kind: &'static str,
+        schemes: [&str; 2],
+        example: &str,
+    ) -> Option<Arc<dyn EngineConfig>> {
         let url = table.text("url").unwrap_or_default();
         if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
             table.problem("url", format!("missing or of another scheme: write url = {example:?}"));
             return None;
         }
-        Some(Self { url: Url(url), tables: Tables::read(table) })
+        let (url, tables) = (Url(url), Tables::read(table));
+        Some(Arc::new(Self { kind, url, tables, engine: PhantomData }))
+    }
+}
+
+impl<E> PartialEq for Server<E> {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.url, &self.tables) == (&other.url, &other.tables)
+    }
+}
+
+impl<E> fmt::Display for Server<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tables { name, max_connections } = &self.tables;
+        write!(f, "{}, table {name}, at most {max_connections} connections", self.kind)
+    }
+}
+
+#[rocket::async_trait]
+impl<E: Engine> EngineConfig for Server<E> {
+    fn is_shared(&self) -> bool {
+        true
     }
 
-    pub async fn open<E: Engine>(&self) -> Result<Sql<E>>
-    where
-        <E::Connection as Connection>::Options: FromStr<Err = sqlx::Error>,
-    {
-        connect(&self.url.0, &self.tables).await
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    async fn open(&self, _: &mut Vec<String>) -> Result<Arc<dyn SessionStorage>> {
+        Ok(Arc::new(connect::<E>(&self.url.0, &self.tables).await?))
     }
 }
 
 /// Opens the storage on the server that a URL names.
-pub(super) async fn connect<E: Engine>(url: &str, tables: &Tables) -> Result<Sql<E>>
-where
-    <E::Connection as Connection>::Options: FromStr<Err = sqlx::Error>,
-{
+pub(super) async fn connect<E: Engine>(url: &str, tables: &Tables) -> Result<Sql<E>> {
     let options = url.parse().map_err(to_storage_error::<E>)?;
     Sql::open_pool(options, tables).await
 }

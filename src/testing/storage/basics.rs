@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::case::{Case, Check, cases, holds};
-use super::subject::{FREE, LIFE, NOW, Subject, at, failed, key, owned_by, owner, record};
+use super::subject::{FREE, LIFE, NOW, Subject, at, key, owned_by, owner, record};
 use crate::storage::{
     Create, Generation, Invalidate, OwnerGuard, OwnerLimit, OwnerLimitPolicy, Record, Refused,
     StorageKey, Update, Version,
@@ -31,7 +31,7 @@ cases! {
 
 async fn create_inserts_only(it: Subject) -> Check {
     let version = it.create(1, record("first")).await?;
-    let again = it.storage.create(&key(1), record("second"), FREE, NOW).await.map_err(failed)?;
+    let again = it.storage.create(&key(1), record("second"), FREE, NOW).await?;
     holds!(again == Create::Exists, "a second `create` under one key was {again:?}");
     let found = it.found(1).await?;
     holds!(*found.payload == *b"first", "the second `create` overwrote the first");
@@ -67,7 +67,7 @@ async fn reading_creates_nothing(it: Subject) -> Check {
     for n in 0..100 {
         holds!(it.read(n).await?.is_none(), "an unknown key was found");
     }
-    let purged = it.storage.purge_expired(at(1_000_000), 1000).await.map_err(failed)?;
+    let purged = it.storage.purge_expired(at(1_000_000), 1000).await?;
     holds!(purged == 0, "reading unknown keys left {purged} record(s)");
     it.create(1, record("")).await.map(drop)
 }
@@ -85,18 +85,17 @@ async fn keys_are_apart(it: Subject) -> Check {
     let keys: Vec<StorageKey> =
         extremes.into_iter().chain(others).map(StorageKey::from_bytes).collect();
     for key in &keys {
-        let created =
-            it.storage.create(key, record(key.as_bytes()), FREE, NOW).await.map_err(failed)?;
+        let created = it.storage.create(key, record(key.as_bytes()), FREE, NOW).await?;
         holds!(created == Create::Created, "another key's record stands in the way of {key:?}");
     }
     for key in &keys {
-        let found = it.storage.read(key, NOW).await.map_err(failed)?;
+        let found = it.storage.read(key, NOW).await?;
         let own = found.is_some_and(|found| *found.payload == *key.as_bytes());
         holds!(own, "{key:?} does not have its own record");
     }
-    it.storage.invalidate(&keys[0], None, None).await.map_err(failed)?;
+    it.storage.invalidate(&keys[0], None, None).await?;
     for key in &keys[1..] {
-        let found = it.storage.read(key, NOW).await.map_err(failed)?;
+        let found = it.storage.read(key, NOW).await?;
         holds!(found.is_some(), "ending one session ended the one under {key:?}");
     }
     Ok(())
@@ -116,7 +115,7 @@ async fn versions_are_kept_as_given(it: Subject) -> Check {
         let fresh = it.fresh(n).await?.map(|found| found.version);
         holds!(fresh == Some(next), "`read_fresh` gives {fresh:?} instead of {next:?}");
         if let Some(index) = it.storage.owners() {
-            let page = index.list(&owner(0), None, 10, NOW).await.map_err(failed)?;
+            let page = index.list(&owner(0), None, 10, NOW).await?;
             let listed = page.records.iter().any(|(_, record)| record.version == next);
             holds!(listed, "`list` does not give {next:?}");
         }
@@ -127,9 +126,9 @@ async fn versions_are_kept_as_given(it: Subject) -> Check {
 async fn a_create_sent_again_is_created(it: Subject) -> Check {
     let sent = record("first");
     it.create(1, sent.clone()).await?;
-    it.storage.touch(&key(1), at(1), at(1).after(LIFE)).await.map_err(failed)?;
+    it.storage.touch(&key(1), at(1), at(1).after(LIFE)).await?;
     let before = it.fresh(1).await?;
-    let again = it.storage.create(&key(1), sent, FREE, NOW).await.map_err(failed)?;
+    let again = it.storage.create(&key(1), sent, FREE, NOW).await?;
     holds!(again == Create::Created, "a `create` that was sent again was {again:?}");
     holds!(it.fresh(1).await? == before, "a `create` that was sent again was written again");
     Ok(())
@@ -139,7 +138,7 @@ async fn an_update_sent_again_is_updated(it: Subject) -> Check {
     let first = it.create(1, owned_by(0)).await?;
     let sent = owned_by(0);
     it.updated(1, first, sent.clone()).await?;
-    it.storage.touch(&key(1), at(1), at(1).after(LIFE)).await.map_err(failed)?;
+    it.storage.touch(&key(1), at(1), at(1).after(LIFE)).await?;
     let before = it.fresh(1).await?;
     let again = it.update(1, first, sent).await?;
     holds!(again == Update::Updated, "an `update` that was sent again was {again:?}");
@@ -228,7 +227,7 @@ async fn invalidate_compares_the_version(it: Subject) -> Check {
         }
         let listed = it.listed(&owner(0), n..n + 1, NOW).await?;
         holds!(listed.is_empty() == it.storage.owners().is_none(), "a conflict left {listed:?}");
-        it.storage.touch(&key(n), at(1), at(1).after(LIFE)).await.map_err(failed)?;
+        it.storage.touch(&key(n), at(1), at(1).after(LIFE)).await?;
         let ended = it.end(n, Some(present), mark).await?;
         holds!(ended == Invalidate::Invalidated, "of the present version it was {ended:?}");
         holds!(it.read(n).await?.is_none(), "`invalidate` of its version left the record");
@@ -237,7 +236,7 @@ async fn invalidate_compares_the_version(it: Subject) -> Check {
         let unknown = it.end(n + 10, Some(present), mark).await?;
         holds!(unknown == Invalidate::Missing, "of what never was it was {unknown:?}");
         for n in [n, n + 10] {
-            let made = it.storage.create(&key(n), record(""), FREE, NOW).await.map_err(failed)?;
+            let made = it.storage.create(&key(n), record(""), FREE, NOW).await?;
             let marked = made == Create::Refused(Refused::Revoked);
             holds!(marked == mark.is_some(), "with the mark {mark:?} a `create` was {made:?}");
         }
@@ -246,7 +245,7 @@ async fn invalidate_compares_the_version(it: Subject) -> Check {
     let version = it.create(3, record("")).await?;
     it.end(3, Some(Version(0)), Some(at(120))).await?;
     it.end(3, Some(version), None).await?;
-    let made = it.storage.create(&key(3), record(""), FREE, NOW).await.map_err(failed)?;
+    let made = it.storage.create(&key(3), record(""), FREE, NOW).await?;
     holds!(made == Create::Created, "a conflict left a mark: `create` was {made:?}");
     Ok(())
 }
@@ -268,7 +267,7 @@ async fn a_guard_needs_an_index(it: Subject) -> Check {
     }
     // Where there is no limit, there is nothing to pass over.
     let replacing = OwnerGuard { replaces: Some(key(0)), ..FREE };
-    let created = it.storage.create(&key(9), owned_by(0), replacing, NOW).await.map_err(failed)?;
+    let created = it.storage.create(&key(9), owned_by(0), replacing, NOW).await?;
     holds!(
         created == Create::Created,
         "without a limit, one that replaces another was {created:?}"
@@ -279,7 +278,7 @@ async fn a_guard_needs_an_index(it: Subject) -> Check {
 async fn two_handles_agree(it: Subject) -> Check {
     let other = Subject { storage: Arc::clone(&it.again), again: Arc::clone(&it.storage) };
     let first = it.create(1, record("first")).await?;
-    let exists = other.storage.create(&key(1), record("other"), FREE, NOW).await.map_err(failed)?;
+    let exists = other.storage.create(&key(1), record("other"), FREE, NOW).await?;
     holds!(exists == Create::Exists, "the other handle's `create` of one key was {exists:?}");
     let seen = other.found(1).await?;
     holds!(seen.version == first, "the other handle reads another version");

@@ -3,9 +3,7 @@
 use rocket::futures::future::BoxFuture;
 
 use super::subject::Subject;
-
-/// What a case found: nothing, or how the promise broke.
-pub(super) type Check = Result<(), String>;
+pub(super) use super::verdict::{Broken, Check};
 
 /// One promise and how to try it.
 pub(super) struct Case {
@@ -27,7 +25,7 @@ macro_rules! cases {
 macro_rules! holds {
     ($condition:expr, $($what:tt)+) => {
         if !$condition {
-            return Err(format!($($what)+));
+            return Err(format!($($what)+).into());
         }
     };
 }

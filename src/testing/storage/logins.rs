@@ -2,7 +2,7 @@
 //! where one session replaces another.
 
 use super::case::{Case, Check, cases, holds};
-use super::subject::{FREE, LIFE, NOW, Subject, at, failed, key, owned_by, owner, record};
+use super::subject::{FREE, LIFE, NOW, Subject, at, key, owned_by, owner, record};
 use crate::storage::{
     Create, OwnerGuard, OwnerLimit, OwnerLimitPolicy, Record, Refused, Succeed, Update,
 };
@@ -32,7 +32,7 @@ pub(super) fn replacing(n: u64, max: usize, policy: OwnerLimitPolicy) -> OwnerGu
 }
 
 /// The records that stand under these keys.
-async fn all(it: &Subject, keys: std::ops::Range<u64>) -> Result<Vec<Option<Record>>, String> {
+async fn all(it: &Subject, keys: std::ops::Range<u64>) -> Check<Vec<Option<Record>>> {
     let mut found = Vec::new();
     for n in keys {
         found.push(it.read(n).await?);
@@ -66,7 +66,7 @@ async fn a_login_sent_again_is_one_login(it: Subject) -> Check {
             _ => drop(it.updated(old, expected, predecessor.2.clone()).await?),
         }
         let later = at(1).after(LIFE);
-        it.storage.touch(&key(old), at(1), later).await.map_err(failed)?;
+        it.storage.touch(&key(old), at(1), later).await?;
         let again = send().await?;
         holds!(again == CREATED, "after {before} of its writes `succeed` was {again:?}");
         let found = it.found(old).await?;
@@ -118,8 +118,8 @@ async fn a_login_stays_whatever_became_of_the_session(it: Subject) -> Check {
 }
 
 async fn a_refused_login_replaces_nothing(it: Subject) -> Check {
-    let old = it.index()?.generation(&owner(0)).await.map_err(failed)?;
-    it.index()?.invalidate_owner(&owner(0), &[], NOW).await.map_err(failed)?;
+    let old = it.index()?.generation(&owner(0)).await?;
+    it.index()?.invalidate_owner(&owner(0), &[], NOW).await?;
     let expected = it.create(0, record("nobody's")).await?;
     it.create(1, owned_by(0)).await?;
     let full = OwnerLimit { max: 1, policy: OwnerLimitPolicy::Refuse };
@@ -155,9 +155,9 @@ async fn a_replaced_session_leaves_the_index(it: Subject) -> Check {
         holds!(listed.is_empty(), "after a login over {theirs:?} theirs has {listed:?}");
         // With one other, there are two: the replaced one no longer counts.
         let other = replacing(99, 2, OwnerLimitPolicy::Refuse);
-        let made = it.storage.create(&key(19), owned_by(0), other, NOW).await.map_err(failed)?;
+        let made = it.storage.create(&key(19), owned_by(0), other, NOW).await?;
         holds!(made == Create::Created, "after a login over {theirs:?} another was {made:?}");
-        let ended = it.index()?.invalidate_owner(&owner(0), &[], NOW).await.map_err(failed)?;
+        let ended = it.index()?.invalidate_owner(&owner(0), &[], NOW).await?;
         holds!(ended == 2, "of the login and another one, {ended} ended");
         holds!(it.read(old).await?.is_some(), "what says that it was replaced ended with them");
     }
@@ -171,14 +171,12 @@ async fn a_replaced_session_does_not_count(it: Subject) -> Check {
         it.create(first, begun(0)).await?;
         it.create(first + 1, begun(1)).await?;
         let guard = replacing(first, 2, policy);
-        let made = it.storage.create(&key(first + 2), begun(2), guard.clone(), NOW).await;
-        let made = made.map_err(failed)?;
+        let made = it.storage.create(&key(first + 2), begun(2), guard.clone(), NOW).await?;
         holds!(made == Create::Created, "with {policy:?} `create` was {made:?}");
         let listed = listed(&it, owner).await?;
         holds!(listed == [0, 1, 2], "with {policy:?}, {listed:?} are left of the three");
         // One more is one too many, whichever is replaced.
-        let more = it.storage.create(&key(first + 3), begun(3), guard, NOW).await;
-        let more = more.map_err(failed)?;
+        let more = it.storage.create(&key(first + 3), begun(3), guard, NOW).await?;
         let (outcome, left): (_, &[u64]) = match policy {
             OwnerLimitPolicy::EndOldest => (Create::Created, &[0, 2, 3]),
             OwnerLimitPolicy::Refuse => (Create::Refused(Refused::LimitReached), &[0, 1, 2]),
@@ -191,7 +189,7 @@ async fn a_replaced_session_does_not_count(it: Subject) -> Check {
 }
 
 /// The sessions of an owner whose keys begin at a hundred times its number.
-async fn listed(it: &Subject, owner: u64) -> Result<Vec<u64>, String> {
+async fn listed(it: &Subject, owner: u64) -> Check<Vec<u64>> {
     let first = owner * 100;
     let listed = it.listed(&super::subject::owner(owner), first..first + 100, NOW).await?;
     Ok(listed.into_iter().map(|n| n - first).collect())
@@ -211,8 +209,7 @@ async fn only_a_live_session_of_the_owner_is_replaced(it: Subject) -> Check {
         for (n, replaced) in (10..).zip([1000, first + 1, first + 2, first + 3]) {
             let record = Record { created: at(n), ..owned_by(owner) };
             let guard = replacing(replaced, 1, policy);
-            let made = it.storage.create(&key(first + n), record, guard, at(10)).await;
-            let made = made.map_err(failed)?;
+            let made = it.storage.create(&key(first + n), record, guard, at(10)).await?;
             let end = policy == OwnerLimitPolicy::EndOldest;
             let outcome = if end { Create::Created } else { refused };
             holds!(made == outcome, "with {policy:?}, replacing {replaced}, it was {made:?}");

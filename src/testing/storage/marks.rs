@@ -1,7 +1,7 @@
 //! What arrives after the end of its record, and the marks that keep it out.
 
 use super::case::{Case, Check, cases, holds};
-use super::subject::{FREE, LIFE, NOW, Subject, at, failed, key, owned_by, owner, record};
+use super::subject::{FREE, LIFE, NOW, Subject, at, key, owned_by, owner, record};
 use crate::storage::{
     Create, Invalidate, OwnerGuard, OwnerLimit, OwnerLimitPolicy, Record, Refused, Timestamp,
     Touch, Update, Version,
@@ -27,12 +27,12 @@ cases! {
 const REVOKED: Create = Create::Refused(Refused::Revoked);
 
 impl Subject {
-    async fn create_at(&self, n: u64, record: Record, now: Timestamp) -> Result<Create, String> {
-        self.storage.create(&key(n), record, FREE, now).await.map_err(failed)
+    async fn create_at(&self, n: u64, record: Record, now: Timestamp) -> Check<Create> {
+        Ok(self.storage.create(&key(n), record, FREE, now).await?)
     }
 
     /// Ends a record; the mark stands for so many seconds.
-    async fn end_until(&self, n: u64, seconds: u64) -> Result<bool, String> {
+    async fn end_until(&self, n: u64, seconds: u64) -> Check<bool> {
         Ok(self.end(n, None, Some(at(seconds))).await? == Invalidate::Invalidated)
     }
 }
@@ -78,7 +78,7 @@ async fn a_mark_ends(it: Subject) -> Check {
         it.end_until(n, 120).await?;
         let created = it.create_at(n, next.clone(), at(120)).await?;
         holds!(created == Create::Created, "at its time, a `create` was {created:?}");
-        let found = it.storage.read(&key(n), at(120)).await.map_err(failed)?;
+        let found = it.storage.read(&key(n), at(120)).await?;
         holds!(found.as_ref() == Some(&next), "after a mark, `read` gave {found:?}");
         it.updated(n, next.version, record("")).await?;
     }
@@ -122,14 +122,14 @@ async fn a_mark_is_no_record(it: Subject) -> Check {
             let updated = it.update(n, expected, owned_by(0)).await?;
             holds!(updated == Update::Missing, "`update` of a mark was {updated:?}");
         }
-        let touched = it.storage.touch(&key(n), at(1), at(1).after(LIFE)).await.map_err(failed)?;
+        let touched = it.storage.touch(&key(n), at(1), at(1).after(LIFE)).await?;
         holds!(touched == Touch::Missing, "`touch` of a mark was {touched:?}");
         let listed = it.listed(&owner(0), 0..3, NOW).await?;
         holds!(listed.is_empty(), "`list` gives the mark of {listed:?}");
         holds!(!it.invalidate(n).await?, "`invalidate` says that a mark was a record");
     }
     let Some(index) = it.storage.owners() else { return Ok(()) };
-    let ended = index.invalidate_owner(&owner(0), &[], NOW).await.map_err(failed)?;
+    let ended = index.invalidate_owner(&owner(0), &[], NOW).await?;
     holds!(ended == 0, "`invalidate_owner` counts {ended} mark(s)");
     let late = it.create_at(1, record(""), NOW).await?;
     holds!(late == REVOKED, "after `invalidate_owner`, the mark is gone: {late:?}");
@@ -143,7 +143,7 @@ async fn a_mark_is_purged_in_time(it: Subject) -> Check {
     }
     for (now, standing) in [(before(120), true), (at(120), false)] {
         for _ in 0..10 {
-            let purged = it.storage.purge_expired(now, 10).await.map_err(failed)?;
+            let purged = it.storage.purge_expired(now, 10).await?;
             holds!(purged == 0, "`purge_expired` counts {purged} mark(s)");
         }
         for n in 1..20 {
@@ -159,8 +159,7 @@ async fn a_create_sent_again_counts_once(it: Subject) -> Check {
         let guard = OwnerGuard { limit: Some(OwnerLimit { max: 2, policy }), ..FREE };
         let sent = [0, 1].map(|n| (owner * 10 + n, Record { created: at(n), ..owned_by(owner) }));
         for (n, record) in sent.iter().chain(&sent) {
-            let made = it.storage.create(&key(*n), record.clone(), guard.clone(), NOW).await;
-            let made = made.map_err(failed)?;
+            let made = it.storage.create(&key(*n), record.clone(), guard.clone(), NOW).await?;
             holds!(made == Create::Created, "with {policy:?} record {n} was {made:?}");
         }
         let listed = it.listed(&super::subject::owner(owner), 0..20, NOW).await?;
@@ -171,16 +170,16 @@ async fn a_create_sent_again_counts_once(it: Subject) -> Check {
 
 async fn a_create_after_the_end_of_its_owners_is_refused(it: Subject) -> Check {
     let index = it.index()?;
-    let generation = Some(index.generation(&owner(0)).await.map_err(failed)?);
+    let generation = Some(index.generation(&owner(0)).await?);
     let guard = OwnerGuard { generation, ..FREE };
     let sent = [1, 2].map(|n| (n, owned_by(0)));
     let create = async |(n, record): &(u64, Record)| {
-        it.storage.create(&key(*n), record.clone(), guard.clone(), NOW).await.map_err(failed)
+        it.storage.create(&key(*n), record.clone(), guard.clone(), NOW).await
     };
     for sent in &sent {
         create(sent).await?;
     }
-    let ended = index.invalidate_owner(&owner(0), &[key(2)], NOW).await.map_err(failed)?;
+    let ended = index.invalidate_owner(&owner(0), &[key(2)], NOW).await?;
     holds!(ended == 1, "of one record `invalidate_owner` ended {ended}");
     for (sent, expected) in sent.iter().zip([REVOKED, Create::Created]) {
         let again = create(sent).await?;

@@ -18,12 +18,13 @@ mod marks;
 mod owners;
 mod races;
 mod subject;
+mod verdict;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use case::Case;
+use case::{Broken, Case};
 pub use faulty::{Fault, Faults, Faulty};
 pub use intercept::{Intercept, Intercepted, Operation};
 use subject::Subject;
@@ -128,7 +129,7 @@ pub async fn broken_promises<S: SessionStorage>(
         let run = rocket::tokio::spawn(tokio::time::timeout(PATIENCE, (case.run)(subject)));
         let what = match run.await {
             Ok(Ok(Ok(()))) => continue,
-            Ok(Ok(Err(what))) => what,
+            Ok(Ok(Err(Broken(what)))) => what,
             Ok(Err(_)) => format!("it did not finish within {} seconds", PATIENCE.as_secs()),
             Err(_) => "it panicked".to_owned(),
         };

@@ -7,7 +7,7 @@ use tokio::sync::Barrier;
 
 use super::case::{Case, Check, cases, holds};
 use super::logins::replacing;
-use super::subject::{FREE, LIFE, NOW, Subject, at, failed, key, owned_by, owner, record};
+use super::subject::{FREE, LIFE, NOW, Subject, at, key, owned_by, owner, record};
 use crate::storage::{
     Create, OwnerGuard, OwnerLimit, OwnerLimitPolicy, Record, Refused, Succeed, Update,
 };
@@ -31,10 +31,10 @@ cases! {
 }
 
 /// Runs tasks at once and gives what they return.
-async fn together<R, Task>(count: usize, task: impl Fn(usize) -> Task) -> Result<Vec<R>, String>
+async fn together<R, Task>(count: usize, task: impl Fn(usize) -> Task) -> Check<Vec<R>>
 where
     R: Send + 'static,
-    Task: Future<Output = Result<R, String>> + Send + 'static,
+    Task: Future<Output = Check<R>> + Send + 'static,
 {
     let start = Arc::new(Barrier::new(count));
     let tasks = (0..count).map(|n| {
@@ -49,7 +49,7 @@ where
 }
 
 /// Adds one to the number in the record under key 1, however often it takes.
-async fn increment(it: &Subject) -> Result<(), String> {
+async fn increment(it: &Subject) -> Check {
     loop {
         let found = it.found(1).await?;
         // Let the others read the same before this one writes.
@@ -94,8 +94,8 @@ async fn concurrent_creates_have_one_winner(it: Subject) -> Check {
         let created = together(8, |n| {
             let it = it.clone();
             async move {
-                let made = it.storage.create(&key(round), record(n.to_string()), FREE, NOW).await;
-                Ok((made.map_err(failed)? == Create::Created).then_some(n))
+                let made = it.storage.create(&key(round), record(n.to_string()), FREE, NOW).await?;
+                Ok((made == Create::Created).then_some(n))
             }
         });
         let winners: Vec<usize> = created.await?.into_iter().flatten().collect();
@@ -164,7 +164,7 @@ async fn invalidate_beats_every_update(it: Subject) -> Check {
                     1 => drop(it.update(round, version, owned_by(0)).await?),
                     _ => {
                         let later = at(1).after(LIFE);
-                        it.storage.touch(&key(round), at(1), later).await.map_err(failed)?;
+                        it.storage.touch(&key(round), at(1), later).await?;
                     }
                 }
                 Ok(())
@@ -186,7 +186,7 @@ async fn touch_loses_no_update(it: Subject) -> Check {
             let it = it.clone();
             async move {
                 if n == 0 {
-                    it.storage.touch(&key(round), at(1), later).await.map_err(failed)?;
+                    it.storage.touch(&key(round), at(1), later).await?;
                 } else {
                     it.updated(round, version, record("after")).await?;
                 }
@@ -203,21 +203,15 @@ async fn touch_loses_no_update(it: Subject) -> Check {
 
 async fn invalidate_owner_beats_every_login(it: Subject) -> Check {
     for round in 0..30 {
-        let generation = it.index()?.generation(&owner(0)).await.map_err(failed)?;
+        let generation = it.index()?.generation(&owner(0)).await?;
         let guard = OwnerGuard { generation: Some(generation), ..FREE };
         together(8, |n| {
             let (it, guard) = (it.clone(), guard.clone());
             async move {
                 let number = round * 10 + n as u64;
                 match n {
-                    0 => {
-                        let ended = it.index()?.invalidate_owner(&owner(0), &[], NOW).await;
-                        ended.map_err(failed)?;
-                    }
-                    _ => {
-                        let made = it.storage.create(&key(number), owned_by(0), guard, NOW).await;
-                        made.map_err(failed)?;
-                    }
+                    0 => drop(it.index()?.invalidate_owner(&owner(0), &[], NOW).await?),
+                    _ => drop(it.storage.create(&key(number), owned_by(0), guard, NOW).await?),
                 }
                 Ok(())
             }
@@ -245,8 +239,7 @@ async fn a_limit_holds_under_concurrency(it: Subject) -> Check {
             async move {
                 let n = n as u64;
                 let record = Record { created: at(n), ..owned_by(round) };
-                let made = it.storage.create(&key(first + n), record, guard, NOW).await;
-                made.map_err(failed)
+                Ok(it.storage.create(&key(first + n), record, guard, NOW).await?)
             }
         });
         let made = made.await?;
@@ -315,7 +308,7 @@ async fn a_dropped_operation_is_whole(it: Subject) -> Check {
         // Whatever goes on behind the scenes, nothing is locked for ever.
         let (read, touched) =
             join(it.read(polls), it.storage.touch(&key(polls), at(1), at(1).after(LIFE))).await;
-        touched.map_err(failed)?;
+        touched?;
         let Some(found) = read? else { return Err("a dropped `update` ended the session".into()) };
         let old = *found.payload == *b"owned" && found.owner == Some(owner(0));
         let new = *found.payload == *b"next" && found.owner.is_none();

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::verdict::Check;
 use crate::storage::{
     Create, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, Predecessor, Record, SessionStorage,
-    StorageError, StorageKey, Succeed, Successor, Timestamp, Update, Version,
+    StorageKey, Succeed, Successor, Timestamp, Update, Version,
 };
 
 /// When every case begins.
@@ -61,43 +62,39 @@ pub(super) fn owned_by(n: u64) -> Record {
     Record { owner: Some(owner(n)), ..record("owned") }
 }
 
-/// An error breaks every promise.
-pub(super) fn failed(cause: StorageError) -> String {
-    format!("it answered with an error: {cause}")
-}
-
 impl Subject {
-    pub async fn create(&self, n: u64, record: Record) -> Result<Version, String> {
+    pub async fn create(&self, n: u64, record: Record) -> Check<Version> {
         let version = record.version;
-        match self.storage.create(&key(n), record, FREE, NOW).await.map_err(failed)? {
+        match self.storage.create(&key(n), record, FREE, NOW).await? {
             Create::Created => Ok(version),
-            other => Err(format!("`create` under a new key was {other:?}")),
+            other => Err(format!("`create` under a new key was {other:?}").into()),
         }
     }
 
-    pub async fn read(&self, n: u64) -> Result<Option<Record>, String> {
-        self.storage.read(&key(n), NOW).await.map_err(failed)
+    pub async fn read(&self, n: u64) -> Check<Option<Record>> {
+        Ok(self.storage.read(&key(n), NOW).await?)
     }
 
     /// The record, which must be there.
-    pub async fn found(&self, n: u64) -> Result<Record, String> {
-        self.read(n).await?.ok_or_else(|| "a record that was written is not found".to_owned())
+    pub async fn found(&self, n: u64) -> Check<Record> {
+        let found = self.read(n).await?;
+        found.ok_or_else(|| "a record that was written is not found".into())
     }
 
     /// The record as it stands, past every cache.
-    pub async fn fresh(&self, n: u64) -> Result<Option<Record>, String> {
-        self.storage.read_fresh(&key(n), NOW).await.map_err(failed)
+    pub async fn fresh(&self, n: u64) -> Check<Option<Record>> {
+        Ok(self.storage.read_fresh(&key(n), NOW).await?)
     }
 
-    pub async fn update(&self, n: u64, at: Version, record: Record) -> Result<Update, String> {
-        self.storage.update(&key(n), at, record, NOW).await.map_err(failed)
+    pub async fn update(&self, n: u64, at: Version, record: Record) -> Check<Update> {
+        Ok(self.storage.update(&key(n), at, record, NOW).await?)
     }
 
-    pub async fn updated(&self, n: u64, at: Version, record: Record) -> Result<Version, String> {
+    pub async fn updated(&self, n: u64, at: Version, record: Record) -> Check<Version> {
         let version = record.version;
         match self.update(n, at, record).await? {
             Update::Updated => Ok(version),
-            other => Err(format!("`update` with the present version was {other:?}")),
+            other => Err(format!("`update` with the present version was {other:?}").into()),
         }
     }
 
@@ -108,15 +105,15 @@ impl Subject {
         (new, record, guard): (u64, Record, OwnerGuard),
         (old, expected, replaced): (u64, Version, Record),
         now: Timestamp,
-    ) -> Result<Succeed, String> {
+    ) -> Check<Succeed> {
         let (new, old) = (key(new), key(old));
         let successor = Successor { key: &new, record, guard };
         let predecessor = Predecessor { key: &old, expected, record: replaced };
-        self.storage.succeed(successor, predecessor, now).await.map_err(failed)
+        Ok(self.storage.succeed(successor, predecessor, now).await?)
     }
 
     /// Ends a record and leaves no mark. Says whether there was one.
-    pub async fn invalidate(&self, n: u64) -> Result<bool, String> {
+    pub async fn invalidate(&self, n: u64) -> Check<bool> {
         Ok(self.end(n, None, None).await? == Invalidate::Invalidated)
     }
 
@@ -125,13 +122,13 @@ impl Subject {
         n: u64,
         expected: Option<Version>,
         mark: Option<Timestamp>,
-    ) -> Result<Invalidate, String> {
-        self.storage.invalidate(&key(n), expected, mark).await.map_err(failed)
+    ) -> Check<Invalidate> {
+        Ok(self.storage.invalidate(&key(n), expected, mark).await?)
     }
 
     /// The storage's index of owners.
-    pub fn index(&self) -> Result<&dyn OwnerIndex, String> {
-        self.storage.owners().ok_or_else(|| "the index of owners has gone".to_owned())
+    pub fn index(&self) -> Check<&dyn OwnerIndex> {
+        self.storage.owners().ok_or_else(|| "the index of owners has gone".into())
     }
 
     /// The numbers, out of `all`, of the keys in an owner's index at `now`; none
@@ -141,9 +138,9 @@ impl Subject {
         owner: &OwnerKey,
         all: std::ops::Range<u64>,
         now: Timestamp,
-    ) -> Result<Vec<u64>, String> {
+    ) -> Check<Vec<u64>> {
         let Some(index) = self.storage.owners() else { return Ok(Vec::new()) };
-        let page = index.list(owner, None, 1000, now).await.map_err(failed)?;
+        let page = index.list(owner, None, 1000, now).await?;
         let mut listed = Vec::new();
         for (found, _) in page.records {
             let number = all.clone().find(|n| key(*n) == found);
