@@ -74,7 +74,7 @@ impl Rows {
     }
 
     fn generation(&self, owner: &OwnerKey) -> Generation {
-        Generation(self.generations.get(owner).copied().unwrap_or(0))
+        Generation::from_u64(self.generations.get(owner).copied().unwrap_or(0))
     }
 }
 

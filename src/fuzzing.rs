@@ -119,7 +119,7 @@ pub fn record(data: &[u8]) {
         assert_eq!(&*envelope.wrap("fuzz", &data[start..]), data);
     }
     let record = Record {
-        version: Version(data.len() as u64),
+        version: Version::from_u64(data.len() as u64),
         payload: data.into(),
         owner: None,
         created: Timestamp::ZERO,

@@ -50,7 +50,7 @@ impl Trail {
     pub fn write(&self, bytes: &mut Vec<u8>) {
         bytes.push(u8::try_from(self.0.len()).unwrap_or(u8::MAX));
         for Past { version, until } in &self.0 {
-            bytes.extend_from_slice(&version.0.to_be_bytes());
+            bytes.extend_from_slice(&version.as_u64().to_be_bytes());
             bytes.extend_from_slice(&until.as_millis().to_be_bytes());
         }
     }
@@ -61,7 +61,7 @@ impl Trail {
             return None;
         }
         let past = |_| {
-            let version = Version(u64::from_be_bytes(take(rest)?));
+            let version = Version::from_u64(u64::from_be_bytes(take(rest)?));
             Some(Past { version, until: time(rest)? })
         };
         (0..count).map(past).collect::<Option<_>>().map(Self)
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     fn version(number: u64) -> Version {
-        Version(number)
+        Version::from_u64(number)
     }
 
     fn after(seconds: u64) -> Timestamp {

@@ -43,7 +43,7 @@ pub(crate) fn write(key: &StorageKey, record: &Record) -> Vec<u8> {
     file.extend_from_slice(&slot(key, 1, record.last_seen, record.expires));
     file.extend_from_slice(&[0; SLOT]);
     file.extend_from_slice(&[0; 32]);
-    file.extend_from_slice(&record.version.0.to_be_bytes());
+    file.extend_from_slice(&record.version.as_u64().to_be_bytes());
     file.extend_from_slice(&record.created.as_millis().to_be_bytes());
     match &record.owner {
         Some(owner) => {
@@ -82,7 +82,7 @@ fn parse(key: &StorageKey, file: &[u8]) -> Option<StoredRecord> {
         _ => Some(OwnerKey::from_bytes(*file[169..].first_chunk()?)),
     };
     let record = Record {
-        version: Version(number(file, 152)?),
+        version: Version::from_u64(number(file, 152)?),
         payload: file[HEADER..].into(),
         owner,
         created: Timestamp::from_millis(number(file, 160)?),
@@ -146,7 +146,7 @@ mod tests {
 
     fn sample() -> (StorageKey, Record) {
         let record = Record {
-            version: Version(5),
+            version: Version::from_u64(5),
             payload: (*b"payload").into(),
             owner: Some(OwnerKey::from_bytes([9; 32])),
             created: Timestamp::from_millis(1),
@@ -188,7 +188,10 @@ mod tests {
             assert_eq!(read(&key, &torn).unwrap().record, before.record);
             file[at..at + SLOT].copy_from_slice(&slot);
             let after = read(&key, &file).unwrap().record;
-            assert_eq!((after.version, after.last_seen), (Version(5), Timestamp::from_millis(n)));
+            assert_eq!(
+                (after.version, after.last_seen),
+                (Version::from_u64(5), Timestamp::from_millis(n))
+            );
         }
     }
 }

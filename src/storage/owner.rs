@@ -63,7 +63,7 @@ use super::{OwnerKey, Record, StorageError, StorageKey, Timestamp};
 ///
 ///     async fn generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
 ///         let rows = self.0.lock().await;
-///         Ok(Generation(rows.generations.get(owner).copied().unwrap_or(0)))
+///         Ok(Generation::from_u64(rows.generations.get(owner).copied().unwrap_or(0)))
 ///     }
 /// }
 ///
@@ -109,7 +109,31 @@ pub trait OwnerIndex: Send + Sync {
 /// [`invalidate_owner`](OwnerIndex::invalidate_owner). So a login that was under
 /// way during a revocation leaves no live session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Generation(pub u64);
+pub struct Generation(u64);
+
+impl Generation {
+    /// Makes the generation that a storage has counted.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::storage::Generation;
+    ///
+    /// assert!(Generation::from_u64(1) < Generation::from_u64(2));
+    /// ```
+    pub const fn from_u64(count: u64) -> Self {
+        Self(count)
+    }
+
+    /// Returns the count that a storage keeps.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::storage::Generation;
+    ///
+    /// assert_eq!(Generation::from_u64(1).as_u64(), 1);
+    /// ```
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
 
 /// How many live sessions an owner may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +184,7 @@ impl OwnerGuard {
     /// }
     ///
     /// assert!(check(&OwnerGuard::default()).is_ok());
-    /// let login = OwnerGuard { generation: Some(Generation(1)), ..OwnerGuard::default() };
+    /// let login = OwnerGuard { generation: Some(Generation::from_u64(1)), ..OwnerGuard::default() };
     /// assert!(check(&login).is_err());
     /// ```
     pub fn needs_index(&self) -> bool {

@@ -47,7 +47,7 @@ impl Record {
     /// # use rocket_typed_sessions::storage::{Record, Timestamp, Version};
     /// # use std::{sync::Arc, time::Duration};
     /// # let now = Timestamp::from_millis(1_000);
-    /// # let record = Record { version: Version(1), payload: Arc::from(*b"..."), owner: None, created: now, last_seen: now, expires: now };
+    /// # let record = Record { version: Version::from_u64(1), payload: Arc::from(*b"..."), owner: None, created: now, last_seen: now, expires: now };
     /// let record = Record { expires: now.after(Duration::from_secs(60)), ..record };
     /// assert!(record.is_live(now));
     /// assert!(!record.is_live(record.expires));
@@ -61,9 +61,32 @@ impl Record {
 /// the version unchanged, so that the core can find out whether a write with a lost answer
 /// happened. `touch` does not change the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Version(pub u64);
+pub struct Version(u64);
 
 impl Version {
+    /// Makes the version that a storage has kept.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::storage::Version;
+    ///
+    /// let kept = Version::from_u64(7).as_u64();
+    /// assert_eq!(Version::from_u64(kept), Version::from_u64(7));
+    /// ```
+    pub const fn from_u64(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// Returns the bits that a storage keeps.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::storage::Version;
+    ///
+    /// assert_eq!(Version::from_u64(7).as_u64(), 7);
+    /// ```
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
     /// The version of a record that has no room for one: a hash of its content.
     pub(crate) fn from_content(content: &[u8]) -> Self {
         let hash = Sha256::digest(content);

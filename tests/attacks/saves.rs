@@ -170,7 +170,10 @@ async fn update_now_whose_change_was_discarded_does_not_say_that_it_counted() {
             Act::Do(Box::pin(async move {
                 let now = Timestamp::from(std::time::SystemTime::now());
                 let stored = memory.read(&key, now).await.unwrap().unwrap();
-                let next = Record { version: Version(!stored.version.0), ..stored.clone() };
+                let next = Record {
+                    version: Version::from_u64(!stored.version.as_u64()),
+                    ..stored.clone()
+                };
                 memory.update(&key, stored.version, next, now).await.unwrap();
                 session.discard();
             })),

@@ -58,7 +58,7 @@ async fn a_million_unknown_ids_create_no_file_and_no_folder() {
                 let key = key(1000 + n * 16 + asker);
                 assert_eq!(storage.read(&key, NOW).await.expect("an answer"), None);
                 if n % 100 == 0 {
-                    let update = storage.update(&key, Version(1), record(""), NOW).await;
+                    let update = storage.update(&key, Version::from_u64(1), record(""), NOW).await;
                     assert_eq!(update.expect("an answer"), Update::Missing);
                     let touch = storage.touch(&key, NOW, NOW).await;
                     assert_eq!(touch.expect("an answer"), Touch::Missing);
@@ -108,7 +108,7 @@ async fn s37_planted_foreign_and_damaged_files_are_corrupt_and_never_followed() 
         let started = Instant::now();
         let read = storage.read(&key(1), NOW).await;
         assert!(matches!(read, Err(StorageError::Corrupt(_))), "{what}: {read:?}");
-        let update = storage.update(&key(1), Version(1), record("x"), NOW).await;
+        let update = storage.update(&key(1), Version::from_u64(1), record("x"), NOW).await;
         assert!(matches!(update, Err(StorageError::Corrupt(_))), "{what}: {update:?}");
         let far = Timestamp::from_millis(u64::MAX - 1);
         // The other record expires; what was planted is not mistaken for one.

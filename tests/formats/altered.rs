@@ -112,7 +112,7 @@ impl Open {
     async fn sees_with(&self, payload: &[u8]) -> String {
         let record = self.record().await;
         let (expected, now) = (record.version, record.last_seen);
-        let version = Version(expected.0.wrapping_add(1));
+        let version = Version::from_u64(expected.0.wrapping_add(1));
         let record = Record { version, payload: payload.into(), ..record };
         let updated = self.memory.update(&self.key, expected, record, now);
         assert!(matches!(updated.await, Ok(Update::Updated)));
@@ -199,7 +199,7 @@ async fn fields_that_nothing_fills_yet_are_kept_when_a_session_is_written_again(
     assert_eq!(written["csrf_generation"], 1, "it was written again");
     assert_eq!(written["lifetime"], json!([3, 0]));
     assert_eq!(written["owner_generation"], json!(0x0505_0505_0505_0505_u64));
-    assert_eq!(written["origin"], hex(&[6; 32]));
+    assert_eq!(written["ancestor"], hex(&[6; 32]));
 
     let definition = Definition::new("none", "client");
     let client = definition.start(&Memory::new(10)).await;

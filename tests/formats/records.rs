@@ -33,7 +33,7 @@ fn check_record(read: &Value, names: &Value, since: u64) {
     };
     assert_eq!([&newest[1], &first[1]], replaced);
     assert_eq!(first[0], names["first"]);
-    for absent in ["renewal", "owner_generation", "origin", "replaced", "claim"] {
+    for absent in ["renewal", "owner_generation", "ancestor", "replaced", "claim"] {
         assert_eq!(envelope.get(absent), None, "{absent}");
     }
 }
@@ -100,16 +100,23 @@ async fn the_records_of_logins_name_their_origin_under_a_limit() {
             keys.push(reader.ask(&names)["key"].clone());
         }
         let [first, second, third] = &keys[..] else { panic!("three logins") };
-        let origin = if limit > 0 { first } else { &Value::Null };
-        let expected =
-            [(first, &Value::Null, second), (second, origin, third), (third, origin, &Value::Null)];
-        for (key, origin, replaced) in expected {
+        let ancestor = if limit > 0 { first } else { &Value::Null };
+        let expected = [
+            (first, &Value::Null, second),
+            (second, ancestor, third),
+            (third, ancestor, &Value::Null),
+        ];
+        for (key, ancestor, replaced) in expected {
             let key = key.as_str().and_then(StorageKey::from_hex).expect("a key");
             let found = memory.read(&key, Timestamp::from(SystemTime::now())).await;
             let payload = found.expect("an answer").expect("a record").payload;
             let read = json!({"ask": "record", "name": "user", "record": hex(&payload)});
             let read = reader.ask(&read);
-            assert_eq!((&read["origin"], &read["replaced"]), (origin, replaced), "limit {limit}");
+            assert_eq!(
+                (&read["ancestor"], &read["replaced"]),
+                (ancestor, replaced),
+                "limit {limit}"
+            );
         }
     }
 }

@@ -62,7 +62,7 @@ pub fn cookies(response: &LocalResponse<'_>) -> Vec<String> {
 
 /// A version that no record has had.
 pub fn version() -> Version {
-    Version(RandomState::new().build_hasher().finish())
+    Version::from_u64(RandomState::new().build_hasher().finish())
 }
 
 /// Everything below a folder, sorted.

@@ -270,7 +270,7 @@ def read_envelope(payload, name):
         fields["renewal"] = rest.take(16).hex()
     if flags & 0x04:
         fields["owner_generation"] = rest.number(8)
-    for flag, field in ((0x08, "origin"), (0x10, "replaced"), (0x20, "claim")):
+    for flag, field in ((0x08, "ancestor"), (0x10, "replaced"), (0x20, "claim")):
         if flags & flag:
             fields[field] = rest.take(32).hex()
     if flags & 0x40:

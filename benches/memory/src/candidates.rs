@@ -51,7 +51,7 @@ impl Native {
     pub fn try_create(&self, n: u64, payload: &[u8], expires: u64) -> bool {
         let now = Timestamp::from_millis(now());
         let record = Record {
-            version: Version(1),
+            version: Version::from_u64(1),
             payload: payload.into(),
             owner: None,
             created: now,
@@ -119,7 +119,7 @@ impl Candidate for Moka {
     fn create(&self, n: u64, payload: &[u8], expires: u64) {
         let now = Timestamp::from_millis(now());
         let record = Record {
-            version: Version(1),
+            version: Version::from_u64(1),
             payload: payload.into(),
             owner: None,
             created: now,

@@ -30,7 +30,7 @@ async fn main() {
 
     let now = now();
     let record = Record {
-        version: Version(0),
+        version: Version::from_u64(0),
         payload: vec![7; PAYLOAD].into(),
         owner: None,
         created: now,
@@ -61,8 +61,8 @@ async fn main() {
         sets.push(started.elapsed());
 
         let started = Instant::now();
-        let next = Record { version: Version(round + 1), ..record.clone() };
-        let updated = storage.update(&key, Version(round), next, free, now).await;
+        let next = Record { version: Version::from_u64(round + 1), ..record.clone() };
+        let updated = storage.update(&key, Version::from_u64(round), next, free, now).await;
         updates.push(started.elapsed());
         assert_eq!(updated.expect("an answer"), Update::Updated);
     }

@@ -25,7 +25,7 @@ fn now() -> Timestamp {
 
 fn record() -> Record {
     Record {
-        version: Version(0),
+        version: Version::from_u64(0),
         payload: vec![7; PAYLOAD].into(),
         owner: None,
         created: now(),
@@ -77,8 +77,8 @@ macro_rules! bench {
             sets.push(started.elapsed());
 
             let started = Instant::now();
-            let next = Record { version: Version(round + 1), ..record() };
-            let updated = storage.update(&key, Version(round), next, FREE, now()).await;
+            let next = Record { version: Version::from_u64(round + 1), ..record() };
+            let updated = storage.update(&key, Version::from_u64(round), next, FREE, now()).await;
             updates.push(started.elapsed());
             assert_eq!(updated.expect("an answer"), Update::Updated);
         }

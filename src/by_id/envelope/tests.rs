@@ -53,7 +53,7 @@ fn envelopes() -> Vec<Envelope> {
 }
 
 fn past(n: u64) -> Past {
-    Past { version: Version(n << 40 | 1), until: time(n + 1000) }
+    Past { version: Version::from_u64(n << 40 | 1), until: time(n + 1000) }
 }
 
 #[test]
@@ -294,8 +294,10 @@ impl Vector {
         };
         let before =
             |(hash, until): &(String, u64)| Previous { hash: unhex(hash), until: time(*until) };
-        let past =
-            |[version, until]: &[u64; 2]| Past { version: Version(*version), until: time(*until) };
+        let past = |[version, until]: &[u64; 2]| Past {
+            version: Version::from_u64(*version),
+            until: time(*until),
+        };
         Envelope {
             secrets: Secrets {
                 current: unhex(&self.current),

@@ -53,7 +53,7 @@ impl Disk {
             let _lock = self.lock_owner(owner)?;
             let folder = self.owner_path(owner);
             make_dirs(&folder).map_err(|cause| failure("making an owner's folder", cause))?;
-            let next = self.generation(owner)?.0.wrapping_add(1);
+            let next = self.generation(owner)?.as_u64().wrapping_add(1);
             replace(&folder, GENERATION, &next.to_be_bytes())
                 .map_err(|cause| failure("writing an owner's generation", cause))?;
             self.list_owned(owner)?
@@ -77,10 +77,10 @@ impl Disk {
 
     pub fn generation(&self, owner: &OwnerKey) -> Result<Generation> {
         match read_file(&self.owner_path(owner).join(GENERATION)) {
-            Ok(bytes) => {
-                Ok(Generation(bytes.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))))
-            }
-            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(Generation(0)),
+            Ok(bytes) => Ok(Generation::from_u64(
+                bytes.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)),
+            )),
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(Generation::from_u64(0)),
             Err(cause) => Err(failure("reading an owner's generation", cause)),
         }
     }

@@ -49,7 +49,7 @@ impl Owners {
     ) -> Result<Vec<StorageKey>, Refused> {
         let created = record.created;
         let revoked = self.revoked.get(owner).copied().unwrap_or(self.floor);
-        if guard.generation.is_some_and(|generation| generation.0 < revoked) {
+        if guard.generation.is_some_and(|generation| generation.as_u64() < revoked) {
             return Err(Refused::Revoked);
         }
         let mut victims = Vec::new();
@@ -123,7 +123,7 @@ impl Owners {
     }
 
     pub fn generation(&self) -> Generation {
-        Generation(self.sequence)
+        Generation::from_u64(self.sequence)
     }
 
     /// The keys of an owner's records, oldest first.

@@ -18,7 +18,7 @@ impl IndexEntry {
     pub fn member(&self) -> [u8; 40] {
         let mut member = [0; 40];
         member[..32].copy_from_slice(self.key.as_bytes());
-        member[32..].copy_from_slice(&self.first.0.to_be_bytes());
+        member[32..].copy_from_slice(&self.first.as_u64().to_be_bytes());
         member
     }
 
@@ -31,7 +31,7 @@ impl IndexEntry {
     pub fn all(owner: &OwnerKey, members: &[Vec<u8>]) -> Vec<Self> {
         let entry = |member: &Vec<u8>| {
             let (key, first) = member.split_first_chunk()?;
-            let first = Version(u64::from_be_bytes(first.try_into().ok()?));
+            let first = Version::from_u64(u64::from_be_bytes(first.try_into().ok()?));
             let key = StorageKey::from_bytes(*key);
             Some(Self { owner: owner.clone(), key, first, since: String::new() })
         };

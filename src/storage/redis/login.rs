@@ -87,7 +87,7 @@ impl Redis {
         match old {
             Some(Predecessor { key, expected, record }) => {
                 call.arg(ttl(record.expires, now)).arg(pack(record));
-                call.arg(&expected.0.to_be_bytes()).arg(&key.as_bytes()[..]);
+                call.arg(&expected.as_u64().to_be_bytes()).arg(&key.as_bytes()[..]);
             }
             None => {
                 call.arg("").arg("").arg("").arg("");

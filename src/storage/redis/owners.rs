@@ -79,7 +79,7 @@ impl OwnerIndex for Redis {
         let mut command = redis::cmd("GET");
         command.arg(self.owner_key(owner, 'g'));
         let found: Option<u64> = self.ask(command).await?;
-        Ok(Generation(found.unwrap_or_default()))
+        Ok(Generation::from_u64(found.unwrap_or_default()))
     }
 }
 
@@ -96,7 +96,7 @@ pub(super) fn add_reservation(
     let refuse = limit.is_some_and(|limit| limit.policy == OwnerLimitPolicy::Refuse);
     call.arg(&entry.member()[..])
         .arg(record.created.as_millis())
-        .arg(generation.map_or(String::new(), |generation| generation.0.to_string()))
+        .arg(generation.map_or(String::new(), |generation| generation.as_u64().to_string()))
         .arg(limit.map_or(0, |limit| limit.max))
         .arg(if refuse { "refuse" } else { "end" })
         .arg(index_ttl(record.expires, now))
@@ -154,7 +154,7 @@ impl Redis {
 
     /// Whether the record of an entry was created before, or a mark prevents its creation.
     async fn is_sent_again(&self, entry: &IndexEntry, now: Timestamp) -> Result<bool> {
-        let first = entry.first.0.to_be_bytes();
+        let first = entry.first.as_u64().to_be_bytes();
         let mut both = redis::pipe();
         both.cmd("GETRANGE").arg(self.record_key(&entry.key)).arg(0).arg(MARK_BYTES);
         both.cmd("HGET").arg(self.marks_key(&entry.key)).arg(&first[..]);
@@ -266,7 +266,7 @@ impl Redis {
     ) -> Result<usize> {
         let mut call = self.scripts.end_reserved.key(self.record_key(&entry.key));
         call.key(self.marks_key(&entry.key)).arg(now.as_millis());
-        call.arg(&entry.first.0.to_be_bytes()).arg(mark).arg(millis(MARK));
+        call.arg(&entry.first.as_u64().to_be_bytes()).arg(mark).arg(millis(MARK));
         call.arg(&entry.owner.as_bytes()[..]);
         self.run(call).await
     }

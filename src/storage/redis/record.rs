@@ -43,8 +43,8 @@ impl Header {
             bytes.map_or(0, |bytes| u64::from_be_bytes(*bytes))
         };
         Some(Self {
-            first: Version(number(0)),
-            version: Version(number(1)),
+            first: Version::from_u64(number(0)),
+            version: Version::from_u64(number(1)),
             created: Timestamp::from_millis(number(2)),
             last_seen: Timestamp::from_millis(number(3)),
             expires: Timestamp::from_millis(number(4)),
@@ -63,8 +63,8 @@ impl Header {
 pub(super) fn pack(record: &Record) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER + record.payload.len());
     for number in [
-        record.version.0,
-        record.version.0,
+        record.version.as_u64(),
+        record.version.as_u64(),
         record.created.as_millis(),
         record.last_seen.as_millis(),
         record.expires.as_millis(),

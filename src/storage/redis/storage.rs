@@ -46,7 +46,7 @@ impl SessionStorage for Redis {
         call.arg(now.as_millis())
             .arg(ttl(record.expires, now))
             .arg(pack(&record))
-            .arg(&expected.0.to_be_bytes());
+            .arg(&expected.as_u64().to_be_bytes());
         let (word, before): (String, Vec<u8>) = self.run(call).await?;
         if word == "done" {
             self.update_index(key, &record, &before, now).await;
@@ -108,7 +108,7 @@ impl SessionStorage for Redis {
         };
         call.arg(millis(MARK));
         match expected {
-            Some(version) => call.arg(&version.0.to_be_bytes()),
+            Some(version) => call.arg(&version.as_u64().to_be_bytes()),
             None => call.arg(""),
         };
         let (word, found): (String, Vec<u8>) = self.run(call).await?;

@@ -51,7 +51,7 @@ impl<E: Engine> Sql<E> {
             None => (delete, delete_expected, vec![key]),
             Some(until) => (end, end_expected, vec![until, nothing, key]),
         };
-        values.extend(expected.map(|version| Value::Number(version.0.cast_signed())));
+        values.extend(expected.map(|version| Value::Number(version.as_u64().cast_signed())));
         let statement = if expected.is_some() { one } else { any };
         if self.execute_one(statement, &values).await? > 0 {
             return Ok(Invalidate::Invalidated);

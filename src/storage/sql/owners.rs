@@ -28,7 +28,9 @@ impl<E: Engine> Sql<E> {
         self.execute(connection, &self.statements.join, &[owner, now, now]).await?;
         if let Some(begun) = guard.generation {
             let generation = &self.statements.generation;
-            if self.fetch_number(connection, generation, &[owner]).await? > begun.0.cast_signed() {
+            if self.fetch_number(connection, generation, &[owner]).await?
+                > begun.as_u64().cast_signed()
+            {
                 return Ok(Some(Refused::Revoked));
             }
         }
@@ -114,7 +116,7 @@ impl<E: Engine> Sql<E> {
         let [_, owner, ..] = new;
         let found = [
             Value::Bytes(key.as_bytes()),
-            Value::Number(expected.0.cast_signed()),
+            Value::Number(expected.as_u64().cast_signed()),
             millis(now),
             owner,
         ];
@@ -127,7 +129,7 @@ impl<E: Engine> Sql<E> {
 
 fn values(record: &Record) -> [Value<'_>; 6] {
     [
-        Value::Number(record.version.0.cast_signed()),
+        Value::Number(record.version.as_u64().cast_signed()),
         record.owner.as_ref().map_or(Value::Nothing, |owner| Value::Bytes(owner.as_bytes())),
         millis(record.created),
         millis(record.last_seen),

@@ -104,5 +104,5 @@ fn record<E: Engine>(row: &E::Row) -> sqlx::Result<(StorageKey, Record)> {
 }
 
 fn version<E: Engine>(row: &E::Row, column: usize) -> sqlx::Result<Version> {
-    E::number(row, column).map(|number| Version(number.cast_unsigned()))
+    E::number(row, column).map(|number| Version::from_u64(number.cast_unsigned()))
 }

@@ -133,7 +133,10 @@ impl<E: Engine> OwnerIndex for Sql<E> {
             let found = self.fetch_number(&mut lease, &self.statements.generation, &owner).await;
             lease.finish(found)
         };
-        found.await.map(|found| Generation(found.cast_unsigned())).map_err(to_storage_error::<E>)
+        found
+            .await
+            .map(|found| Generation::from_u64(found.cast_unsigned()))
+            .map_err(to_storage_error::<E>)
     }
 }
 

@@ -12,7 +12,7 @@ async fn s37_the_directory_is_private_follows_no_symlink_and_reading_creates_not
     let empty = files();
     for n in 0..100 {
         assert_eq!(storage.read(&key(n), NOW).await.unwrap(), None);
-        let update = storage.update(&key(n), Version(1), record(b"x", None), NOW).await;
+        let update = storage.update(&key(n), Version::from_u64(1), record(b"x", None), NOW).await;
         assert_eq!(update.unwrap(), Update::Missing);
         assert_eq!(storage.touch(&key(n), NOW, at(1)).await.unwrap(), Touch::Missing);
         assert_eq!(storage.invalidate(&key(n), None, None).await.unwrap(), Invalidate::Missing);

@@ -104,11 +104,11 @@ async fn keys_are_apart(it: Subject) -> Check {
 async fn versions_are_kept_as_given(it: Subject) -> Check {
     // Of a signed number the smallest and the largest, and what a float cannot hold.
     for (n, bits) in (0..).zip([0, 1, (1 << 53) + 1, u64::MAX >> 1, 1 << 63, u64::MAX - 1]) {
-        let given = Version(bits);
+        let given = Version::from_u64(bits);
         it.create(n, Record { version: given, ..owned_by(0) }).await?;
         let found = it.found(n).await?.version;
         holds!(found == given, "`create` was given {given:?}, and `read` gives {found:?}");
-        let next = Version(!bits);
+        let next = Version::from_u64(!bits);
         it.updated(n, given, Record { version: next, ..owned_by(0) }).await?;
         let found = it.found(n).await?.version;
         holds!(found == next, "`update` was given {next:?}, and `read` gives {found:?}");
@@ -152,7 +152,7 @@ async fn update_compares_the_version(it: Subject) -> Check {
     holds!(second != first, "`update` did not change the version");
     let stale = it.update(1, first, record("stale")).await?;
     holds!(stale == Update::Conflict, "`update` with an old version was {stale:?}");
-    let invented = it.update(1, Version(u64::MAX), record("invented")).await?;
+    let invented = it.update(1, Version::from_u64(u64::MAX), record("invented")).await?;
     holds!(invented == Update::Conflict, "`update` with a version of nobody's was {invented:?}");
     let found = it.found(1).await?;
     holds!(found.version == second, "`read` gives another version than `update` did");
@@ -174,7 +174,7 @@ async fn a_conflict_leaves_the_record(it: Subject) -> Check {
 }
 
 async fn update_never_inserts(it: Subject) -> Check {
-    let outcome = it.update(1, Version(0), record("")).await?;
+    let outcome = it.update(1, Version::from_u64(0), record("")).await?;
     holds!(outcome == Update::Missing, "`update` of an unknown key was {outcome:?}");
     holds!(it.read(1).await?.is_none(), "`update` of an unknown key made a record");
     Ok(())
@@ -220,7 +220,7 @@ async fn invalidate_compares_the_version(it: Subject) -> Check {
     for (n, mark) in (1..).zip(marks) {
         let first = it.create(n, owned_by(0)).await?;
         let present = it.updated(n, first, owned_by(0)).await?;
-        for stale in [first, Version(0)] {
+        for stale in [first, Version::from_u64(0)] {
             let ended = it.end(n, Some(stale), mark).await?;
             holds!(ended == Invalidate::Conflict, "of another version it was {ended:?}");
             holds!(it.found(n).await?.version == present, "a conflict changed the record");
@@ -243,7 +243,7 @@ async fn invalidate_compares_the_version(it: Subject) -> Check {
     }
     // What a conflict leaves may still be ended, and begun again.
     let version = it.create(3, record("")).await?;
-    it.end(3, Some(Version(0)), Some(at(120))).await?;
+    it.end(3, Some(Version::from_u64(0)), Some(at(120))).await?;
     it.end(3, Some(version), None).await?;
     let made = it.storage.create(&key(3), record(""), FREE, NOW).await?;
     holds!(made == Create::Created, "a conflict left a mark: `create` was {made:?}");
@@ -257,7 +257,7 @@ async fn a_guard_needs_an_index(it: Subject) -> Check {
     let limit = Some(OwnerLimit { max: 1, policy: OwnerLimitPolicy::EndOldest });
     let guards = [
         OwnerGuard { limit, ..FREE },
-        OwnerGuard { generation: Some(Generation(u64::MAX)), ..FREE },
+        OwnerGuard { generation: Some(Generation::from_u64(u64::MAX)), ..FREE },
     ];
     for (n, guard) in (0..).zip(guards) {
         let created = it.storage.create(&key(n), owned_by(0), guard, NOW).await;

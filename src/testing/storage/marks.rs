@@ -118,7 +118,7 @@ async fn a_mark_is_no_record(it: Subject) -> Check {
         holds!(found.is_none(), "`read` of a mark gave {found:?}");
         let fresh = it.fresh(n).await?;
         holds!(fresh.is_none(), "`read_fresh` of a mark gave {fresh:?}");
-        for expected in [version, Version(0)] {
+        for expected in [version, Version::from_u64(0)] {
             let updated = it.update(n, expected, owned_by(0)).await?;
             holds!(updated == Update::Missing, "`update` of a mark was {updated:?}");
         }

@@ -43,7 +43,7 @@ pub(super) fn owner(n: u64) -> OwnerKey {
 fn version() -> Version {
     static DRAWN: AtomicU64 = AtomicU64::new(0);
     let hash = Sha256::digest(DRAWN.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-    Version(hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
+    Version::from_u64(hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
 }
 
 /// A record that begins now.

@@ -171,7 +171,7 @@ impl Plain {
         let Some(owner) = &record.owner else { return Ok(Vec::new()) };
         let owner = self.owner(owner);
         let generation = state.generations.get(&owner).copied().unwrap_or(0);
-        if guard.generation.is_some_and(|seen| seen.0 < generation)
+        if guard.generation.is_some_and(|seen| seen.as_u64() < generation)
             && !self.has(Bug::IgnoresTheGeneration)
         {
             return Err(Refused::Revoked);
@@ -219,7 +219,7 @@ impl Plain {
     fn put(&self, state: &mut State, key: &StorageKey, mut record: Record) {
         state.version += 1;
         if self.has(Bug::DrawsItsOwnVersions) {
-            record.version = Version(state.version);
+            record.version = Version::from_u64(state.version);
         }
         if self.has(Bug::CutsPayloads) {
             record.payload = record.payload[..record.payload.len().min(1000)].into();

@@ -53,6 +53,8 @@ impl OwnerIndex for Plain {
     }
 
     async fn generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError> {
-        Ok(Generation(self.state().generations.get(&self.owner(owner)).copied().unwrap_or(0)))
+        Ok(Generation::from_u64(
+            self.state().generations.get(&self.owner(owner)).copied().unwrap_or(0),
+        ))
     }
 }

@@ -95,7 +95,7 @@ impl SessionStorage for Plain {
         if self.has(Bug::ReadCreates) && !state.records.contains_key(&key) {
             let nothing: [u8; 0] = [];
             let record = Record {
-                version: Version(0),
+                version: Version::from_u64(0),
                 payload: nothing.into(),
                 owner: None,
                 created: now,
@@ -251,7 +251,7 @@ impl SessionStorage for Plain {
             stored.expires = stored.expires.max(expires);
         }
         if self.has(Bug::TouchBumpsTheVersion) {
-            stored.version = Version(bumped);
+            stored.version = Version::from_u64(bumped);
             state.version = bumped;
         }
         Ok(Touch::Touched)

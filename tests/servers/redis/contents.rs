@@ -211,7 +211,7 @@ async fn a_foreign_value_under_our_key_is_corrupt_and_harms_nobody() {
         ask(&server, &foreign.replace("KEY", &key.to_string()));
         let read = storage.read(&key, now()).await;
         assert!(matches!(read, Err(StorageError::Corrupt(_))), "{foreign}: {read:?}");
-        let update = storage.update(&key, Version(1), record(None, 9), now()).await;
+        let update = storage.update(&key, Version::from_u64(1), record(None, 9), now()).await;
         assert!(matches!(update, Ok(Update::Missing) | Err(StorageError::Corrupt(_))));
     }
 }

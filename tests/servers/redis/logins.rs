@@ -24,7 +24,7 @@ async fn whatever_is_broken_off_a_revocation_finds_every_session() {
     for at_once in [true, false] {
         let storage = opened(at_once, &server, server.port).await;
         let owner = OwnerKey::from_bytes([1; 32]);
-        let mut before = Version(0);
+        let mut before = Version::from_u64(0);
         for n in 0..600_u32 {
             let (new, old) = (key(n), key(n.saturating_sub(1)));
             let begun = record(Some(1), 100);

@@ -69,10 +69,16 @@ async fn owners_who_were_not_seen_for_a_day_are_purged() {
         storage.purge_expired(hours(23), 100).await.expect("an answer");
         let generation =
             storage.owners().expect("an index").generation(&owner).await.expect("an answer");
-        assert!(generation.0 > 0, "{engine}");
+        assert!(generation.as_u64() > 0, "{engine}");
         storage.purge_expired(hours(25), 100).await.expect("an answer");
         assert_eq!(
-            storage.owners().expect("an index").generation(&owner).await.expect("an answer").0,
+            storage
+                .owners()
+                .expect("an index")
+                .generation(&owner)
+                .await
+                .expect("an answer")
+                .as_u64(),
             0,
             "{engine}"
         );

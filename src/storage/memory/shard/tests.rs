@@ -15,7 +15,7 @@ struct Model(u64, u64, u64, bool);
 
 fn record(created: u64, expires: u64) -> Record {
     let [created, expires] = [created, expires].map(Timestamp::from_millis);
-    let version = Version(0);
+    let version = Version::from_u64(0);
     Record { version, payload: [].into(), owner: None, created, last_seen: created, expires }
 }
 
