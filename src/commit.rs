@@ -2,7 +2,7 @@
 //! A commit works on bytes. If another request wrote meanwhile, it asks for the changes again.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -108,7 +108,7 @@ impl Commit<'_> {
     }
 
     /// Whether the application asked for nothing, so that every change is automatic.
-    pub fn is_unasked(&self) -> bool {
+    pub fn is_automatic(&self) -> bool {
         self.next.is_none() && self.asked.is_nothing()
     }
 
@@ -117,6 +117,17 @@ impl Commit<'_> {
         let policy = &self.definition.policy;
         let max_age = policy.timeouts.max_age(times, self.moment.now, !policy.by_value);
         Holds::Token { token, max_age }
+    }
+
+    /// Records that a concurrent write was met. Fails if there is no time for another try.
+    pub fn retry_after_conflict(&self) -> Result<(), SessionError> {
+        self.conflicted.store(true, Ordering::Relaxed);
+        self.time_to_retry()
+    }
+
+    /// Fails if there is no time for another try.
+    pub fn time_to_retry(&self) -> Result<(), SessionError> {
+        if Instant::now() < self.deadline { Ok(()) } else { Err(SessionError::Conflict) }
     }
 
     pub fn report(&self, event: Event) {

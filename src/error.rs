@@ -110,6 +110,12 @@ impl SessionError {
             _ => Status::InternalServerError,
         }
     }
+
+    /// Whether a guard could not learn who the client is. Whoever swallows that error must
+    /// not take the client for a stranger.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Storage(_) | Self::Conflict)
+    }
 }
 
 impl<'r> Responder<'r, 'static> for SessionError {

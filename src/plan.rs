@@ -2,12 +2,12 @@
 //!
 //! [`plan`] decides from plain data: the session as it stands ([`Snapshot`]), what the application
 //! asked for ([`Asked`]), the definition's [`Policy`] and the [`Moment`]. The commit carries the
-//! [`Plan`] out and decides nothing. `id()`, `csrf_token()`, `created_at()` and `expires_at()` ask
+//! [`Plan`] out, and plans anew for what it finds after a conflict. `id()`, `csrf_token()`, `created_at()` and `expires_at()` ask
 //! the same function. The first row that fits counts.
 //!
 //! | | session | asked for | plan |
 //! |---|---|---|---|
-//! | 1 | none | nothing that begins one | `Keep` |
+//! | 1 | none, or superseded | nothing that begins one | `Keep` |
 //! | 2 | superseded | a value, but no login, and no change of owner without `clear` | `Drop` |
 //! | 3 | none, or superseded | a value | `Create` |
 //! | 4 | superseded | `clear` | `Keep` |

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use rocket::http::Status;
 use rocket::outcome::Outcome;
 use rocket::request::{FromRequest, Outcome as GuardOutcome, Request};
 use rocket::{Ignite, Rocket, Sentinel};
@@ -98,9 +97,7 @@ impl<'r, T: SessionData> FromRequest<'r> for TrySession<T> {
         match request_session::<T>(request).await.map(Session::new) {
             Ok(session) if session.get().is_some() => Outcome::Success(Self::Present(session)),
             Ok(session) => Outcome::Success(Self::Absent(session)),
-            Err(cause) if cause.status() == Status::ServiceUnavailable => {
-                Outcome::Success(Self::Unavailable(cause))
-            }
+            Err(cause) if cause.is_unavailable() => Outcome::Success(Self::Unavailable(cause)),
             Err(cause) => Outcome::Error(failed(cause)),
         }
     }

@@ -26,146 +26,23 @@
 //! `20` yet. Their fields are kept as they were read.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::bytes::{take, take_prefixed, time};
+use super::secrets::{MOST_PREVIOUS, Previous, Secrets};
 use super::trail::Trail;
-use crate::crypto::mac::{equal, hmac_sha256};
 use crate::expiry::{OwnLifetime, Timestamp};
 use crate::storage::StorageKey;
-use crate::token::SessionId;
-
-/// How long an end is remembered, so that it refuses writes that were sent before it.
-pub(super) const MARK: Duration = Duration::from_secs(120);
 
 const VERSION: u8 = 2;
 
 const PREVIOUS: u8 = 0x01;
 const RENEWAL: u8 = 0x02;
 const OWNER_GENERATION: u8 = 0x04;
-const ORIGIN: u8 = 0x08;
+const ANCESTOR: u8 = 0x08;
 const REPLACED: u8 = 0x10;
 const CLAIM: u8 = 0x20;
 const CLIENT: u8 = 0x40;
 const UNKNOWN: u8 = 0x80;
-
-/// The most previous secrets that a record holds.
-const MOST_PREVIOUS: usize = 16;
-
-/// The secrets of a session: the one that opens it, and those before.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Secrets {
-    current: [u8; 32],
-    /// The previous secrets, newest first, at most [`MOST_PREVIOUS`]. A renewal drops those that
-    /// stopped opening the session more than two minutes ago. They are shared, because every write
-    /// copies the secrets. `None` if there are none.
-    previous: Option<Arc<[Previous]>>,
-    /// The masked next secret, while a renewal is open.
-    renewal: Option<[u8; 16]>,
-    /// When the id was last renewed, or zero.
-    pub renewed: Timestamp,
-    /// The CSRF generation: how often `renew` has replaced the id.
-    pub rotations: u32,
-}
-
-/// A secret that the session had before the current one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Previous {
-    hash: [u8; 32],
-    /// When the secret stops opening the session, or stopped. While a renewal is open, the newest
-    /// one still opens it after that.
-    until: Timestamp,
-}
-
-/// Which of a session's secrets a client has presented.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Admitted {
-    Current,
-    /// The newest previous secret, while a renewal is open. Holds the next id.
-    BeforeRenewal(SessionId),
-    /// The newest previous secret. It opens the session until this time.
-    Previous(Timestamp),
-    /// An older secret. It stopped opening the session at this time.
-    Former(Timestamp),
-}
-
-impl Secrets {
-    /// Returns the secrets of a session that begins under `id`.
-    pub fn new(id: &SessionId) -> Self {
-        Self { current: id.secret_hash(), ..Self::default() }
-    }
-
-    /// Returns the secrets after an immediate renewal to `id`. The id before opens nothing.
-    pub fn with_new(&self, id: &SessionId, now: Timestamp, rotations: u32) -> Self {
-        let (current, previous) = (id.secret_hash(), Some(self.previous_after(now)));
-        Self { current, previous, renewal: None, renewed: now, rotations }
-    }
-
-    /// Returns the secrets after a periodic renewal from the id `of` to `next`. The renewal stays
-    /// open until `next` is first shown. Until then, a client that shows `of` is sent `next`, whose
-    /// secret is stored masked under `of`.
-    pub fn renewing(&self, of: &SessionId, next: &SessionId, now: Timestamp) -> Self {
-        let renewal = Some(mask(of, next.secret()));
-        let (current, previous) = (next.secret_hash(), Some(self.previous_after(now)));
-        Self { current, previous, renewal, renewed: now, rotations: self.rotations }
-    }
-
-    /// Returns the previous secrets after a renewal at `now`. The current secret becomes the newest
-    /// of them. A previous secret that opens the session until then stops doing so.
-    fn previous_after(&self, now: Timestamp) -> Arc<[Previous]> {
-        let mut all = self.previous().to_vec();
-        if let Some(newest) = all.first_mut() {
-            newest.until = if self.is_open() { now } else { newest.until.min(now) };
-        }
-        all.retain(|before| now < before.until.after(MARK));
-        all.insert(0, Previous { hash: self.current, until: now });
-        all.truncate(MOST_PREVIOUS);
-        all.into()
-    }
-
-    fn previous(&self) -> &[Previous] {
-        self.previous.as_deref().unwrap_or_default()
-    }
-
-    /// Returns the secrets after the next id was first shown. The newest previous one opens the
-    /// session for `grace`.
-    pub fn completing(&self, now: Timestamp, grace: Duration) -> Self {
-        let mut completed = Self { renewal: None, renewed: now, ..self.clone() };
-        let all = completed.previous.as_mut().map(Arc::make_mut);
-        if let Some(newest) = all.and_then(<[_]>::first_mut) {
-            newest.until = now.after(grace);
-        }
-        completed
-    }
-
-    /// Whether a renewal is open: the next id has not been shown yet.
-    pub fn is_open(&self) -> bool {
-        self.renewal.is_some()
-    }
-
-    /// Returns which of the session's secrets `id` has, in constant time. `None` if it has none of
-    /// them.
-    pub fn admit(&self, id: &SessionId) -> Option<Admitted> {
-        let hash = id.secret_hash();
-        if equal(&self.current, &hash) {
-            return Some(Admitted::Current);
-        }
-        let all = self.previous();
-        let at = all.iter().position(|before| equal(&before.hash, &hash))?;
-        let until = all[at].until;
-        Some(match self.renewal {
-            _ if at > 0 => Admitted::Former(until),
-            Some(next) => Admitted::BeforeRenewal(id.with_secret(mask(id, next))),
-            None => Admitted::Previous(until),
-        })
-    }
-}
-
-/// Masks `secret` under the whole id `of`. Masking twice gives the secret again.
-fn mask(of: &SessionId, secret: [u8; 16]) -> [u8; 16] {
-    let mask = hmac_sha256(&of.secret(), &[b"renew", &of.locator()]);
-    std::array::from_fn(|at| secret[at] ^ mask[at])
-}
 
 /// The fields of an envelope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -249,7 +126,7 @@ impl Envelope {
             RecordState::Claim(session) => (None, Some(session)),
         };
         let keys =
-            [(ORIGIN, self.provenance.ancestor.as_ref()), (REPLACED, replaced), (CLAIM, claim)];
+            [(ANCESTOR, self.provenance.ancestor.as_ref()), (REPLACED, replaced), (CLAIM, claim)];
         for (flag, key) in keys {
             if let Some(key) = key {
                 flags |= flag;
@@ -302,7 +179,7 @@ impl Envelope {
         if has(OWNER_GENERATION) {
             provenance.owner_generation = Some(u64::from_be_bytes(take(rest)?));
         }
-        if has(ORIGIN) {
+        if has(ANCESTOR) {
             provenance.ancestor = Some(StorageKey::from_bytes(take(rest)?));
         }
         let state = match (has(REPLACED), has(CLAIM)) {

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use rocket::error;
 use smallvec::SmallVec;
 
-use super::envelope::{Admitted, Envelope, MARK, Provenance, RecordState, Secrets};
+use super::MARK;
+use super::envelope::{Envelope, Provenance, RecordState};
 use super::record::{self, Located, OpenedRecord};
+use super::secrets::{Admitted, Secrets};
 use super::tracker::RecordStore;
 use super::trail::Trail;
 use crate::codec::Content;

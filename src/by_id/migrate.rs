@@ -48,7 +48,7 @@ impl Job<'_> {
         }
         unheld.end().await?;
         ended?;
-        if !self.commit.is_unasked() {
+        if !self.commit.is_automatic() {
             progress.drop_changes(self.commit);
         }
         Ok(())

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `tracker` | the storage of a definition, and the end of a session in it |
 //! | `find`, `list` | what an id stands for; the sessions of an owner |
-//! | `record`, `envelope`, `trail`, `bytes` | what is in a record |
+//! | `record`, `envelope`, `secrets`, `trail`, `bytes` | what is in a record |
 //! | `present` | a record as it stands in its storage |
 //! | `commit` | carries out the plan |
 //! | `job`, `proposal` | what the steps of a commit share |
@@ -12,6 +12,8 @@
 //! | `replace`, `migrate`, `touch` | a session that goes on |
 //! | `settle` | what became of a write whose answer was lost |
 //! | `unheld` | the end of a record of which no client holds an id |
+
+use std::time::Duration;
 
 mod bytes;
 mod commit;
@@ -25,6 +27,7 @@ mod present;
 mod proposal;
 mod record;
 mod replace;
+mod secrets;
 mod settle;
 mod touch;
 mod tracker;
@@ -35,15 +38,21 @@ pub(crate) use commit::commit;
 #[cfg(fuzzing)]
 pub(crate) use envelope::Envelope;
 #[cfg(feature = "testing")]
-pub(crate) use envelope::{Provenance, Secrets};
+pub(crate) use envelope::Provenance;
 pub(crate) use find::{Lookup, find, load};
 pub(crate) use list::{Listed, list};
 pub(crate) use present::is_replaced;
 #[cfg(feature = "testing")]
 pub(crate) use record::Draft;
 pub(crate) use record::Located;
+#[cfg(feature = "testing")]
+pub(crate) use secrets::Secrets;
 pub(crate) use settle::{Attempt, Settled, settle};
 pub(crate) use tracker::{ById, EndOutcome, Identity, RecordStore};
 #[cfg(feature = "testing")]
 pub(crate) use trail::Trail;
 pub(crate) use unheld::{end_unheld, end_unsent};
+
+/// How long an end is remembered, so that it refuses writes that were sent before it; a
+/// replaced record and an outdated id as long.
+const MARK: Duration = Duration::from_secs(120);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use rocket::warn;
 
-use super::envelope::{Envelope, MARK, Provenance, RecordState, Secrets};
+use super::MARK;
+use super::envelope::{Envelope, Provenance, RecordState};
+use super::secrets::Secrets;
 use super::tracker::RecordStore;
 use super::trail::Trail;
 use crate::codec::Content;

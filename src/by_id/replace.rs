@@ -3,16 +3,15 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::envelope::Secrets;
 use super::find::{Lookup, stands_for};
 use super::job::{Job, Progress};
 use super::login::Succession;
 use super::proposal::{Proposal, new_owner};
 use super::record::{Draft, Located};
+use super::secrets::Secrets;
 use super::settle::{Attempt, Verdict};
 use super::trail::Trail;
 use crate::commit::NextValue;
@@ -102,18 +101,18 @@ impl Job<'_> {
             // A corrupt record counts as absent.
             Ok(Update::Missing) | Err(StorageError::Corrupt(_)) => return Ok(Swapped::Gone),
             // The write was automatic, and the other request may have done the same.
-            Ok(Update::Conflict) if self.commit.is_unasked() && !storage.sends_again() => {
+            Ok(Update::Conflict) if self.commit.is_automatic() && !storage.sends_again() => {
                 progress.settled();
                 return Ok(Swapped::Done);
             }
-            Ok(Update::Conflict) => self.commit.conflicted.store(true, Ordering::Relaxed),
+            Ok(Update::Conflict) => {}
             Err(cause) => return Err(cause.into()),
         }
-        if Instant::now() >= self.commit.deadline {
+        if let Err(conflict) = self.commit.retry_after_conflict() {
             if !storage.sends_again() {
                 progress.settled();
             }
-            return Err(SessionError::Conflict);
+            return Err(conflict);
         }
         self.after_conflicting_write(sent, proposal, presented, progress).await
     }
@@ -133,7 +132,7 @@ impl Job<'_> {
         }
         progress.settled();
         Ok(match again {
-            AfterConflict::Replay(_) if self.commit.is_unasked() => Swapped::Done,
+            AfterConflict::Replay(_) if self.commit.is_automatic() => Swapped::Done,
             AfterConflict::Replay(proposal) => Swapped::Again(proposal),
             AfterConflict::Superseded(replaced) => {
                 progress.sessions.supersede(replaced);
@@ -339,7 +338,7 @@ impl Job<'_> {
         progress: &mut Progress<'_>,
     ) -> Result<(), SessionError> {
         let commit = self.commit;
-        if commit.is_unasked() {
+        if commit.is_automatic() {
             return Ok(());
         }
         let next = if commit.next.is_some() { commit.changes.apply_to(None)? } else { None };

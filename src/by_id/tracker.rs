@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rocket::Request;
 
-use super::envelope::MARK;
+use super::MARK;
 use super::present::{is_replaced, read_present};
 use crate::client::ClientInfo;
 use crate::definition::Definition;

@@ -6,17 +6,13 @@
 //! | 1 | number of versions, at most 16 |
 //! | 16 each | a version, and when it was replaced in Unix milliseconds; oldest first |
 
-use std::time::Duration;
-
+use super::MARK;
 use super::bytes::{take, time};
 use crate::expiry::Timestamp;
 use crate::storage::Version;
 
 /// The most versions that a trail holds.
 const LONGEST: usize = 16;
-/// How long a version stays in the trail after it was replaced. A write is under way for a minute
-/// at most.
-const KEPT: Duration = Duration::from_secs(120);
 
 /// A version that a record had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +34,7 @@ impl Trail {
         let kept = self.0.iter().skip(self.0.len().saturating_sub(LONGEST - 1));
         // The trail is cut at its old end only. Where clocks differ, versions in the middle may
         // look older. A gap there would show the wrong successor of a version.
-        let kept = kept.skip_while(|past| past.until.after(KEPT) < now).copied();
+        let kept = kept.skip_while(|past| past.until.after(MARK) < now).copied();
         Self(kept.chain([Past { version, until: now }]).collect())
     }
 
@@ -70,6 +66,8 @@ impl Trail {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn version(number: u64) -> Version {

@@ -71,7 +71,7 @@ impl Job<'_> {
         if let Some(before) = &before
             && self.is_over(plan, before, &sealed.place).await?
         {
-            if !commit.is_unasked() {
+            if !commit.is_automatic() {
                 progress.drop_changes(commit);
             }
             return Ok(());

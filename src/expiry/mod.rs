@@ -1,4 +1,4 @@
-//! Instants, lifetimes, and when a session ends. No other module decides about time.
+//! Instants, lifetimes, and when a session expires.
 
 mod clock;
 mod lifetime;

@@ -55,7 +55,7 @@ pub(crate) async fn commit(commit: &Commit<'_>, done: &mut Done) -> Result<(), S
     };
     match result.unwrap_or_else(|| Err(commit.timed_out())) {
         // The request asked for nothing that has failed, so the failure is only logged.
-        Err(cause) if commit.is_unrequested(&done.sessions) => {
+        Err(cause) if commit.may_fail_silently(&done.sessions) => {
             if commit.was_renewed(done).await {
                 return Ok(());
             }
@@ -70,10 +70,10 @@ pub(crate) async fn commit(commit: &Commit<'_>, done: &mut Done) -> Result<(), S
 impl Commit<'_> {
     /// Whether the commit does only what no call asked for: a periodic renewal, another token
     /// format, or a refresh of the expiry or the token.
-    fn is_unrequested(&self, sessions: &SessionSet) -> bool {
+    fn may_fail_silently(&self, sessions: &SessionSet) -> bool {
         let plan = self.plan_for(sessions.standing(), sessions.content(), self.next.as_ref());
         let touches = self.epoch.is_none() && !self.asked.touch;
-        self.is_unasked() || touches && matches!(plan, Plan::Touch { .. })
+        self.is_automatic() || touches && matches!(plan, Plan::Touch { .. })
     }
 
     /// Settles a periodic renewal whose write was not answered. If it was applied, the client

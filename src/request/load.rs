@@ -19,10 +19,8 @@ use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Timestamp;
 use crate::tracked::{Found, Tracked, TrackedSet};
+use crate::transport::MAX_VALUES;
 use crate::{by_id, by_value};
-
-/// A request with more tokens than this has no session (docs/security.md, S10).
-const MAX_VALUES: usize = 4;
 
 /// Finds the session that a request presents. A missing, malformed, forged, expired or
 /// unknown token means an absent session, and the reason is returned. Only a storage that

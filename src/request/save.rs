@@ -78,9 +78,9 @@ impl<T: SessionData> Entry<T> {
         let sessions = self.state.lock().presented.sessions.clone();
         let SessionSet::ById(tracker, all) = sessions else { return Ok(true) };
         let is_late = moment.late && attempt.holds.is_some();
-        let skeep_ended = wanted && !by_reading && !is_late;
+        let send_again = wanted && !by_reading && !is_late;
         let (definition, store) = (&self.definition, &tracker.store);
-        let settled = by_id::settle(definition, store, attempt, skeep_ended, moment.now);
+        let settled = by_id::settle(definition, store, attempt, send_again, moment.now);
         let settled = within(deadline, Box::pin(settled).as_mut()).await;
         let settled = settled.unwrap_or_else(|| Err(too_late()));
         match settled {

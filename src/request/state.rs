@@ -177,9 +177,9 @@ impl<T> State<T> {
     }
 
     /// Records `touch` or `skip_touch`. The later call counts.
-    pub fn touch(&mut self, touches: bool) {
-        self.pending.touch = touches;
-        self.skips = !touches;
+    pub fn count_as_use(&mut self, counts: bool) {
+        self.pending.touch = counts;
+        self.skips = !counts;
     }
 
     /// The calls in `pending`, without what the value asks for.

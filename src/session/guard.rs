@@ -22,7 +22,7 @@ impl<'r, T: SessionData> FromRequest<'r> for Session<T> {
         match request_session::<T>(request).await {
             Ok(entry) => Outcome::Success(Self { entry }),
             Err(cause) => {
-                if cause.status() == Status::ServiceUnavailable {
+                if cause.is_unavailable() {
                     RequestSessions::get(request).guard_failed();
                 }
                 Outcome::Error(failed(cause))

@@ -150,7 +150,7 @@ impl<T: SessionData> Session<T> {
     /// }
     /// ```
     pub fn touch(&self) {
-        self.entry.ask(|state, _| state.touch(true));
+        self.entry.ask(|state, _| state.count_as_use(true));
     }
 
     /// Makes this request not count as a use of the session: the expiry and the time
@@ -179,7 +179,7 @@ impl<T: SessionData> Session<T> {
     /// }
     /// ```
     pub fn skip_touch(&self) {
-        self.entry.ask(|state, _| state.touch(false));
+        self.entry.ask(|state, _| state.count_as_use(false));
     }
 
     /// Returns when the session began. It is the current time if this request begins the

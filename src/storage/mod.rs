@@ -45,7 +45,6 @@ mod engines;
 mod error;
 mod key;
 mod keyed_lock;
-mod login;
 mod marks;
 mod memory;
 mod outcome;
@@ -57,6 +56,7 @@ mod session_storage;
 mod simple;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 mod sql;
+mod succession;
 #[cfg(test)]
 mod tests;
 #[cfg(any(feature = "redis", feature = "postgres", feature = "mysql"))]
@@ -81,7 +81,6 @@ pub(crate) use engines::{BuiltIn, ENGINES};
 pub use error::StorageError;
 pub use key::{OwnerKey, StorageKey};
 pub(crate) use keyed_lock::{KeyedGuard, KeyedLocks};
-pub use login::{Predecessor, Successor};
 pub use memory::Memory;
 pub use outcome::{Create, Invalidate, Succeed, Touch, Update};
 #[cfg(feature = "redis")]
@@ -94,6 +93,7 @@ pub(crate) use record::random_number;
 pub use record::{Record, Version};
 pub use session_storage::{Change, SessionStorage};
 pub use simple::{LastWriteWins, SimpleStorage};
+pub use succession::{Predecessor, Successor};
 #[cfg(feature = "redis")]
 pub(crate) use versions::another_owner;
 

@@ -4,10 +4,10 @@ use rocket::futures::stream::BoxStream;
 
 use super::error::StorageError;
 use super::key::StorageKey;
-use super::login::{Predecessor, Successor};
 use super::outcome::{Create, Invalidate, Succeed, Touch, Update};
 use super::owner::{OwnerGuard, OwnerIndex};
 use super::record::{Record, Version};
+use super::succession::{Predecessor, Successor};
 use crate::expiry::Timestamp;
 
 /// A change in a storage; see [`SessionStorage::changes`].

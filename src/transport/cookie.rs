@@ -11,14 +11,12 @@ use memchr::memchr;
 use rocket::{Request, Response};
 
 use super::attributes::CookieConfig;
-use super::{MaxAge, Outgoing, SessionTransport, SizeLimit};
+use super::{MAX_VALUES, MaxAge, Outgoing, SessionTransport, SizeLimit};
 use crate::expiry::Timestamp;
 use crate::ktor::CookieEncoding;
 
 /// The size of name, value and attributes that every browser keeps (rfc6265bis section 5.7).
 const MAX_BYTES: usize = 4096;
-/// A request with more values of one name has no session. One more is read, to notice it.
-const MAX_VALUES: usize = 4;
 /// Browsers keep no cookie for more than 400 days (rfc6265bis section 5.6).
 pub(crate) const LONGEST_COOKIE: Duration = Duration::from_secs(400 * 86_400);
 const EPOCH: &str = "Thu, 01 Jan 1970 00:00:00 GMT";

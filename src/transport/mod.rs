@@ -16,6 +16,9 @@ pub(crate) use header::HeaderTransport;
 pub use crate::expiry::MaxAge;
 use crate::expiry::Timestamp;
 
+/// A request with more values of one session has no session (docs/security.md, S10).
+pub(crate) const MAX_VALUES: usize = 4;
+
 /// A token to send to the client.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]

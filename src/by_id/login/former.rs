@@ -3,17 +3,17 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use crate::by_id::envelope::{Envelope, Provenance, RecordState, Secrets};
+use crate::by_id::envelope::{Envelope, Provenance, RecordState};
 use crate::by_id::find::Lookup;
 use crate::by_id::find::stands_for;
 use crate::by_id::job::{Job, Progress};
 use crate::by_id::present::read_present;
 use crate::by_id::record::Located;
 use crate::by_id::record::{self, OpenedRecord};
+use crate::by_id::secrets::Secrets;
 use crate::by_id::trail::Trail;
 use crate::commit::Commit;
 use crate::deadline::{no_answer, within};
@@ -195,10 +195,7 @@ impl Job<'_> {
         owner: Option<&OwnerKey>,
     ) -> Result<Meanwhile, SessionError> {
         let (commit, store) = (self.commit, &self.tracker.store);
-        commit.conflicted.store(true, Ordering::Relaxed);
-        if Instant::now() >= commit.deadline {
-            return Err(SessionError::Conflict);
-        }
+        commit.retry_after_conflict()?;
         let now = commit.moment.now;
         let Some(record) = read_present(&*store.storage, &old.key, now).await? else {
             return Ok(Meanwhile::Over);

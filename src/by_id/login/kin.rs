@@ -5,8 +5,6 @@
 //! Each record names its ancestor. So a login that exceeds the limit finds, among its owner's
 //! sessions, the one whose place it takes.
 
-use tokio::time::Instant;
-
 use super::former::{Former, Occupant};
 use super::succession::{Step, Succession};
 use crate::by_id::job::{Job, Progress};
@@ -64,9 +62,7 @@ impl Job<'_> {
         login: &Succession,
         progress: &mut Progress<'_>,
     ) -> Result<Step, SessionError> {
-        if Instant::now() >= self.commit.deadline {
-            return Err(SessionError::Conflict);
-        }
+        self.commit.time_to_retry()?;
         let (owner, old) = (login.next.owner.as_ref(), login.old.as_ref());
         if let Some(old) = old
             && let Some(successor) = self.find_successor(old, owner, progress).await?

@@ -218,7 +218,9 @@ impl Model {
         let renews = matches!(change, Change::Renew | Change::CountAndRenew);
         if change == Change::Clear {
             if self.was_replaced_lately(found.record) {
-                return Sent::Nothing;
+                // An id that a renewal replaced too long ago stands for nothing.
+                let known = self.is_replaced(Some(found.token));
+                return if known { Sent::Nothing } else { Sent::Removal };
             }
             self.rows[found.record] = None;
             return Sent::Removal;
