@@ -1,4 +1,4 @@
-//! [`Absence`]: why a request has no session.
+//! [`Absence`]: the reasons why a request has no session. `request/load.rs` chooses one.
 
 /// Why a request has no session; see [`Session::absence`](crate::Session::absence).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

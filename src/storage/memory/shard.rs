@@ -1,5 +1,5 @@
 //! One shard of the records. It consists of a table of slots, a map from keys to slots, and a
-//! queue of the sessions whose clients have not come back.
+//! queue of the sessions whose clients have not come back. That queue is the order of eviction.
 //!
 //! A walk over the slots, a few at a time, finds expired records. So no index by expiry takes up
 //! memory, and no long sweep blocks other requests. The walk also finds out when the first record

@@ -1,4 +1,4 @@
-//! The records in their shards, and how room is made for more records.
+//! The records in their shards, and when room is made for more records.
 
 use std::cmp::Ordering as Order;
 use std::sync::Arc;
