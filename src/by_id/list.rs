@@ -1,4 +1,4 @@
-//! Lists the sessions of an owner.
+//! Reads an owner's live records, in no order.
 
 use super::record::{self, OpenedRecord};
 use super::tracker::RecordStore;

@@ -1,4 +1,4 @@
-//! How long sessions and their cookies last, and when ids are renewed.
+//! How long sessions and their cookies live and keep their ids, and how long a storage may take.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Lists the sessions of an owner.
+//! [`SessionManager::list`]: what a page of devices shows, and in which order.
 
 use std::time::UNIX_EPOCH;
 
