@@ -66,3 +66,106 @@ fn counter(request: &Request<'_>) -> usize {
     // Requests lie at least 64 bytes apart.
     (std::ptr::from_ref(request).addr() / 64) % COUNTERS
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rocket::fairing::AdHoc;
+    use rocket::http::Status;
+    use rocket::local::asynchronous::Client;
+    use rocket::request::{FromRequest, Outcome};
+    use rocket::response::stream::TextStream;
+    use rocket::{catch, catchers, get, routes};
+
+    use super::*;
+    use crate::application::Application;
+    use crate::{Session, SessionData, Sessions};
+
+    #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    struct Name(String);
+
+    impl SessionData for Name {
+        const NAME: &'static str = "name";
+    }
+
+    /// The request itself, whose session is used later.
+    struct Whole<'r>(&'r Request<'r>);
+
+    #[rocket::async_trait]
+    impl<'r> FromRequest<'r> for Whole<'r> {
+        type Error = ();
+
+        async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+            Outcome::Success(Self(request))
+        }
+    }
+
+    async fn begin(request: &Request<'_>) {
+        request.guard::<Session<Name>>().await.unwrap().set(Name("ann".into()));
+    }
+
+    #[get("/handler/<status>")]
+    fn handler(session: Session<Name>, status: u16) -> Status {
+        session.set(Name("ann".into()));
+        assert_ne!(status, 0, "a handler that panics");
+        Status::new(status)
+    }
+
+    #[get("/stream")]
+    fn stream(request: Whole<'_>) -> TextStream![&'static str + '_] {
+        TextStream! {
+            request.0.guard::<Session<Name>>().await.unwrap().get();
+            yield "streamed";
+        }
+    }
+
+    #[get("/plain")]
+    fn plain() {}
+
+    #[catch(404)]
+    async fn not_found(request: &Request<'_>) {
+        begin(request).await;
+    }
+
+    async fn client() -> Client {
+        let figment = rocket::Config::figment()
+            .select("debug")
+            .merge(("log_level", "off"))
+            .merge(("sessions.name.storage", "memory"));
+        let early = AdHoc::on_request("Early", |request, _| {
+            Box::pin(async move {
+                if request.uri().query().is_some() {
+                    begin(request).await;
+                }
+            })
+        });
+        let rocket = rocket::custom(figment).attach(early).attach(Sessions::fairing());
+        let rocket = rocket.mount("/", routes![handler, stream, plain]);
+        Client::untracked(rocket.register("/", catchers![not_found])).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn no_request_leaves_a_mark() {
+        let client = client().await;
+        let awaited = &client.rocket().state::<Arc<Application>>().unwrap().awaited;
+        let marks = || {
+            let all = awaited.routed.iter().chain([&awaited.unrouted]);
+            all.map(|counter| counter.load(Ordering::SeqCst)).sum::<usize>()
+        };
+        for path in ["handler/200", "handler/500", "handler/0", "nowhere", "plain", "stream"] {
+            for query in ["", "?early"] {
+                let response = client.get(format!("/{path}{query}")).dispatch().await;
+                assert_eq!(marks(), 0, "{path}{query}, when the response goes out");
+                let streamed = response.into_string().await;
+                assert_eq!(path == "stream", streamed.as_deref() == Some("streamed"), "{path}");
+                assert_eq!(marks(), 0, "{path}{query}");
+            }
+        }
+        let held = client.get("/plain");
+        begin(held.inner()).await;
+        assert_eq!(marks(), 1, "a request that was never sent");
+        drop(held);
+        assert_eq!(marks(), 0, "a request that was never sent");
+    }
+}

@@ -168,6 +168,8 @@ impl<'t, 'f> Table<'t, 'f> {
         }
         let text = self.text(key)?;
         let size = text.replace('_', "").parse::<ByteUnit>().ok();
+        // Rocket reads a size that is too large as the largest one.
+        let size = size.filter(|size| *size < ByteUnit::max_value());
         let size = size.and_then(|size| usize::try_from(size.as_u64()).ok());
         if size.is_none() {
             self.problem(key, "expected whole bytes or a text like \"64 KiB\"");
@@ -251,6 +253,10 @@ mod tests {
             ("1 MiB", Some(1024 * 1024)),
             ("3mb", Some(3_000_000)),
             ("12 b", Some(12)),
+            ("1 GiB", Some(1024 * 1024 * 1024)),
+            ("16 EiB", None),
+            ("18446744073709551615 MiB", None),
+            ("18446744073709551616", None),
             ("64 parsecs", None),
             ("-1", None),
             ("", None),

@@ -18,6 +18,7 @@ mod ends;
 mod errors;
 mod exactly_once;
 mod faults;
+mod first_use;
 mod former_ids;
 mod guard;
 mod late;
