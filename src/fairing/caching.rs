@@ -1,5 +1,5 @@
-//! The caching headers of a response to a request that used a session
-//! (docs/security.md, S15).
+//! What the headers tell caches about a response for which a session was looked at. `caching` in
+//! `request/entry.rs` decides what caches may keep (docs/security.md, S15).
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
