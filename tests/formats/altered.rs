@@ -112,7 +112,7 @@ impl Open {
     async fn sees_with(&self, payload: &[u8]) -> String {
         let record = self.record().await;
         let (expected, now) = (record.version, record.last_seen);
-        let version = Version::from_u64(expected.0.wrapping_add(1));
+        let version = Version::from_u64(expected.as_u64().wrapping_add(1));
         let record = Record { version, payload: payload.into(), ..record };
         let updated = self.memory.update(&self.key, expected, record, now);
         assert!(matches!(updated.await, Ok(Update::Updated)));
