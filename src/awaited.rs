@@ -4,19 +4,20 @@
 //! a session costs next to nothing, also while other requests hold sessions, such as open
 //! streams.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rocket::Request;
 
-/// Two requests share a counter once in so many times. Then the fairings look in vain.
-const COUNTERS: usize = 1024;
+/// There are two to this power of counters. While as many requests as a tenth of them hold
+/// sessions, the fairings look at every tenth other request in vain.
+const COUNTERS: u32 = 13;
 
 /// Counts the requests with sessions by their addresses.
 pub(crate) struct Awaited {
-    routed: Box<[AtomicUsize]>,
+    routed: Box<[AtomicU32]>,
     /// Requests that used a session before they were routed. Rocket may move a request until
     /// it is routed.
-    unrouted: AtomicUsize,
+    unrouted: AtomicU32,
 }
 
 /// Where a request is counted.
@@ -28,8 +29,8 @@ pub(crate) enum Mark {
 
 impl Default for Awaited {
     fn default() -> Self {
-        let routed = std::iter::repeat_with(AtomicUsize::default).take(COUNTERS).collect();
-        Self { routed, unrouted: AtomicUsize::new(0) }
+        let routed = std::iter::repeat_with(AtomicU32::default).take(1 << COUNTERS).collect();
+        Self { routed, unrouted: AtomicU32::new(0) }
     }
 }
 
@@ -53,7 +54,7 @@ impl Awaited {
         marked(Mark::Routed(counter(request))) || marked(Mark::Unrouted)
     }
 
-    fn counter(&self, mark: Mark) -> &AtomicUsize {
+    fn counter(&self, mark: Mark) -> &AtomicU32 {
         match mark {
             Mark::Routed(at) => &self.routed[at],
             Mark::Unrouted => &self.unrouted,
@@ -63,8 +64,9 @@ impl Awaited {
 
 /// The counter of a request by its address, which stays the same once it is routed.
 fn counter(request: &Request<'_>) -> usize {
-    // Requests lie at least 64 bytes apart.
-    (std::ptr::from_ref(request).addr() / 64) % COUNTERS
+    // Addresses lie in patterns. The multiplication by the golden ratio spreads them evenly.
+    let spread = (std::ptr::from_ref(request).addr() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (spread >> (u64::BITS - COUNTERS)) as usize
 }
 
 #[cfg(test)]
@@ -151,7 +153,7 @@ mod tests {
         let awaited = &client.rocket().state::<Arc<Application>>().unwrap().awaited;
         let marks = || {
             let all = awaited.routed.iter().chain([&awaited.unrouted]);
-            all.map(|counter| counter.load(Ordering::SeqCst)).sum::<usize>()
+            all.map(|counter| counter.load(Ordering::SeqCst)).sum::<u32>()
         };
         for path in ["handler/200", "handler/500", "handler/0", "nowhere", "plain", "stream"] {
             for query in ["", "?early"] {
