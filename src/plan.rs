@@ -22,7 +22,7 @@
 //! | 13 | one whose next id is first shown | automatic, if no token is sent | `Complete` |
 //! | 14 | one | `touch`, or a token in another epoch | `Touch` |
 //! | 14 | one whose expiry, key or next id is due | automatic | `Touch` |
-//! | 15 | one | nothing else | `Keep` |
+//! | 15 | one | nothing else, or the value that it has | `Keep` |
 //!
 //! A session is superseded if a login of another request has replaced it, or a renewal has replaced
 //! its id. If the request had found the session before that renewal, `clear` ends it: rows 5 and 6

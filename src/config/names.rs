@@ -1,4 +1,4 @@
-//! The names of applications, cookies and headers.
+//! The names of applications, cookies and headers, and what sessions may not share.
 
 use std::collections::BTreeMap;
 
