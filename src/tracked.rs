@@ -20,7 +20,8 @@ pub(crate) trait Place {
 #[derive(Clone, Debug)]
 pub(crate) struct Tracked<P> {
     pub snapshot: Snapshot,
-    /// The encoded value; unchanged content is neither written nor sent.
+    /// The encoded value. Content that is unchanged is not written; by value, a touch sends it
+    /// again.
     pub content: Content,
     pub place: P,
 }
