@@ -9,8 +9,7 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use rocket::warn;
 
-use crate::codec::Codec;
-use crate::codec::Content;
+use crate::codec::{Codec, Content};
 use crate::config::CsrfConfig;
 use crate::crypto::Random;
 use crate::data::SessionData;

@@ -105,14 +105,15 @@ impl SessionError {
     /// ```
     pub fn status(&self) -> Status {
         match self {
-            Self::Storage(_) | Self::Conflict => Status::ServiceUnavailable,
+            _ if self.is_unavailable() => Status::ServiceUnavailable,
             Self::Ended => Status::Unauthorized,
             _ => Status::InternalServerError,
         }
     }
 
-    /// Whether a guard could not learn who the client is. Whoever swallows that error must
-    /// not take the client for a stranger.
+    /// Whether the storage did not do its part, so that a retry may help. If a guard fails so,
+    /// nobody knows who the client is, and whoever swallows that error must not take the client
+    /// for a stranger.
     pub(crate) fn is_unavailable(&self) -> bool {
         matches!(self, Self::Storage(_) | Self::Conflict)
     }

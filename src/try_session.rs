@@ -9,8 +9,7 @@ use rocket::{Ignite, Rocket, Sentinel};
 use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::request::request_session;
-use crate::session::Session;
-use crate::session::failed;
+use crate::session::{Session, failed};
 
 /// A session as a request guard, for pages that are served even while the storage
 /// cannot answer.

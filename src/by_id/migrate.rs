@@ -2,8 +2,7 @@
 //! of which can be replaced.
 
 use super::job::{Job, Progress};
-use super::login::Begun;
-use super::login::Succession;
+use super::login::{Begun, Succession};
 use super::present::read_present;
 use super::proposal::Proposal;
 use super::record::Located;

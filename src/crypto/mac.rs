@@ -1,10 +1,10 @@
 //! HMAC with SHA-1 and SHA-2.
 
+use std::ops::Deref;
+
 use hmac::{Hmac, KeyInit};
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
-use std::ops::Deref;
-
 use subtle::ConstantTimeEq;
 
 /// The HMAC-SHA256 of the concatenated `parts`.

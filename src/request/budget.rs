@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rocket::futures::future::poll_immediate;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
+
+use crate::deadline::within;
 
 /// The state that all entries of one request share.
 #[derive(Default)]
@@ -45,7 +47,7 @@ impl Budgets {
             return Some(ready);
         }
         let started = Instant::now();
-        let result = Box::pin(timeout(self.remaining(limit), work)).await.ok();
+        let result = within(started + self.remaining(limit), work).await;
         self.spend(limit, started.elapsed());
         result
     }

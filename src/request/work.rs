@@ -10,15 +10,13 @@ use tokio::time::Instant;
 
 use super::carry_out::{Done, commit};
 use super::entry::Entry;
-use super::parts::Unsettled;
-use super::parts::ValueAfter;
+use super::parts::{Unsettled, ValueAfter};
 use super::pending::Pending;
 use super::presented::SessionSet;
 use super::replay::replaying;
 use crate::by_id::end_unheld;
 use crate::codec::Content;
-use crate::commit::Holds;
-use crate::commit::{Changes, Commit, Fate, NextValue, Present};
+use crate::commit::{Changes, Commit, Fate, Holds, NextValue, Present};
 use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::plan::{Asked, Moment};

@@ -4,7 +4,7 @@
 //! `%5F%5FHost-s=evil` would replace a genuine `__Host-s` (docs/security.md, S9 and S10).
 
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
 use memchr::memchr;
@@ -46,7 +46,7 @@ impl CookieTransport {
         response: &mut Response<'_>,
         name: &str,
         value: &str,
-        lifetime: Option<(u64, &str)>,
+        lifetime: Option<(u64, impl Display)>,
     ) {
         // The response has one `Set-Cookie` for each name, so an earlier one is removed.
         let is_own =
@@ -95,7 +95,6 @@ impl SessionTransport for CookieTransport {
         };
         let expires = |seconds| http_date(outgoing.now.after(Duration::from_secs(seconds)));
         let lifetime = max_age.map(|seconds| (seconds, expires(seconds)));
-        let lifetime = lifetime.as_ref().map(|(seconds, expires)| (*seconds, expires.as_str()));
         self.set_cookie(response, name, outgoing.token, lifetime);
     }
 

@@ -7,12 +7,10 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::by_id::envelope::{Envelope, Provenance, RecordState};
-use crate::by_id::find::Lookup;
-use crate::by_id::find::stands_for;
+use crate::by_id::find::{Lookup, stands_for};
 use crate::by_id::job::{Job, Progress};
 use crate::by_id::present::read_present;
-use crate::by_id::record::Located;
-use crate::by_id::record::{self, OpenedRecord};
+use crate::by_id::record::{self, Located, OpenedRecord};
 use crate::by_id::secrets::Secrets;
 use crate::by_id::trail::Trail;
 use crate::commit::Commit;
