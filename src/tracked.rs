@@ -111,7 +111,7 @@ impl<P> TrackedSet<P> {
 /// What the tokens of one request stand for.
 pub(crate) struct Found<P> {
     /// Every distinct live session.
-    pub sessions: SmallVec<[Tracked<P>; 1]>,
+    pub sessions: SmallVec<[Arc<Tracked<P>>; 1]>,
     /// Another token is genuine, but its session has ended.
     pub over: bool,
     /// Another token stands for a superseded session.

@@ -1,6 +1,7 @@
 //! Finds the sessions that the ids of a request stand for.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use rocket::error;
 use smallvec::SmallVec;
@@ -37,8 +38,12 @@ pub(crate) async fn load(
     }
     let mut found = Found::<Located> { ours: !ids.is_empty(), ..Found::default() };
     for ReadToken { content: id, stale, accepted } in &ids {
-        let mut session = match find(definition, store, id, now).await? {
-            Lookup::Session(session) => session,
+        let session = match find(definition, store, id, now).await? {
+            Lookup::Session(mut session) => {
+                let snapshot = &mut Arc::make_mut(&mut session).snapshot;
+                (snapshot.stale_key, snapshot.accepted) = (*stale, *accepted);
+                session
+            }
             Lookup::Superseded(replaced) => {
                 found.superseded.get_or_insert(replaced);
                 continue;
@@ -49,9 +54,7 @@ pub(crate) async fn load(
                 continue;
             }
         };
-        session.snapshot.stale_key = *stale;
-        session.snapshot.accepted = *accepted;
-        let same = |other: &&mut Tracked<Located>| other.place.key == session.place.key;
+        let same = |other: &&mut Arc<Tracked<Located>>| other.place.key == session.place.key;
         match found.sessions.iter_mut().find(same) {
             Some(other) if other.snapshot.in_grace || other.snapshot.next_id_unsent => {
                 *other = session;
@@ -64,12 +67,11 @@ pub(crate) async fn load(
 }
 
 /// What an id stands for.
-#[allow(clippy::large_enum_variant)] // It is moved once; a box would cost every read.
 pub(crate) enum Lookup {
     /// No session, or a session that the id's secret no longer opens.
     Nobody,
     Superseded(Superseded),
-    Session(Tracked<Located>),
+    Session(Arc<Tracked<Located>>),
 }
 
 impl From<Option<Lookup>> for Lookup {
@@ -87,31 +89,31 @@ pub(crate) async fn find(
 ) -> Result<Lookup, SessionError> {
     let key = definition.namespace.record(&id.locator());
     let storage = store.storage_for(id);
-    let session = |record: Record| stands_for(definition, store, id, key.clone(), record, now);
-    let found = async {
-        let Some(record) = storage.read(&key, now).await? else { return Ok(None) };
-        if let Some(session) = session(record) {
-            return Ok(Some(session));
-        }
-        if !storage.may_be_behind() {
-            return Ok(None);
+    let mut read = storage.read(&key, now).await;
+    let mut is_fresh = !storage.may_be_behind();
+    loop {
+        let record = match read {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok(Lookup::Nobody),
+            // A corrupt record must not fail every request of its client.
+            Err(StorageError::Corrupt(what)) => {
+                if store.report_once(&key) {
+                    error!(
+                        "Session `{}`: the record {key:?} is corrupt ({what}); it counts as absent.",
+                        definition.namespace.session
+                    );
+                }
+                return Ok(Lookup::Nobody);
+            }
+            Err(cause) => return Err(cause.into()),
+        };
+        let found = stands_for(definition, store, id, key.clone(), record, now);
+        if found.is_some() || is_fresh {
+            return Ok(found.into());
         }
         // The cached copy may be older than the id.
-        Ok(storage.read_fresh(&key, now).await?.and_then(session))
-    };
-    match found.await {
-        Ok(found) => Ok(found.into()),
-        // A corrupt record must not fail every request of its client.
-        Err(StorageError::Corrupt(what)) => {
-            if store.report_once(&key) {
-                error!(
-                    "Session `{}`: the record {key:?} is corrupt ({what}); it counts as absent.",
-                    definition.namespace.session
-                );
-            }
-            Ok(Lookup::Nobody)
-        }
-        Err(cause) => Err(cause.into()),
+        read = storage.read_fresh(&key, now).await;
+        is_fresh = true;
     }
 }
 
@@ -155,7 +157,7 @@ pub(super) fn stands_for(
     };
     let id = next.unwrap_or_else(|| id.clone());
     let place = Located { id, key, version, owner, secrets, trail, provenance };
-    Some(Lookup::Session(Tracked { snapshot, content, place }))
+    Some(Lookup::Session(Arc::new(Tracked { snapshot, content, place })))
 }
 
 /// Returns what `id` stands for, by its file of Ktor's.
@@ -171,9 +173,9 @@ fn open_file(
     let (secrets, trail, provenance) = (Secrets::new(id), Trail::default(), Provenance::default());
     let place = Located { id: id.clone(), key, version, owner, secrets, trail, provenance };
     let snapshot = Snapshot { whole_id: true, ..Snapshot::written(times) };
-    let content = Content::Shared(record.payload, 0);
+    let content = Content::Stored(record.payload, 0);
     let lives = definition.policy.timeouts.admits(&times, now);
-    lives.then_some(Lookup::Session(Tracked { snapshot, content, place }))
+    lives.then(|| Lookup::Session(Arc::new(Tracked { snapshot, content, place })))
 }
 
 /// Which of a session's ids a client has shown.

@@ -212,7 +212,9 @@ impl Job<'_> {
         };
         let key = sent.written.place.key.clone();
         let mut session = match stands_for(definition, store, presented, key, record, now) {
-            Some(Lookup::Session(session)) => session.shown_as(&before.session),
+            Some(Lookup::Session(session)) => {
+                Arc::unwrap_or_clone(session).shown_as(&before.session)
+            }
             Some(Lookup::Superseded(replaced)) => return Ok(AfterConflict::Superseded(replaced)),
             _ => return Ok(AfterConflict::Gone),
         };

@@ -31,10 +31,10 @@ const RETRY_AFTER_SECONDS: &str = "1";
 /// Which of the two response fairings runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// The fairing that the application attached.
+    /// The fairing that the application attached. It commits what the application asked for.
     First,
-    /// The fairing behind all others. It commits what those have changed, and closes the
-    /// sessions for tokens.
+    /// The fairing behind all others. It commits what those have changed and what is due by
+    /// itself, limits caching, and closes the sessions for tokens.
     Last,
 }
 
@@ -81,29 +81,20 @@ fn at_once(
     if hides_failure(sessions, response) {
         return false;
     }
-    let failed = is_failed(response);
-    match turn {
-        Turn::Last => {
-            // Another fairing may have changed the caching headers.
-            sessions.close_if_quiet(failed)
-                && caching::limit(response, &sessions.entries.lock(), Caching::AsItSays)
-        }
-        Turn::First => {
-            let entries = sessions.entries.lock();
-            let quiet =
-                |entry: &Arc<dyn Committable>| !entry.is_unknown() && entry.is_quiet(failed);
-            if entries.is_empty() || !entries.iter().all(quiet) {
-                return entries.is_empty();
-            }
-            for entry in entries.iter() {
-                hooks::tell(request, response, entry.definition(), None);
-            }
-            let all_known = caching::limit(response, &entries, Caching::AsItSays);
-            drop(entries);
-            sessions.entries.mark_seen();
-            all_known
-        }
+    let unknown = |entry: &Arc<dyn Committable>| entry.is_unknown();
+    if turn == Turn::First {
+        // The rest is left to the last turn.
+        let entries = sessions.entries.lock();
+        return !entries.iter().any(|entry| unknown(entry) || entry.is_asked());
     }
+    if !sessions.close_if_quiet(is_failed(response)) {
+        return false;
+    }
+    let entries = sessions.entries.lock();
+    for entry in entries.iter() {
+        hooks::tell(request, response, entry.definition(), None);
+    }
+    caching::limit(response, &entries, Caching::AsItSays)
 }
 
 /// Commits the request's sessions in the order of their first use, and puts
@@ -128,7 +119,6 @@ async fn commit<'r>(
     if turn == Turn::Last {
         sessions.close().await;
     }
-    entries.mark_seen();
     let unavailable = response.status() == Status::ServiceUnavailable;
     if unavailable && entries.all().any(|entry| entry.is_unknown()) {
         response.set_raw_header("Retry-After", RETRY_AFTER_SECONDS);

@@ -9,8 +9,7 @@ use tokio::time::Instant;
 
 use super::budget::{Budgets, Shared};
 use super::committable::{Caching, Committable, Ended};
-use super::load;
-use super::load::load;
+use super::load::{Loaded, load};
 use super::parts::{Retired, Unsettled};
 use super::pending::Pending;
 use super::presented::SessionSet;
@@ -34,7 +33,7 @@ pub(crate) struct Entry<T: SessionData> {
     pub definition: Arc<Defined>,
     pub(super) state: Mutex<State<T>>,
     /// The storage could not say whether there is a session.
-    unknown: bool,
+    failure: Option<SessionError>,
     /// Why the request presents no session. `None` if it presents one, or if that is unknown.
     pub absence: Option<Absence>,
     pub(super) client: Option<Box<[u8]>>,
@@ -55,32 +54,39 @@ impl<T: SessionData> Entry<T> {
         application: &Arc<Application>,
         definition: &Arc<Defined>,
         shared: &Shared,
-    ) -> (Self, Option<SessionError>) {
-        let state = load::<T>(request, &application.core, definition, &shared.loading).await;
-        let ((state, absence), failure) = match state {
+    ) -> Arc<Self> {
+        let found = load::<T>(request, &application.core, definition, &shared.loading).await;
+        let (found, failure) = match found {
             Ok(found) => (found, None),
             Err(cause) => {
                 error!("Session `{}` could not be loaded: {cause}.", T::NAME);
-                ((load::nobody(definition), None), Some(cause))
+                (Loaded::nobody(definition, None), Some(cause))
             }
         };
         let (client, identity) = match &definition.tracker {
             Tracker::ByValue(_) => (None, None),
             Tracker::ById(tracker) => (tracker.client(request), tracker.identity(request)),
         };
-        let entry = Self {
+        Arc::new(Self {
             application: Arc::clone(application),
             definition: Arc::clone(definition),
-            state: Mutex::new(state),
-            unknown: failure.is_some(),
-            absence,
+            state: Mutex::new(State::new(found.presented, found.value)),
+            failure,
+            absence: found.absence,
             client,
             identity,
             committing: tokio::sync::Mutex::default(),
             closed: AtomicBool::new(shared.sent.load(Ordering::SeqCst)),
             tried: AtomicBool::new(false),
-        };
-        (entry, failure)
+        })
+    }
+
+    /// Returns the session, unless its load has failed.
+    pub fn loaded(self: Arc<Self>) -> Result<Arc<Self>, SessionError> {
+        match &self.failure {
+            None => Ok(self),
+            Some(cause) => Err(cause.clone()),
+        }
     }
 
     /// Changes the state. The replaced parts are dropped after the lock is released.
@@ -137,18 +143,22 @@ impl<T: SessionData> Committable for Entry<T> {
     }
 
     fn is_unknown(&self) -> bool {
-        self.unknown
+        self.failure.is_some()
     }
 
     fn caching(&self) -> Caching {
         let state = self.state.lock();
-        if self.unknown || state.last_delivered.is_some() {
+        if self.failure.is_some() || state.last_delivered.is_some() {
             Caching::NoStore
         } else if self.absence.is_none() || state.presented.sessions.superseded().is_some() {
             Caching::Private
         } else {
             Caching::AsItSays
         }
+    }
+
+    fn is_asked(&self) -> bool {
+        !self.state.lock().is_quiet()
     }
 
     fn is_quiet(&self, failed: bool) -> bool {

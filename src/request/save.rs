@@ -223,20 +223,20 @@ impl<T: SessionData> Entry<T> {
                 let Some(before) = all.one.take() else { return Ok(Refreshed::Gone) };
                 let found = by_id::find(definition, &tracker.store, &before.place.id, now).await?;
                 let mut found = match found {
-                    Lookup::Session(found) => found.shown_as(&before),
+                    Lookup::Session(found) => Arc::unwrap_or_clone(found).shown_as(&before),
                     Lookup::Superseded(replaced) => return Ok(Refreshed::Superseded(replaced)),
                     Lookup::Nobody => return Ok(Refreshed::Gone),
                 };
                 found.snapshot.stale_key = before.snapshot.stale_key;
                 found.snapshot.accepted = before.snapshot.accepted;
-                let Some(found) = load::convert::<T, _>(definition, found) else {
+                let Some(found) = load::convert::<T, _>(definition, Arc::new(found)) else {
                     return Ok(Refreshed::Gone);
                 };
                 let Some(value) = definition.codec.decode::<T>(&found.content) else {
                     return Ok(Refreshed::Gone);
                 };
-                all.one = Some(Arc::new(found));
-                Ok(Refreshed::Session(sessions, Arc::new(value)))
+                all.one = Some(found);
+                Ok(Refreshed::Session(sessions, value))
             }
             SessionSet::ByValue(tracker, all) => {
                 let lifetime = &definition.policy.timeouts;

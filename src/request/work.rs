@@ -190,8 +190,8 @@ impl<T: SessionData> Changes for Applied<'_, T> {
         let definition = &self.entry.definition;
         let fresh = match session {
             Some((content, _)) => match definition.codec.decode::<T>(content) {
-                Some(value) => Some(Arc::new(value)),
                 None => return Ok(None),
+                value => value,
             },
             None => None,
         };

@@ -204,7 +204,7 @@ impl Job<'_> {
                 stands_for(commit.definition, store, id, key, record, now)
         {
             let written = Former { shown: old.shown.clone(), ..Former::new(&found.place) };
-            return Ok(Meanwhile::Written(written, Arc::from(found)));
+            return Ok(Meanwhile::Written(written, found));
         }
         Ok(match self.occupant(&old.key, record, old.shown.clone()) {
             Some(Occupant::Replaced(by)) => {
