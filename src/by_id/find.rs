@@ -70,7 +70,7 @@ pub(crate) async fn load(
 pub(crate) enum Lookup {
     /// No session, or a session that the id's secret no longer opens.
     Nobody,
-    Superseded(Superseded),
+    Superseded(Arc<Superseded>),
     Session(Arc<Tracked<Located>>),
 }
 
@@ -107,9 +107,11 @@ pub(crate) async fn find(
             }
             Err(cause) => return Err(cause.into()),
         };
-        let found = stands_for(definition, store, id, key.clone(), record, now);
-        if found.is_some() || is_fresh {
-            return Ok(found.into());
+        if let Some(found) = stands_for(definition, store, id, key.clone(), record, now) {
+            return Ok(found);
+        }
+        if is_fresh {
+            return Ok(Lookup::Nobody);
         }
         // The cached copy may be older than the id.
         read = storage.read_fresh(&key, now).await;
@@ -142,7 +144,8 @@ pub(super) fn stands_for(
         let forms = if outdated { (id.for_forms(), 0) } else { (id.clone(), secrets.rotations) };
         let ancestor = provenance.ancestor.unwrap_or_else(|| key.clone());
         let (renewed, goes_on) = (successor.is_none(), successor.unwrap_or(key));
-        return Some(Lookup::Superseded(Superseded { forms, goes_on, renewed, ancestor }));
+        let replaced = Superseded { forms, goes_on, renewed, ancestor };
+        return Some(Lookup::Superseded(Arc::new(replaced)));
     }
     let (whole_id, in_grace) = (id.as_ktor().is_some(), shown == Shown::InGrace);
     let next = if let Shown::BeforeRenewal(next) = shown { Some(next) } else { None };

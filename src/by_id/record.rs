@@ -111,7 +111,7 @@ pub(super) fn write_replaced(
 
 /// Draws the version of one write.
 fn fresh_version(core: &Core) -> Result<Version, SessionError> {
-    Ok(Version::from_u64(u64::from_be_bytes(core.random.bytes()?)))
+    Ok(Version::from_u64(core.random.number()?))
 }
 
 /// A record to write, with what the core must know of it afterwards.

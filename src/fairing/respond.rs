@@ -16,7 +16,7 @@ use crate::application::Application;
 use crate::commit::Holds;
 use crate::definition::{Core, Definition};
 use crate::error::{EncodeError, SessionError};
-use crate::request::committable::{Caching, Committable};
+use crate::request::committable::Committable;
 use crate::request::{Budgets, Entries, RequestSessions, hooks};
 use crate::transport::Outgoing;
 
@@ -94,7 +94,8 @@ fn at_once(
     for entry in entries.iter() {
         hooks::tell(request, response, entry.definition(), None);
     }
-    caching::limit(response, &entries, Caching::AsItSays)
+    caching::limit(response, &entries);
+    true
 }
 
 /// Commits the request's sessions in the order of their first use, and puts
@@ -127,7 +128,14 @@ async fn commit<'r>(
         // The response was replaced. The tokens of the one before it must still be sent.
         say_again(core, response, entries);
     }
-    tell(core, request, response, entries, saved).await;
+    let told = tell(core, request, response, entries, saved).await;
+    // A failure concerns only this request, so no cache may keep it.
+    if !saved || !told {
+        caching::no_store(response);
+    }
+    if turn == Turn::Last {
+        caching::limit(response, &entries.lock());
+    }
 }
 
 /// Saves the sessions, and returns whether it succeeded. After a failure the response
@@ -191,14 +199,14 @@ async fn end_all(entries: &Entries) {
 }
 
 /// Puts tokens and removals on the response. If a transport panics, the response is 500,
-/// and the tokens of the other sessions are still sent.
+/// and the tokens of the other sessions are still sent. Returns whether none panicked.
 async fn tell<'r>(
     core: &Core,
     request: &'r Request<'_>,
     response: &mut Response<'r>,
     entries: &Entries,
     succeeded: bool,
-) {
+) -> bool {
     let mut panicked = false;
     for entry in entries.all() {
         let holds = entry.deliver(succeeded);
@@ -215,11 +223,7 @@ async fn tell<'r>(
         replace(request, response, Status::InternalServerError).await;
         say_again(core, response, entries);
     }
-    // A failure concerns only this request, so no cache may keep it.
-    let least = if succeeded && !panicked { Caching::AsItSays } else { Caching::NoStore };
-    if !caching::limit(response, &entries.lock(), least) {
-        caching::no_store(response);
-    }
+    !panicked
 }
 
 /// Puts the tokens and removals of the previous response on the one that replaces it.

@@ -11,6 +11,7 @@ use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use rocket::Request;
 use smallvec::SmallVec;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::application::Application;
 use crate::awaited::Mark;
@@ -107,14 +108,16 @@ impl RequestSessions {
     /// Returns the session of type `T`, or reserves its load for the caller.
     fn claim<T: SessionData>(&self) -> Claim<'_, T> {
         let mut list = self.entries.0.lock();
-        let found = list.entries.iter().find(|entry| (&***entry as &dyn Any).is::<Entry<T>>());
-        if let Some(found) = found {
-            let entry = Arc::clone(found) as Arc<dyn Any + Send + Sync>;
-            return entry.downcast().map_or(Claim::Busy, Claim::Loaded);
+        let is_of_type = |entry: &&Arc<dyn Committable>| (&***entry as &dyn Any).is::<Entry<T>>();
+        if let Some(found) = list.entries.iter().find(is_of_type)
+            && let Ok(entry) = (Arc::clone(found) as Arc<dyn Any + Send + Sync>).downcast()
+        {
+            return Claim::Loaded(entry);
         }
         let of = TypeId::of::<T>();
         if list.loading.contains(&of) {
-            return Claim::Busy;
+            // Made under the lock, so that the end of the load does not go unnoticed.
+            return Claim::Busy(self.loaded.notified());
         }
         list.loading.push(of);
         Claim::Mine(Load { sessions: self, of })
@@ -140,8 +143,8 @@ impl Entries {
 /// The session of a type, as a guard meets it.
 enum Claim<'a, T: SessionData> {
     Loaded(Arc<Entry<T>>),
-    /// Another guard loads it.
-    Busy,
+    /// Another guard loads it. The future waits for that.
+    Busy(Notified<'a>),
     Mine(Load<'a>),
 }
 
@@ -164,14 +167,14 @@ pub(crate) async fn request_session<T: SessionData>(
     request: &Request<'_>,
 ) -> Result<Arc<Entry<T>>, SessionError> {
     let sessions = RequestSessions::get(request);
-    loop {
-        let loaded = sessions.loaded.notified();
+    let load = loop {
         match sessions.claim() {
             Claim::Loaded(entry) => return entry.loaded(),
-            Claim::Busy => loaded.await,
-            Claim::Mine(load) => return load_entry(request, &load).await,
+            Claim::Busy(loaded) => loaded.await,
+            Claim::Mine(load) => break load,
         }
-    }
+    };
+    load_entry(request, &load).await
 }
 
 async fn load_entry<T: SessionData>(

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use rocket::{Request, error};
-use tokio::time::Instant;
 
 use super::budget::{Budgets, Shared};
 use super::committable::{Caching, Committable, Ended};
@@ -20,6 +19,7 @@ use crate::application::{Application, Defined, Tracker};
 use crate::by_id;
 use crate::commit::{Fate, Holds};
 use crate::data::SessionData;
+use crate::deadline::Deadline;
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
@@ -163,12 +163,12 @@ impl<T: SessionData> Committable for Entry<T> {
 
     fn is_quiet(&self, failed: bool) -> bool {
         let state = self.state.lock();
-        state.is_quiet() && {
-            let (standing, moment) = (state.presented.sessions.standing(), self.moment(failed));
-            let nothing = state.asked_by(&Pending::default());
-            let by_itself = plan(standing, &nothing, &self.definition.policy, &moment);
-            by_itself == Plan::Keep || self.tried.load(Ordering::SeqCst)
-        }
+        state.is_quiet()
+            && (self.tried.load(Ordering::SeqCst) || {
+                let (standing, moment) = (state.presented.sessions.standing(), self.moment(failed));
+                let nothing = state.asked_by(&Pending::default());
+                plan(standing, &nothing, &self.definition.policy, &moment) == Plan::Keep
+            })
     }
 
     fn prepare(&self, failed: bool) -> Result<(), SessionError> {
@@ -190,16 +190,15 @@ impl<T: SessionData> Committable for Entry<T> {
 
     async fn commit(&self, failed: bool, budget: &Budgets) -> Result<(), SessionError> {
         let timeout = self.definition.storage_timeout;
-        let started = Instant::now();
-        let deadline = started + budget.remaining(timeout);
+        let deadline = budget.deadline(timeout);
         // Without a storage nothing is written, so the token goes out only if every
         // session of the request is committed.
         let confirmed = self.definition.writes;
         let mut done = Ok(Fate::Unwanted);
         while matches!(done, Ok(Fate::Unwanted)) {
-            done = self.commit_once(failed, deadline, confirmed).await;
+            done = self.commit_once(failed, &deadline, confirmed).await;
         }
-        budget.spend(timeout, started.elapsed());
+        budget.spend(timeout, deadline.spent());
         self.tried.store(true, Ordering::SeqCst);
         done.map(|_| ())
     }
@@ -224,8 +223,8 @@ impl<T: SessionData> Committable for Entry<T> {
     }
 
     async fn close(&self) {
-        let deadline = Instant::now() + self.definition.storage_timeout;
-        let _lock = self.commit_lock(deadline).await;
+        let deadline = Deadline::after(self.definition.storage_timeout);
+        let _lock = self.commit_lock(&deadline).await;
         self.closed.store(true, Ordering::SeqCst);
     }
 

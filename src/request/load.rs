@@ -153,7 +153,7 @@ fn presentation<P>(
     let several = found.sessions.len() > 1;
     let ended = found.ours || found.over || several;
     // A superseded session beside a live one is ignored.
-    let superseded = found.superseded.filter(|_| found.sessions.is_empty()).map(Arc::new);
+    let superseded = found.superseded.filter(|_| found.sessions.is_empty());
     let mut found = found.sessions.into_iter();
     let one = if several { None } else { found.next() };
     let sessions = TrackedSet { one, others: found.collect(), lost: Vec::new(), superseded };
