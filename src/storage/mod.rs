@@ -93,6 +93,7 @@ pub(crate) use owner::{no_index, without_index};
 pub use payload::Payload;
 pub(crate) use record::random_number;
 pub use record::{Record, Version};
+pub(crate) use session_storage::no_result;
 pub use session_storage::{Change, SessionStorage};
 pub use simple::{LastWriteWins, SimpleStorage};
 pub use succession::{Predecessor, Successor};

@@ -1,5 +1,6 @@
 //! The trait of all storages.
 
+use rocket::futures::future::join_all;
 use rocket::futures::stream::BoxStream;
 
 use super::error::StorageError;
@@ -185,6 +186,32 @@ pub trait SessionStorage: Send + Sync + 'static {
         self.read(key, now).await
     }
 
+    /// Returns for each key, in order, what [`read`](Self::read) would return. If one key cannot be
+    /// read, the others have their own results. Override it if the storage can read
+    /// several records in one round trip, and override [`is_remote`](Self::is_remote) as well.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::storage::*;
+    /// # rocket::async_test(async {
+    /// # let now = Timestamp::from_millis(1_000);
+    /// # let record = Record { version: Version::from_u64(1), payload: b"...".into(), owner: None, created: now, last_seen: now, expires: Timestamp::from_millis(9_000) };
+    /// # let [user, cart] = [6, 7].map(|byte| StorageKey::from_bytes([byte; 32]));
+    ///
+    /// let storage = Memory::new(10);
+    /// storage.create(&cart, record.clone(), OwnerGuard::default(), now).await?;
+    /// let found = storage.read_many(&[user, cart], now).await;
+    /// assert!(matches!(&found[..], [Ok(None), Ok(Some(found))] if *found == record));
+    /// # Ok::<(), StorageError>(())
+    /// # }).unwrap();
+    /// ```
+    async fn read_many(
+        &self,
+        keys: &[StorageKey],
+        now: Timestamp,
+    ) -> Vec<Result<Option<Record>, StorageError>> {
+        join_all(keys.iter().map(|key| self.read(key, now))).await
+    }
+
     /// Replaces the record under `key` if it is live at `now` and has the version
     /// `expected`. It never inserts. If the record already has the version of
     /// `record`, the call is a repeated one, and the answer is `Updated`.
@@ -326,6 +353,18 @@ pub trait SessionStorage: Send + Sync + 'static {
         None
     }
 
+    /// Returns whether an operation costs a round trip. If so, the core reads the sessions that a
+    /// route uses together, by [`read_many`](Self::read_many). `false` unless overridden.
+    ///
+    /// ```
+    /// use rocket_typed_sessions::storage::{Memory, SessionStorage};
+    ///
+    /// assert!(!Memory::new(1000).is_remote()); // Redis and the databases are
+    /// ```
+    fn is_remote(&self) -> bool {
+        false
+    }
+
     /// Returns whether `read` may return an outdated record. `false` unless overridden.
     ///
     /// ```
@@ -391,4 +430,9 @@ pub trait SessionStorage: Send + Sync + 'static {
     fn compares_and_swaps(&self) -> bool {
         true
     }
+}
+
+/// The error for a key of which [`SessionStorage::read_many`] has returned no result.
+pub(crate) fn no_result() -> StorageError {
+    StorageError::Other("`read_many` returned fewer results than there are keys".into(), None)
 }

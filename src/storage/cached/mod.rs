@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 use super::{
     Change, Create, Generation, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, OwnerPage,
     Predecessor, Record, SessionStorage, StorageError, StorageKey, Succeed, Successor, Timestamp,
-    Touch, Update, Version, no_index,
+    Touch, Update, Version, no_index, no_result,
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -133,6 +133,28 @@ impl SessionStorage for Cached {
         }
     }
 
+    /// Reads those records together of which there is no copy.
+    async fn read_many(&self, keys: &[StorageKey], now: Timestamp) -> Vec<Result<Option<Record>>> {
+        let copies = &self.0.copies;
+        let copied: Vec<_> = keys.iter().map(|key| copies.get(key, now)).collect();
+        let missing = keys.iter().zip(&copied).filter(|(_, copied)| copied.is_none());
+        let missing: Vec<_> = missing.map(|(key, _)| key.clone()).collect();
+        if missing.is_empty() {
+            return copied.into_iter().map(Ok).collect();
+        }
+        let readings: Vec<_> = missing.iter().map(|key| copies.reading(key)).collect();
+        let answers = self.0.storage.read_many(&missing, now).await;
+        let mut answers = answers
+            .into_iter()
+            .zip(readings)
+            .map(|(answer, reading)| answer.inspect(|found| reading.keep(found.clone())));
+        let result = |copied: Option<Record>| match copied {
+            Some(record) => Ok(Some(record)),
+            None => answers.next().unwrap_or_else(|| Err(no_result())),
+        };
+        copied.into_iter().map(result).collect()
+    }
+
     async fn read_fresh(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
         self.keep(key, self.0.storage.read_fresh(key, now)).await
     }
@@ -195,6 +217,10 @@ impl SessionStorage for Cached {
 
     fn owners(&self) -> Option<&dyn OwnerIndex> {
         self.0.storage.owners().map(|_| self as &dyn OwnerIndex)
+    }
+
+    fn is_remote(&self) -> bool {
+        self.0.storage.is_remote()
     }
 
     fn may_be_behind(&self) -> bool {

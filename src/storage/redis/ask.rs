@@ -53,9 +53,38 @@ impl Redis {
     ) -> Result<Option<(Version, Record)>> {
         let mut command = redis::cmd("GET");
         command.arg(self.record_key(key));
-        let found = self.ask::<Option<Vec<u8>>>(command).await?;
-        let Some(bytes) = found.filter(|bytes| bytes.len() != MARK_BYTES) else { return Ok(None) };
-        Ok(Some(unpack(&bytes)?).filter(|(_, record)| record.is_live(now)))
+        live(self.ask(command).await?, now)
+    }
+
+    /// The live records of several keys on one server. They are asked for at once, each by a
+    /// command of its own, so that a value of another program fails only its own key.
+    pub(super) async fn find_many(
+        &self,
+        keys: &[StorageKey],
+        now: Timestamp,
+    ) -> Vec<Result<Option<Record>>> {
+        let mut commands = Pipeline::with_capacity(keys.len());
+        for key in keys {
+            commands.get(self.record_key(key));
+        }
+        commands.ignore_errors();
+        let found: Vec<RedisResult<Option<Vec<u8>>>> = match self.ask_all(&commands).await {
+            Ok(found) => found,
+            Err(cause) => return vec![Err(to_storage_error(cause)); keys.len()],
+        };
+        let record = |found| Ok(live(found, now)?.map(|(_, record)| record));
+        found.into_iter().map(|found| found.map_err(to_storage_error).and_then(record)).collect()
+    }
+
+    /// Runs commands that may run twice, as [`ask`](Self::ask) does.
+    async fn ask_all<T: FromRedisValue>(&self, commands: &Pipeline) -> RedisResult<T> {
+        let mut connection = self.connection.clone();
+        match commands.query_async(&mut connection).await {
+            Err(cause) if RedisError::is_connection_dropped(&cause) => {
+                commands.query_async(&mut connection).await
+            }
+            answer => answer,
+        }
     }
 
     /// Updates an owner's index after a record has been written or ended. The commands are sent
@@ -66,6 +95,12 @@ impl Redis {
         let sent = async move { commands.query_async::<()>(&mut connection).await };
         in_background(Box::pin(sent)).await;
     }
+}
+
+/// The record in a string, and the version that it was created with, if the record is live.
+fn live(found: Option<Vec<u8>>, now: Timestamp) -> Result<Option<(Version, Record)>> {
+    let Some(bytes) = found.filter(|bytes| bytes.len() != MARK_BYTES) else { return Ok(None) };
+    Ok(Some(unpack(&bytes)?).filter(|(_, record)| record.is_live(now)))
 }
 
 /// Converts an error. A retry may help with most of them. The message of a `RedisError` may quote

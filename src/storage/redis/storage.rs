@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rocket::futures::future::join_all;
 use rocket::futures::stream::BoxStream;
 
 use super::answer::read_update;
@@ -33,6 +34,14 @@ impl SessionStorage for Redis {
 
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
         Ok(self.find(key, now).await?.map(|(_, record)| record))
+    }
+
+    /// In a cluster each server is asked for its own records, at the same time.
+    async fn read_many(&self, keys: &[StorageKey], now: Timestamp) -> Vec<Result<Option<Record>>> {
+        if self.connection.target().is_cluster() {
+            return join_all(keys.iter().map(|key| self.read(key, now))).await;
+        }
+        self.find_many(keys, now).await
     }
 
     async fn update(
@@ -129,6 +138,10 @@ impl SessionStorage for Redis {
     /// The client of a cluster repeats commands by itself.
     fn sends_again(&self) -> bool {
         matches!(**self.connection.target(), Target::Cluster(_))
+    }
+
+    fn is_remote(&self) -> bool {
+        true
     }
 
     fn owners(&self) -> Option<&dyn OwnerIndex> {

@@ -61,6 +61,11 @@ impl Target {
         Ok(Self::Sentinels { sentinels: parse(urls)?, master })
     }
 
+    /// Whether the records are on several servers.
+    pub fn is_cluster(&self) -> bool {
+        matches!(self, Self::Cluster(_) | Self::Given(Link::Cluster(_)))
+    }
+
     /// Opens a link. A link that reports changes uses RESP3.
     pub async fn open(&self, pushes: Option<Pushes>) -> RedisResult<Link> {
         match self {

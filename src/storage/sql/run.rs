@@ -1,11 +1,12 @@
 //! Runs a statement.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::engine::Engine;
-use super::handle::Sql;
+use super::handle::{Result, Sql, to_storage_error};
 use super::lease::Lease;
-use super::value::Value;
+use super::value::{Value, millis};
 use crate::storage::{OwnerKey, Record, StorageKey, Timestamp, Version};
 
 impl<E: Engine> Sql<E> {
@@ -64,6 +65,29 @@ impl<E: Engine> Sql<E> {
         rows.first().map(pair).transpose()
     }
 
+    /// Reads several records in one statement. A row that is no record fails only its own key.
+    pub(super) async fn find_many(
+        &self,
+        keys: &[StorageKey],
+        now: Timestamp,
+    ) -> sqlx::Result<Vec<Result<Option<Record>>>> {
+        let Some(last) = keys.last() else { return Ok(Vec::new()) };
+        // The last key is repeated, so that connections prepare few different statements.
+        let count = keys.len().next_power_of_two();
+        let ids = keys.iter().chain(std::iter::repeat(last)).take(count);
+        let ids = ids.map(|key| Value::Bytes(key.as_bytes()));
+        let values: Vec<_> = std::iter::once(millis(now)).chain(ids).collect();
+        let mut lease = self.lease().await?;
+        let arguments = arguments::<E>(&values)?;
+        let rows = E::fetch(&mut lease, self.statements.read_many(count), arguments).await;
+        let mut found = HashMap::with_capacity(keys.len());
+        for row in lease.finish(rows)? {
+            let read = record::<E>(&row).map(|(_, record)| Some(record));
+            found.insert(key::<E>(&row)?, read.map_err(to_storage_error::<E>));
+        }
+        Ok(keys.iter().map(|key| found.get(key).cloned().unwrap_or(Ok(None))).collect())
+    }
+
     pub(super) async fn fetch_records(
         &self,
         sql: &Arc<str>,
@@ -86,9 +110,6 @@ fn arguments<E: Engine>(values: &[Value<'_>]) -> sqlx::Result<E::Arguments> {
 /// Reads a row of `id, version, owner, created, last_seen, expires, payload`.
 fn record<E: Engine>(row: &E::Row) -> sqlx::Result<(StorageKey, Record)> {
     let bytes = |column| E::bytes(row, column);
-    let hash = |bytes: Vec<u8>| {
-        <[u8; 32]>::try_from(bytes).map_err(|_| sqlx::Error::Decode("no hash of 32 bytes".into()))
-    };
     let time =
         |column| E::number(row, column).map(|time| Timestamp::from_millis(time.cast_unsigned()));
     let record = Record {
@@ -99,8 +120,16 @@ fn record<E: Engine>(row: &E::Row) -> sqlx::Result<(StorageKey, Record)> {
         last_seen: time(4)?,
         expires: time(5)?,
     };
-    let key = StorageKey::from_bytes(hash(bytes(0)?.unwrap_or_default())?);
-    Ok((key, record))
+    Ok((key::<E>(row)?, record))
+}
+
+/// Reads the column `id`.
+fn key<E: Engine>(row: &E::Row) -> sqlx::Result<StorageKey> {
+    Ok(StorageKey::from_bytes(hash(E::bytes(row, 0)?.unwrap_or_default())?))
+}
+
+fn hash(bytes: Vec<u8>) -> sqlx::Result<[u8; 32]> {
+    bytes.try_into().map_err(|_| sqlx::Error::Decode("no hash of 32 bytes".into()))
 }
 
 fn version<E: Engine>(row: &E::Row, column: usize) -> sqlx::Result<Version> {

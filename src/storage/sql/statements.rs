@@ -97,6 +97,14 @@ impl Statements {
         }
     }
 
+    /// The statement that reads so many records.
+    pub fn read_many(&self, keys: usize) -> Arc<str> {
+        let marks = vec!["?"; keys].join(", ");
+        let table = &self.table;
+        let text = format!("SELECT {COLUMNS} FROM {table} WHERE expires > ? AND id IN ({marks})");
+        parameters(self.numbered, &text)
+    }
+
     /// The statements that count an owner's live records and delete all of its records, except
     /// `exceptions` of them.
     pub fn owner_except(&self, exceptions: usize) -> (Arc<str>, Arc<str>) {

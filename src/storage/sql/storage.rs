@@ -10,6 +10,9 @@ use crate::storage::{
 
 /// How often an operation is tried if the engine keeps rolling it back.
 const ATTEMPTS: usize = 20;
+/// The most keys of one statement. Engines limit how many values a statement binds.
+const MOST_KEYS: usize = 256;
+
 /// Tries `attempt` again as long as the engine rolls it back in favour of another transaction.
 macro_rules! retry {
     ($attempt:expr) => {{
@@ -39,6 +42,17 @@ impl<E: Engine> SessionStorage for Sql<E> {
 
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
         self.find(key, now).await.map_err(to_storage_error::<E>)
+    }
+
+    async fn read_many(&self, keys: &[StorageKey], now: Timestamp) -> Vec<Result<Option<Record>>> {
+        let mut found = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(MOST_KEYS) {
+            match self.find_many(keys, now).await.map_err(to_storage_error::<E>) {
+                Ok(records) => found.extend(records),
+                Err(cause) => found.resize(found.len() + keys.len(), Err(cause)),
+            }
+        }
+        found
     }
 
     async fn update(
@@ -88,6 +102,10 @@ impl<E: Engine> SessionStorage for Sql<E> {
 
     fn owners(&self) -> Option<&dyn OwnerIndex> {
         Some(self)
+    }
+
+    fn is_remote(&self) -> bool {
+        true
     }
 }
 

@@ -14,6 +14,7 @@ cases! {
     create_inserts_only: "`create` inserts only and never overwrites",
     what_was_written_is_read_back: "a record is read back as it was written, whatever its bytes",
     reading_creates_nothing: "`read` of an unknown key is none and creates nothing",
+    reading_many_is_reading_each: "`read_many` gives for each key, in order, what `read` gives",
     keys_are_apart: "records under different keys never meet",
     versions_are_kept_as_given: "a storage keeps the version that it is given, and draws none",
     a_create_sent_again_is_created: "a `create` that is sent again is `Created`, and writes nothing",
@@ -70,6 +71,27 @@ async fn reading_creates_nothing(it: Subject) -> Check {
     let purged = it.storage.purge_expired(at(1_000_000), 1000).await?;
     holds!(purged == 0, "reading unknown keys left {purged} record(s)");
     it.create(1, record("")).await.map(drop)
+}
+
+async fn reading_many_is_reading_each(it: Subject) -> Check {
+    // Every third is unknown, and one is expired and one ended.
+    for n in (0..600).filter(|n| n % 3 != 0) {
+        it.create(n, record(n.to_be_bytes())).await?;
+    }
+    it.create(600, Record { expires: at(1), ..owned_by(0) }).await?;
+    it.end(1, None, Some(at(120))).await?;
+    let all: Vec<u64> = (0..=600).rev().chain([5, 5, 600]).collect();
+    for numbers in [&all[..], &all[..5], &all[..1], &[]] {
+        let keys: Vec<_> = numbers.iter().map(|n| key(*n)).collect();
+        let found = it.storage.read_many(&keys, at(10)).await;
+        let (count, asked) = (found.len(), keys.len());
+        holds!(count == asked, "for {asked} keys `read_many` gave {count} results");
+        for (key, found) in keys.iter().zip(found) {
+            let (found, read) = (found?, it.storage.read(key, at(10)).await?);
+            holds!(found == read, "`read_many` gave {found:?}, and `read` gives {read:?}");
+        }
+    }
+    Ok(())
 }
 
 async fn keys_are_apart(it: Subject) -> Check {

@@ -53,6 +53,15 @@ struct Inner {
     created: Mutex<Vec<StorageKey>>,
 }
 
+impl Inner {
+    fn fault(&self, operation: Operation) -> Option<Fault> {
+        let faults = self.faults.lock();
+        let reads = operation == Operation::ReadMany;
+        let of_read = || faults[Operation::Read as usize].as_ref().filter(|_| reads);
+        faults[operation as usize].as_ref().or_else(of_read).cloned()
+    }
+}
+
 impl Faulty {
     /// Wraps `storage`. Every operation works at first.
     ///
@@ -72,7 +81,8 @@ impl Faulty {
         })))
     }
 
-    /// Gives a fault to an operation, from now on.
+    /// Gives a fault to an operation, from now on. A fault of [`Operation::Read`] is one of
+    /// [`Operation::ReadMany`] as well, unless that has its own.
     ///
     /// ```
     /// # use rocket::http::Status;
@@ -201,7 +211,7 @@ impl Intercept for Faults {
         if operation == Operation::Create {
             self.0.created.lock().extend(key.cloned());
         }
-        let fault = self.0.faults.lock()[operation as usize].clone();
+        let fault = self.0.fault(operation);
         match fault {
             None => work.await,
             Some(Fault::Fails(cause)) => Err(cause),

@@ -16,6 +16,8 @@ pub enum Operation {
     Create,
     /// [`SessionStorage::read`] and [`SessionStorage::read_fresh`]
     Read,
+    /// [`SessionStorage::read_many`]
+    ReadMany,
     /// [`SessionStorage::update`]
     Update,
     /// [`SessionStorage::touch`]
@@ -34,9 +36,10 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Create,
         Self::Read,
+        Self::ReadMany,
         Self::Update,
         Self::Touch,
         Self::Invalidate,
@@ -128,6 +131,17 @@ impl<I: Intercept> SessionStorage for Intercepted<I> {
         self.0.intercept(Operation::Read, Some(key), storage.read_fresh(key, now)).await
     }
 
+    async fn read_many(
+        &self,
+        keys: &[StorageKey],
+        now: Timestamp,
+    ) -> Vec<Result<Option<Record>, StorageError>> {
+        let storage = self.0.storage();
+        let work = async { Ok(storage.read_many(keys, now).await) };
+        let found = self.0.intercept(Operation::ReadMany, None, work).await;
+        found.unwrap_or_else(|cause| vec![Err(cause); keys.len()])
+    }
+
     async fn update(
         &self,
         key: &StorageKey,
@@ -177,6 +191,10 @@ impl<I: Intercept> SessionStorage for Intercepted<I> {
 
     fn sends_again(&self) -> bool {
         self.0.storage().sends_again()
+    }
+
+    fn is_remote(&self) -> bool {
+        self.0.storage().is_remote()
     }
 
     fn may_be_behind(&self) -> bool {

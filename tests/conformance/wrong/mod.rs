@@ -56,6 +56,8 @@ pub enum Bug {
     CutsKeys,
     CutsPayloads,
     ReadCreates,
+    ReadsManyInAnyOrder,
+    SkipsWhatIsMissing,
     InvalidateKeepsTheRecord,
     InvalidateAlwaysSaysYes,
     UpdateForgetsTheIndex,

@@ -239,6 +239,8 @@ pub const RECORD_BUGS: &[(Bug, &[&str])] = &[
         ],
     ),
     (Bug::CutsPayloads, &["what_was_written_is_read_back"]),
+    (Bug::ReadsManyInAnyOrder, &["reading_many_is_reading_each"]),
+    (Bug::SkipsWhatIsMissing, &["reading_many_is_reading_each"]),
     (
         Bug::ReadCreates,
         &[

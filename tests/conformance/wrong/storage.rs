@@ -109,6 +109,24 @@ impl SessionStorage for Plain {
         Ok(found.filter(|stored| self.lives(stored, now)).cloned())
     }
 
+    async fn read_many(
+        &self,
+        keys: &[StorageKey],
+        now: Timestamp,
+    ) -> Vec<Result<Option<Record>, StorageError>> {
+        let mut found = Vec::new();
+        for key in keys {
+            found.push(self.read(key, now).await);
+        }
+        if self.has(Bug::ReadsManyInAnyOrder) {
+            found.reverse();
+        }
+        if self.has(Bug::SkipsWhatIsMissing) {
+            found.retain(|found| !matches!(found, Ok(None)));
+        }
+        found
+    }
+
     async fn update(
         &self,
         key: &StorageKey,
