@@ -15,6 +15,7 @@ use crate::by_value::ByValue;
 use crate::data::SessionData;
 use crate::definition::{Core, Definition};
 use crate::namespace::valid_session_name;
+use crate::route_uses::RouteUses;
 use crate::storage::SessionStorage;
 
 /// All definitions of an application and what they share.
@@ -26,6 +27,7 @@ pub(crate) struct Application {
     pub report: Report,
     /// The requests whose sessions the response fairings must look for.
     pub awaited: Awaited,
+    pub route_uses: RouteUses,
 }
 
 /// What launch reports. It is logged at liftoff, because Rocket does not apply `log_level` before.

@@ -34,6 +34,7 @@ mod manager;
 mod namespace;
 mod plan;
 mod request;
+mod route_uses;
 mod session;
 mod sessions;
 pub mod storage;

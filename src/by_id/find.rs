@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use rocket::error;
+use rocket::futures::future::BoxFuture;
 use smallvec::SmallVec;
 
 use super::MARK;
@@ -17,17 +18,42 @@ use crate::definition::Definition;
 use crate::error::SessionError;
 use crate::expiry::{Timeouts, Times, Timestamp};
 use crate::plan::Snapshot;
-use crate::storage::{Record, StorageError, StorageKey};
+use crate::storage::{Record, SessionStorage, StorageError, StorageKey};
 use crate::token::{ReadToken, SessionId};
 use crate::tracked::{Found, Superseded, Tracked};
 
+/// Reads the record of a session when a request loads it.
+pub(crate) trait ReadRecord: Sync {
+    /// Returns what the storage's `read` returns, or returned a moment ago.
+    fn read<'s>(
+        &'s self,
+        storage: &'s dyn SessionStorage,
+        key: &'s StorageKey,
+        now: Timestamp,
+    ) -> BoxFuture<'s, Result<Option<Record>, StorageError>>;
+}
+
+/// Reads each record by itself.
+impl ReadRecord for () {
+    fn read<'s>(
+        &'s self,
+        storage: &'s dyn SessionStorage,
+        key: &'s StorageKey,
+        now: Timestamp,
+    ) -> BoxFuture<'s, Result<Option<Record>, StorageError>> {
+        storage.read(key, now)
+    }
+}
+
 /// Loads every distinct live session among `values`. Of several ids of one session, the current one
 /// counts. A forged token costs no storage call.
+/// A single id in a remote storage is read by `reader`.
 pub(crate) async fn load(
     definition: &Definition,
     store: &RecordStore,
     values: &[Cow<'_, str>],
     now: Timestamp,
+    reader: &impl ReadRecord,
 ) -> Result<Found<Located>, SessionError> {
     let mut ids: SmallVec<[ReadToken<SessionId>; 1]> = SmallVec::new();
     let (tokens, limit) = (definition.tokens(), definition.size.bytes);
@@ -37,8 +63,10 @@ pub(crate) async fn load(
         }
     }
     let mut found = Found::<Located> { ours: !ids.is_empty(), ..Found::default() };
+    let one_at_a_server = store.is_remote && values.len() == 1;
     for ReadToken { content: id, stale, accepted } in &ids {
-        let session = match find(definition, store, id, now).await? {
+        let reader = (one_at_a_server && !accepted).then_some(reader);
+        let session = match find_by(definition, store, id, now, reader).await? {
             Lookup::Session(mut session) => {
                 let snapshot = &mut Arc::make_mut(&mut session).snapshot;
                 (snapshot.stale_key, snapshot.accepted) = (*stale, *accepted);
@@ -54,16 +82,21 @@ pub(crate) async fn load(
                 continue;
             }
         };
-        let same = |other: &&mut Arc<Tracked<Located>>| other.place.key == session.place.key;
-        match found.sessions.iter_mut().find(same) {
-            Some(other) if other.snapshot.in_grace || other.snapshot.next_id_unsent => {
-                *other = session;
-            }
-            Some(_) => {}
-            None => found.sessions.push(session),
-        }
+        add(&mut found, session);
     }
     Ok(found)
+}
+
+/// Adds a session. Of several ids of one session, the current one counts.
+fn add(found: &mut Found<Located>, session: Arc<Tracked<Located>>) {
+    let same = |other: &&mut Arc<Tracked<Located>>| other.place.key == session.place.key;
+    match found.sessions.iter_mut().find(same) {
+        Some(other) if other.snapshot.in_grace || other.snapshot.next_id_unsent => {
+            *other = session;
+        }
+        Some(_) => {}
+        None => found.sessions.push(session),
+    }
 }
 
 /// What an id stands for.
@@ -87,9 +120,21 @@ pub(crate) async fn find(
     id: &SessionId,
     now: Timestamp,
 ) -> Result<Lookup, SessionError> {
-    let key = definition.namespace.record(&id.locator());
-    let storage = store.storage_for(id);
-    let mut read = storage.read(&key, now).await;
+    find_by(definition, store, id, now, None::<&()>).await
+}
+
+async fn find_by(
+    definition: &Definition,
+    store: &RecordStore,
+    id: &SessionId,
+    now: Timestamp,
+    reader: Option<&impl ReadRecord>,
+) -> Result<Lookup, SessionError> {
+    let (key, storage) = (definition.namespace.record(&id.locator()), store.storage_for(id));
+    let mut read = match reader {
+        Some(reader) => reader.read(&*storage, &key, now).await,
+        None => storage.read(&key, now).await,
+    };
     let mut is_fresh = !storage.may_be_behind();
     loop {
         let record = match read {
@@ -98,9 +143,9 @@ pub(crate) async fn find(
             // A corrupt record must not fail every request of its client.
             Err(StorageError::Corrupt(what)) => {
                 if store.report_once(&key) {
+                    let name = &definition.namespace.session;
                     error!(
-                        "Session `{}`: the record {key:?} is corrupt ({what}); it counts as absent.",
-                        definition.namespace.session
+                        "Session `{name}`: the record {key:?} is corrupt ({what}); it counts as absent."
                     );
                 }
                 return Ok(Lookup::Nobody);

@@ -39,7 +39,7 @@ pub(crate) use commit::commit;
 pub(crate) use envelope::Envelope;
 #[cfg(feature = "testing")]
 pub(crate) use envelope::Provenance;
-pub(crate) use find::{Lookup, find, load};
+pub(crate) use find::{Lookup, ReadRecord, find, load};
 pub(crate) use list::{Listed, list};
 pub(crate) use present::is_replaced;
 #[cfg(feature = "testing")]

@@ -42,6 +42,8 @@ pub(crate) type Identity = fn(&Request<'_>) -> String;
 #[derive(Clone)]
 pub(crate) struct RecordStore {
     pub storage: Arc<dyn SessionStorage>,
+    /// Whether each operation of the storage costs a round trip.
+    pub is_remote: bool,
     /// The folder of Ktor's session files, if Ktor's format is written or accepted.
     pub ktor: Option<KtorDirectory>,
     /// The locks of the records that are being committed.
@@ -61,7 +63,8 @@ pub(crate) enum EndOutcome {
 
 impl RecordStore {
     pub fn new(storage: Arc<dyn SessionStorage>) -> Self {
-        Self { storage, ktor: None, locks: Arc::default(), reported: Arc::default() }
+        let is_remote = storage.is_remote();
+        Self { storage, is_remote, ktor: None, locks: Arc::default(), reported: Arc::default() }
     }
 
     /// Returns where the session with this id is kept. If there is a folder for Ktor's sessions,
@@ -71,6 +74,11 @@ impl RecordStore {
             (Some(files), Some(id)) => Arc::new(files.file(Arc::clone(id))),
             _ => Arc::clone(&self.storage),
         }
+    }
+
+    /// Whether the records of both are in one storage.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.storage, &other.storage)
     }
 
     /// Whether the session with this id is a file of Ktor's, which holds nothing but the value.

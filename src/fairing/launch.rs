@@ -22,6 +22,7 @@ use crate::definition::{Core, Definition};
 use crate::ktor::Serializer;
 use crate::namespace::Namespace;
 use crate::plan::Policy;
+use crate::route_uses::RouteUses;
 use crate::transport::{CookieTransport, HeaderTransport, LONGEST_COOKIE, SessionTransport};
 
 /// The fewest characters of an id from `identity` outside the debug profile: 128 bits
@@ -85,6 +86,7 @@ impl Launch<'_> {
             },
             report: Report { warnings: storages.warnings, summary },
             awaited: Awaited::default(),
+            route_uses: RouteUses::default(),
         })
     }
 

@@ -100,6 +100,8 @@ impl<T: SessionData> SessionManager<'_, T> {
         definition: &Definition,
         work: impl Future<Output = Result<R, SessionError>>,
     ) -> Result<R, SessionError> {
+        // What this request ends, it must not use any more.
+        self.here.into_iter().for_each(Entries::forget_prefetched);
         let done = tokio::time::timeout(definition.storage_timeout, work).await;
         done.unwrap_or_else(|_| Err(too_late()))
     }

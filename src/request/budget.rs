@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use rocket::futures::future::poll_immediate;
 
+use super::prefetched::Prefetched;
 use crate::deadline::Deadline;
 
 /// The state that all entries of one request share.
@@ -17,6 +18,7 @@ pub(crate) struct Shared {
     pub sent: AtomicBool,
     /// The time spent in loading. Sessions with the same timeout share it.
     pub loading: Budgets,
+    pub prefetched: Prefetched,
 }
 
 /// The time spent so far for each timeout. Most requests have one timeout.

@@ -22,7 +22,6 @@ use crate::error::SessionError;
 #[derive(Default)]
 pub(crate) struct RequestSessions {
     pub entries: Arc<Entries>,
-    shared: Shared,
     /// Set while the response fairings must look for the sessions of this request.
     awaited: Mutex<Option<(Arc<Application>, Mark)>>,
     /// A guard has failed because the storage did not answer.
@@ -33,7 +32,10 @@ pub(crate) struct RequestSessions {
 
 /// The sessions of one request, in the order of their first use.
 #[derive(Default)]
-pub(crate) struct Entries(Mutex<List>);
+pub(crate) struct Entries {
+    list: Mutex<List>,
+    shared: Shared,
+}
 
 #[derive(Default)]
 struct List {
@@ -53,7 +55,7 @@ impl RequestSessions {
         application: &Arc<Application>,
         entry: Arc<dyn Committable>,
     ) {
-        self.entries.0.lock().entries.push(entry);
+        self.entries.list.lock().entries.push(entry);
         let mut awaited = self.awaited.lock();
         if awaited.is_none() {
             *awaited = Some((Arc::clone(application), application.awaited.mark(request)));
@@ -74,7 +76,7 @@ impl RequestSessions {
     /// Closes the sessions for tokens, because the response goes out. A commit in progress
     /// can still add its token.
     pub async fn close(&self) {
-        self.shared.sent.store(true, Ordering::SeqCst);
+        self.entries.shared.sent.store(true, Ordering::SeqCst);
         for entry in self.entries.all() {
             entry.close().await;
         }
@@ -84,7 +86,7 @@ impl RequestSessions {
     /// Does what [`close`](Self::close) does without waiting, if no session has anything left to
     /// do. Returns whether it did.
     pub fn close_if_quiet(&self, failed: bool) -> bool {
-        let list = self.entries.0.lock();
+        let list = self.entries.list.lock();
         // None is closed unless all can be.
         let several = list.entries.len() > 1;
         if several && !list.entries.iter().all(|entry| entry.is_quiet(failed)) {
@@ -93,7 +95,7 @@ impl RequestSessions {
         let closed = list.entries.iter().all(|entry| entry.close_if_quiet(failed));
         drop(list);
         if closed {
-            self.shared.sent.store(true, Ordering::SeqCst);
+            self.entries.shared.sent.store(true, Ordering::SeqCst);
             self.not_awaited();
         }
         closed
@@ -107,7 +109,7 @@ impl RequestSessions {
 
     /// Returns the session of type `T`, or reserves its load for the caller.
     fn claim<T: SessionData>(&self) -> Claim<'_, T> {
-        let mut list = self.entries.0.lock();
+        let mut list = self.entries.list.lock();
         let is_of_type = |entry: &&Arc<dyn Committable>| (&***entry as &dyn Any).is::<Entry<T>>();
         if let Some(found) = list.entries.iter().find(is_of_type)
             && let Ok(entry) = (Arc::clone(found) as Arc<dyn Any + Send + Sync>).downcast()
@@ -132,11 +134,16 @@ impl Drop for RequestSessions {
 
 impl Entries {
     pub fn all(&self) -> impl Iterator<Item = Arc<dyn Committable>> {
-        (0..).map_while(|at| self.0.lock().entries.get(at).cloned())
+        (0..).map_while(|at| self.list.lock().entries.get(at).cloned())
     }
 
     pub fn lock(&self) -> MappedMutexGuard<'_, [Arc<dyn Committable>]> {
-        MutexGuard::map(self.0.lock(), |list| &mut list.entries[..])
+        MutexGuard::map(self.list.lock(), |list| &mut list.entries[..])
+    }
+
+    /// Forgets what was read before its use, because the request may be ending sessions.
+    pub fn forget_prefetched(&self) {
+        self.shared.prefetched.refuse();
     }
 }
 
@@ -156,7 +163,7 @@ struct Load<'a> {
 
 impl Drop for Load<'_> {
     fn drop(&mut self) {
-        self.sessions.entries.0.lock().loading.retain(|loading| *loading != self.of);
+        self.sessions.entries.list.lock().loading.retain(|loading| *loading != self.of);
         self.sessions.loaded.notify_waiters();
     }
 }
@@ -185,7 +192,7 @@ async fn load_entry<T: SessionData>(
         return Err(SessionError::Undefined("the `Sessions` fairing is not attached".into()));
     };
     let definition = application.definition::<T>().map_err(SessionError::Undefined)?;
-    let entry = Entry::load(request, application, definition, &sessions.shared).await;
+    let entry = Entry::load(request, application, definition, &sessions.entries.shared).await;
     // A session that could not be loaded still makes the response private.
     sessions.add(request, application, Arc::clone(&entry) as Arc<dyn Committable>);
     entry.loaded()

@@ -11,6 +11,7 @@ use super::committable::{Caching, Committable, Ended};
 use super::load::{Loaded, load};
 use super::parts::{Retired, Unsettled};
 use super::pending::Pending;
+use super::prefetch::Loading;
 use super::presented::SessionSet;
 use super::replay;
 use super::state::State;
@@ -55,7 +56,7 @@ impl<T: SessionData> Entry<T> {
         definition: &Arc<Defined>,
         shared: &Shared,
     ) -> Arc<Self> {
-        let found = load::<T>(request, &application.core, definition, &shared.loading).await;
+        let found = load::<T>(&Loading { request, application, definition, shared }).await;
         let (found, failure) = match found {
             Ok(found) => (found, None),
             Err(cause) => {

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::Arc;
 
-use rocket::{Request, warn};
+use rocket::warn;
 
-use super::budget::Budgets;
+use super::prefetch::Loading;
 use super::presented::{Presented, SessionSet};
 use crate::absence::Absence;
 use crate::application::{Defined, Tracker};
+use crate::by_id::ReadRecord;
 use crate::by_value::{Revocation, Sealed};
 use crate::data::SessionData;
 use crate::deadline::too_late;
@@ -41,22 +42,26 @@ impl<T> Loaded<T> {
 /// unknown token means an absent session, and the reason is returned. Only a storage that
 /// does not answer is an error.
 pub(crate) async fn load<T: SessionData>(
-    request: &Request<'_>,
-    core: &Core,
-    definition: &Defined,
-    budgets: &Budgets,
+    loading: &Loading<'_, '_>,
 ) -> Result<Loaded<T>, SessionError> {
-    let values = definition.transport.receive(request, &definition.wire_name);
-    let values = super::hooks::receive(request, core, definition, values).await?;
-    let find = pin!(find::<T>(core, definition, &values));
+    let (core, definition) = (&loading.application.core, loading.definition);
+    let values = definition.transport.receive(loading.request, &definition.wire_name);
+    let values = super::hooks::receive(loading.request, core, definition, values).await?;
+    let find = pin!(find::<T>(core, definition, &values, loading));
     let found = match values.len() {
         0 => return Ok(Loaded::nobody(definition, Some(Absence::NotPresented))),
         1..=MAX_VALUES => {
+            let budgets = &loading.shared.loading;
             let found = budgets.wait(definition.storage_timeout, find).await;
             found.unwrap_or_else(|| Err(too_late()))?
         }
         _ => Presentation::several(definition),
     };
+    Ok(loaded(core, definition, found))
+}
+
+/// Decodes the value of the session to use, and reports why there is none.
+fn loaded<T: SessionData>(core: &Core, definition: &Defined, found: Presentation) -> Loaded<T> {
     if let Some(content) = found.sessions.content()
         && let Some(value) = definition.codec.decode::<T>(content)
     {
@@ -64,7 +69,7 @@ pub(crate) async fn load<T: SessionData>(
             core.emit(Event::KtorAccepted, definition);
         }
         let presented = Presented { any: true, sessions: found.sessions };
-        return Ok(Loaded { presented, value: Some(value), absence: None });
+        return Loaded { presented, value: Some(value), absence: None };
     }
     if found.several {
         warn!(
@@ -79,7 +84,7 @@ pub(crate) async fn load<T: SessionData>(
     let mut sessions = found.sessions;
     sessions.set_aside();
     let presented = Presented { any: true, sessions };
-    Ok(Loaded { presented, value: None, absence: Some(absence) })
+    Loaded { presented, value: None, absence: Some(absence) }
 }
 
 /// What was found for the tokens of a request.
@@ -100,11 +105,12 @@ impl Presentation {
     }
 }
 
-/// Finds the sessions that the tokens stand for.
+/// Finds the sessions that the tokens stand for. `reader` reads the records of a remote storage.
 pub(crate) async fn find<T: SessionData>(
     core: &Core,
     definition: &Defined,
     values: &[Cow<'_, str>],
+    reader: &impl ReadRecord,
 ) -> Result<Presentation, SessionError> {
     let now = core.clock.now();
     Ok(match &definition.tracker {
@@ -117,7 +123,7 @@ pub(crate) async fn find<T: SessionData>(
             presentation(found, |sessions| SessionSet::ByValue(Arc::clone(tracker), sessions))
         }
         Tracker::ById(tracker) => {
-            let found = by_id::load(definition, &tracker.store, values, now).await?;
+            let found = by_id::load(definition, &tracker.store, values, now, reader).await?;
             let found = convert_all::<T, _>(definition, found);
             presentation(found, |sessions| SessionSet::ById(Arc::clone(tracker), sessions))
         }

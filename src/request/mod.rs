@@ -15,6 +15,7 @@
 //! | `carry_out` | commits by value ([`crate::by_value`]) or by id ([`crate::by_id`]) |
 //! | `delivery` | decides which token the response sends |
 //! | `replay` | knows when an application's closure is run again |
+//! | `prefetch`, `prefetched` | read the sessions that a route uses in one round trip |
 //! | `budget` | counts how long the request may still wait for its storages |
 //! | `hooks`, `minting` | let the test helpers of applications give sessions to a request |
 
@@ -33,6 +34,8 @@ pub(crate) mod minting;
 mod outlook;
 mod parts;
 mod pending;
+mod prefetch;
+mod prefetched;
 pub(crate) mod presented;
 mod replay;
 mod save;

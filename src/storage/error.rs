@@ -59,3 +59,8 @@ impl StorageError {
         Self::Other(doing.into(), Some(Arc::new(cause)))
     }
 }
+
+/// The error for a key of which `read_many` has returned no result.
+pub(crate) fn no_result() -> StorageError {
+    StorageError::Other("`read_many` returned fewer results than there are keys".into(), None)
+}

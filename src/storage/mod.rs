@@ -39,6 +39,7 @@
 
 pub(crate) mod bytes;
 mod cached;
+mod change;
 mod config;
 mod directory;
 mod engines;
@@ -75,11 +76,13 @@ pub use self::sql::Sqlite;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 pub use self::sql::{Engine as SqlEngine, Sql};
 pub use cached::Cached;
+pub use change::Change;
 pub(crate) use config::StorageConfig;
 pub use directory::Directory;
 pub(crate) use directory::KtorDirectory;
 pub(crate) use engines::{BuiltIn, ENGINES};
 pub use error::StorageError;
+pub(crate) use error::no_result;
 pub use key::{OwnerKey, StorageKey};
 pub(crate) use keyed_lock::{KeyedGuard, KeyedLocks};
 pub use memory::Memory;
@@ -93,8 +96,7 @@ pub(crate) use owner::{no_index, without_index};
 pub use payload::Payload;
 pub(crate) use record::random_number;
 pub use record::{Record, Version};
-pub(crate) use session_storage::no_result;
-pub use session_storage::{Change, SessionStorage};
+pub use session_storage::SessionStorage;
 pub use simple::{LastWriteWins, SimpleStorage};
 pub use succession::{Predecessor, Successor};
 #[cfg(feature = "redis")]

@@ -3,6 +3,7 @@
 use rocket::futures::future::join_all;
 use rocket::futures::stream::BoxStream;
 
+use super::change::Change;
 use super::error::StorageError;
 use super::key::StorageKey;
 use super::outcome::{Create, Invalidate, Succeed, Touch, Update};
@@ -10,16 +11,6 @@ use super::owner::{OwnerGuard, OwnerIndex};
 use super::record::{Record, Version};
 use super::succession::{Predecessor, Successor};
 use crate::expiry::Timestamp;
-
-/// A change in a storage; see [`SessionStorage::changes`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Change {
-    /// This record was written or deleted.
-    Record(StorageKey),
-    /// Any record may have changed, because changes were missed.
-    Any,
-}
 
 /// A storage of server sessions. The [module](super) lists the promises that it
 /// keeps.
@@ -186,23 +177,16 @@ pub trait SessionStorage: Send + Sync + 'static {
         self.read(key, now).await
     }
 
-    /// Returns for each key, in order, what [`read`](Self::read) would return. If one key cannot be
-    /// read, the others have their own results. Override it if the storage can read
-    /// several records in one round trip, and override [`is_remote`](Self::is_remote) as well.
+    /// Returns for each key, in order, what [`read`](Self::read) returns. A key that cannot be read
+    /// fails no other. Override it, and [`is_remote`](Self::is_remote), if one round trip is enough.
     ///
     /// ```
     /// use rocket_typed_sessions::storage::*;
     /// # rocket::async_test(async {
-    /// # let now = Timestamp::from_millis(1_000);
-    /// # let record = Record { version: Version::from_u64(1), payload: b"...".into(), owner: None, created: now, last_seen: now, expires: Timestamp::from_millis(9_000) };
-    /// # let [user, cart] = [6, 7].map(|byte| StorageKey::from_bytes([byte; 32]));
-    ///
-    /// let storage = Memory::new(10);
-    /// storage.create(&cart, record.clone(), OwnerGuard::default(), now).await?;
-    /// let found = storage.read_many(&[user, cart], now).await;
-    /// assert!(matches!(&found[..], [Ok(None), Ok(Some(found))] if *found == record));
-    /// # Ok::<(), StorageError>(())
-    /// # }).unwrap();
+    /// let keys = [6, 7].map(|byte| StorageKey::from_bytes([byte; 32]));
+    /// let found = Memory::new(10).read_many(&keys, Timestamp::ZERO).await;
+    /// assert!(matches!(found[..], [Ok(None), Ok(None)]));
+    /// # });
     /// ```
     async fn read_many(
         &self,
@@ -325,29 +309,12 @@ pub trait SessionStorage: Send + Sync + 'static {
 
     /// Returns the stream of all later changes in the storage, whoever makes them.
     /// [`Cached`](super::Cached) uses it to drop outdated copies. The stream does not end: after
-    /// a broken connection it connects again and continues with [`Change::Any`]. The default is
-    /// `None`, for a storage that reports no changes.
+    /// a broken connection it connects again and continues with [`Change::Any`]. [`Change`] has an
+    /// example. `None` unless overridden, for a storage that reports no changes.
     ///
     /// ```
-    /// use rocket::futures::stream::{BoxStream, StreamExt, unfold};
-    /// use rocket::tokio::sync::broadcast::{self, Receiver, error::RecvError};
-    /// use rocket_typed_sessions::storage::{Change, StorageKey};
-    ///
-    /// /// What a storage returns whose driver reports the keys of changed records.
-    /// fn changes(keys: Receiver<StorageKey>) -> BoxStream<'static, Change> {
-    ///     unfold(keys, async |mut keys| match keys.recv().await {
-    ///         Ok(key) => Some((Change::Record(key), keys)),
-    ///         Err(RecvError::Lagged(_)) => Some((Change::Any, keys)), // some were missed
-    ///         Err(RecvError::Closed) => None,
-    ///     })
-    ///     .boxed()
-    /// }
-    ///
-    /// # rocket::async_test(async {
-    /// let (key, (driver, keys)) = (StorageKey::from_bytes([7; 32]), broadcast::channel(16));
-    /// driver.send(key.clone()).expect("a receiver");
-    /// assert_eq!(changes(keys).next().await, Some(Change::Record(key)));
-    /// # });
+    /// use rocket_typed_sessions::storage::{Memory, SessionStorage};
+    /// assert!(Memory::new(1000).changes().is_none()); // its only user is this process
     /// ```
     fn changes(&self) -> Option<BoxStream<'static, Change>> {
         None
@@ -358,7 +325,6 @@ pub trait SessionStorage: Send + Sync + 'static {
     ///
     /// ```
     /// use rocket_typed_sessions::storage::{Memory, SessionStorage};
-    ///
     /// assert!(!Memory::new(1000).is_remote()); // Redis and the databases are
     /// ```
     fn is_remote(&self) -> bool {
@@ -430,9 +396,4 @@ pub trait SessionStorage: Send + Sync + 'static {
     fn compares_and_swaps(&self) -> bool {
         true
     }
-}
-
-/// The error for a key of which [`SessionStorage::read_many`] has returned no result.
-pub(crate) fn no_result() -> StorageError {
-    StorageError::Other("`read_many` returned fewer results than there are keys".into(), None)
 }

@@ -43,6 +43,7 @@ mod several;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod support;
+mod together;
 mod tokens;
 mod touch;
 mod two_nodes;

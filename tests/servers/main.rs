@@ -18,4 +18,5 @@ mod redis;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod sql;
+mod together;
 mod values;

@@ -16,6 +16,8 @@ pub struct Proxy {
     made: Arc<AtomicU64>,
     /// How many answers come through before one is lost, and its connection with it.
     answers: Arc<AtomicI64>,
+    /// Counts down what the clients have sent.
+    requests: Arc<AtomicI64>,
 }
 
 impl Proxy {
@@ -29,19 +31,21 @@ impl Proxy {
         let port = listener.local_addr().expect("an address").port();
         let (silent, made) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let lost = Arc::new(AtomicI64::new(i64::MAX));
+        let sent = Arc::new(AtomicI64::new(i64::MAX));
         let proxy = Self {
             port,
             silent: Arc::clone(&silent),
             made: Arc::clone(&made),
             answers: Arc::clone(&lost),
+            requests: Arc::clone(&sent),
         };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let number = made.fetch_add(1, Ordering::SeqCst) + 1;
                 let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else { continue };
                 let ((from, back), (answers, to)) = (client.into_split(), server.into_split());
-                let comes = Arc::new(AtomicI64::new(i64::MAX));
-                let there = tokio::spawn(pass(from, to, number, Arc::clone(&silent), comes, way));
+                let there = pass(from, to, number, Arc::clone(&silent), Arc::clone(&sent), way);
+                let there = tokio::spawn(there);
                 let comes = Arc::clone(&lost);
                 let silent = Arc::clone(&silent);
                 tokio::spawn(async move {
@@ -51,6 +55,11 @@ impl Proxy {
             }
         });
         proxy
+    }
+
+    /// How often clients have sent something. What they send at once counts once.
+    pub fn requests(&self) -> i64 {
+        i64::MAX - self.requests.load(Ordering::SeqCst)
     }
 
     /// The `n`th answer from now on is lost, and its connection breaks.

@@ -135,24 +135,22 @@ impl SessionStorage for Cached {
 
     /// Reads those records together of which there is no copy.
     async fn read_many(&self, keys: &[StorageKey], now: Timestamp) -> Vec<Result<Option<Record>>> {
-        let copies = &self.0.copies;
-        let copied: Vec<_> = keys.iter().map(|key| copies.get(key, now)).collect();
-        let missing = keys.iter().zip(&copied).filter(|(_, copied)| copied.is_none());
+        let node = &*self.0;
+        let known: Vec<_> = keys.iter().map(|key| node.copies.get(key, now)).collect();
+        let missing = keys.iter().zip(&known).filter(|(_, known)| known.is_none());
         let missing: Vec<_> = missing.map(|(key, _)| key.clone()).collect();
         if missing.is_empty() {
-            return copied.into_iter().map(Ok).collect();
+            return known.into_iter().map(Ok).collect();
         }
-        let readings: Vec<_> = missing.iter().map(|key| copies.reading(key)).collect();
-        let answers = self.0.storage.read_many(&missing, now).await;
-        let mut answers = answers
-            .into_iter()
-            .zip(readings)
-            .map(|(answer, reading)| answer.inspect(|found| reading.keep(found.clone())));
-        let result = |copied: Option<Record>| match copied {
+        let readings: Vec<_> = missing.iter().map(|key| node.copies.reading(key)).collect();
+        let answers = node.storage.read_many(&missing, now).await.into_iter().zip(readings);
+        let mut answers =
+            answers.map(|(answer, reading)| answer.inspect(|found| reading.keep(found.clone())));
+        let result = |known: Option<Record>| match known {
             Some(record) => Ok(Some(record)),
             None => answers.next().unwrap_or_else(|| Err(no_result())),
         };
-        copied.into_iter().map(result).collect()
+        known.into_iter().map(result).collect()
     }
 
     async fn read_fresh(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {

@@ -1,0 +1,65 @@
+//! The records that a request has read before it uses them.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::storage::{Record, StorageKey};
+
+/// How long a record may wait. The guards of a route follow each other at once. If one takes
+/// longer, the next reads its record itself, so that a session that ended meanwhile is not used.
+const FRESH: Duration = Duration::from_millis(50);
+
+/// The prefetched records of a request.
+#[derive(Default)]
+pub(crate) struct Prefetched(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    answers: Vec<Answer>,
+    /// The definitions whose records were asked for by their own loads.
+    begun: u64,
+    refuses: bool,
+}
+
+/// What the storage answered for a key, and when. `None` if there was no record.
+pub(crate) struct Answer {
+    key: StorageKey,
+    pub found: Option<Record>,
+    came: Instant,
+}
+
+impl Prefetched {
+    /// Returns what was answered for this key, if that is fresh. It is returned once.
+    pub fn take(&self, key: &StorageKey) -> Option<Answer> {
+        let answers = &mut self.0.lock().answers;
+        let at = answers.iter().position(|answer| answer.key == *key)?;
+        Some(answers.swap_remove(at)).filter(|answer| answer.came.elapsed() < FRESH)
+    }
+
+    /// Begins the load of a definition. Returns those whose loads have begun, this one included;
+    /// `None` if nothing may be prefetched.
+    pub fn begin(&self, definition: u64) -> Option<u64> {
+        let mut waiting = self.0.lock();
+        waiting.begun |= definition;
+        (!waiting.refuses).then_some(waiting.begun)
+    }
+
+    /// Keeps these answers in place of the earlier ones, which were asked for again.
+    pub fn put(&self, found: impl Iterator<Item = (StorageKey, Option<Record>)>) {
+        let came = Instant::now();
+        let answers = found.map(|(key, found)| Answer { key, found, came });
+        let mut waiting = self.0.lock();
+        if !waiting.refuses {
+            waiting.answers = answers.collect();
+        }
+    }
+
+    /// Drops all records, and takes no more. The request may be ending some of these sessions.
+    pub fn refuse(&self) {
+        let mut waiting = self.0.lock();
+        waiting.refuses = true;
+        waiting.answers.clear();
+    }
+}
