@@ -165,9 +165,13 @@ impl<T: SessionData> Committable for Entry<T> {
         let state = self.state.lock();
         state.is_quiet()
             && (self.tried.load(Ordering::SeqCst) || {
-                let (standing, moment) = (state.presented.sessions.standing(), self.moment(failed));
-                let nothing = state.asked_by(&Pending::default());
-                plan(standing, &nothing, &self.definition.policy, &moment) == Plan::Keep
+                let standing = state.presented.sessions.standing();
+                // Nothing is due by itself where there is no session.
+                standing.session().is_none() || {
+                    let (nothing, moment) =
+                        (state.asked_by(&Pending::default()), self.moment(failed));
+                    plan(standing, &nothing, &self.definition.policy, &moment) == Plan::Keep
+                }
             })
     }
 
