@@ -19,7 +19,7 @@ use crate::storage::SessionStorage;
 
 /// All definitions of an application and what they share.
 pub(crate) struct Application {
-        pub definitions: BTreeMap<String, Arc<Defined>>,
+    pub definitions: BTreeMap<String, Arc<Defined>>,
     /// The storages to purge, one for each storage table.
     pub storages: Vec<Arc<dyn SessionStorage>>,
     pub core: Core,

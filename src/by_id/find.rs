@@ -18,7 +18,7 @@ use crate::error::SessionError;
 use crate::expiry::{Timeouts, Times, Timestamp};
 use crate::plan::Snapshot;
 use crate::storage::{Record, StorageError, StorageKey};
-use crate::token::{ReadToken, SessionId};
+use crate::token::{ReadToken, SessionId, Tokens};
 use crate::tracked::{Found, Superseded, Tracked};
 
 /// Loads every distinct live session among `values`. Of several ids of one session, the current one
@@ -29,13 +29,8 @@ pub(crate) async fn load(
     values: &[Cow<'_, str>],
     now: Timestamp,
 ) -> Result<Found<Located>, SessionError> {
-    let mut ids: SmallVec<[ReadToken<SessionId>; 1]> = SmallVec::new();
-    let (tokens, limit) = (definition.tokens(), definition.size.bytes);
-    for opened in values.iter().filter_map(|value| tokens.open_id(value, limit)) {
-        if !ids.iter().any(|other| other.content == opened.content) {
-            ids.push(opened);
-        }
-    }
+    let tokens = definition.tokens();
+    let ids = distinct_ids(&tokens, values, definition.size.bytes);
     let mut found = Found::<Located> { ours: !ids.is_empty(), ..Found::default() };
     for ReadToken { content: id, stale, accepted } in &ids {
         let session = match find(definition, store, id, now).await? {
@@ -64,6 +59,21 @@ pub(crate) async fn load(
         }
     }
     Ok(found)
+}
+
+/// Opens the tokens, and returns their ids, each once.
+fn distinct_ids(
+    tokens: &Tokens,
+    values: &[Cow<'_, str>],
+    limit: usize,
+) -> SmallVec<[ReadToken<SessionId>; 1]> {
+    let mut ids: SmallVec<[ReadToken<SessionId>; 1]> = SmallVec::new();
+    for opened in values.iter().filter_map(|value| tokens.open_id(value, limit)) {
+        if !ids.iter().any(|other| other.content == opened.content) {
+            ids.push(opened);
+        }
+    }
+    ids
 }
 
 /// What an id stands for.
@@ -142,10 +152,7 @@ pub(super) fn stands_for(
     if shown == Shown::Outdated || successor.is_some() {
         let outdated = shown == Shown::Outdated;
         let forms = if outdated { (id.for_forms(), 0) } else { (id.clone(), secrets.rotations) };
-        let ancestor = provenance.ancestor.unwrap_or_else(|| key.clone());
-        let (renewed, goes_on) = (successor.is_none(), successor.unwrap_or(key));
-        let replaced = Superseded { forms, goes_on, renewed, ancestor };
-        return Some(Lookup::Superseded(Arc::new(replaced)));
+        return Some(superseded(forms, key, successor, provenance));
     }
     let (whole_id, in_grace) = (id.as_ktor().is_some(), shown == Shown::InGrace);
     let next = if let Shown::BeforeRenewal(next) = shown { Some(next) } else { None };
@@ -161,6 +168,19 @@ pub(super) fn stands_for(
     let id = next.unwrap_or_else(|| id.clone());
     let place = Located { id, key, version, owner, secrets, trail, provenance };
     Some(Lookup::Session(Arc::new(Tracked { snapshot, content, place })))
+}
+
+/// Describes a session whose record has this `key`: a login has put the `successor` in its place,
+/// or a renewal another id.
+fn superseded(
+    forms: (SessionId, u32),
+    key: StorageKey,
+    successor: Option<StorageKey>,
+    provenance: Provenance,
+) -> Lookup {
+    let ancestor = provenance.ancestor.unwrap_or_else(|| key.clone());
+    let (renewed, goes_on) = (successor.is_none(), successor.unwrap_or(key));
+    Lookup::Superseded(Arc::new(Superseded { forms, goes_on, renewed, ancestor }))
 }
 
 /// Returns what `id` stands for, by its file of Ktor's.

@@ -144,7 +144,10 @@ impl Draft {
         let envelope =
             Envelope { secrets, authenticated, lifetime, trail, provenance, state, client };
         let (version, payload) = if store.is_file(&id) {
-            (Version::from_content(&value), Payload::new(&value, definition.codec.decoded(&content)))
+            (
+                Version::from_content(&value),
+                Payload::new(&value, definition.codec.decoded(&content)),
+            )
         } else {
             let payload = envelope.wrap(&definition.namespace.session, &value);
             (fresh_version(core)?, Payload::new(&payload, definition.codec.decoded(&content)))

@@ -4,8 +4,8 @@ mod commit;
 mod revocation;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 pub(crate) use commit::commit;
 pub(crate) use revocation::Revocation;

@@ -66,6 +66,11 @@ pub(crate) async fn load<T: SessionData>(
         let presented = Presented { any: true, sessions: found.sessions };
         return Ok(Loaded { presented, value: Some(value), absence: None });
     }
+    Ok(without_session(core, definition, found))
+}
+
+/// Reports that the tokens of a request stand for no session that can be used.
+fn without_session<T>(core: &Core, definition: &Definition, found: Presentation) -> Loaded<T> {
     if found.several {
         warn!(
             "Session `{}`: several sessions were presented at once; none of them is used.",
@@ -79,7 +84,7 @@ pub(crate) async fn load<T: SessionData>(
     let mut sessions = found.sessions;
     sessions.set_aside();
     let presented = Presented { any: true, sessions };
-    Ok(Loaded { presented, value: None, absence: Some(absence) })
+    Loaded { presented, value: None, absence: Some(absence) }
 }
 
 /// What was found for the tokens of a request.

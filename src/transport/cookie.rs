@@ -129,12 +129,7 @@ const SEARCHED: usize = 512;
 /// Finds the values of the pairs with this name in a `Cookie` header, until one is `enough`. With
 /// `quotes`, a quoted value may hold `;`. A long header is searched for the name. For a short one,
 /// a look at every pair costs less.
-fn find_values<'a>(
-    header: &'a str,
-    name: &str,
-    quotes: bool,
-    enough: impl FnMut(&'a str) -> bool,
-) {
+fn find_values<'a>(header: &'a str, name: &str, quotes: bool, enough: impl FnMut(&'a str) -> bool) {
     let quotes = quotes && memchr(b'"', header.as_bytes()).is_some();
     if header.len() > SEARCHED && !quotes {
         let places = memmem::find_iter(header.as_bytes(), name);
@@ -158,8 +153,8 @@ fn pairs(header: &str, quotes: bool) -> impl Iterator<Item = &str> {
     let mut rest = Some(header);
     std::iter::from_fn(move || {
         let text = rest?;
-        let quoted = if quotes { end_of_quoted(text) } else { 0 };
-        let end = memchr(b';', &text.as_bytes()[quoted..]).map(|end| quoted + end);
+        let start = if quotes { end_of_quoted(text) } else { 0 };
+        let end = memchr(b';', &text.as_bytes()[start..]).map(|end| start + end);
         rest = end.map(|end| &text[end + 1..]);
         Some(&text[..end.unwrap_or(text.len())])
     })
@@ -224,7 +219,8 @@ mod tests {
         let parts = ["s", "ss", "=", ";", " ", "\t", "1", "\u{e9}", "\"", "s=2", "; s=3", "%73"];
         let mut state = 1_u64;
         for _ in 0..20_000 {
-            let mut header = if state % 2 == 0 { "p=0;".repeat(200) } else { String::new() };
+            let mut header =
+                if state.is_multiple_of(2) { "p=0;".repeat(200) } else { String::new() };
             for _ in 0..state % 9 {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 header.push_str(parts[(state >> 33) as usize % parts.len()]);

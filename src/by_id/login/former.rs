@@ -4,7 +4,6 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-
 use crate::by_id::envelope::{Envelope, Provenance, RecordState};
 use crate::by_id::find::{Lookup, stands_for};
 use crate::by_id::job::{Job, Progress};
