@@ -29,8 +29,10 @@ pub(crate) async fn load(
     values: &[Cow<'_, str>],
     now: Timestamp,
 ) -> Result<Found<Located>, SessionError> {
-    let tokens = definition.tokens();
-    let ids = distinct_ids(&tokens, values, definition.size.bytes);
+    let (ids, is_protected) = {
+        let tokens = definition.tokens.read();
+        (distinct_ids(&tokens, values, definition.size.bytes), tokens.is_protected())
+    };
     let mut found = Found::<Located> { ours: !ids.is_empty(), ..Found::default() };
     for ReadToken { content: id, stale, accepted } in &ids {
         let session = match find(definition, store, id, now).await? {
@@ -45,7 +47,7 @@ pub(crate) async fn load(
             }
             Lookup::Nobody => {
                 // Only a signature proves that the id was ever issued.
-                found.over |= tokens.is_protected();
+                found.over |= is_protected;
                 continue;
             }
         };

@@ -232,12 +232,8 @@ impl<T: SessionData> Committable for Entry<T> {
         self.closed.store(true, Ordering::SeqCst);
     }
 
-    fn close_if_quiet(&self, failed: bool) -> bool {
-        // `is_quiet` does not see a commit that holds the lock.
-        let lock = self.committing.try_lock();
-        let quiet = lock.is_ok() && self.is_quiet(failed);
-        self.closed.fetch_or(quiet, Ordering::SeqCst);
-        quiet
+    fn close_at_once(&self) {
+        self.closed.store(true, Ordering::SeqCst);
     }
 
     fn is_closed(&self) -> bool {
