@@ -1,16 +1,16 @@
 //! Files and folders. They are private, are replaced in one step, and are never reached through a
 //! symlink.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Result, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{MAIN_SEPARATOR_STR, Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::OFlags;
 
-use crate::crypto::Random;
+use crate::crypto::{Random, hex};
 use crate::storage::bytes::LARGEST;
 use crate::storage::{StorageError, StorageKey};
 
@@ -45,16 +45,14 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>> {
         return Err(ErrorKind::InvalidData.into());
     }
     let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or_default());
-    file.take(LARGEST).read_to_end(&mut bytes)?;
+    file.take(about.len()).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// The first `length` bytes of a file.
-pub(super) fn read_start(path: &Path, length: usize) -> Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(length);
-    open_nofollow(OpenOptions::new().read(true), path)?
-        .take(length as u64)
-        .read_to_end(&mut bytes)?;
+/// The first bytes of a file. A shorter file is an error.
+pub(super) fn read_start<const N: usize>(path: &Path) -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    open_nofollow(OpenOptions::new().read(true), path)?.read_exact(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -62,21 +60,36 @@ pub(super) fn read_start(path: &Path, length: usize) -> Result<Vec<u8>> {
 /// pipe, or a huge file.
 pub(super) fn is_foreign(cause: &std::io::Error) -> bool {
     let looped = cause.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
-    looped || matches!(cause.kind(), ErrorKind::InvalidData | ErrorKind::IsADirectory)
+    // A pipe with a writer would block.
+    let foreign = [ErrorKind::InvalidData, ErrorKind::IsADirectory, ErrorKind::WouldBlock];
+    looped || foreign.contains(&cause.kind())
 }
 
-/// Writes a file in one step: after a crash, there is the old file or the new one.
+/// Writes a file in one step: after a crash, there is the old file or the new one. Makes the
+/// folder if it does not exist.
 pub(super) fn replace(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
+    let opened = match open_folder(folder) {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => {
+            make_dirs(folder)?;
+            open_folder(folder)?
+        }
+        opened => opened?,
+    };
     let random: [u8; 8] = Random::default().bytes().map_err(std::io::Error::other)?;
-    let temporary = folder.join(format!(".{name}-{:016x}", u64::from_be_bytes(random)));
+    let temporary = join(folder, &[&[".", name, "-", &hex::encode(&random)].concat()]);
     let write = || {
         let mut file = create_file(&temporary)?;
         file.write_all(content)?;
         file.sync_all()?;
-        fs::rename(&temporary, folder.join(name))?;
-        File::open(folder)?.sync_all()
+        fs::rename(&temporary, join(folder, &[name]))?;
+        opened.sync_all()
     };
     write().inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+fn open_folder(path: &Path) -> Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY;
+    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
 pub(super) fn remove_file(path: &Path) -> Answer<bool> {
@@ -111,9 +124,21 @@ pub(super) fn entries(folder: &Path) -> Answer<Vec<PathBuf>> {
     }
 }
 
+/// The path of a file below a folder, in one allocation.
+pub(super) fn join(folder: &Path, names: &[&str]) -> PathBuf {
+    let names_length: usize = names.iter().map(|name| name.len() + 1).sum();
+    let mut path = OsString::with_capacity(folder.as_os_str().len() + names_length);
+    path.push(folder);
+    for name in names {
+        path.push(MAIN_SEPARATOR_STR);
+        path.push(name);
+    }
+    path.into()
+}
+
 /// The file name of a key, in lower-case hexadecimal.
 pub(super) fn file_name(hash: &[u8; 32]) -> String {
-    StorageKey::from_bytes(*hash).to_string()
+    hex::encode(hash)
 }
 
 /// The key in the name of a file. `None` if the name is no key.

@@ -120,7 +120,6 @@ impl FileWork {
         let write = || {
             let folder = self.path.parent().ok_or(ErrorKind::InvalidInput)?;
             let name = self.path.file_name().ok_or(ErrorKind::InvalidInput)?;
-            make_dirs(folder)?;
             replace(folder, &name.to_string_lossy(), &record.payload)
         };
         write().map_err(|cause| failure("writing a Ktor session", cause))?;

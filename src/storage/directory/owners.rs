@@ -52,7 +52,6 @@ impl Disk {
         let keys = {
             let _lock = self.lock_owner(owner)?;
             let folder = self.owner_path(owner);
-            make_dirs(&folder).map_err(|cause| failure("making an owner's folder", cause))?;
             let next = self.generation(owner)?.as_u64().wrapping_add(1);
             replace(&folder, GENERATION, &next.to_be_bytes())
                 .map_err(|cause| failure("writing an owner's generation", cause))?;
@@ -62,14 +61,14 @@ impl Disk {
         let mut ended = 0;
         for key in keys.iter().filter(|key| !except.contains(key)) {
             let _locks = self.lock_records(key, &[])?;
-            let found = match self.entry(key) {
+            let found = match self.heading(key) {
                 Err(StorageError::Corrupt(_)) => None,
                 found => found?,
             };
             let Some(found) = found else { continue };
-            if found.record.owner.as_ref() == Some(owner) {
+            if found.owner.as_ref() == Some(owner) {
                 self.remove(key)?;
-                ended += usize::from(found.record.is_live(now));
+                ended += usize::from(found.is_live(now));
             }
         }
         Ok(ended)
@@ -141,11 +140,11 @@ impl Disk {
     /// holds one, because two such locks are never held at once.
     pub(super) fn leave(
         &self,
-        record: &Record,
+        owner: Option<&OwnerKey>,
         key: &StorageKey,
         held: Option<Locks>,
     ) -> Result<()> {
-        let Some(owner) = &record.owner else { return Ok(()) };
+        let Some(owner) = owner else { return Ok(()) };
         let _lock = match held.filter(|held| held.covers(owner.as_bytes())) {
             Some(lock) => lock,
             None => self.lock_owner(owner)?,
@@ -159,16 +158,14 @@ impl Disk {
 
     /// Deletes a record and its index entry. The caller holds the record's lock.
     pub(super) fn remove(&self, key: &StorageKey) -> Result<bool> {
-        let record = self.entry(key).ok().flatten().map(|entry| entry.record);
+        let owner = self.heading(key).ok().flatten().and_then(|found| found.owner);
         let removed = remove_file(&self.record_path(key))?;
-        if let Some(record) = record {
-            self.leave(&record, key, None)?;
-        }
+        self.leave(owner.as_ref(), key, None)?;
         Ok(removed)
     }
 
     pub(super) fn lock_owner(&self, owner: &OwnerKey) -> Result<Locks> {
-        Locks::take(&self.root, Family::Owners, vec![owner.as_bytes()[0]])
+        Locks::take(&self.root, Family::Owners, std::iter::once(owner.as_bytes()[0]))
     }
 
     /// The keys in an owner's index.

@@ -4,9 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::disk::{Disk, Result, Sweep, is_there};
-use super::files::{entries, file_age, parse_key, read_start, remove_file, remove_if_abandoned};
+use super::files::{entries, file_age, parse_key, remove_file, remove_if_abandoned};
 use super::owners::GENERATION;
-use crate::storage::bytes::{self, EXPIRY_HEADER};
 use crate::storage::{OwnerKey, StorageKey, Timestamp};
 
 /// The most files that one call examines. The next call continues there.
@@ -66,9 +65,8 @@ impl Disk {
             };
             // A file that cannot be read is kept for the operator to examine.
             let expired = || {
-                let start = read_start(&path, EXPIRY_HEADER).ok();
-                let expires = start.and_then(|start| bytes::expires(&key, &start));
-                expires.is_some_and(|expires| expires <= now)
+                let found = self.heading(&key).ok().flatten();
+                found.is_some_and(|found| !found.is_live(now))
             };
             if !expired() {
                 continue;
