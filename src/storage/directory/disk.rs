@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
-use super::files::{
-    create_file, failure, file_name, is_foreign, join, make_dirs, read_file, read_start, replace,
-};
+use super::files::{create_file, failure, is_foreign, make_dirs, read_file, read_start, replace};
 use super::locks::{Family, Locks};
+use super::paths::{SEPARATOR, below, name_of};
 use crate::storage::bytes::{self, Heading, TORN};
 use crate::storage::{Record, StorageError, StorageKey, Timestamp, random_number};
 
@@ -18,6 +17,8 @@ pub(super) type Result<T> = std::result::Result<T, StorageError>;
 
 pub(super) struct Disk {
     pub root: PathBuf,
+    /// The folder of all records.
+    pub records: PathBuf,
     /// The place where the next purge continues.
     pub sweep: Mutex<Sweep>,
 }
@@ -38,7 +39,7 @@ impl Disk {
         let probe = root.join(format!(".probe-{:016x}", random_number()?));
         create_file(&probe).map_err(failed)?;
         fs::remove_file(&probe).map_err(failed)?;
-        Ok(Self { root, sweep: Mutex::default() })
+        Ok(Self { records: root.join("records"), root, sweep: Mutex::default() })
     }
 
     pub fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
@@ -53,8 +54,10 @@ impl Disk {
     }
 
     pub(super) fn write(&self, key: &StorageKey, record: &Record) -> Result<()> {
-        let (folder, name) = self.place(key);
-        replace(&folder, &name, &bytes::write(key, record))
+        let room = &mut [0; 64];
+        let name = name_of(key.as_bytes(), room);
+        let folder = below(&self.records, &[&name[..2], SEPARATOR, &name[2..4]]);
+        replace(&folder, name, &bytes::write(key, record))
             .map_err(|cause| failure("writing a record", cause))
     }
 
@@ -74,18 +77,9 @@ impl Disk {
     }
 
     pub(super) fn record_path(&self, key: &StorageKey) -> PathBuf {
-        let name = file_name(key.as_bytes());
-        join(&self.root, &["records", &name[..2], &name[2..4], &name])
-    }
-
-    /// The folder of a record, and its file's name there.
-    fn place(&self, key: &StorageKey) -> (PathBuf, String) {
-        let name = file_name(key.as_bytes());
-        (join(&self.root, &["records", &name[..2], &name[2..4]]), name)
-    }
-
-    pub(super) fn records(&self) -> PathBuf {
-        self.root.join("records")
+        let room = &mut [0; 64];
+        let name = name_of(key.as_bytes(), room);
+        below(&self.records, &[&name[..2], SEPARATOR, &name[2..4], SEPARATOR, name])
     }
 }
 

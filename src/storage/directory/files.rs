@@ -1,18 +1,18 @@
 //! Files and folders. They are private, are replaced in one step, and are never reached through a
 //! symlink.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Result, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{MAIN_SEPARATOR_STR, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::OFlags;
 
-use crate::crypto::{Random, hex};
+use super::paths::{below, name_of};
+use crate::crypto::Random;
+use crate::storage::StorageError;
 use crate::storage::bytes::LARGEST;
-use crate::storage::{StorageError, StorageKey};
 
 /// An older temporary file was left by a process that died.
 const ABANDONED: Duration = Duration::from_secs(3600);
@@ -76,12 +76,12 @@ pub(super) fn replace(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
         opened => opened?,
     };
     let random: [u8; 8] = Random::default().bytes().map_err(std::io::Error::other)?;
-    let temporary = join(folder, &[&[".", name, "-", &hex::encode(&random)].concat()]);
+    let temporary = below(folder, &[".", name, "-", name_of(&random, &mut [0; 64])]);
     let write = || {
         let mut file = create_file(&temporary)?;
         file.write_all(content)?;
         file.sync_all()?;
-        fs::rename(&temporary, join(folder, &[name]))?;
+        fs::rename(&temporary, below(folder, &[name]))?;
         opened.sync_all()
     };
     write().inspect_err(|_| drop(fs::remove_file(&temporary)))
@@ -122,28 +122,6 @@ pub(super) fn entries(folder: &Path) -> Answer<Vec<PathBuf>> {
         }
         read => read.map_err(|cause| failure("reading a folder", cause)),
     }
-}
-
-/// The path of a file below a folder, in one allocation.
-pub(super) fn join(folder: &Path, names: &[&str]) -> PathBuf {
-    let names_length: usize = names.iter().map(|name| name.len() + 1).sum();
-    let mut path = OsString::with_capacity(folder.as_os_str().len() + names_length);
-    path.push(folder);
-    for name in names {
-        path.push(MAIN_SEPARATOR_STR);
-        path.push(name);
-    }
-    path.into()
-}
-
-/// The file name of a key, in lower-case hexadecimal.
-pub(super) fn file_name(hash: &[u8; 32]) -> String {
-    hex::encode(hash)
-}
-
-/// The key in the name of a file. `None` if the name is no key.
-pub(super) fn parse_key(name: &OsStr) -> Option<[u8; 32]> {
-    StorageKey::from_hex(name.to_str()?).map(|key| *key.as_bytes())
 }
 
 pub(super) fn failure(doing: &str, cause: std::io::Error) -> StorageError {

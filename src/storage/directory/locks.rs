@@ -7,8 +7,8 @@ use std::path::Path;
 
 use smallvec::SmallVec;
 
-use super::files::{failure, join, open_nofollow};
-use crate::crypto::hex;
+use super::files::{failure, open_nofollow};
+use super::paths::{SEPARATOR, below, name_of};
 use crate::storage::StorageError;
 
 /// What a lock protects: the records, or the indexes of owners.
@@ -68,7 +68,7 @@ fn lock(
         Family::Records => "records.",
         Family::Owners => "owners.",
     };
-    let path = join(root, &["locks", &[family, &hex::encode(&[first])].concat()]);
+    let path = below(root, &["locks", SEPARATOR, family, name_of(&[first], &mut [0; 64])]);
     let file = open_nofollow(options.write(true).mode(0o600), &path)?;
     file.lock()?;
     Ok(file)

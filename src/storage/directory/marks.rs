@@ -8,9 +8,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, Result};
-use super::files::{
-    failure, is_foreign, make_dirs, open_nofollow, parse_key, read_file, remove_file,
-};
+use super::files::{failure, is_foreign, make_dirs, open_nofollow, read_file, remove_file};
+use super::paths::parse_key;
 use crate::storage::{StorageKey, Timestamp};
 
 /// The extension of a mark's file.

@@ -7,13 +7,12 @@
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, Result};
-use super::files::{
-    create_file, entries, failure, file_name, make_dirs, parse_key, read_file, remove_file, replace,
-};
+use super::files::{create_file, entries, failure, make_dirs, read_file, remove_file, replace};
 use super::locks::{Family, Locks};
+use super::paths::{SEPARATOR, below, name_of, parse_key};
 use crate::storage::{
     Generation, OwnerKey, OwnerLimitPolicy, OwnerPage, Record, Refused, StorageError, StorageKey,
     Successor, Timestamp,
@@ -128,7 +127,7 @@ impl Disk {
         }
         let folder = self.owner_path(owner);
         make_dirs(&folder).map_err(|cause| failure("making an owner's folder", cause))?;
-        match create_file(&folder.join(file_name(key.as_bytes()))) {
+        match create_file(&entry_path(&folder, key)) {
             Err(cause) if cause.kind() != ErrorKind::AlreadyExists => {
                 Err(failure("indexing an owner's record", cause))
             }
@@ -150,7 +149,7 @@ impl Disk {
             None => self.lock_owner(owner)?,
         };
         let folder = self.owner_path(owner);
-        remove_file(&folder.join(file_name(key.as_bytes())))?;
+        remove_file(&entry_path(&folder, key))?;
         // This fails as long as the folder is not empty.
         let _ = std::fs::remove_dir(folder);
         Ok(())
@@ -185,11 +184,17 @@ impl Disk {
     }
 
     fn owner_path(&self, owner: &OwnerKey) -> PathBuf {
-        let name = file_name(owner.as_bytes());
-        self.owners().join(&name[..2]).join(name)
+        let room = &mut [0; 64];
+        let name = name_of(owner.as_bytes(), room);
+        below(&self.root, &["owners", SEPARATOR, &name[..2], SEPARATOR, name])
     }
 
     pub(super) fn owners(&self) -> PathBuf {
         self.root.join("owners")
     }
+}
+
+/// The path of a record's entry in its owner's folder.
+fn entry_path(folder: &Path, key: &StorageKey) -> PathBuf {
+    below(folder, &[name_of(key.as_bytes(), &mut [0; 64])])
 }
