@@ -49,6 +49,7 @@ mod marks;
 mod memory;
 mod outcome;
 mod owner;
+mod platform;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;

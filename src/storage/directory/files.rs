@@ -1,18 +1,16 @@
 //! Files and folders. They are private, are replaced in one step, and are never reached through a
 //! symlink.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Read, Result, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use rustix::fs::OFlags;
 
 use super::paths::{below, name_of};
 use crate::crypto::Random;
 use crate::storage::StorageError;
 use crate::storage::bytes::LARGEST;
+use crate::storage::platform::{Folder, create_dirs, is_link, open_nofollow, private};
 
 /// An older temporary file was left by a process that died.
 const ABANDONED: Duration = Duration::from_secs(3600);
@@ -24,17 +22,12 @@ pub(super) fn make_dirs(path: &Path) -> Result<()> {
     match path.symlink_metadata() {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(ErrorKind::NotADirectory.into()),
-        Err(_) => DirBuilder::new().recursive(true).mode(0o700).create(path),
+        Err(_) => create_dirs(path),
     }
 }
 
 pub(super) fn create_file(path: &Path) -> Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-pub(super) fn open_nofollow(options: &mut OpenOptions, path: &Path) -> Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    options.custom_flags(flags.bits().cast_signed()).open(path)
+    private().write(true).create_new(true).open(path)
 }
 
 /// The content of a regular file of limited length.
@@ -59,19 +52,30 @@ pub(super) fn read_start<const N: usize>(path: &Path) -> Result<[u8; N]> {
 /// Whether the error comes from a file that this storage did not write: a symlink, a folder, a
 /// pipe, or a huge file.
 pub(super) fn is_foreign(cause: &std::io::Error) -> bool {
-    let looped = cause.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
     // A pipe with a writer would block.
     let foreign = [ErrorKind::InvalidData, ErrorKind::IsADirectory, ErrorKind::WouldBlock];
-    looped || foreign.contains(&cause.kind())
+    is_link(cause) || foreign.contains(&cause.kind())
+}
+
+/// Writes bytes over those at an offset. The options say whether the file may be created.
+pub(super) fn overwrite(
+    options: &mut OpenOptions,
+    path: &Path,
+    at: u64,
+    bytes: &[u8],
+) -> Result<()> {
+    let mut file = open_nofollow(options.write(true), path)?;
+    file.seek(SeekFrom::Start(at))?;
+    file.write_all(bytes)
 }
 
 /// Writes a file in one step: after a crash, there is the old file or the new one. Makes the
 /// folder if it does not exist.
 pub(super) fn replace(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
-    let opened = match open_folder(folder) {
+    let opened = match Folder::open(folder) {
         Err(cause) if cause.kind() == ErrorKind::NotFound => {
             make_dirs(folder)?;
-            open_folder(folder)?
+            Folder::open(folder)?
         }
         opened => opened?,
     };
@@ -82,14 +86,9 @@ pub(super) fn replace(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&temporary, below(folder, &[name]))?;
-        opened.sync_all()
+        opened.flush()
     };
     write().inspect_err(|_| drop(fs::remove_file(&temporary)))
-}
-
-fn open_folder(path: &Path) -> Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY;
-    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
 pub(super) fn remove_file(path: &Path) -> Answer<bool> {

@@ -2,14 +2,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use smallvec::SmallVec;
 
-use super::files::{failure, open_nofollow};
+use super::files::failure;
 use super::paths::{SEPARATOR, below, name_of};
 use crate::storage::StorageError;
+use crate::storage::platform::{open_nofollow, private};
 
 /// What a lock protects: the records, or the indexes of owners.
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ impl Locks {
         firsts.dedup();
         let mut locks = SmallVec::new();
         for first in firsts {
-            let file = lock(root, family, first, OpenOptions::new().create(true));
+            let file = lock(root, family, first, private().create(true).truncate(false));
             locks.push((first, file.map_err(failed)?));
         }
         Ok(Self(locks))
@@ -46,7 +46,7 @@ impl Locks {
         family: Family,
         first: u8,
     ) -> Result<Option<Self>, StorageError> {
-        match lock(root, family, first, &mut OpenOptions::new()) {
+        match lock(root, family, first, &mut private()) {
             Ok(file) => Ok(Some(Self(SmallVec::from_buf([(first, file)])))),
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(failed(cause)),
@@ -69,7 +69,7 @@ fn lock(
         Family::Owners => "owners.",
     };
     let path = below(root, &["locks", SEPARATOR, family, name_of(&[first], &mut [0; 64])]);
-    let file = open_nofollow(options.write(true).mode(0o600), &path)?;
+    let file = open_nofollow(options.write(true), &path)?;
     file.lock()?;
     Ok(file)
 }

@@ -1,12 +1,10 @@
 //! The operations on records. Each takes the locks that it needs.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::FileExt;
-
 use super::disk::{Disk, Result, is_there};
-use super::files::{failure, open_nofollow};
+use super::files::{failure, overwrite};
 use super::locks::Locks;
 use super::owners::Join;
+use crate::storage::platform::private;
 use crate::storage::{
     Create, Invalidate, Predecessor, Record, Refused, StorageError, StorageKey, Successor,
     Timestamp, Touch, Update, Version,
@@ -103,8 +101,7 @@ impl Disk {
         let Some(found) = found else { return Ok(Touch::Missing) };
         let (at, slot) = found.touch(found.last_seen.max(last_seen), found.expires.max(expires));
         // A touch is not flushed: if a power cut loses it, the session only ends earlier.
-        let file = open_nofollow(OpenOptions::new().write(true), &self.record_path(key));
-        file.and_then(|file| file.write_all_at(&slot, at))
+        overwrite(&mut private(), &self.record_path(key), at, &slot)
             .map_err(|cause| failure("touching a record", cause))?;
         Ok(Touch::Touched)
     }
