@@ -12,8 +12,8 @@
 //! | 117 | 4 | checksum of the key and of the bytes from 64 to here |
 //! | 121 | n | payload |
 //!
-//! The checksums are CRC-32. They find torn and damaged files, and a file under another key. They
-//! are no protection from someone who can write to the storage, and a plain hash would be none.
+//! The checksums are CRC-32, as in zlib. They find torn and damaged files, and a file under another
+//! key. They have no secret, so they do not protect from someone who can write to the storage.
 //!
 //! A touch overwrites the older slot in place. If a crash tears that slot, the other one is still
 //! valid.

@@ -38,7 +38,7 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>> {
         return Err(ErrorKind::InvalidData.into());
     }
     let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or_default());
-    file.take(about.len()).read_to_end(&mut bytes)?;
+    file.take(LARGEST).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
