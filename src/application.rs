@@ -2,7 +2,7 @@
 //! on the fairing.
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::storage::SessionStorage;
 
 /// All definitions of an application and what they share.
 pub(crate) struct Application {
-    pub definitions: HashMap<String, Arc<Defined>>,
+    pub definitions: BTreeMap<String, Arc<Defined>>,
     /// The storages to purge, one for each storage table.
     pub storages: Vec<Arc<dyn SessionStorage>>,
     pub core: Core,
@@ -71,6 +71,13 @@ pub(crate) enum Tracker {
 impl Application {
     /// Returns the definition of `T`. The error's text says what to write.
     pub fn definition<T: SessionData>(&self) -> Result<&Arc<Defined>, String> {
+        let is_claimed = |definition: &&Arc<Defined>| {
+            definition.claimed.get().is_some_and(|(by, _)| *by == TypeId::of::<T>())
+        };
+        // An application has few types, and after the first request all are claimed.
+        if let Some(definition) = self.definitions.values().find(is_claimed) {
+            return Ok(definition);
+        }
         let type_name = std::any::type_name::<T>();
         let Some(definition) = self.definitions.get(T::NAME) else {
             return Err(self.undefined_message(type_name, T::NAME));
@@ -92,8 +99,7 @@ impl Application {
                 "`{type_name}` has the `SessionData::NAME` {name:?}; write a lower-case name like \"user_session\", other than `secret` and `app`"
             );
         }
-        let mut names: Vec<_> = self.definitions.keys().map(String::as_str).collect();
-        names.sort_unstable();
+        let names: Vec<_> = self.definitions.keys().map(String::as_str).collect();
         let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         format!(
             "`Session<{type_name}>` has no definition; defined are: {known}. Write in Rocket.toml:\n    [default.sessions.{name}]\n    cookie = {{ path = \"/\" }}"

@@ -3,7 +3,7 @@
 mod content;
 mod fingerprint;
 
-use std::any::type_name;
+use std::any::{Any, type_name};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -32,10 +32,13 @@ impl Codec {
         Ok(Content::from_bytes(encoded))
     }
 
-    /// Checks that the encoded form of a value decodes to that value.
-    pub fn check<T: SessionData>(&self, value: &T, content: &Content) -> Result<(), SessionError> {
+    /// Checks that the encoded form of a value decodes to that value, and returns what it decodes
+    /// to.
+    pub fn check<T: SessionData>(&self, value: &T, content: &Content) -> Result<T, SessionError> {
         let reason = match decode_with::<T>(self.serializer, content.bytes()) {
-            Ok(read) if fingerprint::compute(&read) == fingerprint::compute(value) => return Ok(()),
+            Ok(read) if fingerprint::compute(&read) == fingerprint::compute(value) => {
+                return Ok(read);
+            }
             Ok(_) => "it decodes to another value".into(),
             Err(cause) => cause.reason(),
         };
@@ -43,13 +46,19 @@ impl Codec {
         Err(SessionError::Encode(EncodeError::new(message)))
     }
 
-    /// Decodes a value. A content that does not decode makes the session absent.
-    pub fn decode<T: SessionData>(&self, content: &Content) -> Option<T> {
-        let value = decode_with(self.serializer, content.bytes());
-        if value.is_err() {
-            warn!("Session `{}`: a payload does not decode; it counts as absent.", self.session);
+    /// Returns the value, which is decoded once for all requests that read the same record. A
+    /// content that does not decode makes the session absent.
+    pub fn decode<T: SessionData>(&self, content: &Content) -> Option<Arc<T>> {
+        if let Some(kept) = content.kept() {
+            return Some(kept);
         }
-        value.ok()
+        let Ok(value) = decode_with(self.serializer, content.bytes()) else {
+            warn!("Session `{}`: a payload does not decode; it counts as absent.", self.session);
+            return None;
+        };
+        let value = Arc::new(value);
+        content.keep(&value);
+        Some(value)
     }
 
     /// Re-encodes what another serializer wrote. Returns `None` if that loses anything.
@@ -68,6 +77,12 @@ impl Codec {
         };
         let (size, limit) = (payload.len(), self.max_payload);
         if size <= limit { Ok(payload) } else { Err(SessionError::TooLarge { size, limit }) }
+    }
+
+    /// Returns the payload's decoded value, for the record with the payload. A payload of
+    /// transformers has none, because a reader may have others.
+    pub fn decoded(&self, content: &Content) -> Option<Arc<dyn Any + Send + Sync>> {
+        if self.transformers.is_empty() { content.decoded() } else { None }
     }
 
     /// Applies the transformers, and checks that they can undo it.

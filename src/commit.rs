@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use crate::codec::Content;
+use crate::deadline::Deadline;
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
@@ -84,7 +84,7 @@ pub(crate) struct Commit<'a> {
     /// The encoded description of the client. It is empty without `remember_client`.
     pub client: &'a [u8],
     pub moment: Moment,
-    pub deadline: Instant,
+    pub deadline: &'a Deadline,
     /// Another request wrote meanwhile. If the time runs out after that, the error is `Conflict`.
     pub conflicted: AtomicBool,
 }
@@ -127,7 +127,7 @@ impl Commit<'_> {
 
     /// Fails if there is no time for another try.
     pub fn time_to_retry(&self) -> Result<(), SessionError> {
-        if Instant::now() < self.deadline { Ok(()) } else { Err(SessionError::Conflict) }
+        if self.deadline.left().is_zero() { Err(SessionError::Conflict) } else { Ok(()) }
     }
 
     pub fn report(&self, event: Event) {
@@ -213,7 +213,7 @@ impl<P: Place> Progress<'_, P> {
 
     /// Records that the session that was to end is superseded. No removal is sent, because it could
     /// overwrite a newer token that is on its way.
-    pub fn was_superseded(&mut self, replaced: Superseded) {
+    pub fn was_superseded(&mut self, replaced: Arc<Superseded>) {
         self.sessions.supersede(replaced);
         *self.fate = Fate::Ended;
     }

@@ -42,6 +42,33 @@ pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'sta
     /// needs a name of its own.
     const NAME: &'static str;
 
+    /// Whether requests share one decoded value, which [`Session::get`](crate::Session::get)
+    /// returns to each of them. The default is `true`: a session in memory, or in the cache of a
+    /// storage, is then decoded once after each write, and not at each request. With a
+    /// [transformer](crate::SessionTransformer), it is decoded at each request.
+    ///
+    /// Write `false` for a type that can change behind a shared reference, such as one with a
+    /// `Mutex`, a `OnceLock` or an atomic number. Otherwise, one request would see what another
+    /// one has changed and not saved. A clone with an `Arc<Mutex<_>>` inside is shared, too.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::SessionData;
+    /// # use std::sync::OnceLock;
+    /// #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// struct User {
+    ///     id: u32,
+    ///     /// Loaded by the first guard of a request that asks for it.
+    ///     #[serde(skip)]
+    ///     name: OnceLock<String>,
+    /// }
+    ///
+    /// impl SessionData for User {
+    ///     const NAME: &'static str = "user";
+    ///     const SHARE: bool = false;
+    /// }
+    /// ```
+    const SHARE: bool = true;
+
     /// Returns the owner of the session, for example a user's id. The default is `None`.
     ///
     /// An owner's sessions can be listed, limited and revoked; see

@@ -107,12 +107,16 @@ impl Definition {
         if self.policy.by_value {
             self.check_token(self.tokens().payload_token_len(&payload)?)?;
         }
-        self.codec.check(value, &content)?;
-        Ok(match payload {
+        let read = self.codec.check(value, &content)?;
+        let content = match payload {
             Cow::Borrowed(_) => content,
             // The bytes that were checked are the ones that are written.
             Cow::Owned(payload) => content.with_payload(payload),
-        })
+        };
+        if !self.policy.by_value {
+            content.keep(&Arc::new(read));
+        }
+        Ok(content)
     }
 
     /// Checks that the transport can carry a token of this length (docs/security.md, S12).

@@ -89,12 +89,12 @@ impl<P> TrackedSet<P> {
 
     /// Records that a login of another request has replaced the session, or that a renewal has
     /// replaced its id.
-    pub fn supersede(&mut self, replaced: Superseded) {
+    pub fn supersede(&mut self, replaced: Arc<Superseded>) {
         if replaced.renewed {
             self.lose();
         }
         self.one = None;
-        self.superseded = Some(Arc::new(replaced));
+        self.superseded = Some(replaced);
     }
 
     /// Returns the session that goes on, or what is in its place.
@@ -111,11 +111,11 @@ impl<P> TrackedSet<P> {
 /// What the tokens of one request stand for.
 pub(crate) struct Found<P> {
     /// Every distinct live session.
-    pub sessions: SmallVec<[Tracked<P>; 1]>,
+    pub sessions: SmallVec<[Arc<Tracked<P>>; 1]>,
     /// Another token is genuine, but its session has ended.
     pub over: bool,
     /// Another token stands for a superseded session.
-    pub superseded: Option<Superseded>,
+    pub superseded: Option<Arc<Superseded>>,
     /// A token is genuine, or is an id without protection, whatever it stands for.
     pub ours: bool,
 }

@@ -88,7 +88,7 @@ pub(crate) enum RecordState {
 
 impl Envelope {
     /// Encodes the payload of a record of the session `name`: the envelope, then `value`.
-    pub fn wrap(&self, name: &str, value: &[u8]) -> Arc<[u8]> {
+    pub fn wrap(&self, name: &str, value: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(128 + name.len() + self.client.len() + value.len());
         bytes.extend_from_slice(&[VERSION, 0, 0, 0]);
         prefix(&mut bytes, name.as_bytes());
@@ -102,7 +102,7 @@ impl Envelope {
         let [high, low] = u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes();
         bytes[1..4].copy_from_slice(&[high, low, flags]);
         bytes.extend_from_slice(value);
-        bytes.into()
+        bytes
     }
 
     /// Appends the optional fields that are set, and returns their flags.

@@ -1,6 +1,7 @@
 //! Finds the sessions that the ids of a request stand for.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use rocket::error;
 use smallvec::SmallVec;
@@ -17,7 +18,7 @@ use crate::error::SessionError;
 use crate::expiry::{Timeouts, Times, Timestamp};
 use crate::plan::Snapshot;
 use crate::storage::{Record, StorageError, StorageKey};
-use crate::token::{ReadToken, SessionId};
+use crate::token::{ReadToken, SessionId, Tokens};
 use crate::tracked::{Found, Superseded, Tracked};
 
 /// Loads every distinct live session among `values`. Of several ids of one session, the current one
@@ -28,17 +29,16 @@ pub(crate) async fn load(
     values: &[Cow<'_, str>],
     now: Timestamp,
 ) -> Result<Found<Located>, SessionError> {
-    let mut ids: SmallVec<[ReadToken<SessionId>; 1]> = SmallVec::new();
-    let (tokens, limit) = (definition.tokens(), definition.size.bytes);
-    for opened in values.iter().filter_map(|value| tokens.open_id(value, limit)) {
-        if !ids.iter().any(|other| other.content == opened.content) {
-            ids.push(opened);
-        }
-    }
+    let tokens = definition.tokens();
+    let ids = distinct_ids(&tokens, values, definition.size.bytes);
     let mut found = Found::<Located> { ours: !ids.is_empty(), ..Found::default() };
     for ReadToken { content: id, stale, accepted } in &ids {
-        let mut session = match find(definition, store, id, now).await? {
-            Lookup::Session(session) => session,
+        let session = match find(definition, store, id, now).await? {
+            Lookup::Session(mut session) => {
+                let snapshot = &mut Arc::make_mut(&mut session).snapshot;
+                (snapshot.stale_key, snapshot.accepted) = (*stale, *accepted);
+                session
+            }
             Lookup::Superseded(replaced) => {
                 found.superseded.get_or_insert(replaced);
                 continue;
@@ -49,9 +49,7 @@ pub(crate) async fn load(
                 continue;
             }
         };
-        session.snapshot.stale_key = *stale;
-        session.snapshot.accepted = *accepted;
-        let same = |other: &&mut Tracked<Located>| other.place.key == session.place.key;
+        let same = |other: &&mut Arc<Tracked<Located>>| other.place.key == session.place.key;
         match found.sessions.iter_mut().find(same) {
             Some(other) if other.snapshot.in_grace || other.snapshot.next_id_unsent => {
                 *other = session;
@@ -63,13 +61,27 @@ pub(crate) async fn load(
     Ok(found)
 }
 
+/// Opens the tokens, and returns their ids, each once.
+fn distinct_ids(
+    tokens: &Tokens,
+    values: &[Cow<'_, str>],
+    limit: usize,
+) -> SmallVec<[ReadToken<SessionId>; 1]> {
+    let mut ids: SmallVec<[ReadToken<SessionId>; 1]> = SmallVec::new();
+    for opened in values.iter().filter_map(|value| tokens.open_id(value, limit)) {
+        if !ids.iter().any(|other| other.content == opened.content) {
+            ids.push(opened);
+        }
+    }
+    ids
+}
+
 /// What an id stands for.
-#[allow(clippy::large_enum_variant)] // It is moved once; a box would cost every read.
 pub(crate) enum Lookup {
     /// No session, or a session that the id's secret no longer opens.
     Nobody,
-    Superseded(Superseded),
-    Session(Tracked<Located>),
+    Superseded(Arc<Superseded>),
+    Session(Arc<Tracked<Located>>),
 }
 
 impl From<Option<Lookup>> for Lookup {
@@ -87,31 +99,33 @@ pub(crate) async fn find(
 ) -> Result<Lookup, SessionError> {
     let key = definition.namespace.record(&id.locator());
     let storage = store.storage_for(id);
-    let session = |record: Record| stands_for(definition, store, id, key.clone(), record, now);
-    let found = async {
-        let Some(record) = storage.read(&key, now).await? else { return Ok(None) };
-        if let Some(session) = session(record) {
-            return Ok(Some(session));
+    let mut read = storage.read(&key, now).await;
+    let mut is_fresh = !storage.may_be_behind();
+    loop {
+        let record = match read {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok(Lookup::Nobody),
+            // A corrupt record must not fail every request of its client.
+            Err(StorageError::Corrupt(what)) => {
+                if store.report_once(&key) {
+                    error!(
+                        "Session `{}`: the record {key:?} is corrupt ({what}); it counts as absent.",
+                        definition.namespace.session
+                    );
+                }
+                return Ok(Lookup::Nobody);
+            }
+            Err(cause) => return Err(cause.into()),
+        };
+        if let Some(found) = stands_for(definition, store, id, key.clone(), record, now) {
+            return Ok(found);
         }
-        if !storage.may_be_behind() {
-            return Ok(None);
+        if is_fresh {
+            return Ok(Lookup::Nobody);
         }
         // The cached copy may be older than the id.
-        Ok(storage.read_fresh(&key, now).await?.and_then(session))
-    };
-    match found.await {
-        Ok(found) => Ok(found.into()),
-        // A corrupt record must not fail every request of its client.
-        Err(StorageError::Corrupt(what)) => {
-            if store.report_once(&key) {
-                error!(
-                    "Session `{}`: the record {key:?} is corrupt ({what}); it counts as absent.",
-                    definition.namespace.session
-                );
-            }
-            Ok(Lookup::Nobody)
-        }
-        Err(cause) => Err(cause.into()),
+        read = storage.read_fresh(&key, now).await;
+        is_fresh = true;
     }
 }
 
@@ -138,9 +152,7 @@ pub(super) fn stands_for(
     if shown == Shown::Outdated || successor.is_some() {
         let outdated = shown == Shown::Outdated;
         let forms = if outdated { (id.for_forms(), 0) } else { (id.clone(), secrets.rotations) };
-        let ancestor = provenance.ancestor.unwrap_or_else(|| key.clone());
-        let (renewed, goes_on) = (successor.is_none(), successor.unwrap_or(key));
-        return Some(Lookup::Superseded(Superseded { forms, goes_on, renewed, ancestor }));
+        return Some(superseded(forms, key, successor, provenance));
     }
     let (whole_id, in_grace) = (id.as_ktor().is_some(), shown == Shown::InGrace);
     let next = if let Shown::BeforeRenewal(next) = shown { Some(next) } else { None };
@@ -155,7 +167,20 @@ pub(super) fn stands_for(
     };
     let id = next.unwrap_or_else(|| id.clone());
     let place = Located { id, key, version, owner, secrets, trail, provenance };
-    Some(Lookup::Session(Tracked { snapshot, content, place }))
+    Some(Lookup::Session(Arc::new(Tracked { snapshot, content, place })))
+}
+
+/// Describes a session whose record has this `key`: a login has put the `successor` in its place,
+/// or a renewal another id.
+fn superseded(
+    forms: (SessionId, u32),
+    key: StorageKey,
+    successor: Option<StorageKey>,
+    provenance: Provenance,
+) -> Lookup {
+    let ancestor = provenance.ancestor.unwrap_or_else(|| key.clone());
+    let (renewed, goes_on) = (successor.is_none(), successor.unwrap_or(key));
+    Lookup::Superseded(Arc::new(Superseded { forms, goes_on, renewed, ancestor }))
 }
 
 /// Returns what `id` stands for, by its file of Ktor's.
@@ -171,9 +196,9 @@ fn open_file(
     let (secrets, trail, provenance) = (Secrets::new(id), Trail::default(), Provenance::default());
     let place = Located { id: id.clone(), key, version, owner, secrets, trail, provenance };
     let snapshot = Snapshot { whole_id: true, ..Snapshot::written(times) };
-    let content = Content::Shared(record.payload, 0);
+    let content = Content::Stored(record.payload, 0);
     let lives = definition.policy.timeouts.admits(&times, now);
-    lives.then_some(Lookup::Session(Tracked { snapshot, content, place }))
+    lives.then(|| Lookup::Session(Arc::new(Tracked { snapshot, content, place })))
 }
 
 /// Which of a session's ids a client has shown.

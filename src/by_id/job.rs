@@ -1,5 +1,7 @@
 //! What all steps of a commit by id share.
 
+use std::sync::Arc;
+
 use super::find::{Lookup, stands_for};
 use super::record::Located;
 use super::tracker::{ById, EndOutcome};
@@ -49,7 +51,7 @@ impl Job<'_> {
     pub(super) async fn end_presented(
         &self,
         progress: &mut Progress<'_>,
-    ) -> Result<Option<Superseded>, SessionError> {
+    ) -> Result<Option<Arc<Superseded>>, SessionError> {
         let mut replaced = None;
         if let Some(session) = &progress.sessions.one {
             replaced = self.end_one(session).await?;
@@ -77,7 +79,7 @@ impl Job<'_> {
     async fn end_one(
         &self,
         session: &Tracked<Located>,
-    ) -> Result<Option<Superseded>, SessionError> {
+    ) -> Result<Option<Arc<Superseded>>, SessionError> {
         let Commit { definition, moment, .. } = self.commit;
         let (store, now) = (&self.tracker.store, moment.now);
         let Located { id, key, version, .. } = &session.place;

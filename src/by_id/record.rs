@@ -1,7 +1,5 @@
 //! A session's record: how it is opened, and how it is made.
 
-use std::sync::Arc;
-
 use rocket::warn;
 
 use super::MARK;
@@ -14,7 +12,7 @@ use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
 use crate::plan::Snapshot;
-use crate::storage::{OwnerKey, Record, StorageKey, Version};
+use crate::storage::{OwnerKey, Payload, Record, StorageKey, Version};
 use crate::token::SessionId;
 use crate::tracked::Tracked;
 
@@ -86,7 +84,7 @@ pub(super) fn open_any(
     }
     let is_session = envelope.state == RecordState::Session;
     let content = if !is_session || definition.codec.transformers.is_empty() {
-        Content::Shared(record.payload, start)
+        Content::Stored(record.payload, start)
     } else {
         definition.codec.content(record.payload[start..].to_vec())?
     };
@@ -103,7 +101,7 @@ pub(super) fn write_replaced(
 ) -> Result<Record, SessionError> {
     Ok(Record {
         version: fresh_version(core)?,
-        payload: envelope.wrap(&definition.namespace.session, &[]),
+        payload: envelope.wrap(&definition.namespace.session, &[]).into(),
         owner: None,
         created: now,
         last_seen: now,
@@ -113,7 +111,7 @@ pub(super) fn write_replaced(
 
 /// Draws the version of one write.
 fn fresh_version(core: &Core) -> Result<Version, SessionError> {
-    Ok(Version::from_u64(u64::from_be_bytes(core.random.bytes()?)))
+    Ok(Version::from_u64(core.random.number()?))
 }
 
 /// A record to write, with what the core must know of it afterwards.
@@ -146,11 +144,13 @@ impl Draft {
         let envelope =
             Envelope { secrets, authenticated, lifetime, trail, provenance, state, client };
         let (version, payload) = if store.is_file(&id) {
-            let payload: Arc<[u8]> = value.into_owned().into();
-            (Version::from_content(&payload), payload)
+            (
+                Version::from_content(&value),
+                Payload::new(&value, definition.codec.decoded(&content)),
+            )
         } else {
             let payload = envelope.wrap(&definition.namespace.session, &value);
-            (fresh_version(core)?, payload)
+            (fresh_version(core)?, Payload::new(&payload, definition.codec.decoded(&content)))
         };
         let record = Record {
             version,

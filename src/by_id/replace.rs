@@ -4,7 +4,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::find::{Lookup, stands_for};
 use super::job::{Job, Progress};
@@ -15,7 +15,7 @@ use super::secrets::Secrets;
 use super::settle::{Attempt, Verdict};
 use super::trail::Trail;
 use crate::commit::NextValue;
-use crate::deadline::within;
+use crate::deadline::Deadline;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::plan::{Plan, Renewal, Standing};
@@ -41,7 +41,7 @@ enum AfterConflict {
     /// The changes, applied to what the other request wrote.
     Replay(Box<Proposal>),
     /// A login has replaced the session, or a renewal has replaced its id.
-    Superseded(Superseded),
+    Superseded(Arc<Superseded>),
     /// The session has ended, or the client's id no longer opens it.
     Gone,
 }
@@ -54,7 +54,10 @@ impl Job<'_> {
         progress: &mut Progress<'_>,
     ) -> Result<(), SessionError> {
         let mut proposal = self.first(plan, &session).await?;
-        let _queue = self.queue(&session.place.key).await;
+        // A storage that loses no answers is in this process. It answers before another commit on
+        // this thread can come in between.
+        let waits = self.tracker.store.storage_for(&session.place.id).loses_answers();
+        let _queue = if waits { Box::pin(self.queue(&session.place.key)).await } else { None };
         loop {
             // The changes can be dropped until here. After that, they are written as a whole.
             if !self.commit.changes.are_wanted() {
@@ -155,7 +158,7 @@ impl Job<'_> {
         let attempt = self.attempt(&Proposal { plan, next: None, session, guard })?;
         let Some(attempt) = attempt else { return Ok(()) };
         let (sent, now) = (Arc::clone(&attempt), self.commit.moment.now);
-        let deadline = self.commit.deadline;
+        let deadline = self.commit.deadline.at();
         let written = async move { timeout_at(deadline, sent.send(&*storage, now)).await };
         if let Some(Ok(Ok(Update::Updated))) = self.without_waiting(written).await {
             self.applied(&attempt, progress);
@@ -166,8 +169,8 @@ impl Job<'_> {
     /// Waits for the other commits of this record in this process, to avoid conflicts. It gives up
     /// after half of the time that is left, because compare-and-swap is enough for correctness.
     pub(super) async fn queue(&self, key: &StorageKey) -> Option<KeyedGuard> {
-        let left = self.commit.deadline.saturating_duration_since(Instant::now());
-        within(Instant::now() + left / 2, pin!(self.tracker.store.locks.lock(key))).await
+        let half = Deadline::after(self.commit.deadline.left() / 2);
+        half.within(pin!(self.tracker.store.locks.lock(key))).await
     }
 
     /// Makes the proposal of the first try.
@@ -212,7 +215,9 @@ impl Job<'_> {
         };
         let key = sent.written.place.key.clone();
         let mut session = match stands_for(definition, store, presented, key, record, now) {
-            Some(Lookup::Session(session)) => session.shown_as(&before.session),
+            Some(Lookup::Session(session)) => {
+                Arc::unwrap_or_clone(session).shown_as(&before.session)
+            }
             Some(Lookup::Superseded(replaced)) => return Ok(AfterConflict::Superseded(replaced)),
             _ => return Ok(AfterConflict::Gone),
         };

@@ -125,7 +125,7 @@ impl Job<'_> {
         let definition = self.commit.definition;
         let (storage, key) = (self.tracker.store.storage_for(&located.id), located.key.clone());
         let expires = definition.policy.timeouts.expires(&times);
-        let (deadline, name) = (self.commit.deadline, definition.namespace.session.clone());
+        let (deadline, name) = (self.commit.deadline.at(), definition.namespace.session.clone());
         async move {
             let touched = timeout_at(deadline, storage.touch(&key, times.seen, expires)).await;
             let touched = touched.map_err(|_| too_late());

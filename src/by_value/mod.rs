@@ -5,6 +5,7 @@ mod revocation;
 
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 pub(crate) use commit::commit;
 pub(crate) use revocation::Revocation;
@@ -80,7 +81,10 @@ pub(crate) fn load(
 }
 
 /// Returns the session in an opened token, unless a transformer cannot read it.
-fn track(definition: &Definition, opened: ReadToken<(Claims, Vec<u8>)>) -> Option<Tracked<Sealed>> {
+fn track(
+    definition: &Definition,
+    opened: ReadToken<(Claims, Vec<u8>)>,
+) -> Option<Arc<Tracked<Sealed>>> {
     let ReadToken { content: (claims, payload), stale, accepted } = opened;
     let Claims { times, epoch, incarnation, token_id, generation } = claims;
     // A payload in another format never went through this definition's transformers.
@@ -88,7 +92,7 @@ fn track(definition: &Definition, opened: ReadToken<(Claims, Vec<u8>)>) -> Optio
         if accepted { Content::from_bytes(payload) } else { definition.codec.content(payload)? };
     let snapshot = Snapshot { stale_key: stale, accepted, ..Snapshot::written(times) };
     let place = Sealed { token_id, epoch, incarnation, generation, owner: None };
-    Some(Tracked { snapshot, content, place })
+    Some(Arc::new(Tracked { snapshot, content, place }))
 }
 
 /// Seals a session. Returns it with its token.

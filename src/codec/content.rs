@@ -1,41 +1,78 @@
 //! The encoded value of a session.
 
+use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// The encoded bytes of a value. The bytes of a record are shared with the storage.
+use crate::data::SessionData;
+use crate::storage::Payload;
+
+/// The encoded bytes of a value, and the value itself once it was decoded from them.
 #[derive(Clone)]
 pub(crate) enum Content {
-    Owned(Arc<Vec<u8>>),
-    /// The bytes, and the payload that the transformers made of them.
-    Transformed(Arc<(Vec<u8>, Vec<u8>)>),
-    /// The payload of a record, and the offset of the value in it.
-    Shared(Arc<[u8]>, usize),
+    Encoded(Arc<Encoded>),
+    /// The payload of a record, which is shared with the storage, and the offset of the value in
+    /// it.
+    Stored(Payload, usize),
+}
+
+/// Bytes that are not in a record, or that transformers have read from one.
+#[derive(Default)]
+pub(crate) struct Encoded {
+    bytes: Vec<u8>,
+    /// What the transformers made of the bytes, if it is known.
+    transformed: Option<Vec<u8>>,
+    decoded: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Content {
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self::Owned(Arc::new(bytes))
+        Self::Encoded(Arc::new(Encoded { bytes, ..Encoded::default() }))
     }
 
     pub fn bytes(&self) -> &[u8] {
         match self {
-            Self::Owned(bytes) => bytes,
-            Self::Transformed(both) => &both.0,
-            Self::Shared(bytes, start) => bytes.get(*start..).unwrap_or_default(),
+            Self::Encoded(encoded) => &encoded.bytes,
+            Self::Stored(payload, start) => payload.get(*start..).unwrap_or_default(),
         }
     }
 
     /// Adds the payload that the transformers made of the bytes.
     pub fn with_payload(&self, payload: Vec<u8>) -> Self {
-        Self::Transformed(Arc::new((self.bytes().to_vec(), payload)))
+        let (bytes, transformed) = (self.bytes().to_vec(), Some(payload));
+        Self::Encoded(Arc::new(Encoded { bytes, transformed, ..Encoded::default() }))
     }
 
     /// Returns the payload that the transformers made of the bytes, if it is known.
     pub fn payload(&self) -> Option<&[u8]> {
         match self {
-            Self::Transformed(both) => Some(&both.1),
-            _ => None,
+            Self::Encoded(encoded) => encoded.transformed.as_deref(),
+            Self::Stored(..) => None,
+        }
+    }
+
+    /// Returns the value, if it was [kept](Self::keep).
+    pub fn kept<T: SessionData>(&self) -> Option<Arc<T>> {
+        Arc::clone(self.slot().get()?).downcast().ok()
+    }
+
+    /// Returns the value of a type that is not known here, if it was kept.
+    pub fn decoded(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.slot().get().cloned()
+    }
+
+    /// Keeps the value that was decoded from these bytes for everyone who has them, if its type
+    /// allows that.
+    pub fn keep<T: SessionData>(&self, value: &Arc<T>) {
+        if T::SHARE {
+            self.slot().get_or_init(|| Arc::clone(value) as _);
+        }
+    }
+
+    fn slot(&self) -> &OnceLock<Arc<dyn Any + Send + Sync>> {
+        match self {
+            Self::Encoded(encoded) => &encoded.decoded,
+            Self::Stored(payload, _) => payload.decoded(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Random bytes come only from the system's CSPRNG. If it fails, so does the request
 //! (docs/security.md, S2).
 
+use std::cell::RefCell;
+
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 
@@ -22,7 +24,38 @@ pub(crate) enum Random {
     Scripted(std::sync::Arc<parking_lot::Mutex<Vec<u8>>>),
 }
 
+/// Bytes of the system's CSPRNG for numbers that are no secrets. A system call costs more than
+/// the rest of such a number's use.
+#[derive(Default)]
+struct Pool(Vec<[u8; 8]>);
+
+thread_local! {
+    static POOL: RefCell<Pool> = RefCell::default();
+}
+
+impl Pool {
+    fn take(&mut self) -> Result<[u8; 8], RandomError> {
+        if let Some(number) = self.0.pop() {
+            return Ok(number);
+        }
+        let mut bytes = [0; 512];
+        SysRng.try_fill_bytes(&mut bytes).map_err(|_| RandomError)?;
+        self.0.extend(bytes.as_chunks().0);
+        self.0.pop().ok_or(RandomError)
+    }
+}
+
 impl Random {
+    /// A fresh random number that is no secret, such as the version of a record.
+    pub fn number(&self) -> Result<u64, RandomError> {
+        let bytes = match self {
+            Self::System => POOL.with_borrow_mut(Pool::take)?,
+            #[cfg(test)]
+            _ => self.bytes()?,
+        };
+        Ok(u64::from_be_bytes(bytes))
+    }
+
     /// Fresh random bytes.
     pub fn bytes<const N: usize>(&self) -> Result<[u8; N], RandomError> {
         let mut bytes = [0; N];

@@ -1,6 +1,7 @@
 //! What the headers tell caches about a response for which a session was looked at. `caching` in
 //! `request/entry.rs` decides what caches may keep (docs/security.md, S15).
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -8,30 +9,25 @@ use rocket::Response;
 
 use crate::request::committable::{Caching, Committable};
 
-/// Sets `Vary`, and limits `Cache-Control` to what the sessions allow, but at least to
-/// `least`. Returns whether every transport named its request header.
-pub(super) fn limit(
-    response: &mut Response<'_>,
-    entries: &[Arc<dyn Committable>],
-    least: Caching,
-) -> bool {
-    let mut all_known = true;
+/// Sets `Vary`, and limits `Cache-Control` to what the sessions allow.
+pub(super) fn limit(response: &mut Response<'_>, entries: &[Arc<dyn Committable>]) {
+    let mut wanted = Caching::AsItSays;
     for entry in entries {
         let definition = entry.definition();
         let (transport, wire_name) = (&definition.transport, &definition.wire_name);
-        let name = std::panic::catch_unwind(AssertUnwindSafe(|| transport.vary(wire_name)));
-        all_known &= name.is_ok();
-        if let Ok(Some(name)) = name {
-            vary(response, name);
+        match std::panic::catch_unwind(AssertUnwindSafe(|| transport.vary(wire_name))) {
+            Ok(Some(name)) => vary(response, name),
+            Ok(None) => {}
+            // What the response depends on is unknown.
+            Err(_) => wanted = Caching::NoStore,
         }
+        wanted = wanted.max(entry.caching());
     }
-    let wanted = entries.iter().map(|entry| entry.caching()).fold(least, Caching::max);
     match wanted {
         Caching::AsItSays => {}
         Caching::Private => keep_out_of_shared_caches(response),
         Caching::NoStore => no_store(response),
     }
-    all_known
 }
 
 pub(super) fn no_store(response: &mut Response<'_>) {
@@ -40,15 +36,16 @@ pub(super) fn no_store(response: &mut Response<'_>) {
 
 /// Adds a request header to those that the response depends on.
 fn vary(response: &mut Response<'_>, name: &str) {
-    let merged = match glance(response, "Vary", name) {
+    let merged: Cow<'static, str> = match glance(response, "Vary", name) {
         Glance::Only => return,
-        Glance::Absent => name.to_owned(),
+        Glance::Absent if name == "Cookie" => "Cookie".into(),
+        Glance::Absent => name.to_owned().into(),
         Glance::Other => {
             let fields = || response.headers().get("Vary").flat_map(directives);
             if fields().any(|field| field == "*" || field.eq_ignore_ascii_case(name)) {
                 return;
             }
-            fields().chain([name]).collect::<Vec<_>>().join(", ")
+            fields().chain([name]).collect::<Vec<_>>().join(", ").into()
         }
     };
     response.set_raw_header("Vary", merged);

@@ -1,7 +1,7 @@
 //! Builds the definitions from the checked configuration and the registered parts.
 
 use crate::awaited::Awaited;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use figment::Figment;
@@ -40,7 +40,7 @@ pub(super) async fn launch(
         fairing,
         debug: figment.profile() == "debug",
         storages: Storages::new(&fairing.storages),
-        definitions: HashMap::new(),
+        definitions: BTreeMap::new(),
         summary: Vec::new(),
     };
     launch.storages.warnings = config.warnings;
@@ -55,7 +55,7 @@ struct Launch<'a> {
     fairing: &'a SessionsFairing,
     debug: bool,
     storages: Storages<'a>,
-    definitions: HashMap<String, Arc<Defined>>,
+    definitions: BTreeMap<String, Arc<Defined>>,
     summary: Vec<String>,
 }
 

@@ -16,7 +16,7 @@ use crate::application::Application;
 use crate::commit::Holds;
 use crate::definition::{Core, Definition};
 use crate::error::{EncodeError, SessionError};
-use crate::request::committable::{Caching, Committable};
+use crate::request::committable::Committable;
 use crate::request::{Budgets, Entries, RequestSessions, hooks};
 use crate::transport::Outgoing;
 
@@ -31,10 +31,10 @@ const RETRY_AFTER_SECONDS: &str = "1";
 /// Which of the two response fairings runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// The fairing that the application attached.
+    /// The fairing that the application attached. It commits what the application asked for.
     First,
-    /// The fairing behind all others. It commits what those have changed, and closes the
-    /// sessions for tokens.
+    /// The fairing behind all others. It commits what those have changed and what is due by
+    /// itself, limits caching, and closes the sessions for tokens.
     Last,
 }
 
@@ -81,29 +81,21 @@ fn at_once(
     if hides_failure(sessions, response) {
         return false;
     }
-    let failed = is_failed(response);
-    match turn {
-        Turn::Last => {
-            // Another fairing may have changed the caching headers.
-            sessions.close_if_quiet(failed)
-                && caching::limit(response, &sessions.entries.lock(), Caching::AsItSays)
-        }
-        Turn::First => {
-            let entries = sessions.entries.lock();
-            let quiet =
-                |entry: &Arc<dyn Committable>| !entry.is_unknown() && entry.is_quiet(failed);
-            if entries.is_empty() || !entries.iter().all(quiet) {
-                return entries.is_empty();
-            }
-            for entry in entries.iter() {
-                hooks::tell(request, response, entry.definition(), None);
-            }
-            let all_known = caching::limit(response, &entries, Caching::AsItSays);
-            drop(entries);
-            sessions.entries.mark_seen();
-            all_known
-        }
+    let unknown = |entry: &Arc<dyn Committable>| entry.is_unknown();
+    if turn == Turn::First {
+        // The rest is left to the last turn.
+        let entries = sessions.entries.lock();
+        return !entries.iter().any(|entry| unknown(entry) || entry.is_asked());
     }
+    if !sessions.close_if_quiet(is_failed(response)) {
+        return false;
+    }
+    let entries = sessions.entries.lock();
+    for entry in entries.iter() {
+        hooks::tell(request, response, entry.definition(), None);
+    }
+    caching::limit(response, &entries);
+    true
 }
 
 /// Commits the request's sessions in the order of their first use, and puts
@@ -128,7 +120,6 @@ async fn commit<'r>(
     if turn == Turn::Last {
         sessions.close().await;
     }
-    entries.mark_seen();
     let unavailable = response.status() == Status::ServiceUnavailable;
     if unavailable && entries.all().any(|entry| entry.is_unknown()) {
         response.set_raw_header("Retry-After", RETRY_AFTER_SECONDS);
@@ -137,7 +128,14 @@ async fn commit<'r>(
         // The response was replaced. The tokens of the one before it must still be sent.
         say_again(core, response, entries);
     }
-    tell(core, request, response, entries, saved).await;
+    let told = tell(core, request, response, entries, saved).await;
+    // A failure concerns only this request, so no cache may keep it.
+    if !saved || !told {
+        caching::no_store(response);
+    }
+    if turn == Turn::Last {
+        caching::limit(response, &entries.lock());
+    }
 }
 
 /// Saves the sessions, and returns whether it succeeded. After a failure the response
@@ -201,14 +199,14 @@ async fn end_all(entries: &Entries) {
 }
 
 /// Puts tokens and removals on the response. If a transport panics, the response is 500,
-/// and the tokens of the other sessions are still sent.
+/// and the tokens of the other sessions are still sent. Returns whether none panicked.
 async fn tell<'r>(
     core: &Core,
     request: &'r Request<'_>,
     response: &mut Response<'r>,
     entries: &Entries,
     succeeded: bool,
-) {
+) -> bool {
     let mut panicked = false;
     for entry in entries.all() {
         let holds = entry.deliver(succeeded);
@@ -225,11 +223,7 @@ async fn tell<'r>(
         replace(request, response, Status::InternalServerError).await;
         say_again(core, response, entries);
     }
-    // A failure concerns only this request, so no cache may keep it.
-    let least = if succeeded && !panicked { Caching::AsItSays } else { Caching::NoStore };
-    if !caching::limit(response, &entries.lock(), least) {
-        caching::no_store(response);
-    }
+    !panicked
 }
 
 /// Puts the tokens and removals of the previous response on the one that replaces it.

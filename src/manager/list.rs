@@ -1,5 +1,6 @@
 //! [`SessionManager::list`]: what a page of devices shows, and in which order.
 
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::{SessionHandle, SessionInfo, SessionManager};
@@ -44,7 +45,7 @@ impl<T: SessionData> SessionManager<'_, T> {
                 let time = |time: Timestamp| time.to_system_time().unwrap_or(UNIX_EPOCH);
                 Some(SessionInfo {
                     handle: SessionHandle::new(&key),
-                    value: definition.codec.decode(&content)?,
+                    value: Arc::unwrap_or_clone(definition.codec.decode(&content)?),
                     created_at: time(times.created),
                     last_seen_at: time(times.seen),
                     expires_at: time(definition.policy.timeouts.expires(&times)),

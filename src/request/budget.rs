@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rocket::futures::future::poll_immediate;
-use tokio::time::Instant;
 
-use crate::deadline::within;
+use rocket::futures::future::poll_immediate;
+
+use crate::deadline::Deadline;
 
 /// The state that all entries of one request share.
 #[derive(Default)]
@@ -29,15 +29,14 @@ struct Spent {
 }
 
 impl Budgets {
-    /// Returns what is left of a timeout.
-    pub fn remaining(&self, timeout: Duration) -> Duration {
+    /// Returns the deadline that is left of a timeout.
+    pub fn deadline(&self, timeout: Duration) -> Deadline {
         let (first, more) = &*self.0.lock();
         let spent = first.iter().chain(more).find(|spent| spent.of == timeout);
-        timeout.saturating_sub(spent.map_or(Duration::ZERO, |spent| spent.time))
+        Deadline::after(timeout.saturating_sub(spent.map_or(Duration::ZERO, |spent| spent.time)))
     }
 
-    /// Returns what `work` gives if the timeout leaves enough time for it. Work that is
-    /// ready at once spends nothing and reads no clock.
+    /// Returns what `work` gives if the timeout leaves enough time for it.
     pub async fn wait<R>(
         &self,
         limit: Duration,
@@ -46,13 +45,20 @@ impl Budgets {
         if let Some(ready) = poll_immediate(work.as_mut()).await {
             return Some(ready);
         }
-        let started = Instant::now();
-        let result = within(started + self.remaining(limit), work).await;
-        self.spend(limit, started.elapsed());
-        result
+        // The box keeps the future of a request small whose storage is ready at once.
+        Box::pin(async {
+            let deadline = self.deadline(limit);
+            let result = deadline.within(work).await;
+            self.spend(limit, deadline.spent());
+            result
+        })
+        .await
     }
 
     pub fn spend(&self, timeout: Duration, time: Duration) {
+        if time.is_zero() {
+            return;
+        }
         let (first, more) = &mut *self.0.lock();
         let first = first.get_or_insert(Spent { of: timeout, time: Duration::ZERO });
         match std::iter::once(first).chain(&mut *more).find(|spent| spent.of == timeout) {

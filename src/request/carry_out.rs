@@ -9,7 +9,7 @@ use rocket::warn;
 use super::presented::SessionSet;
 use crate::by_id::{Attempt, Settled};
 use crate::commit::{Commit, Fate, Holds, Progress};
-use crate::deadline::{too_late, within};
+use crate::deadline::too_late;
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::plan::Plan;
@@ -51,7 +51,7 @@ pub(crate) async fn commit(commit: &Commit<'_>, done: &mut Done) -> Result<(), S
                 }
             }
         });
-        within(commit.deadline, work).await
+        commit.deadline.within(work).await
     };
     match result.unwrap_or_else(|| Err(commit.timed_out())) {
         // The request asked for nothing that has failed, so the failure is only logged.
@@ -85,7 +85,7 @@ impl Commit<'_> {
         let SessionSet::ById(tracker, sessions) = &mut done.sessions else { return false };
         let now = self.moment.now;
         let settle = by_id::settle(self.definition, &tracker.store, &attempt, false, now);
-        let settled = within(self.deadline, Box::pin(settle).as_mut()).await;
+        let settled = self.deadline.within(Box::pin(settle).as_mut()).await;
         if !matches!(settled, Some(Ok(Settled::Applied))) {
             return false;
         }

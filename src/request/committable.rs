@@ -1,5 +1,7 @@
 //! [`Committable`]: the view of a session that the response fairing has.
 
+use std::any::Any;
+
 use super::budget::Budgets;
 use crate::commit::Holds;
 use crate::definition::Definition;
@@ -8,12 +10,14 @@ use crate::storage::{OwnerKey, StorageKey};
 
 /// One session of any type, as the response fairing sees it.
 #[rocket::async_trait]
-pub(crate) trait Committable: Send + Sync {
+pub(crate) trait Committable: Any + Send + Sync {
     fn definition(&self) -> &Definition;
     /// Whether the storage did not answer at the load.
     fn is_unknown(&self) -> bool;
     /// What caches may keep of the response, as far as this session decides it.
     fn caching(&self) -> Caching;
+    /// Whether the application asked for something that is not committed or not sent.
+    fn is_asked(&self) -> bool;
     /// Whether there is nothing to commit and nothing to send.
     fn is_quiet(&self, failed: bool) -> bool;
     /// Encodes and checks the value before any session is written. After a 5xx (`failed`)

@@ -27,7 +27,7 @@ impl<T> State<T> {
     }
 
     /// Records that the session has ended, or that it is superseded.
-    pub fn lose_session(&mut self, replaced: Option<Superseded>) {
+    pub fn lose_session(&mut self, replaced: Option<Arc<Superseded>>) {
         match replaced {
             Some(replaced) => self.presented.sessions.supersede(replaced),
             None => self.presented.sessions.lose(),

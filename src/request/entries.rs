@@ -1,14 +1,17 @@
 //! The sessions of one request, each loaded once.
 
+use std::any::{Any, TypeId};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::budget::Shared;
 use super::committable::Committable;
 use super::entry::Entry;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use rocket::Request;
-use tokio::sync::OnceCell;
+use smallvec::SmallVec;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::application::Application;
 use crate::awaited::Mark;
@@ -24,14 +27,19 @@ pub(crate) struct RequestSessions {
     awaited: Mutex<Option<(Arc<Application>, Mark)>>,
     /// A guard has failed because the storage did not answer.
     unanswered: AtomicBool,
+    /// Wakes the guards that wait for another guard's load.
+    loaded: Notify,
 }
 
 /// The sessions of one request, in the order of their first use.
 #[derive(Default)]
-pub(crate) struct Entries {
-    list: Mutex<Vec<Arc<dyn Committable>>>,
-    /// How many entries of the list a response fairing has seen.
-    seen: AtomicUsize,
+pub(crate) struct Entries(Mutex<List>);
+
+#[derive(Default)]
+struct List {
+    entries: SmallVec<[Arc<dyn Committable>; 1]>,
+    /// The session types that guards are loading.
+    loading: SmallVec<[TypeId; 1]>,
 }
 
 impl RequestSessions {
@@ -45,7 +53,7 @@ impl RequestSessions {
         application: &Arc<Application>,
         entry: Arc<dyn Committable>,
     ) {
-        self.entries.list.lock().push(entry);
+        self.entries.0.lock().entries.push(entry);
         let mut awaited = self.awaited.lock();
         if awaited.is_none() {
             *awaited = Some((Arc::clone(application), application.awaited.mark(request)));
@@ -73,17 +81,16 @@ impl RequestSessions {
         self.not_awaited();
     }
 
-    /// Does what [`close`](Self::close) does without waiting, if a response fairing has seen
-    /// every entry and none has anything left to do. Returns whether it did.
+    /// Does what [`close`](Self::close) does without waiting, if no session has anything left to
+    /// do. Returns whether it did.
     pub fn close_if_quiet(&self, failed: bool) -> bool {
-        let list = self.entries.list.lock();
-        let seen = list.len() == self.entries.seen.load(Ordering::SeqCst);
+        let list = self.entries.0.lock();
         // None is closed unless all can be.
-        let several = list.len() > 1;
-        if !seen || several && !list.iter().all(|entry| entry.is_quiet(failed)) {
+        let several = list.entries.len() > 1;
+        if several && !list.entries.iter().all(|entry| entry.is_quiet(failed)) {
             return false;
         }
-        let closed = list.iter().all(|entry| entry.close_if_quiet(failed));
+        let closed = list.entries.iter().all(|entry| entry.close_if_quiet(failed));
         drop(list);
         if closed {
             self.shared.sent.store(true, Ordering::SeqCst);
@@ -97,6 +104,24 @@ impl RequestSessions {
             application.awaited.unmark(mark);
         }
     }
+
+    /// Returns the session of type `T`, or reserves its load for the caller.
+    fn claim<T: SessionData>(&self) -> Claim<'_, T> {
+        let mut list = self.entries.0.lock();
+        let is_of_type = |entry: &&Arc<dyn Committable>| (&***entry as &dyn Any).is::<Entry<T>>();
+        if let Some(found) = list.entries.iter().find(is_of_type)
+            && let Ok(entry) = (Arc::clone(found) as Arc<dyn Any + Send + Sync>).downcast()
+        {
+            return Claim::Loaded(entry);
+        }
+        let of = TypeId::of::<T>();
+        if list.loading.contains(&of) {
+            // Made under the lock, so that the end of the load does not go unnoticed.
+            return Claim::Busy(self.loaded.notified());
+        }
+        list.loading.push(of);
+        Claim::Mine(Load { sessions: self, of })
+    }
 }
 
 impl Drop for RequestSessions {
@@ -107,41 +132,61 @@ impl Drop for RequestSessions {
 
 impl Entries {
     pub fn all(&self) -> impl Iterator<Item = Arc<dyn Committable>> {
-        (0..).map_while(|at| self.list.lock().get(at).cloned())
+        (0..).map_while(|at| self.0.lock().entries.get(at).cloned())
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, Vec<Arc<dyn Committable>>> {
-        self.list.lock()
-    }
-
-    /// Records that a response fairing has seen every present entry.
-    pub fn mark_seen(&self) {
-        self.seen.store(self.list.lock().len(), Ordering::SeqCst);
+    pub fn lock(&self) -> MappedMutexGuard<'_, [Arc<dyn Committable>]> {
+        MutexGuard::map(self.0.lock(), |list| &mut list.entries[..])
     }
 }
 
-/// The slot of one session type in the request's cache. Rocket's own async cache
-/// would load the session twice if two guards ran under `join!`.
-struct CacheSlot<T: SessionData>(OnceCell<Result<Arc<Entry<T>>, SessionError>>);
+/// The session of a type, as a guard meets it.
+enum Claim<'a, T: SessionData> {
+    Loaded(Arc<Entry<T>>),
+    /// Another guard loads it. The future waits for that.
+    Busy(Notified<'a>),
+    Mine(Load<'a>),
+}
+
+/// The load of a session type by one guard, until it is done or dropped.
+struct Load<'a> {
+    sessions: &'a RequestSessions,
+    of: TypeId,
+}
+
+impl Drop for Load<'_> {
+    fn drop(&mut self) {
+        self.sessions.entries.0.lock().loading.retain(|loading| *loading != self.of);
+        self.sessions.loaded.notify_waiters();
+    }
+}
 
 /// Returns the session of type `T` in this request. All callers share one load, even if
 /// it fails.
 pub(crate) async fn request_session<T: SessionData>(
     request: &Request<'_>,
 ) -> Result<Arc<Entry<T>>, SessionError> {
-    let slot = request.local_cache(|| CacheSlot::<T>(OnceCell::new()));
-    slot.0.get_or_init(|| load_entry(request)).await.clone()
+    let sessions = RequestSessions::get(request);
+    let load = loop {
+        match sessions.claim() {
+            Claim::Loaded(entry) => return entry.loaded(),
+            Claim::Busy(loaded) => loaded.await,
+            Claim::Mine(load) => break load,
+        }
+    };
+    load_entry(request, &load).await
 }
 
-async fn load_entry<T: SessionData>(request: &Request<'_>) -> Result<Arc<Entry<T>>, SessionError> {
+async fn load_entry<T: SessionData>(
+    request: &Request<'_>,
+    Load { sessions, .. }: &Load<'_>,
+) -> Result<Arc<Entry<T>>, SessionError> {
     let Some(application) = request.rocket().state::<Arc<Application>>() else {
         return Err(SessionError::Undefined("the `Sessions` fairing is not attached".into()));
     };
     let definition = application.definition::<T>().map_err(SessionError::Undefined)?;
-    let all = RequestSessions::get(request);
-    let (entry, failure) = Entry::load(request, application, definition, &all.shared).await;
-    let entry = Arc::new(entry);
+    let entry = Entry::load(request, application, definition, &sessions.shared).await;
     // A session that could not be loaded still makes the response private.
-    all.add(request, application, Arc::clone(&entry) as Arc<dyn Committable>);
-    failure.map_or(Ok(entry), Err)
+    sessions.add(request, application, Arc::clone(&entry) as Arc<dyn Committable>);
+    entry.loaded()
 }

@@ -5,12 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use rocket::{Request, error};
-use tokio::time::Instant;
 
 use super::budget::{Budgets, Shared};
 use super::committable::{Caching, Committable, Ended};
-use super::load;
-use super::load::load;
+use super::load::{Loaded, load};
 use super::parts::{Retired, Unsettled};
 use super::pending::Pending;
 use super::presented::SessionSet;
@@ -21,6 +19,7 @@ use crate::application::{Application, Defined, Tracker};
 use crate::by_id;
 use crate::commit::{Fate, Holds};
 use crate::data::SessionData;
+use crate::deadline::Deadline;
 use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
@@ -34,7 +33,7 @@ pub(crate) struct Entry<T: SessionData> {
     pub definition: Arc<Defined>,
     pub(super) state: Mutex<State<T>>,
     /// The storage could not say whether there is a session.
-    unknown: bool,
+    failure: Option<SessionError>,
     /// Why the request presents no session. `None` if it presents one, or if that is unknown.
     pub absence: Option<Absence>,
     pub(super) client: Option<Box<[u8]>>,
@@ -55,32 +54,39 @@ impl<T: SessionData> Entry<T> {
         application: &Arc<Application>,
         definition: &Arc<Defined>,
         shared: &Shared,
-    ) -> (Self, Option<SessionError>) {
-        let state = load::<T>(request, &application.core, definition, &shared.loading).await;
-        let ((state, absence), failure) = match state {
+    ) -> Arc<Self> {
+        let found = load::<T>(request, &application.core, definition, &shared.loading).await;
+        let (found, failure) = match found {
             Ok(found) => (found, None),
             Err(cause) => {
                 error!("Session `{}` could not be loaded: {cause}.", T::NAME);
-                ((load::nobody(definition), None), Some(cause))
+                (Loaded::nobody(definition, None), Some(cause))
             }
         };
         let (client, identity) = match &definition.tracker {
             Tracker::ByValue(_) => (None, None),
             Tracker::ById(tracker) => (tracker.client(request), tracker.identity(request)),
         };
-        let entry = Self {
+        Arc::new(Self {
             application: Arc::clone(application),
             definition: Arc::clone(definition),
-            state: Mutex::new(state),
-            unknown: failure.is_some(),
-            absence,
+            state: Mutex::new(State::new(found.presented, found.value)),
+            failure,
+            absence: found.absence,
             client,
             identity,
             committing: tokio::sync::Mutex::default(),
             closed: AtomicBool::new(shared.sent.load(Ordering::SeqCst)),
             tried: AtomicBool::new(false),
-        };
-        (entry, failure)
+        })
+    }
+
+    /// Returns the session, unless its load has failed.
+    pub fn loaded(self: Arc<Self>) -> Result<Arc<Self>, SessionError> {
+        match &self.failure {
+            None => Ok(self),
+            Some(cause) => Err(cause.clone()),
+        }
     }
 
     /// Changes the state. The replaced parts are dropped after the lock is released.
@@ -137,12 +143,12 @@ impl<T: SessionData> Committable for Entry<T> {
     }
 
     fn is_unknown(&self) -> bool {
-        self.unknown
+        self.failure.is_some()
     }
 
     fn caching(&self) -> Caching {
         let state = self.state.lock();
-        if self.unknown || state.last_delivered.is_some() {
+        if self.failure.is_some() || state.last_delivered.is_some() {
             Caching::NoStore
         } else if self.absence.is_none() || state.presented.sessions.superseded().is_some() {
             Caching::Private
@@ -151,14 +157,22 @@ impl<T: SessionData> Committable for Entry<T> {
         }
     }
 
+    fn is_asked(&self) -> bool {
+        !self.state.lock().is_quiet()
+    }
+
     fn is_quiet(&self, failed: bool) -> bool {
         let state = self.state.lock();
-        state.is_quiet() && {
-            let (standing, moment) = (state.presented.sessions.standing(), self.moment(failed));
-            let nothing = state.asked_by(&Pending::default());
-            let by_itself = plan(standing, &nothing, &self.definition.policy, &moment);
-            by_itself == Plan::Keep || self.tried.load(Ordering::SeqCst)
-        }
+        state.is_quiet()
+            && (self.tried.load(Ordering::SeqCst) || {
+                let standing = state.presented.sessions.standing();
+                // Nothing is due by itself where there is no session.
+                standing.session().is_none() || {
+                    let (nothing, moment) =
+                        (state.asked_by(&Pending::default()), self.moment(failed));
+                    plan(standing, &nothing, &self.definition.policy, &moment) == Plan::Keep
+                }
+            })
     }
 
     fn prepare(&self, failed: bool) -> Result<(), SessionError> {
@@ -180,16 +194,15 @@ impl<T: SessionData> Committable for Entry<T> {
 
     async fn commit(&self, failed: bool, budget: &Budgets) -> Result<(), SessionError> {
         let timeout = self.definition.storage_timeout;
-        let started = Instant::now();
-        let deadline = started + budget.remaining(timeout);
+        let deadline = budget.deadline(timeout);
         // Without a storage nothing is written, so the token goes out only if every
         // session of the request is committed.
         let confirmed = self.definition.writes;
         let mut done = Ok(Fate::Unwanted);
         while matches!(done, Ok(Fate::Unwanted)) {
-            done = self.commit_once(failed, deadline, confirmed).await;
+            done = self.commit_once(failed, &deadline, confirmed).await;
         }
-        budget.spend(timeout, started.elapsed());
+        budget.spend(timeout, deadline.spent());
         self.tried.store(true, Ordering::SeqCst);
         done.map(|_| ())
     }
@@ -214,8 +227,8 @@ impl<T: SessionData> Committable for Entry<T> {
     }
 
     async fn close(&self) {
-        let deadline = Instant::now() + self.definition.storage_timeout;
-        let _lock = self.commit_lock(deadline).await;
+        let deadline = Deadline::after(self.definition.storage_timeout);
+        let _lock = self.commit_lock(&deadline).await;
         self.closed.store(true, Ordering::SeqCst);
     }
 

@@ -8,7 +8,6 @@ use rocket::{Request, warn};
 
 use super::budget::Budgets;
 use super::presented::{Presented, SessionSet};
-use super::state::State;
 use crate::absence::Absence;
 use crate::application::{Defined, Tracker};
 use crate::by_value::{Revocation, Sealed};
@@ -22,6 +21,22 @@ use crate::tracked::{Found, Tracked, TrackedSet};
 use crate::transport::MAX_VALUES;
 use crate::{by_id, by_value};
 
+/// The session that a request presents.
+pub(crate) struct Loaded<T> {
+    pub presented: Presented,
+    pub value: Option<Arc<T>>,
+    /// Why the request presents no session. `None` if it presents one, or if that is unknown.
+    pub absence: Option<Absence>,
+}
+
+impl<T> Loaded<T> {
+    /// No session.
+    pub fn nobody(definition: &Defined, absence: Option<Absence>) -> Self {
+        let sessions = SessionSet::nobody(&definition.tracker);
+        Self { presented: Presented { any: false, sessions }, value: None, absence }
+    }
+}
+
 /// Finds the session that a request presents. A missing, malformed, forged, expired or
 /// unknown token means an absent session, and the reason is returned. Only a storage that
 /// does not answer is an error.
@@ -30,12 +45,12 @@ pub(crate) async fn load<T: SessionData>(
     core: &Core,
     definition: &Defined,
     budgets: &Budgets,
-) -> Result<(State<T>, Option<Absence>), SessionError> {
+) -> Result<Loaded<T>, SessionError> {
     let values = definition.transport.receive(request, &definition.wire_name);
     let values = super::hooks::receive(request, core, definition, values).await?;
     let find = pin!(find::<T>(core, definition, &values));
     let found = match values.len() {
-        0 => return Ok((nobody(definition), Some(Absence::NotPresented))),
+        0 => return Ok(Loaded::nobody(definition, Some(Absence::NotPresented))),
         1..=MAX_VALUES => {
             let found = budgets.wait(definition.storage_timeout, find).await;
             found.unwrap_or_else(|| Err(too_late()))?
@@ -49,8 +64,13 @@ pub(crate) async fn load<T: SessionData>(
             core.emit(Event::KtorAccepted, definition);
         }
         let presented = Presented { any: true, sessions: found.sessions };
-        return Ok((State::new(presented, Some(Arc::new(value))), None));
+        return Ok(Loaded { presented, value: Some(value), absence: None });
     }
+    Ok(without_session(core, definition, found))
+}
+
+/// Reports that the tokens of a request stand for no session that can be used.
+fn without_session<T>(core: &Core, definition: &Definition, found: Presentation) -> Loaded<T> {
     if found.several {
         warn!(
             "Session `{}`: several sessions were presented at once; none of them is used.",
@@ -63,13 +83,8 @@ pub(crate) async fn load<T: SessionData>(
     let absence = if found.ended { Absence::Ended } else { Absence::Invalid };
     let mut sessions = found.sessions;
     sessions.set_aside();
-    Ok((State::new(Presented { any: true, sessions }, None), Some(absence)))
-}
-
-/// The state without a session, also after a load that failed.
-pub(crate) fn nobody<T>(definition: &Defined) -> State<T> {
-    let sessions = SessionSet::nobody(&definition.tracker);
-    State::new(Presented { any: false, sessions }, None)
+    let presented = Presented { any: true, sessions };
+    Loaded { presented, value: None, absence: Some(absence) }
 }
 
 /// What was found for the tokens of a request.
@@ -123,7 +138,8 @@ async fn leave_out_ended<T: SessionData>(
 ) -> Result<(), SessionError> {
     for mut session in std::mem::take(&mut found.sessions) {
         let value = definition.codec.decode::<T>(&session.content);
-        session.place.owner = value.and_then(|value| definition.value_owner(&value));
+        let owner = value.and_then(|value| definition.value_owner(&*value));
+        Arc::make_mut(&mut session).place.owner = owner;
         if revocation.covers(&session.place, None, now).await? {
             found.over = true;
         } else {
@@ -142,15 +158,15 @@ fn presentation<P>(
     let several = found.sessions.len() > 1;
     let ended = found.ours || found.over || several;
     // A superseded session beside a live one is ignored.
-    let superseded = found.superseded.filter(|_| found.sessions.is_empty()).map(Arc::new);
-    let mut found = found.sessions.into_iter().map(Arc::new);
+    let superseded = found.superseded.filter(|_| found.sessions.is_empty());
+    let mut found = found.sessions.into_iter();
     let one = if several { None } else { found.next() };
     let sessions = TrackedSet { one, others: found.collect(), lost: Vec::new(), superseded };
     Presentation { sessions: kind(sessions), several, over, ended }
 }
 
 /// Converts the sessions in an accepted format; see [`convert`].
-fn convert_all<T: SessionData, P>(definition: &Definition, found: Found<P>) -> Found<P> {
+fn convert_all<T: SessionData, P: Clone>(definition: &Definition, found: Found<P>) -> Found<P> {
     if found.sessions.iter().all(|session| !session.snapshot.accepted) {
         return found;
     }
@@ -160,14 +176,15 @@ fn convert_all<T: SessionData, P>(definition: &Definition, found: Found<P>) -> F
 
 /// Re-encodes the content of a session in an accepted format with the definition's own
 /// serializer.
-pub(crate) fn convert<T: SessionData, P>(
+pub(crate) fn convert<T: SessionData, P: Clone>(
     definition: &Definition,
-    session: Tracked<P>,
-) -> Option<Tracked<P>> {
+    mut session: Arc<Tracked<P>>,
+) -> Option<Arc<Tracked<P>>> {
     if !session.snapshot.accepted {
         return Some(session);
     }
     let serializer = definition.tokens().as_ktor()?.serializer;
     let content = definition.codec.convert::<T>(serializer, &session.content)?;
-    Some(Tracked { content, ..session })
+    Arc::make_mut(&mut session).content = content;
+    Some(session)
 }

@@ -93,7 +93,7 @@ impl SessionSet {
     }
 
     /// See [`TrackedSet::supersede`].
-    pub fn supersede(&mut self, replaced: Superseded) {
+    pub fn supersede(&mut self, replaced: Arc<Superseded>) {
         match self {
             Self::ByValue(_, sessions) => sessions.supersede(replaced),
             Self::ById(_, sessions) => sessions.supersede(replaced),

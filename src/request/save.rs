@@ -4,7 +4,6 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use rocket::warn;
-use tokio::time::Instant;
 
 use super::committable::Committable;
 use super::entry::Entry;
@@ -17,7 +16,7 @@ use super::work::Work;
 use crate::by_id::{self, Attempt, ById, Located, Lookup, Settled};
 use crate::commit::Fate;
 use crate::data::SessionData;
-use crate::deadline::{too_late, within};
+use crate::deadline::{Deadline, too_late};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::tracked::{Superseded, Tracked, TrackedSet};
@@ -26,7 +25,7 @@ use crate::tracked::{Superseded, Tracked, TrackedSet};
 enum Refreshed<T> {
     Session(SessionSet, Arc<T>),
     /// Another request has superseded the session.
-    Superseded(Superseded),
+    Superseded(Arc<Superseded>),
     Gone,
 }
 
@@ -37,8 +36,8 @@ impl<T: SessionData> Entry<T> {
         self.refuse_in_closure()?;
         let mut kept = true;
         loop {
-            let deadline = Instant::now() + self.definition.storage_timeout;
-            match self.commit_once(false, deadline, true).await? {
+            let deadline = Deadline::after(self.definition.storage_timeout);
+            match self.commit_once(false, &deadline, true).await? {
                 // The request dropped these changes during the commit. The next turn of the
                 // loop commits its later ones.
                 Fate::Unwanted => kept = false,
@@ -52,11 +51,13 @@ impl<T: SessionData> Entry<T> {
     pub(super) async fn commit_once(
         &self,
         failed: bool,
-        deadline: Instant,
+        deadline: &Deadline,
         confirmed: bool,
     ) -> Result<Fate, SessionError> {
         let _lock = self.commit_lock(deadline).await.ok_or_else(too_late)?;
-        self.settle(false, deadline).await?;
+        if self.state.lock().unsettled.is_some() {
+            Box::pin(self.settle(false, deadline)).await?;
+        }
         let mut work = Work::begin(self, confirmed);
         let fate = work.run(self.moment(failed), deadline).await?;
         // The future of this commit was not polled when the response went out.
@@ -71,7 +72,7 @@ impl<T: SessionData> Entry<T> {
 
     /// Settles the last commit's write, if it was not answered. A write that may still
     /// arrive is sent again, unless `by_reading`. Returns whether its outcome is known.
-    async fn settle(&self, by_reading: bool, deadline: Instant) -> Result<bool, SessionError> {
+    async fn settle(&self, by_reading: bool, deadline: &Deadline) -> Result<bool, SessionError> {
         let Some((unsettled, wanted)) = self.change(State::unsettled) else { return Ok(true) };
         let (attempt, moment) = (&unsettled.attempt, self.moment(false));
         let sessions = self.state.lock().presented.sessions.clone();
@@ -80,7 +81,7 @@ impl<T: SessionData> Entry<T> {
         let send_again = wanted && !by_reading && !is_late;
         let (definition, store) = (&self.definition, &tracker.store);
         let settled = by_id::settle(definition, store, attempt, send_again, moment.now);
-        let settled = within(deadline, Box::pin(settled).as_mut()).await;
+        let settled = deadline.within(Box::pin(settled).as_mut()).await;
         let settled = settled.unwrap_or_else(|| Err(too_late()));
         match settled {
             Err(cause) => return self.was_not_settled(cause, attempt, wanted),
@@ -162,17 +163,20 @@ impl<T: SessionData> Entry<T> {
     /// the other one may be a future that is not polled any more.
     pub(super) async fn commit_lock(
         &self,
-        deadline: Instant,
+        deadline: &Deadline,
     ) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        within(deadline, pin!(self.committing.lock())).await
+        match self.committing.try_lock() {
+            Ok(lock) => Some(lock),
+            Err(_) => Box::pin(deadline.within(pin!(self.committing.lock()))).await,
+        }
     }
 
     /// Reads the session again. The pending changes are applied to what is read.
     pub async fn refresh(&self) -> Result<Option<Arc<T>>, SessionError> {
         self.refuse_in_closure()?;
-        let deadline = Instant::now() + self.definition.storage_timeout;
-        let _lock = self.commit_lock(deadline).await.ok_or_else(too_late)?;
-        if !self.settle(true, deadline).await? {
+        let deadline = Deadline::after(self.definition.storage_timeout);
+        let _lock = self.commit_lock(&deadline).await.ok_or_else(too_late)?;
+        if !self.settle(true, &deadline).await? {
             // The record has not changed: the unsettled write has not arrived yet.
             return Ok(self.get());
         }
@@ -185,7 +189,7 @@ impl<T: SessionData> Entry<T> {
             return Ok(self.get());
         }
         let again = pin!(self.read_again(sessions));
-        let found = within(deadline, again).await.unwrap_or_else(|| Err(too_late()))?;
+        let found = deadline.within(again).await.unwrap_or_else(|| Err(too_late()))?;
         if self.take_refreshed(found) {
             self.core().report_dropped(&self.definition);
         }
@@ -223,20 +227,20 @@ impl<T: SessionData> Entry<T> {
                 let Some(before) = all.one.take() else { return Ok(Refreshed::Gone) };
                 let found = by_id::find(definition, &tracker.store, &before.place.id, now).await?;
                 let mut found = match found {
-                    Lookup::Session(found) => found.shown_as(&before),
+                    Lookup::Session(found) => Arc::unwrap_or_clone(found).shown_as(&before),
                     Lookup::Superseded(replaced) => return Ok(Refreshed::Superseded(replaced)),
                     Lookup::Nobody => return Ok(Refreshed::Gone),
                 };
                 found.snapshot.stale_key = before.snapshot.stale_key;
                 found.snapshot.accepted = before.snapshot.accepted;
-                let Some(found) = load::convert::<T, _>(definition, found) else {
+                let Some(found) = load::convert::<T, _>(definition, Arc::new(found)) else {
                     return Ok(Refreshed::Gone);
                 };
                 let Some(value) = definition.codec.decode::<T>(&found.content) else {
                     return Ok(Refreshed::Gone);
                 };
-                all.one = Some(Arc::new(found));
-                Ok(Refreshed::Session(sessions, Arc::new(value)))
+                all.one = Some(found);
+                Ok(Refreshed::Session(sessions, value))
             }
             SessionSet::ByValue(tracker, all) => {
                 let lifetime = &definition.policy.timeouts;

@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use super::carry_out::{Done, commit};
 use super::entry::Entry;
@@ -18,6 +17,7 @@ use crate::by_id::end_unheld;
 use crate::codec::Content;
 use crate::commit::{Changes, Commit, Fate, Holds, NextValue, Present};
 use crate::data::SessionData;
+use crate::deadline::Deadline;
 use crate::error::SessionError;
 use crate::plan::{Asked, Moment};
 use crate::storage::{OwnerGuard, OwnerKey};
@@ -86,7 +86,7 @@ impl<'a, T: SessionData> Work<'a, T> {
     }
 
     /// Commits, and returns the fate of the value.
-    pub async fn run(&mut self, moment: Moment, deadline: Instant) -> Result<Fate, SessionError> {
+    pub async fn run(&mut self, moment: Moment, deadline: &Deadline) -> Result<Fate, SessionError> {
         let ended = self.commit(moment, deadline).await;
         self.ended = match &ended {
             Ok(fate) => CommitEnd::With(*fate),
@@ -101,7 +101,7 @@ impl<'a, T: SessionData> Work<'a, T> {
         ended
     }
 
-    async fn commit(&mut self, moment: Moment, deadline: Instant) -> Result<Fate, SessionError> {
+    async fn commit(&mut self, moment: Moment, deadline: &Deadline) -> Result<Fate, SessionError> {
         let next = self.applied.next(&self.done)?;
         let Applied { entry, pending, .. } = &self.applied;
         let job = Commit {
@@ -190,8 +190,8 @@ impl<T: SessionData> Changes for Applied<'_, T> {
         let definition = &self.entry.definition;
         let fresh = match session {
             Some((content, _)) => match definition.codec.decode::<T>(content) {
-                Some(value) => Some(Arc::new(value)),
                 None => return Ok(None),
+                value => value,
             },
             None => None,
         };

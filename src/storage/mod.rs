@@ -49,6 +49,7 @@ mod marks;
 mod memory;
 mod outcome;
 mod owner;
+mod payload;
 mod platform;
 mod record;
 #[cfg(feature = "redis")]
@@ -90,6 +91,7 @@ pub use owner::{
     Generation, OwnerGuard, OwnerIndex, OwnerLimit, OwnerLimitPolicy, OwnerPage, Refused,
 };
 pub(crate) use owner::{no_index, without_index};
+pub use payload::Payload;
 pub(crate) use record::random_number;
 pub use record::{Record, Version};
 pub use session_storage::{Change, SessionStorage};

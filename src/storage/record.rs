@@ -1,12 +1,12 @@
 //! Records and their versions.
 
 use std::fmt;
-use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::error::StorageError;
 use super::key::OwnerKey;
+use super::payload::Payload;
 use crate::crypto::Random;
 use crate::expiry::Timestamp;
 
@@ -16,7 +16,7 @@ pub struct Record {
     /// The version, which the core draws for each write.
     pub version: Version,
     /// Opaque bytes: the core's envelope and the encoded session.
-    pub payload: Arc<[u8]>,
+    pub payload: Payload,
     /// The owner, for the index of owners.
     pub owner: Option<OwnerKey>,
     /// When the session began.
@@ -31,7 +31,7 @@ impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")
             .field("version", &self.version)
-            .field("payload", &format_args!("[{} bytes]", self.payload.len()))
+            .field("payload", &self.payload)
             .field("owner", &self.owner)
             .field("created", &self.created)
             .field("last_seen", &self.last_seen)
@@ -45,9 +45,9 @@ impl Record {
     ///
     /// ```
     /// # use rocket_typed_sessions::storage::{Record, Timestamp, Version};
-    /// # use std::{sync::Arc, time::Duration};
+    /// # use std::time::Duration;
     /// # let now = Timestamp::from_millis(1_000);
-    /// # let record = Record { version: Version::from_u64(1), payload: Arc::from(*b"..."), owner: None, created: now, last_seen: now, expires: now };
+    /// # let record = Record { version: Version::from_u64(1), payload: b"...".into(), owner: None, created: now, last_seen: now, expires: now };
     /// let record = Record { expires: now.after(Duration::from_secs(60)), ..record };
     /// assert!(record.is_live(now));
     /// assert!(!record.is_live(record.expires));

@@ -164,7 +164,7 @@ pub trait SessionStorage: Send + Sync + 'static {
     /// # use std::{sync::Arc, time::Duration};
     /// # rocket::async_test(async {
     /// # let (key, now) = (StorageKey::from_bytes([7; 32]), Timestamp::from_millis(1_000));
-    /// # let record = Record { version: Version::from_u64(1), payload: Arc::from(*b"..."), owner: None, created: now, last_seen: now, expires: Timestamp::from_millis(9_000) };
+    /// # let record = Record { version: Version::from_u64(1), payload: b"...".into(), owner: None, created: now, last_seen: now, expires: Timestamp::from_millis(9_000) };
     ///
     /// let server = Memory::new(10);
     /// let node = Cached::new(server.clone(), 64, Duration::from_secs(60));
@@ -216,7 +216,7 @@ pub trait SessionStorage: Send + Sync + 'static {
     /// # use std::sync::Arc;
     /// # rocket::async_test(async {
     /// # let now = Timestamp::from_millis(1_000);
-    /// # let record = |version| Record { version: Version::from_u64(version), payload: Arc::from(*b"..."), owner: None, created: now, last_seen: now, expires: Timestamp::from_millis(9_000) };
+    /// # let record = |version| Record { version: Version::from_u64(version), payload: b"...".into(), owner: None, created: now, last_seen: now, expires: Timestamp::from_millis(9_000) };
     /// # let (cart, login) = (StorageKey::from_bytes([6; 32]), StorageKey::from_bytes([7; 32]));
     ///
     /// let storage = Memory::new(10);

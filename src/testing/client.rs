@@ -1,5 +1,7 @@
 //! Requests with a session, and the session that a response leaves.
 
+use std::sync::Arc;
+
 use std::borrow::Cow;
 
 use rocket::local::{asynchronous, blocking};
@@ -184,7 +186,7 @@ fn held(
 async fn open<T: SessionData>(core: &Core, definition: &Defined, token: String) -> Option<T> {
     let values = [Cow::from(token)];
     match find::<T>(core, definition, &values).await {
-        Ok(found) => definition.codec.decode(found.sessions.content()?),
+        Ok(found) => definition.codec.decode(found.sessions.content()?).map(Arc::unwrap_or_clone),
         Err(cause) => panic!("{cause}"),
     }
 }

@@ -12,6 +12,7 @@ mod concurrency;
 mod csrf;
 mod csrf_key;
 mod csrf_requests;
+mod decoded;
 mod delivery;
 mod devices;
 mod ends;

@@ -24,7 +24,7 @@ use scene::Scene;
 use table::Table;
 use wall::Ratios;
 
-const USAGE: &str = "usage: overhead [check | record | run MODE REQUESTS]";
+const USAGE: &str = "usage: overhead [check | record | run MODE REQUESTS | time MODE...]";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         ["check"] => check(),
         ["record"] => record(),
         ["run", mode, requests] => run(mode, requests),
+        ["time", ref names @ ..] => print_times(names),
         _ => Err(io::Error::other(USAGE)),
     };
     match passed {
@@ -93,6 +94,15 @@ fn without_peers() -> io::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Prints the times of some modes, without counting instructions.
+fn print_times(names: &[&str]) -> io::Result<bool> {
+    let times = time(names.iter().filter_map(|name| modes::named(name)))?;
+    for (name, ratio) in times {
+        println!("{name} {ratio:.2}");
+    }
+    Ok(true)
 }
 
 fn run(mode: &str, requests: &str) -> io::Result<bool> {

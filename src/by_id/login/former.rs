@@ -4,8 +4,6 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use crate::by_id::envelope::{Envelope, Provenance, RecordState};
 use crate::by_id::find::{Lookup, stands_for};
 use crate::by_id::job::{Job, Progress};
@@ -14,7 +12,7 @@ use crate::by_id::record::{self, Located, OpenedRecord};
 use crate::by_id::secrets::Secrets;
 use crate::by_id::trail::Trail;
 use crate::commit::Commit;
-use crate::deadline::{no_answer, within};
+use crate::deadline::{Deadline, no_answer};
 use crate::error::SessionError;
 use crate::plan::Standing;
 use crate::storage::{KeyedGuard, OwnerKey, Record, StorageError, StorageKey, Update, Version};
@@ -142,12 +140,12 @@ impl Job<'_> {
         let successor = self.successor(by.clone(), owner).await?;
         if let (None, Some(id)) = (&successor, &old.shown) {
             let (forms, ancestor) = ((id.clone(), old.secrets.rotations), old.ancestor().clone());
-            progress.sessions.supersede(Superseded {
+            progress.sessions.supersede(Arc::new(Superseded {
                 forms,
                 goes_on: by,
                 renewed: false,
                 ancestor,
-            });
+            }));
         }
         Ok(successor)
     }
@@ -204,7 +202,7 @@ impl Job<'_> {
                 stands_for(commit.definition, store, id, key, record, now)
         {
             let written = Former { shown: old.shown.clone(), ..Former::new(&found.place) };
-            return Ok(Meanwhile::Written(written, Arc::from(found)));
+            return Ok(Meanwhile::Written(written, found));
         }
         Ok(match self.occupant(&old.key, record, old.shown.clone()) {
             Some(Occupant::Replaced(by)) => {
@@ -264,8 +262,7 @@ impl Job<'_> {
         &self,
         swap: impl Future<Output = Result<R, StorageError>> + Send,
     ) -> Result<R, StorageError> {
-        let left = self.commit.deadline.saturating_duration_since(Instant::now());
-        let patience = self.commit.deadline - left / 4;
-        within(patience, pin!(swap)).await.unwrap_or_else(|| Err(no_answer()))
+        let patience = Deadline::after(self.commit.deadline.left() / 4 * 3);
+        patience.within(pin!(swap)).await.unwrap_or_else(|| Err(no_answer()))
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::outline::Outline;
 use crate::storage::key::FirstBytes;
 use crate::storage::marks::Marks;
-use crate::storage::{OwnerKey, Record, StorageKey, Timestamp, Version};
+use crate::storage::{OwnerKey, Payload, Record, StorageKey, Timestamp, Version};
 
 /// The number of slots that are allocated at once. A growing table never copies its slots.
 const CHUNK: usize = 64;
@@ -25,7 +25,7 @@ const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
 pub(super) struct Slot {
     pub key: StorageKey,
     version: Version,
-    payload: Arc<[u8]>,
+    payload: Payload,
     owner: Option<Box<OwnerKey>>,
     pub created: Timestamp,
     last_seen: Timestamp,
@@ -72,7 +72,7 @@ impl Slot {
     pub fn record(&self) -> Record {
         Record {
             version: self.version,
-            payload: Arc::clone(&self.payload),
+            payload: self.payload.clone(),
             owner: self.owner.as_deref().cloned(),
             created: self.created,
             last_seen: self.last_seen,
