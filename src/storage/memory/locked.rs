@@ -5,7 +5,8 @@ use std::ops::{Deref, DerefMut};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::shard::{Shard, Slot};
+use super::shard::Shard;
+use super::slots::Slot;
 use crate::storage::StorageKey;
 
 /// A locked shard from which records may be removed. They are freed after the lock is released,

@@ -6,6 +6,7 @@ mod outline;
 mod owners;
 mod places;
 mod shard;
+mod slots;
 mod table;
 
 use std::collections::HashSet;

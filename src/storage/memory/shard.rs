@@ -10,49 +10,19 @@ use std::sync::Arc;
 
 use super::outline::Outline;
 use super::owners::Location;
-use super::places::{NOWHERE, Places};
+use super::places::{Places, hash};
+use super::slots::{NOWHERE, QueueLink, Slot, Slots};
 use crate::storage::marks::Marks;
 use crate::storage::{Record, StorageKey, Timestamp};
 
-/// The number of slots that are allocated at once. A growing table never copies its slots.
-const CHUNK: usize = 64;
 /// The most marks of ends in one shard: enough for four ends a second.
 const MARKS: usize = 512;
-/// A shard has fewer slots than this.
-const PLACES: u32 = NOWHERE - 1;
 /// The expiry that stands for "no record expires".
 const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
 
-/// A record under its key. A slot is small, because a million records are common.
-pub(super) struct Slot {
-    pub key: StorageKey,
-    pub record: Record,
-    queue: QueueLink,
-}
-
-/// Two cache lines.
-const _: () = assert!(size_of::<Option<Slot>>() <= 128);
-
-/// The neighbours in the queue of sessions whose clients have not come back.
-#[derive(Clone, Copy)]
-struct QueueLink {
-    before: u32,
-    after: u32,
-}
-
-impl QueueLink {
-    /// The link of a slot that is not in the queue.
-    const OUTSIDE: Self = Self { before: PLACES, after: PLACES };
-
-    fn is_outside(self) -> bool {
-        self.before == PLACES
-    }
-}
-
 pub(super) struct Shard {
     places: Places,
-    chunks: Vec<Box<[Option<Slot>; CHUNK]>>,
-    free: Vec<u32>,
+    slots: Slots,
     oldest: Option<u32>,
     youngest: Option<u32>,
     /// The slot where the next walk continues.
@@ -65,21 +35,12 @@ pub(super) struct Shard {
     number: u8,
 }
 
-impl Slot {
-    /// Moves the times forwards, never backwards.
-    pub fn touch(&mut self, last_seen: Timestamp, expires: Timestamp) {
-        self.record.last_seen = self.record.last_seen.max(last_seen);
-        self.record.expires = self.record.expires.max(expires);
-    }
-}
-
 impl Shard {
     /// An empty shard, which keeps the outline of this number up to date.
     pub fn new(outlines: &Arc<[Outline]>, number: u8) -> Self {
         Self {
             places: Places::default(),
-            chunks: Vec::new(),
-            free: Vec::new(),
+            slots: Slots::default(),
             oldest: None,
             youngest: None,
             cursor: 0,
@@ -92,30 +53,36 @@ impl Shard {
 
     /// The record, even if it has expired.
     pub fn get(&self, key: &StorageKey) -> Option<&Slot> {
-        self.slot(self.place(key)?)
+        self.at(self.place(key)?)
+    }
+
+    /// What lies at a place.
+    pub fn at(&self, place: u32) -> Option<&Slot> {
+        self.slots.get(place)
     }
 
     /// The record and its place, if it is live.
     pub fn live(&self, key: &StorageKey, now: Timestamp) -> Option<(u32, &Record)> {
         let place = self.place(key)?;
-        let record = &self.slot(place)?.record;
+        let record = &self.at(place)?.record;
         record.is_live(now).then_some((place, record))
     }
 
     /// The record, if it is live. Its client has come back, so the record leaves the queue and is
     /// no longer evicted.
     pub fn present(&mut self, key: &StorageKey, now: Timestamp) -> Option<&mut Slot> {
-        let (place, _) = self.live(key, now)?;
-        self.leave_queue(place);
-        self.slot_mut(place)
+        let place = self.place(key)?;
+        let slot = self.at(place).filter(|slot| slot.record.is_live(now))?;
+        if !slot.queue.is_outside() {
+            self.leave_queue(place);
+        }
+        self.slots.get_mut(place)
     }
 
     /// Where the next record will lie.
     pub fn next_location(&mut self) -> Location {
-        if self.free.is_empty() {
-            self.grow();
-        }
-        self.location(self.free.last().copied().unwrap_or(NOWHERE))
+        let place = self.slots.next();
+        self.location(place)
     }
 
     /// The location of a place of this shard.
@@ -125,16 +92,15 @@ impl Shard {
 
     /// Adds a record under a free key, at the next location. Its client has not come back yet.
     pub fn insert(&mut self, key: &StorageKey, record: Record) {
-        let Location { place, .. } = self.next_location();
-        self.free.pop();
         let queue = QueueLink { before: self.youngest.unwrap_or(NOWHERE), after: NOWHERE };
         let expires = record.expires;
-        if let Some(entry) = self.entry(place) {
-            *entry = Some(Slot { key: key.clone(), record, queue });
+        if self.places.is_full() {
+            self.places.rebuild(self.slots.hashes());
         }
+        let place = self.slots.insert(Slot { key: key.clone(), record, queue });
+        self.places.insert(hash(key), place);
         self.relink(queue.before, |link| link.after = place);
         self.youngest = Some(place);
-        self.places.insert(key, place);
         if self.oldest.is_none() {
             self.set_oldest(Some(place));
         }
@@ -145,7 +111,7 @@ impl Shard {
     /// that created it may write it again.
     pub fn exchange(&mut self, place: u32, record: &mut Record) {
         let expires = record.expires;
-        let Some(slot) = self.slot_mut(place) else { return };
+        let Some(slot) = self.slots.get_mut(place) else { return };
         mem::swap(&mut slot.record, record);
         if self.oldest == Some(place) {
             self.set_oldest(Some(place));
@@ -157,15 +123,14 @@ impl Shard {
     pub fn remove(&mut self, key: &StorageKey) -> Option<(Location, Slot)> {
         let place = self.place(key)?;
         self.leave_queue(place);
-        let slot = self.entry(place)?.take()?;
-        self.places.remove(key, place);
-        self.free.push(place);
+        self.places.remove(hash(key), place, |place| self.slots.hash(place));
+        let slot = self.slots.remove(place)?;
         Some((self.location(place), slot))
     }
 
     /// The oldest record whose client has not come back.
     pub fn longest_waiting(&self) -> Option<&Slot> {
-        self.slot(self.oldest?)
+        self.at(self.oldest?)
     }
 
     /// Finds the first expired record among the next `steps` slots. Returns its key and the number
@@ -174,7 +139,7 @@ impl Shard {
     pub fn find_expired(&mut self, now: Timestamp, steps: usize) -> (Option<StorageKey>, usize) {
         for left in (0..steps).rev() {
             let mut expired = None;
-            if let Some(Slot { key, record, .. }) = self.slot(self.cursor) {
+            if let Some(Slot { key, record, .. }) = self.at(self.cursor) {
                 if record.is_live(now) {
                     self.round = self.round.min(record.expires);
                 } else {
@@ -216,7 +181,7 @@ impl Shard {
 
     fn set_oldest(&mut self, place: Option<u32>) {
         self.oldest = place;
-        let since = place.and_then(|place| self.slot(place)).map(|slot| slot.record.created);
+        let since = place.and_then(|place| self.at(place)).map(|slot| slot.record.created);
         self.outline().set_waiting(since);
     }
 
@@ -226,35 +191,15 @@ impl Shard {
 
     /// The number of slots, used or free.
     pub fn slots(&self) -> usize {
-        self.chunks.len() * CHUNK
-    }
-
-    /// Adds slots when none is free.
-    fn grow(&mut self) {
-        let first = u32::try_from(self.slots()).unwrap_or(PLACES);
-        self.chunks.push(Box::new([const { None }; CHUNK]));
-        self.free.extend((first..PLACES).take(CHUNK));
-        self.free.reverse();
+        self.slots.len()
     }
 
     fn place(&self, key: &StorageKey) -> Option<u32> {
-        self.places.find(key, |place| self.slot(place).is_some_and(|slot| slot.key == *key))
-    }
-
-    fn entry(&mut self, place: u32) -> Option<&mut Option<Slot>> {
-        self.chunks.get_mut(place as usize / CHUNK)?.get_mut(place as usize % CHUNK)
-    }
-
-    pub fn slot(&self, place: u32) -> Option<&Slot> {
-        self.chunks.get(place as usize / CHUNK)?.get(place as usize % CHUNK)?.as_ref()
-    }
-
-    fn slot_mut(&mut self, place: u32) -> Option<&mut Slot> {
-        self.entry(place)?.as_mut()
+        self.places.find(hash(key), |place| self.at(place).is_some_and(|slot| slot.key == *key))
     }
 
     fn leave_queue(&mut self, place: u32) {
-        let Some(slot) = self.slot_mut(place).filter(|slot| !slot.queue.is_outside()) else {
+        let Some(slot) = self.slots.get_mut(place).filter(|slot| !slot.queue.is_outside()) else {
             return;
         };
         let link = mem::replace(&mut slot.queue, QueueLink::OUTSIDE);
@@ -270,7 +215,7 @@ impl Shard {
     }
 
     fn relink(&mut self, place: u32, change: impl FnOnce(&mut QueueLink)) {
-        if let Some(slot) = self.slot_mut(place) {
+        if let Some(slot) = self.slots.get_mut(place) {
             change(&mut slot.queue);
         }
     }

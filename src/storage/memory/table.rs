@@ -8,7 +8,8 @@ use parking_lot::{Mutex, MutexGuard};
 use super::locked::{Locked, TwoShards};
 use super::outline::{Outline, longest_waiting};
 use super::owners::{Location, Owners};
-use super::shard::{Shard, Slot};
+use super::shard::Shard;
+use super::slots::Slot;
 use crate::storage::{
     Create, OwnerGuard, OwnerKey, OwnerLimitPolicy, Predecessor, Record, Refused, StorageError,
     StorageKey, Succeed, Successor, Timestamp, Update,
@@ -191,7 +192,7 @@ impl RecordTable {
         let locations = self.owners(owner).locations(owner);
         let found = locations.into_iter().filter_map(|Location { shard, place }| {
             let shard = self.shards[usize::from(shard)].lock();
-            let slot = shard.slot(place).filter(|slot| slot.record.owner.as_ref() == Some(owner));
+            let slot = shard.at(place).filter(|slot| slot.record.owner.as_ref() == Some(owner));
             slot.filter(|slot| wanted(slot)).map(|slot| (slot.record.created, slot.key.clone()))
         });
         let mut found: Vec<_> = found.collect();

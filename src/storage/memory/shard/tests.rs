@@ -90,7 +90,7 @@ fn the_table_the_queue_and_the_outline_agree_with_a_plain_model() {
     assert!(walked > 1000, "{walked} expired records were met");
     assert_eq!(outlines[0].waiting(), None, "another shard's outline was written");
     let slots = shard.slots();
-    assert!(slots <= 256 + CHUNK, "freed slots are used again: {slots}");
+    assert!(slots <= 256 + 64, "freed slots are used again: {slots}");
     let late = Timestamp::from_millis(u64::MAX - 1);
     while shard.is_due(late) {
         take_expired(&mut shard, late, slots);
