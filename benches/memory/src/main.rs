@@ -22,7 +22,7 @@ use candidates::{Moka, Native, PAYLOAD};
 static ALLOCATOR: bytes::Counting = bytes::Counting;
 
 /// The rounds in which the candidates take turns.
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 40;
 
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
