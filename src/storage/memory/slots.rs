@@ -10,9 +10,7 @@ const PLACES: u32 = NOWHERE - 1;
 /// The number of slots that are allocated at once. A growing table never copies its slots.
 const CHUNK: usize = 64;
 
-/// A record under its key. A slot is small, because a million records are common, and begins at a
-/// cache line.
-#[repr(align(64))]
+/// A record under its key. A slot is small, because a million records are common.
 pub(super) struct Slot {
     pub key: StorageKey,
     pub record: Record,
