@@ -1,5 +1,6 @@
 //! What is measured.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -201,6 +202,50 @@ impl Candidate for Dash {
             *entry = next(found);
         }
         unchanged
+    }
+}
+
+/// `Dash`, called as a storage is called: each operation is a boxed future. The ratio to it shows
+/// what the storage itself costs.
+#[derive(Default)]
+pub struct Called(Dash);
+
+type Call<'a> = Pin<Box<dyn Future<Output = Option<Record>> + Send + 'a>>;
+
+impl Called {
+    #[inline(never)]
+    fn call<'a>(&'a self, key: &'a [u8; 32], now: Timestamp) -> Call<'a> {
+        Box::pin(async move {
+            let found = self.0.0.get(key).map(|found| found.clone());
+            found.filter(|found| found.is_live(now))
+        })
+    }
+
+    #[inline(never)]
+    fn swap<'a>(&'a self, key: &'a [u8; 32], record: Record, now: Timestamp) -> Call<'a> {
+        Box::pin(async move {
+            let mut entry = self.0.0.get_mut(key)?;
+            let unchanged =
+                entry.version.as_u64() + 1 == record.version.as_u64() && entry.is_live(now);
+            unchanged.then(|| std::mem::replace(&mut *entry, record))
+        })
+    }
+}
+
+impl Candidate for Called {
+    fn create(&self, n: u64, expires: u64) {
+        self.0.create(n, expires);
+    }
+
+    fn read(&self, n: u64, now: u64) -> bool {
+        let found = self.call(&key(n), Timestamp::from_millis(now)).now_or_never();
+        found.flatten().is_some()
+    }
+
+    fn write(&self, n: u64, now: u64) -> bool {
+        let (key, now) = (key(n), Timestamp::from_millis(now));
+        let Some(found) = self.call(&key, now).now_or_never().flatten() else { return false };
+        self.swap(&key, next(found), now).now_or_never().flatten().is_some()
     }
 }
 

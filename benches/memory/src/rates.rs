@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::candidates::{Candidate, Dash, LONG, Moka, Native, Plain, now};
+use crate::candidates::{Called, Candidate, Dash, LONG, Moka, Native, Plain, now};
 use crate::latency::next_random;
 
 const RECORDS: u64 = 1_000_000;
@@ -67,24 +67,25 @@ pub fn threads(rounds: usize) {
     let candidates = [
         filled(Native::new(2_000_000), RECORDS),
         filled(Dash::default(), RECORDS),
+        filled(Called::default(), RECORDS),
         filled(Moka::new(2_000_000), RECORDS),
     ];
     println!(
-        "| 1,000,000 sessions | threads | `Memory`, M/s | dashmap | moka | `Memory` : dashmap | moka : dashmap |"
+        "| 1,000,000 sessions, M/s | threads | `Memory` | dashmap | dashmap, as a storage | moka | `Memory` : dashmap | `Memory` : dashmap, as a storage |"
     );
-    println!("|---|---:|---:|---:|---:|---:|---:|");
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|");
     for (name, operation) in OPERATIONS {
         for threads in [1, 2, 4] {
-            let mut best = [0.0_f64; 3];
+            let mut best = [0.0_f64; 4];
             for _ in 0..rounds {
                 for (candidate, best) in candidates.iter().zip(&mut best) {
                     *best = best.max(rate(&**candidate, operation, threads));
                 }
             }
-            let [native, dash, moka] = best.map(|rate| rate / 1e6);
-            let (ratio, others) = (native / dash, moka / dash);
+            let [native, dash, called, moka] = best.map(|rate| rate / 1e6);
+            let [to_dash, to_called] = [dash, called].map(|other| native / other);
             println!(
-                "| {name} | {threads} | {native:.2} | {dash:.2} | {moka:.2} | **{ratio:.2}** | {others:.2} |"
+                "| {name} | {threads} | {native:.2} | {dash:.2} | {called:.2} | {moka:.2} | **{to_dash:.2}** | **{to_called:.2}** |"
             );
         }
     }
@@ -97,6 +98,7 @@ pub fn growth(rounds: usize) {
         [
             filled(Native::new(2_000_000), size),
             filled(Dash::default(), size),
+            filled(Called::default(), size),
             filled(Plain::default(), size),
         ]
     });
@@ -105,7 +107,7 @@ pub fn growth(rounds: usize) {
     );
     println!("|---|---|---:|---:|---:|---:|---:|");
     for (name, operation) in OPERATIONS {
-        let mut times = [[(); 4]; 3].map(|row| row.map(|()| f64::INFINITY));
+        let mut times = [[(); 4]; 4].map(|row| row.map(|()| f64::INFINITY));
         for _ in 0..rounds {
             for (size, candidates) in all.iter().enumerate() {
                 for (candidate, times) in candidates.iter().zip(&mut times) {
@@ -113,7 +115,9 @@ pub fn growth(rounds: usize) {
                 }
             }
         }
-        for (candidate, times) in ["`Memory`", "dashmap", "plain table"].iter().zip(times) {
+        for (candidate, times) in
+            ["`Memory`", "dashmap", "dashmap, as a storage", "plain table"].iter().zip(times)
+        {
             let [a, b, c, d] = times;
             println!("| {name} | {candidate} | {a:.0} | {b:.0} | {c:.0} | {d:.0} | {:.1} |", d / a);
         }

@@ -94,9 +94,6 @@ impl Shard {
     pub fn insert(&mut self, key: &StorageKey, record: Record) {
         let queue = QueueLink { before: self.youngest.unwrap_or(NOWHERE), after: NOWHERE };
         let expires = record.expires;
-        if self.places.is_full() {
-            self.places.rebuild(self.slots.hashes());
-        }
         let place = self.slots.insert(Slot { key: key.clone(), record, queue });
         self.places.insert(hash(key), place);
         self.relink(queue.before, |link| link.after = place);
@@ -123,7 +120,7 @@ impl Shard {
     pub fn remove(&mut self, key: &StorageKey) -> Option<(Location, Slot)> {
         let place = self.place(key)?;
         self.leave_queue(place);
-        self.places.remove(hash(key), place, |place| self.slots.hash(place));
+        self.places.remove(hash(key), place);
         let slot = self.slots.remove(place)?;
         Some((self.location(place), slot))
     }

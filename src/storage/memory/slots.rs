@@ -1,6 +1,5 @@
 //! The slots of a shard, in which its records lie.
 
-use super::places::hash;
 use crate::storage::{Record, StorageKey, Timestamp};
 
 /// The place of no record.
@@ -62,17 +61,6 @@ impl Slots {
 
     pub fn get_mut(&mut self, place: u32) -> Option<&mut Slot> {
         self.entry(place)?.as_mut()
-    }
-
-    /// The hash of the key at a place.
-    pub fn hash(&self, place: u32) -> u32 {
-        self.get(place).map_or(0, |slot| hash(&slot.key))
-    }
-
-    /// The hashes of all keys, with their places.
-    pub fn hashes(&self) -> impl Iterator<Item = (u32, u32)> {
-        let slots = self.chunks.iter().flat_map(|chunk| chunk.iter());
-        (0..).zip(slots).filter_map(|(place, slot)| Some((hash(&slot.as_ref()?.key), place)))
     }
 
     /// The place that is used next.

@@ -250,8 +250,8 @@ async fn owners_with_similar_keys_are_apart_in_memory() {
         bytes[16] = n;
         OwnerKey::from_bytes(bytes)
     };
-    let mut refuse = OwnerGuard::default();
-    refuse.limit = Some(OwnerLimit { max: 2, policy: OwnerLimitPolicy::Refuse });
+    let limit = Some(OwnerLimit { max: 2, policy: OwnerLimitPolicy::Refuse });
+    let refuse = OwnerGuard { limit, ..OwnerGuard::default() };
     for n in 0..8 {
         let theirs = record(b"x", Some(similar(n % 4)));
         let made = storage.create(&numbered(n.into()), theirs, refuse.clone(), NOW).await;
