@@ -1,6 +1,6 @@
 //! Operations a second, with several threads and with few and many sessions. All candidates are
-//! in one process and take turns, and the best round of each counts, so that other work on the
-//! machine disturbs the ratios little.
+//! in one process and take turns, so that other work on the machine disturbs the ratios little. A
+//! rate and a ratio are the median of the rounds, and a time is that of the best round.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::candidates::{Called, Candidate, Dash, LONG, Moka, Native, Plain, now}
 use crate::latency::next_random;
 
 const RECORDS: u64 = 1_000_000;
-/// How long one candidate has the machine. Its best round counts.
+/// How long one candidate has the machine.
 const ROUND: Duration = Duration::from_millis(60);
 /// The operations between two looks at the clock.
 const BATCH: u64 = 1000;
@@ -76,14 +76,11 @@ pub fn threads(rounds: usize) {
     println!("|---|---:|---:|---:|---:|---:|---:|---:|");
     for (name, operation) in OPERATIONS {
         for threads in [1, 2, 4] {
-            let mut best = [0.0_f64; 4];
-            for _ in 0..rounds {
-                for (candidate, best) in candidates.iter().zip(&mut best) {
-                    *best = best.max(rate(&**candidate, operation, threads));
-                }
-            }
-            let [native, dash, called, moka] = best.map(|rate| rate / 1e6);
-            let [to_dash, to_called] = [dash, called].map(|other| native / other);
+            let round = |_| candidates.each_ref().map(|it| rate(&**it, operation, threads));
+            let rounds: Vec<_> = (0..rounds).map(round).collect();
+            let of = |value: &dyn Fn(&[f64; 4]) -> f64| median(rounds.iter().map(value).collect());
+            let [native, dash, called, moka] = [0, 1, 2, 3].map(|it| of(&|row| row[it] / 1e6));
+            let [to_dash, to_called] = [1, 2].map(|it| of(&|row| row[0] / row[it]));
             println!(
                 "| {name} | {threads} | {native:.2} | {dash:.2} | {called:.2} | {moka:.2} | **{to_dash:.2}** | **{to_called:.2}** |"
             );
@@ -138,4 +135,9 @@ fn nanos(candidate: &dyn Candidate, operation: Operation, size: u64) -> f64 {
     };
     run();
     run().min(run())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
