@@ -89,7 +89,8 @@ pub(crate) enum RecordState {
 impl Envelope {
     /// Encodes the payload of a record of the session `name`: the envelope, then `value`.
     pub fn wrap(&self, name: &str, value: &[u8]) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(128 + name.len() + self.client.len() + value.len());
+        let parts = name.len() + self.client.len() + self.trail.bytes() + value.len();
+        let mut bytes = Vec::with_capacity(128 + parts);
         bytes.extend_from_slice(&[VERSION, 0, 0, 0]);
         prefix(&mut bytes, name.as_bytes());
         bytes.extend_from_slice(&self.secrets.current);

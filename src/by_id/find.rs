@@ -19,7 +19,7 @@ use crate::error::SessionError;
 use crate::expiry::{Timeouts, Times, Timestamp};
 use crate::plan::Snapshot;
 use crate::storage::{Record, SessionStorage, StorageError, StorageKey};
-use crate::token::{ReadToken, SessionId};
+use crate::token::{ReadToken, SessionId, Tokens};
 use crate::tracked::{Found, Superseded, Tracked};
 
 /// Reads the record of a session when a request loads it.
@@ -55,13 +55,10 @@ pub(crate) async fn load(
     now: Timestamp,
     reader: &impl ReadRecord,
 ) -> Result<Found<Located>, SessionError> {
-    let mut ids: SmallVec<[ReadToken<SessionId>; 1]> = SmallVec::new();
-    let (tokens, limit) = (definition.tokens(), definition.size.bytes);
-    for opened in values.iter().filter_map(|value| tokens.open_id(value, limit)) {
-        if !ids.iter().any(|other| other.content == opened.content) {
-            ids.push(opened);
-        }
-    }
+    let (ids, is_protected) = {
+        let tokens = definition.tokens.read();
+        (distinct_ids(&tokens, values, definition.size.bytes), tokens.is_protected())
+    };
     let mut found = Found::<Located> { ours: !ids.is_empty(), ..Found::default() };
     let one_at_a_server = store.is_remote && values.len() == 1;
     for ReadToken { content: id, stale, accepted } in &ids {
@@ -78,7 +75,7 @@ pub(crate) async fn load(
             }
             Lookup::Nobody => {
                 // Only a signature proves that the id was ever issued.
-                found.over |= tokens.is_protected();
+                found.over |= is_protected;
                 continue;
             }
         };
@@ -97,6 +94,21 @@ fn add(found: &mut Found<Located>, session: Arc<Tracked<Located>>) {
         Some(_) => {}
         None => found.sessions.push(session),
     }
+}
+
+/// Opens the tokens, and returns their ids, each once.
+fn distinct_ids(
+    tokens: &Tokens,
+    values: &[Cow<'_, str>],
+    limit: usize,
+) -> SmallVec<[ReadToken<SessionId>; 1]> {
+    let mut ids: SmallVec<[ReadToken<SessionId>; 1]> = SmallVec::new();
+    for opened in values.iter().filter_map(|value| tokens.open_id(value, limit)) {
+        if !ids.iter().any(|other| other.content == opened.content) {
+            ids.push(opened);
+        }
+    }
+    ids
 }
 
 /// What an id stands for.
@@ -132,7 +144,7 @@ async fn find_by(
 ) -> Result<Lookup, SessionError> {
     let (key, storage) = (definition.namespace.record(&id.locator()), store.storage_for(id));
     let mut read = match reader {
-        Some(reader) => reader.read(&*storage, &key, now).await,
+        Some(reader) => reader.read(&**storage, &key, now).await,
         None => storage.read(&key, now).await,
     };
     let mut is_fresh = !storage.may_be_behind();
@@ -187,10 +199,7 @@ pub(super) fn stands_for(
     if shown == Shown::Outdated || successor.is_some() {
         let outdated = shown == Shown::Outdated;
         let forms = if outdated { (id.for_forms(), 0) } else { (id.clone(), secrets.rotations) };
-        let ancestor = provenance.ancestor.unwrap_or_else(|| key.clone());
-        let (renewed, goes_on) = (successor.is_none(), successor.unwrap_or(key));
-        let replaced = Superseded { forms, goes_on, renewed, ancestor };
-        return Some(Lookup::Superseded(Arc::new(replaced)));
+        return Some(superseded(forms, key, successor, provenance));
     }
     let (whole_id, in_grace) = (id.as_ktor().is_some(), shown == Shown::InGrace);
     let next = if let Shown::BeforeRenewal(next) = shown { Some(next) } else { None };
@@ -206,6 +215,19 @@ pub(super) fn stands_for(
     let id = next.unwrap_or_else(|| id.clone());
     let place = Located { id, key, version, owner, secrets, trail, provenance };
     Some(Lookup::Session(Arc::new(Tracked { snapshot, content, place })))
+}
+
+/// Describes a session whose record has this `key`: a login has put the `successor` in its place,
+/// or a renewal another id.
+fn superseded(
+    forms: (SessionId, u32),
+    key: StorageKey,
+    successor: Option<StorageKey>,
+    provenance: Provenance,
+) -> Lookup {
+    let ancestor = provenance.ancestor.unwrap_or_else(|| key.clone());
+    let (renewed, goes_on) = (successor.is_none(), successor.unwrap_or(key));
+    Lookup::Superseded(Arc::new(Superseded { forms, goes_on, renewed, ancestor }))
 }
 
 /// Returns what `id` stands for, by its file of Ktor's.

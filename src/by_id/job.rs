@@ -84,7 +84,7 @@ impl Job<'_> {
         let (store, now) = (&self.tracker.store, moment.now);
         let Located { id, key, version, .. } = &session.place;
         let (storage, place) = (store.storage_for(id), (key, Some(*version)));
-        match self.tracker.end(definition, &*storage, place, now).await? {
+        match self.tracker.end(definition, &**storage, place, now).await? {
             EndOutcome::Ended => self.commit.report(Event::Ended),
             EndOutcome::Missing => {}
             EndOutcome::Replaced(record) => {

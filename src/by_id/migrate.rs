@@ -64,7 +64,7 @@ impl Job<'_> {
         }
         match self.answer_to(end).await {
             Ok(_) => Ok(true),
-            Err(_) if matches!(read_present(&*storage, &old.key, now).await, Ok(None)) => Ok(true),
+            Err(_) if matches!(read_present(&**storage, &old.key, now).await, Ok(None)) => Ok(true),
             Err(cause) => Err(cause.into()),
         }
     }

@@ -96,7 +96,7 @@ impl Job<'_> {
         let storage = self.tracker.store.storage_for(presented);
         // The attempt is kept before it is sent, so that it can be settled if no answer comes.
         progress.attempts(sent);
-        match sent.send(&*storage, self.commit.moment.now).await {
+        match sent.send(&**storage, self.commit.moment.now).await {
             Ok(Update::Updated) => {
                 self.applied(sent, progress);
                 return Ok(Swapped::Done);
@@ -153,7 +153,7 @@ impl Job<'_> {
         session: Arc<Tracked<Located>>,
         progress: &mut Progress<'_>,
     ) -> Result<(), SessionError> {
-        let storage = self.tracker.store.storage_for(&session.place.id);
+        let storage = self.tracker.store.storage_for(&session.place.id).into_owned();
         let guard = OwnerGuard::default();
         let attempt = self.attempt(&Proposal { plan, next: None, session, guard })?;
         let Some(attempt) = attempt else { return Ok(()) };
@@ -208,7 +208,7 @@ impl Job<'_> {
         let (commit, store) = (self.commit, &self.tracker.store);
         let (definition, now) = (commit.definition, commit.moment.now);
         let storage = store.storage_for(presented);
-        let record = match sent.look(definition, &*storage, true, now).await? {
+        let record = match sent.look(definition, &**storage, true, now).await? {
             (Verdict::Applied, _) => return Ok(AfterConflict::Applied),
             (_, Some(record)) => record,
             (_, None) => return Ok(AfterConflict::Gone),
@@ -249,7 +249,7 @@ impl Job<'_> {
         let draft = Draft {
             key: key.clone(),
             secrets,
-            trail: self.trail_after(&*store.storage_for(&id), trail, *version),
+            trail: self.trail_after(&**store.storage_for(&id), trail, *version),
             provenance: provenance.clone(),
             in_grace,
             times,

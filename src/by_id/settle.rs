@@ -127,13 +127,13 @@ pub(crate) async fn settle(
 ) -> Result<Settled, SessionError> {
     let storage = store.storage_for(&attempt.written.place.id);
     for _ in 0..MOST_TRIES {
-        match attempt.look(definition, &*storage, false, now).await?.0 {
+        match attempt.look(definition, &**storage, false, now).await?.0 {
             Verdict::Applied => return Ok(Settled::Applied),
             Verdict::Open if send_again => {}
             Verdict::Open => return Ok(Settled::Open),
             Verdict::Overtaken | Verdict::Gone => return Ok(Settled::NotApplied),
         }
-        match attempt.send(&*storage, now).await? {
+        match attempt.send(&**storage, now).await? {
             Update::Updated => return Ok(Settled::Applied),
             Update::Missing => return Ok(Settled::NotApplied),
             Update::Conflict => {}

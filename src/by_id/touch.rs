@@ -61,7 +61,7 @@ impl Job<'_> {
         let (definition, now) = (self.commit.definition, self.commit.moment.now);
         let store = &self.tracker.store;
         let storage = store.storage_for(&at.id);
-        let found = read_present(&*storage, &at.key, now).await?;
+        let found = read_present(&**storage, &at.key, now).await?;
         let found = found
             .and_then(|record| stands_for(definition, store, &at.id, at.key.clone(), record, now));
         match found.into() {
@@ -105,7 +105,7 @@ impl Job<'_> {
             return Ok((plan, session));
         }
         let storage = self.tracker.store.storage_for(&session.place.id);
-        let record = read_present(&*storage, &session.place.key, now).await?;
+        let record = read_present(&**storage, &session.place.key, now).await?;
         let Some(record) = record.filter(|record| record.version == session.place.version) else {
             return Ok((plan, session));
         };
@@ -123,7 +123,8 @@ impl Job<'_> {
         times: Times,
     ) -> impl Future<Output = bool> + Send + 'static {
         let definition = self.commit.definition;
-        let (storage, key) = (self.tracker.store.storage_for(&located.id), located.key.clone());
+        let storage = self.tracker.store.storage_for(&located.id).into_owned();
+        let key = located.key.clone();
         let expires = definition.policy.timeouts.expires(&times);
         let (deadline, name) = (self.commit.deadline.at(), definition.namespace.session.clone());
         async move {

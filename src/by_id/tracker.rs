@@ -1,5 +1,6 @@
 //! Tracks the sessions of a definition in its storage, and ends them.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -69,10 +70,13 @@ impl RecordStore {
 
     /// Returns where the session with this id is kept. If there is a folder for Ktor's sessions,
     /// each of them is a file there.
-    pub fn storage_for(&self, id: &SessionId) -> Arc<dyn SessionStorage> {
+    pub fn storage_for(&self, id: &SessionId) -> Cow<'_, Arc<dyn SessionStorage>> {
         match (&self.ktor, id.as_ktor()) {
-            (Some(files), Some(id)) => Arc::new(files.file(Arc::clone(id))),
-            _ => Arc::clone(&self.storage),
+            (Some(files), Some(id)) => {
+                let file: Arc<dyn SessionStorage> = Arc::new(files.file(Arc::clone(id)));
+                Cow::Owned(file)
+            }
+            _ => Cow::Borrowed(&self.storage),
         }
     }
 

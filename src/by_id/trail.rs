@@ -31,16 +31,21 @@ pub(crate) struct Trail(pub(super) Vec<Past>);
 impl Trail {
     /// Returns the trail of the record that replaces `version` now.
     pub fn after(&self, version: Version, now: Timestamp) -> Self {
-        let kept = self.0.iter().skip(self.0.len().saturating_sub(LONGEST - 1));
+        let newest = &self.0[self.0.len().saturating_sub(LONGEST - 1)..];
         // The trail is cut at its old end only. Where clocks differ, versions in the middle may
         // look older. A gap there would show the wrong successor of a version.
-        let kept = kept.skip_while(|past| past.until.after(MARK) < now).copied();
-        Self(kept.chain([Past { version, until: now }]).collect())
+        let old = newest.iter().take_while(|past| past.until.after(MARK) < now).count();
+        Self([&newest[old..], &[Past { version, until: now }]].concat())
     }
 
     /// Whether a record that has the version `present` has or had `version`.
     pub(super) fn knows(&self, version: Version, present: Version) -> bool {
         version == present || self.0.iter().any(|past| past.version == version)
+    }
+
+    /// How many bytes [`Self::write`] appends.
+    pub fn bytes(&self) -> usize {
+        1 + 16 * self.0.len()
     }
 
     pub fn write(&self, bytes: &mut Vec<u8>) {
@@ -56,11 +61,12 @@ impl Trail {
         if usize::from(count) > LONGEST {
             return None;
         }
-        let past = |_| {
+        let mut trail = Vec::with_capacity(usize::from(count));
+        for _ in 0..count {
             let version = Version::from_u64(u64::from_be_bytes(take(rest)?));
-            Some(Past { version, until: time(rest)? })
-        };
-        (0..count).map(past).collect::<Option<_>>().map(Self)
+            trail.push(Past { version, until: time(rest)? });
+        }
+        Some(Self(trail))
     }
 }
 

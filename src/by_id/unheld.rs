@@ -103,7 +103,12 @@ impl<'a> Unheld<'a> {
     pub fn new(commit: &'a Commit<'a>, tracker: &ById, place: &Located) -> Self {
         let (key, version, now) = (place.key.clone(), place.version, commit.moment.now);
         let record = RecordToEnd { key, version, expected: None, mark: tracker.mark(now), now };
-        Self { commit, storage: tracker.store.storage_for(&place.id), record, kept: false }
+        Self {
+            commit,
+            storage: tracker.store.storage_for(&place.id).into_owned(),
+            record,
+            kept: false,
+        }
     }
 
     /// Keeps the record: its id is sent, or this commit has not written it.
@@ -156,7 +161,7 @@ pub(crate) fn end_unheld(
     let mark = tracker.mark(now).filter(|_| same.is_none());
     let (key, version) = (place.key.clone(), place.version);
     let record = RecordToEnd { key, version, expected: None, mark, now };
-    record.end_soon(tracker.store.storage_for(&place.id), definition, ended)
+    record.end_soon(tracker.store.storage_for(&place.id).into_owned(), definition, ended)
 }
 
 /// Ends the session of an attempt that gives it another id, when no request waits for the outcome
@@ -175,5 +180,5 @@ pub(crate) fn end_unsent(
     }
     let (key, expected) = (key.clone(), Some(attempt.expected));
     let record = RecordToEnd { key, version: *version, expected, mark: None, now };
-    let _ = record.end_soon(tracker.store.storage_for(id), definition, ended);
+    let _ = record.end_soon(tracker.store.storage_for(id).into_owned(), definition, ended);
 }

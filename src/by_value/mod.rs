@@ -59,15 +59,16 @@ pub(crate) fn load(
     now: Timestamp,
 ) -> Found<Sealed> {
     let mut found = Found::<Sealed>::default();
+    let tokens = definition.tokens.read();
     for value in values {
         let admits = |times: &Times| {
             let live = definition.policy.timeouts.admits(times, now);
             found.over |= !live;
             live
         };
-        let opened = definition.tokens().open_payload(value, definition.size.bytes, now, admits);
+        let opened = tokens.open_payload(value, definition.size.bytes, now, admits);
         let Some(opened) = opened else { continue };
-        found.ours |= definition.tokens().protects(opened.accepted);
+        found.ours |= tokens.protects(opened.accepted);
         let Some(tracked) = track(definition, opened) else { continue };
         let (seen, token_id) = (tracked.snapshot.times.seen, tracked.place.token_id);
         let same = found.sessions.iter_mut().find(|other| other.place.token_id == token_id);

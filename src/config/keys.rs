@@ -1,7 +1,6 @@
 //! Keys: their text forms, their files, and the checks for weak keys.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -146,14 +145,28 @@ fn lines(
             return Vec::new();
         }
     };
-    let mode = std::fs::metadata(&path).map_or(0, |about| about.permissions().mode());
-    if mode & 0o077 != 0 {
-        let key = table.path(kind.file);
-        let path = path.display();
-        table.context.warnings.push(format!("`{key}`: others can read {path}; `chmod 600` it"));
+    if let Some(exposure) = exposure(&path) {
+        let warning = format!("`{}`: {exposure}", table.path(kind.file));
+        table.context.warnings.push(warning);
     }
     let lines = content.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.map(|line| Zeroizing::new(line.to_owned())).collect()
+}
+
+/// What is to be said about the other users of the machine, if they may be able to read a file.
+#[cfg(unix)]
+fn exposure(path: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path).map_or(0, |about| about.permissions().mode());
+    (mode & 0o077 != 0).then(|| format!("others can read {}; `chmod 600` it", path.display()))
+}
+
+#[cfg(not(unix))]
+fn exposure(path: &Path) -> Option<String> {
+    Some(format!(
+        "this platform does not say whether others can read {}; see to it",
+        path.display()
+    ))
 }
 
 /// Decodes `hex:…` or `base64:…`. Without a prefix, a key that can be read as hexadecimal is

@@ -87,10 +87,7 @@ fn at_once(
         let entries = sessions.entries.lock();
         return !entries.iter().any(|entry| unknown(entry) || entry.is_asked());
     }
-    if !sessions.close_if_quiet(is_failed(response)) {
-        return false;
-    }
-    let entries = sessions.entries.lock();
+    let Some(entries) = sessions.close_if_quiet(is_failed(response)) else { return false };
     for entry in entries.iter() {
         hooks::tell(request, response, entry.definition(), None);
     }

@@ -229,7 +229,7 @@ impl<T: SessionData> SessionManager<'_, T> {
                 return Ok(false);
             }
             let place = (&key, found.map(|found| found.version));
-            let ending = tracker.end(definition, &*storage, place, now).await?;
+            let ending = tracker.end(definition, &**storage, place, now).await?;
             Ok(matches!(ending, EndOutcome::Ended))
         };
         let ended = self.within(definition, ended).await?;

@@ -35,9 +35,8 @@ pub(crate) trait Committable: Any + Send + Sync {
     fn give_up(&self, for_good: bool);
     /// Waits for a commit in progress. No token is sent from then on.
     async fn close(&self);
-    /// Does what [`close`](Self::close) does, if no commit is in progress or needed.
-    /// Returns whether it did.
-    fn close_if_quiet(&self, failed: bool) -> bool;
+    /// Does what [`close`](Self::close) does. The caller knows that no commit is in progress.
+    fn close_at_once(&self);
     /// Whether no token can be sent any more.
     fn is_closed(&self) -> bool;
     /// Records that this request has revoked sessions, perhaps this one.

@@ -22,8 +22,6 @@ use crate::error::SessionError;
 #[derive(Default)]
 pub(crate) struct RequestSessions {
     pub entries: Arc<Entries>,
-    /// Set while the response fairings must look for the sessions of this request.
-    awaited: Mutex<Option<(Arc<Application>, Mark)>>,
     /// A guard has failed because the storage did not answer.
     unanswered: AtomicBool,
     /// Wakes the guards that wait for another guard's load.
@@ -42,24 +40,13 @@ struct List {
     entries: SmallVec<[Arc<dyn Committable>; 1]>,
     /// The session types that guards are loading.
     loading: SmallVec<[TypeId; 1]>,
+    /// Set while the response fairings must look for the sessions of this request.
+    awaited: Option<(Arc<Application>, Mark)>,
 }
 
 impl RequestSessions {
     pub fn get<'r>(request: &'r Request<'_>) -> &'r Self {
         request.local_cache(Self::default)
-    }
-
-    fn add(
-        &self,
-        request: &Request<'_>,
-        application: &Arc<Application>,
-        entry: Arc<dyn Committable>,
-    ) {
-        self.entries.list.lock().entries.push(entry);
-        let mut awaited = self.awaited.lock();
-        if awaited.is_none() {
-            *awaited = Some((Arc::clone(application), application.awaited.mark(request)));
-        }
     }
 
     /// Records that a guard has failed because the storage did not answer. If the handler
@@ -80,31 +67,24 @@ impl RequestSessions {
         for entry in self.entries.all() {
             entry.close().await;
         }
-        self.not_awaited();
+        self.entries.list.lock().unmark();
     }
 
-    /// Does what [`close`](Self::close) does without waiting, if no session has anything left to
-    /// do. Returns whether it did.
-    pub fn close_if_quiet(&self, failed: bool) -> bool {
-        let list = self.entries.list.lock();
+    /// Does what [`close`](Self::close) does without waiting, if nobody holds a session any more
+    /// and none has anything left to do. Returns the sessions if it did.
+    pub fn close_if_quiet(&self, failed: bool) -> Option<EntriesGuard<'_>> {
+        let mut list = self.entries.list.lock();
+        let quiet = |entry: &mut Arc<dyn Committable>| {
+            Arc::get_mut(entry).is_some_and(|entry| entry.is_quiet(failed))
+        };
         // None is closed unless all can be.
-        let several = list.entries.len() > 1;
-        if several && !list.entries.iter().all(|entry| entry.is_quiet(failed)) {
-            return false;
+        if !list.entries.iter_mut().all(quiet) {
+            return None;
         }
-        let closed = list.entries.iter().all(|entry| entry.close_if_quiet(failed));
-        drop(list);
-        if closed {
-            self.entries.shared.sent.store(true, Ordering::SeqCst);
-            self.not_awaited();
-        }
-        closed
-    }
-
-    fn not_awaited(&self) {
-        if let Some((application, mark)) = self.awaited.lock().take() {
-            application.awaited.unmark(mark);
-        }
+        list.entries.iter().for_each(|entry| entry.close_at_once());
+        list.unmark();
+        self.entries.shared.sent.store(true, Ordering::SeqCst);
+        Some(MutexGuard::map(list, |list| &mut list.entries[..]))
     }
 
     /// Returns the session of type `T`, or reserves its load for the caller.
@@ -122,13 +102,21 @@ impl RequestSessions {
             return Claim::Busy(self.loaded.notified());
         }
         list.loading.push(of);
-        Claim::Mine(Load { sessions: self, of })
+        Claim::Mine(Load { sessions: self, of, is_done: false })
     }
 }
 
 impl Drop for RequestSessions {
     fn drop(&mut self) {
-        self.not_awaited();
+        self.entries.list.lock().unmark();
+    }
+}
+
+impl List {
+    fn unmark(&mut self) {
+        if let Some((application, mark)) = self.awaited.take() {
+            application.awaited.unmark(mark);
+        }
     }
 }
 
@@ -137,7 +125,7 @@ impl Entries {
         (0..).map_while(|at| self.list.lock().entries.get(at).cloned())
     }
 
-    pub fn lock(&self) -> MappedMutexGuard<'_, [Arc<dyn Committable>]> {
+    pub fn lock(&self) -> EntriesGuard<'_> {
         MutexGuard::map(self.list.lock(), |list| &mut list.entries[..])
     }
 
@@ -146,6 +134,9 @@ impl Entries {
         self.shared.prefetched.refuse();
     }
 }
+
+/// The sessions of a request, locked.
+pub(crate) type EntriesGuard<'a> = MappedMutexGuard<'a, [Arc<dyn Committable>]>;
 
 /// The session of a type, as a guard meets it.
 enum Claim<'a, T: SessionData> {
@@ -159,12 +150,40 @@ enum Claim<'a, T: SessionData> {
 struct Load<'a> {
     sessions: &'a RequestSessions,
     of: TypeId,
+    is_done: bool,
+}
+
+impl Load<'_> {
+    /// Adds what was loaded to the sessions of the request.
+    fn done(
+        mut self,
+        request: &Request<'_>,
+        application: &Arc<Application>,
+        entry: Arc<dyn Committable>,
+    ) {
+        let mut list = self.sessions.entries.list.lock();
+        list.entries.push(entry);
+        if list.awaited.is_none() {
+            list.awaited = Some((Arc::clone(application), application.awaited.mark(request)));
+        }
+        self.release(list);
+    }
+
+    /// Lets other guards go on.
+    fn release(&mut self, mut list: MutexGuard<'_, List>) {
+        list.loading.retain(|loading| *loading != self.of);
+        drop(list);
+        self.sessions.loaded.notify_waiters();
+        self.is_done = true;
+    }
 }
 
 impl Drop for Load<'_> {
     fn drop(&mut self) {
-        self.sessions.entries.list.lock().loading.retain(|loading| *loading != self.of);
-        self.sessions.loaded.notify_waiters();
+        if !self.is_done {
+            let sessions = self.sessions;
+            self.release(sessions.entries.list.lock());
+        }
     }
 }
 
@@ -181,19 +200,19 @@ pub(crate) async fn request_session<T: SessionData>(
             Claim::Mine(load) => break load,
         }
     };
-    load_entry(request, &load).await
+    load_entry(request, load).await
 }
 
 async fn load_entry<T: SessionData>(
     request: &Request<'_>,
-    Load { sessions, .. }: &Load<'_>,
+    load: Load<'_>,
 ) -> Result<Arc<Entry<T>>, SessionError> {
     let Some(application) = request.rocket().state::<Arc<Application>>() else {
         return Err(SessionError::Undefined("the `Sessions` fairing is not attached".into()));
     };
     let definition = application.definition::<T>().map_err(SessionError::Undefined)?;
-    let entry = Entry::load(request, application, definition, &sessions.entries.shared).await;
+    let entry = Entry::load(request, application, definition, &load.sessions.entries.shared).await;
     // A session that could not be loaded still makes the response private.
-    sessions.add(request, application, Arc::clone(&entry) as Arc<dyn Committable>);
+    load.done(request, application, Arc::clone(&entry) as Arc<dyn Committable>);
     entry.loaded()
 }

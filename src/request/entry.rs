@@ -166,9 +166,13 @@ impl<T: SessionData> Committable for Entry<T> {
         let state = self.state.lock();
         state.is_quiet()
             && (self.tried.load(Ordering::SeqCst) || {
-                let (standing, moment) = (state.presented.sessions.standing(), self.moment(failed));
-                let nothing = state.asked_by(&Pending::default());
-                plan(standing, &nothing, &self.definition.policy, &moment) == Plan::Keep
+                let standing = state.presented.sessions.standing();
+                // Nothing is due by itself where there is no session.
+                standing.session().is_none() || {
+                    let (nothing, moment) =
+                        (state.asked_by(&Pending::default()), self.moment(failed));
+                    plan(standing, &nothing, &self.definition.policy, &moment) == Plan::Keep
+                }
             })
     }
 
@@ -229,12 +233,8 @@ impl<T: SessionData> Committable for Entry<T> {
         self.closed.store(true, Ordering::SeqCst);
     }
 
-    fn close_if_quiet(&self, failed: bool) -> bool {
-        // `is_quiet` does not see a commit that holds the lock.
-        let lock = self.committing.try_lock();
-        let quiet = lock.is_ok() && self.is_quiet(failed);
-        self.closed.fetch_or(quiet, Ordering::SeqCst);
-        quiet
+    fn close_at_once(&self) {
+        self.closed.store(true, Ordering::SeqCst);
     }
 
     fn is_closed(&self) -> bool {

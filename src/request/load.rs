@@ -57,11 +57,6 @@ pub(crate) async fn load<T: SessionData>(
         }
         _ => Presentation::several(definition),
     };
-    Ok(loaded(core, definition, found))
-}
-
-/// Decodes the value of the session to use, and reports why there is none.
-fn loaded<T: SessionData>(core: &Core, definition: &Defined, found: Presentation) -> Loaded<T> {
     if let Some(content) = found.sessions.content()
         && let Some(value) = definition.codec.decode::<T>(content)
     {
@@ -69,8 +64,13 @@ fn loaded<T: SessionData>(core: &Core, definition: &Defined, found: Presentation
             core.emit(Event::KtorAccepted, definition);
         }
         let presented = Presented { any: true, sessions: found.sessions };
-        return Loaded { presented, value: Some(value), absence: None };
+        return Ok(Loaded { presented, value: Some(value), absence: None });
     }
+    Ok(without_session(core, definition, found))
+}
+
+/// Reports that the tokens of a request stand for no session that can be used.
+fn without_session<T>(core: &Core, definition: &Definition, found: Presentation) -> Loaded<T> {
     if found.several {
         warn!(
             "Session `{}`: several sessions were presented at once; none of them is used.",

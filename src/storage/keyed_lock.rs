@@ -10,34 +10,47 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::key::{FirstBytes, StorageKey};
 
+/// The parts of the locks. Commits on records of different parts share nothing.
+const PARTS: usize = 64;
+
 type RecordLock = Arc<tokio::sync::Mutex<()>>;
-type Locks = Arc<Mutex<HashMap<StorageKey, RecordLock, FirstBytes>>>;
+type Part = Mutex<HashMap<StorageKey, RecordLock, FirstBytes>>;
 
 /// The locks of the records that are being committed.
-#[derive(Default)]
-pub(crate) struct KeyedLocks(Locks);
+pub(crate) struct KeyedLocks(Arc<[Part]>);
+
+impl Default for KeyedLocks {
+    fn default() -> Self {
+        Self((0..PARTS).map(|_| Part::default()).collect())
+    }
+}
 
 impl KeyedLocks {
     /// Waits until no other commit of this process holds the record.
     pub async fn lock(&self, key: &StorageKey) -> KeyedGuard {
-        let lock = self.0.lock().entry(key.clone()).or_default().clone();
+        let lock = part(&self.0, key).lock().entry(key.clone()).or_default().clone();
         // The guard exists before the wait, so that a cancelled wait removes the lock as well.
-        let mut guard = KeyedGuard { locks: Arc::clone(&self.0), key: key.clone(), held: None };
+        let mut guard = KeyedGuard { parts: Arc::clone(&self.0), key: key.clone(), held: None };
         guard.held = Some(lock.lock_owned().await);
         guard
     }
 }
 
+/// The part of a key. Its last byte chooses, because the first ones are the hash within the part.
+fn part<'a>(parts: &'a [Part], key: &StorageKey) -> &'a Part {
+    &parts[usize::from(key.as_bytes()[31]) % PARTS]
+}
+
 /// Holds one record's lock. The last guard of a record removes its lock from the map.
 pub(crate) struct KeyedGuard {
-    locks: Locks,
+    parts: Arc<[Part]>,
     key: StorageKey,
     held: Option<OwnedMutexGuard<()>>,
 }
 
 impl Drop for KeyedGuard {
     fn drop(&mut self) {
-        let mut locks = self.locks.lock();
+        let mut locks = part(&self.parts, &self.key).lock();
         self.held = None;
         // Only the map still refers to the lock, so nobody holds it or waits for it.
         if let Entry::Occupied(lock) = locks.entry(self.key.clone())
@@ -62,6 +75,15 @@ mod tests {
         drop(locks.lock(&other).await);
         drop(held);
         drop(locks.lock(&one).await);
-        assert!(locks.0.lock().is_empty());
+        assert!(locks.0.iter().all(|part| part.lock().is_empty()));
+    }
+
+    #[tokio::test]
+    async fn the_locks_of_two_records_are_taken_apart() {
+        let locks = KeyedLocks::default();
+        let (one, other) = (StorageKey::from_bytes([1; 32]), StorageKey::from_bytes([2; 32]));
+        let _busy = part(&locks.0, &one).lock();
+        assert!(part(&locks.0, &one).try_lock().is_none());
+        assert!(part(&locks.0, &other).try_lock().is_some(), "another record's");
     }
 }

@@ -51,6 +51,7 @@ mod memory;
 mod outcome;
 mod owner;
 mod payload;
+mod platform;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;

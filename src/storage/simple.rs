@@ -120,7 +120,7 @@ impl<S: SimpleStorage> LastWriteWins<S> {
     /// The record, if it is live.
     async fn live(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
         let Some(found) = self.0.storage.read(&key.to_string()).await? else { return Ok(None) };
-        let record = bytes::read(key, &found)?.record;
+        let record = bytes::read(key, &found)?;
         Ok(Some(record).filter(|record| record.is_live(now)))
     }
 
@@ -195,7 +195,7 @@ impl<S: SimpleStorage> SessionStorage for LastWriteWins<S> {
         let _alone = self.0.locks.lock(key).await;
         let name = key.to_string();
         let found = self.0.storage.read(&name).await?;
-        let version = || Some(bytes::read(key, found.as_ref()?).ok()?.record.version);
+        let version = || Some(bytes::heading(key, found.as_ref()?).ok()?.version);
         if Invalidate::conflicts(expected, version) {
             return Ok(Invalidate::Conflict);
         }

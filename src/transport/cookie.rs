@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt::{Display, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
-use memchr::memchr;
+use memchr::{memchr, memmem};
 use rocket::{Request, Response};
 
 use super::attributes::CookieConfig;
@@ -82,9 +82,15 @@ impl SessionTransport for CookieTransport {
                 .into_iter()
                 .collect();
         }
-        let pairs = headers.flat_map(|header| pairs(header, self.quotes));
-        let values = pairs.filter_map(|pair| pair_value(pair, name));
-        values.take(MAX_VALUES + 1).map(Cow::Borrowed).collect()
+        let mut values = Vec::new();
+        for header in headers {
+            find_values(header, name, self.quotes, |value| {
+                values.push(Cow::Borrowed(value));
+                values.len() > MAX_VALUES
+            });
+        }
+        values.truncate(MAX_VALUES + 1);
+        values
     }
 
     fn send(&self, response: &mut Response<'_>, name: &str, outgoing: Outgoing<'_>) {
@@ -115,6 +121,31 @@ impl SessionTransport for CookieTransport {
 /// Returns the whole seconds for `Max-Age`: at least one, at most 400 days.
 fn seconds(age: Duration) -> u64 {
     age.min(LONGEST_COOKIE).as_secs().max(1)
+}
+
+/// A `Cookie` header with more bytes is searched for a cookie's name.
+const SEARCHED: usize = 512;
+
+/// Finds the values of the pairs with this name in a `Cookie` header, until one is `enough`. With
+/// `quotes`, a quoted value may hold `;`. A long header is searched for the name. For a short one,
+/// a look at every pair costs less.
+fn find_values<'a>(header: &'a str, name: &str, quotes: bool, enough: impl FnMut(&'a str) -> bool) {
+    let quotes = quotes && memchr(b'"', header.as_bytes()).is_some();
+    if header.len() > SEARCHED && !quotes {
+        let places = memmem::find_iter(header.as_bytes(), name);
+        let _ = places.filter_map(|at| value_at(header, at, name)).any(enough);
+    } else {
+        let pairs = pairs(header, quotes);
+        let _ = pairs.filter_map(|pair| pair_value(pair, name)).any(enough);
+    }
+}
+
+/// Returns the value of the pair whose name begins `at` this place, if one does.
+fn value_at<'a>(header: &'a str, at: usize, name: &str) -> Option<&'a str> {
+    let before = header[..at].trim_end_matches([' ', '\t']);
+    let begins = before.is_empty() || before.ends_with(';');
+    let pair = begins.then(|| header[at..].split(';').next())??;
+    pair_value(pair, name)
 }
 
 /// Splits a `Cookie` header into pairs. With `quotes`, a quoted value may hold `;`.
@@ -167,12 +198,50 @@ mod tests {
 
     #[test]
     fn only_a_value_that_begins_with_a_quote_holds_a_semicolon() {
-        let all = |header, quotes| pairs(header, quotes).collect::<Vec<_>>();
+        let all = |header| pairs(header, true).collect::<Vec<_>>();
         let json = r#"a=1; s={"name":"\""}; t="x;y";u="z"#;
-        assert_eq!(all(json, true), ["a=1", r#" s={"name":"\""}"#, r#" t="x;y""#, r#"u="z"#]);
-        assert_eq!(all(r#"t="x;y""#, false), [r#"t="x"#, r#"y""#]);
-        assert_eq!(all(r#"a=b="x;y""#, true), [r#"a=b="x"#, r#"y""#]);
-        assert_eq!(all("", true), [""]);
+        assert_eq!(all(json), ["a=1", r#" s={"name":"\""}"#, r#" t="x;y""#, r#"u="z"#]);
+        assert_eq!(all(r#"a=b="x;y""#), [r#"a=b="x"#, r#"y""#]);
+        assert_eq!(all(""), [""]);
+    }
+
+    fn values<'a>(header: &'a str, name: &str, quotes: bool) -> Vec<&'a str> {
+        let mut values = Vec::new();
+        find_values(header, name, quotes, |value| {
+            values.push(value);
+            false
+        });
+        values
+    }
+
+    #[test]
+    fn a_search_finds_what_a_look_at_every_pair_finds() {
+        let parts = ["s", "ss", "=", ";", " ", "\t", "1", "\u{e9}", "\"", "s=2", "; s=3", "%73"];
+        let mut state = 1_u64;
+        for _ in 0..20_000 {
+            let mut header =
+                if state.is_multiple_of(2) { "p=0;".repeat(200) } else { String::new() };
+            for _ in 0..state % 9 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                header.push_str(parts[(state >> 33) as usize % parts.len()]);
+            }
+            state = state.wrapping_add(1);
+            for name in ["s", "ss"] {
+                let split = header.split(';').filter_map(|pair| pair_value(pair, name));
+                let found = values(&header, name, false);
+                assert_eq!(found, split.collect::<Vec<_>>(), "{name} in {header:?}");
+                if !header.contains('"') {
+                    assert_eq!(found, values(&header, name, true));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_semicolon_in_quotes_separates_only_where_quotes_count() {
+        let header = r#"t="x; s=1"; s=2"#;
+        assert_eq!(values(header, "s", true), ["2"]);
+        assert_eq!(values(header, "s", false), ["1\"", "2"]);
     }
 
     #[test]

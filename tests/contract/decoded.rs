@@ -1,11 +1,16 @@
 //! A record that stays in the process keeps the value that was decoded from it (D14).
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use rocket::futures::FutureExt;
 use rocket::local::asynchronous::Client;
 use rocket::{Route, get, routes};
-use rocket_typed_sessions::storage::{Cached, Directory, Memory};
+use rocket_typed_sessions::storage::{
+    Cached, Directory, Memory, SessionStorage, StorageKey, Timestamp,
+};
 use rocket_typed_sessions::{DecodeError, Session, SessionData, Sessions, SessionsFairing};
 use serde::{Deserialize, Serialize};
 
@@ -165,4 +170,71 @@ async fn d14_a_kept_value_of_another_type_is_not_used() {
     let token = sent(&one.get("/begin/3").dispatch().await).expect("a token");
     assert_eq!(text(&other, "/look", &token).await, "other 0");
     assert_eq!(text(&one, "/look", &token).await, "0");
+}
+
+/// A value whose `Drop` uses the storage that kept it.
+#[derive(Clone, Serialize, Deserialize)]
+struct Nosy(u32);
+
+static KEPT_BY: Mutex<Option<Arc<dyn SessionStorage>>> = Mutex::new(None);
+
+impl Drop for Nosy {
+    fn drop(&mut self) {
+        let Some(storage) = KEPT_BY.lock().clone() else { return };
+        // One of these keys is in the same part of the storage, whatever its parts are.
+        for last in 0..=u8::MAX {
+            let mut key = [0; 32];
+            key[31] = last;
+            let (key, now) = (StorageKey::from_bytes(key), Timestamp::from_millis(1));
+            storage.read(&key, now).now_or_never();
+        }
+    }
+}
+
+impl SessionData for Nosy {
+    const NAME: &'static str = "user";
+}
+
+#[get("/nosy/<number>")]
+fn nosy(session: Session<Nosy>, number: u32) -> String {
+    match number {
+        0 => session.clear(),
+        number if session.update(move |nosy| nosy.0 = number).is_none() => {
+            session.set(Nosy(number))
+        }
+        _ => {}
+    }
+    number.to_string()
+}
+
+/// Begins 300 sessions, more than there is room for, and writes to some and ends them.
+async fn use_nosy_sessions(storage: impl SessionStorage + Clone) {
+    *KEPT_BY.lock() = Some(Arc::new(storage.clone()));
+    let fairing = Sessions::fairing().storage("nosy", storage);
+    let client = application("nosy", fairing, routes![nosy]).await;
+    for number in 0..300 {
+        let token = sent(&client.get("/nosy/1").dispatch().await).expect("a token");
+        // The others make room for new ones.
+        if number % 3 == 0 {
+            text(&client, "/nosy/2", &token).await;
+            text(&client, "/nosy/0", &token).await;
+        }
+    }
+    *KEPT_BY.lock() = None;
+}
+
+#[test]
+fn d14_a_kept_value_is_dropped_outside_all_locks() {
+    let (done, waiting) = mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = rocket::tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            use_nosy_sessions(Memory::new(100)).await;
+            let folder = tempfile::tempdir().unwrap();
+            let directory = Directory::open(folder.path().join("sessions")).unwrap();
+            use_nosy_sessions(Cached::new(directory, 64, Duration::from_secs(60))).await;
+        });
+        done.send(()).expect("the test waits");
+    });
+    waiting.recv_timeout(Duration::from_secs(120)).expect("no storage waits for itself");
 }

@@ -6,10 +6,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rocket_typed_sessions::storage::{
-    Create, Invalidate, Refused, SessionStorage, StorageError, Timestamp, Touch, Update, Version,
+    Create, Invalidate, OwnerKey, Record, Refused, SessionStorage, StorageError, Timestamp, Touch,
+    Update, Version,
 };
 
-use crate::shared::walk;
+use crate::shared::{version, walk};
 use crate::*;
 
 #[tokio::test]
@@ -135,4 +136,49 @@ async fn s37_planted_foreign_and_damaged_files_are_corrupt_and_never_followed() 
         let read = storage.read(&key(1), NOW).await;
         assert!(matches!(read, Err(StorageError::Corrupt(_))), "cut to {length}");
     }
+}
+
+/// A file is damaged behind its first bytes, which say whose it is.
+#[tokio::test]
+async fn a_record_with_a_damaged_payload_is_corrupt_and_can_be_replaced_and_ended() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let storage = open(dir.path());
+    let path = file(dir.path(), &key(1));
+    let damage = || {
+        let mut bytes = fs::read(&path).expect("the record");
+        *bytes.last_mut().expect("a payload") ^= 1;
+        fs::write(&path, bytes).expect("written");
+    };
+    let owner = OwnerKey::from_bytes([1; 32]);
+    let first = Record { owner: Some(owner.clone()), ..record("before") };
+    storage.create(&key(1), first.clone(), FREE, NOW).await.expect("it is written");
+    damage();
+    let read = storage.read(&key(1), NOW).await;
+    assert!(matches!(read, Err(StorageError::Corrupt(_))), "{read:?}");
+    let next = Record { version: version(), ..first.clone() };
+    let updated = storage.update(&key(1), first.version, next.clone(), NOW).await;
+    assert_eq!(updated.expect("an answer"), Update::Updated);
+    assert_eq!(found(&storage, &key(1)).await, Some(next));
+    damage();
+    let index = storage.owners().expect("an index");
+    assert_eq!(index.invalidate_owner(&owner, &[], NOW).await.expect("an answer"), 1);
+    assert_eq!(found(&storage, &key(1)).await, None);
+}
+
+#[tokio::test]
+async fn a_record_is_changed_although_the_file_of_its_lock_is_lost() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let storage = open(dir.path());
+    let version = create(&storage, &key(1), "before").await;
+    let lose = || {
+        for lock in fs::read_dir(dir.path().join("locks")).expect("the locks").flatten() {
+            fs::remove_file(lock.path()).expect("it goes");
+        }
+    };
+    lose();
+    let updated = storage.update(&key(1), version, record("after"), NOW).await;
+    assert_eq!(updated.expect("an answer"), Update::Updated);
+    lose();
+    let touched = storage.touch(&key(1), NOW, NOW).await;
+    assert_eq!(touched.expect("an answer"), Touch::Touched);
 }

@@ -12,6 +12,7 @@ import json
 import re
 import sqlite3
 import sys
+import zlib
 
 ENCRYPTED, SIGNED, SIGNED_ID, PLAIN, PLAIN_ID = 1, 2, 3, 4, 5
 SUITES = {"A128CBC-HS256": (16, "sha256"), "A192CBC-HS384": (24, "sha384"), "A256CBC-HS512": (32, "sha512")}
@@ -289,17 +290,20 @@ def read_directory(ask):
     key = bytes.fromhex(ask["key"])
     with open(f"{ask['path']}/records/{key[:1].hex()}/{key[1:2].hex()}/{key.hex()}", "rb") as file:
         data = file.read()
-    check(data[:8] == b"rsess-d1" and data[120:152] == hashlib.sha256(key + data[152:]).digest())
-    slots = [data[at : at + 56] for at in (8, 64)]
-    valid = [slot for slot in slots if slot[24:] == hashlib.sha256(key + slot[:24]).digest()]
+    crc = lambda checked: zlib.crc32(checked).to_bytes(4, "big")
+    check(data[:8] == b"rsess-d1" and data[117:121] == crc(key + data[64:117]))
+    slots = [data[at : at + 28] for at in (8, 36)]
+    valid = [slot for slot in slots if slot[24:] == crc(slot[:24])]
     check(valid)
     newest = Bytes(max(valid))
     newest.number(8)
-    rest = Bytes(data[152:])
+    rest = Bytes(data[64:])
     record = {"last_seen": newest.number(8), "expires": newest.number(8), "version": rest.number(8)}
     record["created"] = rest.number(8)
     owned, owner = rest.number(1), rest.take(32).hex()
     record["owner"] = owner if owned else None
+    payload_crc, _ = rest.take(4), rest.take(4)
+    check(payload_crc == crc(rest.data))
     return record | {"envelope": read_envelope(rest.data, ask["name"])}
 
 

@@ -103,7 +103,7 @@ impl Job<'_> {
             }
             Some(over) => {
                 let new = Successor { key: &place.key, record, guard };
-                (self.send_both(&*storage, new, over).await, true)
+                (self.send_both(&**storage, new, over).await, true)
             }
         };
         if answer.is_ok() || !may_be_written {

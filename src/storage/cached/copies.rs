@@ -3,11 +3,14 @@
 //! A record that was read or written while it changed must not remain as a copy. So each shard
 //! counts its changes. A copy is kept only if the count is still the one from before the read or
 //! the write.
+//!
+//! A copy holds a value of the application's. So it is dropped after the lock is released.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::storage::key::FirstBytes;
@@ -41,9 +44,10 @@ struct Copied {
 }
 
 impl Shard {
-    fn forget(&mut self, key: &StorageKey) {
+    #[must_use]
+    fn forget(&mut self, key: &StorageKey) -> Option<Copied> {
         self.changes = self.changes.wrapping_add(1);
-        self.copies.remove(key);
+        self.copies.remove(key)
     }
 }
 
@@ -71,7 +75,8 @@ impl Copies {
 
     /// Drops the copy of a record that has changed or ended.
     pub fn forget(&self, key: &StorageKey) {
-        self.shard(key).lock().forget(key);
+        let forgotten = self.shard(key).lock().forget(key);
+        drop(forgotten);
     }
 
     /// Drops all copies.
@@ -79,7 +84,9 @@ impl Copies {
         for shard in &self.shards {
             let mut shard = shard.lock();
             let changes = shard.changes.wrapping_add(1);
-            *shard = Shard { changes, ..Shard::default() };
+            let before = std::mem::replace(&mut *shard, Shard { changes, ..Shard::default() });
+            drop(shard);
+            drop(before);
         }
     }
 
@@ -104,18 +111,28 @@ impl Copies {
         record.owner.as_ref().filter(|_| guard.limit.is_some()).map(|owner| self.ending(owner))
     }
 
-    fn keep(&self, shard: &mut Shard, key: &StorageKey, record: Record, since: Instant) {
-        shard.copies.insert(key.clone(), Copied { record, since });
+    /// Keeps a copy, and returns those whose place it takes.
+    #[must_use]
+    fn keep(
+        &self,
+        shard: &mut Shard,
+        key: &StorageKey,
+        record: Record,
+        since: Instant,
+    ) -> SmallVec<[Copied; 1]> {
+        let mut replaced = SmallVec::new();
+        replaced.extend(shard.copies.insert(key.clone(), Copied { record, since }));
         shard.order.push_back((key.clone(), since));
         while let Some((key, made)) = shard.order.front() {
             if shard.order.len() <= self.capacity && made.elapsed() < self.ttl {
                 break;
             }
             if shard.copies.get(key).is_some_and(|copied| copied.since == *made) {
-                shard.copies.remove(key);
+                replaced.extend(shard.copies.remove(key));
             }
             shard.order.pop_front();
         }
+        replaced
     }
 }
 
@@ -132,10 +149,12 @@ impl Reading<'_> {
     pub fn keep(self, found: Option<Record>) {
         let mut shard = self.copies.shard(&self.key).lock();
         if shard.changes == self.changes {
-            match found {
+            let replaced = match found {
                 Some(record) => self.copies.keep(&mut shard, &self.key, record, self.since),
-                None => drop(shard.copies.remove(&self.key)),
-            }
+                None => shard.copies.remove(&self.key).into_iter().collect(),
+            };
+            drop(shard);
+            drop(replaced);
         }
     }
 }
@@ -158,10 +177,11 @@ impl Drop for Writing<'_> {
         let Reading { copies, key, changes, since } = &self.reading;
         let mut shard = copies.shard(key).lock();
         let alone = shard.changes == *changes;
-        shard.forget(key);
-        if let Some(record) = self.written.take().filter(|_| alone) {
-            copies.keep(&mut shard, key, record, *since);
-        }
+        let before = shard.forget(key);
+        let written = self.written.take_if(|_| alone);
+        let replaced = written.map(|record| copies.keep(&mut shard, key, record, *since));
+        drop(shard);
+        drop((before, replaced));
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Directory;
 use crate::storage::config::EngineConfig;
+use crate::storage::platform::MISSING;
 use crate::storage::{SessionStorage, StorageError};
 use crate::table::Table;
 
@@ -32,7 +33,11 @@ impl EngineConfig for DirectoryConfig {
         Some(&self.path)
     }
 
-    async fn open(&self, _: &mut Vec<String>) -> Result<Arc<dyn SessionStorage>, StorageError> {
+    async fn open(
+        &self,
+        warnings: &mut Vec<String>,
+    ) -> Result<Arc<dyn SessionStorage>, StorageError> {
+        warnings.extend(MISSING.map(str::to_owned));
         Ok(Arc::new(Directory::open(&self.path)?))
     }
 }

@@ -2,20 +2,23 @@
 //! blocks. `records.rs` has the operations on records, and `owners.rs` the index.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
-use super::files::{create_file, failure, file_name, is_foreign, make_dirs, read_file, replace};
+use super::files::{create_file, failure, is_foreign, make_dirs, read_file, read_start, replace};
 use super::locks::{Family, Locks};
-use crate::storage::bytes::{self, StoredRecord};
+use super::paths::{SEPARATOR, below, name_of};
+use crate::storage::bytes::{self, Heading, TORN};
 use crate::storage::{Record, StorageError, StorageKey, Timestamp, random_number};
 
 pub(super) type Result<T> = std::result::Result<T, StorageError>;
 
 pub(super) struct Disk {
     pub root: PathBuf,
+    /// The folder of all records.
+    pub records: PathBuf,
     /// The place where the next purge continues.
     pub sweep: Mutex<Sweep>,
 }
@@ -36,51 +39,58 @@ impl Disk {
         let probe = root.join(format!(".probe-{:016x}", random_number()?));
         create_file(&probe).map_err(failed)?;
         fs::remove_file(&probe).map_err(failed)?;
-        Ok(Self { root, sweep: Mutex::default() })
+        Ok(Self { records: root.join("records"), root, sweep: Mutex::default() })
     }
 
     pub fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>> {
-        let entry = self.entry(key)?;
-        Ok(entry.map(|entry| entry.record).filter(|record| record.is_live(now)))
+        let Some(file) = content(read_file(&self.record_path(key)))? else { return Ok(None) };
+        bytes::read(key, &file).map(|record| Some(record).filter(|record| record.is_live(now)))
     }
 
-    pub(super) fn entry(&self, key: &StorageKey) -> Result<Option<StoredRecord>> {
-        match read_file(&self.record_path(key)) {
-            Ok(found) => bytes::read(key, &found).map(Some),
-            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
-            Err(cause) if is_foreign(&cause) => {
-                Err(StorageError::Corrupt("it is not a regular file"))
-            }
-            Err(cause) => Err(failure("reading a record", cause)),
-        }
+    /// What a write needs to know of the record before it. The payload is not read.
+    pub(super) fn heading(&self, key: &StorageKey) -> Result<Option<Heading>> {
+        let start = content(read_start(&self.record_path(key)))?;
+        start.map(|start: [u8; bytes::HEADING]| bytes::heading(key, &start)).transpose()
     }
 
     pub(super) fn write(&self, key: &StorageKey, record: &Record) -> Result<()> {
-        let path = self.record_path(key);
-        let write = || {
-            let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
-            make_dirs(folder)?;
-            replace(folder, &key.to_string(), &bytes::write(key, record))
-        };
-        write().map_err(|cause| failure("writing a record", cause))
+        let room = &mut [0; 64];
+        let name = name_of(key.as_bytes(), room);
+        let folder = below(&self.records, &[&name[..2], SEPARATOR, &name[2..4]]);
+        replace(&folder, name, &bytes::write(key, record))
+            .map_err(|cause| failure("writing a record", cause))
     }
 
     pub(super) fn lock_records(&self, key: &StorageKey, others: &[StorageKey]) -> Result<Locks> {
         let keys = others.iter().chain([key]);
-        let mut firsts: Vec<u8> = keys.map(|key| key.as_bytes()[0]).collect();
-        // Locks are always taken in the same order, so that no two callers wait for each other.
-        firsts.sort_unstable();
-        firsts.dedup();
-        Locks::take(&self.root, Family::Records, firsts)
+        Locks::take(&self.root, Family::Records, keys.map(|key| key.as_bytes()[0]))
+    }
+
+    /// Locks a record for a change. `None` if there is neither the record nor the file of its
+    /// lock, so that an unknown key creates no file.
+    pub(super) fn lock_known(&self, key: &StorageKey) -> Result<Option<Locks>> {
+        let found = Locks::take_existing(&self.root, Family::Records, key.as_bytes()[0])?;
+        if found.is_some() || !is_there(&self.record_path(key)) {
+            return Ok(found);
+        }
+        self.lock_records(key, &[]).map(Some)
     }
 
     pub(super) fn record_path(&self, key: &StorageKey) -> PathBuf {
-        let name = file_name(key.as_bytes());
-        self.records().join(&name[..2]).join(&name[2..4]).join(name)
+        let room = &mut [0; 64];
+        let name = name_of(key.as_bytes(), room);
+        below(&self.records, &[&name[..2], SEPARATOR, &name[2..4], SEPARATOR, name])
     }
+}
 
-    pub(super) fn records(&self) -> PathBuf {
-        self.root.join("records")
+/// What was read of a record's file. `None` if there is no file.
+fn content<T>(read: io::Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(content) => Ok(Some(content)),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
+        Err(cause) if cause.kind() == ErrorKind::UnexpectedEof => Err(StorageError::Corrupt(TORN)),
+        Err(cause) if is_foreign(&cause) => Err(StorageError::Corrupt("it is not a regular file")),
+        Err(cause) => Err(failure("reading a record", cause)),
     }
 }
 

@@ -1,18 +1,16 @@
 //! Files and folders. They are private, are replaced in one step, and are never reached through a
 //! symlink.
 
-use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Read, Result, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::OFlags;
-
+use super::paths::{below, name_of};
 use crate::crypto::Random;
+use crate::storage::StorageError;
 use crate::storage::bytes::LARGEST;
-use crate::storage::{StorageError, StorageKey};
+use crate::storage::platform::{Folder, create_dirs, is_link, open_nofollow, private};
 
 /// An older temporary file was left by a process that died.
 const ABANDONED: Duration = Duration::from_secs(3600);
@@ -24,17 +22,12 @@ pub(super) fn make_dirs(path: &Path) -> Result<()> {
     match path.symlink_metadata() {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(ErrorKind::NotADirectory.into()),
-        Err(_) => DirBuilder::new().recursive(true).mode(0o700).create(path),
+        Err(_) => create_dirs(path),
     }
 }
 
 pub(super) fn create_file(path: &Path) -> Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-pub(super) fn open_nofollow(options: &mut OpenOptions, path: &Path) -> Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    options.custom_flags(flags.bits().cast_signed()).open(path)
+    private().write(true).create_new(true).open(path)
 }
 
 /// The content of a regular file of limited length.
@@ -49,32 +42,51 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The first `length` bytes of a file.
-pub(super) fn read_start(path: &Path, length: usize) -> Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(length);
-    open_nofollow(OpenOptions::new().read(true), path)?
-        .take(length as u64)
-        .read_to_end(&mut bytes)?;
+/// The first bytes of a file. A shorter file is an error.
+pub(super) fn read_start<const N: usize>(path: &Path) -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    open_nofollow(OpenOptions::new().read(true), path)?.read_exact(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Whether the error comes from a file that this storage did not write: a symlink, a folder, a
 /// pipe, or a huge file.
 pub(super) fn is_foreign(cause: &std::io::Error) -> bool {
-    let looped = cause.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
-    looped || matches!(cause.kind(), ErrorKind::InvalidData | ErrorKind::IsADirectory)
+    // A pipe with a writer would block.
+    let foreign = [ErrorKind::InvalidData, ErrorKind::IsADirectory, ErrorKind::WouldBlock];
+    is_link(cause) || foreign.contains(&cause.kind())
 }
 
-/// Writes a file in one step: after a crash, there is the old file or the new one.
+/// Writes bytes over those at an offset. The options say whether the file may be created.
+pub(super) fn overwrite(
+    options: &mut OpenOptions,
+    path: &Path,
+    at: u64,
+    bytes: &[u8],
+) -> Result<()> {
+    let mut file = open_nofollow(options.write(true), path)?;
+    file.seek(SeekFrom::Start(at))?;
+    file.write_all(bytes)
+}
+
+/// Writes a file in one step: after a crash, there is the old file or the new one. Makes the
+/// folder if it does not exist.
 pub(super) fn replace(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
+    let opened = match Folder::open(folder) {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => {
+            make_dirs(folder)?;
+            Folder::open(folder)?
+        }
+        opened => opened?,
+    };
     let random: [u8; 8] = Random::default().bytes().map_err(std::io::Error::other)?;
-    let temporary = folder.join(format!(".{name}-{:016x}", u64::from_be_bytes(random)));
+    let temporary = below(folder, &[".", name, "-", name_of(&random, &mut [0; 64])]);
     let write = || {
         let mut file = create_file(&temporary)?;
         file.write_all(content)?;
         file.sync_all()?;
-        fs::rename(&temporary, folder.join(name))?;
-        File::open(folder)?.sync_all()
+        fs::rename(&temporary, below(folder, &[name]))?;
+        opened.flush()
     };
     write().inspect_err(|_| drop(fs::remove_file(&temporary)))
 }
@@ -109,16 +121,6 @@ pub(super) fn entries(folder: &Path) -> Answer<Vec<PathBuf>> {
         }
         read => read.map_err(|cause| failure("reading a folder", cause)),
     }
-}
-
-/// The file name of a key, in lower-case hexadecimal.
-pub(super) fn file_name(hash: &[u8; 32]) -> String {
-    StorageKey::from_bytes(*hash).to_string()
-}
-
-/// The key in the name of a file. `None` if the name is no key.
-pub(super) fn parse_key(name: &OsStr) -> Option<[u8; 32]> {
-    StorageKey::from_hex(name.to_str()?).map(|key| *key.as_bytes())
 }
 
 pub(super) fn failure(doing: &str, cause: std::io::Error) -> StorageError {

@@ -7,16 +7,14 @@
 //! hash of its content is the version. If two servers write at the same time, the last write
 //! wins. A `create` that arrives after the end of its session creates the file again.
 
-use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::files::{
-    failure, is_foreign, make_dirs, open_nofollow, read_file, remove_file, replace,
-};
+use super::files::{failure, is_foreign, make_dirs, read_file, remove_file, replace};
 use super::threads::Threads;
+use crate::storage::platform::{open_nofollow, private};
 use crate::storage::{
     Create, Invalidate, OwnerGuard, Predecessor, Record, SessionStorage, StorageError, StorageKey,
     Succeed, Successor, Timestamp, Touch, Update, Version, without_index,
@@ -120,7 +118,6 @@ impl FileWork {
         let write = || {
             let folder = self.path.parent().ok_or(ErrorKind::InvalidInput)?;
             let name = self.path.file_name().ok_or(ErrorKind::InvalidInput)?;
-            make_dirs(folder)?;
             replace(folder, &name.to_string_lossy(), &record.payload)
         };
         write().map_err(|cause| failure("writing a Ktor session", cause))?;
@@ -129,7 +126,7 @@ impl FileWork {
 
     fn set_seen(&self, seen: Timestamp) -> Result<()> {
         let time = seen.to_system_time().unwrap_or_else(SystemTime::now);
-        open_nofollow(OpenOptions::new().write(true), &self.path)
+        open_nofollow(private().write(true), &self.path)
             .and_then(|file| file.set_modified(time))
             .map_err(|cause| failure("touching a Ktor session", cause))
     }

@@ -2,15 +2,13 @@
 //! the record's lock. Marks are not flushed, because a power cut also stops the writes that they
 //! refuse.
 
-use std::fs::OpenOptions;
 use std::io::ErrorKind;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, Result};
-use super::files::{
-    failure, is_foreign, make_dirs, open_nofollow, parse_key, read_file, remove_file,
-};
+use super::files::{failure, is_foreign, make_dirs, overwrite, read_file, remove_file};
+use super::paths::parse_key;
+use crate::storage::platform::private;
 use crate::storage::{StorageKey, Timestamp};
 
 /// The extension of a mark's file.
@@ -37,9 +35,8 @@ impl Disk {
         let path = self.mark_path(key);
         let write = || {
             make_dirs(path.parent().ok_or(ErrorKind::InvalidInput)?)?;
-            let mut options = OpenOptions::new();
-            open_nofollow(options.write(true).create(true).truncate(false).mode(0o600), &path)?
-                .write_all_at(&until.as_millis().to_be_bytes(), 0)
+            let until = until.as_millis().to_be_bytes();
+            overwrite(private().create(true).truncate(false), &path, 0, &until)
         };
         write().map_err(|cause| failure("writing a mark", cause))
     }

@@ -19,6 +19,7 @@ mod ktor;
 mod locks;
 mod marks;
 mod owners;
+mod paths;
 mod purge;
 mod records;
 mod threads;

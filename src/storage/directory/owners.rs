@@ -7,13 +7,12 @@
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, Result};
-use super::files::{
-    create_file, entries, failure, file_name, make_dirs, parse_key, read_file, remove_file, replace,
-};
+use super::files::{create_file, entries, failure, make_dirs, read_file, remove_file, replace};
 use super::locks::{Family, Locks};
+use super::paths::{SEPARATOR, below, name_of, parse_key};
 use crate::storage::{
     Generation, OwnerKey, OwnerLimitPolicy, OwnerPage, Record, Refused, StorageError, StorageKey,
     Successor, Timestamp,
@@ -52,7 +51,6 @@ impl Disk {
         let keys = {
             let _lock = self.lock_owner(owner)?;
             let folder = self.owner_path(owner);
-            make_dirs(&folder).map_err(|cause| failure("making an owner's folder", cause))?;
             let next = self.generation(owner)?.as_u64().wrapping_add(1);
             replace(&folder, GENERATION, &next.to_be_bytes())
                 .map_err(|cause| failure("writing an owner's generation", cause))?;
@@ -62,14 +60,14 @@ impl Disk {
         let mut ended = 0;
         for key in keys.iter().filter(|key| !except.contains(key)) {
             let _locks = self.lock_records(key, &[])?;
-            let found = match self.entry(key) {
+            let found = match self.heading(key) {
                 Err(StorageError::Corrupt(_)) => None,
                 found => found?,
             };
             let Some(found) = found else { continue };
-            if found.record.owner.as_ref() == Some(owner) {
+            if found.owner.as_ref() == Some(owner) {
                 self.remove(key)?;
-                ended += usize::from(found.record.is_live(now));
+                ended += usize::from(found.is_live(now));
             }
         }
         Ok(ended)
@@ -129,7 +127,7 @@ impl Disk {
         }
         let folder = self.owner_path(owner);
         make_dirs(&folder).map_err(|cause| failure("making an owner's folder", cause))?;
-        match create_file(&folder.join(file_name(key.as_bytes()))) {
+        match create_file(&entry_path(&folder, key)) {
             Err(cause) if cause.kind() != ErrorKind::AlreadyExists => {
                 Err(failure("indexing an owner's record", cause))
             }
@@ -141,17 +139,17 @@ impl Disk {
     /// holds one, because two such locks are never held at once.
     pub(super) fn leave(
         &self,
-        record: &Record,
+        owner: Option<&OwnerKey>,
         key: &StorageKey,
         held: Option<Locks>,
     ) -> Result<()> {
-        let Some(owner) = &record.owner else { return Ok(()) };
+        let Some(owner) = owner else { return Ok(()) };
         let _lock = match held.filter(|held| held.covers(owner.as_bytes())) {
             Some(lock) => lock,
             None => self.lock_owner(owner)?,
         };
         let folder = self.owner_path(owner);
-        remove_file(&folder.join(file_name(key.as_bytes())))?;
+        remove_file(&entry_path(&folder, key))?;
         // This fails as long as the folder is not empty.
         let _ = std::fs::remove_dir(folder);
         Ok(())
@@ -159,16 +157,14 @@ impl Disk {
 
     /// Deletes a record and its index entry. The caller holds the record's lock.
     pub(super) fn remove(&self, key: &StorageKey) -> Result<bool> {
-        let record = self.entry(key).ok().flatten().map(|entry| entry.record);
+        let owner = self.heading(key).ok().flatten().and_then(|found| found.owner);
         let removed = remove_file(&self.record_path(key))?;
-        if let Some(record) = record {
-            self.leave(&record, key, None)?;
-        }
+        self.leave(owner.as_ref(), key, None)?;
         Ok(removed)
     }
 
     pub(super) fn lock_owner(&self, owner: &OwnerKey) -> Result<Locks> {
-        Locks::take(&self.root, Family::Owners, vec![owner.as_bytes()[0]])
+        Locks::take(&self.root, Family::Owners, std::iter::once(owner.as_bytes()[0]))
     }
 
     /// The keys in an owner's index.
@@ -188,11 +184,17 @@ impl Disk {
     }
 
     fn owner_path(&self, owner: &OwnerKey) -> PathBuf {
-        let name = file_name(owner.as_bytes());
-        self.owners().join(&name[..2]).join(name)
+        let room = &mut [0; 64];
+        let name = name_of(owner.as_bytes(), room);
+        below(&self.root, &["owners", SEPARATOR, &name[..2], SEPARATOR, name])
     }
 
     pub(super) fn owners(&self) -> PathBuf {
         self.root.join("owners")
     }
+}
+
+/// The path of a record's entry in its owner's folder.
+fn entry_path(folder: &Path, key: &StorageKey) -> PathBuf {
+    below(folder, &[name_of(key.as_bytes(), &mut [0; 64])])
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::disk::{Disk, Result, Sweep, is_there};
-use super::files::{entries, file_age, parse_key, read_start, remove_file, remove_if_abandoned};
+use super::files::{entries, file_age, remove_file, remove_if_abandoned};
 use super::owners::GENERATION;
-use crate::storage::bytes::{self, EXPIRY_HEADER};
+use super::paths::parse_key;
 use crate::storage::{OwnerKey, StorageKey, Timestamp};
 
 /// The most files that one call examines. The next call continues there.
@@ -24,7 +24,7 @@ impl Disk {
             if sweep.second == 0 {
                 examined += self.tidy_owners(sweep.first)?;
             }
-            let mut folders = entries(&self.records().join(format!("{:02x}", sweep.first)))?;
+            let mut folders = entries(&self.records.join(format!("{:02x}", sweep.first)))?;
             folders.sort_unstable();
             for folder in folders {
                 let name = folder.file_name().and_then(|name| name.to_str());
@@ -66,9 +66,8 @@ impl Disk {
             };
             // A file that cannot be read is kept for the operator to examine.
             let expired = || {
-                let start = read_start(&path, EXPIRY_HEADER).ok();
-                let expires = start.and_then(|start| bytes::expires(&key, &start));
-                expires.is_some_and(|expires| expires <= now)
+                let found = self.heading(&key).ok().flatten();
+                found.is_some_and(|found| !found.is_live(now))
             };
             if !expired() {
                 continue;

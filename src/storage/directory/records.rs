@@ -1,13 +1,10 @@
 //! The operations on records. Each takes the locks that it needs.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::FileExt;
-
 use super::disk::{Disk, Result, is_there};
-use super::files::{failure, open_nofollow};
+use super::files::{failure, overwrite};
 use super::locks::Locks;
 use super::owners::Join;
-use crate::storage::bytes::StoredRecord;
+use crate::storage::platform::private;
 use crate::storage::{
     Create, Invalidate, Predecessor, Record, Refused, StorageError, StorageKey, Successor,
     Timestamp, Touch, Update, Version,
@@ -38,7 +35,7 @@ impl Disk {
                     if let Err(cause) = self.write(key, record) {
                         // Readers ignore an entry without a record, and a purge removes it.
                         // Removing it now is tidier.
-                        let _ = self.leave(record, key, owner);
+                        let _ = self.leave(record.owner.as_ref(), key, owner);
                         return Err(cause);
                     }
                     let updated = swap(owner);
@@ -54,9 +51,9 @@ impl Disk {
     /// Removes an expired record under the key of `new`. Returns an answer if the key is not
     /// free. A record that cannot be read is kept. The caller holds the record's lock.
     fn make_way(&self, key: &StorageKey, new: &Record, now: Timestamp) -> Result<Option<Create>> {
-        match self.entry(key) {
-            Ok(Some(StoredRecord { record, .. })) if record.is_live(now) => {
-                return Ok(Some(Create::over(record.version, new.version)));
+        match self.heading(key) {
+            Ok(Some(found)) if found.is_live(now) => {
+                return Ok(Some(Create::over(found.version, new.version)));
             }
             Ok(Some(_)) => drop(self.remove(key)?),
             Ok(None) => {}
@@ -68,11 +65,7 @@ impl Disk {
     }
 
     pub fn update(&self, old: &Predecessor<'_>, now: Timestamp) -> Result<Update> {
-        // The first read takes no lock, so that an unknown key creates no file.
-        if self.read(old.key, now)?.is_none() {
-            return Ok(Update::Missing);
-        }
-        let _locks = self.lock_records(old.key, &[])?;
+        let Some(_lock) = self.lock_known(old.key)? else { return Ok(Update::Missing) };
         self.swap(old, None, now)
     }
 
@@ -84,14 +77,15 @@ impl Disk {
         owner: Option<Locks>,
         now: Timestamp,
     ) -> Result<Update> {
-        let Some(before) = self.read(key, now)? else { return Ok(Update::Missing) };
+        let before = self.heading(key)?.filter(|before| before.is_live(now));
+        let Some(before) = before else { return Ok(Update::Missing) };
         let found = (before.version, before.owner.as_ref());
         if let Some(answer) = Update::over(found, *expected, record)? {
             return Ok(answer);
         }
         self.write(key, record)?;
         if record.owner.is_none() {
-            self.leave(&before, key, owner)?;
+            self.leave(before.owner.as_ref(), key, owner)?;
         }
         Ok(Update::Updated)
     }
@@ -102,20 +96,12 @@ impl Disk {
         last_seen: Timestamp,
         expires: Timestamp,
     ) -> Result<Touch> {
-        if self.read(key, last_seen)?.is_none() {
-            return Ok(Touch::Missing);
-        }
-        let _locks = self.lock_records(key, &[])?;
-        let Some(entry) = self.entry(key)? else { return Ok(Touch::Missing) };
-        let record = &entry.record;
-        if !record.is_live(last_seen) {
-            return Ok(Touch::Missing);
-        }
-        let (at, slot) =
-            entry.touch(key, record.last_seen.max(last_seen), record.expires.max(expires));
+        let Some(_lock) = self.lock_known(key)? else { return Ok(Touch::Missing) };
+        let found = self.heading(key)?.filter(|found| found.is_live(last_seen));
+        let Some(found) = found else { return Ok(Touch::Missing) };
+        let (at, slot) = found.touch(found.last_seen.max(last_seen), found.expires.max(expires));
         // A touch is not flushed: if a power cut loses it, the session only ends earlier.
-        let file = open_nofollow(OpenOptions::new().write(true), &self.record_path(key));
-        file.and_then(|file| file.write_all_at(&slot, at))
+        overwrite(&mut private(), &self.record_path(key), at, &slot)
             .map_err(|cause| failure("touching a record", cause))?;
         Ok(Touch::Touched)
     }
@@ -130,7 +116,7 @@ impl Disk {
             return Ok(Invalidate::Missing);
         }
         let _locks = self.lock_records(key, &[])?;
-        let version = || Some(self.entry(key).ok()??.record.version);
+        let version = || Some(self.heading(key).ok()??.version);
         if Invalidate::conflicts(expected, version) {
             return Ok(Invalidate::Conflict);
         }

@@ -1,16 +1,18 @@
 //! A storage in the memory of the process.
 
 mod config;
+mod locked;
 mod outline;
 mod owners;
+mod places;
 mod shard;
+mod slots;
 mod table;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 pub(crate) use config::read_config;
-use shard::Slot;
 use table::{RecordTable, SHARDS};
 
 use super::{
@@ -65,17 +67,11 @@ impl SessionStorage for Memory {
         guard: OwnerGuard,
         now: Timestamp,
     ) -> Result<Create, StorageError> {
-        let table = &*self.0;
-        table.purge_owner(&record, &guard, now);
-        table.reserve(now)?;
-        let mut shard = table.shard(key);
-        let admitted = table.insert(&mut shard, Successor { key, record, guard }, None, now);
-        drop(shard);
-        Ok(table.complete_insert(admitted))
+        self.0.create(Successor { key, record, guard }, now)
     }
 
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError> {
-        Ok(self.0.shard(key).present(key, now).map(|slot| slot.record()))
+        Ok(self.0.shard(key).present(key, now).map(|slot| slot.record.clone()))
     }
 
     async fn update(
@@ -85,32 +81,17 @@ impl SessionStorage for Memory {
         record: Record,
         now: Timestamp,
     ) -> Result<Update, StorageError> {
-        self.0.swap(&mut self.0.shard(key), Predecessor { key, expected, record }, now)
+        let mut new = Predecessor { key, expected, record };
+        self.0.swap(&mut self.0.shard(key), &mut new, now)
     }
 
-    /// Both writes happen under the locks of both records, so that no other login counts both.
     async fn succeed(
         &self,
         new: Successor<'_>,
         old: Predecessor<'_>,
         now: Timestamp,
     ) -> Result<Succeed, StorageError> {
-        let table = &*self.0;
-        table.purge_owner(&new.record, &new.guard, now);
-        table.reserve(now)?;
-        let mut shards = table.two_shards(new.key, old.key);
-        let leaves = shards.second().get(old.key).filter(|slot| slot.is_live(now));
-        let leaves = leaves.filter(|slot| slot.version() == old.expected).map(|slot| slot.created);
-        let admitted = table.insert(&mut shards.first, new, leaves.map(|at| (at, old.key)), now);
-        let created = matches!(admitted, Ok(_) | Err(Create::Created));
-        let updated = created.then(|| table.swap(shards.second(), old, now));
-        drop(shards);
-        let created = table.complete_insert(admitted);
-        Ok(match (created, updated) {
-            (Create::Refused(refused), _) => Succeed::Refused(refused),
-            (Create::Created, Some(updated)) => Succeed::Created(updated?),
-            _ => Succeed::Exists,
-        })
+        self.0.succeed(new, old, now)
     }
 
     async fn touch(
@@ -131,15 +112,16 @@ impl SessionStorage for Memory {
         expected: Option<Version>,
         mark: Option<Timestamp>,
     ) -> Result<Invalidate, StorageError> {
-        let mut shard = self.0.shard(key);
-        if Invalidate::conflicts(expected, || shard.get(key).map(Slot::version)) {
+        let mut shard = self.0.locked(key);
+        let found = || shard.get(key).map(|slot| slot.record.version);
+        if Invalidate::conflicts(expected, found) {
             return Ok(Invalidate::Conflict);
         }
         if let Some(until) = mark {
             shard.marks.leave(key, until);
         }
         let removed = self.0.remove(&mut shard, key);
-        Ok(removed.map_or(Invalidate::Missing, |_| Invalidate::Invalidated))
+        Ok(if removed { Invalidate::Invalidated } else { Invalidate::Missing })
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
@@ -172,11 +154,11 @@ impl OwnerIndex for Memory {
         limit: usize,
         now: Timestamp,
     ) -> Result<OwnerPage, StorageError> {
-        let keys = self.0.owners(owner).keys(owner);
+        let keys = self.0.keys(owner, |_| true);
         OwnerPage::find(keys, after, limit, |key| {
             let shard = self.0.shard(key);
-            let slot = shard.get(key).filter(|slot| slot.is_live(now));
-            Ok(slot.filter(|slot| slot.owner() == Some(owner)).map(Slot::record))
+            let live = shard.live(key, now).map(|(_, record)| record);
+            Ok(live.filter(|record| record.owner.as_ref() == Some(owner)).cloned())
         })
     }
 
@@ -186,15 +168,16 @@ impl OwnerIndex for Memory {
         except: &[StorageKey],
         now: Timestamp,
     ) -> Result<usize, StorageError> {
-        // From here on, a guarded write with an older generation is refused.
-        let keys = self.0.owners(owner).revoke(owner);
         let except: HashSet<_> = except.iter().collect();
+        let _login = self.0.login(owner);
+        // From here on, a guarded write with an older generation is refused.
+        self.0.owners(owner).revoke(owner);
         let mut ended = 0;
-        for key in keys.iter().filter(|key| !except.contains(key)) {
-            let mut shard = self.0.shard(key);
-            let theirs = shard.get(key).filter(|slot| slot.owner() == Some(owner));
-            if let Some(live) = theirs.map(|slot| slot.is_live(now)) {
-                self.0.remove(&mut shard, key);
+        for key in self.0.keys(owner, |slot| !except.contains(&slot.key)) {
+            let mut shard = self.0.locked(&key);
+            let theirs = shard.get(&key).filter(|slot| slot.record.owner.as_ref() == Some(owner));
+            if let Some(live) = theirs.map(|slot| slot.record.is_live(now)) {
+                self.0.remove(&mut shard, &key);
                 ended += usize::from(live);
             }
         }

@@ -39,9 +39,11 @@ impl Outline {
         self.expires.store(first.as_millis(), Ordering::Relaxed);
     }
 
-    /// Adds a record that expires at `expires`.
+    /// Adds a record that expires at `expires`. The shard's lock keeps other writers away.
     pub fn add_expires(&self, expires: Timestamp) {
-        self.expires.fetch_min(expires.as_millis(), Ordering::Relaxed);
+        if expires.as_millis() < self.expires.load(Ordering::Relaxed) {
+            self.set_expires(expires);
+        }
     }
 
     /// Whether a record may have expired.

@@ -1,21 +1,22 @@
 //! The records in their shards, and when room is made for more records.
 
-use std::cmp::Ordering as Order;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::locked::{Locked, TwoShards};
 use super::outline::{Outline, longest_waiting};
-use super::owners::Owners;
-use super::shard::{Shard, Slot};
+use super::owners::{Location, Owners};
+use super::shard::Shard;
+use super::slots::Slot;
 use crate::storage::{
-    Create, OwnerGuard, OwnerKey, Predecessor, Record, Refused, StorageError, StorageKey,
-    Successor, Timestamp, Update,
+    Create, OwnerGuard, OwnerKey, OwnerLimitPolicy, Predecessor, Record, Refused, StorageError,
+    StorageKey, Succeed, Successor, Timestamp, Update,
 };
 
 /// The number of shards, which makes it rare that requests wait for each other.
-pub(super) const SHARDS: usize = 256;
+pub(super) const SHARDS: usize = 1 << u8::BITS;
 /// The slots that a `create` searches for expired records.
 const STEPS_PER_CREATE: usize = 4;
 /// The slots that a purge searches under one lock, which takes some microseconds.
@@ -28,12 +29,15 @@ const STEPS_BEFORE_REFUSING: usize = 512;
 /// The slots that a purge searches before it lets other tasks run.
 const SLOTS_PER_TURN: usize = 64 * 1024;
 
+/// Locks are taken in the order of the fields.
 pub(super) struct RecordTable {
+    /// A record is created for an owner under the owner's lock of these, so that a limit counts
+    /// every record, and a revocation ends every one.
+    logins: Vec<Mutex<()>>,
     shards: Vec<Mutex<Shard>>,
+    owners: Vec<Mutex<Owners>>,
     /// The outlines of the shards, in the same order.
     outlines: Arc<[Outline]>,
-    /// These locks are taken after that of a shard of the records, never before.
-    owners: Vec<Mutex<Owners>>,
     capacity: usize,
     records: AtomicUsize,
     /// The shard where the next purge continues.
@@ -42,31 +46,16 @@ pub(super) struct RecordTable {
     turn: AtomicUsize,
 }
 
-/// The sessions that must end for a new one of the same owner.
-pub(super) struct PushedOut {
-    owner: OwnerKey,
-    keys: Vec<StorageKey>,
-}
-
-/// The locked shards of two keys.
-pub(super) struct TwoShards<'a> {
-    pub first: MutexGuard<'a, Shard>,
-    /// `None` if both keys lie in the same shard.
-    second: Option<MutexGuard<'a, Shard>>,
-}
-
-impl TwoShards<'_> {
-    pub fn second(&mut self) -> &mut Shard {
-        self.second.as_mut().unwrap_or(&mut self.first)
-    }
-}
+/// The records that must end for a new one of the same owner, or why there is no room for it.
+type Surplus = Result<Vec<StorageKey>, Refused>;
 
 impl RecordTable {
     pub fn new(capacity: usize) -> Self {
         let outlines: Arc<[Outline]> = (0..SHARDS).map(|_| Outline::default()).collect();
         let shard = |number| Mutex::new(Shard::new(&outlines, number));
         Self {
-            shards: (0..SHARDS).map(shard).collect(),
+            logins: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            shards: (0..=u8::MAX).map(shard).collect(),
             owners: (0..SHARDS).map(|_| Mutex::default()).collect(),
             outlines,
             capacity,
@@ -78,120 +67,172 @@ impl RecordTable {
 
     // The last byte of a key chooses the shard. The first bytes are the hash within the shard.
     pub fn shard(&self, key: &StorageKey) -> MutexGuard<'_, Shard> {
-        self.shards[usize::from(key.as_bytes()[31]) % SHARDS].lock()
+        self.shards[usize::from(key.as_bytes()[31])].lock()
     }
 
     pub fn owners(&self, owner: &OwnerKey) -> MutexGuard<'_, Owners> {
-        self.owners[usize::from(owner.as_bytes()[31]) % SHARDS].lock()
+        self.owners[usize::from(owner.as_bytes()[31])].lock()
     }
 
-    /// Locks the shards of two keys. They may lie in the same one.
-    pub fn two_shards(&self, first: &StorageKey, second: &StorageKey) -> TwoShards<'_> {
-        let place = |key: &StorageKey| usize::from(key.as_bytes()[31]) % SHARDS;
-        // Locks are always taken in the same order, so that no two callers wait for each other.
-        match place(first).cmp(&place(second)) {
-            Order::Equal => TwoShards { first: self.shard(first), second: None },
-            Order::Less => {
-                let first = self.shard(first);
-                TwoShards { first, second: Some(self.shard(second)) }
-            }
-            Order::Greater => {
-                let second = Some(self.shard(second));
-                TwoShards { first: self.shard(first), second }
-            }
-        }
+    /// Keeps other records of the owner from being created.
+    pub fn login(&self, owner: &OwnerKey) -> MutexGuard<'_, ()> {
+        self.logins[usize::from(owner.as_bytes()[31])].lock()
     }
 
-    /// Inserts a record that was counted by [`reserve`](Self::reserve). Returns the sessions that
-    /// exceed the limit, or the reason for refusing the record. The replaced session `leaves` the
-    /// index of its owner.
-    pub fn insert(
+    /// Locks a shard from which records may be removed.
+    pub fn locked(&self, key: &StorageKey) -> Locked<'_> {
+        Locked::new(self.shard(key))
+    }
+
+    pub fn create(&self, new: Successor<'_>, now: Timestamp) -> Result<Create, StorageError> {
+        let owner = new.record.owner.clone();
+        let _login = owner.as_ref().map(|owner| self.login(owner));
+        let surplus = self.surplus(&new.record, &new.guard, now);
+        self.reserve(now)?;
+        let mut shard = self.locked(new.key);
+        let inserted = self.insert(&mut shard, new, &surplus, now);
+        drop(shard);
+        Ok(self.complete_insert(inserted, owner.as_ref(), surplus))
+    }
+
+    /// Both writes happen under the locks of both records, so that no other login counts both.
+    pub fn succeed(
         &self,
-        shard: &mut Shard,
         new: Successor<'_>,
-        leaves: Option<(Timestamp, &StorageKey)>,
+        mut old: Predecessor<'_>,
         now: Timestamp,
-    ) -> Result<Option<PushedOut>, Create> {
-        let Successor { key, record, .. } = &new;
+    ) -> Result<Succeed, StorageError> {
+        let owner = new.record.owner.clone();
+        let _login = owner.as_ref().map(|owner| self.login(owner));
+        let surplus = self.surplus(&new.record, &new.guard, now);
+        self.reserve(now)?;
+        let mut shards = TwoShards::new(&self.shards, new.key, old.key);
+        let inserted = self.insert(&mut shards.first, new, &surplus, now);
+        let created = matches!(inserted, Ok(()) | Err(Create::Created));
+        let updated = created.then(|| self.swap(shards.second(), &mut old, now));
+        drop(shards);
+        let created = self.complete_insert(inserted, owner.as_ref(), surplus);
+        Ok(match (created, updated) {
+            (Create::Refused(refused), _) => Succeed::Refused(refused),
+            (Create::Created, Some(updated)) => Succeed::Created(updated?),
+            _ => Succeed::Exists,
+        })
+    }
+
+    /// Inserts a record that was counted by [`reserve`](Self::reserve). If it does not, it returns
+    /// the answer.
+    fn insert(
+        &self,
+        shard: &mut Locked<'_>,
+        Successor { key, record, guard }: Successor<'_>,
+        surplus: &Surplus,
+        now: Timestamp,
+    ) -> Result<(), Create> {
         self.tidy(shard, now);
-        if shard.get(key).is_some_and(|slot| !slot.is_live(now)) {
+        if shard.get(key).is_some_and(|slot| !slot.record.is_live(now)) {
             self.remove(shard, key);
         }
         if let Some(slot) = shard.get(key) {
-            return Err(Create::over(slot.version(), record.version));
+            return Err(Create::over(slot.record.version, record.version));
         }
         if shard.marks.stands(key, now) {
             return Err(Create::Refused(Refused::Revoked));
         }
-        let mut pushed_out = None;
         if let Some(owner) = &record.owner {
-            let joined = self.owners(owner).join(owner, &new, leaves);
-            let keys = joined.map_err(Create::Refused)?;
-            pushed_out = (!keys.is_empty()).then(|| PushedOut { owner: owner.clone(), keys });
+            let location = shard.next_location();
+            let mut owners = self.owners(owner);
+            owners.admit(owner, guard.generation).map_err(Create::Refused)?;
+            surplus.as_ref().map_err(|refused| Create::Refused(*refused))?;
+            owners.join(owner, location);
         }
-        shard.insert(key, new.record);
-        Ok(pushed_out)
+        shard.insert(key, record);
+        Ok(())
     }
 
     /// Completes an `insert`. The caller holds no shard's lock.
-    pub fn complete_insert(&self, inserted: Result<Option<PushedOut>, Create>) -> Create {
-        match inserted {
-            Ok(pushed_out) => {
-                if let Some(pushed_out) = pushed_out {
-                    self.end(&pushed_out);
-                }
-                Create::Created
-            }
-            Err(answer) => {
-                self.unreserve();
-                answer
+    fn complete_insert(
+        &self,
+        inserted: Result<(), Create>,
+        owner: Option<&OwnerKey>,
+        surplus: Surplus,
+    ) -> Create {
+        if let Err(answer) = inserted {
+            self.unreserve();
+            return answer;
+        }
+        for key in surplus.into_iter().flatten() {
+            let mut shard = self.locked(&key);
+            if shard.get(&key).is_some_and(|slot| slot.record.owner.as_ref() == owner) {
+                self.remove(&mut shard, &key);
             }
         }
+        Create::Created
     }
 
-    /// Replaces a record of the expected version.
+    /// What a new record of an owner with a limit exceeds. The caller holds the owner's lock for
+    /// logins.
+    fn surplus(&self, record: &Record, guard: &OwnerGuard, now: Timestamp) -> Surplus {
+        let Some((owner, limit)) = record.owner.as_ref().zip(guard.limit) else {
+            return Ok(Vec::new());
+        };
+        let mut theirs = self.keys(owner, |slot| {
+            slot.record.is_live(now) && guard.replaces.as_ref() != Some(&slot.key)
+        });
+        let surplus = (theirs.len() + 1).saturating_sub(limit.max.max(1));
+        if surplus > 0 && limit.policy == OwnerLimitPolicy::Refuse {
+            return Err(Refused::LimitReached);
+        }
+        theirs.truncate(surplus);
+        Ok(theirs)
+    }
+
+    /// The keys of an owner's records that are `wanted`, oldest first. The caller holds no shard's
+    /// lock.
+    pub fn keys(&self, owner: &OwnerKey, wanted: impl Fn(&Slot) -> bool) -> Vec<StorageKey> {
+        let locations = self.owners(owner).locations(owner);
+        let found = locations.into_iter().filter_map(|Location { shard, place }| {
+            let shard = self.shards[usize::from(shard)].lock();
+            let slot = shard.at(place).filter(|slot| slot.record.owner.as_ref() == Some(owner));
+            slot.filter(|slot| wanted(slot)).map(|slot| (slot.record.created, slot.key.clone()))
+        });
+        let mut found: Vec<_> = found.collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, key)| key).collect()
+    }
+
+    /// Exchanges a live record of the expected version for the new one.
     pub fn swap(
         &self,
         shard: &mut Shard,
-        Predecessor { key, expected, record }: Predecessor<'_>,
+        Predecessor { key, expected, record }: &mut Predecessor<'_>,
         now: Timestamp,
     ) -> Result<Update, StorageError> {
-        let Some(slot) = shard.get(key).filter(|slot| slot.is_live(now)) else {
-            return Ok(Update::Missing);
-        };
-        if let Some(answer) = Update::over((slot.version(), slot.owner()), expected, &record)? {
+        let Some((place, found)) = shard.live(key, now) else { return Ok(Update::Missing) };
+        if let Some(answer) =
+            Update::over((found.version, found.owner.as_ref()), *expected, record)?
+        {
             return Ok(answer);
         }
-        if let Some(owner) = slot.owner() {
-            let mut owners = self.owners(owner);
-            if record.owner.is_none() {
-                owners.leave(owner, slot.created, key);
-            } else if slot.created != record.created {
-                owners.reorder(owner, slot.created, record.created, key);
-            }
+        if let Some(owner) = found.owner.as_ref().filter(|_| record.owner.is_none()) {
+            self.owners(owner).leave(owner, shard.location(place));
         }
-        shard.write(key, record);
+        shard.exchange(place, record);
         Ok(Update::Updated)
     }
 
-    /// Removes a record from its shard and from its owner's index.
-    pub fn remove(&self, shard: &mut Shard, key: &StorageKey) -> Option<Slot> {
-        let slot = shard.remove(key)?;
-        self.forget(&slot);
-        Some(slot)
-    }
-
-    /// Removes a record from the count and from its owner's index. Its shard has dropped the
-    /// record and is still locked.
-    fn forget(&self, slot: &Slot) {
+    /// Removes a record from its shard, from the count and from its owner's index.
+    pub fn remove(&self, shard: &mut Locked<'_>, key: &StorageKey) -> bool {
+        let Some((location, slot)) = shard.remove(key) else { return false };
         self.records.fetch_sub(1, Ordering::Relaxed);
-        if let Some(owner) = slot.owner() {
-            self.owners(owner).leave(owner, slot.created, &slot.key);
+        if let Some(owner) = &slot.record.owner {
+            self.owners(owner).leave(owner, location);
         }
+        shard.free_later(slot);
+        true
     }
 
     /// Removes some of the expired records of a shard that is about to get a new one.
-    pub fn tidy(&self, shard: &mut Shard, now: Timestamp) {
+    fn tidy(&self, shard: &mut Locked<'_>, now: Timestamp) {
         self.sweep(shard, now, STEPS_PER_CREATE, STEPS_PER_CREATE);
     }
 
@@ -204,16 +245,16 @@ impl RecordTable {
     /// many it removed, and the number of steps that are left.
     fn sweep(
         &self,
-        shard: &mut Shard,
+        shard: &mut Locked<'_>,
         now: Timestamp,
         mut steps: usize,
         limit: usize,
     ) -> (usize, usize) {
         let mut removed = 0;
         while removed < limit && steps > 0 && shard.is_due(now) {
-            let (expired, left) = shard.take_expired(now, steps);
-            if let Some(slot) = expired {
-                self.forget(&slot);
+            let (expired, left) = shard.find_expired(now, steps);
+            if let Some(key) = expired {
+                self.remove(shard, &key);
                 removed += 1;
             }
             steps = left;
@@ -227,7 +268,8 @@ impl RecordTable {
         let slots = shard.lock().slots();
         let mut removed = 0;
         for _ in 0..slots.div_ceil(STEPS_PER_LOCK) {
-            removed += self.sweep(&mut shard.lock(), now, STEPS_PER_LOCK, limit - removed).0;
+            removed +=
+                self.sweep(&mut Locked::new(shard.lock()), now, STEPS_PER_LOCK, limit - removed).0;
             if removed >= limit {
                 break;
             }
@@ -259,7 +301,7 @@ impl RecordTable {
     }
 
     /// Counts one more record, and makes room if the storage is full.
-    pub fn reserve(&self, now: Timestamp) -> Result<(), StorageError> {
+    fn reserve(&self, now: Timestamp) -> Result<(), StorageError> {
         let claim = |records: usize| (records < self.capacity).then_some(records + 1);
         loop {
             if self.records.fetch_update(Ordering::Relaxed, Ordering::Relaxed, claim).is_ok() {
@@ -281,7 +323,7 @@ impl RecordTable {
     }
 
     /// Takes back the count of a record that was not inserted.
-    pub fn unreserve(&self) {
+    fn unreserve(&self) {
         self.records.fetch_sub(1, Ordering::Relaxed);
     }
 
@@ -292,7 +334,8 @@ impl RecordTable {
             if !self.outlines[number].is_due(now) {
                 continue;
             }
-            let (removed, left) = self.sweep(&mut self.shards[number].lock(), now, steps, steps);
+            let (removed, left) =
+                self.sweep(&mut Locked::new(self.shards[number].lock()), now, steps, steps);
             if removed > 0 {
                 return true;
             }
@@ -307,36 +350,12 @@ impl RecordTable {
     /// Removes the oldest record whose client has not come back.
     fn evict(&self) -> bool {
         while let Some(number) = longest_waiting(&self.outlines) {
-            let mut shard = self.shards[number].lock();
+            let mut shard = Locked::new(self.shards[number].lock());
             // It is `None` if the client has just come back or another thread was faster.
-            if let Some(slot) = shard.take_longest_waiting() {
-                self.forget(&slot);
-                return true;
+            if let Some(key) = shard.longest_waiting().map(|slot| slot.key.clone()) {
+                return self.remove(&mut shard, &key);
             }
         }
         false
-    }
-
-    /// Removes an owner's expired records, so that a limit counts only live ones.
-    pub fn purge_owner(&self, record: &Record, guard: &OwnerGuard, now: Timestamp) {
-        let Some(owner) = record.owner.as_ref().filter(|_| guard.limit.is_some()) else { return };
-        let keys = self.owners(owner).keys(owner);
-        for key in keys {
-            let mut shard = self.shard(&key);
-            if shard.get(&key).is_some_and(|slot| !slot.is_live(now)) {
-                self.remove(&mut shard, &key);
-            }
-        }
-    }
-
-    /// Ends the sessions that exceed a limit, if they still belong to the owner. The caller holds
-    /// no shard's lock.
-    fn end(&self, PushedOut { owner, keys }: &PushedOut) {
-        for key in keys {
-            let mut shard = self.shard(key);
-            if shard.get(key).is_some_and(|slot| slot.owner() == Some(owner)) {
-                self.remove(&mut shard, key);
-            }
-        }
     }
 }

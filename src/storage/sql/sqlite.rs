@@ -1,10 +1,9 @@
 //! SQLite.
 
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fmt, fs, io};
+use std::{fmt, io};
 
 use figment::value::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -14,6 +13,7 @@ use super::handle::{Result, Sql};
 use super::open::PATIENCE;
 use super::tables::Tables;
 use crate::storage::config::EngineConfig;
+use crate::storage::platform::{create_dirs, private};
 use crate::storage::{SessionStorage, StorageError};
 use crate::table::Table;
 
@@ -89,10 +89,9 @@ impl Sql<sqlx::Sqlite> {
 /// same mode.
 fn make_private(path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        create_dirs(folder)?;
     }
-    let mut options = fs::OpenOptions::new();
-    options.create(true).append(true).mode(0o600).open(path).map(drop)
+    private().create(true).append(true).open(path).map(drop)
 }
 
 #[derive(Debug, PartialEq)]

@@ -1,5 +1,7 @@
 //! What the memory storage does when it is full or holds expired records.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 #[tokio::test]
@@ -237,4 +239,32 @@ async fn s56_a_new_session_costs_little_more_in_a_full_memory() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_login_in_memory_never_counts_twice() {
     a_login_never_counts_twice(Arc::new(Memory::new(100_000)), 20_000).await;
+}
+
+/// The index of owners compares only the first bytes of their keys.
+#[tokio::test]
+async fn owners_with_similar_keys_are_apart_in_memory() {
+    let storage: Storage = Arc::new(Memory::new(100));
+    let similar = |n| {
+        let mut bytes = [7; 32];
+        bytes[16] = n;
+        OwnerKey::from_bytes(bytes)
+    };
+    let limit = Some(OwnerLimit { max: 2, policy: OwnerLimitPolicy::Refuse });
+    let refuse = OwnerGuard { limit, ..OwnerGuard::default() };
+    for n in 0..8 {
+        let theirs = record(b"x", Some(similar(n % 4)));
+        let made = storage.create(&numbered(n.into()), theirs, refuse.clone(), NOW).await;
+        assert_eq!(made.unwrap(), Create::Created, "only the owner's own records count");
+    }
+    let index = storage.owners().unwrap();
+    assert_eq!(index.invalidate_owner(&similar(0), &[numbered(4)], NOW).await.unwrap(), 1);
+    for (n, left) in [(0, vec![4]), (1, vec![1, 5]), (2, vec![2, 6]), (4, vec![])] {
+        let listed = index.list(&similar(n), None, 9, NOW).await.unwrap().records;
+        let listed: BTreeSet<_> = listed.into_iter().map(|(key, _)| key).collect();
+        assert_eq!(listed, left.into_iter().map(numbered).collect(), "owner {n}");
+    }
+    // The owner leaves, and another's record takes the place.
+    storage.invalidate(&numbered(4), None, None).await.unwrap();
+    assert_eq!(index.list(&similar(0), None, 9, NOW).await.unwrap().records, []);
 }
