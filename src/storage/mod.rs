@@ -13,6 +13,7 @@
 //! |---|---|
 //! | [`create`](SessionStorage::create) | It only inserts. It never overwrites a live record. It replaces an expired record that was not purged. It is refused if the key was ended before it arrives. |
 //! | [`read`](SessionStorage::read) | It returns live records only. It creates nothing. |
+//! | [`read_many`](SessionStorage::read_many) | It returns for each key, in order, what `read` returns. |
 //! | [`update`](SessionStorage::update) | It only replaces a live record of the expected [`Version`]. It never inserts, so no session that ended comes back. |
 //! | [`succeed`](SessionStorage::succeed) | It creates one record as `create` does, then replaces another as `update` does. If it created nothing, it replaces nothing. |
 //! | [`touch`](SessionStorage::touch) | It changes neither version nor payload. It never shortens the life of a record and never revives one. |

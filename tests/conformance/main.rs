@@ -125,7 +125,13 @@ async fn wrappers_have_the_index_of_what_they_wrap() {
     let cached = Cached::new(memory.clone(), 100, hour);
     assert!(!memory.loses_answers() && !cached.loses_answers());
     assert!(!memory.may_be_behind() && cached.may_be_behind());
-    assert!(!Faulty::new(memory.clone()).may_be_behind() && Faulty::new(cached).may_be_behind());
+    assert!(
+        !Faulty::new(memory.clone()).may_be_behind() && Faulty::new(cached.clone()).may_be_behind()
+    );
+    let remote = Plain::new(Bug::None);
+    assert!(remote.is_remote() && !cached.is_remote());
+    assert!(Faulty::new(remote.clone()).is_remote());
+    assert!(Cached::new(remote, 100, hour).is_remote());
     // Its answers are lost on demand.
     assert!(Faulty::new(memory).loses_answers());
     let simple = LastWriteWins::new(Map::default());

@@ -200,7 +200,7 @@ fn nosy(session: Session<Nosy>, number: u32) -> String {
     match number {
         0 => session.clear(),
         number if session.update(move |nosy| nosy.0 = number).is_none() => {
-            session.set(Nosy(number))
+            session.set(Nosy(number));
         }
         _ => {}
     }

@@ -127,6 +127,10 @@ impl SessionStorage for Plain {
         found
     }
 
+    fn is_remote(&self) -> bool {
+        true
+    }
+
     async fn update(
         &self,
         key: &StorageKey,

@@ -29,6 +29,31 @@ async fn reading_again_asks_nobody_until_the_copy_is_too_old() {
 }
 
 #[tokio::test]
+async fn of_many_only_those_are_read_that_have_no_copy() {
+    let far = faulty();
+    let [near, _] = nodes(&far);
+    for name in 1..=3 {
+        create(&far, name, record("x", None)).await;
+    }
+    assert!(payload(&near, 2).await.is_some());
+    let keys = [1, 2, 3, 4].map(key);
+    let asked = || (far.calls(Operation::Read), far.calls(Operation::ReadMany));
+    far.set(Operation::ReadMany, down());
+    let found = near.read_many(&keys, NOW).await;
+    assert!(matches!(found[..], [Err(_), Ok(Some(_)), Err(_), Err(_)]), "{found:?}");
+    far.mend();
+    for (together, keys) in [(2, &keys[..]), (2, &keys[..3])] {
+        let found = near.read_many(keys, NOW).await;
+        let live = found.iter().filter(|found| matches!(found, Ok(Some(_)))).count();
+        assert_eq!((found.len(), live), (keys.len(), 3));
+        assert_eq!(asked(), (1, together));
+    }
+    // What was read is a copy from now on.
+    assert!(payload(&near, 1).await.is_some());
+    assert_eq!(asked(), (1, 2));
+}
+
+#[tokio::test]
 async fn a_fresh_read_passes_every_cache_and_renews_the_copy() {
     let far = faulty();
     let between = Cached::new(far.clone(), 1000, TTL);
