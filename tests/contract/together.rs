@@ -180,7 +180,7 @@ impl App {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn from_the_second_request_on_a_route_reads_its_sessions_at_once() {
     let app = App::new().await;
     assert_eq!(app.get("/all").await, ("present present present".into(), 3, vec![]));
@@ -195,26 +195,26 @@ async fn from_the_second_request_on_a_route_reads_its_sessions_at_once() {
     assert_eq!(app.get_with("/all", &app.cookies[0]).await.1, 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_ended_a_moment_ago_is_served_for_some_milliseconds_only() {
     let app = App::that_knows_its_routes().await;
     assert_eq!(app.get("/all?wait").await, ("present absent absent".into(), 0, vec![3, 2]));
     assert_eq!(app.get("/all").await.0, "absent absent absent");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_the_request_itself_revokes_is_read_again() {
     let app = App::that_knows_its_routes().await;
     assert_eq!(app.get("/all?revoke").await, ("present absent present".into(), 2, vec![3]));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_refresh_asks_the_storage() {
     let app = App::that_knows_its_routes().await;
     assert_eq!(app.get("/refresh").await, ("true true".into(), 1, vec![2]));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_forged_or_doubtful_token_is_not_read_ahead() {
     let app = App::that_knows_its_routes().await;
     let [user, cart, theme] = &["user=", "cart=", "theme="]
@@ -228,7 +228,7 @@ async fn a_forged_or_doubtful_token_is_not_read_ahead() {
     assert_eq!(app.get_with("/all", &two).await, ("present present absent".into(), 2, vec![2]));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_error_of_another_session_is_no_error_of_this_one() {
     let app = App::that_knows_its_routes().await;
     *app.far.answers.lock() = 1;
@@ -238,7 +238,7 @@ async fn an_error_of_another_session_is_no_error_of_this_one() {
     assert_eq!(app.get("/all").await, ("unavailable unavailable present".into(), 1, vec![3, 2]));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_record_that_is_not_answered_keeps_no_other_session_waiting() {
     let app = App::that_knows_its_routes().await;
     app.storage.set(Operation::ReadMany, Fault::Hangs);
@@ -252,7 +252,7 @@ async fn a_record_that_is_not_answered_keeps_no_other_session_waiting() {
     assert_eq!(app.get("/all").await, ("present present present".into(), 0, vec![3]));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_expires_meanwhile_is_not_served() {
     let app = App::that_knows_its_routes().await;
     let answer = app.get("/all?expire").await;
