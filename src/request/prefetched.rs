@@ -11,9 +11,9 @@ use crate::storage::{Record, StorageKey};
 /// longer, the next reads its record itself, so that a session that ended meanwhile is not used.
 const FRESH: Duration = Duration::from_millis(50);
 
-/// The prefetched records of a request.
+/// The prefetched records of a request. The box keeps the state of a request small that has none.
 #[derive(Default)]
-pub(crate) struct Prefetched(Mutex<Waiting>);
+pub(crate) struct Prefetched(Mutex<Option<Box<Waiting>>>);
 
 #[derive(Default)]
 struct Waiting {
@@ -33,7 +33,8 @@ pub(crate) struct Answer {
 impl Prefetched {
     /// Returns what was answered for this key, if that is fresh. It is returned once.
     pub fn take(&self, key: &StorageKey) -> Option<Answer> {
-        let answers = &mut self.0.lock().answers;
+        let mut waiting = self.0.lock();
+        let answers = &mut waiting.as_mut()?.answers;
         let at = answers.iter().position(|answer| answer.key == *key)?;
         Some(answers.swap_remove(at)).filter(|answer| answer.came.elapsed() < FRESH)
     }
@@ -42,6 +43,7 @@ impl Prefetched {
     /// `None` if nothing may be prefetched.
     pub fn begin(&self, definition: u64) -> Option<u64> {
         let mut waiting = self.0.lock();
+        let waiting = waiting.get_or_insert_default();
         waiting.begun |= definition;
         (!waiting.refuses).then_some(waiting.begun)
     }
@@ -51,6 +53,7 @@ impl Prefetched {
         let came = Instant::now();
         let answers = found.map(|(key, found)| Answer { key, found, came });
         let mut waiting = self.0.lock();
+        let waiting = waiting.get_or_insert_default();
         if !waiting.refuses {
             waiting.answers = answers.collect();
         }
@@ -58,8 +61,6 @@ impl Prefetched {
 
     /// Drops all records, and takes no more. The request may be ending some of these sessions.
     pub fn refuse(&self) {
-        let mut waiting = self.0.lock();
-        waiting.refuses = true;
-        waiting.answers.clear();
+        *self.0.lock() = Some(Box::new(Waiting { refuses: true, ..Waiting::default() }));
     }
 }
