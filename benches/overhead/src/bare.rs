@@ -14,7 +14,7 @@ pub type Found = Option<&'static str>;
 pub fn figment() -> Figment {
     Figment::from(rocket::Config::default())
         .select("release")
-        .merge(("log_level", "normal"))
+        .merge(("log_level", "off"))
         .merge(("secret_key", "hPRYyVRiMyxpw5sBB1XeCMN1kFsDCqKvBi2QJxBVHQk="))
 }
 
