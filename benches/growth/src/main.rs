@@ -61,13 +61,15 @@ fn run(place: [&str; 3]) -> io::Result<()> {
     Ok(())
 }
 
-/// Measures everything, and writes the plots and the page. With the name of a figure, or `nodes`,
-/// it measures that alone and prints it.
+/// Measures everything, and writes the plots and the page. With `nodes`, it writes the tables of the
+/// nodes alone. With the name of a figure, it measures that alone and prints it.
 fn write(servers: &Servers, only: &str) -> io::Result<()> {
     let runtime = runtime()?;
     let chosen = |name: &str| only.is_empty() || only == name;
     // What depends on the servers comes first, since the rest takes long.
-    let nodes = chosen("nodes").then(|| runtime.block_on(Nodes::measure(servers))).transpose()?;
+    if chosen("nodes") {
+        page::write_nodes(&runtime.block_on(Nodes::measure(servers))?)?;
+    }
     let mut points = runtime.block_on(tried(chosen, servers));
     points.extend(counts::count(chosen)?);
     let figures: Vec<_> = FIGURES
@@ -76,17 +78,13 @@ fn write(servers: &Servers, only: &str) -> io::Result<()> {
         .filter(|(_, figure)| chosen(figure.name))
         .map(|(number, figure)| (figure, lines(number, &points)))
         .collect();
-    match nodes {
-        Some(nodes) if only.is_empty() => page::write(&figures, &nodes),
-        Some(nodes) => {
-            println!("{}\n{}", nodes.measured(), nodes.arithmetic());
-            Ok(())
-        }
-        None => {
-            println!("{}", page::table(&figures));
-            Ok(())
-        }
+    if only.is_empty() {
+        return page::write_growth(&figures);
     }
+    if !figures.is_empty() {
+        println!("{}", page::table(&figures));
+    }
+    Ok(())
 }
 
 /// The points that callgrind does not count.

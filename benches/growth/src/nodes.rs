@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::app;
 use crate::clock::Batches;
 use crate::page::{significant, thousands};
-use crate::servers::{Servers, Watched, processor_time};
+use crate::servers::{Servers, Watched, processor_time, since};
 
 /// Of 100 requests, so many read, change a session, and log in.
 const MIX: [u64; 3] = [90, 9, 1];
@@ -129,14 +129,14 @@ impl Asked {
             commands.push(watched.commands(scene).await?);
             bytes.extend(watched.bytes(scene).await?);
         }
-        let before = (watched.processor_time().await?, processor_time("self"));
+        let before = (watched.processor_times().await?, processor_time("self"));
         for _ in 0..20 {
             for (scene, requests) in scenes.iter().zip(MIX) {
                 scene.send(requests).await;
             }
         }
-        let after = (watched.processor_time().await?, processor_time("self"));
-        let processor = (after.0 - before.0) as f64 / (after.1 - before.1) as f64;
+        let after = (watched.processor_times().await?, processor_time("self"));
+        let processor = since(&before.0, &after.0) as f64 / (after.1 - before.1) as f64;
         Ok(Self { commands, bytes: Some(bytes).filter(|bytes| !bytes.is_empty()), processor })
     }
 
@@ -162,7 +162,7 @@ fn mixed(each: &[f64]) -> f64 {
 }
 
 fn figure(value: f64) -> String {
-    if value < 10.0 { format!("{value:.2}") } else { thousands(value) }
+    if value < 10.0 && value.fract() != 0.0 { format!("{value:.2}") } else { thousands(value) }
 }
 
 fn directory(folder: &Path) -> Value {
@@ -186,7 +186,7 @@ async fn scenes(storage: &Value) -> Vec<Scene> {
 
 /// The times of a read and of a write in each storage, all in turn.
 async fn times(storages: impl Iterator<Item = &Vec<Scene>>) -> Vec<Vec<f64>> {
-    const ROUNDS: usize = 500;
+    const ROUNDS: usize = 200;
     let mut all: Vec<Vec<_>> = storages
         .map(|scenes| scenes[..2].iter().map(|scene| (scene, Batches::default())).collect())
         .collect();

@@ -13,24 +13,26 @@ const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
 /// A figure and what was measured for it.
 pub type Drawn = (&'static Figure, Vec<Measured>);
 
-/// Writes the plots, and what stands between the marks of the page.
-pub fn write(figures: &[Drawn], nodes: &Nodes) -> io::Result<()> {
+/// Writes the plots, and their part of the page.
+pub fn write_growth(figures: &[Drawn]) -> io::Result<()> {
     let folder = PathBuf::from(DOCS).join("growth");
     fs::create_dir_all(&folder)?;
     for (figure, lines) in figures {
         fs::write(folder.join(figure.name).with_extension("svg"), plot::svg(figure, lines))?;
     }
+    write_part("growth", &(plots(figures) + &table(figures)))
+}
+
+/// Writes the tables of the nodes.
+pub fn write_nodes(nodes: &Nodes) -> io::Result<()> {
+    write_part("nodes, measured", &nodes.measured())?;
+    write_part("nodes, arithmetic", &nodes.arithmetic())
+}
+
+fn write_part(name: &str, part: &str) -> io::Result<()> {
     let page = Path::new(DOCS).join("performance.md");
-    let mut text = fs::read_to_string(&page)?;
-    let parts = [
-        ("growth", plots(figures) + &table(figures)),
-        ("nodes, measured", nodes.measured()),
-        ("nodes, arithmetic", nodes.arithmetic()),
-    ];
-    for (name, part) in parts {
-        text = between_marks(&text, name, &part)?;
-    }
-    fs::write(page, text)
+    let text = fs::read_to_string(&page)?;
+    fs::write(page, between_marks(&text, name, part)?)
 }
 
 /// Replaces what stands between the two marks of that name.
@@ -57,13 +59,13 @@ fn expect(figure: &Figure, lines: &[Measured]) -> String {
     let [first, most] = [figure.xs.first(), figure.xs.last()].map(|x| x.copied().unwrap_or(0));
     let lines = lines.iter().filter_map(|line| {
         let ((_, before), (end, after)) = ends(line)?;
-        let up_to = if end < most { format!(", up to {}", whole(end)) } else { String::new() };
-        Some(format!("{} {} times{up_to}", line.name, significant(after / before)))
+        let up_to = if end < most { format!(" (up to {})", whole(end)) } else { String::new() };
+        Some(format!("{} × {}{up_to}", line.name, significant(after / before)))
     });
     let lines: Vec<_> = lines.collect();
     let [first, most] = [first, most].map(whole);
     let (x, lines) = (figure.x.label, lines.join("; "));
-    format!("From {first} to {most} {x}, expect each line to grow by a factor: {lines}.")
+    format!("From {first} to {most} ({x}), expect: {lines}.")
 }
 
 fn whole(number: u64) -> String {

@@ -1,5 +1,6 @@
 //! The two servers, and what they are asked.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read, Write as _};
 use std::net::TcpStream;
@@ -77,8 +78,8 @@ impl Watched {
         Ok(Some(bytes as f64 / REQUESTS as f64))
     }
 
-    /// Nanoseconds of processor time that the server has used.
-    pub async fn processor_time(&self) -> io::Result<u64> {
+    /// The processor time that each process of the server has used.
+    pub async fn processor_times(&self) -> io::Result<Times> {
         let processes: Vec<i32> = match self {
             Self::Redis { connection, .. } => {
                 vec![i32::try_from(info(connection, "process_id").await?).expect("an id")]
@@ -88,8 +89,17 @@ impl Watched {
                 all.fetch_all(pool).await.map_err(io::Error::other)?
             }
         };
-        Ok(processes.iter().map(|process| processor_time(&process.to_string())).sum())
+        Ok(processes.into_iter().map(|id| (id, processor_time(&id.to_string()))).collect())
     }
+}
+
+/// The nanoseconds of each process.
+pub type Times = HashMap<i32, u64>;
+
+/// What the processes have used since. One that is new began with nothing.
+pub fn since(before: &Times, after: &Times) -> u64 {
+    let used = |(id, time): (&i32, &u64)| time.saturating_sub(before.get(id).copied().unwrap_or(0));
+    after.iter().map(used).sum()
 }
 
 /// Nanoseconds of processor time that a process has used: a number, or `self`.
