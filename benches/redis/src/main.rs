@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use redis::AsyncCommands;
 use redis::aio::ConnectionManager;
 use rocket_typed_sessions::storage::{
-    Create, OwnerGuard, OwnerKey, Record, Redis, SessionStorage, StorageKey, Timestamp,
-    Update, Version,
+    Create, OwnerGuard, OwnerKey, Record, Redis, SessionStorage, StorageKey, Timestamp, Update,
+    Version,
 };
 
 const ROUNDS: usize = 20_000;
