@@ -50,7 +50,9 @@ fn cookie_stripper() -> AdHoc {
 /// would cost more in an application that has more routes.
 async fn launch(rocket: Rocket<Build>, path: &str) -> Client {
     let mut first: Vec<_> = rocket.routes().filter(|route| route.uri == path).cloned().collect();
-    first.iter_mut().for_each(|route| route.rank = -20);
+    for route in &mut first {
+        route.rank = -20;
+    }
     let rocket = rocket.mount("/", first).attach(cookie_stripper());
     Client::untracked(rocket).await.expect("a valid configuration")
 }
