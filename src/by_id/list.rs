@@ -8,8 +8,11 @@ use crate::error::SessionError;
 use crate::expiry::{Times, Timestamp};
 use crate::storage::{OwnerIndex, OwnerKey, Record, StorageError, StorageKey, Version};
 
-/// How many records of an owner are read in one call.
-const PAGE: usize = 100;
+/// How many records of an owner are read in the first call. Each call reads twice as many as the one
+/// before, because an index may look at all of an owner's keys in each call.
+const FIRST_PAGE: usize = 100;
+/// How many records are read in one call at most.
+const LONGEST_PAGE: usize = 3_200;
 
 /// One of an owner's sessions.
 pub(crate) struct Listed {
@@ -50,11 +53,11 @@ pub(super) async fn visit(
     now: Timestamp,
     mut show: impl FnMut(StorageKey, Record),
 ) -> Result<(), StorageError> {
-    let mut after = None;
+    let (mut after, mut limit) = (None, FIRST_PAGE);
     loop {
-        let page = owners.list(owner, after.as_ref(), PAGE, now).await?;
+        let page = owners.list(owner, after.as_ref(), limit, now).await?;
         page.records.into_iter().for_each(|(key, record)| show(key, record));
-        after = page.next;
+        (after, limit) = (page.next, LONGEST_PAGE.min(2 * limit));
         if after.is_none() {
             return Ok(());
         }

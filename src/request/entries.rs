@@ -40,6 +40,8 @@ struct List {
     entries: SmallVec<[Arc<dyn Committable>; 1]>,
     /// The session types that guards are loading.
     loading: SmallVec<[TypeId; 1]>,
+    /// A guard has waited for another guard's load.
+    are_awaited: bool,
     /// Set while the response fairings must look for the sessions of this request.
     awaited: Option<(Arc<Application>, Mark)>,
 }
@@ -99,6 +101,7 @@ impl RequestSessions {
         let of = TypeId::of::<T>();
         if list.loading.contains(&of) {
             // Made under the lock, so that the end of the load does not go unnoticed.
+            list.are_awaited = true;
             return Claim::Busy(self.loaded.notified());
         }
         list.loading.push(of);
@@ -172,8 +175,11 @@ impl Load<'_> {
     /// Lets other guards go on.
     fn release(&mut self, mut list: MutexGuard<'_, List>) {
         list.loading.retain(|loading| *loading != self.of);
+        let are_awaited = list.are_awaited;
         drop(list);
-        self.sessions.loaded.notify_waiters();
+        if are_awaited {
+            self.sessions.loaded.notify_waiters();
+        }
         self.is_done = true;
     }
 }

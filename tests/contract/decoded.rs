@@ -199,10 +199,8 @@ impl SessionData for Nosy {
 fn nosy(session: Session<Nosy>, number: u32) -> String {
     match number {
         0 => session.clear(),
-        number if session.update(move |nosy| nosy.0 = number).is_none() => {
-            session.set(Nosy(number));
-        }
-        _ => {}
+        1 => session.set(Nosy(number)),
+        _ => drop(session.update(move |nosy| nosy.0 = number)),
     }
     number.to_string()
 }

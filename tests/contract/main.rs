@@ -33,6 +33,7 @@ mod minting;
 mod model;
 mod moves;
 mod once;
+mod one_load;
 mod parts;
 mod renewal;
 mod renewed_elsewhere;

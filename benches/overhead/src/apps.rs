@@ -1,41 +1,16 @@
-//! The application without sessions, and this crate's.
+//! This crate's application.
 
 use std::path::Path;
 
-use rocket::figment::Figment;
+use overhead::bare::{FIRST_COUNT, Found, figment, plain};
 use rocket::tokio::sync::Notify;
 use rocket::{Build, Rocket, State, get, routes};
 use rocket_typed_sessions::{Session, SessionData, Sessions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// It keeps its seven digits, so every write has the length of the one before.
-pub const FIRST_COUNT: u32 = 1_000_000;
 const SECRET: &str = "hex:1b3d5f7092a4c6e8f0e1d2c3b4a5968778695a4b3c2d1e0f9f8e7d6c5b4a3920";
 const LARGE: usize = 10_000;
-
-/// What a handler answers: the text where it found what it looks for, else 404.
-pub type Found = Option<&'static str>;
-
-/// Rocket with the defaults of the release profile, without its log. The key is for Rocket's
-/// private cookies, which peers use.
-pub fn figment() -> Figment {
-    Figment::from(rocket::Config::default())
-        .select("release")
-        .merge(("log_level", "off"))
-        .merge(("secret_key", "hPRYyVRiMyxpw5sBB1XeCMN1kFsDCqKvBi2QJxBVHQk="))
-}
-
-/// One route and no sessions.
-pub fn bare() -> Rocket<Build> {
-    rocket::custom(figment()).mount("/", routes![plain])
-}
-
-#[get("/plain")]
-#[expect(clippy::unnecessary_wraps)] // it answers with the type of the others
-fn plain() -> Found {
-    Some("found")
-}
 
 /// This crate with its sessions on the client, encrypted.
 pub fn encrypted(_: &Path) -> Rocket<Build> {

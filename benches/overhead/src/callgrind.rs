@@ -1,4 +1,4 @@
-//! Runs a mode under callgrind.
+//! Runs this program under callgrind.
 
 use std::hint::black_box;
 use std::io;
@@ -7,24 +7,30 @@ use std::process::Command;
 use std::{env, fs};
 
 use crate::cost::Cost;
-use crate::modes::Mode;
 use crate::scene::Scene;
 
 /// Callgrind's name of [`boundary`].
 const BOUNDARY: &str = "overhead::callgrind::boundary";
-/// Requests that find caches and lazy values empty.
-const WARM_UP: u64 = 20;
-/// Requests that are counted.
-const REQUESTS: u64 = 200;
 
-/// What valgrind runs: as many requests to the bare route as of the mode.
-pub async fn run(scene: &Scene, requests: u64) {
-    scene.send_bare(WARM_UP).await;
-    scene.send(WARM_UP).await;
+/// What valgrind runs: as many requests to the bare route as to the scene's.
+pub async fn run(scene: &Scene, warm_up: u64, requests: u64) {
+    let (bare, mode) = (async |n| scene.send_bare(n).await, async |n| scene.send(n).await);
+    run_each(bare, mode, warm_up, requests).await;
+}
+
+/// The same with any two kinds of requests.
+pub async fn run_each(
+    bare: impl AsyncFn(u64),
+    mode: impl AsyncFn(u64),
+    warm_up: u64,
+    requests: u64,
+) {
+    bare(warm_up).await;
+    mode(warm_up).await;
     boundary(1);
-    scene.send_bare(requests).await;
+    bare(requests).await;
     boundary(2);
-    scene.send(requests).await;
+    mode(requests).await;
     boundary(3);
 }
 
@@ -55,25 +61,29 @@ impl Counted {
     }
 }
 
-/// Runs this program under callgrind, which writes its files into `folder`.
-pub fn count(mode: &Mode, folder: &Path) -> io::Result<Counted> {
-    let out = folder.join(mode.name);
+/// Runs this program under callgrind with arguments that lead to [`run`]. Callgrind writes files
+/// whose names begin with `out`.
+///
+/// # Errors
+///
+/// If valgrind cannot be run, or the program fails.
+pub fn count(arguments: &[&str], requests: u64, out: &Path) -> io::Result<Counted> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--quiet", "--fair-sched=try"])
         .arg(format!("--dump-before={BOUNDARY}"))
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(env::current_exe()?)
-        .args(["run", mode.name, &REQUESTS.to_string()])
+        .args(arguments)
         .output()
         .map_err(|cause| io::Error::new(cause.kind(), format!("valgrind: {cause}")))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(io::Error::other(format!("{} under valgrind: {said}", mode.name)));
+        return Err(io::Error::other(format!("{arguments:?} under valgrind: {said}")));
     }
     // The first file is the start's, up to boundary 1.
     let part = |number: &str| fs::read_to_string(out.with_extension(number));
     Ok(Counted {
-        bare: Cost::read(&part("2")?) / REQUESTS,
-        mode: Cost::read(&part("3")?) / REQUESTS,
+        bare: Cost::read(&part("2")?) / requests,
+        mode: Cost::read(&part("3")?) / requests,
     })
 }

@@ -2,28 +2,29 @@
 //! the table and says how it is measured.
 
 mod apps;
-mod callgrind;
-mod cost;
 mod modes;
 #[cfg(feature = "peers")]
 mod peers;
 mod recorded;
-mod scene;
 mod table;
 mod wall;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 use std::{env, io};
 
-use callgrind::Counted;
 use modes::Mode;
+use overhead::callgrind::{self, Counted};
 use recorded::Recorded;
 use rocket::tokio::runtime::{Builder, Runtime};
-use scene::Scene;
 use table::Table;
 use wall::Ratios;
 
+/// Requests that find caches and lazy values empty.
+const WARM_UP: u64 = 20;
+/// Requests that are counted.
+const REQUESTS: u64 = 200;
 const USAGE: &str = "usage: overhead [check | record | run MODE REQUESTS | time MODE...]";
 
 fn main() -> ExitCode {
@@ -110,7 +111,7 @@ fn run(mode: &str, requests: &str) -> io::Result<bool> {
     let requests = requests.parse().map_err(io::Error::other)?;
     let folder = tempfile::tempdir()?;
     runtime()?.block_on(async {
-        callgrind::run(&Scene::new(mode, folder.path()).await, requests).await;
+        callgrind::run(&mode.scene(folder.path()).await, WARM_UP, requests).await;
     });
     Ok(true)
 }
@@ -123,8 +124,7 @@ fn count(modes: impl Iterator<Item = &'static Mode>) -> io::Result<Vec<(&'static
     for some in modes.chunks(available_parallelism()?.get()) {
         let folder = folder.path();
         let results: Vec<_> = std::thread::scope(|scope| {
-            let threads =
-                some.iter().map(|mode| scope.spawn(move || callgrind::count(mode, folder)));
+            let threads = some.iter().map(|mode| scope.spawn(move || count_mode(mode, folder)));
             let threads: Vec<_> = threads.collect();
             threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
         });
@@ -135,6 +135,11 @@ fn count(modes: impl Iterator<Item = &'static Mode>) -> io::Result<Vec<(&'static
     Ok(counted)
 }
 
+fn count_mode(mode: &Mode, folder: &Path) -> io::Result<Counted> {
+    let arguments = ["run", mode.name, &REQUESTS.to_string()];
+    callgrind::count(&arguments, REQUESTS, &folder.join(mode.name))
+}
+
 /// Times all modes in this process.
 fn time(modes: impl Iterator<Item = &'static Mode>) -> io::Result<Ratios> {
     let folder = tempfile::tempdir()?;
@@ -142,7 +147,7 @@ fn time(modes: impl Iterator<Item = &'static Mode>) -> io::Result<Ratios> {
         runtime.block_on(async {
             let mut scenes = Vec::new();
             for mode in modes {
-                scenes.push((mode, Scene::new(mode, &folder.path().join(mode.name)).await));
+                scenes.push((mode, mode.scene(&folder.path().join(mode.name)).await));
             }
             wall::measure(&scenes).await
         })

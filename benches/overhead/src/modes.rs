@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use overhead::scene::Scene;
 use rocket::{Build, Rocket};
 
 use crate::apps;
@@ -50,6 +51,19 @@ const fn aims(rest: &'static str, heap: &'static str, time: &'static str) -> Aim
 }
 
 impl Mode {
+    /// Launches the application and sends what comes before the measured request.
+    pub async fn scene(&self, folder: &Path) -> Scene {
+        let mut scene = Scene::new((self.app)(folder), self.path).await;
+        scene.add_browser(self.other_cookies);
+        for path in self.before {
+            scene.visit(path).await;
+        }
+        if let Some(path) = self.open {
+            scene.leave_open(path).await;
+        }
+        scene
+    }
+
     const fn aim(self, rest: &'static str, heap: &'static str, time: &'static str) -> Self {
         Self { aim: aims(rest, heap, time), ..self }
     }

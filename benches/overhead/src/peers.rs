@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use overhead::bare::{FIRST_COUNT, Found, figment};
 use rocket::http::private::cookie::CookieBuilder;
 use rocket::http::{Cookie, CookieJar};
 use rocket::{Build, Rocket, get, routes};
@@ -12,8 +13,6 @@ use rocket_flex_session::storage::cookie::CookieStorage;
 use rocket_session_store::memory::MemoryStore;
 use rocket_session_store::{Session as StoreSession, SessionResult, SessionStore};
 use serde::{Deserialize, Serialize};
-
-use crate::apps::{FIRST_COUNT, Found, figment};
 
 const NEW: User = User { user_id: 42, count: FIRST_COUNT };
 const DAY: Duration = Duration::from_hours(24);

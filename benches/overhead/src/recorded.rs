@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::{fs, io};
 
+use overhead::callgrind::Counted;
 use rocket::figment::Figment;
 use rocket::figment::providers::{Format, Toml};
 use serde::Deserialize;
 
-use crate::callgrind::Counted;
 use crate::modes::Mode;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/recorded.toml");
@@ -127,8 +127,9 @@ fn processor() -> String {
 
 #[cfg(test)]
 mod tests {
+    use overhead::cost::Cost;
+
     use super::*;
-    use crate::cost::Cost;
     use crate::modes::OURS;
 
     #[test]

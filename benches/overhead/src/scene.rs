@@ -1,8 +1,7 @@
-//! A mode, ready for its requests.
+//! An application, ready for the requests that are measured.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rocket::fairing::AdHoc;
 use rocket::http::{Cookie, Header};
@@ -10,14 +9,21 @@ use rocket::local::asynchronous::{Client, LocalRequest};
 use rocket::time::Duration;
 use rocket::{Build, Rocket, tokio};
 
-use crate::apps;
-use crate::modes::Mode;
+use crate::bare::bare;
 
-/// The mode's application and the bare one, and the cookies that a browser sends to both.
+/// An application and the bare one, and the browsers that send requests to both.
 pub struct Scene {
     bare: Client,
     app: Arc<Client>,
-    path: &'static str,
+    path: String,
+    browsers: Vec<Browser>,
+    /// Whose turn it is.
+    next: AtomicUsize,
+}
+
+/// The cookies that a browser sends.
+#[derive(Clone, Default)]
+struct Browser {
     cookies: Vec<Cookie<'static>>,
     header: String,
 }
@@ -26,7 +32,7 @@ pub struct Scene {
 const BARE: &str = "/plain";
 
 /// Whether the cookies of answers are known, so that [`cookie_stripper`] does its work.
-static MEASURING: AtomicBool = AtomicBool::new(false);
+static MEASURING: AtomicBool = AtomicBool::new(true);
 
 /// Takes the cookies off an answer before the test client parses them. It is the last
 /// fairing of every application, the bare one included.
@@ -43,72 +49,88 @@ fn cookie_stripper() -> AdHoc {
 /// Launches an application whose router meets the route of `path` first. Otherwise a request
 /// would cost more in an application that has more routes.
 async fn launch(rocket: Rocket<Build>, path: &str) -> Client {
-    let mut route = rocket.routes().find(|route| route.uri == path).expect("a route").clone();
-    route.rank = -20;
-    let rocket = rocket.mount("/", [route]).attach(cookie_stripper());
+    let mut first: Vec<_> = rocket.routes().filter(|route| route.uri == path).cloned().collect();
+    for route in &mut first {
+        route.rank = -20;
+    }
+    let rocket = rocket.mount("/", first).attach(cookie_stripper());
     Client::untracked(rocket).await.expect("a valid configuration")
 }
 
 impl Scene {
-    /// Launches the applications and sends what comes before the measured request.
-    pub async fn new(mode: &Mode, folder: &Path) -> Self {
-        let mut scene = Self {
-            bare: launch(apps::bare(), BARE).await,
-            app: Arc::new(launch((mode.app)(folder), mode.path).await),
-            path: mode.path,
-            cookies: (0..mode.other_cookies).map(other_cookie).collect(),
-            header: String::new(),
-        };
-        MEASURING.store(false, Ordering::Relaxed);
-        for path in mode.before {
-            scene.visit(path).await;
+    /// Launches an application whose route `path` is measured.
+    ///
+    /// # Panics
+    ///
+    /// If Rocket refuses the launch.
+    pub async fn new(app: Rocket<Build>, path: impl Into<String>) -> Self {
+        let path = path.into();
+        Self {
+            bare: launch(bare(), BARE).await,
+            app: Arc::new(launch(app, &path).await),
+            path,
+            browsers: Vec::new(),
+            next: AtomicUsize::new(0),
         }
-        MEASURING.store(true, Ordering::Relaxed);
-        if let Some(path) = mode.open {
-            scene.leave_open(path).await;
-        }
-        scene
     }
 
-    /// A request of a browser, which then keeps the cookies of the answer.
-    async fn visit(&mut self, path: &'static str) {
-        let answer = self.request(&self.app, path).dispatch().await;
+    /// Adds a browser that sends some cookies of others. Measured requests come from all browsers
+    /// in turn.
+    pub fn add_browser(&mut self, other_cookies: usize) {
+        let mut browser = Browser::default();
+        browser.cookies.extend((0..other_cookies).map(other_cookie));
+        browser.write_header();
+        self.browsers.push(browser);
+    }
+
+    /// Adds a browser with the cookies of the one that another scene has added last.
+    pub fn add_browser_of(&mut self, other: &Self) {
+        self.browsers.extend(other.browsers.last().cloned());
+    }
+
+    /// A request without cookies, whose answer is dropped.
+    ///
+    /// # Panics
+    ///
+    /// If the answer is not 200.
+    pub async fn ask(&self, path: &str) {
+        let answer = self.app.get(path).dispatch().await;
+        assert_eq!(answer.status().code, 200, "{path}");
+    }
+
+    /// A request of the browser that was added last, which then keeps the cookies of the answer.
+    ///
+    /// # Panics
+    ///
+    /// If there is no browser, or if the answer is not 200.
+    pub async fn visit(&mut self, path: &str) {
+        MEASURING.store(false, Ordering::Relaxed);
+        let browser = self.browsers.last_mut().expect("a browser");
+        let answer = browser.request(&self.app, path).dispatch().await;
         assert_eq!(answer.status().code, 200, "{path}");
         let answered: Vec<_> = answer.cookies().iter().cloned().collect();
         drop(answer);
-        for cookie in answered {
-            self.cookies.retain(|kept| kept.name() != cookie.name());
-            if cookie.max_age().is_none_or(Duration::is_positive) {
-                self.cookies.push(Cookie::new(cookie.name().to_owned(), cookie.value().to_owned()));
-            }
-        }
-        let pairs: Vec<_> = self.cookies.iter().map(|kept| kept.encoded().to_string()).collect();
-        self.header = pairs.join("; ");
+        MEASURING.store(true, Ordering::Relaxed);
+        browser.keep(answered);
     }
 
-    /// A request that gets no answer until the process ends.
-    async fn leave_open(&self, path: &'static str) {
-        let (app, header) = (self.app.clone(), Header::new("Cookie", self.header.clone()));
+    /// A request of the first browser that gets no answer until the process ends.
+    ///
+    /// # Panics
+    ///
+    /// If there is no browser, or if there is an answer.
+    pub async fn leave_open(&self, path: &'static str) {
+        let (app, header) = (self.app.clone(), self.browsers[0].header.clone());
         let open = tokio::spawn(async move {
-            app.get(path).header(header).dispatch().await;
+            app.get(path).header(Header::new("Cookie", header)).dispatch().await;
         });
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         assert!(!open.is_finished(), "{path} answers");
     }
 
-    /// A request as Rocket's `Request::from_hyp` makes it of one from a socket: its cookies
-    /// in the jar, and the header as it came.
-    fn request<'c>(&self, client: &'c Client, path: &'static str) -> LocalRequest<'c> {
-        let request = client.get(path).cookies(self.cookies.iter().cloned());
-        if self.header.is_empty() {
-            return request;
-        }
-        request.header(Header::new("Cookie", self.header.clone()))
-    }
-
-    /// Sends requests of the mode.
+    /// Sends requests to the measured route.
     pub async fn send(&self, requests: u64) {
-        self.send_to(&self.app, self.path, requests).await;
+        self.send_to(&self.app, &self.path, requests).await;
     }
 
     /// Sends requests to the bare route, with the same cookies.
@@ -116,11 +138,40 @@ impl Scene {
         self.send_to(&self.bare, BARE, requests).await;
     }
 
-    async fn send_to(&self, client: &Client, path: &'static str, requests: u64) {
+    async fn send_to(&self, client: &Client, path: &str, requests: u64) {
         for _ in 0..requests {
-            let answer = self.request(client, path).dispatch().await;
+            let turn = self.next.fetch_add(1, Ordering::Relaxed);
+            let browser = &self.browsers[turn % self.browsers.len()];
+            let answer = browser.request(client, path).dispatch().await;
             assert_eq!(answer.status().code, 200, "{path}");
         }
+    }
+}
+
+impl Browser {
+    fn keep(&mut self, answered: Vec<Cookie<'static>>) {
+        for cookie in answered {
+            self.cookies.retain(|kept| kept.name() != cookie.name());
+            if cookie.max_age().is_none_or(Duration::is_positive) {
+                self.cookies.push(Cookie::new(cookie.name().to_owned(), cookie.value().to_owned()));
+            }
+        }
+        self.write_header();
+    }
+
+    fn write_header(&mut self) {
+        let pairs: Vec<_> = self.cookies.iter().map(|kept| kept.encoded().to_string()).collect();
+        self.header = pairs.join("; ");
+    }
+
+    /// A request as Rocket's `Request::from_hyp` makes it of one from a socket: its cookies
+    /// in the jar, and the header as it came.
+    fn request<'c>(&self, client: &'c Client, path: &'c str) -> LocalRequest<'c> {
+        let request = client.get(path).cookies(self.cookies.iter().cloned());
+        if self.header.is_empty() {
+            return request;
+        }
+        request.header(Header::new("Cookie", self.header.clone()))
     }
 }
 

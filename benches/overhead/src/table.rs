@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::callgrind::Counted;
+use overhead::callgrind::Counted;
+
 use crate::modes::{Aim, Mode};
 use crate::wall::Ratios;
 

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use overhead::scene::Scene;
+
 use crate::modes::Mode;
-use crate::scene::Scene;
 
 /// Batches of each mode.
 const BATCHES: u32 = 500;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use redis::AsyncCommands;
 use redis::aio::ConnectionManager;
 use rocket_typed_sessions::storage::{
-    Create, OwnerGuard, OwnerKey, Record, Redis, SessionStorage, StorageKey, Timestamp,
-    Update, Version,
+    Create, OwnerGuard, OwnerKey, Record, Redis, SessionStorage, StorageKey, Timestamp, Update,
+    Version,
 };
 
 const ROUNDS: usize = 20_000;
@@ -39,7 +39,7 @@ async fn main() {
     };
     let key = StorageKey::from_bytes([7; 32]);
     let free = OwnerGuard::default();
-    storage.invalidate(&key, None).await.expect("an answer");
+    storage.invalidate(&key, None, None).await.expect("an answer");
     let created = storage.create(&key, record.clone(), free, now).await.expect("an answer");
     assert_eq!(created, Create::Created);
     let _: () = bare.set("bench:bare", vec![7_u8; PAYLOAD]).await.expect("an answer");
@@ -62,7 +62,7 @@ async fn main() {
 
         let started = Instant::now();
         let next = Record { version: Version::from_u64(round + 1), ..record.clone() };
-        let updated = storage.update(&key, Version::from_u64(round), next, free, now).await;
+        let updated = storage.update(&key, Version::from_u64(round), next, now).await;
         updates.push(started.elapsed());
         assert_eq!(updated.expect("an answer"), Update::Updated);
     }

@@ -56,7 +56,7 @@ macro_rules! bench {
     ($storage:expr, $pool:expr, $select:literal, $update:literal, $size:literal) => {{
         let (storage, pool) = ($storage, $pool);
         let key = StorageKey::from_bytes(name(0));
-        storage.invalidate(&key, None).await.expect("an answer");
+        storage.invalidate(&key, None, None).await.expect("an answer");
         let created = storage.create(&key, record(), FREE, now()).await.expect("an answer");
         assert_eq!(created, Create::Created);
         let (mut selects, mut reads, mut sets, mut updates) = (vec![], vec![], vec![], vec![]);
@@ -78,7 +78,7 @@ macro_rules! bench {
 
             let started = Instant::now();
             let next = Record { version: Version::from_u64(round + 1), ..record() };
-            let updated = storage.update(&key, Version::from_u64(round), next, FREE, now()).await;
+            let updated = storage.update(&key, Version::from_u64(round), next, now()).await;
             updates.push(started.elapsed());
             assert_eq!(updated.expect("an answer"), Update::Updated);
         }
