@@ -45,7 +45,7 @@ pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'sta
     /// Whether requests share one decoded value, which [`Session::get`](crate::Session::get)
     /// returns to each of them. The default is `true`: a session in memory, or in the cache of a
     /// storage, is then decoded once after each write, and not at each request. With a
-    /// [transformer](crate::SessionTransformer), it is decoded at each request.
+    /// [transformer](crate::transformer::SessionTransformer), it is decoded at each request.
     ///
     /// Write `false` for a type that can change behind a shared reference, such as one with a
     /// `Mutex`, a `OnceLock` or an atomic number. Otherwise, one request would see what another

@@ -35,7 +35,7 @@ fn ours(storage: &Value) -> Rocket<Build> {
     rocket::custom(figment.merge(("sessions.secret", SECRET)))
         .attach(Sessions::fairing())
         .manage(Notify::new())
-        .mount("/", routes![plain, hold, absent, start, clear, read, write])
+        .mount("/", routes![read, write, plain, hold, absent, start, clear])
         .mount("/", routes![start_three, read_three, start_large, read_large, write_large])
 }
 

@@ -16,7 +16,7 @@ use rocket::{Build, Rocket};
 fn app(name: &str) -> Option<Rocket<Build>> {
     let no_folder = Path::new("");
     Some(match name {
-        "bare" => apps::bare(),
+        "bare" => overhead::bare::bare(),
         "memory" => apps::memory(no_folder),
         "encrypted" => apps::encrypted(no_folder),
         "private" => peers::private(no_folder),
