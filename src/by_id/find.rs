@@ -33,27 +33,15 @@ pub(crate) trait ReadRecord: Sync {
     ) -> BoxFuture<'s, Result<Option<Record>, StorageError>>;
 }
 
-/// Reads each record by itself.
-impl ReadRecord for () {
-    fn read<'s>(
-        &'s self,
-        storage: &'s dyn SessionStorage,
-        key: &'s StorageKey,
-        now: Timestamp,
-    ) -> BoxFuture<'s, Result<Option<Record>, StorageError>> {
-        storage.read(key, now)
-    }
-}
-
 /// Loads every distinct live session among `values`. Of several ids of one session, the current one
-/// counts. A forged token costs no storage call.
-/// A single id in a remote storage is read by `reader`.
+/// counts. A forged token costs no storage call. A single id in a remote storage is read by
+/// `reader`, if there is one.
 pub(crate) async fn load(
     definition: &Definition,
     store: &RecordStore,
     values: &[Cow<'_, str>],
     now: Timestamp,
-    reader: &impl ReadRecord,
+    reader: Option<&dyn ReadRecord>,
 ) -> Result<Found<Located>, SessionError> {
     let (ids, is_protected) = {
         let tokens = definition.tokens.read();
@@ -62,7 +50,7 @@ pub(crate) async fn load(
     let mut found = Found::<Located> { ours: !ids.is_empty(), ..Found::default() };
     let one_at_a_server = store.is_remote && values.len() == 1;
     for ReadToken { content: id, stale, accepted } in &ids {
-        let reader = (one_at_a_server && !accepted).then_some(reader);
+        let reader = reader.filter(|_| one_at_a_server && !accepted);
         let session = match find_by(definition, store, id, now, reader).await? {
             Lookup::Session(mut session) => {
                 let snapshot = &mut Arc::make_mut(&mut session).snapshot;
@@ -132,7 +120,7 @@ pub(crate) async fn find(
     id: &SessionId,
     now: Timestamp,
 ) -> Result<Lookup, SessionError> {
-    find_by(definition, store, id, now, None::<&()>).await
+    find_by(definition, store, id, now, None).await
 }
 
 async fn find_by(
@@ -140,7 +128,7 @@ async fn find_by(
     store: &RecordStore,
     id: &SessionId,
     now: Timestamp,
-    reader: Option<&impl ReadRecord>,
+    reader: Option<&dyn ReadRecord>,
 ) -> Result<Lookup, SessionError> {
     let (key, storage) = (definition.namespace.record(&id.locator()), store.storage_for(id));
     let mut read = match reader {

@@ -47,7 +47,7 @@ pub(crate) async fn load<T: SessionData>(
     let (core, definition) = (&loading.application.core, loading.definition);
     let values = definition.transport.receive(loading.request, &definition.wire_name);
     let values = super::hooks::receive(loading.request, core, definition, values).await?;
-    let find = pin!(find::<T>(core, definition, &values, loading));
+    let find = pin!(find::<T>(core, definition, &values, Some(loading)));
     let found = match values.len() {
         0 => return Ok(Loaded::nobody(definition, Some(Absence::NotPresented))),
         1..=MAX_VALUES => {
@@ -105,12 +105,13 @@ impl Presentation {
     }
 }
 
-/// Finds the sessions that the tokens stand for. `reader` reads the records of a remote storage.
+/// Finds the sessions that the tokens stand for. `reader`, if there is one, reads the
+/// records of a remote storage.
 pub(crate) async fn find<T: SessionData>(
     core: &Core,
     definition: &Defined,
     values: &[Cow<'_, str>],
-    reader: &impl ReadRecord,
+    reader: Option<&dyn ReadRecord>,
 ) -> Result<Presentation, SessionError> {
     let now = core.clock.now();
     Ok(match &definition.tracker {

@@ -100,7 +100,6 @@ impl Version {
 }
 
 pub(crate) fn random_number() -> Result<u64, StorageError> {
-    let random = Random::default().bytes();
-    let bytes = random.map_err(|cause| StorageError::other("drawing a random number", cause))?;
-    Ok(u64::from_be_bytes(bytes))
+    let random = Random::default().number();
+    random.map_err(|cause| StorageError::other("drawing a random number", cause))
 }

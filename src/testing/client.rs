@@ -185,7 +185,7 @@ fn held(
 
 async fn open<T: SessionData>(core: &Core, definition: &Defined, token: String) -> Option<T> {
     let values = [Cow::from(token)];
-    match find::<T>(core, definition, &values, &()).await {
+    match find::<T>(core, definition, &values, None).await {
         Ok(found) => definition.codec.decode(found.sessions.content()?).map(Arc::unwrap_or_clone),
         Err(cause) => panic!("{cause}"),
     }
