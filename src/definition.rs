@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 use rocket::warn;
 
 use crate::codec::{Codec, Content};
-use crate::config::CsrfConfig;
+use crate::config::CsrfSettings;
 use crate::crypto::Random;
 use crate::data::SessionData;
 use crate::error::SessionError;
@@ -47,7 +47,7 @@ pub(crate) struct Definition {
     pub writes: bool,
     pub policy: Policy,
     pub storage_timeout: Duration,
-    pub csrf: Arc<CsrfConfig>,
+    pub csrf: Arc<CsrfSettings>,
     /// The type that uses this definition, and its name.
     pub claimed: OnceLock<(TypeId, &'static str)>,
 }

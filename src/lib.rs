@@ -16,7 +16,7 @@ mod by_value;
 mod client;
 mod codec;
 mod commit;
-mod config;
+pub mod config;
 mod crypto;
 pub mod csrf;
 mod data;

@@ -1,189 +1,194 @@
 //! The `cookie` table, and the rules for cookie prefixes.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use figment::value::Value;
-
-use super::names::is_token;
-use super::types::Protection;
-use crate::table::Table;
-use crate::transport::{CookieConfig, SameSite};
+use super::names::{self, is_token};
+use super::origin::is_host;
+use super::settings::Protection;
+use super::{CookieConfig, CookieMaxAge, CookiePrefix};
+use crate::table::{Table, join};
+use crate::transport::{CookieSettings, CookieTransport, SameSite, SessionTransport};
 
 /// Attributes that have their own key in the table.
 const OWN_KEYS: [&str; 8] =
     ["path", "domain", "max-age", "expires", "secure", "httponly", "samesite", "partitioned"];
 
-/// The prefixes and their rules (rfc6265bis, section 4.1.3, and the layered-cookies draft). A
-/// longer prefix comes before its beginning.
+/// Browsers ignore an attribute that is longer (rfc6265bis, section 5.6).
+const LONGEST_ATTRIBUTE: usize = 1024;
+/// The room in bytes that a name and its attributes must leave for the token.
+const LEAST_ROOM: usize = 512;
+
+/// The prefixes and their rules. A longer prefix comes before its beginning.
 const PREFIXES: [Prefix; 4] = [
-    Prefix { word: "host-http", text: "__Host-Http-", host: true, http: true },
-    Prefix { word: "host", text: "__Host-", host: true, http: false },
-    Prefix { word: "secure", text: "__Secure-", host: false, http: false },
-    Prefix { word: "http", text: "__Http-", host: false, http: true },
+    Prefix { is: CookiePrefix::HostHttp, text: "__Host-Http-", host: true, http: true },
+    Prefix { is: CookiePrefix::Host, text: "__Host-", host: true, http: false },
+    Prefix { is: CookiePrefix::Secure, text: "__Secure-", host: false, http: false },
+    Prefix { is: CookiePrefix::Http, text: "__Http-", host: false, http: true },
 ];
 
 #[derive(Clone, Copy)]
 struct Prefix {
-    word: &'static str,
+    is: CookiePrefix,
     text: &'static str,
     /// The cookie needs `Path=/` and must have no `Domain`.
     host: bool,
     http: bool,
 }
 
-/// Reads the `cookie` table of a session. `max_age` is the default. Returns the cookie and its
+/// Checks the `cookie` table of a session. `max_age` is the default. Returns the cookie and its
 /// full name.
 pub(super) fn read(
-    mut table: Table<'_, '_>,
+    table: &mut Table<'_, '_>,
+    config: CookieConfig,
     name: &str,
     max_age: Duration,
     protection: &Protection,
-) -> (CookieConfig, String) {
-    let (prefix, wire_name) = read_prefix(&mut table, name);
-    let same_site = read_same_site(&mut table, protection.writes_ktor);
-    let partitioned = table.flag("partitioned").unwrap_or(false);
+) -> (CookieSettings, String) {
+    let written = PREFIXES.iter().find(|prefix| Some(prefix.is) == config.prefix);
+    let wire_name = format!("{}{name}", written.map_or("", |prefix| prefix.text));
+    let prefix = written.or_else(|| find_prefix(&wire_name));
+    let same_site = config.same_site.unwrap_or(SameSite::Lax);
+    let partitioned = config.partitioned.unwrap_or(false);
     let needs_secure = prefix.is_some() || same_site == SameSite::None || partitioned;
     let is_secure =
         !table.context.debug || table.context.figment.contains("tls.certs") || needs_secure;
-    let cookie = CookieConfig {
-        path: text(&mut table, "path").unwrap_or_else(|| "/".into()),
-        domain: text(&mut table, "domain").filter(|domain| !domain.is_empty()),
-        max_age: read_max_age(&mut table, max_age),
-        secure: table.flag("secure").unwrap_or(is_secure),
-        http_only: table.flag("http_only").unwrap_or(true),
+    let cookie = CookieSettings {
+        path: config.path.unwrap_or_else(|| "/".into()),
+        domain: config.domain,
+        max_age: read_max_age(table, config.max_age, max_age),
+        secure: config.secure.unwrap_or(is_secure),
+        http_only: config.http_only.unwrap_or(true),
         same_site,
         partitioned,
         ktor_encoding: None,
-        extensions: extensions(&mut table),
+        extensions: extensions(table, config.extensions.unwrap_or_default()),
     };
-    check(&mut table, &cookie, prefix, protection.allow_insecure);
-    if !is_token(&wire_name) {
-        table.problem(
-            "prefix",
-            format!("{wire_name:?} cannot be a cookie's name; use letters, digits and `_`"),
-        );
-    }
-    table.finish();
+    check_place(table, &cookie);
+    check_prefix(table, &cookie, prefix);
+    check_secure(table, &cookie, protection.allow_insecure);
+    check_name(table, &cookie, &wire_name);
     (cookie, wire_name)
 }
 
-/// The prefix, which is written in its own key or at the beginning of the name, and the full
-/// name.
-fn read_prefix(table: &mut Table<'_, '_>, name: &str) -> (Option<Prefix>, String) {
-    let words = PREFIXES.iter().map(|prefix| (prefix.word, Some(*prefix)));
-    let words: Vec<_> = words.chain([("none", None)]).collect();
-    let prefix = table.choice("prefix", &words).flatten();
-    let wire_name = format!("{}{name}", prefix.map_or("", |prefix| prefix.text));
-    (prefix.or_else(|| find_prefix(&wire_name)), wire_name)
-}
-
-/// Reads `same_site`. Only in Ktor's format can the attribute be left out.
-fn read_same_site(table: &mut Table<'_, '_>, is_ktor: bool) -> SameSite {
-    let words = [
-        ("strict", SameSite::Strict),
-        ("lax", SameSite::Lax),
-        ("none", SameSite::None),
-        ("unset", SameSite::Unset),
-    ];
-    let words = if is_ktor { &words[..] } else { &words[..3] };
-    table.choice("same_site", words).unwrap_or(SameSite::Lax)
-}
-
 /// The prefix that browsers recognize in a name. They ignore its letter case.
-fn find_prefix(name: &str) -> Option<Prefix> {
+fn find_prefix(name: &str) -> Option<&'static Prefix> {
     let starts = |prefix: &&Prefix| {
         name.get(..prefix.text.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.text))
     };
-    PREFIXES.iter().find(starts).copied()
+    const { &PREFIXES }.iter().find(starts)
 }
 
-fn check(
-    table: &mut Table<'_, '_>,
-    cookie: &CookieConfig,
-    prefix: Option<Prefix>,
-    allow_insecure: bool,
-) {
-    if !cookie.path.starts_with('/') {
-        table.problem("path", "must begin with `/`, e.g. \"/\"");
+/// Checks where the browser sends the cookie.
+fn check_place(table: &mut Table<'_, '_>, cookie: &CookieSettings) {
+    let path = &cookie.path;
+    if breaks_out(path) {
+        table.problem("cookie.path", BREAKS_OUT);
+    } else if !path.starts_with('/') {
+        table.problem("cookie.path", "must begin with `/`; write e.g. \"/\"");
+    } else if path.len() > LONGEST_ATTRIBUTE {
+        table.problem("cookie.path", "longer than 1024 bytes, so browsers ignore it; write a shorter one");
     }
-    if let Some(prefix) = prefix {
-        let text = prefix.text;
-        if !cookie.secure {
-            table.problem("secure", format!("a `{text}` cookie needs `secure = true`"));
-        }
-        if prefix.host && cookie.path != "/" {
-            table.problem("path", format!("a `{text}` cookie needs `path = \"/\"`"));
-        }
-        if prefix.host && cookie.domain.is_some() {
-            table
-                .problem("domain", format!("a `{text}` cookie may have no domain; remove the key"));
-        }
-        if prefix.http && !cookie.http_only {
-            table.problem("http_only", format!("a `{text}` cookie needs `http_only = true`"));
-        }
-    }
-    if cookie.same_site == SameSite::None && !cookie.secure {
-        table.problem(
-            "same_site",
-            "\"none\" needs `secure = true`; browsers refuse the cookie otherwise",
-        );
-    }
-    if cookie.partitioned && !cookie.secure {
-        table.problem("partitioned", "needs `secure = true`; browsers refuse the cookie otherwise");
-    }
-    for (key, on) in [("secure", cookie.secure), ("http_only", cookie.http_only)] {
-        if !on && !table.context.debug && !allow_insecure {
-            table.problem(key, "`false` is refused outside the debug profile, unless the session's table says `allow_insecure = true`");
-        }
+    let Some(domain) = &cookie.domain else { return };
+    if breaks_out(domain) {
+        table.problem("cookie.domain", BREAKS_OUT);
+    } else if !is_domain(domain) {
+        table.problem("cookie.domain", format!("{domain:?} is not a host name; write one without scheme, port and path, like \"example.com\", or remove the key"));
     }
 }
 
-fn read_max_age(table: &mut Table<'_, '_>, default: Duration) -> Option<Duration> {
-    match table.value("max_age") {
-        None => Some(default),
-        Some(Value::String(_, word)) if word == "session" => None,
-        Some(_) => Some(table.duration("max_age").unwrap_or(default)),
-    }
+fn is_domain(domain: &str) -> bool {
+    let host = domain.strip_prefix('.').unwrap_or(domain);
+    is_host(host) && !host.ends_with('.') && domain.len() <= 254
 }
 
-/// Reads a text that cannot end its attribute and begin another.
-fn text(table: &mut Table<'_, '_>, key: &'static str) -> Option<String> {
-    let text = table.text(key)?;
-    if breaks_out(&text) {
-        table.problem(key, "must not contain `;`, a line break or a control character");
-        return None;
-    }
-    Some(text)
-}
+const BREAKS_OUT: &str =
+    "must not contain `;`, a line break, a control character or anything but ASCII; remove it";
 
+/// Whether a text could end its attribute and begin another.
 fn breaks_out(text: &str) -> bool {
     text.chars().any(|c| c == ';' || c.is_control() || !c.is_ascii())
 }
 
-fn extensions(table: &mut Table<'_, '_>) -> Vec<(String, String)> {
-    let Some(inner) = table.table("extensions") else { return Vec::new() };
-    let mut extensions = Vec::new();
-    for (name, value) in inner.rest() {
-        let path = format!("{}.{name}", table.path("extensions"));
-        let Value::String(_, value) = value else {
-            table.context.problem(&path, "expected a text; \"\" renders a bare flag", Some(&value));
-            continue;
-        };
-        if OWN_KEYS.contains(&name.to_ascii_lowercase().as_str()) {
-            table.context.problem(
-                &path,
-                "this attribute has a key of its own in the `cookie` table; use that",
-                None,
-            );
-        } else if !is_token(&name) || breaks_out(&value) {
-            table.context.problem(
-                &path,
-                "must not contain `;`, a line break or a control character",
-                None,
-            );
-        } else {
-            extensions.push((name, value));
+fn check_prefix(table: &mut Table<'_, '_>, cookie: &CookieSettings, prefix: Option<&Prefix>) {
+    let Some(Prefix { text, host, http, .. }) = prefix else { return };
+    if !cookie.secure {
+        table.problem("cookie.secure", format!("a `{text}` cookie needs `secure = true`"));
+    }
+    if *host && cookie.path != "/" {
+        table.problem("cookie.path", format!("a `{text}` cookie needs `path = \"/\"`"));
+    }
+    if *host && cookie.domain.is_some() {
+        table.problem("cookie.domain", format!("a `{text}` cookie may have no domain; remove the key"));
+    }
+    if *http && !cookie.http_only {
+        table.problem("cookie.http_only", format!("a `{text}` cookie needs `http_only = true`"));
+    }
+}
+
+fn check_secure(table: &mut Table<'_, '_>, cookie: &CookieSettings, allow_insecure: bool) {
+    if !cookie.secure {
+        let why = "needs `secure = true`; browsers refuse the cookie otherwise";
+        if cookie.same_site == SameSite::None {
+            table.problem("cookie.same_site", format!("\"none\" {why}"));
+        }
+        if cookie.partitioned {
+            table.problem("cookie.partitioned", why);
         }
     }
-    extensions
+    for (key, on) in [("cookie.secure", cookie.secure), ("cookie.http_only", cookie.http_only)] {
+        if !on && !table.context.debug && !allow_insecure {
+            table.problem(key, "`false` is refused outside the debug profile; remove it, or write `allow_insecure = true` in the session's table");
+        }
+    }
+}
+
+/// Checks that the name is one, and that it leaves room for the token.
+fn check_name(table: &mut Table<'_, '_>, cookie: &CookieSettings, wire_name: &str) {
+    if !is_token(wire_name) {
+        table.problem(
+            "name",
+            format!("{wire_name:?} cannot be a cookie's name; use letters, digits, `-` and `_`"),
+        );
+    } else if names::is_reserved_cookie(wire_name) {
+        table.problem("name", format!("{wire_name:?} is a cookie of Rocket; choose another name"));
+    }
+    let limit = CookieTransport::new(cookie).limit(wire_name);
+    let room = limit.bytes.saturating_sub(limit.overhead);
+    if room < LEAST_ROOM {
+        let longest = if wire_name.len() > LEAST_ROOM { "name" } else { "cookie.extensions" };
+        table.problem(longest, format!("leaves {room} bytes of the {} that browsers keep of a cookie, and a token needs {LEAST_ROOM}; write a shorter one", limit.bytes));
+    }
+}
+
+fn read_max_age(
+    table: &mut Table<'_, '_>,
+    max_age: Option<CookieMaxAge>,
+    default: Duration,
+) -> Option<Duration> {
+    match max_age {
+        None => Some(default),
+        Some(CookieMaxAge::BrowserSession) => None,
+        Some(CookieMaxAge::After(max_age)) if max_age < Duration::from_secs(1) => {
+            let message = "at least one second, as browsers count in seconds; write e.g. \"7 days\"";
+            table.problem("cookie.max_age", message);
+            None
+        }
+        Some(CookieMaxAge::After(max_age)) => Some(max_age),
+    }
+}
+
+fn extensions(
+    table: &mut Table<'_, '_>,
+    extensions: BTreeMap<String, String>,
+) -> Vec<(String, String)> {
+    for (name, value) in &extensions {
+        let key = join("cookie.extensions", name);
+        if OWN_KEYS.contains(&name.to_ascii_lowercase().as_str()) {
+            table.problem(&key, "this attribute has a key of its own in the `cookie` table; use that");
+        } else if !is_token(name) || breaks_out(value) {
+            table.problem(&key, BREAKS_OUT);
+        }
+    }
+    extensions.into_iter().collect()
 }

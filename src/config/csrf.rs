@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use figment::value::Value;
-
+use super::CsrfConfig;
 use super::names;
 use super::origin::Origin;
-use super::types::{CsrfConfig, SessionConfig, TransportConfig};
+use super::settings::{CsrfSettings, SessionSettings, TransportSettings};
 use crate::table::{Context, Table};
 
 /// The default name of the form field that [`CsrfForm`](crate::csrf::CsrfForm) reads. A session's
@@ -21,56 +20,42 @@ pub const CSRF_HEADER: &str = "X-CSRF-Token";
 const METHOD_FIELD: &str = "_method";
 
 /// Reads the `csrf` table of a session.
-pub(super) fn read(table: &mut Table<'_, '_>) -> CsrfConfig {
-    let mut table = table.table_or_empty("csrf");
-    let rules = CsrfConfig {
-        field: field(&mut table).into(),
-        header: header(&mut table),
-        trusted: read_trusted_origins(&mut table),
-    };
-    table.finish();
-    rules
+pub(super) fn read(table: &mut Table<'_, '_>, config: Option<&CsrfConfig>) -> CsrfSettings {
+    let CsrfConfig { field, header, trusted_origins } = config.cloned().unwrap_or_default();
+    if let Some(field) = &field {
+        check_field(table, field);
+    }
+    if let Some(header) = &header
+        && names::check_header(table, "csrf.header", header)
+    {
+        names::warn_of_underscore(table, "csrf.header", header);
+    }
+    CsrfSettings {
+        field: field.unwrap_or_else(|| CSRF_FIELD.into()).into(),
+        header: header.unwrap_or_else(|| CSRF_HEADER.into()),
+        trusted: read_trusted_origins(table, &trusted_origins.unwrap_or_default()),
+    }
 }
 
-fn field(table: &mut Table<'_, '_>) -> String {
-    let Some(field) = table.text("field") else { return CSRF_FIELD.into() };
+fn check_field(table: &mut Table<'_, '_>, field: &str) {
     if field.is_empty() || field.contains(char::is_control) {
-        table.problem("field", "cannot be a form field's name; write one like \"csrf_token\"");
+        let message = "cannot be a form field's name; write one like \"csrf_token\"";
+        table.problem("csrf.field", message);
     } else if field == METHOD_FIELD {
-        table.problem("field", "Rocket reads the method in a field of this name; choose another");
+        let message = "Rocket reads the method in a field of this name; choose another";
+        table.problem("csrf.field", message);
     }
-    field
 }
 
-fn header(table: &mut Table<'_, '_>) -> String {
-    let Some(header) = table.text("header") else { return CSRF_HEADER.into() };
-    if names::check_header(table, "header", &header) && header.contains('_') {
-        table
-            .warning("header", "nginx drops headers with `_` in their names by default; write `-`");
-    }
-    header
-}
-
-fn read_trusted_origins(table: &mut Table<'_, '_>) -> Vec<Origin> {
-    const EXPECTED: &str =
-        "expected a list of origins, scheme://host[:port]: [\"https://pay.example\"]";
-    let values = match table.value("trusted_origins") {
-        None => return Vec::new(),
-        Some(Value::Array(_, values)) => values,
-        Some(_) => {
-            table.problem("trusted_origins", EXPECTED);
-            return Vec::new();
-        }
-    };
+fn read_trusted_origins(table: &mut Table<'_, '_>, texts: &[String]) -> Vec<Origin> {
     let mut origins = Vec::new();
-    for value in values {
-        match value.as_str().map(|text| (text, Origin::parse(text))) {
-            Some((_, Some(origin))) => origins.push(origin),
-            Some((text, None)) => table.problem(
-                "trusted_origins",
+    for text in texts {
+        match Origin::parse(text) {
+            Some(origin) => origins.push(origin),
+            None => table.problem(
+                "csrf.trusted_origins",
                 format!("{text:?} is not an origin; write scheme://host[:port] without a path, like \"https://pay.example\", and names in other scripts as xn--…"),
             ),
-            None => table.problem("trusted_origins", EXPECTED),
         }
     }
     origins
@@ -79,11 +64,11 @@ fn read_trusted_origins(table: &mut Table<'_, '_>) -> Vec<Origin> {
 /// Refuses a CSRF header that already carries a session.
 pub(super) fn refuse_headers_of_sessions(
     context: &mut Context<'_>,
-    sessions: &BTreeMap<String, SessionConfig>,
+    sessions: &BTreeMap<String, SessionSettings>,
 ) {
     let taken = |header: &str| {
         sessions.iter().find(|(_, session)| {
-            matches!(session.transport, TransportConfig::Header)
+            matches!(session.transport, TransportSettings::Header)
                 && session.wire_name.eq_ignore_ascii_case(header)
         })
     };
@@ -93,7 +78,7 @@ pub(super) fn refuse_headers_of_sessions(
                 "{:?} is the header that carries `sessions.{other}`; choose another",
                 session.csrf.header
             );
-            context.problem(&format!("sessions.{name}.csrf.header"), message, None);
+            context.problem(&format!("sessions.{name}.csrf.header"), "csrf.header", message, None);
         }
     }
 }

@@ -4,21 +4,15 @@ use std::borrow::Cow;
 
 use zeroize::Zeroizing;
 
-use super::keys::{self, ENCRYPT, LENGTHS, MAKE_ONE, SECRET, SIGN};
+use super::keys::{self, ENCRYPT, LENGTHS, SECRET, SIGN};
 use super::ktor::{self, KtorUse};
-use super::types::{Keys, KtorConfig};
+use super::settings::{Keys, KtorSettings};
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::KeyMaterial;
 use crate::crypto::{Protect, Random, Secret};
 use crate::table::Table;
 
 type Bytes = Zeroizing<Vec<u8>>;
-
-/// What a session takes from the root table unless its own table has it.
-pub(super) struct Root {
-    pub app: String,
-    pub secrets: Vec<Bytes>,
-}
 
 /// What determines the required lengths of a session's keys, and which keys it uses.
 pub(super) struct KeyNeeds<'a> {
@@ -53,11 +47,11 @@ enum KeySource {
     Random,
 }
 
-/// The table that has the secrets which a session may use.
+/// For which sessions the secrets were written that a session may use.
 #[derive(Clone, Copy)]
-enum SecretsFrom {
-    Own,
-    Root,
+enum SecretsFor {
+    This,
+    All,
     Missing,
 }
 
@@ -80,24 +74,24 @@ struct Refusal(&'static str, Cow<'static, str>);
 fn choose(
     formats: Formats,
     protect: Protect,
-    secrets: SecretsFrom,
+    secrets: SecretsFor,
     [sign, encrypt]: [bool; 2],
 ) -> Result<(KeyUse, KeySource), Refusal> {
     use Formats::{Ktor, Native, NativeBesideKtor, UnprotectedKtorId};
     use KeyUse::{CsrfOnly, Tokens};
     use Protect::{Encrypt, None, Sign};
-    use SecretsFrom::{Missing, Own};
+    use SecretsFor::{Missing, This};
     let refuse = |key, why: &'static str| Err(Refusal(key, why.into()));
     match (formats, protect, secrets, sign, encrypt) {
         (UnprotectedKtorId, ..) | (NativeBesideKtor, None, ..) => Ok((CsrfOnly, KeySource::Secret)),
         (NativeBesideKtor, ..) => Ok((Tokens, KeySource::Secret)),
-        (Ktor, _, Own, ..) => refuse("secret", KTORS_KEYS),
+        (Ktor, _, This, ..) => refuse("secret", KTORS_KEYS),
         (Ktor, ..) => Ok((CsrfOnly, KeySource::Sign)),
         (Native, None, _, false, false) => Ok((CsrfOnly, KeySource::Secret)),
         (Native, None, ..) => refuse("protect", NO_KEY),
         (Native, _, Missing, false, false) => Ok((Tokens, KeySource::Random)),
         (Native, _, _, false, false) => Ok((Tokens, KeySource::Secret)),
-        (Native, _, Own, ..) => refuse("secret", ONE_OR_THE_OTHER),
+        (Native, _, This, ..) => refuse("secret", ONE_OR_THE_OTHER),
         (Native, Sign, _, _, true) => refuse("encrypt_key", NOTHING_TO_ENCRYPT),
         (Native, Sign, _, true, false) => Ok((Tokens, KeySource::Sign)),
         (Native, Encrypt, _, true, false) => refuse("sign_key", NO_ENCRYPT_KEY),
@@ -117,26 +111,33 @@ const NO_ENCRYPT_KEY: &str =
 
 /// Reads the keys of one session. Ktor's format uses `sign_key` and `encrypt_key` unchanged. The
 /// native format derives its keys from `secret` or, without one, from `sign_key` and
-/// `encrypt_key`.
+/// `encrypt_key`. The keys are not judged unless `is_known`, which says that what they are for is.
 pub(super) fn read(
     table: &mut Table<'_, '_>,
     session: &KeyNeeds<'_>,
-    root: &Root,
-    ktor: Option<&mut KtorConfig>,
+    is_known: bool,
+    ktor: Option<&mut KtorSettings>,
 ) -> Keys {
-    let (secrets, whose) = read_secrets(table, root);
-    let has_secret = !(secrets.is_empty() && root.secrets.is_empty());
-    let formats = session.formats(has_secret, ktor.as_deref());
+    let (secrets, whose) = read_secrets(table);
+    let formats = session.formats(!secrets.is_empty(), ktor.as_deref());
+    let used = session.used(table, formats, whose, ktor.as_deref());
     let least = |native| if formats == Formats::Native { native } else { 0 };
-    let sign = keys::read(table, &SIGN, least(32));
-    let encrypt = keys::read(table, &ENCRYPT, least(session.suite.key_len()));
+    let mut read_used = |kind, is_used, least| {
+        if is_used { keys::read(table, kind, least) } else { Vec::new() }
+    };
+    let sign = read_used(&SIGN, used[0], least(32));
+    let encrypt = read_used(&ENCRYPT, used[1], least(session.suite.key_len()));
+    if !is_known || !table.is_sound(&KEYS) {
+        return Keys::default();
+    }
     if let Some(ktor) = ktor {
         if formats != Formats::Native && sign.iter().any(|key| key.len() < 32) {
             table.warning("sign_key", "a key of less than 32 bytes, like those in Ktor's documentation, may be guessed before a session ends; use a longer one in both services");
         }
         ktor.keys = ktor::pair_keys(table, ktor, &sign, &encrypt);
     }
-    let given = [SIGN, ENCRYPT].map(|kind| kind.is_given(table));
+    let given = [(&SIGN, used[0]), (&ENCRYPT, used[1])];
+    let given = given.map(|(kind, is_used)| is_used && kind.is_given(table));
     let chosen = choose(formats, session.protect, whose, given);
     let taken = chosen.and_then(|(purpose, source)| {
         let keys = match source {
@@ -157,20 +158,48 @@ pub(super) fn read(
     })
 }
 
-/// The session's own secrets, or those of the root table.
-fn read_secrets(table: &mut Table<'_, '_>, root: &Root) -> (Vec<Bytes>, SecretsFrom) {
-    let own = keys::read(table, &SECRET, 32);
-    if SECRET.is_given(table) {
-        (own, SecretsFrom::Own)
-    } else if root.secrets.is_empty() {
-        (own, SecretsFrom::Missing)
-    } else {
-        (root.secrets.clone(), SecretsFrom::Root)
-    }
+/// All keys of the table that hold keys or the paths of their files.
+const KEYS: [&str; 6] =
+    ["secret", "secret_file", "sign_key", "sign_key_file", "encrypt_key", "encrypt_key_file"];
+
+/// The session's own secrets, or those of all sessions.
+fn read_secrets(table: &mut Table<'_, '_>) -> (Vec<Bytes>, SecretsFor) {
+    let secrets = keys::read(table, &SECRET, 32);
+    let whose = match SECRET.is_given(table) {
+        false => SecretsFor::Missing,
+        true if SECRET.is_for_all(table) => SecretsFor::All,
+        true => SecretsFor::This,
+    };
+    (secrets, whose)
 }
 
 impl KeyNeeds<'_> {
-    fn formats(&self, has_secret: bool, ktor: Option<&KtorConfig>) -> Formats {
+    /// Whether `sign_key` and `encrypt_key` are used. Those of all sessions are used by the
+    /// sessions that need them, and a session's own are always used or refused.
+    fn used(
+        &self,
+        table: &Table<'_, '_>,
+        formats: Formats,
+        secrets: SecretsFor,
+        ktor: Option<&KtorSettings>,
+    ) -> [bool; 2] {
+        let needs = match (formats, ktor) {
+            (Formats::Native, _) => {
+                let needs = matches!(secrets, SecretsFor::Missing) && self.protect != Protect::None;
+                let encrypts = self.protect == Protect::Encrypt;
+                let can = !encrypts || ENCRYPT.is_given(table);
+                [needs && can, needs && encrypts]
+            }
+            (_, Some(ktor)) => {
+                [!ktor.transform.is_empty(), ktor.has(super::KtorTransform::Encrypt)]
+            }
+            (_, None) => [false, false],
+        };
+        [(&SIGN, needs[0]), (&ENCRYPT, needs[1])]
+            .map(|(kind, is_needed)| is_needed || !kind.is_for_all(table))
+    }
+
+    fn formats(&self, has_secret: bool, ktor: Option<&KtorSettings>) -> Formats {
         let is_unprotected = ktor.is_some_and(|ktor| ktor.transform.is_empty());
         match self.ktor_use {
             KtorUse::Written if is_unprotected && self.on_server => Formats::UnprotectedKtorId,
@@ -199,10 +228,6 @@ fn pair(encrypt: &[Bytes], sign: &[Bytes]) -> Result<Vec<KeyMaterial>, Refusal> 
 
 /// The key of a session for which none is given: a random one, in the debug profile only.
 fn random(table: &mut Table<'_, '_>, name: &str) -> Result<Vec<KeyMaterial>, Refusal> {
-    if !table.context.debug {
-        let why = format!("this session needs a key: set ROCKET_SESSIONS__SECRET; {MAKE_ONE}");
-        return Err(Refusal("secret", why.into()));
-    }
     table.context.keyless.push(name.to_owned());
     let key = Random::default().bytes::<32>();
     let key = key.map_err(|cause| Refusal("secret", cause.to_string().into()))?;

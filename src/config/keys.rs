@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use figment::value::{Tag, Value};
+use figment::value::Value;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::hex;
 use crate::crypto::keys::KeyMaterial;
-use crate::table::Table;
+use crate::table::{Context, Table};
 
 /// Keys from this crate's or Ktor's documentation, which everybody knows.
 const DOCUMENTED: [&str; 5] = [
@@ -37,31 +37,55 @@ pub(super) const SIGN: KeyKind = KeyKind { key: "sign_key", file: "sign_key_file
 pub(super) const ENCRYPT: KeyKind = KeyKind { key: "encrypt_key", file: "encrypt_key_file" };
 
 impl KeyKind {
+    /// The key in the table that gives these keys, if any does.
+    pub fn given(&self, table: &Table<'_, '_>) -> Option<&'static str> {
+        [self.key, self.file].into_iter().find(|key| table.has(key))
+    }
+
     pub fn is_given(&self, table: &Table<'_, '_>) -> bool {
-        table.has(self.key) || table.has(self.file)
+        self.given(table).is_some()
+    }
+
+    /// Whether the keys are those of all sessions.
+    pub fn is_for_all(&self, table: &Table<'_, '_>) -> bool {
+        self.given(table).is_some_and(|key| table.is_for_all(key))
     }
 }
 
-/// The files that a session's keys come from. If its table has no file of its own, this is the
-/// root's.
-pub(super) fn files(table: &mut Table<'_, '_>, keys: &[KeyMaterial]) -> Vec<PathBuf> {
-    let own: &[_] = match keys.first() {
+/// Reports the sessions that have no key.
+pub(super) fn report_missing(context: &mut Context<'_>) {
+    if context.keyless.is_empty() {
+        return;
+    }
+    let names = context.keyless.join("`, `");
+    let variable = context.variable("SECRET");
+    if context.debug {
+        context.warnings.push(format!(
+            "The session(s) `{names}` have no key and run on a random one: they end with this process. \
+             For a lasting key set {variable} to the output of `openssl rand -base64 32`."
+        ));
+    } else {
+        let message = format!(
+            "missing. The session(s) `{names}` need a key; set {variable} to the output of `openssl rand -base64 32`"
+        );
+        context.problem("sessions.secret", "secret", message, None);
+    }
+}
+
+/// The files that a session's keys come from.
+pub(super) fn files(table: &Table<'_, '_>, keys: &[KeyMaterial]) -> Vec<PathBuf> {
+    let kinds: &[KeyKind] = match keys.first() {
         None => &[],
-        Some(KeyMaterial::Secret(_)) if SECRET.is_given(table) => &["secret_file"],
-        Some(KeyMaterial::Secret(_)) => return table.context.root_file.iter().cloned().collect(),
-        Some(KeyMaterial::Sign(_)) => &["sign_key_file"],
-        Some(KeyMaterial::Encrypt(_)) => &["encrypt_key_file"],
-        Some(KeyMaterial::EncryptAndSign { .. }) => &["encrypt_key_file", "sign_key_file"],
+        Some(KeyMaterial::Secret(_)) => &[SECRET],
+        Some(KeyMaterial::Sign(_)) => &[SIGN],
+        Some(KeyMaterial::Encrypt(_)) => &[ENCRYPT],
+        Some(KeyMaterial::EncryptAndSign { .. }) => &[ENCRYPT, SIGN],
     };
-    own.iter().filter_map(|key| file(table, key)).collect()
-}
-
-/// The path of a key file, which `key` names.
-pub(super) fn file(table: &mut Table<'_, '_>, key: &'static str) -> Option<PathBuf> {
-    match table.value(key)? {
-        Value::String(tag, path) => Some(table.context.resolve(tag, &path)),
-        _ => None,
-    }
+    let file = |kind: &KeyKind| {
+        let path = table.value(kind.file)?.as_str()?;
+        Some(table.resolve(kind.file, path))
+    };
+    kinds.iter().filter_map(file).collect()
 }
 
 /// The keys of one kind in a table: a text, a list of texts, or a file with one key a line. Keys
@@ -72,49 +96,57 @@ pub(super) fn read(
     least: usize,
 ) -> Vec<Zeroizing<Vec<u8>>> {
     let mut keys: Vec<Zeroizing<Vec<u8>>> = Vec::new();
+    let Some(place) = kind.given(table) else { return keys };
     for text in texts(table, kind) {
         let Some(key) = decode(&text).filter(|key| !key.is_empty()) else {
-            table.problem(kind.key, format!("a key is neither hexadecimal nor base64; {MAKE_ONE}"));
+            table.problem(place, undecodable(&text));
             continue;
         };
         if keys.contains(&key) {
-            table.problem(kind.key, "the list holds one key twice; remove one");
+            table.problem(place, "the list holds one key twice; remove one");
             continue;
         }
         if let Some(weakness) = weakness(&key, least) {
-            table.weakness(kind.key, &format!("{weakness}; {MAKE_ONE}"));
+            table.weakness(place, &format!("{weakness}; {MAKE_ONE}"));
         }
         keys.push(key);
     }
     keys
 }
 
+/// What is wrong with a text that is no key.
+fn undecodable(text: &str) -> String {
+    if text.trim().contains([',', ';', ' ', '\n']) {
+        return "several keys are a list: [\"…\", \"…\"], in a variable within single quotes: '[\"…\",\"…\"]'; in a file one a line".into();
+    }
+    format!("a key is neither hexadecimal nor base64; {MAKE_ONE}")
+}
+
 /// The keys as they are written in the table or the file.
 fn texts(table: &mut Table<'_, '_>, kind: &KeyKind) -> Vec<Zeroizing<String>> {
-    let (value, file) = (table.value(kind.key), table.value(kind.file));
-    if value.is_some() && file.is_some() {
-        table.problem(
-            kind.file,
-            format!("cannot be combined with `{}`; keep one of them", kind.key),
-        );
-        return Vec::new();
-    }
-    let texts = match (value, file) {
-        (Some(Value::Array(_, values)), _) => {
-            values.into_iter().filter_map(|value| text(table, kind, value)).collect()
+    let (value, file) = (table.value(kind.key).cloned(), table.value(kind.file).cloned());
+    let (place, texts) = match (value, file) {
+        (Some(_), Some(_)) => {
+            let message = format!("cannot be combined with `{}`; keep one of them", kind.key);
+            table.problem(kind.file, message);
+            return Vec::new();
         }
-        (Some(value), _) => text(table, kind, value).into_iter().collect(),
-        (_, Some(Value::String(tag, path))) => lines(table, kind, tag, &path),
-        (_, Some(_)) => {
-            table.problem(kind.file, "expected the path of a file");
-            Vec::new()
+        (Some(Value::Array(_, values)), None) => {
+            let texts = values.into_iter().map(|value| text(table, kind, value)).collect();
+            (kind.key, texts)
+        }
+        (Some(value), None) => (kind.key, text(table, kind, value).map(|text| vec![text])),
+        (None, Some(Value::String(_, path))) => (kind.file, lines(table, kind, &path)),
+        (None, Some(_)) => {
+            table.problem(kind.file, "expected the path of a file in quotes");
+            return Vec::new();
         }
         (None, None) => return Vec::new(),
     };
-    if texts.is_empty() {
-        table.problem(kind.key, format!("holds no key; {MAKE_ONE}"));
+    if texts.as_ref().is_some_and(Vec::is_empty) {
+        table.problem(place, format!("holds no key; {MAKE_ONE}"));
     }
-    texts
+    texts.unwrap_or_default()
 }
 
 fn text(table: &mut Table<'_, '_>, kind: &KeyKind, value: Value) -> Option<Zeroizing<String>> {
@@ -129,40 +161,39 @@ fn text(table: &mut Table<'_, '_>, kind: &KeyKind, value: Value) -> Option<Zeroi
     None
 }
 
-/// Reads a file with one key a line. The first key protects new tokens.
+/// Reads a file with one key a line. The first key protects new tokens. `None` after a problem.
 fn lines(
     table: &mut Table<'_, '_>,
     kind: &KeyKind,
-    tag: Tag,
     path: &str,
-) -> Vec<Zeroizing<String>> {
-    let path: PathBuf = table.context.resolve(tag, path);
+) -> Option<Vec<Zeroizing<String>>> {
+    let path = table.resolve(kind.file, path);
     let content = match std::fs::read_to_string(&path) {
         Ok(content) => Zeroizing::new(content),
         Err(cause) => {
-            table
-                .problem(kind.file, format!("the file {} cannot be read: {cause}", path.display()));
-            return Vec::new();
+            let path = path.display();
+            let message = format!("the file {path} cannot be read: {cause}; write the path of a file with one key a line");
+            table.problem(kind.file, message);
+            return None;
         }
     };
     if let Some(exposure) = exposure(&path) {
-        let warning = format!("`{}`: {exposure}", table.path(kind.file));
-        table.context.warnings.push(warning);
+        table.warning(kind.file, &exposure);
     }
     let lines = content.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.map(|line| Zeroizing::new(line.to_owned())).collect()
+    Some(lines.map(|line| Zeroizing::new(line.to_owned())).collect())
 }
 
 /// What is to be said about the other users of the machine, if they may be able to read a file.
 #[cfg(unix)]
-fn exposure(path: &Path) -> Option<String> {
+pub(super) fn exposure(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(path).map_or(0, |about| about.permissions().mode());
     (mode & 0o077 != 0).then(|| format!("others can read {}; `chmod 600` it", path.display()))
 }
 
 #[cfg(not(unix))]
-fn exposure(path: &Path) -> Option<String> {
+pub(super) fn exposure(path: &Path) -> Option<String> {
     Some(format!(
         "this platform does not say whether others can read {}; see to it",
         path.display()

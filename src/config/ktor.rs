@@ -3,31 +3,12 @@
 use zeroize::Zeroizing;
 
 use super::keys::LENGTHS;
-use super::types::{KtorConfig, KtorKeys, KtorTransform};
+use super::settings::{KtorKeys, KtorSettings};
+use super::{Format, KtorConfig, KtorTransform, SessionConfig};
 use crate::crypto::mac::MacAlgorithm;
 use crate::crypto::{Protect, Secret};
 use crate::ktor::{CookieEncoding, Serializer};
 use crate::table::Table;
-
-const MACS: [(&str, MacAlgorithm); 4] = [
-    ("HmacSHA1", MacAlgorithm::HmacSha1),
-    ("HmacSHA256", MacAlgorithm::HmacSha256),
-    ("HmacSHA384", MacAlgorithm::HmacSha384),
-    ("HmacSHA512", MacAlgorithm::HmacSha512),
-];
-const ENCODINGS: [(&str, CookieEncoding); 4] = [
-    ("uri", CookieEncoding::Uri),
-    ("base64", CookieEncoding::Base64),
-    ("raw", CookieEncoding::Raw),
-    ("dquotes", CookieEncoding::Dquotes),
-];
-const STEPS: [(&str, KtorTransform); 2] =
-    [("mac", KtorTransform::Mac), ("encrypt", KtorTransform::Encrypt)];
-const SERIALIZERS: [(&str, Serializer); 3] = [
-    ("json", Serializer::Json),
-    ("kotlinx-legacy", Serializer::KotlinxLegacy),
-    ("reflection-legacy", Serializer::ReflectionLegacy),
-];
 
 /// Whether Ktor's format is written, accepted, or neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,49 +19,49 @@ pub(crate) enum KtorUse {
 }
 
 /// Reads `format` and `accept`.
-pub(super) fn read_use(table: &mut Table<'_, '_>) -> KtorUse {
-    let formats = [("native", false), ("ktor", true)];
-    let written = table.choice("format", &formats).unwrap_or(false);
-    let expected = "expected a list of formats to read: [] or [\"ktor\"]";
-    let accepted = table.choices("accept", &[("ktor", ())], expected);
-    let accepted = accepted.is_some_and(|formats| !formats.is_empty());
-    match (written, accepted) {
-        (true, true) => {
-            table.problem("accept", "`format = \"ktor\"` reads Ktor's tokens anyway; remove it, or write `format = \"native\"` to migrate");
+pub(super) fn read_use(table: &mut Table<'_, '_>, config: &SessionConfig) -> KtorUse {
+    let accepted = config.accept.as_ref().is_some_and(|formats| !formats.is_empty());
+    match (config.format, accepted) {
+        (Some(Format::Ktor), true) => {
+            table.no_effect("accept", "format", "`format = \"ktor\"` reads Ktor's tokens anyway; remove it, or write `format = \"native\"` to migrate");
             KtorUse::Written
         }
-        (true, false) => KtorUse::Written,
-        (false, true) => KtorUse::Accepted,
-        (false, false) => KtorUse::Never,
+        (Some(Format::Ktor), false) => KtorUse::Written,
+        (_, true) => KtorUse::Accepted,
+        (_, false) => KtorUse::Never,
     }
 }
 
 /// Reads the `ktor` table. If it has no `transform`, `protect` determines the steps.
-pub(super) fn read(mut table: Table<'_, '_>, protect: Protect, in_cookie: bool) -> KtorConfig {
-    let encoding = table.choice("cookie_encoding", &ENCODINGS);
-    if encoding.is_some() && !in_cookie {
-        table.problem("cookie_encoding", "a header carries the token as it is; remove it");
+pub(super) fn read(
+    table: &mut Table<'_, '_>,
+    config: KtorConfig,
+    protect: Protect,
+    in_cookie: bool,
+) -> KtorSettings {
+    let encoding = config.cookie_encoding;
+    if !in_cookie {
+        let message = "a header carries the token as it is; remove it";
+        table.no_effect("ktor.cookie_encoding", "transport", message);
     }
-    let config = KtorConfig {
-        mac: table.choice("mac", &MACS).unwrap_or(MacAlgorithm::HmacSha256),
-        transform: table.choices("transform", &STEPS, NO_STEPS).unwrap_or(match protect {
+    KtorSettings {
+        mac: config.mac.unwrap_or(MacAlgorithm::HmacSha256),
+        transform: config.transform.unwrap_or_else(|| match protect {
             Protect::Sign => vec![KtorTransform::Mac],
             Protect::Encrypt => vec![KtorTransform::Encrypt],
             Protect::None => Vec::new(),
         }),
-        backward_compatible_read: table.flag("backward_compatible_read").unwrap_or(false),
+        backward_compatible_read: config.backward_compatible_read.unwrap_or(false),
         cookie_encoding: in_cookie.then(|| encoding.unwrap_or(CookieEncoding::Uri)),
-        serializer: table.choice("serializer", &SERIALIZERS).unwrap_or(Serializer::Json),
+        serializer: config.serializer.unwrap_or(Serializer::Json),
         keys: Vec::new(),
-    };
-    table.finish();
-    config
+    }
 }
 
 /// Pairs the two lists of keys. Ktor's format uses each key unchanged.
 pub(super) fn pair_keys(
     table: &mut Table<'_, '_>,
-    config: &KtorConfig,
+    config: &KtorSettings,
     sign: &[Zeroizing<Vec<u8>>],
     encrypt: &[Zeroizing<Vec<u8>>],
 ) -> Vec<KtorKeys> {
@@ -101,7 +82,7 @@ pub(super) fn pair_keys(
 /// Refuses keys that do not fit the steps of `ktor.transform`, and returns whether it has.
 fn refuse_keys(
     table: &mut Table<'_, '_>,
-    config: &KtorConfig,
+    config: &KtorSettings,
     sign: &[Zeroizing<Vec<u8>>],
     encrypt: &[Zeroizing<Vec<u8>>],
 ) -> bool {
@@ -125,7 +106,6 @@ fn refuse_keys(
     rows.iter().any(|(_, is_wrong, _)| *is_wrong)
 }
 
-const NO_STEPS: &str = "expected a list in Ktor's order: [], [\"mac\"], [\"encrypt\"] or both";
 const NO_STEP: &str = "uses no key; remove the keys, or write [\"mac\"] or [\"encrypt\"]";
 const NO_SIGN_KEY: &str = "Ktor's MAC needs it, even with `encrypt_key`; write the key of the Ktor service in hexadecimal";
 const NO_ENCRYPT_KEY: &str =

@@ -1,93 +1,167 @@
-//! The `sessions` table of Rocket.toml and its environment variables, checked.
+//! The configuration of the sessions: what may be written, and how it is read.
 //!
-//! [`read`] finds all problems in one run. Each message says what to write instead. No message
+//! An application configures its sessions in Rocket.toml and in environment variables, and may do
+//! so in its code with [`SessionConfig`]. The reference of all keys is
+//! [`guide::configuration`](crate::guide::configuration).
+//!
+//! Reading finds all problems in one run. Each message says what to write instead, and no message
 //! shows the value of a key.
 
 mod cookie;
 mod csrf;
-mod environment;
 mod key_source;
 mod keys;
 mod ktor;
+mod layers;
 mod lifetimes;
 mod names;
 mod origin;
 mod protection;
+mod registered;
+mod schema;
 mod session;
+mod settings;
+mod sources;
 mod storage;
 mod transport;
-mod types;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use figment::Figment;
 use figment::value::Value;
 
-pub(crate) use crate::crypto::Protect;
+pub use crate::crypto::Protect;
+pub use crate::crypto::aead::Suite;
+pub use crate::crypto::mac::MacAlgorithm;
+pub use crate::ktor::{CookieEncoding, Serializer};
 use crate::namespace::valid_session_name;
-use crate::table::{Context, Table};
+pub use crate::storage::OwnerLimitPolicy;
+pub use crate::storage::schema::{CacheConfig, StorageConfig};
+pub use crate::table::{CookieMaxAge, OneOrMore, Timeout, Urls};
+use crate::table::{Context, Key, Layer, Scope, Table, nearest, unknown_key};
 pub(crate) use crate::table::{Problem, Registered};
+pub use crate::transport::SameSite;
 pub use csrf::{CSRF_FIELD, CSRF_HEADER};
-use key_source::Root;
 pub(crate) use origin::{Authority, Origin};
-pub(crate) use types::{
-    Config, CsrfConfig, KeyReload, KtorConfig, KtorKeys, KtorTransform, Protection, SessionConfig,
-    TransportConfig,
+pub use schema::{CookieConfig, CsrfConfig, KtorConfig, SessionConfig};
+use schema::{KEYS_OF_SECRETS, NOT_SHARED};
+pub use settings::{AcceptedFormat, CookiePrefix, Format, KtorTransform};
+pub(crate) use settings::{
+    CsrfSettings, KeyReload, KtorKeys, KtorSettings, Protection, SessionSettings, Settings,
+    TransportSettings,
 };
+use sources::Source;
+
+/// The keys of a session's table.
+const KEYS: &[&[Key]] = &[SessionConfig::KEYS, KEYS_OF_SECRETS];
 
 /// Reads everything below `sessions` for the selected profile, or returns every problem.
-pub(crate) fn read(figment: &Figment, registered: &Registered) -> Result<Config, Vec<Problem>> {
+pub(crate) fn read(figment: &Figment, registered: &Registered) -> Result<Settings, Vec<Problem>> {
     let mut context = Context::new(figment, registered);
-    let config = root(&mut context);
-    if !context.keyless.is_empty() {
-        let names = context.keyless.join("`, `");
-        context.warnings.push(format!(
-            "The session(s) `{names}` have no key and run on a random one: they end with this process. \
-             For a lasting key set ROCKET_SESSIONS__SECRET to the output of `openssl rand -base64 32`."
-        ));
-    }
+    let sessions = read_all(&mut context);
+    keys::report_missing(&mut context);
+    context.report_misspelled();
     if context.problems.is_empty() {
-        Ok(Config { warnings: context.warnings, ..config })
+        Ok(Settings { sessions, warnings: context.warnings })
     } else {
         Err(context.problems)
     }
 }
 
-fn root(context: &mut Context<'_>) -> Config {
+fn read_all(context: &mut Context<'_>) -> BTreeMap<String, SessionSettings> {
+    registered::refuse_shadowed(context);
+    registered::refuse_configured_twice(context);
     if context.figment.profiles().any(|profile| profile == "sessions") {
-        let message = "a table without its profile; Rocket reads it as a profile named `sessions`. \
-                       Write [default.sessions.…] instead of [sessions.…]";
-        context.problem("sessions", message, None);
+        let message = "a table without its profile, which Rocket reads as a profile named `sessions`; \
+                       write [default.sessions.…] instead of [sessions.…]";
+        context.problem("sessions", "", message, None);
     }
-    let dict = environment::sessions(context);
-    let mut table = Table::new(context, "sessions".into(), dict);
-    let root = Root {
-        app: names::app(&mut table).unwrap_or_default(),
-        secrets: keys::read(&mut table, &keys::SECRET, 32),
-    };
-    table.context.root_file = keys::file(&mut table, "secret_file");
+    let sources = sources::sources(context);
+    read_common(context, &sources);
     let mut sessions = BTreeMap::new();
-    for (name, value) in table.rest() {
-        let path = format!("sessions.{name}");
-        if !valid_session_name(&name) {
-            let message = "not a session's name; write a lower-case one of at most 255 characters like `user_session`, or one of: secret, secret_file, app";
-            context.problem(&path, message, Some(&value));
-        } else if let Value::Dict(_, dict) = value {
-            if let Some(session) = session::read(context, &name, dict, &root) {
-                sessions.insert(name, session);
-            }
-        } else {
-            context.problem(
-                &path,
-                format!("expected a table: write [default.sessions.{name}]"),
-                Some(&value),
-            );
+    for name in session_names(context, &sources) {
+        let layers = layers_of(context, &sources, &name);
+        let dict = layers::merge(&layers);
+        let mut table = Table::new(context, &name, layers, dict, KEYS);
+        if let Some(session) = session::read(&mut table, &name) {
+            sessions.insert(name, session);
         }
     }
     names::refuse_duplicates(context, &sessions);
     csrf::refuse_headers_of_sessions(context, &sessions);
     names::require_app(context, &sessions);
-    Config { sessions, warnings: Vec::new() }
+    sessions
+}
+
+fn is_key(name: &str) -> bool {
+    KEYS.iter().copied().flatten().any(|key| key.name == name)
+}
+
+/// The keys of a source that are common to all sessions.
+fn common(source: &Source) -> Layer {
+    let keys = source.dict.iter().filter(|(name, _)| is_key(name));
+    let dict = keys.map(|(name, value)| (name.clone(), value.clone())).collect();
+    Layer { scope: Scope::All, dict, variable: source.variable.clone() }
+}
+
+/// Checks the types of the keys that are common to all sessions, even if there is no session.
+fn read_common(context: &mut Context<'_>, sources: &[Source]) {
+    let layers: Vec<_> = sources.iter().map(common).collect();
+    let dict = layers::merge(&layers);
+    let mut table = Table::new(context, "", layers, dict, KEYS);
+    for name in NOT_SHARED {
+        if table.has(name) {
+            table.problem(name, "belongs in the table of one session; write it below [default.sessions.user_session]");
+        }
+    }
+    SessionConfig::read_keys(&mut table, "");
+}
+
+/// The names of the sessions that have a table, a variable, or a configuration in code. What else
+/// stands below `sessions` is a problem.
+fn session_names(context: &mut Context<'_>, sources: &[Source]) -> BTreeSet<String> {
+    let configured = context.registered.configured.keys();
+    let mut names: BTreeSet<String> =
+        configured.filter(|name| valid_session_name(name)).cloned().collect();
+    for source in sources {
+        for (name, value) in source.dict.iter().filter(|(name, _)| !is_key(name)) {
+            let message = match value {
+                Value::Dict(..) if valid_session_name(name) => {
+                    names.insert(name.clone());
+                    continue;
+                }
+                Value::Dict(..) => "not a session's name; write a lower-case one of at most 255 characters like `user_session`".into(),
+                _ => not_a_session(name),
+            };
+            let source = source.variable.clone().or_else(|| context.source(value.tag()));
+            context.problem(&format!("sessions.{name}"), "", message, source);
+        }
+    }
+    names
+}
+
+/// What to write instead of a key below `sessions` that is neither a table nor known.
+fn not_a_session(name: &str) -> String {
+    let keys = || KEYS.iter().copied().flatten();
+    if nearest(name, keys().map(|key| key.name)).is_some() {
+        return unknown_key(name, "", keys(), KEYS);
+    }
+    format!("unknown key; remove it, or write [default.sessions.{name}] if it is a session")
+}
+
+/// What a session is configured with, from the weakest layer to the strongest.
+fn layers_of(context: &Context<'_>, sources: &[Source], name: &str) -> Vec<Layer> {
+    let code = context.registered.configured.get(name);
+    let code = code.map(|dict| Layer { scope: Scope::Code, dict: dict.clone(), variable: None });
+    let own = sources.iter().filter_map(|source| match source.dict.get(name) {
+        Some(Value::Dict(_, dict)) => Some(Layer {
+            scope: Scope::Own,
+            dict: dict.clone(),
+            variable: source.variable.clone(),
+        }),
+        _ => None,
+    });
+    code.into_iter().chain(sources.iter().map(common)).chain(own).collect()
 }
 
 #[cfg(test)]

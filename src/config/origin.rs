@@ -72,7 +72,7 @@ fn is_scheme(scheme: &str) -> bool {
 
 /// Whether the text is a name or an IPv4 address. Names in other scripts must be written as
 /// `xn--…`.
-fn is_host(host: &str) -> bool {
+pub(super) fn is_host(host: &str) -> bool {
     let is_label = |label: &str| {
         let other = |byte: u8| b"-_".contains(&byte);
         !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || other(byte))

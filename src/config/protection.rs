@@ -1,13 +1,10 @@
 //! `protect`, `suite`, Ktor's format and the keys, which determine who can read and make a token.
 
-use figment::value::Value;
-
-use super::key_source::Root;
 use super::ktor::{self, KtorUse};
-use super::lifetimes::read_duration_or_never;
+use super::lifetimes::after;
+use super::settings::{KeyReload, KtorSettings, Protection};
 use super::storage::Tracking;
-use super::types::{KeyReload, KtorConfig, KtorTransform, Protection};
-use super::{key_source, keys};
+use super::{Format, KtorTransform, SessionConfig, key_source, keys};
 use crate::crypto::Protect;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::KeyMaterial;
@@ -17,38 +14,43 @@ use crate::table::Table;
 pub(super) fn read(
     table: &mut Table<'_, '_>,
     name: &str,
+    config: &SessionConfig,
     tracking: &Tracking,
-    in_cookie: bool,
-    root: &Root,
 ) -> Protection {
-    let on_server = tracking.is_on_server();
-    let protect = read_protect(table, on_server);
-    let suites = [Suite::A128CbcHs256, Suite::A192CbcHs384, Suite::A256CbcHs512]
-        .map(|suite| (suite.name(), suite));
-    let suite = table.choice("suite", &suites).unwrap_or(Suite::A128CbcHs256);
-    let allow_insecure = table.flag("allow_insecure").unwrap_or(false);
-    if protect == Protect::None && !table.context.debug && !allow_insecure {
-        table.problem("protect", "\"none\" is refused outside the debug profile, unless the same table says `allow_insecure = true`");
-    }
-    let ktor_use = ktor::read_use(table);
-    let mut ktor = read_ktor(table, ktor_use, protect, in_cookie);
-    let session = key_source::KeyNeeds { name, protect, suite, on_server, ktor_use };
-    let keys = key_source::read(table, &session, root, ktor.as_mut());
-    let key_reload = read_key_reload(table, keys.csrf_keys());
+    let ktor_use = ktor::read_use(table, config);
+    let protect = read_protect(table, config, tracking);
+    let suite = config.suite.unwrap_or(Suite::A128CbcHs256);
     let writes_ktor = ktor_use == KtorUse::Written;
+    if protect != Protect::Encrypt && !writes_ktor && tracking.is_known {
+        table.no_effect("suite", "protect", "nothing is encrypted; remove it");
+    }
+    let allow_insecure = config.allow_insecure.unwrap_or(false);
+    if protect == Protect::None && !table.context.debug && !allow_insecure {
+        table.problem("protect", "\"none\" is refused outside the debug profile; remove it, or write `allow_insecure = true` in the session's table");
+    }
+    let mut ktor = read_ktor(table, config, ktor_use, protect);
+    let on_server = tracking.on_server;
+    let session = key_source::KeyNeeds { name, protect, suite, on_server, ktor_use };
+    let is_known = tracking.is_known && table.is_sound(&["protect", "suite", "format", "accept"]);
+    let keys = key_source::read(table, &session, is_known, ktor.as_mut());
+    let key_reload = read_key_reload(table, config, keys.csrf_keys());
     if writes_ktor {
-        refuse_with_ktor(table, tracking.revocation.is_some(), key_reload.is_some());
+        refuse_with_ktor(table, config);
     }
     Protection { protect, suite, allow_insecure, keys, key_reload, ktor, writes_ktor }
 }
 
-fn read_protect(table: &mut Table<'_, '_>, on_server: bool) -> Protect {
-    let choices = [("encrypt", Protect::Encrypt), ("sign", Protect::Sign), ("none", Protect::None)];
-    let default = if on_server { Protect::Sign } else { Protect::Encrypt };
-    let protect = table.choice("protect", &choices).unwrap_or(default);
-    let is_ktor = matches!(table.value("format"), Some(Value::String(_, word)) if word == "ktor");
-    if on_server && protect == Protect::Encrypt && !is_ktor {
-        table.problem("protect", "an id needs no encryption: with server storage write \"sign\"");
+fn read_protect(
+    table: &mut Table<'_, '_>,
+    config: &SessionConfig,
+    tracking: &Tracking,
+) -> Protect {
+    let default = if tracking.on_server { Protect::Sign } else { Protect::Encrypt };
+    let protect = config.protect.unwrap_or(default);
+    let is_ktor = config.format == Some(Format::Ktor);
+    if tracking.on_server && protect == Protect::Encrypt && !is_ktor {
+        let message = "an id needs no encryption; with server storage write \"sign\"";
+        table.no_effect("protect", "storage", message);
         return Protect::Sign;
     }
     protect
@@ -57,17 +59,19 @@ fn read_protect(table: &mut Table<'_, '_>, on_server: bool) -> Protect {
 /// Reads the `ktor` table if Ktor's format is written or accepted.
 fn read_ktor(
     table: &mut Table<'_, '_>,
+    config: &SessionConfig,
     ktor_use: KtorUse,
     protect: Protect,
-    in_cookie: bool,
-) -> Option<KtorConfig> {
+) -> Option<KtorSettings> {
     if ktor_use == KtorUse::Never {
-        if table.value("ktor").is_some() {
-            table.problem("ktor", "would be ignored; write `format = \"ktor\"` or `accept = [\"ktor\"]`, or remove it");
+        let message = "would be ignored; write `format = \"ktor\"` or `accept = [\"ktor\"]`, or remove it";
+        if table.is_sound(&["format", "accept"]) {
+            table.no_effect("ktor", "format", message);
         }
         return None;
     }
-    let ktor = ktor::read(table.table_or_empty("ktor"), protect, in_cookie);
+    let in_cookie = config.transport.as_deref().is_none_or(|transport| transport == "cookie");
+    let ktor = ktor::read(table, config.ktor.clone().unwrap_or_default(), protect, in_cookie);
     if ktor.transform.is_empty() && !table.context.debug && protect != Protect::None {
         table.problem("ktor.transform", "[] leaves the token unprotected; write [\"mac\"] or [\"encrypt\"], or `protect = \"none\"` with `allow_insecure = true`");
     }
@@ -85,29 +89,30 @@ fn read_ktor(
 }
 
 /// Refuses keys that Ktor's format has no room for.
-fn refuse_with_ktor(table: &mut Table<'_, '_>, revocation: bool, key_reload: bool) {
+fn refuse_with_ktor(table: &mut Table<'_, '_>, config: &SessionConfig) {
     let why = "Ktor's format has no room for it; remove it, or write `format = \"native\"`";
-    let grace = table.has("renewal_grace")
-        && !table.duration_or_zero("renewal_grace").unwrap_or_default().is_zero();
-    for (key, set) in [
-        ("revocation", revocation),
-        ("key_reload", key_reload),
-        ("renewal_grace", grace),
-        ("renew_after", read_duration_or_never(table, "renew_after").is_some()),
-        ("suite", table.has("suite")),
-    ] {
-        if set {
-            table.problem(key, why);
+    for key in ["revocation", "key_reload", "renewal_grace", "renew_after"] {
+        if table.is_on(key) {
+            table.no_effect(key, "format", why);
         }
+    }
+    if config.suite.is_some() {
+        table.no_effect("suite", "format", why);
     }
 }
 
 /// How often the key files are read again. `None` means never.
-fn read_key_reload(table: &mut Table<'_, '_>, keys: &[KeyMaterial]) -> Option<KeyReload> {
-    let every = read_duration_or_never(table, "key_reload")?;
-    let own = ["secret_file", "sign_key_file", "encrypt_key_file"];
-    if table.context.root_file.is_none() && !own.iter().any(|file| table.has(file)) {
-        table.problem("key_reload", "reads files again, and no key comes from one; write `secret_file = \"…\"` or remove it");
+fn read_key_reload(
+    table: &mut Table<'_, '_>,
+    config: &SessionConfig,
+    keys: &[KeyMaterial],
+) -> Option<KeyReload> {
+    let every = after(config.key_reload)?;
+    let files = ["secret_file", "sign_key_file", "encrypt_key_file"];
+    if !files.iter().any(|file| table.has(file)) {
+        let given = ["secret", "sign_key", "encrypt_key"].into_iter().find(|key| table.has(key));
+        table.no_effect("key_reload", given.unwrap_or("secret"), "reads files again, and no key comes from one; write `secret_file = \"…\"` or remove it");
+        return None;
     }
     Some(KeyReload { every, files: keys::files(table, keys) })
 }

@@ -2,104 +2,126 @@
 
 use std::time::Duration;
 
-use figment::value::{Dict, Value};
-
-use crate::storage::{BuiltIn, ENGINES, OwnerLimit, OwnerLimitPolicy, StorageConfig};
-use crate::table::Table;
+use super::{SessionConfig, StorageConfig};
+use crate::storage::{
+    BuiltIn, ENGINES, EngineTable, OwnerLimit, OwnerLimitPolicy, StorageSettings, read_capacity,
+};
+use crate::table::{Table, nearest};
 
 /// The default size of a cache, and how long it keeps copies.
 const CACHE_CAPACITY: usize = 100_000;
 const CACHE_TTL: Duration = Duration::from_secs(2);
+const LONGEST_CACHE_TTL: Duration = Duration::from_secs(3600);
+/// The largest number of sessions of an owner that an application may allow.
+const MOST_SESSIONS: usize = 1_000_000;
 
 /// The storage that keeps sessions, and the one that remembers ended sessions.
 pub(super) struct Tracking {
     /// `None` keeps the payload on the client.
-    pub storage: Option<StorageConfig>,
-    pub revocation: Option<StorageConfig>,
+    pub storage: Option<StorageSettings>,
+    pub on_server: bool,
+    /// Whether `storage` was understood. If not, no other key is judged by it.
+    pub is_known: bool,
+    pub revocation: Option<StorageSettings>,
     /// `None` allows any number of sessions.
     pub owner_limit: Option<OwnerLimit>,
 }
 
 impl Tracking {
-    pub fn read(table: &mut Table<'_, '_>) -> Self {
-        let storage = read(table, "storage", "client");
-        let revocation = read(table, "revocation", "none");
-        if storage.is_some() && revocation.is_some() {
+    pub fn read(table: &mut Table<'_, '_>, config: &SessionConfig) -> Self {
+        let storage = read(table, "storage", config.storage.as_ref(), "client");
+        let is_known = table.is_sound(&["storage"]);
+        let (on_server, revocation) = (storage.is_some(), config.revocation.as_ref());
+        let mut revocation = read(table, "revocation", revocation, "none");
+        if on_server && revocation.is_some() {
             let message = "a session on the server is ended by its record; remove it";
-            table.problem("revocation", message);
+            table.no_effect("revocation", "storage", message);
+            revocation = None;
         }
-        let owner_limit = read_owner_limit(table, storage.is_some());
-        Self { storage, revocation, owner_limit }
-    }
-
-    pub fn is_on_server(&self) -> bool {
-        self.storage.is_some()
+        if revocation.as_ref().is_some_and(StorageSettings::is_forgetful) {
+            let message = "\"memory\" forgets with the process which sessions have ended, and they would live again; write a storage that lasts, like { type = \"directory\", path = \"…\" }";
+            table.warning("revocation", message);
+        }
+        let owner_limit = read_owner_limit(table, config).filter(|_| on_server);
+        if !on_server && is_known && table.is_on("max_sessions_per_owner") {
+            table.no_effect("max_sessions_per_owner", "storage", "sessions on the client cannot be counted; remove it, or write a server storage");
+        }
+        Self { storage, on_server, is_known, revocation, owner_limit }
     }
 }
 
 /// Reads the storage that `key` names. `none` is the word for no storage.
-fn read(table: &mut Table<'_, '_>, key: &'static str, none: &str) -> Option<StorageConfig> {
-    match table.value(key)? {
-        Value::String(_, word) if word == none => None,
-        Value::String(_, word) => read_word(table, key, word, none),
-        Value::Dict(..) => read_table(table.table(key)?),
-        _ => {
-            let message = format!(
-                "expected {none:?}, \"memory\", a registered name, or a table with a `type`"
-            );
-            table.problem(key, message);
-            None
-        }
-    }
-}
-
-/// Reads a storage that is named by one word. A built-in storage takes precedence over a
-/// registered one only if it needs no other keys.
-fn read_word(
+fn read(
     table: &mut Table<'_, '_>,
     key: &'static str,
-    word: String,
+    config: Option<&StorageConfig>,
     none: &str,
-) -> Option<StorageConfig> {
-    let engine = BuiltIn::find(&word);
-    if let Some(BuiltIn { needs: None, read: Some(read), .. }) = engine {
-        let path = table.path(key);
-        return read(&mut Table::new(table.context, path, Dict::new())).map(StorageConfig::Engine);
-    }
-    if table.context.registered.storages.contains(&word) {
-        return Some(StorageConfig::Registered(word));
-    }
-    let message = match engine.and_then(|engine| engine.needs) {
-        Some((what, example)) => format!("needs {what}: write {{ type = {word:?}, {example} }}"),
-        None => format!(
-            "{word:?} is neither {none:?} nor \"memory\" nor registered; write `.attach(Sessions::fairing().storage({word:?}, …))`"
-        ),
+) -> Option<StorageSettings> {
+    let config = config?;
+    let is_word = !table.has(&format!("{key}.type"));
+    let place = if is_word { key.to_owned() } else { format!("{key}.type") };
+    let Some(word) = &config.kind else {
+        table.problem(&format!("{key}.type"), missing_type());
+        return None;
     };
-    table.problem(key, message);
+    let registered = table.context.registered.storages.contains(word);
+    let engine = BuiltIn::find(word);
+    let built_in = match engine {
+        _ if word == none => None,
+        Some(engine) if !(is_word && engine.needs.is_some()) => engine.read.map(|read| (engine, read)),
+        _ => None,
+    };
+    if let Some((engine, read)) = built_in {
+        refuse_keys(table, key, config, word, engine.keys);
+        let settings = read(&mut EngineTable { table, key, config });
+        return settings.map(StorageSettings::Engine);
+    }
+    if word == none || registered {
+        refuse_keys(table, key, config, word, &[]);
+        return registered.then(|| StorageSettings::Registered(word.clone()));
+    }
+    let message = match engine {
+        Some(BuiltIn { needs: Some((what, example)), read: Some(_), .. }) => {
+            format!("{word:?} needs {what}; write {{ type = {word:?}, {example} }}")
+        }
+        Some(_) => format!(
+            "{word:?} needs the feature of that name; run `cargo add rocket_typed_sessions --features {word}`"
+        ),
+        None => unknown(table, word, none),
+    };
+    table.problem(&place, message);
     None
 }
 
-fn read_table(mut table: Table<'_, '_>) -> Option<StorageConfig> {
-    let read = match table.text("type") {
-        None => Err(missing_type()),
-        Some(word) => match BuiltIn::find(&word) {
-            None => Err(format!("{word:?} is none of {:?}", names())),
-            Some(BuiltIn { read: None, .. }) => Err(format!(
-                "{word:?} needs the feature of that name: `cargo add rocket_typed_sessions --features {word}`"
-            )),
-            Some(BuiltIn { read: Some(read), .. }) => Ok(read),
-        },
-    };
-    match read {
-        Ok(read) => {
-            let storage = read(&mut table);
-            table.finish();
-            storage.map(StorageConfig::Engine)
+/// Refuses the keys of another engine.
+fn refuse_keys(
+    table: &mut Table<'_, '_>,
+    key: &str,
+    config: &StorageConfig,
+    word: &str,
+    known: &[&str],
+) {
+    for name in config.to_dict().keys().filter(|name| *name != "type") {
+        if !known.contains(&name.as_str()) {
+            let engines = ENGINES.iter().filter(|engine| engine.keys.contains(&name.as_str()));
+            let names: Vec<_> = engines.map(|engine| format!("{:?}", engine.name)).collect();
+            let message = format!("no key of {word:?}, but of {}; remove it", names.join(", "));
+            table.no_effect(&format!("{key}.{name}"), &format!("{key}.type"), message);
         }
-        Err(message) => {
-            table.problem("type", message);
-            None
-        }
+    }
+}
+
+/// What to write instead of a word that is no storage.
+fn unknown(table: &Table<'_, '_>, word: &str, none: &str) -> String {
+    let registered = table.context.registered.storages.iter().map(String::as_str);
+    let known: Vec<_> = names().into_iter().chain([none]).chain(registered).collect();
+    let list: Vec<_> = known.iter().map(|name| format!("{name:?}")).collect();
+    match nearest(word, known.into_iter()) {
+        Some(nearest) => format!("no storage is named {word:?}; did you mean {nearest:?}?"),
+        None => format!(
+            "no storage is named {word:?}; write one of {}, or register it: `.attach(Sessions::fairing().storage({word:?}, …))`",
+            list.join(", ")
+        ),
     }
 }
 
@@ -110,40 +132,42 @@ fn names() -> Vec<&'static str> {
 fn missing_type() -> String {
     let names: Vec<_> = names().iter().map(|name| format!("{name:?}")).collect();
     let (others, last) = names.split_at(names.len().saturating_sub(1));
-    format!("missing: write type = {} or {}", others.join(", "), last.concat())
+    format!("missing; write type = {} or {}", others.join(", "), last.concat())
 }
 
 /// Puts the session's `cache`, if there is one, in front of the storage.
 pub(super) fn read_cache(
     table: &mut Table<'_, '_>,
-    storage: Option<StorageConfig>,
-) -> Option<StorageConfig> {
-    let is_remote = storage.as_ref().is_some_and(StorageConfig::is_remote);
-    let Some(mut cache) = table.table("cache") else { return storage };
-    let capacity = cache.integer("capacity").unwrap_or(CACHE_CAPACITY);
-    let ttl = cache.duration_or_zero("ttl").unwrap_or(CACHE_TTL);
-    if capacity == 0 {
-        cache.problem("capacity", "must be at least 1");
+    config: &SessionConfig,
+    storage: Option<StorageSettings>,
+) -> Option<StorageSettings> {
+    let Some(cache) = &config.cache else { return storage };
+    let capacity = read_capacity(table, "cache.capacity", cache.capacity, CACHE_CAPACITY);
+    let ttl = cache.ttl.unwrap_or(CACHE_TTL);
+    if ttl > LONGEST_CACHE_TTL {
+        table.problem("cache.ttl", "at most one hour; write e.g. \"2 seconds\"");
     }
-    cache.finish();
-    if !is_remote {
-        table.problem("cache", "is for a storage on a server or a registered one; remove it");
+    if !storage.as_ref().is_some_and(StorageSettings::is_remote) {
+        if table.is_sound(&["storage"]) {
+            let message = "is for a storage on a server or a registered one; remove it";
+            table.no_effect("cache", "storage", message);
+        }
+        return storage;
     }
-    let cached = |storage| StorageConfig::Cached { storage: Box::new(storage), capacity, ttl };
+    let cached = |storage| StorageSettings::Cached { storage: Box::new(storage), capacity, ttl };
     storage.map(|storage| if ttl.is_zero() { storage } else { cached(storage) })
 }
 
 /// Reads how many sessions an owner may have. `None` allows any number.
-fn read_owner_limit(table: &mut Table<'_, '_>, on_server: bool) -> Option<OwnerLimit> {
-    let policies =
-        [("end-oldest", OwnerLimitPolicy::EndOldest), ("refuse", OwnerLimitPolicy::Refuse)];
-    let policy = table.choice("owner_limit_policy", &policies);
-    let max = table.integer("max_sessions_per_owner").filter(|max| *max > 0)?;
-    if !on_server {
-        table.problem(
-            "max_sessions_per_owner",
-            "sessions on the client cannot be counted; remove it, or write a server storage",
-        );
+fn read_owner_limit(table: &mut Table<'_, '_>, config: &SessionConfig) -> Option<OwnerLimit> {
+    let max = config.max_sessions_per_owner.filter(|max| *max > 0);
+    if config.max_sessions_per_owner.is_none() && config.owner_limit_policy.is_some() {
+        let message = "has no effect without a limit; write `max_sessions_per_owner = 5`, or remove it";
+        table.no_effect("owner_limit_policy", "max_sessions_per_owner", message);
     }
-    Some(OwnerLimit { max, policy: policy.unwrap_or(OwnerLimitPolicy::EndOldest) })
+    if max.is_some_and(|max| max > MOST_SESSIONS) {
+        table.problem("max_sessions_per_owner", "at most 1000000; write a smaller number, or 0 for no limit");
+    }
+    let policy = config.owner_limit_policy.unwrap_or(OwnerLimitPolicy::EndOldest);
+    Some(OwnerLimit { max: max?, policy })
 }

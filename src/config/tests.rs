@@ -10,8 +10,8 @@ use figment::Jail;
 use super::*;
 use super::{CSRF_FIELD, CSRF_HEADER, Origin};
 use crate::crypto::aead::Suite;
-use crate::storage::StorageConfig;
-use crate::transport::{CookieConfig, SameSite};
+use crate::storage::StorageSettings;
+use crate::transport::CookieSettings;
 
 mod keys;
 mod refusals;
@@ -22,11 +22,16 @@ const KEY: &str = "hex:8f2a6c1e5b7d90432f6e8a1c3d5b7f9e02468ace13579bdf0f1e2d3c4
 
 fn registered() -> Registered {
     let names = |name: &str| vec![name.to_owned()];
-    Registered { storages: names("mine"), transports: names("bearer"), transformers: names("zip") }
+    Registered {
+        storages: names("mine"),
+        transports: names("bearer"),
+        transformers: names("zip"),
+        ..Registered::default()
+    }
 }
 
 /// Reads a Rocket.toml together with environment variables.
-fn read_toml(toml: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
+fn read_toml(toml: &str, environment: &[(&str, &str)]) -> Result<Settings, Vec<Problem>> {
     let mut result = None;
     Jail::expect_with(|jail| {
         jail.create_file("Rocket.toml", toml)?;
@@ -39,12 +44,12 @@ fn read_toml(toml: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<Pro
     result.expect("the jail ran")
 }
 
-fn debug(toml: &str) -> Config {
+fn debug(toml: &str) -> Settings {
     read_toml(toml, &[("ROCKET_PROFILE", "debug")]).expect("no problem")
 }
 
 /// Reads the table of a session with a key, in the release profile.
-fn release(toml: &str) -> Result<Config, Vec<Problem>> {
+fn release(toml: &str) -> Result<Settings, Vec<Problem>> {
     read_toml(toml, &[("ROCKET_PROFILE", "release"), ("ROCKET_SESSIONS__SECRET", KEY)])
 }
 
@@ -52,9 +57,9 @@ fn texts(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-fn cookie(session: &SessionConfig) -> &CookieConfig {
+fn cookie(session: &SessionSettings) -> &CookieSettings {
     match &session.transport {
-        TransportConfig::Cookie(cookie) => cookie,
+        TransportSettings::Cookie(cookie) => cookie,
         other => panic!("{other:?} is no cookie"),
     }
 }
@@ -157,10 +162,10 @@ fn every_key_is_read() {
         [("Flag".into(), String::new()), ("Priority".into(), "High".into())]
     );
     assert!(
-        matches!(&config.sessions["api"].transport, TransportConfig::Custom(name) if name == "bearer")
+        matches!(&config.sessions["api"].transport, TransportSettings::Custom(name) if name == "bearer")
     );
     let cart = config.sessions["cart"].storage.as_ref();
-    let path = cart.and_then(StorageConfig::folder).expect("a directory");
+    let path = cart.and_then(StorageSettings::folder).expect("a directory");
     assert!(
         path.is_absolute() && path.ends_with("build/.sessions"),
         "relative to Rocket.toml: {path:?}"
@@ -179,7 +184,7 @@ fn the_environment_beats_the_file_and_deeper_keys_beat_shallower_ones() {
             ("ROCKET_SESSIONS__USER__STORAGE", "memory"),
             ("ROCKET_SESSIONS__USER__STORAGE__CAPACITY", "5"),
             ("ROCKET_SESSIONS__USER__COOKIE__PATH", "/x"),
-            ("ROCKET_SESSIONS__USER__CSRF__FIELD", "1234"),
+            ("ROCKET_SESSIONS__USER__CSRF__FIELD", "\"1234\""),
             ("ROCKET_SESSIONS__USER__CSRF__TRUSTED_ORIGINS", "[\"https://pay.example\"]"),
         ],
     );

@@ -1,47 +1,58 @@
-//! The key `transport`, and its effect on the other keys.
+//! The keys `transport` and `name`, and their effect on the other keys.
 
 use std::time::Duration;
 
-use super::types::{Protection, TransportConfig};
-use super::{cookie, names};
-use crate::table::Table;
-use crate::transport::CookieConfig;
+use super::settings::{Protection, TransportSettings};
+use super::{SessionConfig, cookie, names};
+use crate::table::{Table, nearest};
+use crate::transport::CookieSettings;
 
 /// Reads the transport that `word` names, and returns it with the session's full name there.
-/// `name` is the base name, and `max_age` is a cookie's default. `None` if there is no such
-/// transport.
+/// `session` is the session's own name, and `max_age` is a cookie's default. `None` if there is no
+/// such transport.
 pub(super) fn read(
     table: &mut Table<'_, '_>,
+    session: &str,
     word: &str,
-    name: String,
+    config: &SessionConfig,
     protection: &Protection,
     max_age: Duration,
-) -> Option<(TransportConfig, String)> {
+) -> Option<(TransportSettings, String)> {
     if word != "cookie" {
-        if table.value("cookie").is_some() {
-            let message = format!("would be ignored with `transport = {word:?}`; remove it");
-            table.problem("cookie", message);
-        }
-        return Some((read_other(table, word, &name)?, name));
+        // A header's name with `_` does not pass nginx.
+        let default = if word == "header" { session.replace('_', "-") } else { session.to_owned() };
+        let name = config.name.clone().unwrap_or(default);
+        let transport = read_other(table, word, &name)?;
+        let message = format!("would be ignored with `transport = {word:?}`; remove it");
+        table.no_effect("cookie", "transport", message);
+        return Some((transport, name));
     }
-    let table = table.table_or_empty("cookie");
-    let (cookie, wire_name) = cookie::read(table, &name, max_age, protection);
+    let name = config.name.clone().unwrap_or_else(|| session.to_owned());
+    let attributes = config.cookie.clone().unwrap_or_default();
+    let (cookie, wire_name) = cookie::read(table, attributes, &name, max_age, protection);
     let ktor_encoding = protection.written_ktor().and_then(|ktor| ktor.cookie_encoding);
-    Some((TransportConfig::Cookie(CookieConfig { ktor_encoding, ..cookie }), wire_name))
+    Some((TransportSettings::Cookie(CookieSettings { ktor_encoding, ..cookie }), wire_name))
 }
 
 /// Reads a header, or a transport that the application has registered.
-fn read_other(table: &mut Table<'_, '_>, word: &str, name: &str) -> Option<TransportConfig> {
+fn read_other(table: &mut Table<'_, '_>, word: &str, name: &str) -> Option<TransportSettings> {
     if word == "header" {
-        names::check_header(table, "name", name);
-        return Some(TransportConfig::Header);
+        if names::check_header(table, "name", name) {
+            names::warn_of_underscore(table, "name", name);
+        }
+        return Some(TransportSettings::Header);
     }
-    if table.context.registered.transports.iter().any(|known| known == word) {
-        return Some(TransportConfig::Custom(word.to_owned()));
+    let registered = &table.context.registered.transports;
+    if registered.iter().any(|known| known == word) {
+        return Some(TransportSettings::Custom(word.to_owned()));
     }
-    let hint = format!(
-        "{word:?} is neither \"cookie\" nor \"header\" nor registered; write `.attach(Sessions::fairing().transport({word:?}, …))`"
-    );
-    table.problem("transport", hint);
+    let known = ["cookie", "header"].into_iter().chain(registered.iter().map(String::as_str));
+    let message = match nearest(word, known) {
+        Some(nearest) => format!("no transport is named {word:?}; did you mean {nearest:?}?"),
+        None => format!(
+            "no transport is named {word:?}; write \"cookie\" or \"header\", or register it: `.attach(Sessions::fairing().transport({word:?}, …))`"
+        ),
+    };
+    table.problem("transport", message);
     None
 }

@@ -4,15 +4,18 @@ use super::aes_cbc::{AesCbc, BLOCK};
 use super::mac::{Mac, MacAlgorithm, Tag, equal};
 /// An RFC 7518 section 5.2 content encryption algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Suite {
+pub enum Suite {
+    /// AES-128 in CBC mode with HMAC-SHA-256.
     A128CbcHs256,
+    /// AES-192 in CBC mode with HMAC-SHA-384.
     A192CbcHs384,
+    /// AES-256 in CBC mode with HMAC-SHA-512.
     A256CbcHs512,
 }
 
 impl Suite {
     /// The name that RFC 7518 registers for the algorithm.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::A128CbcHs256 => "A128CBC-HS256",
             Self::A192CbcHs384 => "A192CBC-HS384",
@@ -21,7 +24,7 @@ impl Suite {
     }
 
     /// The number of bytes of the encryption key, of the MAC key and of the tag, which are equal.
-    pub const fn key_len(self) -> usize {
+    pub(crate) const fn key_len(self) -> usize {
         match self {
             Self::A128CbcHs256 => 16,
             Self::A192CbcHs384 => 24,

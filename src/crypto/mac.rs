@@ -38,11 +38,14 @@ pub(crate) fn equal(left: &[u8], right: &[u8]) -> bool {
 
 /// The hash function under the HMAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MacAlgorithm {
-    /// Only Ktor's tokens use it.
+pub enum MacAlgorithm {
+    /// HMAC with SHA-1, which only Ktor's tokens use.
     HmacSha1,
+    /// HMAC with SHA-256.
     HmacSha256,
+    /// HMAC with SHA-384.
     HmacSha384,
+    /// HMAC with SHA-512.
     HmacSha512,
 }
 

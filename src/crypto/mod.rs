@@ -10,6 +10,6 @@ mod protect;
 mod random;
 mod secret;
 
-pub(crate) use protect::Protect;
+pub use protect::Protect;
 pub(crate) use random::{Random, RandomError};
 pub(crate) use secret::Secret;

@@ -2,8 +2,11 @@
 
 /// How a token is protected from a client that would forge it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protect {
+pub enum Protect {
+    /// Nobody can read or change it without the key.
     Encrypt,
+    /// Anybody can read it, and nobody can change it without the key.
     Sign,
+    /// Anybody can read and change it.
     None,
 }

@@ -7,7 +7,7 @@ use rocket::request::Request;
 
 use super::origin;
 use super::token::{CsrfError, load_token};
-use crate::config::CsrfConfig;
+use crate::config::CsrfSettings;
 use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::sessions::Sessions;
@@ -39,7 +39,7 @@ impl CsrfGuardError {
 /// Returns the session's CSRF configuration. Refuses a request from another origin.
 pub(super) fn rules<T: SessionData>(
     request: &Request<'_>,
-) -> Result<Arc<CsrfConfig>, CsrfGuardError> {
+) -> Result<Arc<CsrfSettings>, CsrfGuardError> {
     let sessions = request.rocket().state::<Sessions>();
     let sessions = sessions
         .ok_or_else(|| SessionError::Undefined("the `Sessions` fairing is not attached".into()))?;
@@ -56,7 +56,7 @@ pub(super) fn rules<T: SessionData>(
 /// empty.
 pub(super) async fn check<T: SessionData>(
     request: &Request<'_>,
-    rules: &CsrfConfig,
+    rules: &CsrfSettings,
     field: Option<&str>,
 ) -> Result<(), CsrfGuardError> {
     let header = || request.headers().get(&rules.header).find(|value| !value.is_empty());

@@ -1,12 +1,15 @@
 //! [`SessionsFairing`] as a builder: the parts that an application registers before launch.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use figment::value::Dict;
 use rocket::Request;
 
+use crate::application::Application;
 use crate::by_id::Identity;
+use crate::config::SessionConfig;
 use crate::crypto::Random;
 use crate::data::SessionData;
 use crate::definition::EventListener;
@@ -50,6 +53,12 @@ pub struct SessionsFairing {
     pub(super) transports: HashMap<String, Arc<dyn SessionTransport>>,
     pub(super) transformers: HashMap<String, Arc<dyn SessionTransformer>>,
     pub(super) identities: HashMap<&'static str, Identity>,
+    /// The tables of [`configure`](Self::configure). A name that was configured twice is a
+    /// problem.
+    pub(super) configured: BTreeMap<String, Dict>,
+    pub(super) configured_twice: Vec<&'static str>,
+    /// Checks that a type has a definition.
+    pub(super) required: Vec<fn(&Application) -> Result<(), String>>,
     pub(super) listeners: parking_lot::Mutex<Vec<EventListener>>,
     pub(super) clock: Clock,
     pub(super) random: Random,
@@ -189,6 +198,58 @@ impl SessionsFairing {
         self
     }
 
+    /// Configures the sessions of `T` in code, as far as Rocket.toml and the environment do not:
+    /// they take precedence key by key. `T` then needs no table in Rocket.toml. Secrets do not
+    /// belong in code: they come from the environment or from files.
+    ///
+    /// A key that has no effect because of a stronger one is ignored. For example, Rocket.toml may
+    /// move a session to a header whose cookie the code configures.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{testing::*, Session, SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct Visits(u32);
+    /// # impl SessionData for Visits { const NAME: &'static str = "visits"; }
+    /// # #[rocket::get("/")]
+    /// # fn index(session: Session<Visits>) { session.set(Visits(1)) }
+    /// use rocket_typed_sessions::config::SessionConfig;
+    ///
+    /// let sessions = Sessions::fairing().configure::<Visits>(SessionConfig {
+    ///     storage: Some("memory".into()),
+    ///     ..Default::default()
+    /// });
+    /// let rocket = rocket::build().attach(sessions);
+    /// # let rocket = rocket.mount("/", rocket::routes![index]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    /// # let response = client.get("/").dispatch();
+    /// # assert_eq!(client.session_after::<Visits>(&response).map(|visits| visits.0), Some(1));
+    /// ```
+    #[must_use]
+    pub fn configure<T: SessionData>(mut self, config: SessionConfig) -> Self {
+        if self.configured.insert(T::NAME.to_owned(), config.to_dict()).is_some() {
+            self.configured_twice.push(T::NAME);
+        }
+        self
+    }
+
+    /// Refuses launch if `T` has no definition. A type that is a guard in a route is checked
+    /// anyway; this is for a type that only the application's own guards and fairings use.
+    ///
+    /// ```
+    /// # use rocket_typed_sessions::{SessionData, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: u32 }
+    /// # impl SessionData for User { const NAME: &'static str = "user"; }
+    /// let rocket = rocket::build().attach(Sessions::fairing().require::<User>());
+    /// let client = rocket::local::blocking::Client::untracked(rocket);
+    /// assert!(client.is_err(), "there is no table [default.sessions.user]");
+    /// ```
+    #[must_use]
+    pub fn require<T: SessionData>(mut self) -> Self {
+        self.required.push(|application| application.definition::<T>().map(drop));
+        self
+    }
+
     /// Registers a listener for the events of all sessions. It runs in the request
     /// that causes the event, so it must not block.
     ///
@@ -259,6 +320,8 @@ impl SessionsFairing {
             storages: names(&self.storages),
             transports: names(&self.transports),
             transformers: names(&self.transformers),
+            configured: self.configured.clone(),
+            configured_twice: self.configured_twice.clone(),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::application::{Application, Defined, ReloadSchedule, Report, Tracker};
 use crate::by_id::{ById, Identity, RecordStore};
 use crate::by_value::{ByValue, Revocation};
 use crate::codec::Codec;
-use crate::config::{self, SessionConfig, TransportConfig};
+use crate::config::{self, SessionSettings, TransportSettings};
 use crate::definition::{Core, Definition};
 use crate::ktor::Serializer;
 use crate::namespace::Namespace;
@@ -62,7 +62,7 @@ struct Launch<'a> {
 
 impl Launch<'_> {
     /// Adds a definition, or the problems of its table. Its keys were read at `read`.
-    async fn add(&mut self, name: String, config: SessionConfig, read: Instant) {
+    async fn add(&mut self, name: String, config: SessionSettings, read: Instant) {
         self.summary.extend(summary(&name, &config));
         let now = self.fairing.clock.now();
         let pace = config.protection.key_reload.as_ref().map(|keys| reload::pace(keys, read, now));
@@ -76,7 +76,7 @@ impl Launch<'_> {
         if !storages.problems.is_empty() {
             return Err(storages.problems);
         }
-        Ok(Application {
+        let application = Application {
             definitions,
             storages: storages.to_purge(),
             core: Core {
@@ -87,14 +87,18 @@ impl Launch<'_> {
             report: Report { warnings: storages.warnings, summary },
             awaited: Awaited::default(),
             route_uses: RouteUses::default(),
-        })
+        };
+        let required = fairing.required.iter();
+        let problems: Vec<_> =
+            required.filter_map(|check| check(&application).err()).collect();
+        if problems.is_empty() { Ok(application) } else { Err(problems) }
     }
 
     /// Builds a definition. Returns `None` after it has added a problem to the list.
     async fn definition(
         &mut self,
         name: &str,
-        config: SessionConfig,
+        config: SessionSettings,
         reload: Option<ReloadSchedule>,
     ) -> Option<Defined> {
         let tokens = build_tokens(&config.app, name, &config)
@@ -122,15 +126,15 @@ impl Launch<'_> {
         Some(Defined { definition, tracker, reload })
     }
 
-    fn transport(&self, config: &TransportConfig) -> Option<Arc<dyn SessionTransport>> {
+    fn transport(&self, config: &TransportSettings) -> Option<Arc<dyn SessionTransport>> {
         Some(match config {
-            TransportConfig::Cookie(cookie) => Arc::new(CookieTransport::new(cookie)),
-            TransportConfig::Header => Arc::new(HeaderTransport),
-            TransportConfig::Custom(name) => Arc::clone(self.fairing.transports.get(name)?),
+            TransportSettings::Cookie(cookie) => Arc::new(CookieTransport::new(cookie)),
+            TransportSettings::Header => Arc::new(HeaderTransport),
+            TransportSettings::Custom(name) => Arc::clone(self.fairing.transports.get(name)?),
         })
     }
 
-    fn codec(&self, name: &str, config: &SessionConfig) -> Codec {
+    fn codec(&self, name: &str, config: &SessionSettings) -> Codec {
         let (ktor, transformers) = (config.protection.written_ktor(), config.transform.iter());
         Codec {
             session: name.to_owned(),
@@ -146,7 +150,7 @@ impl Launch<'_> {
     async fn tracker(
         &mut self,
         name: &str,
-        config: &SessionConfig,
+        config: &SessionSettings,
         namespace: &Namespace,
     ) -> Result<Tracker, ()> {
         let identity = self.identity(name, config.protection.writes_ktor);
@@ -182,10 +186,10 @@ impl Launch<'_> {
 }
 
 /// Returns the part of the configuration that [`plan`](crate::plan) needs.
-fn policy(config: &SessionConfig) -> Policy {
+fn policy(config: &SessionSettings) -> Policy {
     let absolute = config.timeouts.absolute;
     let (max_age, longest) = match &config.transport {
-        TransportConfig::Cookie(cookie) => (cookie.max_age, Some(LONGEST_COOKIE)),
+        TransportSettings::Cookie(cookie) => (cookie.max_age, Some(LONGEST_COOKIE)),
         _ => (None, None),
     };
     let longest_expires_early = longest.is_some_and(|longest| longest < absolute);

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::by_id::RecordStore;
-use crate::config::SessionConfig;
-use crate::storage::{Cached, KtorDirectory, SessionStorage, StorageConfig, StorageError};
+use crate::config::SessionSettings;
+use crate::storage::{Cached, KtorDirectory, SessionStorage, StorageSettings, StorageError};
 
 /// The key of a session's storage table.
 const STORAGE: &str = "storage";
@@ -13,7 +13,7 @@ const STORAGE: &str = "storage";
 /// Opens storages, and collects problems that refuse launch and warnings for operators.
 pub(super) struct Storages<'a> {
     registered: &'a HashMap<String, Arc<dyn SessionStorage>>,
-    opened: Vec<(StorageConfig, RecordStore)>,
+    opened: Vec<(StorageSettings, RecordStore)>,
     pub problems: Vec<String>,
     pub warnings: Vec<String>,
 }
@@ -25,7 +25,7 @@ impl<'a> Storages<'a> {
 
     /// Returns the storages to purge. A cache is not one of them: it has no records of its own.
     pub fn to_purge(&self) -> Vec<Arc<dyn SessionStorage>> {
-        let own = |config: &StorageConfig| !matches!(config, StorageConfig::Cached { .. });
+        let own = |config: &StorageSettings| !matches!(config, StorageSettings::Cached { .. });
         let opened = self.opened.iter().filter(|(config, _)| own(config));
         opened.map(|(_, server)| Arc::clone(&server.storage)).collect()
     }
@@ -35,8 +35,8 @@ impl<'a> Storages<'a> {
     pub async fn for_session(
         &mut self,
         name: &str,
-        config: &SessionConfig,
-        storage: StorageConfig,
+        config: &SessionSettings,
+        storage: StorageSettings,
     ) -> Result<RecordStore, ()> {
         let server = self.with_ktor(name, config, storage).await?;
         self.refuse_for(name, config, &*server.storage);
@@ -47,8 +47,8 @@ impl<'a> Storages<'a> {
     async fn with_ktor(
         &mut self,
         name: &str,
-        config: &SessionConfig,
-        storage: StorageConfig,
+        config: &SessionSettings,
+        storage: StorageSettings,
     ) -> Result<RecordStore, ()> {
         if config.protection.ktor.is_none() {
             return self.open(name, STORAGE, storage).await;
@@ -84,19 +84,19 @@ impl<'a> Storages<'a> {
         &mut self,
         name: &str,
         key: &str,
-        config: StorageConfig,
+        config: StorageSettings,
     ) -> Result<RecordStore, ()> {
         if let Some((_, server)) = self.opened.iter().find(|(opened, _)| *opened == config) {
             return Ok(server.clone());
         }
         let mut warnings = Vec::new();
         let opened: Result<Arc<dyn SessionStorage>, StorageError> = match &config {
-            StorageConfig::Engine(engine) => engine.open(&mut warnings).await,
-            StorageConfig::Registered(registered) => {
+            StorageSettings::Engine(engine) => engine.open(&mut warnings).await,
+            StorageSettings::Registered(registered) => {
                 Ok(Arc::clone(self.registered.get(registered).ok_or(())?))
             }
-            StorageConfig::Cached { storage, capacity, ttl } => {
-                let server = Box::pin(self.open(name, key, StorageConfig::clone(storage))).await?;
+            StorageSettings::Cached { storage, capacity, ttl } => {
+                let server = Box::pin(self.open(name, key, StorageSettings::clone(storage))).await?;
                 Ok(Arc::new(Cached::over(server.storage, *capacity, *ttl)))
             }
         };
@@ -116,7 +116,7 @@ impl<'a> Storages<'a> {
     }
 
     /// Refuses keys that are set but that the storage cannot serve.
-    fn refuse_for(&mut self, name: &str, config: &SessionConfig, storage: &dyn SessionStorage) {
+    fn refuse_for(&mut self, name: &str, config: &SessionSettings, storage: &dyn SessionStorage) {
         let cannot_order = !storage.compares_and_swaps();
         let (renews, grace) = (config.timeouts.renew_after, config.timeouts.renewal_grace);
         for (key, set, why) in [

@@ -1,13 +1,13 @@
 //! The log's summary of the sessions at launch.
 
-use crate::config::{Protect, Protection, SessionConfig, TransportConfig};
+use crate::config::{Protect, Protection, SessionSettings, TransportSettings};
 
 /// Describes a session as Rocket prints its own configuration. The text contains no keys.
-pub(super) fn summary(name: &str, config: &SessionConfig) -> [String; 5] {
+pub(super) fn summary(name: &str, config: &SessionSettings) -> [String; 5] {
     let transport = match &config.transport {
-        TransportConfig::Cookie(_) => "cookie",
-        TransportConfig::Header => "header",
-        TransportConfig::Custom(name) => name,
+        TransportSettings::Cookie(_) => "cookie",
+        TransportSettings::Header => "header",
+        TransportSettings::Custom(name) => name,
     };
     let storage = config.storage.as_ref().map_or_else(|| "client".into(), ToString::to_string);
     let Protection { protect, suite, keys, ktor, writes_ktor, .. } = &config.protection;

@@ -1,7 +1,7 @@
 //! Builds [`Tokens`], which seals and opens tokens, from the configured keys.
 
 use crate::config::{
-    KtorConfig, KtorKeys, KtorTransform, Protection, SessionConfig, TransportConfig,
+    KtorSettings, KtorKeys, KtorTransform, Protection, SessionSettings, TransportSettings,
 };
 use crate::crypto::keys::{Binding, TransportBinding};
 use crate::crypto::mac::Mac;
@@ -12,12 +12,12 @@ use crate::token::{CsrfKeys, Sealer, TokenKind, Tokens};
 pub(super) fn build_tokens(
     app: &str,
     name: &str,
-    config: &SessionConfig,
+    config: &SessionSettings,
 ) -> Result<Tokens, String> {
     let transport = match &config.transport {
-        TransportConfig::Cookie(_) => TransportBinding::Cookie,
-        TransportConfig::Header => TransportBinding::Header,
-        TransportConfig::Custom(transport) => TransportBinding::Custom(transport),
+        TransportSettings::Cookie(_) => TransportBinding::Cookie,
+        TransportSettings::Header => TransportBinding::Header,
+        TransportSettings::Custom(transport) => TransportBinding::Custom(transport),
     };
     let binding = Binding { app, session: name, transport };
     let Protection { protect, suite, keys, .. } = &config.protection;
@@ -40,7 +40,7 @@ pub(super) fn build_tokens(
 const UNDERIVABLE: &str = "the keys of CSRF tokens cannot be derived";
 
 /// Builds Ktor's transformers: a chain for each entry of the list of keys.
-fn ktor(config: &KtorConfig) -> Result<Ktor, String> {
+fn ktor(config: &KtorSettings) -> Result<Ktor, String> {
     let chain = |keys: &KtorKeys| -> Option<Vec<Transform>> {
         let mac = Mac::new(config.mac, keys.sign.bytes())?;
         let step = |step: &KtorTransform| match (step, &keys.encrypt) {

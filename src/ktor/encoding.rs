@@ -8,16 +8,20 @@ use base64::engine::general_purpose::STANDARD;
 
 /// How a value is encoded in a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CookieEncoding {
+pub enum CookieEncoding {
+    /// Percent-encoding, Ktor's default.
     Uri,
+    /// Base64.
     Base64,
+    /// As it is.
     Raw,
+    /// In double quotes where needed.
     Dquotes,
 }
 
 impl CookieEncoding {
     /// The name that Ktor writes as `$x-enc`.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Uri => "URI_ENCODING",
             Self::Base64 => "BASE64_ENCODING",
@@ -28,7 +32,7 @@ impl CookieEncoding {
 
     /// `None` if this encoding cannot carry the text. Ktor's own `RAW` would let a `;` begin
     /// another attribute.
-    pub fn encode(self, text: &str) -> Option<Cow<'_, str>> {
+    pub(crate) fn encode(self, text: &str) -> Option<Cow<'_, str>> {
         match self {
             Self::Uri => Some(uri_encode(text).into()),
             Self::Base64 => Some(STANDARD.encode(text).into()),
@@ -41,7 +45,7 @@ impl CookieEncoding {
         }
     }
 
-    pub fn decode(self, value: &str) -> Option<Cow<'_, str>> {
+    pub(crate) fn decode(self, value: &str) -> Option<Cow<'_, str>> {
         match self {
             Self::Uri => uri_decode(value, true).map(Cow::Owned),
             Self::Base64 => {

@@ -11,7 +11,7 @@ mod transform;
 
 use std::borrow::Cow;
 
-pub(crate) use encoding::CookieEncoding;
+pub use encoding::CookieEncoding;
 pub(crate) use form::{Variant, from_form, to_form};
 pub(crate) use transform::{Cipher, Transform};
 use transform::{sign, signed};
@@ -21,7 +21,7 @@ use crate::error::{EncodeError, SessionError};
 
 /// How a value is written as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Serializer {
+pub enum Serializer {
     /// `SessionData::encode`, which writes JSON unless it is overridden.
     Json,
     /// Ktor's `KotlinxBackwardCompatibleSessionSerializer`.

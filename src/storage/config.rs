@@ -23,6 +23,11 @@ pub(crate) trait EngineConfig: Same + fmt::Debug + fmt::Display + Send + Sync {
         false
     }
 
+    /// Whether it forgets everything when the process ends.
+    fn is_forgetful(&self) -> bool {
+        false
+    }
+
     /// The folder in which a Ktor server can keep its files.
     fn folder(&self) -> Option<&Path> {
         None
@@ -48,16 +53,16 @@ impl<C: PartialEq + 'static> Same for C {
 
 /// Where sessions are kept. Definitions with equal configurations share one storage.
 #[derive(Clone, Debug)]
-pub(crate) enum StorageConfig {
+pub(crate) enum StorageSettings {
     /// A built-in storage.
     Engine(Arc<dyn EngineConfig>),
     /// A storage of the application, by the name under which it is registered.
     Registered(String),
     /// Another storage with a cache in front of it.
-    Cached { storage: Box<StorageConfig>, capacity: usize, ttl: Duration },
+    Cached { storage: Box<StorageSettings>, capacity: usize, ttl: Duration },
 }
 
-impl PartialEq for StorageConfig {
+impl PartialEq for StorageSettings {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Engine(one), Self::Engine(other)) => one.is_same(&**other),
@@ -71,7 +76,7 @@ impl PartialEq for StorageConfig {
     }
 }
 
-impl StorageConfig {
+impl StorageSettings {
     /// Whether other applications may use the storage's server as well. `false` for a storage
     /// that the application has registered.
     pub fn is_shared(&self) -> bool {
@@ -91,6 +96,11 @@ impl StorageConfig {
         }
     }
 
+    /// Whether it forgets everything when the process ends.
+    pub fn is_forgetful(&self) -> bool {
+        matches!(self, Self::Engine(engine) if engine.is_forgetful())
+    }
+
     /// The folder in which a Ktor server can keep its files.
     pub fn folder(&self) -> Option<&Path> {
         match self {
@@ -100,7 +110,7 @@ impl StorageConfig {
     }
 }
 
-impl fmt::Display for StorageConfig {
+impl fmt::Display for StorageSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Engine(engine) => engine.fmt(f),

@@ -56,11 +56,13 @@ mod platform;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;
+pub(crate) mod schema;
 mod session_storage;
 mod simple;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 mod sql;
 mod succession;
+mod table;
 #[cfg(test)]
 mod tests;
 #[cfg(any(feature = "redis", feature = "postgres", feature = "mysql"))]
@@ -79,7 +81,7 @@ pub use self::sql::Sqlite;
 pub use self::sql::{Engine as SqlEngine, Sql};
 pub use cached::Cached;
 pub use change::Change;
-pub(crate) use config::StorageConfig;
+pub(crate) use config::StorageSettings;
 pub use directory::Directory;
 pub(crate) use directory::KtorDirectory;
 pub(crate) use engines::{BuiltIn, ENGINES};
@@ -101,6 +103,7 @@ pub use record::{Record, Version};
 pub use session_storage::SessionStorage;
 pub use simple::{LastWriteWins, SimpleStorage};
 pub use succession::{Predecessor, Successor};
+pub(crate) use table::{EngineTable, read_capacity};
 #[cfg(feature = "redis")]
 pub(crate) use versions::another_owner;
 

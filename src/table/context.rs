@@ -1,31 +1,56 @@
 //! What all tables are read with, and the problems that are found in them.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 
-use figment::Figment;
-use figment::value::{Tag, Value};
+use figment::value::{Dict, Tag};
+use figment::{Figment, Metadata};
 
-/// The names that were registered on the fairing.
+use super::anchor;
+
+/// The page of the reference.
+const REFERENCE: &str = concat!(
+    "https://docs.rs/rocket_typed_sessions/",
+    env!("CARGO_PKG_VERSION"),
+    "/rocket_typed_sessions/guide/configuration/index.html"
+);
+
+/// The prefix of Rocket's environment variables.
+const PREFIX: &str = "ROCKET_";
+
+/// What the application gave to the fairing.
 #[derive(Default)]
 pub(crate) struct Registered {
     pub storages: Vec<String>,
     pub transports: Vec<String>,
     pub transformers: Vec<String>,
+    /// The tables of `configure`, by the name of the session.
+    pub configured: BTreeMap<String, Dict>,
+    /// The sessions that `configure` was called for more than once.
+    pub configured_twice: Vec<&'static str>,
 }
 
 /// A problem, with its full key path and what to write instead.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Problem {
     path: String,
     message: String,
     source: Option<String>,
+    /// The place in the reference.
+    anchor: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: {}", self.path, self.message)?;
-        self.source.as_ref().map_or(Ok(()), |source| write!(f, " (in {source})"))
+        let Self { path, message, source, anchor } = self;
+        write!(f, "`{path}`: {message}")?;
+        match source {
+            Some(source) => write!(f, " (in {source}).")?,
+            None if message.ends_with(['?', '.']) => {}
+            None => f.write_str(".")?,
+        }
+        let hash = if anchor.is_empty() { "" } else { "#" };
+        write!(f, " See {REFERENCE}{hash}{anchor}")
     }
 }
 
@@ -39,8 +64,8 @@ pub(crate) struct Context<'a> {
     pub warnings: Vec<String>,
     /// The definitions that use a random key because none is configured.
     pub keyless: Vec<String>,
-    /// The file of the root secret.
-    pub root_file: Option<PathBuf>,
+    /// Problems that are reported as warnings if there are no others.
+    misspelled: Vec<Problem>,
 }
 
 impl<'a> Context<'a> {
@@ -52,33 +77,82 @@ impl<'a> Context<'a> {
             problems: Vec::new(),
             warnings: Vec::new(),
             keyless: Vec::new(),
-            root_file: None,
+            misspelled: Vec::new(),
         }
     }
 
-    pub fn problem(&mut self, path: &str, message: impl Into<String>, value: Option<&Value>) {
-        let metadata = value.and_then(|value| self.figment.get_metadata(value.tag()));
-        let source = metadata.map(|metadata| {
-            let source = metadata.source.as_ref();
-            source.map_or_else(|| metadata.name.to_string(), ToString::to_string)
-        });
-        self.problems.push(Problem { path: path.to_owned(), message: message.into(), source });
+    /// Remembers a key that is not read, but was probably meant for the sessions.
+    pub fn misspelled(&mut self, path: &str, message: impl Into<String>, source: Option<String>) {
+        let (path, message) = (path.to_owned(), message.into());
+        self.misspelled.push(Problem { path, message, source, anchor: String::new() });
     }
 
-    /// Adds a problem or, in the debug profile, a warning.
-    pub fn weakness(&mut self, path: &str, message: &str, value: Option<&Value>) {
-        if self.debug {
-            self.warnings.push(format!("`{path}`: {message}"));
+    /// Reports the misspelled keys. They may be the cause of other problems.
+    pub fn report_misspelled(&mut self) {
+        if self.problems.is_empty() {
+            self.warnings.extend(self.misspelled.drain(..).map(|problem| problem.to_string()));
         } else {
-            self.problem(path, message, value);
+            self.problems.append(&mut self.misspelled);
         }
     }
 
-    /// Makes a path absolute if the file that contains it is known. A path from the environment
-    /// is returned unchanged.
-    pub fn resolve(&self, tag: Tag, path: &str) -> PathBuf {
-        let metadata = self.figment.get_metadata(tag);
-        let file = metadata.and_then(|metadata| metadata.source.as_ref()?.file_path());
-        file.and_then(|file| file.parent()).map_or_else(|| path.into(), |folder| folder.join(path))
+    /// Adds a problem. `key` is the key's place in the schema, which the reference describes.
+    /// Several sessions that inherit one value have one problem with it.
+    pub fn problem(
+        &mut self,
+        path: &str,
+        key: &str,
+        message: impl Into<String>,
+        source: Option<String>,
+    ) {
+        let (path, message) = (path.to_owned(), message.into());
+        let problem = Problem { path, message, source, anchor: anchor(key) };
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
+
+    /// Warns of a setting that works but may surprise.
+    pub fn warn(&mut self, path: &str, message: &str) {
+        let warning = format!("`{path}`: {message}");
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The name of a file, or what else figment knows of the source of a value.
+    pub fn source(&self, tag: Tag) -> Option<String> {
+        let metadata = self.figment.get_metadata(tag)?;
+        let name = || match prefix(metadata) {
+            Some(prefix) => format!("{prefix}SESSIONS"),
+            None => metadata.name.to_string(),
+        };
+        Some(metadata.source.as_ref().map_or_else(name, ToString::to_string))
+    }
+
+    /// The name of a variable from its flat key in the figment.
+    pub fn flat_variable(&self, tag: Tag, key: &str) -> Option<String> {
+        let prefix = prefix(self.figment.get_metadata(tag)?)?;
+        Some(format!("{prefix}{}", key.to_uppercase()))
+    }
+
+    /// The full name of an environment variable below `sessions`, with the prefix that the
+    /// application uses.
+    pub fn variable(&self, rest: &str) -> String {
+        let mut prefixes = self.figment.metadata().filter_map(prefix);
+        let first = prefixes.next().unwrap_or(PREFIX);
+        let prefix = if prefixes.any(|other| other == PREFIX) { PREFIX } else { first };
+        format!("{prefix}SESSIONS__{rest}")
+    }
+
+    /// Whether Rocket's own sources, Rocket.toml and the environment, are among those of the
+    /// figment.
+    pub fn has_usual_sources(&self) -> bool {
+        self.figment.metadata().any(|metadata| prefix(metadata).is_some())
+    }
+}
+
+/// The prefix of figment's source for environment variables.
+fn prefix(metadata: &Metadata) -> Option<&str> {
+    metadata.name.strip_prefix('`')?.strip_suffix("` environment variable(s)")
 }

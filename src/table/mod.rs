@@ -1,274 +1,250 @@
-//! One table of the configuration, with typed access that collects problems.
+//! The table of one session, merged from all of its sources.
 
 mod context;
+mod field;
+mod key;
+mod schema;
+mod words;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use figment::value::{Dict, Value};
-use rocket::data::ByteUnit;
 
 pub(crate) use context::{Context, Problem, Registered};
+pub(crate) use field::{Field, duration_text, words_of};
+pub use field::{CookieMaxAge, OneOrMore, Timeout, Urls};
+pub(crate) use key::{Example, Key};
+pub(crate) use schema::{SINCE, key_name, schema, table_field};
+pub(crate) use words::{Words, words};
 
-/// The longest duration that the configuration may contain.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+/// For which sessions a layer was written. A later scope is stronger, whatever its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scope {
+    /// The application's code, for one session.
+    Code,
+    /// `[default.sessions]`, for all sessions.
+    All,
+    /// The session's own table or variables.
+    Own,
+}
 
-/// A table that is being read. [`finish`](Self::finish) refuses the keys that were not read.
+/// The keys that one source has for a session.
+#[derive(Clone)]
+pub(crate) struct Layer {
+    pub scope: Scope,
+    pub dict: Dict,
+    /// The variable that the keys come from. `None` for a file and for code.
+    pub variable: Option<String>,
+}
+
+/// The path of a key in the table at `path`.
+pub(crate) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// The heading's anchor of a key in the reference.
+pub(crate) fn anchor(key: &str) -> String {
+    key.replace('.', "")
+}
+
+/// A session's table. Keys are named by their paths in it, such as `cookie.max_age`.
 pub(crate) struct Table<'t, 'f> {
     pub context: &'t mut Context<'f>,
-    path: String,
+    name: String,
+    /// From the weakest to the strongest.
+    layers: Vec<Layer>,
+    /// The layers, merged.
     dict: Dict,
-    known: Vec<&'static str>,
+    /// The keys that the table may have.
+    keys: &'static [&'static [Key]],
+    /// The first parts of the keys that have a problem.
+    unsound: BTreeSet<String>,
 }
 
 impl<'t, 'f> Table<'t, 'f> {
-    pub fn new(context: &'t mut Context<'f>, path: String, dict: Dict) -> Self {
-        Self { context, path, dict, known: Vec::new() }
+    /// `dict` is what the layers are merged to, the weakest of which comes first.
+    pub fn new(
+        context: &'t mut Context<'f>,
+        name: &str,
+        layers: Vec<Layer>,
+        dict: Dict,
+        keys: &'static [&'static [Key]],
+    ) -> Self {
+        Self { context, name: name.to_owned(), layers, dict, keys, unsound: BTreeSet::new() }
     }
 
+    /// The full path of a key, as it is written where its value comes from.
     pub fn path(&self, key: &str) -> String {
-        format!("{}.{key}", self.path)
+        match self.layer(key) {
+            Some(Layer { scope: Scope::All, .. }) => format!("sessions.{key}"),
+            _ => format!("sessions.{}.{key}", self.name),
+        }
+    }
+
+    pub fn value(&self, key: &str) -> Option<&Value> {
+        find(&self.dict, key)
     }
 
     pub fn has(&self, key: &str) -> bool {
-        self.dict.contains_key(key)
+        self.value(key).is_some()
+    }
+
+    /// The strongest layer that has the key.
+    fn layer(&self, key: &str) -> Option<&Layer> {
+        self.rank(key).and_then(|rank| self.layers.get(rank))
+    }
+
+    fn rank(&self, key: &str) -> Option<usize> {
+        self.value(key)?;
+        self.layers.iter().rposition(|layer| find(&layer.dict, key).is_some())
+    }
+
+    /// Where a key's value was written: a file, a variable, or the code.
+    pub fn source(&self, key: &str) -> Option<String> {
+        let layer = self.layer(key)?;
+        if layer.scope == Scope::Code {
+            return Some(format!("`configure` of `{}`", self.name));
+        }
+        let known = || self.context.source(find(&layer.dict, key)?.tag());
+        layer.variable.clone().or_else(known)
     }
 
     pub fn problem(&mut self, key: &str, message: impl Into<String>) {
-        let path = self.path(key);
-        self.context.problem(&path, message, self.dict.get(key).cloned().as_ref());
+        let (path, source) = (self.path(key), self.source(key));
+        self.context.problem(&path, key, message, source);
+        self.unsound.insert(key.split('.').next().unwrap_or_default().to_owned());
+    }
+
+    /// Whether no problem with these keys was found, so that others can be judged by them.
+    pub fn is_sound(&self, keys: &[&str]) -> bool {
+        keys.iter().all(|key| !self.unsound.contains(*key))
     }
 
     pub fn weakness(&mut self, key: &str, message: &str) {
-        let path = self.path(key);
-        self.context.weakness(&path, message, self.dict.get(key).cloned().as_ref());
+        if self.context.debug {
+            self.warning(key, message);
+        } else {
+            self.problem(key, message);
+        }
     }
 
     /// Warns of a setting that works but may surprise.
     pub fn warning(&mut self, key: &str, message: &str) {
         let path = self.path(key);
-        self.context.warnings.push(format!("`{path}`: {message}"));
+        self.context.warn(&path, message);
     }
 
-    /// The value of any type. The caller checks it.
-    pub fn value(&mut self, key: &'static str) -> Option<Value> {
-        self.known.push(key);
-        self.dict.get(key).cloned()
-    }
-
-    pub fn text(&mut self, key: &'static str) -> Option<String> {
-        match self.value(key)? {
-            Value::String(_, text) => Some(text),
-            // Figment guesses the types of environment variables, so a name may arrive as a
-            // number.
-            Value::Num(_, number) => number.to_u128_lossy().map(|number| number.to_string()),
-            _ => {
-                self.problem(key, "expected a text in quotes");
-                None
-            }
+    /// Says that a key has no effect because of another one. It is no problem if the key was
+    /// written for all sessions, or in a weaker place than the other: it has an effect elsewhere,
+    /// or would have it without the stronger key.
+    pub fn no_effect(&mut self, key: &str, because: &str, message: impl Into<String>) {
+        let Some(layer) = self.layer(key) else { return };
+        if layer.scope != Scope::All && self.rank(key) >= self.rank(because) {
+            self.problem(key, message);
         }
     }
 
-    pub fn flag(&mut self, key: &'static str) -> Option<bool> {
-        match self.value(key)? {
-            Value::Bool(_, flag) => Some(flag),
-            _ => {
-                self.problem(key, "expected `true` or `false`");
-                None
-            }
+    /// Whether a key is set to anything but its word or number for "off".
+    pub fn is_on(&self, key: &str) -> bool {
+        match self.value(key) {
+            None | Some(Value::Bool(_, false)) => false,
+            Some(Value::String(_, word)) => !["never", "none"].contains(&word.as_str()),
+            Some(Value::Num(_, number)) => number.to_u128_lossy() != Some(0),
+            Some(_) => true,
         }
     }
 
-    /// One of several words.
-    pub fn choice<C: Copy>(&mut self, key: &'static str, choices: &[(&str, C)]) -> Option<C> {
-        let text = self.text(key)?;
-        let chosen = choices.iter().find(|(word, _)| *word == text);
-        if chosen.is_none() {
-            let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
-            self.problem(key, format!("{text:?} is none of {}", words.join(", ")));
-        }
-        chosen.map(|(_, choice)| *choice)
+    /// Whether a key was written for all sessions.
+    pub fn is_for_all(&self, key: &str) -> bool {
+        self.layer(key).is_some_and(|layer| layer.scope == Scope::All)
     }
 
-    /// A list of such words; anything else is a problem, which `expected` describes.
-    pub fn choices<C: Copy>(
+    /// The path of a file or a folder. A relative path starts at the folder of the file in which
+    /// it is written; a path from the environment or the code is returned unchanged.
+    pub fn resolve(&self, key: &str, path: &str) -> PathBuf {
+        let tag = self.value(key).map(Value::tag).unwrap_or_default();
+        let metadata = self.context.figment.get_metadata(tag);
+        let file = metadata.and_then(|metadata| metadata.source.as_ref()?.file_path());
+        file.and_then(|file| file.parent()).map_or_else(|| path.into(), |folder| folder.join(path))
+    }
+
+    /// Refuses a value that is no table, and the keys of the table that do not exist. `None` if
+    /// there is no table.
+    pub fn is_table(&mut self, key: &str, known: &'static [Key]) -> Option<()> {
+        let Value::Dict(_, dict) = self.value(key)? else {
+            self.problem(key, "expected a table: { … }");
+            return None;
+        };
+        let names: Vec<_> = dict.keys().cloned().collect();
+        self.refuse_unknown_of(key, &names, known.iter());
+        Some(())
+    }
+
+    /// Refuses the keys of the session's table that do not exist.
+    pub fn refuse_unknown(&mut self) {
+        let names: Vec<_> = self.dict.keys().cloned().collect();
+        self.refuse_unknown_of("", &names, self.keys.iter().copied().flatten());
+    }
+
+    fn refuse_unknown_of(
         &mut self,
-        key: &'static str,
-        choices: &[(&str, C)],
-        expected: &str,
-    ) -> Option<Vec<C>> {
-        let chosen = |value: &Value| {
-            let chosen = choices.iter().find(|(word, _)| value.as_str() == Some(word));
-            chosen.map(|(_, choice)| *choice)
-        };
-        let Value::Array(_, values) = self.value(key)? else {
-            self.problem(key, expected);
-            return None;
-        };
-        let known: Vec<_> = values.iter().filter_map(chosen).collect();
-        if known.len() < values.len() {
-            self.problem(key, expected);
-        }
-        Some(known)
-    }
-
-    pub fn integer(&mut self, key: &'static str) -> Option<usize> {
-        let number = match self.value(key)? {
-            Value::Num(_, number) => {
-                number.to_u128_lossy().and_then(|number| usize::try_from(number).ok())
-            }
-            Value::String(_, text) => text.replace('_', "").parse().ok(),
-            _ => None,
-        };
-        if number.is_none() {
-            self.problem(key, "expected a whole number that is not negative");
-        }
-        number
-    }
-
-    /// A duration as whole seconds or a text like `"7 days"`. Zero is refused.
-    pub fn duration(&mut self, key: &'static str) -> Option<Duration> {
-        let duration = self.duration_or_zero(key)?;
-        if duration.is_zero() {
-            self.problem(key, "must be longer than zero, e.g. \"30 minutes\"");
-            return None;
-        }
-        Some(duration)
-    }
-
-    pub fn duration_or_zero(&mut self, key: &'static str) -> Option<Duration> {
-        let duration = match self.value(key)? {
-            Value::Num(_, number) => number
-                .to_u128_lossy()
-                .and_then(|seconds| u64::try_from(seconds).ok())
-                .map(Duration::from_secs),
-            Value::String(_, text) => text
-                .parse()
-                .ok()
-                .map(Duration::from_secs)
-                .or_else(|| humantime::parse_duration(&text).ok()),
-            _ => None,
-        };
-        match duration {
-            None => self
-                .problem(key, "expected whole seconds or a text like \"7 days\" or \"30 minutes\""),
-            Some(duration) if duration > LONGEST => {
-                self.problem(key, "longer than 100 years; write a shorter one, e.g. \"30 days\"");
-                return None;
-            }
-            Some(_) => {}
-        }
-        duration
-    }
-
-    /// A size as whole bytes or a text like `"64 KiB"`.
-    pub fn size(&mut self, key: &'static str) -> Option<usize> {
-        if !matches!(self.dict.get(key), Some(Value::String(..))) {
-            return self.integer(key);
-        }
-        let text = self.text(key)?;
-        let size = text.replace('_', "").parse::<ByteUnit>().ok();
-        // Rocket reads a size that is too large as the largest one.
-        let size = size.filter(|size| *size < ByteUnit::max_value());
-        let size = size.and_then(|size| usize::try_from(size.as_u64()).ok());
-        if size.is_none() {
-            self.problem(key, "expected whole bytes or a text like \"64 KiB\"");
-        }
-        size
-    }
-
-    /// Reads the key `path`, which names a file or a folder. Messages show `example`.
-    pub fn file(&mut self, example: &str) -> Option<PathBuf> {
-        let Some(Value::String(tag, path)) = self.value("path") else {
-            self.problem("path", format!("missing or not a text: write path = {example:?}"));
-            return None;
-        };
-        if path.is_empty() {
-            self.problem("path", format!("must not be empty: write path = {example:?}"));
-            return None;
-        }
-        Some(self.context.resolve(tag, &path))
-    }
-
-    /// A table within this table.
-    pub fn table(&mut self, key: &'static str) -> Option<Table<'_, 'f>> {
-        match self.value(key)? {
-            Value::Dict(_, dict) => {
-                Some(Table::new(self.context, format!("{}.{key}", self.path), dict))
-            }
-            _ => {
-                self.problem(key, "expected a table");
-                None
-            }
-        }
-    }
-
-    /// A table within this one, which is empty if it is not there.
-    pub fn table_or_empty(&mut self, key: &'static str) -> Table<'_, 'f> {
-        let path = self.path(key);
-        let dict = self.table(key).map(|table| table.dict).unwrap_or_default();
-        Table::new(self.context, path, dict)
-    }
-
-    /// The keys that were not read, with their values.
-    pub fn rest(self) -> Vec<(String, Value)> {
-        let known = self.known;
-        self.dict.into_iter().filter(|(key, _)| !known.contains(&key.as_str())).collect()
-    }
-
-    /// Refuses the keys that were not read.
-    pub fn finish(self) {
-        let unknown: Vec<_> =
-            self.dict.iter().filter(|(key, _)| !self.known.contains(&key.as_str())).collect();
-        for (key, value) in unknown {
-            let nearest = self.known.iter().max_by(|one, other| {
-                strsim::jaro_winkler(key, one).total_cmp(&strsim::jaro_winkler(key, other))
-            });
-            let hint =
-                nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
-            self.context.problem(
-                &format!("{}.{key}", self.path),
-                format!("unknown key{hint}"),
-                Some(value),
-            );
+        table: &str,
+        names: &[String],
+        known: impl Iterator<Item = &'static Key> + Clone,
+    ) {
+        for name in names.iter().filter(|name| !known.clone().any(|key| key.name == **name)) {
+            let message = unknown_key(name, table, known.clone(), self.keys);
+            let key = join(table, name);
+            let (path, source) = (self.path(&key), self.source(&key));
+            self.context.problem(&path, table, message, source);
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use figment::Figment;
-
-    use super::*;
-
-    #[test]
-    fn sizes_are_read_in_rockets_units() {
-        let figment = Figment::new();
-        for (text, size) in [
-            ("2048", Some(2048)),
-            ("65_536", Some(65_536)),
-            ("64 KiB", Some(64 * 1024)),
-            ("64kib", Some(64 * 1024)),
-            ("2 kB", Some(2000)),
-            ("1 MiB", Some(1024 * 1024)),
-            ("3mb", Some(3_000_000)),
-            ("12 b", Some(12)),
-            ("1 GiB", Some(1024 * 1024 * 1024)),
-            ("16 EiB", None),
-            ("18446744073709551615 MiB", None),
-            ("18446744073709551616", None),
-            ("64 parsecs", None),
-            ("-1", None),
-            ("", None),
-            ("KiB", None),
-            ("６４ KiB", None),
-        ] {
-            let dict = Dict::from([("size".to_owned(), text.into())]);
-            let registered = Registered::default();
-            let mut context = Context::new(&figment, &registered);
-            let mut table = Table::new(&mut context, "sessions".into(), dict);
-            assert_eq!(table.size("size"), size, "{text}");
-            assert_eq!(context.problems.len(), usize::from(size.is_none()), "{text}");
-        }
+fn find<'v>(dict: &'v Dict, key: &str) -> Option<&'v Value> {
+    match key.split_once('.') {
+        None => dict.get(key),
+        Some((first, rest)) => match dict.get(first)? {
+            Value::Dict(_, inner) => find(inner, rest),
+            _ => None,
+        },
     }
+}
+
+/// What to write instead of a key that the table `table` does not have. `known` are the table's
+/// keys and `all` those of a session.
+pub(crate) fn unknown_key(
+    name: &str,
+    table: &str,
+    known: impl Iterator<Item = &'static Key>,
+    all: &[&'static [Key]],
+) -> String {
+    let names = |keys: &mut dyn Iterator<Item = &'static Key>| keys.map(|key| key.name).collect();
+    let known: Vec<&str> = names(&mut { known });
+    let session: Vec<&str> = names(&mut all.iter().copied().flatten());
+    let tables = || all.iter().copied().flatten().filter(|key| key.name != table);
+    let of_table = |key: &'static Key| {
+        let name = nearest(name, key.keys.iter().map(|key| key.name))?;
+        Some(format!("`{} = {{ {name} = … }}`", key.name))
+    };
+    if let Some(nearest) = nearest(name, known.into_iter()) {
+        format!("unknown key; did you mean `{nearest}`?")
+    } else if let Some(key) = nearest(name, session.into_iter()) {
+        format!("unknown key here; `{key}` belongs in the session's table itself")
+    } else if let Some(place) = tables().find_map(of_table) {
+        format!("unknown key here; write {place}")
+    } else {
+        "unknown key; remove it".into()
+    }
+}
+
+/// The known word that was probably meant: at most every fourth letter differs. The way of
+/// writing several words makes no difference.
+pub(crate) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    let plain = |text: &str| text.replace(['_', '-', ' '], "").to_lowercase();
+    let word = plain(word);
+    let distance = |known| (strsim::osa_distance(&word, &plain(known)), known);
+    let (distance, nearest) = known.map(distance).min_by_key(|(distance, _)| *distance)?;
+    (distance <= (word.len() / 4).max(1) && distance < word.len()).then_some(nearest)
 }

@@ -7,7 +7,7 @@ use crate::ktor::CookieEncoding;
 
 /// A cookie's attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CookieConfig {
+pub(crate) struct CookieSettings {
     pub path: String,
     pub domain: Option<String>,
     /// `None` makes a browser-session cookie.
@@ -22,16 +22,21 @@ pub(crate) struct CookieConfig {
     pub extensions: Vec<(String, String)>,
 }
 
+/// The attribute `SameSite` of a cookie: whether the browser sends it with requests that come from
+/// other sites.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SameSite {
+pub enum SameSite {
+    /// Never.
     Strict,
+    /// Only when a user follows a link.
     Lax,
+    /// Always.
     None,
-    /// No attribute, which is Ktor's default. It is possible only with `format = "ktor"`.
+    /// The attribute is left out, and each browser decides.
     Unset,
 }
 
-impl fmt::Display for CookieConfig {
+impl fmt::Display for CookieSettings {
     /// Writes the attributes of `Set-Cookie`, without `Max-Age` and `Expires`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(domain) = &self.domain {

@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use memchr::{memchr, memmem};
 use rocket::{Request, Response};
 
-use super::attributes::CookieConfig;
+use super::attributes::CookieSettings;
 use super::{MAX_VALUES, MaxAge, Outgoing, SessionTransport, SizeLimit};
 use crate::expiry::Timestamp;
 use crate::ktor::CookieEncoding;
@@ -34,7 +34,7 @@ pub(crate) struct CookieTransport {
 }
 
 impl CookieTransport {
-    pub fn new(config: &CookieConfig) -> Self {
+    pub fn new(config: &CookieSettings) -> Self {
         let max_age = config.max_age.map(seconds);
         let quotes =
             matches!(config.ktor_encoding, Some(CookieEncoding::Raw | CookieEncoding::Dquotes));

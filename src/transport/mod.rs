@@ -9,7 +9,8 @@ use std::borrow::Cow;
 
 use rocket::{Request, Response};
 
-pub(crate) use attributes::{CookieConfig, SameSite};
+pub(crate) use attributes::CookieSettings;
+pub use attributes::SameSite;
 pub(crate) use cookie::{CookieTransport, LONGEST_COOKIE};
 pub(crate) use header::HeaderTransport;
 

@@ -32,7 +32,9 @@ fn s79_a_server_of_several_applications_needs_app() {
         let expected = if shared { &missing } else { &none };
         let toml = format!("[default.sessions.user]\nsecret = '{KEY}'\n{line}\n");
         let refused = release(&toml).err().unwrap_or_default();
-        assert_eq!(texts(&refused), *expected, "{line}");
+        let refused = texts(&refused);
+        let refused = refused.split(". See https").next().unwrap_or_default();
+        assert_eq!(refused, *expected, "{line}");
         assert_eq!(debug(&toml).warnings.join("\n"), *expected, "{line}");
         for named in [
             format!("[default.sessions]\napp = 'shop'\n{toml}"),
@@ -41,13 +43,14 @@ fn s79_a_server_of_several_applications_needs_app() {
             let config = release(&named).expect(line);
             assert_eq!((config.sessions["user"].app.as_str(), config.warnings.len()), ("shop", 0));
         }
-        let named = [("ROCKET_SESSIONS__APP", "7"), ("ROCKET_PROFILE", "staging")];
-        assert_eq!(read_toml(&toml, &named).expect(line).sessions["user"].app, "7");
+        let named = [("ROCKET_SESSIONS__APP", "seven"), ("ROCKET_PROFILE", "staging")];
+        assert_eq!(read_toml(&toml, &named).expect(line).sessions["user"].app, "seven");
     }
     let (redis, _) = SHARED[0];
     let several = format!("[default.sessions.a]\n{redis}\n[default.sessions.b]\n{redis}");
     let refused = release(&several).expect_err("no name");
-    assert_eq!(texts(&refused), message("`a`, `b`"), "once for all");
+    let refused = texts(&refused);
+    assert!(refused.starts_with(&message("`a`, `b`")) && refused.lines().count() == 1, "{refused}");
 }
 
 /// The tables in the documentation. A table that shows several storages is returned once for

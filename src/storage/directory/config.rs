@@ -7,8 +7,7 @@ use std::sync::Arc;
 use super::Directory;
 use crate::storage::config::EngineConfig;
 use crate::storage::platform::MISSING;
-use crate::storage::{SessionStorage, StorageError};
-use crate::table::Table;
+use crate::storage::{EngineTable, SessionStorage, StorageError};
 
 #[derive(Debug, PartialEq)]
 struct DirectoryConfig {
@@ -16,7 +15,7 @@ struct DirectoryConfig {
     path: PathBuf,
 }
 
-pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Option<Arc<dyn EngineConfig>> {
+pub(crate) fn read_config(table: &mut EngineTable<'_, '_, '_>) -> Option<Arc<dyn EngineConfig>> {
     let path = table.file("build/.sessions")?;
     Some(Arc::new(DirectoryConfig { path }))
 }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::Memory;
 use crate::storage::config::EngineConfig;
-use crate::storage::{SessionStorage, StorageError};
-use crate::table::Table;
+use crate::storage::{EngineTable, SessionStorage, StorageError, read_capacity};
 
 /// The default of `capacity`.
 const CAPACITY: usize = 1_000_000;
@@ -16,11 +15,9 @@ struct MemoryConfig {
     capacity: usize,
 }
 
-pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Arc<dyn EngineConfig> {
-    let capacity = table.integer("capacity").unwrap_or(CAPACITY);
-    if capacity == 0 {
-        table.problem("capacity", "must be at least 1");
-    }
+pub(crate) fn read_config(table: &mut EngineTable<'_, '_, '_>) -> Arc<dyn EngineConfig> {
+    let key = format!("{}.capacity", table.key);
+    let capacity = read_capacity(table.table, &key, table.config.capacity, CAPACITY);
     Arc::new(MemoryConfig { capacity })
 }
 
@@ -32,6 +29,10 @@ impl fmt::Display for MemoryConfig {
 
 #[rocket::async_trait]
 impl EngineConfig for MemoryConfig {
+    fn is_forgetful(&self) -> bool {
+        true
+    }
+
     async fn open(&self, _: &mut Vec<String>) -> Result<Arc<dyn SessionStorage>, StorageError> {
         Ok(Arc::new(Memory::new(self.capacity)))
     }

@@ -3,13 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use figment::value::Value;
-
 use super::handle::Redis;
 use crate::storage::config::EngineConfig;
 use crate::storage::url::Url;
-use crate::storage::{SessionStorage, StorageError};
-use crate::table::Table;
+use crate::storage::{EngineTable, SessionStorage, StorageError};
 
 #[derive(Debug, PartialEq)]
 struct RedisConfig {
@@ -21,45 +18,36 @@ struct RedisConfig {
     prefix: String,
 }
 
-pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Option<Arc<dyn EngineConfig>> {
-    const EXPECTED: &str = "missing or not a Redis URL: write url = \"redis://127.0.0.1/\", or for a cluster a list of its nodes";
-    let (urls, sentinels) = (read_urls(table, "url"), read_urls(table, "sentinels"));
+pub(crate) fn read_config(table: &mut EngineTable<'_, '_, '_>) -> Option<Arc<dyn EngineConfig>> {
+    const EXPECTED: &str = "missing or not a Redis URL; write url = \"redis://127.0.0.1/\", or for a cluster a list of its nodes";
+    let (urls, key) = table.urls();
     if urls.is_empty() || !urls.iter().all(is_known) {
-        table.problem("url", EXPECTED);
+        if table.is_sound() {
+            table.problem(key, EXPECTED);
+        }
         return None;
     }
-    if !sentinels.iter().all(is_known) || table.has("sentinels") && sentinels.is_empty() {
+    let sentinels = table.config.sentinels.clone();
+    let sentinels: Option<Vec<_>> = sentinels.map(|urls| urls.0.into_iter().map(Url).collect());
+    if sentinels.as_ref().is_some_and(|urls| urls.is_empty() || !urls.iter().all(is_known)) {
         table.problem(
             "sentinels",
-            "not Redis URLs: write sentinels = [\"redis://10.0.0.1:26379\", …]",
+            "not Redis URLs; write sentinels = [\"redis://10.0.0.1:26379\", …]",
         );
     }
+    let sentinels = sentinels.unwrap_or_default();
     if !sentinels.is_empty() && urls.len() > 1 {
-        table.problem(
-            "url",
-            "with `sentinels` it names the one master: write url = \"redis://mymaster/\"",
-        );
+        table
+            .problem(key, "with `sentinels` it names the one master; write url = \"redis://mymaster/\"");
     }
-    let prefix = table.text("prefix").unwrap_or_else(|| "sessions".into());
+    let prefix = table.config.prefix.clone().unwrap_or_else(|| "sessions".into());
     if prefix.is_empty() || prefix.contains(['{', '}']) || prefix.contains(char::is_whitespace) {
         table.problem(
             "prefix",
-            "must not be empty or contain braces or spaces: write prefix = \"sessions\"",
+            "must not be empty or contain braces or spaces; write prefix = \"sessions\"",
         );
     }
     Some(Arc::new(RedisConfig { urls, sentinels, prefix }))
-}
-
-/// Reads one URL or a list of URLs.
-fn read_urls(table: &mut Table<'_, '_>, key: &'static str) -> Vec<Url> {
-    let urls = match table.value(key) {
-        Some(Value::Array(_, urls)) => urls,
-        Some(url) => vec![url],
-        None => Vec::new(),
-    };
-    // A value that is no text becomes an empty URL, which is refused.
-    let text = |url: Value| Url(url.into_string().unwrap_or_default());
-    urls.into_iter().map(text).collect()
 }
 
 fn is_known(url: &Url) -> bool {

@@ -9,7 +9,7 @@ use super::handle::{Result, Sql};
 use super::server::{Server, connect};
 use super::tables::Tables;
 use crate::storage::config::EngineConfig;
-use crate::table::Table;
+use crate::storage::EngineTable;
 
 /// A storage in MySQL 8 or MariaDB. Feature `mysql`.
 pub type MySql = Sql<sqlx::MySql>;
@@ -60,7 +60,7 @@ impl Sql<sqlx::MySql> {
 }
 
 /// Reads `{ type = "mysql", … }`.
-pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Option<Arc<dyn EngineConfig>> {
+pub(crate) fn read_config(table: &mut EngineTable<'_, '_, '_>) -> Option<Arc<dyn EngineConfig>> {
     let schemes = ["mysql://", "mariadb://"];
     Server::<sqlx::MySql>::read(table, "mysql", schemes, "mysql://user@localhost/database")
 }

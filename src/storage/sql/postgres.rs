@@ -7,7 +7,7 @@ use super::handle::{Result, Sql};
 use super::server::{Server, connect};
 use super::tables::Tables;
 use crate::storage::config::EngineConfig;
-use crate::table::Table;
+use crate::storage::EngineTable;
 
 /// A storage in PostgreSQL. Feature `postgres`.
 pub type Postgres = Sql<sqlx::Postgres>;
@@ -54,7 +54,7 @@ impl Sql<sqlx::Postgres> {
 }
 
 /// Reads `{ type = "postgres", … }`.
-pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Option<Arc<dyn EngineConfig>> {
+pub(crate) fn read_config(table: &mut EngineTable<'_, '_, '_>) -> Option<Arc<dyn EngineConfig>> {
     let schemes = ["postgres://", "postgresql://"];
     Server::<sqlx::Postgres>::read(table, "postgres", schemes, "postgres://user@localhost/database")
 }

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use super::engine::Engine;
 use super::handle::{Result, Sql, to_storage_error};
 use super::tables::Tables;
-use crate::storage::SessionStorage;
+use crate::storage::{EngineTable, SessionStorage};
 use crate::storage::config::EngineConfig;
 use crate::storage::url::Url;
-use crate::table::Table;
 
 /// What the table of a server says.
 #[derive(Debug)]
@@ -25,17 +24,21 @@ pub(super) struct Server<E> {
 impl<E: Engine> Server<E> {
     /// Reads a URL that begins with one of `schemes`. Messages show `example`.
     pub fn read(
-        table: &mut Table<'_, '_>,
+        table: &mut EngineTable<'_, '_, '_>,
         kind: &'static str,
         schemes: [&str; 2],
         example: &str,
     ) -> Option<Arc<dyn EngineConfig>> {
-        let url = table.text("url").unwrap_or_default();
-        if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
-            table.problem("url", format!("missing or of another scheme: write url = {example:?}"));
+        let (mut urls, key) = table.urls();
+        let is_known = |url: &Url| schemes.iter().any(|scheme| url.0.starts_with(scheme));
+        if urls.len() != 1 || !urls.iter().all(is_known) {
+            if table.is_sound() {
+                let message = format!("missing or not one URL of this scheme; write url = {example:?}");
+                table.problem(key, message);
+            }
             return None;
         }
-        let (url, tables) = (Url(url), Tables::read(table));
+        let (url, tables) = (urls.pop()?, Tables::read(table));
         Some(Arc::new(Self { kind, url, tables, engine: PhantomData }))
     }
 }

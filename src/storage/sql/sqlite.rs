@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
-use figment::value::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use super::engine::{Delete, Dialect, engine};
@@ -15,7 +14,7 @@ use super::tables::Tables;
 use crate::storage::config::EngineConfig;
 use crate::storage::platform::{create_dirs, private};
 use crate::storage::{SessionStorage, StorageError};
-use crate::table::Table;
+use crate::storage::EngineTable;
 
 /// A storage in an SQLite file, for one machine. Feature `sqlite`.
 pub type Sqlite = Sql<sqlx::Sqlite>;
@@ -101,20 +100,25 @@ struct SqliteConfig {
 }
 
 /// Reads `{ type = "sqlite", … }`.
-pub(crate) fn read_config(table: &mut Table<'_, '_>) -> Option<Arc<dyn EngineConfig>> {
+pub(crate) fn read_config(table: &mut EngineTable<'_, '_, '_>) -> Option<Arc<dyn EngineConfig>> {
     let path = read_path(table)?;
     Some(Arc::new(SqliteConfig { path, tables: Tables::read(table) }))
 }
 
 /// Reads `path`, or `url` for the same file.
-fn read_path(table: &mut Table<'_, '_>) -> Option<PathBuf> {
-    let Some(Value::String(tag, url)) = table.value("url") else {
-        return table.file("sessions.db");
+fn read_path(table: &mut EngineTable<'_, '_, '_>) -> Option<PathBuf> {
+    let Some(url) = table.config.url.as_ref() else { return table.file("sessions.db") };
+    if table.config.path.is_some() {
+        table.problem("url", "cannot be combined with `path`; keep one of them");
+        return None;
+    }
+    let file = match &*url.0 {
+        [url] => url.strip_prefix("sqlite:"),
+        _ => None,
     };
-    let file = url.strip_prefix("sqlite:").map(|file| file.strip_prefix("//").unwrap_or(file));
-    match file {
+    match file.map(|file| file.strip_prefix("//").unwrap_or(file)) {
         Some(file) if !file.is_empty() && !file.contains([':', '?']) => {
-            Some(table.context.resolve(tag, file))
+            Some(table.resolve("url", file))
         }
         _ => {
             table.problem("url", "does not name a file; write path = \"sessions.db\"");

@@ -1,9 +1,10 @@
 //! The configuration that all engines share: the name of the tables and the limit of connections.
 
-use crate::table::Table;
+use crate::storage::EngineTable;
 
 /// The default of `max_connections`.
 const CONNECTIONS: u32 = 10;
+const MOST_CONNECTIONS: u32 = 65_535;
 
 #[derive(Debug, PartialEq)]
 pub(super) struct Tables {
@@ -18,16 +19,16 @@ impl Tables {
         Self { name: name.to_owned(), max_connections: CONNECTIONS }
     }
 
-    pub fn read(table: &mut Table<'_, '_>) -> Self {
-        let name = table.text("table").unwrap_or_else(|| "sessions".into());
+    pub fn read(table: &mut EngineTable<'_, '_, '_>) -> Self {
+        let name = table.config.table.clone().unwrap_or_else(|| "sessions".into());
         if !is_table(&name) {
-            table.problem("table", "must be letters, digits and `_`, at most 40, and begin with a letter: write table = \"sessions\"");
+            table.problem("table", "must be letters, digits and `_`, at most 40, and begin with a letter; write table = \"sessions\"");
         }
-        let max_connections = table.integer("max_connections");
-        let max_connections =
-            max_connections.map_or(CONNECTIONS, |number| u32::try_from(number).unwrap_or(u32::MAX));
-        if max_connections == 0 {
-            table.problem("max_connections", "must be at least 1");
+        let number = table.config.max_connections;
+        let max_connections = number.map_or(CONNECTIONS, |n| u32::try_from(n).unwrap_or(u32::MAX));
+        if !(1..=MOST_CONNECTIONS).contains(&max_connections) {
+            let message = format!("must be at least 1 and at most {MOST_CONNECTIONS}; write e.g. {CONNECTIONS}");
+            table.problem("max_connections", message);
         }
         Self { name, max_connections }
     }

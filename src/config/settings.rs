@@ -12,35 +12,35 @@ use crate::crypto::mac::MacAlgorithm;
 use crate::crypto::{Protect, Secret};
 use crate::expiry::Timeouts;
 use crate::ktor::{CookieEncoding, Serializer};
-use crate::storage::{OwnerLimit, StorageConfig};
-use crate::transport::CookieConfig;
+use crate::storage::{OwnerLimit, StorageSettings};
+use crate::transport::CookieSettings;
 
 /// Everything below `sessions`, after all checks.
 #[derive(Debug)]
-pub(crate) struct Config {
+pub(crate) struct Settings {
     /// The sessions by table name, which is `SessionData::NAME`.
-    pub sessions: BTreeMap<String, SessionConfig>,
+    pub sessions: BTreeMap<String, SessionSettings>,
     /// Settings that are allowed, but that the operator should know of.
     pub warnings: Vec<String>,
 }
 
 /// One `[default.sessions.x]` table, after all checks.
 #[derive(Debug)]
-pub(crate) struct SessionConfig {
+pub(crate) struct SessionSettings {
     /// The application's name. It is part of every key that protects a token and of every name in
     /// a storage.
     pub app: String,
-    pub transport: TransportConfig,
+    pub transport: TransportSettings,
     /// The name of the cookie, including its prefix, or of the header.
     pub wire_name: String,
     /// `None` keeps the payload on the client.
-    pub storage: Option<StorageConfig>,
+    pub storage: Option<StorageSettings>,
     /// How many sessions an owner may have.
     pub owner_limit: Option<OwnerLimit>,
     /// Where ended client sessions are remembered.
-    pub revocation: Option<StorageConfig>,
+    pub revocation: Option<StorageSettings>,
     pub protection: Protection,
-    pub csrf: CsrfConfig,
+    pub csrf: CsrfSettings,
     pub timeouts: Timeouts,
     /// The limit in bytes of the encoded payload.
     pub max_payload: usize,
@@ -62,14 +62,14 @@ pub(crate) struct Protection {
     pub keys: Keys,
     pub key_reload: Option<KeyReload>,
     /// Ktor's format, written or accepted.
-    pub ktor: Option<KtorConfig>,
+    pub ktor: Option<KtorSettings>,
     /// Ktor's format is the one that is written.
     pub writes_ktor: bool,
 }
 
 impl Protection {
     /// Ktor's format, if it is the one that is written.
-    pub fn written_ktor(&self) -> Option<&KtorConfig> {
+    pub fn written_ktor(&self) -> Option<&KtorSettings> {
         self.ktor.as_ref().filter(|_| self.writes_ktor)
     }
 }
@@ -98,8 +98,8 @@ pub(crate) struct KeyReload {
 }
 
 #[derive(Debug)]
-pub(crate) enum TransportConfig {
-    Cookie(CookieConfig),
+pub(crate) enum TransportSettings {
+    Cookie(CookieSettings),
     Header,
     /// The name under which the application has registered the transport.
     Custom(String),
@@ -107,7 +107,7 @@ pub(crate) enum TransportConfig {
 
 /// A `ktor` table, after all checks.
 #[derive(Debug)]
-pub(crate) struct KtorConfig {
+pub(crate) struct KtorSettings {
     pub mac: MacAlgorithm,
     pub transform: Vec<KtorTransform>,
     pub backward_compatible_read: bool,
@@ -119,7 +119,7 @@ pub(crate) struct KtorConfig {
     pub keys: Vec<KtorKeys>,
 }
 
-impl KtorConfig {
+impl KtorSettings {
     /// Whether `step` is one of the steps.
     pub fn has(&self, step: KtorTransform) -> bool {
         self.transform.contains(&step)
@@ -133,16 +133,50 @@ pub(crate) struct KtorKeys {
     pub encrypt: Option<Secret>,
 }
 
-/// One entry of `ktor.transform`.
+/// One of Ktor's transformers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KtorTransform {
+pub enum KtorTransform {
+    /// `SessionTransportTransformerMessageAuthentication`.
     Mac,
+    /// `SessionTransportTransformerEncrypt`.
     Encrypt,
+}
+
+/// The format of tokens and records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The format of this crate, which `docs/formats.md` describes.
+    Native,
+    /// The format of a service in Kotlin that uses the Ktor framework.
+    Ktor,
+}
+
+/// A format that is read in addition to the one that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcceptedFormat {
+    /// The format of a service in Kotlin that uses the Ktor framework.
+    Ktor,
+}
+
+/// The prefix of a cookie's name with which browsers enforce its attributes (rfc6265bis, section
+/// 4.1.3, and the draft on layered cookies).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CookiePrefix {
+    /// No prefix.
+    None,
+    /// `__Host-`: `Secure`, the path `/`, and no domain.
+    Host,
+    /// `__Secure-`: `Secure`.
+    Secure,
+    /// `__Host-Http-`: as `__Host-`, and `HttpOnly`.
+    HostHttp,
+    /// `__Http-`: `Secure` and `HttpOnly`.
+    Http,
 }
 
 /// The content of a session's `csrf` table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CsrfConfig {
+pub(crate) struct CsrfSettings {
     pub field: Arc<str>,
     pub header: String,
     /// The origins that are trusted in addition to the request's own host.

@@ -1,0 +1,77 @@
+//! The layers of a session's table, and how a stronger one is merged over a weaker one.
+
+use figment::value::{Dict, Value};
+
+use crate::storage::schema::storage_dict;
+use crate::table::{Layer, Scope};
+
+/// Keys that name the same thing, of which a stronger layer replaces both.
+const SECRETS: [[&str; 2]; 3] = [
+    ["secret", "secret_file"],
+    ["sign_key", "sign_key_file"],
+    ["encrypt_key", "encrypt_key_file"],
+];
+const URL: [&str; 2] = ["url", "url_file"];
+
+/// The keys whose value is a storage: a word, or a table with a `type`.
+const STORAGES: [&str; 2] = ["storage", "revocation"];
+
+/// Merges the layers, the weakest first.
+pub(super) fn merge(layers: &[Layer]) -> Dict {
+    let mut merged = Dict::new();
+    let mut scope = Scope::Code;
+    for layer in layers {
+        let has_secrets = SECRETS.iter().flatten().any(|key| layer.dict.contains_key(*key));
+        if layer.scope > scope && has_secrets {
+            // A session's own keys replace those of all sessions together. `secret` stays for what
+            // they do not protect, such as native tokens beside accepted ones of Ktor.
+            SECRETS[1..].iter().flatten().for_each(|key| drop(merged.remove(*key)));
+        }
+        scope = layer.scope;
+        merge_session(&mut merged, &layer.dict);
+    }
+    merged
+}
+
+fn merge_session(lower: &mut Dict, upper: &Dict) {
+    SECRETS.iter().for_each(|names| replace(lower, upper, names));
+    for key in STORAGES {
+        let both = (lower.get(key).and_then(storage_dict), upper.get(key).and_then(storage_dict));
+        let (Some(mut below), Some(above)) = both else { continue };
+        if above.get("type").is_some_and(|kind| Some(kind) != below.get("type")) {
+            lower.remove(key);
+        } else {
+            replace(&mut below, &above, &URL);
+            let tag = lower.get(key).map(Value::tag).unwrap_or_default();
+            lower.insert(key.to_owned(), Value::Dict(tag, below));
+        }
+    }
+    for (key, value) in upper {
+        let value = match (lower.remove(key), value) {
+            // A word of the same type changes nothing in the table.
+            (Some(table @ Value::Dict(..)), Value::String(..)) if STORAGES.contains(&&**key) => table,
+            (Some(Value::Dict(_, mut below)), Value::Dict(tag, above)) => {
+                merge_tables(&mut below, above);
+                Value::Dict(*tag, below)
+            }
+            (_, value) => value.clone(),
+        };
+        lower.insert(key.clone(), value);
+    }
+}
+
+fn merge_tables(lower: &mut Dict, upper: &Dict) {
+    for (key, value) in upper {
+        match (lower.get_mut(key), value) {
+            (Some(Value::Dict(_, below)), Value::Dict(_, above)) => merge_tables(below, above),
+            _ => drop(lower.insert(key.clone(), value.clone())),
+        }
+    }
+}
+
+/// Removes the weaker layer's names of a thing that the stronger layer names.
+fn replace(lower: &mut Dict, upper: &Dict, names: &[&str; 2]) {
+    if names.iter().any(|name| upper.contains_key(*name)) {
+        names.iter().for_each(|name| drop(lower.remove(*name)));
+    }
+}

@@ -1,0 +1,31 @@
+//! The `csrf` table.
+
+use crate::table::{schema, table_field};
+
+schema! {
+    /// The table `csrf` of a session: where its CSRF tokens are looked for, and from which other
+    /// origins requests may come.
+    pub struct CsrfConfig {
+        /// The name of the form field that holds the token.
+        field: String = {
+            default: "`\"csrf_token\"`",
+            refuses: "an empty name, control characters, and `_method`, in which Rocket reads the method",
+            example: "authenticity_token".into(),
+        },
+        /// The name of the header that holds the token.
+        header: String = {
+            default: "`\"X-CSRF-Token\"`",
+            refuses: "what is no header name, headers with a meaning of their own, and a header that carries a session",
+            example: "X-XSRF-Token".into(),
+        },
+        /// The origins that may send unsafe requests in addition to the application's own:
+        /// `scheme://host[:port]`.
+        trusted_origins: Vec<String> = {
+            default: "`[]`",
+            refuses: "what is no origin: a path, a `*`, `null`, names in other scripts than ASCII",
+            example: vec!["https://pay.example".into()],
+        },
+    }
+}
+
+table_field!(CsrfConfig);

@@ -1,0 +1,91 @@
+//! Where the configuration of the sessions comes from: the profiles of Rocket's figment, and
+//! variables such as `ROCKET_SESSIONS__USER_SESSION__SIGN_KEY=…`, each of which Rocket keeps as
+//! one flat key.
+
+use figment::Profile;
+use figment::value::{Dict, Map, Value};
+use figment::Provider;
+
+use super::schema::{KEYS_OF_SECRETS, SessionConfig};
+use crate::table::{Context, Key};
+
+/// What one source says below `sessions`.
+pub(super) struct Source {
+    pub dict: Dict,
+    /// The variable. `None` if the values know their source.
+    pub variable: Option<String>,
+}
+
+/// The sources, from the weakest to the strongest: Rocket.toml, a profile's table of it, the
+/// variable `ROCKET_SESSIONS`, and variables that name a key, of which a deeper one is stronger.
+pub(super) fn sources(context: &mut Context<'_>) -> Vec<Source> {
+    let mut profiles = context.figment.data().unwrap_or_default();
+    let selected = context.figment.profile().clone();
+    let in_order = [Profile::Default, selected, Profile::Global];
+    let dicts: Vec<Dict> = in_order.iter().filter_map(|profile| profiles.remove(profile)).collect();
+    let mut sources = Vec::new();
+    for dict in &dicts {
+        match dict.get("sessions") {
+            Some(Value::Dict(_, dict)) => {
+                sources.push(Source { dict: dict.clone(), variable: None });
+            }
+            Some(other) => {
+                let source = context.source(other.tag());
+                let message = "expected a table; write [default.sessions.user_session]";
+                context.problem("sessions", "", message, source);
+            }
+            None => {}
+        }
+        find_misspelled(context, dict);
+    }
+    let mut flat: Vec<_> = dicts.iter().flat_map(|dict| flat_keys(context, dict)).collect();
+    flat.sort_by_key(|(depth, _)| *depth);
+    sources.extend(flat.into_iter().map(|(_, source)| source));
+    sources
+}
+
+/// The variables that name a key, with the number of its parts.
+fn flat_keys(context: &Context<'_>, dict: &Dict) -> Vec<(usize, Source)> {
+    let flat = dict.iter().filter_map(|(key, value)| {
+        let path: Vec<_> = key.strip_prefix("sessions__")?.split("__").collect();
+        let nest = |inner: Value, key: &&str| {
+            Value::Dict(value.tag(), Map::from([((*key).to_owned(), inner)]))
+        };
+        let Value::Dict(_, dict) = path.iter().rev().fold(value.clone(), nest) else { return None };
+        let variable = context.flat_variable(value.tag(), key);
+        Some((path.len(), Source { dict, variable }))
+    });
+    flat.collect()
+}
+
+/// Finds tables and variables that were probably meant for the sessions.
+fn find_misspelled(context: &mut Context<'_>, dict: &Dict) {
+    for (key, value) in dict {
+        let flat = ["sessions_", "session__", "session_"].iter().find_map(|start| {
+            key.strip_prefix(start).filter(|rest| !key.starts_with("sessions__") && ends_in_key(rest))
+        });
+        let source = context.source(value.tag());
+        if let (Some(rest), Some(wrong)) = (flat, context.flat_variable(value.tag(), key)) {
+            let right = context.variable(&rest.to_uppercase());
+            let message = format!("`{wrong}` is not read, but resembles a variable of the sessions; write {right}");
+            context.misspelled(key, message, None);
+        } else if key == "session" && value.as_dict().is_some_and(has_key) {
+            let message = "not read; write [default.sessions…], with an `s`";
+            context.problem(key, "", message, source);
+        }
+    }
+}
+
+fn keys() -> impl Iterator<Item = &'static Key> {
+    SessionConfig::KEYS.iter().chain(KEYS_OF_SECRETS)
+}
+
+fn ends_in_key(rest: &str) -> bool {
+    keys().any(|key| rest.rsplit("__").next() == Some(key.name))
+}
+
+/// Whether a table, or one of its tables, has a key of the sessions.
+fn has_key(dict: &Dict) -> bool {
+    let is_known = |dict: &Dict| keys().any(|key| dict.contains_key(key.name));
+    is_known(dict) || dict.values().filter_map(Value::as_dict).any(|dict| dict.is_empty() || is_known(dict))
+}

@@ -1,0 +1,35 @@
+//! Values that are one of several words.
+
+/// A type whose values are words in the configuration.
+pub(crate) trait Words: Copy + PartialEq + 'static {
+    const WORDS: &'static [(&'static str, Self)];
+}
+
+macro_rules! words {
+    ($type:ty { $($word:literal => $value:expr),* $(,)? }) => {
+        impl crate::table::Words for $type {
+            const WORDS: &'static [(&'static str, Self)] = &[$(($word, $value)),*];
+        }
+
+        impl crate::table::Field for $type {
+            fn kind() -> String {
+                crate::table::words_of::<Self>().join(", ")
+            }
+
+            fn from_value(value: &figment::value::Value) -> Result<Self, String> {
+                let text = <String as crate::table::Field>::from_value(value)?;
+                let found = <Self as crate::table::Words>::WORDS.iter().find(|(word, _)| *word == text);
+                let Some((_, found)) = found else {
+                    return Err(format!("{text:?} is none of {}", crate::table::words_of::<Self>().join(", ")));
+                };
+                Ok(*found)
+            }
+
+            fn to_value(&self) -> figment::value::Value {
+                <Self as crate::table::Words>::WORDS.iter().find(|(_, value)| value == self).map_or("", |(word, _)| word).into()
+            }
+        }
+    };
+}
+
+pub(crate) use words;
