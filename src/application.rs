@@ -12,11 +12,12 @@ use tokio::time::Instant;
 use crate::awaited::Awaited;
 use crate::by_id::ById;
 use crate::by_value::ByValue;
+use crate::config::valid_session_name;
 use crate::data::SessionData;
 use crate::definition::{Core, Definition};
-use crate::namespace::valid_session_name;
 use crate::route_uses::RouteUses;
 use crate::storage::SessionStorage;
+use crate::table::nearest;
 
 /// All definitions of an application and what they share.
 pub(crate) struct Application {
@@ -34,6 +35,8 @@ pub(crate) struct Application {
 pub(crate) struct Report {
     pub warnings: Vec<String>,
     pub summary: Vec<String>,
+    /// What to say if a session has no definition, because Rocket's usual sources are not read.
+    pub hint: Option<&'static str>,
 }
 
 /// A definition, and the tracker of its sessions.
@@ -98,13 +101,16 @@ impl Application {
     fn undefined_message(&self, type_name: &str, name: &str) -> String {
         if !valid_session_name(name) {
             return format!(
-                "`{type_name}` has the `SessionData::NAME` {name:?}; write a lower-case name like \"user_session\", other than `secret` and `app`"
+                "`{type_name}` has the `SessionData::NAME` {name:?}; write a lower-case name like \"user_session\" that is no key of a session's table"
             );
         }
         let names: Vec<_> = self.definitions.keys().map(String::as_str).collect();
         let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let meant = nearest(name, names.into_iter());
+        let meant = meant.map_or(String::new(), |meant| format!(" Did you mean {meant:?}?"));
+        let hint = self.report.hint.map_or(String::new(), |hint| format!("\n    {hint}."));
         format!(
-            "`Session<{type_name}>` has no definition; defined are: {known}. Write in Rocket.toml:\n    [default.sessions.{name}]\n    cookie = {{ path = \"/\" }}"
+            "`Session<{type_name}>` has no definition; defined are: {known}.{meant} Write in Rocket.toml:\n    [default.sessions.{name}]\n    cookie = {{ path = \"/\" }}\n    or configure it in code: `Sessions::fairing().configure::<{type_name}>(…)`.{hint}"
         )
     }
 }

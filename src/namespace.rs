@@ -4,20 +4,6 @@ use sha2::{Digest, Sha256};
 
 use crate::storage::{OwnerKey, StorageKey};
 
-/// The keys of the root table. No session can have one of these names.
-const ROOT: [&str; 3] = ["secret", "secret_file", "app"];
-
-/// Whether this is a valid name: `[a-z][a-z0-9]*(_[a-z0-9]+)*`, and no key of the root table.
-pub(crate) fn valid_session_name(name: &str) -> bool {
-    let word = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-    };
-    name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.split('_').all(word)
-        && name.len() <= 255
-        && !ROOT.contains(&name)
-}
-
 /// The application and the session definition to which records and owners are bound.
 #[derive(Clone, Debug)]
 pub(crate) struct Namespace {

@@ -90,10 +90,8 @@ fn check_place(table: &mut Table<'_, '_>, cookie: &CookieSettings) {
         table.problem("cookie.path", "longer than 1024 bytes, so browsers ignore it; write a shorter one");
     }
     let Some(domain) = &cookie.domain else { return };
-    if breaks_out(domain) {
-        table.problem("cookie.domain", BREAKS_OUT);
-    } else if !is_domain(domain) {
-        table.problem("cookie.domain", format!("{domain:?} is not a host name; write one without scheme, port and path, like \"example.com\", or remove the key"));
+    if !is_domain(domain) {
+        table.problem("cookie.domain", format!("{domain:?} is not a host name; write one without scheme, port and path, like \"example.com\", and names in other scripts as xn--…, or remove the key"));
     }
 }
 

@@ -70,6 +70,8 @@ pub(super) fn refuse_headers_of_sessions(
         sessions.iter().find(|(_, session)| {
             matches!(session.transport, TransportSettings::Header)
                 && session.wire_name.eq_ignore_ascii_case(header)
+                // This name is refused anyway.
+                && !session.wire_name.eq_ignore_ascii_case(CSRF_HEADER)
         })
     };
     for (name, session) in sessions {

@@ -65,9 +65,12 @@ pub(super) fn report_missing(context: &mut Context<'_>) {
              For a lasting key set {variable} to the output of `openssl rand -base64 32`."
         ));
     } else {
-        let message = format!(
+        let mut message = format!(
             "missing. The session(s) `{names}` need a key; set {variable} to the output of `openssl rand -base64 32`"
         );
+        if let Some(hint) = context.without_usual_sources() {
+            message = format!("{message}. {hint}");
+        }
         context.problem("sessions.secret", "secret", message, None);
     }
 }

@@ -34,7 +34,6 @@ pub use crate::crypto::Protect;
 pub use crate::crypto::aead::Suite;
 pub use crate::crypto::mac::MacAlgorithm;
 pub use crate::ktor::{CookieEncoding, Serializer};
-use crate::namespace::valid_session_name;
 pub use crate::storage::OwnerLimitPolicy;
 pub use crate::storage::schema::{CacheConfig, StorageConfig};
 pub use crate::table::{CookieMaxAge, OneOrMore, Timeout, Urls};
@@ -42,6 +41,7 @@ use crate::table::{Context, Key, Layer, Scope, Table, nearest, unknown_key};
 pub(crate) use crate::table::{Problem, Registered};
 pub use crate::transport::SameSite;
 pub use csrf::{CSRF_FIELD, CSRF_HEADER};
+pub(crate) use names::valid_session_name;
 pub(crate) use origin::{Authority, Origin};
 pub use schema::{CookieConfig, CsrfConfig, KtorConfig, SessionConfig};
 use schema::{KEYS_OF_SECRETS, NOT_SHARED};
@@ -62,7 +62,8 @@ pub(crate) fn read(figment: &Figment, registered: &Registered) -> Result<Setting
     keys::report_missing(&mut context);
     context.report_misspelled();
     if context.problems.is_empty() {
-        Ok(Settings { sessions, warnings: context.warnings })
+        let hint = context.without_usual_sources();
+        Ok(Settings { sessions, warnings: context.warnings, hint })
     } else {
         Err(context.problems)
     }
@@ -99,9 +100,16 @@ fn is_key(name: &str) -> bool {
 
 /// The keys of a source that are common to all sessions.
 fn common(source: &Source) -> Layer {
-    let keys = source.dict.iter().filter(|(name, _)| is_key(name));
+    let keys = source.dict.iter().filter(|(name, value)| is_key(name) && !is_misnamed(name, value));
     let dict = keys.map(|(name, value)| (name.clone(), value.clone())).collect();
     Layer { scope: Scope::All, dict, variable: source.variable.clone() }
+}
+
+/// Whether this is a table under the name of a key whose value is no table.
+fn is_misnamed(name: &str, value: &Value) -> bool {
+    let mut keys = KEYS.iter().copied().flatten();
+    matches!(value, Value::Dict(..))
+        && keys.any(|key| key.name == name && key.keys.is_empty())
 }
 
 /// Checks the types of the keys that are common to all sessions, even if there is no session.
@@ -124,8 +132,10 @@ fn session_names(context: &mut Context<'_>, sources: &[Source]) -> BTreeSet<Stri
     let mut names: BTreeSet<String> =
         configured.filter(|name| valid_session_name(name)).cloned().collect();
     for source in sources {
-        for (name, value) in source.dict.iter().filter(|(name, _)| !is_key(name)) {
+        let others = source.dict.iter();
+        for (name, value) in others.filter(|(name, value)| !is_key(name) || is_misnamed(name, value)) {
             let message = match value {
+                Value::Dict(..) if is_key(name) => "is the name of a key, so no session can have it; choose another `SessionData::NAME`".into(),
                 Value::Dict(..) if valid_session_name(name) => {
                     names.insert(name.clone());
                     continue;

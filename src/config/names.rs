@@ -94,6 +94,18 @@ const FLASH_COOKIE: &str = "_flash";
 /// The longest name of a header, so that the token has room beside it.
 const LONGEST_HEADER: usize = 256;
 
+/// Whether this is a session's name: `[a-z][a-z0-9]*(_[a-z0-9]+)*`, and no key that all sessions
+/// may share in `[default.sessions]`.
+pub(crate) fn valid_session_name(name: &str) -> bool {
+    let word = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.split('_').all(word)
+        && name.len() <= 255
+        && !super::is_key(name)
+}
+
 /// Whether a name is a `token` of RFC 9110. RFC 6265 requires this of cookie names as well.
 pub(super) fn is_token(name: &str) -> bool {
     let other = |b: &u8| b"!#$%&'*+-.^_`|~".contains(b);
@@ -137,7 +149,8 @@ pub(super) fn is_reserved_cookie(name: &str) -> bool {
     name == FLASH_COOKIE
 }
 
-/// Refuses two definitions with the same cookie or header, which would read each other's tokens.
+/// Refuses two definitions with the same cookie or header, which would read each other's tokens,
+/// and cookies whose names belong to another client session's further cookies.
 pub(super) fn refuse_duplicates(
     context: &mut Context<'_>,
     sessions: &BTreeMap<String, SessionSettings>,
@@ -147,16 +160,45 @@ pub(super) fn refuse_duplicates(
         let wire = match &session.transport {
             TransportSettings::Cookie(_) => (1, session.wire_name.clone()),
             TransportSettings::Header => (2, session.wire_name.to_ascii_lowercase()),
-            TransportSettings::Custom(transport) => (3, format!("{transport} {}", session.wire_name)),
+            TransportSettings::Custom(transport) => {
+                (3, format!("{transport} {}", session.wire_name))
+            }
         };
-        if let Some(other) = seen.insert(wire, name) {
-            let message = format!(
-                "{:?} is the name of `sessions.{other}` too; give each its own",
-                session.wire_name
-            );
-            context.problem(&format!("sessions.{name}.name"), "name", message, None);
-        }
+        let wire_name = &session.wire_name;
+        let message = match (seen.insert(wire, name), further_cookie(sessions, session)) {
+            (Some(other), _) => {
+                format!("{wire_name:?} is the name of `sessions.{other}` too; give each its own")
+            }
+            (None, Some(other)) => {
+                format!("{wire_name:?} is reserved for `sessions.{other}`; choose another name")
+            }
+            (None, None) => continue,
+        };
+        context.problem(&format!("sessions.{name}.name"), "name", message, None);
     }
+}
+
+/// The endings of the further cookies of a client session. A number follows the point.
+const ENDINGS: [&str; 2] = ["_seen", "_ended"];
+
+/// The client session that a cookie would be taken for a further cookie of.
+fn further_cookie<'s>(
+    sessions: &'s BTreeMap<String, SessionSettings>,
+    cookie: &SessionSettings,
+) -> Option<&'s str> {
+    let is_cookie =
+        |session: &SessionSettings| matches!(session.transport, TransportSettings::Cookie(_));
+    let is_further = |session: &SessionSettings| {
+        let rest = cookie.wire_name.strip_prefix(&session.wire_name);
+        session.storage.is_none()
+            && is_cookie(session)
+            && rest.is_some_and(|rest| match rest.strip_prefix('.') {
+                Some(number) => number.parse::<u8>().is_ok(),
+                None => ENDINGS.contains(&rest),
+            })
+    };
+    let mut others = sessions.iter().filter(|_| is_cookie(cookie));
+    others.find(|(_, session)| is_further(session)).map(|(name, _)| name.as_str())
 }
 
 /// Reads the application's name.

@@ -31,7 +31,7 @@ pub(super) fn read(
     let mut ktor = read_ktor(table, config, ktor_use, protect);
     let on_server = tracking.on_server;
     let session = key_source::KeyNeeds { name, protect, suite, on_server, ktor_use };
-    let is_known = tracking.is_known && table.is_sound(&["protect", "suite", "format", "accept"]);
+    let is_known = tracking.is_known && table.is_sound(&["protect", "suite", "format", "accept", "ktor"]);
     let keys = key_source::read(table, &session, is_known, ktor.as_mut());
     let key_reload = read_key_reload(table, config, keys.csrf_keys());
     if writes_ktor {

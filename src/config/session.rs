@@ -34,6 +34,7 @@ pub(super) fn read(table: &mut Table<'_, '_>, name: &str) -> Option<SessionSetti
         max_payload: read_max_payload(table, &config, &transport, tracking.on_server),
         storage_timeout: read_storage_timeout(table, &config),
         transform: read_transform(table, &config),
+        written: table.written(),
         transport,
         wire_name,
     })

@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     pub sessions: BTreeMap<String, SessionSettings>,
     /// Settings that are allowed, but that the operator should know of.
     pub warnings: Vec<String>,
+    /// What to say if a session has no definition, because Rocket's usual sources are not read.
+    pub hint: Option<&'static str>,
 }
 
 /// One `[default.sessions.x]` table, after all checks.
@@ -50,6 +52,8 @@ pub(crate) struct SessionSettings {
     pub transform: Vec<String>,
     /// The record keeps what the client says about itself.
     pub remember_client: bool,
+    /// The keys that are set, by where they were written.
+    pub written: BTreeMap<String, Vec<String>>,
 }
 
 /// How the tokens of a session are protected.

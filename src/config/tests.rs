@@ -14,6 +14,7 @@ use crate::storage::StorageSettings;
 use crate::transport::CookieSettings;
 
 mod keys;
+mod reference;
 mod refusals;
 #[cfg(all(feature = "redis", feature = "postgres", feature = "mysql", feature = "sqlite"))]
 mod servers;

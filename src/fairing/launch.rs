@@ -43,6 +43,7 @@ pub(super) async fn launch(
         storages: Storages::new(&fairing.storages),
         definitions: BTreeMap::new(),
         summary: Vec::new(),
+        hint: config.hint,
     };
     launch.storages.warnings = config.warnings;
     for (name, session) in config.sessions {
@@ -58,6 +59,7 @@ struct Launch<'a> {
     storages: Storages<'a>,
     definitions: BTreeMap<String, Arc<Defined>>,
     summary: Vec<String>,
+    hint: Option<&'static str>,
 }
 
 impl Launch<'_> {
@@ -72,7 +74,7 @@ impl Launch<'_> {
     }
 
     fn finish(self) -> Result<Application, Vec<String>> {
-        let Self { fairing, storages, definitions, summary, .. } = self;
+        let Self { fairing, storages, definitions, summary, hint, .. } = self;
         if !storages.problems.is_empty() {
             return Err(storages.problems);
         }
@@ -84,7 +86,7 @@ impl Launch<'_> {
                 random: fairing.random.clone(),
                 listeners: std::mem::take(&mut *fairing.listeners.lock()),
             },
-            report: Report { warnings: storages.warnings, summary },
+            report: Report { warnings: storages.warnings, summary, hint },
             awaited: Awaited::default(),
             route_uses: RouteUses::default(),
         };

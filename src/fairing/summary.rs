@@ -1,41 +1,83 @@
 //! The log's summary of the sessions at launch.
 
 use crate::config::{Protect, Protection, SessionSettings, TransportSettings};
+use crate::table::duration_text;
+use crate::transport::CookieSettings;
 
-/// Describes a session as Rocket prints its own configuration. The text contains no keys.
-pub(super) fn summary(name: &str, config: &SessionSettings) -> [String; 5] {
-    let transport = match &config.transport {
-        TransportSettings::Cookie(_) => "cookie",
-        TransportSettings::Header => "header",
-        TransportSettings::Custom(name) => name,
-    };
-    let storage = config.storage.as_ref().map_or_else(|| "client".into(), ToString::to_string);
-    let Protection { protect, suite, keys, ktor, writes_ktor, .. } = &config.protection;
+/// Describes a session as Rocket prints its own configuration: what is in force, and where it was
+/// written. The text contains no keys.
+pub(super) fn summary(name: &str, settings: &SessionSettings) -> Vec<String> {
+    let storage = settings.storage.as_ref().map_or_else(|| "client".into(), ToString::to_string);
+    let mut lines = vec![
+        transport(settings),
+        format!("storage: {storage}"),
+        format!("protection: {}", protection(&settings.protection)),
+        format!("timeouts: {}", timeouts(settings)),
+        format!("limits: {}", limits(settings)),
+    ];
+    lines.extend(settings.revocation.as_ref().map(|storage| format!("revocation: {storage}")));
+    let written = settings.written.iter();
+    lines.extend(written.map(|(source, keys)| format!("from {source}: {}", keys.join(", "))));
+    lines.push("everything else by default".into());
+    let lines = lines.into_iter().map(|line| format!("   >> {line}"));
+    std::iter::once(format!("Session `{name}`:")).chain(lines).collect()
+}
+
+fn transport(settings: &SessionSettings) -> String {
+    let name = &settings.wire_name;
+    match &settings.transport {
+        TransportSettings::Cookie(cookie) => format!("cookie: {name}{cookie}{}", kept(cookie)),
+        TransportSettings::Header => format!("header: {name}"),
+        TransportSettings::Custom(transport) => format!("{transport}: {name}"),
+    }
+}
+
+fn kept(cookie: &CookieSettings) -> String {
+    match cookie.max_age {
+        Some(max_age) => format!(", kept for {}", duration_text(max_age)),
+        None => ", kept until the browser is closed".into(),
+    }
+}
+
+fn protection(protection: &Protection) -> String {
+    let Protection { protect, suite, keys, ktor, writes_ktor, .. } = protection;
     let keys = keys.tokens.len();
-    let protection = match protect {
+    let native = match protect {
         Protect::Encrypt => format!("encrypted ({})", suite.name()),
         Protect::Sign => "signed".to_owned(),
         Protect::None => "unprotected".to_owned(),
     };
-    let protection = match ktor {
+    match ktor {
         Some(ktor) if *writes_ktor => {
             format!("Ktor's format, {:?}, {} key(s)", ktor.transform, ktor.keys.len())
         }
-        Some(_) => {
-            format!("{protection}, {keys} key(s); Ktor's sessions are accepted")
-        }
-        None => format!("{protection}, {keys} key(s)"),
-    };
-    let (idle, absolute) = (config.timeouts.idle, config.timeouts.absolute);
-    [
-        format!("Session `{name}`:"),
-        format!("   >> {transport}: {}", config.wire_name),
-        format!("   >> storage: {storage}"),
-        format!("   >> protection: {protection}"),
-        format!(
-            "   >> timeouts: idle {}, absolute {}",
-            humantime::format_duration(idle),
-            humantime::format_duration(absolute)
-        ),
-    ]
+        Some(_) => format!("{native}, {keys} key(s); Ktor's sessions are accepted"),
+        None => format!("{native}, {keys} key(s)"),
+    }
+}
+
+fn timeouts(settings: &SessionSettings) -> String {
+    let timeouts = &settings.timeouts;
+    let mut text = format!(
+        "idle {}, absolute {}, touched after {}",
+        duration_text(timeouts.idle),
+        duration_text(timeouts.absolute),
+        duration_text(timeouts.touch_after)
+    );
+    if let Some(renew_after) = timeouts.renew_after {
+        text += &format!(", renewed after {}", duration_text(renew_after));
+    }
+    text
+}
+
+fn limits(settings: &SessionSettings) -> String {
+    let mut text = format!(
+        "{} bytes, {} for the storage",
+        settings.max_payload,
+        duration_text(settings.storage_timeout)
+    );
+    if let Some(limit) = settings.owner_limit {
+        text += &format!(", {} sessions an owner", limit.max);
+    }
+    text
 }

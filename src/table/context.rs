@@ -145,10 +145,14 @@ impl<'a> Context<'a> {
         format!("{prefix}SESSIONS__{rest}")
     }
 
-    /// Whether Rocket's own sources, Rocket.toml and the environment, are among those of the
-    /// figment.
-    pub fn has_usual_sources(&self) -> bool {
-        self.figment.metadata().any(|metadata| prefix(metadata).is_some())
+    /// What to say if Rocket was given a figment that reads no environment variables: then it
+    /// probably does not read Rocket.toml either.
+    pub fn without_usual_sources(&self) -> Option<&'static str> {
+        let reads_variables = self.figment.metadata().any(|metadata| prefix(metadata).is_some());
+        (!reads_variables).then_some(
+            "Rocket was given a configuration that reads neither Rocket.toml nor the environment: \
+             write `rocket::custom(rocket::Config::figment().merge(…))`, or use `configure`",
+        )
     }
 }
 

@@ -347,11 +347,11 @@ impl Field for BTreeMap<String, String> {
 
 impl<W: Words + Field> Field for Vec<W> {
     fn kind() -> String {
-        format!("list of {}", words_of::<W>().join(", "))
+        format!("list of {}", W::kind())
     }
 
     fn from_value(value: &Value) -> Result<Self, String> {
-        let expected = || format!("expected a list of {}", words_of::<W>().join(", "));
+        let expected = || format!("expected a list of these: [{}]", words_of::<W>().join(", "));
         let values = value.as_array().ok_or_else(expected)?;
         values.iter().map(|value| W::from_value(value).map_err(|_| expected())).collect()
     }

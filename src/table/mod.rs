@@ -6,7 +6,7 @@ mod key;
 mod schema;
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use figment::value::{Dict, Value};
@@ -43,9 +43,16 @@ pub(crate) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// The heading's anchor of a key in the reference.
+/// The heading's anchor of a key in the reference, which ends at the keys of the tables and shows
+/// those of `revocation` as those of `storage`.
 pub(crate) fn anchor(key: &str) -> String {
-    key.replace('.', "")
+    match key.split_once('.') {
+        None => key.to_owned(),
+        Some((table, key)) => {
+            let table = if table == "revocation" { "storage" } else { table };
+            format!("{table}{}", key.split('.').next().unwrap_or_default())
+        }
+    }
 }
 
 /// A session's table. Keys are named by their paths in it, such as `cookie.max_age`.
@@ -58,7 +65,7 @@ pub(crate) struct Table<'t, 'f> {
     dict: Dict,
     /// The keys that the table may have.
     keys: &'static [&'static [Key]],
-    /// The first parts of the keys that have a problem.
+    /// The keys that have a problem.
     unsound: BTreeSet<String>,
 }
 
@@ -110,15 +117,30 @@ impl<'t, 'f> Table<'t, 'f> {
         layer.variable.clone().or_else(known)
     }
 
+    /// The keys that are set, by where they were written.
+    pub fn written(&self) -> BTreeMap<String, Vec<String>> {
+        let mut written = BTreeMap::<_, Vec<_>>::new();
+        for key in keys_of(&self.dict, "") {
+            let source = self.source(&key).unwrap_or_else(|| "the code".into());
+            let for_all = if self.is_for_all(&key) { ", for all sessions" } else { "" };
+            written.entry(format!("{source}{for_all}")).or_default().push(key);
+        }
+        written
+    }
+
     pub fn problem(&mut self, key: &str, message: impl Into<String>) {
         let (path, source) = (self.path(key), self.source(key));
         self.context.problem(&path, key, message, source);
-        self.unsound.insert(key.split('.').next().unwrap_or_default().to_owned());
+        self.unsound.insert(key.to_owned());
     }
 
-    /// Whether no problem with these keys was found, so that others can be judged by them.
+    /// Whether no problem with these keys or those of their tables was found, so that others can
+    /// be judged by them.
     pub fn is_sound(&self, keys: &[&str]) -> bool {
-        keys.iter().all(|key| !self.unsound.contains(*key))
+        let concerns = |unsound: &str, key: &str| {
+            unsound.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        !self.unsound.iter().any(|unsound| keys.iter().any(|key| concerns(unsound, key)))
     }
 
     pub fn weakness(&mut self, key: &str, message: &str) {
@@ -140,7 +162,7 @@ impl<'t, 'f> Table<'t, 'f> {
     /// or would have it without the stronger key.
     pub fn no_effect(&mut self, key: &str, because: &str, message: impl Into<String>) {
         let Some(layer) = self.layer(key) else { return };
-        if layer.scope != Scope::All && self.rank(key) >= self.rank(because) {
+        if layer.scope != Scope::All && !self.unsound.contains(key) && self.rank(key) >= self.rank(because) {
             self.problem(key, message);
         }
     }
@@ -200,6 +222,15 @@ impl<'t, 'f> Table<'t, 'f> {
             self.context.problem(&path, table, message, source);
         }
     }
+}
+
+/// The paths of all values that are no tables.
+fn keys_of(dict: &Dict, path: &str) -> Vec<String> {
+    let key = |(name, value): (&String, &Value)| match value {
+        Value::Dict(_, inner) => keys_of(inner, &join(path, name)),
+        _ => vec![join(path, name)],
+    };
+    dict.iter().flat_map(key).collect()
 }
 
 fn find<'v>(dict: &'v Dict, key: &str) -> Option<&'v Value> {

@@ -13,14 +13,15 @@ macro_rules! words {
 
         impl crate::table::Field for $type {
             fn kind() -> String {
-                crate::table::words_of::<Self>().join(", ")
+                format!("`{}`", crate::table::words_of::<Self>().join("`, `"))
             }
 
             fn from_value(value: &figment::value::Value) -> Result<Self, String> {
                 let text = <String as crate::table::Field>::from_value(value)?;
                 let found = <Self as crate::table::Words>::WORDS.iter().find(|(word, _)| *word == text);
                 let Some((_, found)) = found else {
-                    return Err(format!("{text:?} is none of {}", crate::table::words_of::<Self>().join(", ")));
+                    let words = crate::table::words_of::<Self>().join(", ");
+                    return Err(format!("{text:?} is not known; write one of {words}"));
                 };
                 Ok(*found)
             }

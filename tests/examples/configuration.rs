@@ -71,7 +71,10 @@ fn launch_shows_what_is_configured_but_no_key_and_heeds_the_log_level() {
     let normal = said("normal");
     for line in [
         "Session `user_session`:",
-        ">> cookie: user_session",
+        ">> cookie: user_session; Path=/; HttpOnly; SameSite=Lax, kept for 10 seconds",
+        ">> timeouts: idle 7 days, absolute 30 days, touched after 1 second",
+        ">> from Rocket.toml: cookie.max_age, cookie.path",
+        ">> from ROCKET_SESSIONS__USER_SESSION__SECRET: secret",
         ">> protection: encrypted (A128CBC-HS256), 1 key(s)",
         "Session `header_cart`:",
         ">> header: cart_session",

@@ -45,6 +45,12 @@ schema! {
             refuses: "what is no cookie name or header name, names that HTTP, Rocket or this crate uses, a name that another session has, and a name that leaves no room for the token",
             example: "sid".into(),
         },
+        /// The attributes of the cookie.
+        cookie: CookieConfig = {
+            default: "the defaults of its keys",
+            refuses: "any value if no cookie carries the session",
+            example: CookieConfig::default(),
+        },
         /// Where sessions are kept: `"client"` keeps them in the cookie or header itself, and any
         /// other storage keeps them on the server, with only an id on the client. `"memory"`, the
         /// name of a registered storage, or a table.
@@ -196,12 +202,6 @@ schema! {
             default: "the defaults of its keys",
             refuses: "",
             example: CsrfConfig::default(),
-        },
-        /// The attributes of the cookie.
-        cookie: CookieConfig = {
-            default: "the defaults of its keys",
-            refuses: "any value if no cookie carries the session",
-            example: CookieConfig::default(),
         },
         /// How a Ktor service writes the session.
         ktor: KtorConfig = {
