@@ -87,7 +87,10 @@ fn check_place(table: &mut Table<'_, '_>, cookie: &CookieSettings) {
     } else if !path.starts_with('/') {
         table.problem("cookie.path", "must begin with `/`; write e.g. \"/\"");
     } else if path.len() > LONGEST_ATTRIBUTE {
-        table.problem("cookie.path", "longer than 1024 bytes, so browsers ignore it; write a shorter one");
+        table.problem(
+            "cookie.path",
+            "longer than 1024 bytes, so browsers ignore it; write a shorter one",
+        );
     }
     let Some(domain) = &cookie.domain else { return };
     if !is_domain(domain) {
@@ -117,7 +120,10 @@ fn check_prefix(table: &mut Table<'_, '_>, cookie: &CookieSettings, prefix: Opti
         table.problem("cookie.path", format!("a `{text}` cookie needs `path = \"/\"`"));
     }
     if *host && cookie.domain.is_some() {
-        table.problem("cookie.domain", format!("a `{text}` cookie may have no domain; remove the key"));
+        table.problem(
+            "cookie.domain",
+            format!("a `{text}` cookie may have no domain; remove the key"),
+        );
     }
     if *http && !cookie.http_only {
         table.problem("cookie.http_only", format!("a `{text}` cookie needs `http_only = true`"));
@@ -168,7 +174,8 @@ fn read_max_age(
         None => Some(default),
         Some(CookieMaxAge::BrowserSession) => None,
         Some(CookieMaxAge::After(max_age)) if max_age < Duration::from_secs(1) => {
-            let message = "at least one second, as browsers count in seconds; write e.g. \"7 days\"";
+            let message =
+                "at least one second, as browsers count in seconds; write e.g. \"7 days\"";
             table.problem("cookie.max_age", message);
             None
         }
@@ -183,7 +190,10 @@ fn extensions(
     for (name, value) in &extensions {
         let key = join("cookie.extensions", name);
         if OWN_KEYS.contains(&name.to_ascii_lowercase().as_str()) {
-            table.problem(&key, "this attribute has a key of its own in the `cookie` table; use that");
+            table.problem(
+                &key,
+                "this attribute has a key of its own in the `cookie` table; use that",
+            );
         } else if !is_token(name) || breaks_out(value) {
             table.problem(&key, BREAKS_OUT);
         }

@@ -165,17 +165,15 @@ fn text(table: &mut Table<'_, '_>, kind: &KeyKind, value: Value) -> Option<Zeroi
 }
 
 /// Reads a file with one key a line. The first key protects new tokens. `None` after a problem.
-fn lines(
-    table: &mut Table<'_, '_>,
-    kind: &KeyKind,
-    path: &str,
-) -> Option<Vec<Zeroizing<String>>> {
+fn lines(table: &mut Table<'_, '_>, kind: &KeyKind, path: &str) -> Option<Vec<Zeroizing<String>>> {
     let path = table.resolve(kind.file, path);
     let content = match std::fs::read_to_string(&path) {
         Ok(content) => Zeroizing::new(content),
         Err(cause) => {
-            let path = path.display();
-            let message = format!("the file {path} cannot be read: {cause}; write the path of a file with one key a line");
+            // The path is not shown: it may be the key itself, by mistake.
+            let message = format!(
+                "the file cannot be read: {cause}; write the path of a file with one key a line"
+            );
             table.problem(kind.file, message);
             return None;
         }

@@ -6,11 +6,8 @@ use crate::storage::schema::storage_dict;
 use crate::table::{Layer, Scope};
 
 /// Keys that name the same thing, of which a stronger layer replaces both.
-const SECRETS: [[&str; 2]; 3] = [
-    ["secret", "secret_file"],
-    ["sign_key", "sign_key_file"],
-    ["encrypt_key", "encrypt_key_file"],
-];
+const SECRETS: [[&str; 2]; 3] =
+    [["secret", "secret_file"], ["sign_key", "sign_key_file"], ["encrypt_key", "encrypt_key_file"]];
 const URL: [&str; 2] = ["url", "url_file"];
 
 /// The keys whose value is a storage: a word, or a table with a `type`.
@@ -49,7 +46,9 @@ fn merge_session(lower: &mut Dict, upper: &Dict) {
     for (key, value) in upper {
         let value = match (lower.remove(key), value) {
             // A word of the same type changes nothing in the table.
-            (Some(table @ Value::Dict(..)), Value::String(..)) if STORAGES.contains(&&**key) => table,
+            (Some(table @ Value::Dict(..)), Value::String(..)) if STORAGES.contains(&&**key) => {
+                table
+            }
             (Some(Value::Dict(_, mut below)), Value::Dict(tag, above)) => {
                 merge_tables(&mut below, above);
                 Value::Dict(*tag, below)

@@ -144,11 +144,7 @@ fn read_renew_after(
     Some(renew_after)
 }
 
-fn read_renewal_grace(
-    table: &mut Table<'_, '_>,
-    config: &SessionConfig,
-    renews: bool,
-) -> Duration {
+fn read_renewal_grace(table: &mut Table<'_, '_>, config: &SessionConfig, renews: bool) -> Duration {
     let default = if renews { RENEWAL_GRACE } else { Duration::ZERO };
     let Some(grace) = config.renewal_grace else { return default };
     if grace > LONGEST_RENEWAL_GRACE {
@@ -164,7 +160,8 @@ fn read_renewal_grace(
 pub(super) fn read_storage_timeout(table: &mut Table<'_, '_>, config: &SessionConfig) -> Duration {
     let timeout = config.storage_timeout.unwrap_or(STORAGE_TIMEOUT);
     if !(SHORTEST_STORAGE_TIMEOUT..LONGEST_STORAGE_TIMEOUT).contains(&timeout) {
-        let message = "must be at least a millisecond and shorter than one minute, e.g. \"2 seconds\"";
+        let message =
+            "must be at least a millisecond and shorter than one minute, e.g. \"2 seconds\"";
         table.problem("storage_timeout", message);
     }
     timeout

@@ -36,8 +36,8 @@ pub use crate::crypto::mac::MacAlgorithm;
 pub use crate::ktor::{CookieEncoding, Serializer};
 pub use crate::storage::OwnerLimitPolicy;
 pub use crate::storage::schema::{CacheConfig, StorageConfig};
-pub use crate::table::{CookieMaxAge, OneOrMore, Timeout, Urls};
 use crate::table::{Context, Key, Layer, Scope, Table, nearest, unknown_key};
+pub use crate::table::{CookieMaxAge, OneOrMore, Timeout, Urls};
 pub(crate) use crate::table::{Problem, Registered};
 pub use crate::transport::SameSite;
 pub use csrf::{CSRF_FIELD, CSRF_HEADER};
@@ -108,8 +108,7 @@ fn common(source: &Source) -> Layer {
 /// Whether this is a table under the name of a key whose value is no table.
 fn is_misnamed(name: &str, value: &Value) -> bool {
     let mut keys = KEYS.iter().copied().flatten();
-    matches!(value, Value::Dict(..))
-        && keys.any(|key| key.name == name && key.keys.is_empty())
+    matches!(value, Value::Dict(..)) && keys.any(|key| key.name == name && key.keys.is_empty())
 }
 
 /// Checks the types of the keys that are common to all sessions, even if there is no session.
@@ -133,7 +132,9 @@ fn session_names(context: &mut Context<'_>, sources: &[Source]) -> BTreeSet<Stri
         configured.filter(|name| valid_session_name(name)).cloned().collect();
     for source in sources {
         let others = source.dict.iter();
-        for (name, value) in others.filter(|(name, value)| !is_key(name) || is_misnamed(name, value)) {
+        for (name, value) in
+            others.filter(|(name, value)| !is_key(name) || is_misnamed(name, value))
+        {
             let message = match value {
                 Value::Dict(..) if is_key(name) => "is the name of a key, so no session can have it; choose another `SessionData::NAME`".into(),
                 Value::Dict(..) if valid_session_name(name) => {
@@ -164,11 +165,9 @@ fn layers_of(context: &Context<'_>, sources: &[Source], name: &str) -> Vec<Layer
     let code = context.registered.configured.get(name);
     let code = code.map(|dict| Layer { scope: Scope::Code, dict: dict.clone(), variable: None });
     let own = sources.iter().filter_map(|source| match source.dict.get(name) {
-        Some(Value::Dict(_, dict)) => Some(Layer {
-            scope: Scope::Own,
-            dict: dict.clone(),
-            variable: source.variable.clone(),
-        }),
+        Some(Value::Dict(_, dict)) => {
+            Some(Layer { scope: Scope::Own, dict: dict.clone(), variable: source.variable.clone() })
+        }
         _ => None,
     });
     code.into_iter().chain(sources.iter().map(common)).chain(own).collect()

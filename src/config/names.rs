@@ -140,8 +140,7 @@ pub(super) fn warn_of_underscore(table: &mut Table<'_, '_>, key: &str, name: &st
 /// Whether a header of this name cannot carry a session (docs/security.md, S19).
 fn is_reserved(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    RESERVED.contains(&name.as_str())
-        || RESERVED_STARTS.iter().any(|start| name.starts_with(start))
+    RESERVED.contains(&name.as_str()) || RESERVED_STARTS.iter().any(|start| name.starts_with(start))
 }
 
 /// Whether Rocket uses a cookie of this name.

@@ -31,7 +31,8 @@ pub(super) fn read(
     let mut ktor = read_ktor(table, config, ktor_use, protect);
     let on_server = tracking.on_server;
     let session = key_source::KeyNeeds { name, protect, suite, on_server, ktor_use };
-    let is_known = tracking.is_known && table.is_sound(&["protect", "suite", "format", "accept", "ktor"]);
+    let is_known =
+        tracking.is_known && table.is_sound(&["protect", "suite", "format", "accept", "ktor"]);
     let keys = key_source::read(table, &session, is_known, ktor.as_mut());
     let key_reload = read_key_reload(table, config, keys.csrf_keys());
     if writes_ktor {
@@ -40,11 +41,7 @@ pub(super) fn read(
     Protection { protect, suite, allow_insecure, keys, key_reload, ktor, writes_ktor }
 }
 
-fn read_protect(
-    table: &mut Table<'_, '_>,
-    config: &SessionConfig,
-    tracking: &Tracking,
-) -> Protect {
+fn read_protect(table: &mut Table<'_, '_>, config: &SessionConfig, tracking: &Tracking) -> Protect {
     let default = if tracking.on_server { Protect::Sign } else { Protect::Encrypt };
     let protect = config.protect.unwrap_or(default);
     let is_ktor = config.format == Some(Format::Ktor);
@@ -64,7 +61,8 @@ fn read_ktor(
     protect: Protect,
 ) -> Option<KtorSettings> {
     if ktor_use == KtorUse::Never {
-        let message = "would be ignored; write `format = \"ktor\"` or `accept = [\"ktor\"]`, or remove it";
+        let message =
+            "would be ignored; write `format = \"ktor\"` or `accept = [\"ktor\"]`, or remove it";
         if table.is_sound(&["format", "accept"]) {
             table.no_effect("ktor", "format", message);
         }

@@ -15,7 +15,9 @@ pub(super) fn refuse_shadowed(context: &mut Context<'_>) {
     ];
     for (method, names, built_in) in parts {
         for name in names.iter().filter(|name| built_in.contains(&name.as_str())) {
-            let message = format!("{name:?} is the name of a built-in {method}, so Rocket.toml cannot name the registered one; register it under another name");
+            let message = format!(
+                "{name:?} is the name of a built-in {method}, so Rocket.toml cannot name the registered one; register it under another name"
+            );
             context.problem(&format!(".{method}({name:?}, …)"), method, message, None);
         }
     }

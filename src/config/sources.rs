@@ -3,8 +3,8 @@
 //! one flat key.
 
 use figment::Profile;
-use figment::value::{Dict, Map, Value};
 use figment::Provider;
+use figment::value::{Dict, Map, Value};
 
 use super::schema::{KEYS_OF_SECRETS, SessionConfig};
 use crate::table::{Context, Key};
@@ -19,7 +19,11 @@ pub(super) struct Source {
 /// The sources, from the weakest to the strongest: Rocket.toml, a profile's table of it, the
 /// variable `ROCKET_SESSIONS`, and variables that name a key, of which a deeper one is stronger.
 pub(super) fn sources(context: &mut Context<'_>) -> Vec<Source> {
-    let mut profiles = context.figment.data().unwrap_or_default();
+    let Ok(mut profiles) = context.figment.data() else {
+        let message = "Rocket cannot read its configuration; correct Rocket.toml";
+        context.problem("sessions", "", message, None);
+        return Vec::new();
+    };
     let selected = context.figment.profile().clone();
     let in_order = [Profile::Default, selected, Profile::Global];
     let dicts: Vec<Dict> = in_order.iter().filter_map(|profile| profiles.remove(profile)).collect();
@@ -37,6 +41,7 @@ pub(super) fn sources(context: &mut Context<'_>) -> Vec<Source> {
             None => {}
         }
         find_misspelled(context, dict);
+        refuse_two_variables_of_one_key(context, dict);
     }
     let mut flat: Vec<_> = dicts.iter().flat_map(|dict| flat_keys(context, dict)).collect();
     flat.sort_by_key(|(depth, _)| *depth);
@@ -58,16 +63,33 @@ fn flat_keys(context: &Context<'_>, dict: &Dict) -> Vec<(usize, Source)> {
     flat.collect()
 }
 
+/// Refuses variables that give a key and a file with it: neither is stronger.
+fn refuse_two_variables_of_one_key(context: &mut Context<'_>, dict: &Dict) {
+    for (key, value) in dict {
+        let Some(plain) = key.strip_suffix("_file") else { continue };
+        if plain.starts_with("sessions__") && dict.contains_key(plain) {
+            let name = |key| context.flat_variable(value.tag(), key).unwrap_or_default();
+            let (file, plain) = (name(key), name(plain));
+            let path = key.replace("__", ".");
+            let message = format!("{file} cannot be combined with {plain}; keep one of them");
+            context.problem(&path, "", message, None);
+        }
+    }
+}
+
 /// Finds tables and variables that were probably meant for the sessions.
 fn find_misspelled(context: &mut Context<'_>, dict: &Dict) {
     for (key, value) in dict {
         let flat = ["sessions_", "session__", "session_"].iter().find_map(|start| {
-            key.strip_prefix(start).filter(|rest| !key.starts_with("sessions__") && ends_in_key(rest))
+            key.strip_prefix(start)
+                .filter(|rest| !key.starts_with("sessions__") && ends_in_key(rest))
         });
         let source = context.source(value.tag());
         if let (Some(rest), Some(wrong)) = (flat, context.flat_variable(value.tag(), key)) {
             let right = context.variable(&rest.to_uppercase());
-            let message = format!("`{wrong}` is not read, but resembles a variable of the sessions; write {right}");
+            let message = format!(
+                "`{wrong}` is not read, but resembles a variable of the sessions; write {right}"
+            );
             context.misspelled(key, message, None);
         } else if key == "session" && value.as_dict().is_some_and(has_key) {
             let message = "not read; write [default.sessions…], with an `s`";
@@ -87,5 +109,6 @@ fn ends_in_key(rest: &str) -> bool {
 /// Whether a table, or one of its tables, has a key of the sessions.
 fn has_key(dict: &Dict) -> bool {
     let is_known = |dict: &Dict| keys().any(|key| dict.contains_key(key.name));
-    is_known(dict) || dict.values().filter_map(Value::as_dict).any(|dict| dict.is_empty() || is_known(dict))
+    is_known(dict)
+        || dict.values().filter_map(Value::as_dict).any(|dict| dict.is_empty() || is_known(dict))
 }

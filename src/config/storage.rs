@@ -44,7 +44,11 @@ impl Tracking {
         }
         let owner_limit = read_owner_limit(table, config).filter(|_| on_server);
         if !on_server && is_known && table.is_on("max_sessions_per_owner") {
-            table.no_effect("max_sessions_per_owner", "storage", "sessions on the client cannot be counted; remove it, or write a server storage");
+            table.no_effect(
+                "max_sessions_per_owner",
+                "storage",
+                "sessions on the client cannot be counted; remove it, or write a server storage",
+            );
         }
         Self { storage, on_server, is_known, revocation, owner_limit }
     }
@@ -68,7 +72,9 @@ fn read(
     let engine = BuiltIn::find(word);
     let built_in = match engine {
         _ if word == none => None,
-        Some(engine) if !(is_word && engine.needs.is_some()) => engine.read.map(|read| (engine, read)),
+        Some(engine) if !(is_word && engine.needs.is_some()) => {
+            engine.read.map(|read| (engine, read))
+        }
         _ => None,
     };
     if let Some((engine, read)) = built_in {
@@ -162,11 +168,15 @@ pub(super) fn read_cache(
 fn read_owner_limit(table: &mut Table<'_, '_>, config: &SessionConfig) -> Option<OwnerLimit> {
     let max = config.max_sessions_per_owner.filter(|max| *max > 0);
     if config.max_sessions_per_owner.is_none() && config.owner_limit_policy.is_some() {
-        let message = "has no effect without a limit; write `max_sessions_per_owner = 5`, or remove it";
+        let message =
+            "has no effect without a limit; write `max_sessions_per_owner = 5`, or remove it";
         table.no_effect("owner_limit_policy", "max_sessions_per_owner", message);
     }
     if max.is_some_and(|max| max > MOST_SESSIONS) {
-        table.problem("max_sessions_per_owner", "at most 1000000; write a smaller number, or 0 for no limit");
+        table.problem(
+            "max_sessions_per_owner",
+            "at most 1000000; write a smaller number, or 0 for no limit",
+        );
     }
     let policy = config.owner_limit_policy.unwrap_or(OwnerLimitPolicy::EndOldest);
     Some(OwnerLimit { max: max?, policy })

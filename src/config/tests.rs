@@ -14,6 +14,8 @@ use crate::storage::StorageSettings;
 use crate::transport::CookieSettings;
 
 mod keys;
+mod merging;
+mod random;
 mod reference;
 mod refusals;
 #[cfg(all(feature = "redis", feature = "postgres", feature = "mysql", feature = "sqlite"))]

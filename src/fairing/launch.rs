@@ -91,8 +91,7 @@ impl Launch<'_> {
             route_uses: RouteUses::default(),
         };
         let required = fairing.required.iter();
-        let problems: Vec<_> =
-            required.filter_map(|check| check(&application).err()).collect();
+        let problems: Vec<_> = required.filter_map(|check| check(&application).err()).collect();
         if problems.is_empty() { Ok(application) } else { Err(problems) }
     }
 

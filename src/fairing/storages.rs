@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::by_id::RecordStore;
 use crate::config::SessionSettings;
-use crate::storage::{Cached, KtorDirectory, SessionStorage, StorageSettings, StorageError};
+use crate::storage::{Cached, KtorDirectory, SessionStorage, StorageError, StorageSettings};
 
 /// The key of a session's storage table.
 const STORAGE: &str = "storage";
@@ -96,7 +96,8 @@ impl<'a> Storages<'a> {
                 Ok(Arc::clone(self.registered.get(registered).ok_or(())?))
             }
             StorageSettings::Cached { storage, capacity, ttl } => {
-                let server = Box::pin(self.open(name, key, StorageSettings::clone(storage))).await?;
+                let server =
+                    Box::pin(self.open(name, key, StorageSettings::clone(storage))).await?;
                 Ok(Arc::new(Cached::over(server.storage, *capacity, *ttl)))
             }
         };

@@ -1,7 +1,7 @@
 //! Builds [`Tokens`], which seals and opens tokens, from the configured keys.
 
 use crate::config::{
-    KtorSettings, KtorKeys, KtorTransform, Protection, SessionSettings, TransportSettings,
+    KtorKeys, KtorSettings, KtorTransform, Protection, SessionSettings, TransportSettings,
 };
 use crate::crypto::keys::{Binding, TransportBinding};
 use crate::crypto::mac::Mac;

@@ -35,7 +35,9 @@ impl EngineTable<'_, '_, '_> {
     pub fn file(&mut self, example: &str) -> Option<PathBuf> {
         match self.config.path.as_deref() {
             None => self.problem("path", format!("missing; write path = {example:?}")),
-            Some("") => self.problem("path", format!("must not be empty; write path = {example:?}")),
+            Some("") => {
+                self.problem("path", format!("must not be empty; write path = {example:?}"))
+            }
             Some(path) => return Some(self.resolve("path", path)),
         }
         None

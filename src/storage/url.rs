@@ -39,8 +39,10 @@ impl EngineTable<'_, '_, '_> {
                 lines.map(|line| Url(line.to_owned())).collect()
             }
             Err(cause) => {
-                let path = path.display();
-                let message = format!("the file {path} cannot be read: {cause}; write the path of a file with the URL");
+                // The path is not shown: it may be the URL itself, by mistake.
+                let message = format!(
+                    "the file cannot be read: {cause}; write the path of a file with the URL"
+                );
                 self.problem("url_file", message);
                 Vec::new()
             }

@@ -190,7 +190,9 @@ impl Field for Duration {
             other => usize::from_value(other).ok().map(|seconds| Self::from_secs(seconds as u64)),
         };
         match duration {
-            None => Err("expected whole seconds or a text like \"7 days\" or \"30 minutes\"".into()),
+            None => {
+                Err("expected whole seconds or a text like \"7 days\" or \"30 minutes\"".into())
+            }
             Some(duration) if duration > LONGEST => {
                 Err("longer than 100 years; write a shorter one, e.g. \"30 days\"".into())
             }
@@ -221,7 +223,9 @@ fn word_or_duration(value: &Value, word: &str) -> Result<Option<Duration>, Strin
         return Ok(None);
     }
     match Duration::from_value(value) {
-        Ok(Duration::ZERO) => Err(format!("must be longer than zero, e.g. \"30 minutes\", or {word:?}")),
+        Ok(Duration::ZERO) => {
+            Err(format!("must be longer than zero, e.g. \"30 minutes\", or {word:?}"))
+        }
         Ok(duration) => Ok(Some(duration)),
         Err(problem) => Err(format!("{problem}, or {word:?}")),
     }

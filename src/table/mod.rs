@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use figment::value::{Dict, Value};
 
 pub(crate) use context::{Context, Problem, Registered};
-pub(crate) use field::{Field, duration_text, words_of};
 pub use field::{CookieMaxAge, OneOrMore, Timeout, Urls};
+pub(crate) use field::{Field, duration_text, words_of};
 pub(crate) use key::{Example, Key};
 pub(crate) use schema::{SINCE, key_name, schema, table_field};
 pub(crate) use words::{Words, words};
@@ -162,7 +162,10 @@ impl<'t, 'f> Table<'t, 'f> {
     /// or would have it without the stronger key.
     pub fn no_effect(&mut self, key: &str, because: &str, message: impl Into<String>) {
         let Some(layer) = self.layer(key) else { return };
-        if layer.scope != Scope::All && !self.unsound.contains(key) && self.rank(key) >= self.rank(because) {
+        if layer.scope != Scope::All
+            && !self.unsound.contains(key)
+            && self.rank(key) >= self.rank(because)
+        {
             self.problem(key, message);
         }
     }

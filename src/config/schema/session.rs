@@ -229,30 +229,44 @@ fn keys() -> String {
 }
 
 const WEAK: &str = "what is neither hexadecimal nor base64; keys that are too short, repeat one byte, or stand in documentation, outside the debug profile";
-const FILE: &str =
-    "a file that cannot be read; the key itself in the same table. Other users of the machine that can read the file are warned of";
+const FILE: &str = "a file that cannot be read; the key itself in the same table. Other users of the machine that can read the file are warned of";
 
 /// The keys of secrets, which are no fields of [`SessionConfig`].
 pub(crate) const KEYS_OF_SECRETS: &[Key] = &[
     secret(
         "secret",
         keys,
-        &[" The root of the session's keys, of 32 bytes or more. The first of a list protects new", " tokens, and all of them open tokens."],
+        &[
+            " The root of the session's keys, of 32 bytes or more. The first of a list protects new",
+            " tokens, and all of them open tokens.",
+        ],
         WEAK,
     ),
     secret("secret_file", String::kind, &[" A file with `secret`, one key a line."], FILE),
     secret(
         "sign_key",
         keys,
-        &[" The key that signs, instead of `secret`: 32 bytes or more. In Ktor's format the key of", " the Ktor service."],
+        &[
+            " The key that signs, instead of `secret`: 32 bytes or more. In Ktor's format the key of",
+            " the Ktor service.",
+        ],
         WEAK,
     ),
     secret("sign_key_file", String::kind, &[" A file with `sign_key`, one key a line."], FILE),
     secret(
         "encrypt_key",
         keys,
-        &[" The key that encrypts, instead of `secret`: as many bytes as `suite` needs, 16, 24 or", " 32. In Ktor's format the key of the Ktor service, whose length chooses AES-128, -192", " or -256."],
+        &[
+            " The key that encrypts, instead of `secret`: as many bytes as `suite` needs, 16, 24 or",
+            " 32. In Ktor's format the key of the Ktor service, whose length chooses AES-128, -192",
+            " or -256.",
+        ],
         WEAK,
     ),
-    secret("encrypt_key_file", String::kind, &[" A file with `encrypt_key`, one key a line."], FILE),
+    secret(
+        "encrypt_key_file",
+        String::kind,
+        &[" A file with `encrypt_key`, one key a line."],
+        FILE,
+    ),
 ];

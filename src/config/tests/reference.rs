@@ -46,7 +46,7 @@ fn entries() -> Vec<Entry> {
     entries
 }
 
-fn toml(value: &Value) -> String {
+pub(super) fn toml(value: &Value) -> String {
     match value {
         Value::String(_, text) => format!("{text:?}"),
         Value::Bool(_, flag) => flag.to_string(),
@@ -102,7 +102,11 @@ fn section(entry: &Entry) -> String {
             let kind = kind.map_or(String::new(), |kind| format!("`type = {:?}` ", kind.name));
             rows.push((
                 "Rocket.toml",
-                format!("`[default.sessions.user_session{table}]` {kind}`{} = {}`", key.name, toml(&value)),
+                format!(
+                    "`[default.sessions.user_session{table}]` {kind}`{} = {}`",
+                    key.name,
+                    toml(&value)
+                ),
             ));
             let text = in_shell(&variable(&value));
             rows.push(("variable", format!("`{}={text}`", variable_name(&path))));
@@ -112,10 +116,9 @@ fn section(entry: &Entry) -> String {
             "field",
             format!("`{} {{ {field}: Some({} {{ … }}), … }}`", entry.owner, owner_of(key.name)),
         )),
-        None if key.name.ends_with("_file") => rows.push((
-            "variable",
-            format!("`{}=/run/secrets/session_key`", variable_name(&path)),
-        )),
+        None if key.name.ends_with("_file") => {
+            rows.push(("variable", format!("`{}=/run/secrets/session_key`", variable_name(&path))))
+        }
         None => rows.push(("variable", format!("`{}=\"$(cat key)\"`", variable_name(&path)))),
     }
     if entry.table.is_empty() && NOT_SHARED.contains(&key.name) {
@@ -196,7 +199,8 @@ fn every_example_is_read_in_each_form_as_the_same_value() {
         let value = (entry.key.example.as_ref().expect("an example").value)();
         Jail::expect_with(|jail| {
             let table = if entry.table.is_empty() { "" } else { &format!(".{}", entry.table) };
-            let line = format!("[default.sessions.user{table}]\n{} = {}", entry.key.name, toml(&value));
+            let line =
+                format!("[default.sessions.user{table}]\n{} = {}", entry.key.name, toml(&value));
             jail.create_file("Rocket.toml", &line)?;
             let file = rocket::Config::figment().extract_inner::<SessionConfig>("sessions.user");
             assert_eq!(file.expect("the file"), typed, "{path} in Rocket.toml");

@@ -25,7 +25,8 @@ fn problems_of(input: &str) -> Vec<Problem> {
 /// A message without its link, which must be one into the reference.
 fn without_link(problem: &Problem) -> String {
     let text = problem.to_string();
-    let (message, link) = text.split_once(" See https://docs.rs/rocket_typed_sessions/").expect("a link");
+    let (message, link) =
+        text.split_once(" See https://docs.rs/rocket_typed_sessions/").expect("a link");
     let anchor = link.split_once('#').map(|(_, anchor)| anchor);
     let page = include_str!("../../../docs/configuration.md");
     let heading = |anchor: &str| {

@@ -37,8 +37,10 @@ pub(crate) fn read_config(table: &mut EngineTable<'_, '_, '_>) -> Option<Arc<dyn
     }
     let sentinels = sentinels.unwrap_or_default();
     if !sentinels.is_empty() && urls.len() > 1 {
-        table
-            .problem(key, "with `sentinels` it names the one master; write url = \"redis://mymaster/\"");
+        table.problem(
+            key,
+            "with `sentinels` it names the one master; write url = \"redis://mymaster/\"",
+        );
     }
     let prefix = table.config.prefix.clone().unwrap_or_else(|| "sessions".into());
     if prefix.is_empty() || prefix.contains(['{', '}']) || prefix.contains(char::is_whitespace) {

@@ -8,8 +8,8 @@ use super::engine::{Delete, Dialect, engine};
 use super::handle::{Result, Sql};
 use super::server::{Server, connect};
 use super::tables::Tables;
-use crate::storage::config::EngineConfig;
 use crate::storage::EngineTable;
+use crate::storage::config::EngineConfig;
 
 /// A storage in MySQL 8 or MariaDB. Feature `mysql`.
 pub type MySql = Sql<sqlx::MySql>;

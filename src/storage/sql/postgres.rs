@@ -6,8 +6,8 @@ use super::engine::{Delete, Dialect, engine};
 use super::handle::{Result, Sql};
 use super::server::{Server, connect};
 use super::tables::Tables;
-use crate::storage::config::EngineConfig;
 use crate::storage::EngineTable;
+use crate::storage::config::EngineConfig;
 
 /// A storage in PostgreSQL. Feature `postgres`.
 pub type Postgres = Sql<sqlx::Postgres>;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::engine::Engine;
 use super::handle::{Result, Sql, to_storage_error};
 use super::tables::Tables;
-use crate::storage::{EngineTable, SessionStorage};
 use crate::storage::config::EngineConfig;
 use crate::storage::url::Url;
+use crate::storage::{EngineTable, SessionStorage};
 
 /// What the table of a server says.
 #[derive(Debug)]
@@ -33,7 +33,8 @@ impl<E: Engine> Server<E> {
         let is_known = |url: &Url| schemes.iter().any(|scheme| url.0.starts_with(scheme));
         if urls.len() != 1 || !urls.iter().all(is_known) {
             if table.is_sound() {
-                let message = format!("missing or not one URL of this scheme; write url = {example:?}");
+                let message =
+                    format!("missing or not one URL of this scheme; write url = {example:?}");
                 table.problem(key, message);
             }
             return None;

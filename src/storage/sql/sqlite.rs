@@ -11,10 +11,10 @@ use super::engine::{Delete, Dialect, engine};
 use super::handle::{Result, Sql};
 use super::open::PATIENCE;
 use super::tables::Tables;
+use crate::storage::EngineTable;
 use crate::storage::config::EngineConfig;
 use crate::storage::platform::{create_dirs, private};
 use crate::storage::{SessionStorage, StorageError};
-use crate::storage::EngineTable;
 
 /// A storage in an SQLite file, for one machine. Feature `sqlite`.
 pub type Sqlite = Sql<sqlx::Sqlite>;

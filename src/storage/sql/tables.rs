@@ -27,7 +27,9 @@ impl Tables {
         let number = table.config.max_connections;
         let max_connections = number.map_or(CONNECTIONS, |n| u32::try_from(n).unwrap_or(u32::MAX));
         if !(1..=MOST_CONNECTIONS).contains(&max_connections) {
-            let message = format!("must be at least 1 and at most {MOST_CONNECTIONS}; write e.g. {CONNECTIONS}");
+            let message = format!(
+                "must be at least 1 and at most {MOST_CONNECTIONS}; write e.g. {CONNECTIONS}"
+            );
             table.problem("max_connections", message);
         }
         Self { name, max_connections }
