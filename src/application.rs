@@ -101,7 +101,7 @@ impl Application {
     fn undefined_message(&self, type_name: &str, name: &str) -> String {
         if !valid_session_name(name) {
             return format!(
-                "`{type_name}` has the `SessionData::NAME` {name:?}; write a lower-case name like \"user_session\" that is no key of a session's table"
+                "`{type_name}` has the `SessionData::NAME` {name:?}; write a lower-case name like \"user_session\" that is no key of [default.sessions]"
             );
         }
         let names: Vec<_> = self.definitions.keys().map(String::as_str).collect();

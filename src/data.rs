@@ -38,8 +38,8 @@ use crate::error::{DecodeError, EncodeError};
 /// on what they leave out. If `Serialize` fails, the value is only decoded.
 pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// The name of the session, which is the key of its table in Rocket.toml. It consists of
-    /// lower-case words joined by `_`. The names of keys that all sessions may share, such as
-    /// `secret` or `cookie`, are reserved. Each type needs a name of its own.
+    /// lower-case words joined by `_`. `secret`, `secret_file`, `app`, and the names of
+    /// tables that all sessions may share, such as `cookie` and `storage`, are reserved. Each type needs a name of its own.
     const NAME: &'static str;
 
     /// Whether requests share one decoded value, which [`Session::get`](crate::Session::get)

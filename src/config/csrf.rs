@@ -2,19 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::CsrfConfig;
 use super::names;
 use super::origin::Origin;
+use super::schema::{CSRF_FIELD, CSRF_HEADER, CsrfConfig};
 use super::settings::{CsrfSettings, SessionSettings, TransportSettings};
 use crate::table::{Context, Table};
-
-/// The default name of the form field that [`CsrfForm`](crate::csrf::CsrfForm) reads. A session's
-/// table can configure another name: `csrf = { field = "…" }`.
-pub const CSRF_FIELD: &str = "csrf_token";
-/// The default name of the header that [`CsrfHeader`](crate::csrf::CsrfHeader) and
-/// [`CsrfForm`](crate::csrf::CsrfForm) read. A session's table can configure another name:
-/// `csrf = { header = "…" }`.
-pub const CSRF_HEADER: &str = "X-CSRF-Token";
 
 /// The form field in which Rocket reads a method other than `POST`.
 const METHOD_FIELD: &str = "_method";

@@ -140,13 +140,7 @@ pub(super) fn read(
     let given = given.map(|(kind, is_used)| is_used && kind.is_given(table));
     let chosen = choose(formats, session.protect, whose, given);
     let taken = chosen.and_then(|(purpose, source)| {
-        let keys = match source {
-            KeySource::Secret => make(&secrets, KeyMaterial::Secret),
-            KeySource::Sign => make(&sign, KeyMaterial::Sign),
-            KeySource::Encrypt => make(&encrypt, KeyMaterial::Encrypt),
-            KeySource::EncryptAndSign => pair(&encrypt, &sign)?,
-            KeySource::Random => random(table, session.name)?,
-        };
+        let keys = take(table, session.name, source, [&secrets, &sign, &encrypt])?;
         Ok(match purpose {
             KeyUse::Tokens => Keys { tokens: keys, csrf: Vec::new() },
             KeyUse::CsrfOnly => Keys { tokens: Vec::new(), csrf: keys },
@@ -156,6 +150,22 @@ pub(super) fn read(
         table.problem(key, why);
         Keys::default()
     })
+}
+
+/// The keys of the source that was chosen.
+fn take(
+    table: &mut Table<'_, '_>,
+    session: &str,
+    source: KeySource,
+    [secrets, sign, encrypt]: [&[Bytes]; 3],
+) -> Result<Vec<KeyMaterial>, Refusal> {
+    match source {
+        KeySource::Secret => Ok(make(secrets, KeyMaterial::Secret)),
+        KeySource::Sign => Ok(make(sign, KeyMaterial::Sign)),
+        KeySource::Encrypt => Ok(make(encrypt, KeyMaterial::Encrypt)),
+        KeySource::EncryptAndSign => pair(encrypt, sign),
+        KeySource::Random => random(table, session),
+    }
 }
 
 /// All keys of the table that hold keys or the paths of their files.

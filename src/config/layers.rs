@@ -31,7 +31,9 @@ pub(super) fn merge(layers: &[Layer]) -> Dict {
 }
 
 fn merge_session(lower: &mut Dict, upper: &Dict) {
-    SECRETS.iter().for_each(|names| replace(lower, upper, names));
+    for names in &SECRETS {
+        replace(lower, upper, names);
+    }
     for key in STORAGES {
         let both = (lower.get(key).and_then(storage_dict), upper.get(key).and_then(storage_dict));
         let (Some(mut below), Some(above)) = both else { continue };
@@ -71,6 +73,8 @@ fn merge_tables(lower: &mut Dict, upper: &Dict) {
 /// Removes the weaker layer's names of a thing that the stronger layer names.
 fn replace(lower: &mut Dict, upper: &Dict, names: &[&str; 2]) {
     if names.iter().any(|name| upper.contains_key(*name)) {
-        names.iter().for_each(|name| drop(lower.remove(*name)));
+        for name in names {
+            lower.remove(*name);
+        }
     }
 }

@@ -36,24 +36,20 @@ pub use crate::crypto::mac::MacAlgorithm;
 pub use crate::ktor::{CookieEncoding, Serializer};
 pub use crate::storage::OwnerLimitPolicy;
 pub use crate::storage::schema::{CacheConfig, StorageConfig};
-use crate::table::{Context, Key, Layer, Scope, Table, nearest, unknown_key};
+use crate::table::{Context, Layer, Scope, Table, nearest, unknown_key};
 pub use crate::table::{CookieMaxAge, OneOrMore, Timeout, Urls};
 pub(crate) use crate::table::{Problem, Registered};
 pub use crate::transport::SameSite;
-pub use csrf::{CSRF_FIELD, CSRF_HEADER};
 pub(crate) use names::valid_session_name;
 pub(crate) use origin::{Authority, Origin};
-pub use schema::{CookieConfig, CsrfConfig, KtorConfig, SessionConfig};
-use schema::{KEYS_OF_SECRETS, NOT_SHARED};
+pub use schema::{CSRF_FIELD, CSRF_HEADER, CookieConfig, CsrfConfig, KtorConfig, SessionConfig};
+use schema::{KEYS, NOT_SHARED, is_common};
 pub use settings::{AcceptedFormat, CookiePrefix, Format, KtorTransform};
 pub(crate) use settings::{
     CsrfSettings, KeyReload, KtorKeys, KtorSettings, Protection, SessionSettings, Settings,
     TransportSettings,
 };
 use sources::Source;
-
-/// The keys of a session's table.
-const KEYS: &[&[Key]] = &[SessionConfig::KEYS, KEYS_OF_SECRETS];
 
 /// Reads everything below `sessions` for the selected profile, or returns every problem.
 pub(crate) fn read(figment: &Figment, registered: &Registered) -> Result<Settings, Vec<Problem>> {
@@ -94,21 +90,11 @@ fn read_all(context: &mut Context<'_>) -> BTreeMap<String, SessionSettings> {
     sessions
 }
 
-fn is_key(name: &str) -> bool {
-    KEYS.iter().copied().flatten().any(|key| key.name == name)
-}
-
 /// The keys of a source that are common to all sessions.
 fn common(source: &Source) -> Layer {
-    let keys = source.dict.iter().filter(|(name, value)| is_key(name) && !is_misnamed(name, value));
+    let keys = source.dict.iter().filter(|(name, value)| is_common(name, value));
     let dict = keys.map(|(name, value)| (name.clone(), value.clone())).collect();
     Layer { scope: Scope::All, dict, variable: source.variable.clone() }
-}
-
-/// Whether this is a table under the name of a key whose value is no table.
-fn is_misnamed(name: &str, value: &Value) -> bool {
-    let mut keys = KEYS.iter().copied().flatten();
-    matches!(value, Value::Dict(..)) && keys.any(|key| key.name == name && key.keys.is_empty())
 }
 
 /// Checks the types of the keys that are common to all sessions, even if there is no session.
@@ -131,12 +117,8 @@ fn session_names(context: &mut Context<'_>, sources: &[Source]) -> BTreeSet<Stri
     let mut names: BTreeSet<String> =
         configured.filter(|name| valid_session_name(name)).cloned().collect();
     for source in sources {
-        let others = source.dict.iter();
-        for (name, value) in
-            others.filter(|(name, value)| !is_key(name) || is_misnamed(name, value))
-        {
+        for (name, value) in source.dict.iter().filter(|(name, value)| !is_common(name, value)) {
             let message = match value {
-                Value::Dict(..) if is_key(name) => "is the name of a key, so no session can have it; choose another `SessionData::NAME`".into(),
                 Value::Dict(..) if valid_session_name(name) => {
                     names.insert(name.clone());
                     continue;
@@ -153,9 +135,8 @@ fn session_names(context: &mut Context<'_>, sources: &[Source]) -> BTreeSet<Stri
 
 /// What to write instead of a key below `sessions` that is neither a table nor known.
 fn not_a_session(name: &str) -> String {
-    let keys = || KEYS.iter().copied().flatten();
-    if nearest(name, keys().map(|key| key.name)).is_some() {
-        return unknown_key(name, "", keys(), KEYS);
+    if nearest(name, schema::keys().map(|key| key.name)).is_some() {
+        return unknown_key(name, "", schema::keys(), KEYS);
     }
     format!("unknown key; remove it, or write [default.sessions.{name}] if it is a session")
 }

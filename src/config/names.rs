@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::schema::{self, CSRF_HEADER, SessionConfig};
 use super::settings::{SessionSettings, TransportSettings};
-use super::{CSRF_HEADER, SessionConfig};
 use crate::storage::StorageSettings;
 use crate::table::{Context, Table};
 
@@ -94,8 +94,8 @@ const FLASH_COOKIE: &str = "_flash";
 /// The longest name of a header, so that the token has room beside it.
 const LONGEST_HEADER: usize = 256;
 
-/// Whether this is a session's name: `[a-z][a-z0-9]*(_[a-z0-9]+)*`, and no key that all sessions
-/// may share in `[default.sessions]`.
+/// Whether this is a session's name: `[a-z][a-z0-9]*(_[a-z0-9]+)*`, and no name that is
+/// reserved.
 pub(crate) fn valid_session_name(name: &str) -> bool {
     let word = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
@@ -103,7 +103,7 @@ pub(crate) fn valid_session_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.split('_').all(word)
         && name.len() <= 255
-        && !super::is_key(name)
+        && !schema::is_reserved(name)
 }
 
 /// Whether a name is a `token` of RFC 9110. RFC 6265 requires this of cookie names as well.

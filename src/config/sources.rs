@@ -6,8 +6,8 @@ use figment::Profile;
 use figment::Provider;
 use figment::value::{Dict, Map, Value};
 
-use super::schema::{KEYS_OF_SECRETS, SessionConfig};
-use crate::table::{Context, Key};
+use super::schema::keys;
+use crate::table::Context;
 
 /// What one source says below `sessions`.
 pub(super) struct Source {
@@ -96,10 +96,6 @@ fn find_misspelled(context: &mut Context<'_>, dict: &Dict) {
             context.problem(key, "", message, source);
         }
     }
-}
-
-fn keys() -> impl Iterator<Item = &'static Key> {
-    SessionConfig::KEYS.iter().chain(KEYS_OF_SECRETS)
 }
 
 fn ends_in_key(rest: &str) -> bool {

@@ -69,8 +69,7 @@ fn read(
         return None;
     };
     let registered = table.context.registered.storages.contains(word);
-    let engine = BuiltIn::find(word);
-    let built_in = match engine {
+    let built_in = match BuiltIn::find(word) {
         _ if word == none => None,
         Some(engine) if !(is_word && engine.needs.is_some()) => {
             engine.read.map(|read| (engine, read))
@@ -86,7 +85,14 @@ fn read(
         refuse_keys(table, key, config, word, &[]);
         return registered.then(|| StorageSettings::Registered(word.clone()));
     }
-    let message = match engine {
+    let message = missing(table, word, none);
+    table.problem(&place, message);
+    None
+}
+
+/// What is missing for the storage that a word names.
+fn missing(table: &Table<'_, '_>, word: &str, none: &str) -> String {
+    match BuiltIn::find(word) {
         Some(BuiltIn { needs: Some((what, example)), read: Some(_), .. }) => {
             format!("{word:?} needs {what}; write {{ type = {word:?}, {example} }}")
         }
@@ -94,9 +100,7 @@ fn read(
             "{word:?} needs the feature of that name; run `cargo add rocket_typed_sessions --features {word}`"
         ),
         None => unknown(table, word, none),
-    };
-    table.problem(&place, message);
-    None
+    }
 }
 
 /// Refuses the keys of another engine.

@@ -57,12 +57,14 @@ pub struct SessionsFairing {
     /// problem.
     pub(super) configured: BTreeMap<String, Dict>,
     pub(super) configured_twice: Vec<&'static str>,
-    /// Checks that a type has a definition.
-    pub(super) required: Vec<fn(&Application) -> Result<(), String>>,
+    pub(super) required: Vec<Requirement>,
     pub(super) listeners: parking_lot::Mutex<Vec<EventListener>>,
     pub(super) clock: Clock,
     pub(super) random: Random,
 }
+
+/// Checks that a type has a definition. The error says what to write.
+type Requirement = fn(&Application) -> Result<(), String>;
 
 impl SessionsFairing {
     /// Registers a storage. A session's table refers to it by `storage = "name"`.

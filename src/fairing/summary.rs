@@ -58,26 +58,24 @@ fn protection(protection: &Protection) -> String {
 
 fn timeouts(settings: &SessionSettings) -> String {
     let timeouts = &settings.timeouts;
-    let mut text = format!(
-        "idle {}, absolute {}, touched after {}",
+    let renewed = timeouts.renew_after.map_or(String::new(), |renew_after| {
+        format!(", renewed after {}", duration_text(renew_after))
+    });
+    format!(
+        "idle {}, absolute {}, touched after {}{renewed}",
         duration_text(timeouts.idle),
         duration_text(timeouts.absolute),
         duration_text(timeouts.touch_after)
-    );
-    if let Some(renew_after) = timeouts.renew_after {
-        text += &format!(", renewed after {}", duration_text(renew_after));
-    }
-    text
+    )
 }
 
 fn limits(settings: &SessionSettings) -> String {
-    let mut text = format!(
-        "{} bytes, {} for the storage",
+    let limit = settings.owner_limit;
+    let sessions =
+        limit.map_or(String::new(), |limit| format!(", {} sessions an owner", limit.max));
+    format!(
+        "{} bytes, {} for the storage{sessions}",
         settings.max_payload,
         duration_text(settings.storage_timeout)
-    );
-    if let Some(limit) = settings.owner_limit {
-        text += &format!(", {} sessions an owner", limit.max);
-    }
-    text
+    )
 }

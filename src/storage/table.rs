@@ -33,13 +33,12 @@ impl EngineTable<'_, '_, '_> {
 
     /// Reads the key `path`, which names a file or a folder. Messages show `example`.
     pub fn file(&mut self, example: &str) -> Option<PathBuf> {
-        match self.config.path.as_deref() {
-            None => self.problem("path", format!("missing; write path = {example:?}")),
-            Some("") => {
-                self.problem("path", format!("must not be empty; write path = {example:?}"))
-            }
+        let message = match self.config.path.as_deref() {
+            None => "missing",
+            Some("") => "must not be empty",
             Some(path) => return Some(self.resolve("path", path)),
-        }
+        };
+        self.problem("path", format!("{message}; write path = {example:?}"));
         None
     }
 }

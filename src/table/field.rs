@@ -209,7 +209,7 @@ impl Field for Duration {
 pub(crate) fn duration_text(duration: Duration) -> String {
     let seconds = duration.as_secs();
     for (unit, length) in [("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)] {
-        if duration.subsec_nanos() == 0 && seconds >= length && seconds % length == 0 {
+        if duration.subsec_nanos() == 0 && seconds >= length && seconds.is_multiple_of(length) {
             let number = seconds / length;
             return format!("{number} {unit}{}", if number == 1 { "" } else { "s" });
         }

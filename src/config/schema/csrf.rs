@@ -2,6 +2,14 @@
 
 use crate::table::{schema, table_field};
 
+/// The default name of the form field that [`CsrfForm`](crate::csrf::CsrfForm) reads. A session's
+/// table can configure another name: `csrf = { field = "…" }`.
+pub const CSRF_FIELD: &str = "csrf_token";
+/// The default name of the header that [`CsrfHeader`](crate::csrf::CsrfHeader) and
+/// [`CsrfForm`](crate::csrf::CsrfForm) read. A session's table can configure another name:
+/// `csrf = { header = "…" }`.
+pub const CSRF_HEADER: &str = "X-CSRF-Token";
+
 schema! {
     /// The table `csrf` of a session: where its CSRF tokens are looked for, and from which other
     /// origins requests may come.

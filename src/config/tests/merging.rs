@@ -1,6 +1,7 @@
 //! Which of several values is in force, and where it is written.
 
 use super::*;
+use crate::crypto::keys::KeyMaterial;
 use crate::table::OneOrMore;
 
 /// Reads the sessions with what the code configures.
@@ -165,7 +166,6 @@ fn a_sessions_own_keys_replace_those_of_all_sessions_together() {
          [default.sessions.both]\n[default.sessions.id]\nstorage = 'memory'"
     );
     let settings = read_all(&[], &toml, &[("ROCKET_PROFILE", "release")]).expect("no problem");
-    use crate::crypto::keys::KeyMaterial;
     let keys = |name: &str| &settings.sessions[name].protection.keys.tokens[..];
     assert!(matches!(keys("user"), [KeyMaterial::Sign(_)]));
     assert!(matches!(keys("both"), [KeyMaterial::EncryptAndSign { .. }]));

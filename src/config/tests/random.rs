@@ -1,9 +1,12 @@
 //! Random configurations: each value is in force or overridden, or it is refused by its path.
 
+// The text of a file is built line by line.
+#![allow(clippy::format_push_string)]
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::table::join;
+use crate::table::{Key, join};
 
 /// A key, a value for it in TOML, and the place where it is written.
 #[derive(Clone, Debug)]
@@ -57,7 +60,7 @@ fn value() -> impl Strategy<Value = String> {
 }
 
 fn all_keys() -> impl Iterator<Item = (&'static str, &'static Key)> {
-    let own = || KEYS.iter().copied().flatten();
+    let own = || schema::keys();
     let inner = own().flat_map(|table| table.keys.iter().map(|key| (table.name, key)));
     own().map(|key| ("", key)).chain(inner)
 }

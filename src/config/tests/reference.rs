@@ -1,12 +1,15 @@
 //! Holds `docs/configuration.md` equal to the schema.
 
+// The text of the page is built line by line.
+#![allow(clippy::format_push_string, clippy::format_collect)]
+
 use figment::providers::Serialized;
 use figment::value::Dict;
 use rocket::figment::Figment;
 
 use super::*;
 use crate::storage::ENGINES;
-use crate::table::{Example, join};
+use crate::table::{Example, Key, join};
 
 const PAGE: &str = "docs/configuration.md";
 const BEGIN: &str = "<!-- The rest is made from the schema in src; see CONTRIBUTING.md. -->\n";
@@ -35,7 +38,7 @@ fn entries() -> Vec<Entry> {
         "storage" => "StorageConfig",
         _ => "SessionConfig",
     };
-    let own = KEYS.iter().copied().flatten();
+    let own = schema::keys();
     let mut entries: Vec<_> =
         own.clone().map(|key| Entry { table: "", owner: owner(""), key }).collect();
     // `revocation` has the keys of `storage`.
@@ -117,7 +120,7 @@ fn section(entry: &Entry) -> String {
             format!("`{} {{ {field}: Some({} {{ … }}), … }}`", entry.owner, owner_of(key.name)),
         )),
         None if key.name.ends_with("_file") => {
-            rows.push(("variable", format!("`{}=/run/secrets/session_key`", variable_name(&path))))
+            rows.push(("variable", format!("`{}=/run/secrets/session_key`", variable_name(&path))));
         }
         None => rows.push(("variable", format!("`{}=\"$(cat key)\"`", variable_name(&path)))),
     }
