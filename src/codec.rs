@@ -76,7 +76,11 @@ impl Codec {
             None => Cow::Owned(self.transform(content.bytes())?),
         };
         let (size, limit) = (payload.len(), self.max_payload);
-        if size <= limit { Ok(payload) } else { Err(SessionError::TooLarge { size, limit }) }
+        if size <= limit {
+            return Ok(payload);
+        }
+        let (session, advice) = (self.session.clone(), LARGER_PAYLOAD);
+        Err(SessionError::TooLarge { session, size, limit, advice })
     }
 
     /// Returns the payload's decoded value, for the record with the payload. A payload of
@@ -117,6 +121,8 @@ impl Codec {
         transformers.try_fold(payload, |payload, transformer| transformer.read(payload).ok())
     }
 }
+
+const LARGER_PAYLOAD: &str = "that is its `max_payload`; keep less in the session, or write a higher `max_payload` in its table";
 
 fn decode_with<T: SessionData>(serializer: Serializer, bytes: &[u8]) -> Result<T, DecodeError> {
     match serializer {

@@ -1,5 +1,6 @@
 //! The errors of sessions, by cause.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::sync::Arc;
 
@@ -29,12 +30,17 @@ pub enum SessionError {
     #[error("the session has ended in the meantime")]
     Ended,
     /// The value is too large. Nothing was written.
-    #[error("the session takes {size} bytes, which is over the limit of {limit}")]
+    #[error("session `{session}` takes {size} bytes, which is over its limit of {limit}: {advice}")]
+    #[non_exhaustive]
     TooLarge {
+        /// The session's name.
+        session: String,
         /// The size in bytes.
         size: usize,
         /// The limit in bytes.
         limit: usize,
+        /// What sets the limit, and what to write.
+        advice: &'static str,
     },
     /// The owner has as many sessions as `max_sessions_per_owner` allows, and
     /// `owner_limit_policy` refuses another.
@@ -55,7 +61,7 @@ pub enum SessionError {
     Lifetime(&'static str),
     /// The session's storage or configuration does not support the operation.
     #[error("not supported: {0}")]
-    Unsupported(&'static str),
+    Unsupported(Cow<'static, str>),
     /// The type has no valid definition in this application.
     #[error("{0}")]
     Undefined(String),

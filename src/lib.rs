@@ -29,6 +29,7 @@ mod fairing;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hints;
 mod ktor;
 mod manager;
 mod namespace;

@@ -19,6 +19,7 @@ use crate::by_value::{ByValue, Revocation};
 use crate::codec::Codec;
 use crate::config::{self, SessionConfig, TransportConfig};
 use crate::definition::{Core, Definition};
+use crate::hints::Hints;
 use crate::ktor::Serializer;
 use crate::namespace::Namespace;
 use crate::plan::Policy;
@@ -116,6 +117,7 @@ impl Launch<'_> {
             wire_name: config.wire_name,
             storage_timeout: config.storage_timeout,
             csrf: Arc::new(config.csrf),
+            hints: hints(name, &config.transport),
             namespace,
             claimed: OnceLock::new(),
         };
@@ -179,6 +181,11 @@ impl Launch<'_> {
         }
         Some((*identity, if self.debug { 1 } else { LEAST_IDENTITY }))
     }
+}
+
+fn hints(name: &str, transport: &TransportConfig) -> Hints {
+    let cookie = if let TransportConfig::Cookie(cookie) = transport { Some(cookie) } else { None };
+    Hints::new(name, cookie)
 }
 
 /// Returns the part of the configuration that [`plan`](crate::plan) needs.

@@ -209,6 +209,10 @@ async fn tell<'r>(
         let holds = entry.deliver(succeeded);
         hooks::tell(request, response, entry.definition(), holds.as_ref());
         let Some(holds) = holds else { continue };
+        if matches!(holds, Holds::Token { .. }) {
+            let hints = &entry.definition().hints;
+            hints.token_sent(request, entry.begins_without_login());
+        }
         if send(core, response, entry.definition(), &holds) {
             entry.delivered(holds);
         } else {

@@ -14,6 +14,8 @@ pub(crate) trait Committable: Any + Send + Sync {
     fn definition(&self) -> &Definition;
     /// Whether the storage did not answer at the load.
     fn is_unknown(&self) -> bool;
+    /// Whether the request presented no session and began one otherwise than by a login.
+    fn begins_without_login(&self) -> bool;
     /// What caches may keep of the response, as far as this session decides it.
     fn caching(&self) -> Caching;
     /// Whether the application asked for something that is not committed or not sent.

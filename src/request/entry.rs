@@ -1,5 +1,6 @@
 //! [`Entry`]: one session type in one request. Every guard of that type shares it.
 
+use std::any::type_name;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -116,6 +117,15 @@ impl<T: SessionData> Entry<T> {
         move || application.core.emit(Event::Ended, &definition)
     }
 
+    /// Notes whether a login has an owner, for the hints.
+    pub(super) fn note_login(&self, owned: bool) {
+        let limited = match &self.definition.tracker {
+            Tracker::ByValue(_) => false,
+            Tracker::ById(tracker) => tracker.owner_limit.is_some(),
+        };
+        self.definition.hints.logged_in(type_name::<T>(), owned, limited);
+    }
+
     pub(super) fn name(&self) -> replay::Name {
         std::ptr::from_ref(self).addr()
     }
@@ -145,6 +155,13 @@ impl<T: SessionData> Committable for Entry<T> {
 
     fn is_unknown(&self) -> bool {
         self.failure.is_some()
+    }
+
+    fn begins_without_login(&self) -> bool {
+        let state = self.state.lock();
+        let session = state.presented.sessions.snapshot();
+        self.absence == Some(Absence::NotPresented)
+            && session.is_some_and(|session| session.times.authenticated == Timestamp::ZERO)
     }
 
     fn caching(&self) -> Caching {
