@@ -172,14 +172,15 @@ impl Launch<'_> {
         Ok(Tracker::ByValue(Arc::new(ByValue { revocation })))
     }
 
-    fn identity(&mut self, name: &str, writes_ktor: bool) -> Option<(Identity, usize)> {
+    fn identity(&mut self, name: &str, writes_ktor: bool) -> Option<Identity> {
         let identity = self.fairing.identities.get(name)?;
         if !writes_ktor {
             self.storages.problems.push(format!(
                 "`sessions.{name}`: `.identity` is for `format = \"ktor\"` only, native ids are always random; remove it"
             ));
         }
-        Some((*identity, if self.debug { 1 } else { LEAST_IDENTITY }))
+        let least = if self.debug { 1 } else { LEAST_IDENTITY };
+        Some(Identity { make: Arc::clone(identity), least })
     }
 }
 

@@ -113,6 +113,9 @@ async fn commit<'r>(
         );
         replace(request, response, instead).await;
     }
+    for entry in entries.all().filter(|entry| entry.is_asked()) {
+        entry.ask_identity(request);
+    }
     let saved = save(entries, request, response).await;
     if turn == Turn::Last {
         sessions.close().await;

@@ -1,10 +1,11 @@
 //! [`Entry`]: one session type in one request. Every guard of that type shares it.
 
 use std::any::type_name;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use rocket::http::Method;
 use rocket::{Request, error};
 
 use super::budget::{Budgets, Shared};
@@ -18,7 +19,7 @@ use super::replay;
 use super::state::State;
 use crate::absence::Absence;
 use crate::application::{Application, Defined, Tracker};
-use crate::by_id;
+use crate::by_id::{self, Identity};
 use crate::commit::{Fate, Holds};
 use crate::data::SessionData;
 use crate::deadline::Deadline;
@@ -28,6 +29,13 @@ use crate::event::SessionEventKind as Event;
 use crate::expiry::Timestamp;
 use crate::plan::{Moment, Plan, plan};
 use crate::token::SessionId;
+
+const UNASKED: &str = "a GET request that presents a live session gives another one its id when the response is sent, because `identity` is asked then; let a POST request log in";
+
+/// Whether the request's method says that it changes nothing.
+fn has_safe_method(request: &Request<'_>) -> bool {
+    matches!(request.method(), Method::Get | Method::Head | Method::Options | Method::Trace)
+}
 
 /// One session type in one request.
 pub(crate) struct Entry<T: SessionData> {
@@ -39,7 +47,8 @@ pub(crate) struct Entry<T: SessionData> {
     /// Why the request presents no session. `None` if it presents one, or if that is unknown.
     pub absence: Option<Absence>,
     pub(super) client: Option<Box<[u8]>>,
-    pub(super) identity: Option<Result<SessionId, SessionError>>,
+    /// The id that the application has made for a session that begins.
+    identity: OnceLock<Result<SessionId, SessionError>>,
     /// Held by a commit or a read, of which only one runs at a time.
     pub(super) committing: tokio::sync::Mutex<()>,
     /// The response has gone out: no token can reach the client any more.
@@ -65,22 +74,27 @@ impl<T: SessionData> Entry<T> {
                 (Loaded::nobody(definition, None), Some(cause))
             }
         };
-        let (client, identity) = match &definition.tracker {
-            Tracker::ByValue(_) => (None, None),
-            Tracker::ById(tracker) => (tracker.client(request), tracker.identity(request)),
+        let client = match &definition.tracker {
+            Tracker::ByValue(_) => None,
+            Tracker::ById(tracker) => tracker.client(request),
         };
-        Arc::new(Self {
+        let may_begin = found.value.is_none() || !has_safe_method(request);
+        let entry = Self {
             application: Arc::clone(application),
             definition: Arc::clone(definition),
             state: Mutex::new(State::new(found.presented, found.value)),
             failure,
             absence: found.absence,
             client,
-            identity,
+            identity: OnceLock::new(),
             committing: tokio::sync::Mutex::default(),
             closed: AtomicBool::new(shared.sent.load(Ordering::SeqCst)),
             tried: AtomicBool::new(false),
-        })
+        };
+        if may_begin {
+            entry.ask_identity(request);
+        }
+        Arc::new(entry)
     }
 
     /// Returns the session, unless its load has failed.
@@ -115,6 +129,23 @@ impl<T: SessionData> Entry<T> {
         let (application, definition) =
             (Arc::clone(&self.application), Arc::clone(&self.definition));
         move || application.core.emit(Event::Ended, &definition)
+    }
+
+    /// How the application makes ids, if it does.
+    fn own_identity(&self) -> Option<&Identity> {
+        match &self.definition.tracker {
+            Tracker::ByValue(_) => None,
+            Tracker::ById(tracker) => tracker.identity.as_ref(),
+        }
+    }
+
+    /// Draws the id of a session that begins.
+    pub(super) fn fresh_id(&self) -> Result<SessionId, SessionError> {
+        if self.own_identity().is_none() {
+            return self.definition.random_id(&self.core().random);
+        }
+        let unasked = || Err(SessionError::Unsupported(UNASKED.into()));
+        self.identity.get().cloned().unwrap_or_else(unasked)
     }
 
     /// Notes whether a login has an owner, for the hints.
@@ -172,6 +203,12 @@ impl<T: SessionData> Committable for Entry<T> {
             Caching::Private
         } else {
             Caching::AsItSays
+        }
+    }
+
+    fn ask_identity(&self, request: &Request<'_>) {
+        if let Some(identity) = self.own_identity() {
+            self.identity.get_or_init(|| identity.ask(request, type_name::<T>()));
         }
     }
 

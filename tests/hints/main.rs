@@ -4,6 +4,7 @@
 
 mod app;
 mod clocks;
+mod identities;
 mod keys;
 #[path = "../shared/log.rs"]
 mod log;
