@@ -30,6 +30,9 @@ use crate::transport::{CookieTransport, HeaderTransport, LONGEST_COOKIE, Session
 /// of base64.
 const LEAST_IDENTITY: usize = 22;
 
+/// The warning for sessions in memory outside the debug profile.
+const IN_PROCESS: &str = "`storage = \"memory\"` keeps its sessions in this process. They end with it, and no other process sees them. Where that matters, write another storage, such as `storage = { type = \"directory\", path = \"sessions\" }`.";
+
 /// Returns everything that the requests need, or every problem that was found.
 pub(super) async fn launch(
     fairing: &SessionsFairing,
@@ -153,6 +156,9 @@ impl Launch<'_> {
     ) -> Result<Tracker, ()> {
         let identity = self.identity(name, config.protection.writes_ktor);
         if let Some(storage) = &config.storage {
+            if storage.is_in_process() && !self.debug {
+                self.storages.warnings.push(format!("Session `{name}`: {IN_PROCESS}"));
+            }
             return Ok(Tracker::ById(Arc::new(ById {
                 store: self.storages.for_session(name, config, storage.clone()).await?,
                 owner_limit: config.owner_limit,

@@ -57,6 +57,11 @@ impl Hints {
         }
     }
 
+    /// Whether browsers keep the token only over HTTPS.
+    pub fn needs_https(&self) -> bool {
+        self.cookie.as_ref().is_some_and(|cookie| cookie.secure)
+    }
+
     /// Looks at a request whose response carries a token. `begins` says that the request presented
     /// no session and began one otherwise than by a login.
     pub fn token_sent(&self, request: &Request<'_>, begins: bool) {

@@ -23,6 +23,11 @@ pub(crate) trait EngineConfig: Same + fmt::Debug + fmt::Display + Send + Sync {
         false
     }
 
+    /// Whether the records end with this process, and no other process sees them.
+    fn is_in_process(&self) -> bool {
+        false
+    }
+
     /// The folder in which a Ktor server can keep its files.
     fn folder(&self) -> Option<&Path> {
         None
@@ -88,6 +93,16 @@ impl StorageConfig {
             Self::Engine(engine) => engine.is_remote(),
             Self::Registered(_) => true,
             Self::Cached { .. } => false,
+        }
+    }
+
+    /// Whether the records end with this process, and no other process sees them. `false` for a
+    /// storage that the application has registered.
+    pub fn is_in_process(&self) -> bool {
+        match self {
+            Self::Engine(engine) => engine.is_in_process(),
+            Self::Registered(_) => false,
+            Self::Cached { storage, .. } => storage.is_in_process(),
         }
     }
 

@@ -6,6 +6,7 @@ mod app;
 mod clocks;
 mod identities;
 mod keys;
+mod launches;
 #[path = "../shared/log.rs"]
 mod log;
 mod owners;

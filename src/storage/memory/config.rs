@@ -32,6 +32,10 @@ impl fmt::Display for MemoryConfig {
 
 #[rocket::async_trait]
 impl EngineConfig for MemoryConfig {
+    fn is_in_process(&self) -> bool {
+        true
+    }
+
     async fn open(&self, _: &mut Vec<String>) -> Result<Arc<dyn SessionStorage>, StorageError> {
         Ok(Arc::new(Memory::new(self.capacity)))
     }
