@@ -79,8 +79,11 @@ impl Codec {
         if size <= limit {
             return Ok(payload);
         }
-        let (session, advice) = (self.session.clone(), LARGER_PAYLOAD);
-        Err(SessionError::TooLarge { session, size, limit, advice })
+        let advice = format!(
+            "keep less in session `{}`, or write a higher `max_payload` in its table",
+            self.session
+        );
+        Err(SessionError::TooLarge { size, limit, advice: advice.into() })
     }
 
     /// Returns the payload's decoded value, for the record with the payload. A payload of
@@ -121,8 +124,6 @@ impl Codec {
         transformers.try_fold(payload, |payload, transformer| transformer.read(payload).ok())
     }
 }
-
-const LARGER_PAYLOAD: &str = "that is its `max_payload`; keep less in the session, or write a higher `max_payload` in its table";
 
 fn decode_with<T: SessionData>(serializer: Serializer, bytes: &[u8]) -> Result<T, DecodeError> {
     match serializer {

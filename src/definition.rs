@@ -103,6 +103,7 @@ impl Definition {
     }
 
     /// Whether a session with these times is alive.
+    #[inline]
     pub fn admits(&self, times: &Times, now: Timestamp) -> bool {
         let lives = self.policy.timeouts.admits(times, now);
         if !lives {
@@ -137,7 +138,7 @@ impl Definition {
             return Ok(());
         }
         let SizeLimit { bytes: limit, overhead } = self.size;
-        let (session, advice) = (self.namespace.session.clone(), self.hints.larger_token());
-        Err(SessionError::TooLarge { session, size: length + overhead, limit, advice })
+        let advice = self.hints.larger_token().into();
+        Err(SessionError::TooLarge { size: length + overhead, limit, advice })
     }
 }

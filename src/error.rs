@@ -30,17 +30,15 @@ pub enum SessionError {
     #[error("the session has ended in the meantime")]
     Ended,
     /// The value is too large. Nothing was written.
-    #[error("session `{session}` takes {size} bytes, which is over its limit of {limit}: {advice}")]
+    #[error("the session takes {size} bytes, which is over the limit of {limit}: {advice}")]
     #[non_exhaustive]
     TooLarge {
-        /// The session's name.
-        session: String,
         /// The size in bytes.
         size: usize,
         /// The limit in bytes.
         limit: usize,
-        /// What sets the limit, and what to write.
-        advice: &'static str,
+        /// What to write for the session with this name.
+        advice: Box<str>,
     },
     /// The owner has as many sessions as `max_sessions_per_owner` allows, and
     /// `owner_limit_policy` refuses another.
@@ -275,6 +273,12 @@ mod tests {
     fn reason<T: DeserializeOwned + std::fmt::Debug>(json: &str) -> String {
         let cause = serde_json::from_str::<T>(json).unwrap_err();
         DecodeError::caused_by("JSON failed", cause).reason()
+    }
+
+    /// Every load returns one or a session, so its size counts.
+    #[test]
+    fn an_error_takes_six_words() {
+        assert_eq!(size_of::<SessionError>(), 6 * size_of::<usize>());
     }
 
     #[test]

@@ -85,6 +85,7 @@ impl Hints {
     }
 
     /// Looks at a session that is not alive. The reason may be a clock.
+    #[cold]
     pub fn not_alive(&self, times: &Times, now: Timestamp) {
         if let Some(ahead) = times.ahead(now) {
             let (ahead, most) = (ahead.as_secs(), SKEW.as_secs());
@@ -97,6 +98,7 @@ impl Hints {
     }
 
     /// Looks at the tokens of a live session, one of which an older key may have sealed.
+    #[cold]
     pub fn old_keys(&self, tokens: &Tokens, presented: &[Cow<'_, str>], now: Timestamp) {
         for number in presented.iter().filter_map(|token| tokens.old_key(token, now)) {
             warn!(
@@ -133,16 +135,16 @@ impl Hints {
         }
     }
 
-    /// What sets the limit of a token's size, and what to write for a larger session.
-    pub fn larger_token(&self) -> &'static str {
-        match self.cookie {
-            Some(_) => {
-                "browsers keep no larger cookie; keep less in the session, or write a server storage such as `storage = \"memory\"` in its table"
-            }
-            None => {
-                "that is what its header or transport carries; keep less in the session, or write a server storage such as `storage = \"memory\"` in its table"
-            }
-        }
+    /// What to write for a session whose token would be too large.
+    pub fn larger_token(&self) -> String {
+        let limit = match self.cookie {
+            Some(_) => "browsers keep no larger cookie",
+            None => "its header or transport carries no more",
+        };
+        format!(
+            "{limit}; keep less in session `{}`, or write a server storage such as `storage = \"memory\"` in its table",
+            self.session
+        )
     }
 
     fn once(&self, told: &AtomicBool, hint: impl FnOnce() -> String) {

@@ -37,6 +37,14 @@ fn has_safe_method(request: &Request<'_>) -> bool {
     matches!(request.method(), Method::Get | Method::Head | Method::Options | Method::Trace)
 }
 
+/// How the application makes ids, if it does.
+fn own_identity(definition: &Defined) -> Option<&Identity> {
+    match &definition.tracker {
+        Tracker::ByValue(_) => None,
+        Tracker::ById(tracker) => tracker.identity.as_ref(),
+    }
+}
+
 /// One session type in one request.
 pub(crate) struct Entry<T: SessionData> {
     application: Arc<Application>,
@@ -48,7 +56,7 @@ pub(crate) struct Entry<T: SessionData> {
     pub absence: Option<Absence>,
     pub(super) client: Option<Box<[u8]>>,
     /// The id that the application has made for a session that begins.
-    identity: OnceLock<Result<SessionId, SessionError>>,
+    identity: OnceLock<Box<Result<SessionId, SessionError>>>,
     /// Held by a commit or a read, of which only one runs at a time.
     pub(super) committing: tokio::sync::Mutex<()>,
     /// The response has gone out: no token can reach the client any more.
@@ -78,23 +86,24 @@ impl<T: SessionData> Entry<T> {
             Tracker::ByValue(_) => None,
             Tracker::ById(tracker) => tracker.client(request),
         };
-        let may_begin = found.value.is_none() || !has_safe_method(request);
-        let entry = Self {
+        let identity = OnceLock::new();
+        if let Some(own) = own_identity(definition)
+            && (found.value.is_none() || !has_safe_method(request))
+        {
+            identity.get_or_init(|| Box::new(own.ask(request, type_name::<T>())));
+        }
+        Arc::new(Self {
             application: Arc::clone(application),
             definition: Arc::clone(definition),
             state: Mutex::new(State::new(found.presented, found.value)),
             failure,
             absence: found.absence,
             client,
-            identity: OnceLock::new(),
+            identity,
             committing: tokio::sync::Mutex::default(),
             closed: AtomicBool::new(shared.sent.load(Ordering::SeqCst)),
             tried: AtomicBool::new(false),
-        };
-        if may_begin {
-            entry.ask_identity(request);
-        }
-        Arc::new(entry)
+        })
     }
 
     /// Returns the session, unless its load has failed.
@@ -131,21 +140,13 @@ impl<T: SessionData> Entry<T> {
         move || application.core.emit(Event::Ended, &definition)
     }
 
-    /// How the application makes ids, if it does.
-    fn own_identity(&self) -> Option<&Identity> {
-        match &self.definition.tracker {
-            Tracker::ByValue(_) => None,
-            Tracker::ById(tracker) => tracker.identity.as_ref(),
-        }
-    }
-
     /// Draws the id of a session that begins.
     pub(super) fn fresh_id(&self) -> Result<SessionId, SessionError> {
-        if self.own_identity().is_none() {
+        if own_identity(&self.definition).is_none() {
             return self.definition.random_id(&self.core().random);
         }
         let unasked = || Err(SessionError::Unsupported(UNASKED.into()));
-        self.identity.get().cloned().unwrap_or_else(unasked)
+        self.identity.get().map_or_else(unasked, |identity| Result::clone(identity))
     }
 
     /// Notes whether a login has an owner, for the hints.
@@ -207,8 +208,8 @@ impl<T: SessionData> Committable for Entry<T> {
     }
 
     fn ask_identity(&self, request: &Request<'_>) {
-        if let Some(identity) = self.own_identity() {
-            self.identity.get_or_init(|| identity.ask(request, type_name::<T>()));
+        if let Some(own) = own_identity(&self.definition) {
+            self.identity.get_or_init(|| Box::new(own.ask(request, type_name::<T>())));
         }
     }
 
