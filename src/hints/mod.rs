@@ -8,6 +8,7 @@ mod scheme;
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rocket::{Request, warn};
 
@@ -88,10 +89,13 @@ impl Hints {
     #[cold]
     pub fn not_alive(&self, times: &Times, now: Timestamp) {
         if let Some(ahead) = times.ahead(now) {
-            let (ahead, most) = (ahead.as_secs(), SKEW.as_secs());
+            let whole =
+                |time: Duration| humantime::format_duration(Duration::from_secs(time.as_secs()));
             self.once(&self.clocks, || {
                 format!(
-                    "a client presented a session from {ahead} seconds in the future, and counts as nobody: the clocks of two nodes are apart, or this node's clock went back. Synchronise the clocks of all nodes, for example with NTP; up to {most} seconds are tolerated."
+                    "a client presented a session that lies {} in the future, and counts as nobody: the clocks of two nodes are apart, or this node's clock went back. Synchronise the clocks of all nodes, for example with NTP; {} are tolerated.",
+                    whole(ahead),
+                    whole(SKEW)
                 )
             });
         }
