@@ -29,6 +29,11 @@ use crate::session::Session;
 ///
 /// impl Authenticate for User {}
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say who is logged in",
+    label = "this type does not implement `Authenticate`",
+    note = "write `impl Authenticate for {Self} {{}}`; its `validate` may refuse a session that no longer counts"
+)]
 pub trait Authenticate: SessionData {
     /// Returns whether the session still counts as a login. The default is `true`.
     /// [`Authenticated`] calls it in each request.

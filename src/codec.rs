@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 pub(crate) use content::Content;
-use rocket::warn;
+use rocket::{error, warn};
 
 use crate::data::SessionData;
 use crate::error::{DecodeError, EncodeError, SessionError};
@@ -76,7 +76,14 @@ impl Codec {
             None => Cow::Owned(self.transform(content.bytes())?),
         };
         let (size, limit) = (payload.len(), self.max_payload);
-        if size <= limit { Ok(payload) } else { Err(SessionError::TooLarge { size, limit }) }
+        if size <= limit {
+            return Ok(payload);
+        }
+        error!(
+            "Session `{}`: {size} bytes are over its limit of {limit}; keep less in it, or write a higher `max_payload` in its table.",
+            self.session
+        );
+        Err(SessionError::TooLarge { size, limit })
     }
 
     /// Returns the payload's decoded value, for the record with the payload. A payload of

@@ -36,6 +36,12 @@ use crate::error::{DecodeError, EncodeError};
 /// out, and which of two `untagged` variants of one shape a value is. The
 /// comparison is the same for a type with its own `encode` and `decode`: put `skip`
 /// on what they leave out. If `Serialize` fails, the value is only decoded.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a type of session",
+    label = "this type does not implement `SessionData`",
+    note = "write `impl SessionData for {Self} {{ const NAME: &'static str = \"…\"; }}`, where the name is that of a table `[default.sessions.…]` in Rocket.toml",
+    note = "write `#[derive(Clone, serde::Serialize, serde::Deserialize)]` on the type"
+)]
 pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// The name of the session, which is the key of its table in Rocket.toml. It consists of
     /// lower-case words joined by `_`. `secret`, `secret_file`, `app`, and the names of

@@ -15,7 +15,8 @@ use crate::crypto::Random;
 use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::event::{SessionEvent, SessionEventKind};
-use crate::expiry::Clock;
+use crate::expiry::{Clock, Times, Timestamp};
+use crate::hints::Hints;
 use crate::namespace::Namespace;
 use crate::plan::Policy;
 use crate::storage::OwnerKey;
@@ -48,6 +49,8 @@ pub(crate) struct Definition {
     pub policy: Policy,
     pub storage_timeout: Duration,
     pub csrf: Arc<CsrfSettings>,
+    /// What the requests show to be wrong.
+    pub hints: Hints,
     /// The type that uses this definition, and its name.
     pub claimed: OnceLock<(TypeId, &'static str)>,
 }
@@ -99,6 +102,16 @@ impl Definition {
         self.owner(&value.owner()?)
     }
 
+    /// Whether a session with these times is alive.
+    #[inline]
+    pub fn admits(&self, times: &Times, now: Timestamp) -> bool {
+        let lives = self.policy.timeouts.admits(times, now);
+        if !lives {
+            self.hints.not_alive(times, now);
+        }
+        lives
+    }
+
     /// Encodes a value, and checks that the bytes fit and read back as the value. All sessions of a
     /// request are encoded before any is written, so that a failure does not write half of them.
     pub fn encode<T: SessionData>(&self, value: &T) -> Result<Content, SessionError> {
@@ -125,6 +138,8 @@ impl Definition {
             return Ok(());
         }
         let SizeLimit { bytes: limit, overhead } = self.size;
-        Err(SessionError::TooLarge { size: length + overhead, limit })
+        let size = length + overhead;
+        self.hints.too_large(size, limit);
+        Err(SessionError::TooLarge { size, limit })
     }
 }

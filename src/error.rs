@@ -1,5 +1,6 @@
 //! The errors of sessions, by cause.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::sync::Arc;
 
@@ -28,7 +29,8 @@ pub enum SessionError {
     /// dropped.
     #[error("the session has ended in the meantime")]
     Ended,
-    /// The value is too large. Nothing was written.
+    /// The value is too large. Nothing was written. The log names the session and says what to
+    /// write.
     #[error("the session takes {size} bytes, which is over the limit of {limit}")]
     TooLarge {
         /// The size in bytes.
@@ -55,7 +57,7 @@ pub enum SessionError {
     Lifetime(&'static str),
     /// The session's storage or configuration does not support the operation.
     #[error("not supported: {0}")]
-    Unsupported(&'static str),
+    Unsupported(Cow<'static, str>),
     /// The type has no valid definition in this application.
     #[error("{0}")]
     Undefined(String),
@@ -269,6 +271,12 @@ mod tests {
     fn reason<T: DeserializeOwned + std::fmt::Debug>(json: &str) -> String {
         let cause = serde_json::from_str::<T>(json).unwrap_err();
         DecodeError::caused_by("JSON failed", cause).reason()
+    }
+
+    /// Every load returns one or a session, so its size counts.
+    #[test]
+    fn an_error_takes_six_words() {
+        assert_eq!(size_of::<SessionError>(), 6 * size_of::<usize>());
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod fairing;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod guide;
+mod hints;
 mod ktor;
 mod manager;
 mod namespace;

@@ -55,6 +55,9 @@ pub(crate) async fn load(
             Lookup::Session(mut session) => {
                 let snapshot = &mut Arc::make_mut(&mut session).snapshot;
                 (snapshot.stale_key, snapshot.accepted) = (*stale, *accepted);
+                if *stale {
+                    definition.hints.old_keys(&definition.tokens(), values, now);
+                }
                 session
             }
             Lookup::Superseded(replaced) => {
@@ -232,7 +235,7 @@ fn open_file(
     let place = Located { id: id.clone(), key, version, owner, secrets, trail, provenance };
     let snapshot = Snapshot { whole_id: true, ..Snapshot::written(times) };
     let content = Content::Stored(record.payload, 0);
-    let lives = definition.policy.timeouts.admits(&times, now);
+    let lives = definition.admits(&times, now);
     lives.then(|| Lookup::Session(Arc::new(Tracked { snapshot, content, place })))
 }
 

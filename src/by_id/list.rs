@@ -32,7 +32,7 @@ pub(crate) async fn list(
     now: Timestamp,
 ) -> Result<Vec<Listed>, SessionError> {
     let Some(owners) = store.storage.owners() else {
-        return Err(SessionError::Unsupported("the storage has no index of owners"));
+        return Err(SessionError::Unsupported("the storage has no index of owners".into()));
     };
     let mut found = Vec::new();
     visit(owners, owner, now, |key, record| {

@@ -48,7 +48,7 @@ pub(crate) use record::Located;
 #[cfg(feature = "testing")]
 pub(crate) use secrets::Secrets;
 pub(crate) use settle::{Attempt, Settled, settle};
-pub(crate) use tracker::{ById, EndOutcome, Identity, RecordStore};
+pub(crate) use tracker::{ById, EndOutcome, Identity, MakeIdentity, RecordStore};
 #[cfg(feature = "testing")]
 pub(crate) use trail::Trail;
 pub(crate) use unheld::{end_unheld, end_unsent};

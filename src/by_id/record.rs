@@ -74,7 +74,7 @@ pub(super) fn open_any(
         lifetime: envelope.lifetime,
     };
     let lives = match envelope.state {
-        RecordState::Session => definition.policy.timeouts.admits(&times, now),
+        RecordState::Session => definition.admits(&times, now),
         // A touch does not prolong that.
         RecordState::Replaced(_) => now < record.created.after(MARK),
         RecordState::Claim(_) => false,

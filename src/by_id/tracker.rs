@@ -30,14 +30,21 @@ pub(crate) struct ById {
     pub store: RecordStore,
     /// How many sessions an owner may have.
     pub owner_limit: Option<OwnerLimit>,
-    /// Makes the ids of sessions that begin in Ktor's format. The number is the least length.
-    pub identity: Option<(Identity, usize)>,
+    /// Makes the ids of sessions that begin in Ktor's format.
+    pub identity: Option<Identity>,
     /// Whether records describe the client.
     pub remember_client: bool,
 }
 
+/// How an application makes the ids of its sessions.
+pub(crate) struct Identity {
+    pub make: MakeIdentity,
+    /// The fewest characters of an id.
+    pub least: usize,
+}
+
 /// The function that [`SessionsFairing::identity`](crate::SessionsFairing::identity) takes.
-pub(crate) type Identity = fn(&Request<'_>) -> String;
+pub(crate) type MakeIdentity = Arc<dyn Fn(&Request<'_>) -> String + Send + Sync>;
 
 /// A storage, and what this process knows of its records.
 #[derive(Clone)]
@@ -98,19 +105,29 @@ impl RecordStore {
     }
 }
 
+impl Identity {
+    /// Returns the id for a session of `type_name` that begins in this request.
+    pub fn ask(&self, request: &Request<'_>, type_name: &str) -> Result<SessionId, SessionError> {
+        let refused = |what: String| {
+            SessionError::Encode(EncodeError::new(format!("`identity` of `{type_name}` {what}")))
+        };
+        let made = std::panic::catch_unwind(AssertUnwindSafe(|| (self.make)(request)));
+        let id = made.map_err(|_| refused("panicked".into()))?;
+        let (length, least) = (id.len(), self.least);
+        if length < least {
+            return Err(refused(format!(
+                "made an id of {length} characters; outside the debug profile it needs at least {least}, which are 128 random bits in base64"
+            )));
+        }
+        SessionId::ktor(&id)
+            .map_err(|_| refused("made an id that Ktor refuses, see `SessionId::ktor`".into()))
+    }
+}
+
 impl ById {
     /// Returns the encoded description of the client; `None` without `remember_client`.
     pub fn client(&self, request: &Request<'_>) -> Option<Box<[u8]>> {
         self.remember_client.then(|| ClientInfo::read(request).encode().into())
-    }
-
-    /// Returns the id that the application chooses for a session that begins in this request.
-    pub fn identity(&self, request: &Request<'_>) -> Option<Result<SessionId, SessionError>> {
-        let (identity, least) = self.identity?;
-        let made = std::panic::catch_unwind(AssertUnwindSafe(|| identity(request)));
-        let id = made.ok().filter(|id| id.len() >= least).and_then(|id| SessionId::ktor(&id).ok());
-        let message = "`identity` panicked, or made an id that is too short or not one of Ktor's";
-        Some(id.ok_or_else(|| SessionError::Encode(EncodeError::new(message))))
     }
 
     /// Ends a session in `storage`, and keeps out a `create` that is still under way. If a login

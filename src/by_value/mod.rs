@@ -62,13 +62,16 @@ pub(crate) fn load(
     let tokens = definition.tokens.read();
     for value in values {
         let admits = |times: &Times| {
-            let live = definition.policy.timeouts.admits(times, now);
+            let live = definition.admits(times, now);
             found.over |= !live;
             live
         };
         let opened = tokens.open_payload(value, definition.size.bytes, now, admits);
         let Some(opened) = opened else { continue };
         found.ours |= tokens.protects(opened.accepted);
+        if opened.stale {
+            definition.hints.old_keys(&tokens, std::slice::from_ref(value), now);
+        }
         let Some(tracked) = track(definition, opened) else { continue };
         let (seen, token_id) = (tracked.snapshot.times.seen, tracked.place.token_id);
         let same = found.sessions.iter_mut().find(|other| other.place.token_id == token_id);

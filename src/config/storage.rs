@@ -38,7 +38,7 @@ impl Tracking {
             table.no_effect("revocation", "storage", message);
             revocation = None;
         }
-        if revocation.as_ref().is_some_and(StorageSettings::is_forgetful) {
+        if revocation.as_ref().is_some_and(StorageSettings::is_in_process) {
             let message = "\"memory\" forgets with the process which sessions have ended, and they would live again; write a storage that lasts, like { type = \"directory\", path = \"…\" }";
             table.warning("revocation", message);
         }

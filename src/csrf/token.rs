@@ -213,7 +213,7 @@ impl<T: SessionData> Session<T> {
         let tokens = entry.definition.tokens();
         if tokens.writes_ktor() && matches!(entry.definition.tracker, Tracker::ByValue(_)) {
             let why = "Ktor's format has no session id to make a CSRF token from";
-            return Err(SessionError::Unsupported(why));
+            return Err(SessionError::Unsupported(why.into()));
         }
         let keys = tokens.csrf()?;
         let Some((name, generation)) = entry.csrf_name()? else { return Ok(None) };

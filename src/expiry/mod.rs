@@ -11,5 +11,5 @@ pub(crate) use clock::Clock;
 pub use lifetime::Lifetime;
 pub(crate) use lifetime::{NoTime, OwnLifetime};
 pub use timeouts::MaxAge;
-pub(crate) use timeouts::{Timeouts, Times};
+pub(crate) use timeouts::{SKEW, Timeouts, Times};
 pub use timestamp::Timestamp;

@@ -6,7 +6,7 @@ use super::lifetime::{OwnLifetime, whole_seconds};
 use super::timestamp::Timestamp;
 
 /// How far a time may lie in the future, because the clocks of machines differ.
-const SKEW: Duration = Duration::from_secs(60);
+pub(crate) const SKEW: Duration = Duration::from_secs(60);
 
 /// The configured timeouts of one definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,12 @@ impl Times {
     #[must_use]
     pub fn refreshed(self, now: Timestamp) -> Self {
         Self { seen: now.max(self.seen).max(self.created), ..self }
+    }
+
+    /// Returns how far these times are in the future, if that is too far.
+    pub fn ahead(&self, now: Timestamp) -> Option<Duration> {
+        let latest = self.created.max(self.seen).max(self.authenticated);
+        Some(latest.since(now)).filter(|ahead| *ahead > SKEW)
     }
 }
 

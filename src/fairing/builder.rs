@@ -8,7 +8,7 @@ use figment::value::Dict;
 use rocket::Request;
 
 use crate::application::Application;
-use crate::by_id::Identity;
+use crate::by_id::MakeIdentity;
 use crate::config::SessionConfig;
 use crate::crypto::Random;
 use crate::data::SessionData;
@@ -52,7 +52,7 @@ pub struct SessionsFairing {
     pub(super) storages: HashMap<String, Arc<dyn SessionStorage>>,
     pub(super) transports: HashMap<String, Arc<dyn SessionTransport>>,
     pub(super) transformers: HashMap<String, Arc<dyn SessionTransformer>>,
-    pub(super) identities: HashMap<&'static str, Identity>,
+    pub(super) identities: HashMap<&'static str, MakeIdentity>,
     /// The tables of [`configure`](Self::configure). A name that was configured twice is a
     /// problem.
     pub(super) configured: BTreeMap<String, Dict>,
@@ -173,30 +173,39 @@ impl SessionsFairing {
     }
 
     /// Sets how the ids of `T`'s sessions are made, with `format = "ktor"` only.
-    /// Ids in the native format are always random. `identity` runs once a request,
-    /// when the request first uses the session.
+    /// Ids in the native format are always random.
     ///
     /// An id must be random, because anyone who guesses an unsigned id can use the
     /// session. Do not use a user's name. Outside the debug profile, an id of fewer
     /// than 22 characters fails the request with 500.
+    ///
+    /// `identity` runs at most once in a request, where a session may begin: at the
+    /// first use of the session if the request presents none that lives, or if its
+    /// method is not `GET`, `HEAD`, `OPTIONS` or `TRACE`. Any other request is asked
+    /// only when its response is sent, if it has changed its session. So it cannot
+    /// log in over a live session and call [`Session::id`](crate::Session::id) or
+    /// [`Session::save`](crate::Session::save) after that.
     ///
     /// ```
     /// # use rocket_typed_sessions::{SessionData, Sessions};
     /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
     /// # struct User { id: String }
     /// # impl SessionData for User { const NAME: &'static str = "user"; }
-    /// use rocket::Request;
-    ///
-    /// fn random_id(_: &Request<'_>) -> String {
-    ///     // … as the Ktor service makes them
+    /// fn random_part() -> String {
+    ///     // … at least 128 random bits, as text
     ///     # String::new()
     /// }
     ///
-    /// let sessions = Sessions::fairing().identity::<User>(random_id);
+    /// let tenant = "acme";
+    /// let identity = move |_: &rocket::Request<'_>| format!("{tenant}-{}", random_part());
+    /// let sessions = Sessions::fairing().identity::<User>(identity);
     /// ```
     #[must_use]
-    pub fn identity<T: SessionData>(mut self, identity: fn(&Request<'_>) -> String) -> Self {
-        self.identities.insert(T::NAME, identity);
+    pub fn identity<T: SessionData>(
+        mut self,
+        identity: impl Fn(&Request<'_>) -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.identities.insert(T::NAME, Arc::new(identity));
         self
     }
 

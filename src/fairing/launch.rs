@@ -19,6 +19,7 @@ use crate::by_value::{ByValue, Revocation};
 use crate::codec::Codec;
 use crate::config::{self, SessionSettings, TransportSettings};
 use crate::definition::{Core, Definition};
+use crate::hints::Hints;
 use crate::ktor::Serializer;
 use crate::namespace::Namespace;
 use crate::plan::Policy;
@@ -28,6 +29,9 @@ use crate::transport::{CookieTransport, HeaderTransport, LONGEST_COOKIE, Session
 /// The fewest characters of an id from `identity` outside the debug profile: 128 bits
 /// of base64.
 const LEAST_IDENTITY: usize = 22;
+
+/// The warning for sessions in memory outside the debug profile.
+const IN_PROCESS: &str = "`storage = \"memory\"` keeps its sessions in this process. They end with it, and no other process sees them. Where that matters, write another storage, such as `storage = { type = \"directory\", path = \"sessions\" }`.";
 
 /// Returns everything that the requests need, or every problem that was found.
 pub(super) async fn launch(
@@ -121,6 +125,7 @@ impl Launch<'_> {
             wire_name: config.wire_name,
             storage_timeout: config.storage_timeout,
             csrf: Arc::new(config.csrf),
+            hints: hints(name, &config.transport),
             namespace,
             claimed: OnceLock::new(),
         };
@@ -156,6 +161,9 @@ impl Launch<'_> {
     ) -> Result<Tracker, ()> {
         let identity = self.identity(name, config.protection.writes_ktor);
         if let Some(storage) = &config.storage {
+            if storage.is_in_process() && !self.debug {
+                self.storages.warnings.push(format!("Session `{name}`: {IN_PROCESS}"));
+            }
             return Ok(Tracker::ById(Arc::new(ById {
                 store: self.storages.for_session(name, config, storage.clone()).await?,
                 owner_limit: config.owner_limit,
@@ -175,15 +183,22 @@ impl Launch<'_> {
         Ok(Tracker::ByValue(Arc::new(ByValue { revocation })))
     }
 
-    fn identity(&mut self, name: &str, writes_ktor: bool) -> Option<(Identity, usize)> {
+    fn identity(&mut self, name: &str, writes_ktor: bool) -> Option<Identity> {
         let identity = self.fairing.identities.get(name)?;
         if !writes_ktor {
             self.storages.problems.push(format!(
                 "`sessions.{name}`: `.identity` is for `format = \"ktor\"` only, native ids are always random; remove it"
             ));
         }
-        Some((*identity, if self.debug { 1 } else { LEAST_IDENTITY }))
+        let least = if self.debug { 1 } else { LEAST_IDENTITY };
+        Some(Identity { make: Arc::clone(identity), least })
     }
+}
+
+fn hints(name: &str, transport: &TransportSettings) -> Hints {
+    let cookie =
+        if let TransportSettings::Cookie(cookie) = transport { Some(cookie) } else { None };
+    Hints::new(name, cookie)
 }
 
 /// Returns the part of the configuration that [`plan`](crate::plan) needs.

@@ -16,6 +16,7 @@ use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::futures::future::BoxFuture;
 use rocket::{Build, Orbit, Request, Response, Rocket, error, info, warn};
 
+use crate::application::Application;
 use crate::sessions::Sessions;
 pub use builder::SessionsFairing;
 use purge::purge;
@@ -54,6 +55,7 @@ impl Fairing for SessionsFairing {
         let report = &sessions.application().report;
         report.summary.iter().for_each(|line| info!("{line}"));
         report.warnings.iter().for_each(|warning| warn!("{warning}"));
+        warn_of_missing_tls(rocket, sessions.application());
         let source = reload::KeyFiles {
             figment: rocket.figment().clone(),
             registered: Arc::new(self.registered()),
@@ -76,6 +78,16 @@ impl Fairing for SessionsFairing {
         'response: 'future,
     {
         respond::respond(request, response, Turn::First)
+    }
+}
+
+/// Warns if `tls` is configured and Rocket serves plain HTTP all the same.
+fn warn_of_missing_tls(rocket: &Rocket<Orbit>, application: &Application) {
+    let secure = application.definitions.values().any(|one| one.hints.needs_https());
+    if secure && rocket.figment().contains("tls") && !rocket.config().tls_enabled() {
+        warn!(
+            "`tls` is configured, but Rocket was built without its feature `tls` and serves plain HTTP, over which browsers drop the `Secure` cookies of the sessions. Write `features = [\"tls\"]` for `rocket` in Cargo.toml. If a proxy speaks HTTPS, remove `tls`."
+        );
     }
 }
 

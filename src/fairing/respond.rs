@@ -113,6 +113,9 @@ async fn commit<'r>(
         );
         replace(request, response, instead).await;
     }
+    for entry in entries.all().filter(|entry| entry.is_asked()) {
+        entry.ask_identity(request);
+    }
     let saved = save(entries, request, response).await;
     if turn == Turn::Last {
         sessions.close().await;
@@ -209,6 +212,10 @@ async fn tell<'r>(
         let holds = entry.deliver(succeeded);
         hooks::tell(request, response, entry.definition(), holds.as_ref());
         let Some(holds) = holds else { continue };
+        if matches!(holds, Holds::Token { .. }) {
+            let hints = &entry.definition().hints;
+            hints.token_sent(request, entry.begins_without_login());
+        }
         if send(core, response, entry.definition(), &holds) {
             entry.delivered(holds);
         } else {

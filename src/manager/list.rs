@@ -1,5 +1,6 @@
 //! [`SessionManager::list`]: what a page of devices shows, and in which order.
 
+use std::any::type_name;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
@@ -39,8 +40,12 @@ impl<T: SessionData> SessionManager<'_, T> {
         let owner = definition.namespace.owner(owner);
         let now = self.application.core.clock.now();
         let found = by_id::list(definition, store, &owner, now);
-        let found = self.within(definition, found).await?.into_iter();
+        let found = self.within(definition, found).await?;
+        if found.is_empty() {
+            definition.hints.owner_had_none(type_name::<T>());
+        }
         let mut sessions: Vec<_> = found
+            .into_iter()
             .filter_map(|Listed { key, times, content, client, .. }| {
                 let time = |time: Timestamp| time.to_system_time().unwrap_or(UNIX_EPOCH);
                 Some(SessionInfo {

@@ -76,7 +76,7 @@ impl<T: SessionData> SessionManager<'_, T> {
         match &definition.tracker {
             Tracker::ById(tracker) => Ok((definition, tracker)),
             Tracker::ByValue(_) => Err(SessionError::Unsupported(
-                "sessions on the client can be neither listed nor ended one by one",
+                "sessions on the client can be neither listed nor ended one by one".into(),
             )),
         }
     }

@@ -1,11 +1,15 @@
 //! Ends sessions of an owner, or one session by its id.
 
+use std::any::type_name;
+use std::borrow::Cow;
+
 use super::{SessionHandle, SessionManager};
 use crate::application::Tracker;
 use crate::by_id::{self, EndOutcome, RecordStore};
 use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::event::SessionEventKind;
+use crate::hints::implement_owner;
 use crate::request::committable::{Committable as _, Ended};
 use crate::session::Session;
 use crate::storage::{OwnerKey, StorageKey, Timestamp};
@@ -50,6 +54,9 @@ impl<T: SessionData> SessionManager<'_, T> {
             })
         };
         let ended = self.within(definition, ended).await?;
+        if ended == 0 {
+            definition.hints.owner_had_none(type_name::<T>());
+        }
         self.revoked(definition, &Ended::OfOwner(owner));
         Ok(ended)
     }
@@ -90,12 +97,12 @@ impl<T: SessionData> SessionManager<'_, T> {
         let definition = self.definition()?;
         session.save().await?;
         let entry = session.entry();
-        if session.get().is_none() {
-            return Err(SessionError::Ended);
+        let value = session.get().ok_or(SessionError::Ended)?;
+        if value.owner().is_none() {
+            return Err(no_owner::<T>());
         }
-        let Some((owner, key)) = entry.owner_and_key() else {
-            return Err(SessionError::Unsupported("the session has no owner"));
-        };
+        // Owners do not matter where nothing remembers which sessions have ended.
+        let (owner, key) = entry.owner_and_key().ok_or(NO_REVOCATION)?;
         let ended = match &definition.tracker {
             Tracker::ById(tracker) => {
                 let others = self.end_others(&tracker.store, &owner, key.as_slice());
@@ -240,9 +247,15 @@ impl<T: SessionData> SessionManager<'_, T> {
     }
 }
 
-const NO_REVOCATION: SessionError = SessionError::Unsupported(
+const NO_REVOCATION: SessionError = SessionError::Unsupported(Cow::Borrowed(
     "sessions on the client can be revoked only where `revocation` is configured",
-);
+));
+
+fn no_owner<T: SessionData>() -> SessionError {
+    let of = type_name::<T>();
+    let message = format!("a session of `{of}` has no owner. {}", implement_owner(of));
+    SessionError::Unsupported(message.into())
+}
 
 async fn end_all(
     store: &RecordStore,
@@ -252,6 +265,6 @@ async fn end_all(
 ) -> Result<usize, SessionError> {
     match store.storage.owners() {
         Some(owners) => Ok(owners.invalidate_owner(owner, except, now).await?),
-        None => Err(SessionError::Unsupported("the storage has no index of owners")),
+        None => Err(SessionError::Unsupported("the storage has no index of owners".into())),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::any::Any;
 
+use rocket::Request;
+
 use super::budget::Budgets;
 use crate::commit::Holds;
 use crate::definition::Definition;
@@ -14,6 +16,10 @@ pub(crate) trait Committable: Any + Send + Sync {
     fn definition(&self) -> &Definition;
     /// Whether the storage did not answer at the load.
     fn is_unknown(&self) -> bool;
+    /// Asks the application for the id of a session that may begin, if it makes ids itself.
+    fn ask_identity(&self, request: &Request<'_>);
+    /// Whether the request presented no session and began one otherwise than by a login.
+    fn begins_without_login(&self) -> bool;
     /// What caches may keep of the response, as far as this session decides it.
     fn caching(&self) -> Caching;
     /// Whether the application asked for something that is not committed or not sent.

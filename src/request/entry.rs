@@ -1,9 +1,11 @@
 //! [`Entry`]: one session type in one request. Every guard of that type shares it.
 
-use std::sync::Arc;
+use std::any::type_name;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use rocket::http::Method;
 use rocket::{Request, error};
 
 use super::budget::{Budgets, Shared};
@@ -17,7 +19,7 @@ use super::replay;
 use super::state::State;
 use crate::absence::Absence;
 use crate::application::{Application, Defined, Tracker};
-use crate::by_id;
+use crate::by_id::{self, Identity};
 use crate::commit::{Fate, Holds};
 use crate::data::SessionData;
 use crate::deadline::Deadline;
@@ -27,6 +29,21 @@ use crate::event::SessionEventKind as Event;
 use crate::expiry::Timestamp;
 use crate::plan::{Moment, Plan, plan};
 use crate::token::SessionId;
+
+const UNASKED: &str = "a GET request that presents a live session gives another one its id when the response is sent, because `identity` is asked then; let a POST request log in";
+
+/// Whether the request's method says that it changes nothing.
+fn has_safe_method(request: &Request<'_>) -> bool {
+    matches!(request.method(), Method::Get | Method::Head | Method::Options | Method::Trace)
+}
+
+/// How the application makes ids, if it does.
+fn own_identity(definition: &Defined) -> Option<&Identity> {
+    match &definition.tracker {
+        Tracker::ByValue(_) => None,
+        Tracker::ById(tracker) => tracker.identity.as_ref(),
+    }
+}
 
 /// One session type in one request.
 pub(crate) struct Entry<T: SessionData> {
@@ -38,7 +55,8 @@ pub(crate) struct Entry<T: SessionData> {
     /// Why the request presents no session. `None` if it presents one, or if that is unknown.
     pub absence: Option<Absence>,
     pub(super) client: Option<Box<[u8]>>,
-    pub(super) identity: Option<Result<SessionId, SessionError>>,
+    /// The id that the application has made for a session that begins.
+    identity: OnceLock<Box<Result<SessionId, SessionError>>>,
     /// Held by a commit or a read, of which only one runs at a time.
     pub(super) committing: tokio::sync::Mutex<()>,
     /// The response has gone out: no token can reach the client any more.
@@ -64,10 +82,16 @@ impl<T: SessionData> Entry<T> {
                 (Loaded::nobody(definition, None), Some(cause))
             }
         };
-        let (client, identity) = match &definition.tracker {
-            Tracker::ByValue(_) => (None, None),
-            Tracker::ById(tracker) => (tracker.client(request), tracker.identity(request)),
+        let client = match &definition.tracker {
+            Tracker::ByValue(_) => None,
+            Tracker::ById(tracker) => tracker.client(request),
         };
+        let identity = OnceLock::new();
+        if let Some(own) = own_identity(definition)
+            && (found.value.is_none() || !has_safe_method(request))
+        {
+            identity.get_or_init(|| Box::new(own.ask(request, type_name::<T>())));
+        }
         Arc::new(Self {
             application: Arc::clone(application),
             definition: Arc::clone(definition),
@@ -116,6 +140,24 @@ impl<T: SessionData> Entry<T> {
         move || application.core.emit(Event::Ended, &definition)
     }
 
+    /// Draws the id of a session that begins.
+    pub(super) fn fresh_id(&self) -> Result<SessionId, SessionError> {
+        if own_identity(&self.definition).is_none() {
+            return self.definition.random_id(&self.core().random);
+        }
+        let unasked = || Err(SessionError::Unsupported(UNASKED.into()));
+        self.identity.get().map_or_else(unasked, |identity| Result::clone(identity))
+    }
+
+    /// Notes whether a login has an owner, for the hints.
+    pub(super) fn note_login(&self, owned: bool) {
+        let limited = match &self.definition.tracker {
+            Tracker::ByValue(_) => false,
+            Tracker::ById(tracker) => tracker.owner_limit.is_some(),
+        };
+        self.definition.hints.logged_in(type_name::<T>(), owned, limited);
+    }
+
     pub(super) fn name(&self) -> replay::Name {
         std::ptr::from_ref(self).addr()
     }
@@ -147,6 +189,13 @@ impl<T: SessionData> Committable for Entry<T> {
         self.failure.is_some()
     }
 
+    fn begins_without_login(&self) -> bool {
+        let state = self.state.lock();
+        let session = state.presented.sessions.snapshot();
+        self.absence == Some(Absence::NotPresented)
+            && session.is_some_and(|session| session.times.authenticated == Timestamp::ZERO)
+    }
+
     fn caching(&self) -> Caching {
         let state = self.state.lock();
         if self.failure.is_some() || state.last_delivered.is_some() {
@@ -155,6 +204,12 @@ impl<T: SessionData> Committable for Entry<T> {
             Caching::Private
         } else {
             Caching::AsItSays
+        }
+    }
+
+    fn ask_identity(&self, request: &Request<'_>) {
+        if let Some(own) = own_identity(&self.definition) {
+            self.identity.get_or_init(|| Box::new(own.ask(request, type_name::<T>())));
         }
     }
 

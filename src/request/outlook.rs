@@ -143,11 +143,9 @@ impl<T: SessionData> Entry<T> {
             let after = unsettled.map_or(0, |place| place.secrets.rotations.wrapping_add(1));
             (id, least.max(after))
         });
-        let random = &self.core().random;
-        let (id, rotations) = match (renewed, &self.identity) {
-            (Some((id, rotations)), _) => (id.renewed(random)?, rotations),
-            (None, Some(identity)) => (identity.clone()?, 0),
-            (None, None) => (self.definition.random_id(random)?, 0),
+        let (id, rotations) = match renewed {
+            Some((id, rotations)) => (id.renewed(&self.core().random)?, rotations),
+            None => (self.fresh_id()?, 0),
         };
         state.planned = Some(match renewed {
             Some(_) => Planned::Renewed(id.clone(), rotations),

@@ -300,7 +300,7 @@ impl<T: SessionData> Entry<T> {
     fn refuse_in_closure(&self) -> Result<(), SessionError> {
         if is_replaying(self.name()) {
             return Err(SessionError::Unsupported(
-                "a closure that changes a session cannot save or refresh it",
+                "a closure that changes a session cannot save or refresh it".into(),
             ));
         }
         Ok(())

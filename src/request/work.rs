@@ -103,6 +103,7 @@ impl<'a, T: SessionData> Work<'a, T> {
 
     async fn commit(&mut self, moment: Moment, deadline: &Deadline) -> Result<Fate, SessionError> {
         let next = self.applied.next(&self.done)?;
+        let owned = next.as_ref().map(|next| next.owned);
         let Applied { entry, pending, .. } = &self.applied;
         let job = Commit {
             core: entry.core(),
@@ -117,6 +118,9 @@ impl<'a, T: SessionData> Work<'a, T> {
             conflicted: AtomicBool::new(false),
         };
         commit(&job, &mut self.done).await?;
+        if let Some(owned) = owned.filter(|_| self.applied.asked.login) {
+            entry.note_login(owned);
+        }
         Ok(self.done.fate)
     }
 

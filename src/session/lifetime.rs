@@ -77,7 +77,7 @@ impl<T: SessionData> Session<T> {
     pub fn set_lifetime(&self, lifetime: Lifetime) -> Result<(), SessionError> {
         if self.entry.definition.tokens().writes_ktor() {
             let why = "Ktor's format has no room for a session's own lifetime";
-            return Err(SessionError::Unsupported(why));
+            return Err(SessionError::Unsupported(why.into()));
         }
         let lifetime = OwnLifetime::new(lifetime, self.entry.now())?;
         self.entry.ask(|state, _| state.pending.lifetime = Some(lifetime));

@@ -23,8 +23,8 @@ pub(crate) trait EngineConfig: Same + fmt::Debug + fmt::Display + Send + Sync {
         false
     }
 
-    /// Whether it forgets everything when the process ends.
-    fn is_forgetful(&self) -> bool {
+    /// Whether the records end with this process, and no other process sees them.
+    fn is_in_process(&self) -> bool {
         false
     }
 
@@ -96,9 +96,14 @@ impl StorageSettings {
         }
     }
 
-    /// Whether it forgets everything when the process ends.
-    pub fn is_forgetful(&self) -> bool {
-        matches!(self, Self::Engine(engine) if engine.is_forgetful())
+    /// Whether the records end with this process, and no other process sees them. `false` for a
+    /// storage that the application has registered.
+    pub fn is_in_process(&self) -> bool {
+        match self {
+            Self::Engine(engine) => engine.is_in_process(),
+            Self::Registered(_) => false,
+            Self::Cached { storage, .. } => storage.is_in_process(),
+        }
     }
 
     /// The folder in which a Ktor server can keep its files.

@@ -97,7 +97,7 @@ impl CsrfKeys {
         tags: &'t [[u8; Self::TAG]],
         mask: impl Fn(&'t [u8; Self::TAG]) -> Result<String, SessionError>,
     ) -> Result<String, SessionError> {
-        let no_key = || SessionError::Unsupported(NO_CSRF_KEY);
+        let no_key = || SessionError::Unsupported(NO_CSRF_KEY.into());
         self.making.tokens(tags, usize::MAX, |tag| mask(tag.ok_or_else(no_key)?))
     }
 }

@@ -1,9 +1,13 @@
 //! The prepared keys of one session.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use super::kind::TokenKind;
 use crate::crypto::aead::{ContentKey, Suite};
 use crate::crypto::keys::{Binding, KeyMaterial, Purpose, Roots};
 use crate::crypto::mac::{Mac, MacAlgorithm};
+use crate::expiry::Timestamp;
 
 /// The name that RFC 7518 gives to the HMAC of signed tokens.
 pub(super) const SIGNATURE_SUITE: &str = "HS256";
@@ -13,10 +17,14 @@ pub(super) const fn suite_name(kind: TokenKind, suite: Suite) -> &'static str {
     if matches!(kind, TokenKind::EncryptedPayload) { suite.name() } else { SIGNATURE_SUITE }
 }
 
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// One entry of a session's list of keys, ready for use.
 pub(super) struct Key {
     pub id: [u8; 4],
     pub lock: Lock,
+    /// When a token of this key was last noted, in milliseconds, or zero.
+    noticed: AtomicU64,
 }
 
 /// What a key does to the tokens that it protects.
@@ -47,6 +55,17 @@ impl Key {
             let sign = derive(Purpose::Sign, 32)?;
             Lock::Sign(Box::new(Mac::new(MacAlgorithm::HmacSha256, &sign)?))
         };
-        Some(Self { id: *derive(Purpose::Kid, 4)?.first_chunk()?, lock })
+        let id = *derive(Purpose::Kid, 4)?.first_chunk()?;
+        Some(Self { id, lock, noticed: AtomicU64::default() })
+    }
+
+    /// Notes that a token of this key was presented. Returns whether none was noted within a day.
+    pub fn notice(&self, now: Timestamp) -> bool {
+        let last = Timestamp::from_millis(self.noticed.load(Ordering::Relaxed));
+        let is_news = last == Timestamp::ZERO || now.since(last) >= DAY;
+        if is_news {
+            self.noticed.store(now.as_millis(), Ordering::Relaxed);
+        }
+        is_news
     }
 }

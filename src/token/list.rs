@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::error::SessionError;
 
-const SEPARATOR: &str = ".";
+pub(super) const SEPARATOR: &str = ".";
 /// The most tokens that are joined. If more keys seal, only the last of them is used.
 const MOST: usize = 8;
 

@@ -19,6 +19,7 @@ pub(crate) use csrf::{CsrfKeys, NO_CSRF_KEY};
 pub use id::{InvalidSessionId, SessionId};
 use key::{Key, Lock};
 pub(crate) use kind::TokenKind;
+use list::SEPARATOR;
 pub(crate) use list::{Sealing, parts};
 pub(crate) use tokens::{ReadToken, Tokens};
 
@@ -233,6 +234,18 @@ impl Sealer {
             let opened = parts(text).find_map(&mut open_one)?;
             Some(Opened { stale_key: self.sealing.is_one(), ..opened })
         })
+    }
+
+    /// The position of the older key that a genuine token needs. `None` if a key that seals has
+    /// sealed it too, or if this was returned within a day.
+    pub fn old_key(&self, text: &str, now: Timestamp) -> Option<usize> {
+        let position = |token: &str| {
+            let header = URL_SAFE_NO_PAD.decode(token.get(..HEADER * 4 / 3)?).ok()?;
+            self.keys.iter().position(|key| header[2..] == key.id)
+        };
+        let first = text.split(SEPARATOR).filter_map(position).min()?;
+        let is_news = first > self.sealing.last() && self.keys[first].notice(now);
+        is_news.then_some(first)
     }
 
     /// The header of a token. `capacity` is about the number of bytes that the token will have.

@@ -45,7 +45,7 @@ impl Tokens {
     /// The keys of CSRF tokens, or the error that says that there are none.
     pub fn csrf(&self) -> Result<&CsrfKeys, SessionError> {
         let keys = Some(&self.csrf).filter(|keys| !keys.is_empty());
-        keys.ok_or(SessionError::Unsupported(NO_CSRF_KEY))
+        keys.ok_or(SessionError::Unsupported(NO_CSRF_KEY.into()))
     }
 
     /// Whether Ktor's format is the written one.
@@ -63,6 +63,12 @@ impl Tokens {
     pub fn key_ids(&self) -> (Vec<[u8; 4]>, Sealing) {
         let sealer = self.native.as_ref().filter(|native| native.is_protected());
         sealer.map_or_else(|| self.csrf.key_ids(), Sealer::key_ids)
+    }
+
+    /// The number of the older key that a genuine native token needs, as an operator counts. `None`
+    /// if it needs none, or if this was returned within a day.
+    pub fn old_key(&self, token: &str, now: Timestamp) -> Option<usize> {
+        self.native.as_ref()?.old_key(token, now).map(|position| position + 1)
     }
 
     /// Chooses the keys that seal. Without this call, the first key seals.

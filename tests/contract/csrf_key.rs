@@ -28,7 +28,7 @@ fn token(csrf: CsrfToken<User>) -> String {
 fn told(session: Session<User>) -> String {
     match session.csrf_token() {
         Ok(token) => token.map(|token| token.to_string()).unwrap_or_default(),
-        Err(SessionError::Unsupported(why)) => why.to_owned(),
+        Err(SessionError::Unsupported(why)) => why.into_owned(),
         Err(cause) => panic!("{cause}"),
     }
 }

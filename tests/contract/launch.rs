@@ -66,6 +66,16 @@ async fn a_missing_fairing_definition_or_name_of_its_own_aborts_launch() {
     assert_eq!(refusal(rocket).await, "sentinel", "no fairing");
 }
 
+/// The guide for those who come from Ktor says so.
+#[tokio::test]
+async fn an_empty_table_defines_a_session_with_the_defaults() {
+    use rocket::figment::providers::{Format, Toml};
+    let table = Toml::string("[default.sessions.undefined]").nested();
+    let figment = figment("memory").merge(table);
+    let client = client_with(figment, Sessions::fairing(), routes![undefined]).await;
+    assert_eq!(client.get("/undefined").dispatch().await.status(), Status::Ok);
+}
+
 #[tokio::test]
 async fn two_fairings_a_wrong_key_and_a_storage_that_does_not_open_abort_launch() {
     let rocket = build(figment("memory"), Sessions::fairing(), vec![]).attach(Sessions::fairing());

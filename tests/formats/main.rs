@@ -5,6 +5,7 @@
 
 mod altered;
 mod definition;
+#[path = "../shared/log.rs"]
 mod log;
 mod opened;
 mod reader;

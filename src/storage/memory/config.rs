@@ -29,7 +29,7 @@ impl fmt::Display for MemoryConfig {
 
 #[rocket::async_trait]
 impl EngineConfig for MemoryConfig {
-    fn is_forgetful(&self) -> bool {
+    fn is_in_process(&self) -> bool {
         true
     }
 

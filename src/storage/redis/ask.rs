@@ -103,6 +103,18 @@ fn live(found: Option<Vec<u8>>, now: Timestamp) -> Result<Option<(Version, Recor
     Ok(Some(unpack(&bytes)?).filter(|(_, record)| record.is_live(now)))
 }
 
+/// Whether the error of a first connection says by itself what to look at.
+pub(super) fn is_clear(cause: &RedisError) -> bool {
+    cause.code().is_some()
+        || cause.is_connection_refusal()
+        || matches!(cause.kind(), ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig)
+}
+
+/// Whether the server has no such database. The client tells this by its text only.
+fn refuses_database(cause: &RedisError) -> bool {
+    cause.to_string().contains("refused to switch database")
+}
+
 /// Converts an error. A retry may help with most of them. The message of a `RedisError` may quote
 /// what was sent, so only its kind is shown.
 pub(super) fn to_storage_error(cause: RedisError) -> StorageError {
@@ -110,13 +122,21 @@ pub(super) fn to_storage_error(cause: RedisError) -> StorageError {
     match (kind, cause.code()) {
         // The key holds a value that another program has written.
         (_, Some("WRONGTYPE")) => StorageError::Corrupt("it is not a string"),
+        (_, Some("NOAUTH")) => StorageError::Unavailable(
+            "Redis says NOAUTH: it wants a password, and `url` has none; write `redis://:password@host/`".into(),
+            None,
+        ),
+        _ if refuses_database(&cause) => StorageError::Unavailable(
+            "Redis has no database with the number at the end of `url`; `CONFIG GET databases` says how many it has, and a cluster has only number 0".into(),
+            None,
+        ),
         (_, Some(code)) => StorageError::Unavailable(format!("Redis says {code}"), None),
         (ErrorKind::Parse | ErrorKind::UnexpectedReturnType, _) => {
             StorageError::Other(format!("Redis: {kind:?}"), None)
         }
         (ErrorKind::InvalidClientConfig, _) => StorageError::Other(format!("Redis: {cause}"), None),
         (ErrorKind::AuthenticationFailed, _) => {
-            StorageError::Unavailable("Redis refuses the user or the password".into(), None)
+            StorageError::Unavailable("Redis refuses the user or the password: look at those in `url`, `redis://user:password@host/`".into(), None)
         }
         _ if cause.is_connection_refusal() => StorageError::Unavailable(
             "Redis refuses connections: is it running there?".into(),

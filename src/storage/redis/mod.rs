@@ -38,6 +38,7 @@ mod ask;
 mod changes;
 mod config;
 mod connection;
+mod diagnosis;
 mod entry;
 mod handle;
 mod login;

@@ -6,8 +6,9 @@ use redis::aio::ConnectionManager;
 use redis::cluster_async::ClusterConnection;
 use redis::{FromRedisValue, Value};
 
-use super::ask::to_storage_error;
+use super::ask::{is_clear, to_storage_error};
 use super::connection::Connection;
+use super::diagnosis::diagnose;
 use super::handle::{Redis, Result};
 use super::script::Scripts;
 use super::target::{Link, Target};
@@ -121,7 +122,7 @@ impl Redis {
     /// Opens the storage and checks whether sessions are safe there.
     async fn connect(target: Target, prefix: String) -> Result<Self> {
         let mut storage = Self::with(target, prefix);
-        let _: Value = storage.ask(redis::cmd("PING")).await?;
+        storage.reach().await?;
         let about = storage.about().await;
         if about.iter().any(|server| server.is("cluster_enabled", "1"))
             && let Target::Server(node) = &**storage.connection.target()
@@ -133,6 +134,19 @@ impl Redis {
         storage.one_server = matches!(&*about, [one] if one.is("cluster_enabled", "0"));
         storage.warning = check(&about)?;
         Ok(storage)
+    }
+
+    /// Connects for the first time. The error says what to look at.
+    async fn reach(&self) -> Result<()> {
+        let mut connection = self.connection.clone();
+        let reached = redis::cmd("PING").query_async::<Value>(&mut connection).await;
+        let Err(cause) = reached else { return Ok(()) };
+        let unclear = !is_clear(&cause);
+        let found = if unclear { diagnose(self.connection.target(), &cause).await } else { None };
+        Err(found.map_or_else(
+            || to_storage_error(cause),
+            |found| StorageError::Unavailable(format!("Redis: {found}"), None),
+        ))
     }
 
     /// The `INFO` of each server. The list is empty if the user may not ask for it.

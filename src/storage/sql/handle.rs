@@ -1,6 +1,7 @@
 //! The handle on a storage in a database.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use sqlx::Pool;
@@ -46,8 +47,9 @@ pub(super) fn to_storage_error<E: Engine>(cause: sqlx::Error) -> StorageError {
     let name = E::DIALECT.name;
     match &cause {
         sqlx::Error::Database(database) => {
-            let code = database.code().unwrap_or_default();
-            StorageError::Unavailable(format!("{name}: {} ({code})", database.message()), None)
+            let (code, message) = (database.code().unwrap_or_default(), database.message());
+            let advice = advice(&code, message);
+            StorageError::Unavailable(format!("{name}: {message} ({code}){advice}"), None)
         }
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
             StorageError::Corrupt("a column has an unexpected type")
@@ -55,6 +57,31 @@ pub(super) fn to_storage_error<E: Engine>(cause: sqlx::Error) -> StorageError {
         sqlx::Error::Configuration(_) => {
             StorageError::Other(format!("{name}: the URL is wrong: {cause}"), None)
         }
+        sqlx::Error::Io(io) => {
+            let advice = if io.kind() == ErrorKind::ConnectionRefused {
+                "is it running there? Look at the host and the port in `url`"
+            } else {
+                "look at the host and the port in `url`"
+            };
+            StorageError::Unavailable(format!("{name}: {cause}; {advice}"), None)
+        }
+        sqlx::Error::Tls(_) => {
+            let advice = "look at `sslmode` (PostgreSQL) or `ssl-mode` (MySQL) in `url`";
+            StorageError::Unavailable(format!("{name}: {cause}; {advice}"), None)
+        }
         _ => StorageError::Unavailable(format!("{name}: {cause}"), None),
+    }
+}
+
+/// What to look at after a refused connection, by the SQLSTATE. MySQL has none of its own for an
+/// unknown database.
+fn advice(code: &str, message: &str) -> &'static str {
+    match code {
+        "28P01" | "28000" => "; look at the user and the password in `url`",
+        "3D000" => "; create this database, or correct its name in `url`",
+        _ if message.starts_with("Unknown database") => {
+            "; create this database, or correct its name in `url`"
+        }
+        _ => "",
     }
 }

@@ -84,7 +84,10 @@ impl<E: Engine> Sql<E> {
                     Ok(true)
                 })
             });
-        let pool = pool.connect_with(options).await.map_err(to_storage_error::<E>)?;
+        let pool = match pool.connect_with(options.clone()).await {
+            Err(sqlx::Error::PoolTimedOut) => return Err(why_unreachable::<E>(&options).await),
+            opened => opened.map_err(to_storage_error::<E>)?,
+        };
         Self::with(pool, suspicion, &tables.name).await
     }
 
@@ -121,4 +124,17 @@ impl<E: Engine> Sql<E> {
         }
         Ok(())
     }
+}
+
+/// Returns why a pool got no connection in time. A pool tries again while the server refuses
+/// connections, and does not say why it failed.
+async fn why_unreachable<E: Engine>(
+    options: &<E::Connection as Connection>::Options,
+) -> StorageError {
+    let direct = timeout(PATIENCE, E::Connection::connect_with(options)).await;
+    let cause = match direct {
+        Ok(Err(cause)) => cause,
+        Ok(Ok(_)) | Err(_) => sqlx::Error::PoolTimedOut,
+    };
+    to_storage_error::<E>(cause)
 }

@@ -67,6 +67,35 @@ async fn a_server_out_of_connections_is_unavailable_and_recovers() {
     assert!(open(&server, "app").await.read(&only, now()).await.expect("an answer").is_some());
 }
 
+/// Why a server cannot be used, as launch says it, without the password.
+async fn refusal(url: &str) -> String {
+    let cause = Redis::open([url], "app").await.expect_err("no storage");
+    assert!(!format!("{cause} {cause:?}").contains("canary"), "{cause:?}");
+    cause.to_string()
+}
+
+#[tokio::test]
+async fn launch_says_which_part_of_the_url_is_wrong() {
+    let server = redis(&["--requirepass", "right"]);
+    let at = format!("127.0.0.1:{}", server.port);
+    let closed = format!("redis://:canary@127.0.0.1:{}/", crate::process::free_port());
+    for (url, parts) in [
+        (format!("redis://:canary@{at}/"), &["the user or the password", "`url`"][..]),
+        (format!("redis://canary:right@{at}/"), &["the user or the password"]),
+        (format!("redis://{at}/"), &["NOAUTH", "wants a password", "redis://:password@host/"]),
+        (format!("redis://:right@{at}/99"), &["no database", "`CONFIG GET databases`"]),
+        (format!("rediss://:canary@{at}/"), &[&*at, "speaks no TLS", "`redis://`"]),
+        ("redis://:canary@no-such-host.invalid/".into(), &["no-such-host.invalid", "not found"]),
+        ("rediss://:canary@no-such-host.invalid/".into(), &["no-such-host.invalid", "not found"]),
+        (closed, &["refuses connections", "running"]),
+    ] {
+        let said = refusal(&url).await;
+        for part in parts {
+            assert!(said.contains(part), "{url}: {said}");
+        }
+    }
+}
+
 /// Runs twice: first to make a server with a certificate of an authority that
 /// nobody knows, then in a process that is told of it, as an operator would.
 #[tokio::test]
@@ -127,8 +156,10 @@ async fn over_tls_the_servers_certificate_is_verified() {
         ],
     );
     let url = format!("rediss://localhost:{}/", server.port);
-    let refused = Redis::open([&url], "app").await.expect_err("nobody knows the authority");
-    assert!(matches!(refused, StorageError::Unavailable(..)), "{refused:?}");
+    let said = refusal(&url).await;
+    assert!(said.contains("TLS with localhost") && said.contains("certificate"), "{said}");
+    let said = refusal(&url.replace("rediss:", "redis:")).await;
+    assert!(said.contains("speaks TLS: write `rediss://`"), "{said}");
     let output = std::process::Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "redis::connections::over_tls_the_servers_certificate_is_verified"])
         .env("SSL_CERT_FILE", &authority)

@@ -107,3 +107,47 @@ async fn a_database_that_takes_no_writes_still_reads() {
     let created = storage.create(&key(2), record(Some(1), b"y"), FREE, NOW).await;
     assert!(matches!(created, Err(StorageError::Unavailable(..))), "{created:?}");
 }
+
+/// Why a database cannot be used, as launch says it, without the password.
+async fn refusal(url: &str) -> String {
+    let cause = if url.starts_with("mysql") {
+        MySql::open(url, "sessions").await.expect_err("no storage")
+    } else {
+        Postgres::open(url, "sessions").await.expect_err("no storage")
+    };
+    assert!(!format!("{cause} {cause:?}").contains("wrong-password"), "{cause:?}");
+    cause.to_string()
+}
+
+#[tokio::test]
+async fn launch_says_which_part_of_the_url_is_wrong() {
+    let (postgres, mariadb) = (postgres(&[]), mariadb(&[]));
+    let admin = sqlx::PgPool::connect(&postgres_url(&postgres)).await.expect("a connection");
+    let hba: String =
+        sqlx::query_scalar("SHOW hba_file").fetch_one(&admin).await.expect("the file's path");
+    std::fs::write(hba, "host all app 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 md5\n")
+        .expect("written");
+    for statement in ["CREATE USER eve PASSWORD 'right'", "SELECT pg_reload_conf()"] {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&admin).await.expect("done");
+    }
+    let (pg, my) = (format!("127.0.0.1:{}", postgres.port), format!("127.0.0.1:{}", mariadb.port));
+    let closed = format!("127.0.0.1:{}", crate::process::free_port());
+    let wrong = "wrong-password";
+    for (url, parts) in [
+        (format!("postgres://eve:{wrong}@{pg}/postgres"), &["the password in `url`"][..]),
+        (format!("postgres://app@{pg}/none"), &["\"none\"", "create this database"]),
+        (format!("postgres://app:{wrong}@{closed}/postgres"), &["refused", "running"]),
+        (format!("postgres://app:{wrong}@no-such-host.invalid/postgres"), &["lookup", "the host"]),
+        (format!("postgres://app@{pg}/postgres?sslmode=require"), &["TLS", "`sslmode`"]),
+        (format!("mysql://app:{wrong}@{my}/app"), &["denied", "the password in `url`"]),
+        (format!("mysql://root@{my}/none"), &["'none'", "create this database"]),
+        (format!("mysql://app:{wrong}@{closed}/app"), &["refused", "running"]),
+        (format!("mysql://app:{wrong}@no-such-host.invalid/app"), &["lookup", "the host"]),
+        (format!("mysql://app:canary@{my}/app?ssl-mode=REQUIRED"), &["TLS", "`ssl-mode`"]),
+    ] {
+        let said = refusal(&url).await;
+        for part in parts {
+            assert!(said.contains(part), "{url}: {said}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! [`Hints`]: what requests show to be wrong with a deployment, and what to write instead. Without
+//! them nobody would see why sessions are lost. Each hint is logged once for each definition,
+//! that of an old key once a day.
+//! Nothing here runs on the way of a request that finds its session and sends no token.
+
+mod path;
+mod scheme;
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rocket::{Request, error, warn};
+
+use crate::expiry::{SKEW, Times, Timestamp};
+use crate::token::Tokens;
+use crate::transport::CookieSettings;
+
+/// The hints of one definition, and which of them need not be looked for any more.
+pub(crate) struct Hints {
+    session: String,
+    /// `None` if no cookie carries the token.
+    cookie: Option<SentCookie>,
+    /// A request was made over HTTPS, or the hint was given.
+    scheme_is_known: AtomicBool,
+    outside_path: AtomicBool,
+    clocks: AtomicBool,
+    unlimited_login: AtomicBool,
+    owners: Owners,
+}
+
+/// The attributes of the cookie that decide whether a browser sends it back.
+struct SentCookie {
+    path: String,
+    secure: bool,
+}
+
+/// Whether logins had an owner.
+#[derive(Default)]
+struct Owners {
+    some: AtomicBool,
+    none: AtomicBool,
+    told: AtomicBool,
+}
+
+impl Hints {
+    pub fn new(session: &str, cookie: Option<&CookieSettings>) -> Self {
+        let cookie =
+            cookie.map(|cookie| SentCookie { path: cookie.path.clone(), secure: cookie.secure });
+        Self {
+            session: session.to_owned(),
+            cookie,
+            scheme_is_known: AtomicBool::default(),
+            outside_path: AtomicBool::default(),
+            clocks: AtomicBool::default(),
+            unlimited_login: AtomicBool::default(),
+            owners: Owners::default(),
+        }
+    }
+
+    /// Whether browsers keep the token only over HTTPS.
+    pub fn needs_https(&self) -> bool {
+        self.cookie.as_ref().is_some_and(|cookie| cookie.secure)
+    }
+
+    /// Looks at a request whose response carries a token. `begins` says that the request presented
+    /// no session and began one otherwise than by a login.
+    pub fn token_sent(&self, request: &Request<'_>, begins: bool) {
+        let Some(cookie) = &self.cookie else { return };
+        if cookie.secure && !self.scheme_is_known.load(Ordering::Relaxed) {
+            self.look_at_scheme(request);
+        }
+        if begins && !path::is_within(request.uri().path().as_str(), &cookie.path) {
+            self.once(&self.outside_path, || path::hint(request, &cookie.path));
+        }
+    }
+
+    fn look_at_scheme(&self, request: &Request<'_>) {
+        match scheme::find(request) {
+            None => {}
+            Some(scheme::Scheme::Https) => self.scheme_is_known.store(true, Ordering::Relaxed),
+            Some(scheme::Scheme::Http { host, sign }) => {
+                self.once(&self.scheme_is_known, || scheme::hint(&host, sign));
+            }
+        }
+    }
+
+    /// Looks at a session that is not alive. The reason may be a clock.
+    #[cold]
+    pub fn not_alive(&self, times: &Times, now: Timestamp) {
+        if let Some(ahead) = times.ahead(now) {
+            let whole =
+                |time: Duration| humantime::format_duration(Duration::from_secs(time.as_secs()));
+            self.once(&self.clocks, || {
+                format!(
+                    "a client presented a session that lies {} in the future, and counts as nobody: the clocks of two nodes are apart, or this node's clock went back. Synchronise the clocks of all nodes, for example with NTP; {} are tolerated.",
+                    whole(ahead),
+                    whole(SKEW)
+                )
+            });
+        }
+    }
+
+    /// Looks at the tokens of a live session, one of which an older key may have sealed.
+    #[cold]
+    pub fn old_keys(&self, tokens: &Tokens, presented: &[Cow<'_, str>], now: Timestamp) {
+        for number in presented.iter().filter_map(|token| tokens.old_key(token, now)) {
+            warn!(
+                "Session `{}`: a client presented a live session whose token key number {number} of the list has sealed. The key is still needed; `docs/keys.md` says until when.",
+                self.session
+            );
+        }
+    }
+
+    /// Notes whether a login had an owner. `limited` says that `max_sessions_per_owner` is set.
+    pub fn logged_in(&self, type_name: &str, owned: bool, limited: bool) {
+        let seen = if owned { &self.owners.some } else { &self.owners.none };
+        seen.store(true, Ordering::Relaxed);
+        if limited && !owned {
+            self.once(&self.unlimited_login, || {
+                format!(
+                    "a login has no owner, so `max_sessions_per_owner` does not count it. {}",
+                    implement_owner(type_name)
+                )
+            });
+        }
+    }
+
+    /// Notes that an owner had no sessions. That is no news if no login ever had an owner.
+    pub fn owner_had_none(&self, type_name: &str) {
+        let Owners { some, none, told } = &self.owners;
+        if none.load(Ordering::Relaxed) && !some.load(Ordering::Relaxed) {
+            self.once(told, || {
+                format!(
+                    "an owner was asked for, but no login has one, so it has no sessions. {}",
+                    implement_owner(type_name)
+                )
+            });
+        }
+    }
+
+    /// Says what to write for a session whose token would be too large.
+    pub fn too_large(&self, size: usize, limit: usize) {
+        let why = match self.cookie {
+            Some(_) => "browsers keep no larger cookie",
+            None => "its header or transport carries no more",
+        };
+        error!(
+            "Session `{}`: {size} bytes are over the limit of {limit}, {why}; keep less in it, or write a server storage such as `storage = \"memory\"` in its table.",
+            self.session
+        );
+    }
+
+    fn once(&self, told: &AtomicBool, hint: impl FnOnce() -> String) {
+        if !told.swap(true, Ordering::Relaxed) {
+            warn!("Session `{}`: {}", self.session, hint());
+        }
+    }
+}
+
+/// What to write so that a type's sessions have owners.
+pub(crate) fn implement_owner(type_name: &str) -> String {
+    format!(
+        "Implement `SessionData::owner` for `{type_name}`: `fn owner(&self) -> Option<Cow<'_, str>> {{ Some(self.id.as_str().into()) }}`."
+    )
+}
