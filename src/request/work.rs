@@ -2,7 +2,7 @@
 //! on bytes, and puts the outcome back into the state.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU32;
 
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
@@ -114,7 +114,7 @@ impl<'a, T: SessionData> Work<'a, T> {
             client: entry.client.as_deref().unwrap_or_default(),
             moment,
             deadline,
-            conflicted: AtomicBool::new(false),
+            conflicts: AtomicU32::new(0),
         };
         commit(&job, &mut self.done).await?;
         Ok(self.done.fate)

@@ -190,7 +190,7 @@ impl SessionData for Nosy {
 #[get("/nosy")]
 async fn nosy(session: Session<Nosy>) -> Result<String, SessionError> {
     let watch = Watch(Some(Arc::new(session.clone())));
-    *DECODED_SEE.lock() = watch.0.clone();
+    DECODED_SEE.lock().clone_from(&watch.0);
     let value = |count| Nosy { count, _watch: watch.clone() };
     session.set(value(1));
     session.set(value(2));
