@@ -2,9 +2,11 @@
 //! A commit works on bytes. If another request wrote meanwhile, it asks for the changes again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use crate::codec::Content;
 use crate::deadline::Deadline;
@@ -17,6 +19,13 @@ use crate::storage::{OwnerGuard, OwnerKey};
 use crate::token::SessionId;
 use crate::tracked::{Place, Superseded, Tracked, TrackedSet};
 use crate::transport::MaxAge;
+
+/// A commit pauses after more conflicts than this.
+const CONFLICTS_WITHOUT_PAUSE: u32 = 4;
+/// The longest first pause, in microseconds. Later ones are twice as long as the one before.
+const FIRST_PAUSE: u64 = 1000;
+/// How many pauses are longer than the one before.
+const DOUBLINGS: u32 = 4;
 
 /// The value that the session is to have.
 #[derive(Clone)]
@@ -85,8 +94,8 @@ pub(crate) struct Commit<'a> {
     pub client: &'a [u8],
     pub moment: Moment,
     pub deadline: &'a Deadline,
-    /// Another request wrote meanwhile. If the time runs out after that, the error is `Conflict`.
-    pub conflicted: AtomicBool,
+    /// How many concurrent writes were met. If the time runs out after one, the error is `Conflict`.
+    pub conflicts: AtomicU32,
 }
 
 impl Commit<'_> {
@@ -121,8 +130,17 @@ impl Commit<'_> {
 
     /// Records that a concurrent write was met. Fails if there is no time for another try.
     pub fn retry_after_conflict(&self) -> Result<(), SessionError> {
-        self.conflicted.store(true, Ordering::Relaxed);
+        self.conflicts.fetch_add(1, Ordering::Relaxed);
         self.time_to_retry()
+    }
+
+    /// Waits before the next try, if many nodes write the same record. The pause is random, so that
+    /// the writers do not meet again.
+    pub async fn pause_after_conflict(&self) {
+        let Some(longest) = longest_pause(self.conflicts.load(Ordering::Relaxed)) else { return };
+        if let Ok(number) = self.core.random.number() {
+            sleep(Duration::from_micros(number % longest)).await;
+        }
     }
 
     /// Fails if there is no time for another try.
@@ -133,6 +151,13 @@ impl Commit<'_> {
     pub fn report(&self, event: Event) {
         self.core.emit(event, self.definition);
     }
+}
+
+/// Returns the longest pause after so many conflicts, in microseconds. There is none at first,
+/// because one of the writers succeeds in each round trip, and few writers are faster without it.
+fn longest_pause(conflicts: u32) -> Option<u64> {
+    let pauses = conflicts.checked_sub(CONFLICTS_WITHOUT_PAUSE + 1)?;
+    Some(FIRST_PAUSE << pauses.min(DOUBLINGS))
 }
 
 impl NextValue {
@@ -231,5 +256,17 @@ impl<P: Place> Progress<'_, P> {
     /// Records that the request has dropped the changes itself.
     pub fn unwanted(&mut self) {
         *self.fate = Fate::Unwanted;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_begin_after_four_conflicts_and_double_up_to_16_ms() {
+        assert_eq!([0, 1, 4].map(longest_pause), [None; 3]);
+        assert_eq!([5, 6, 7, 8].map(longest_pause), [1000, 2000, 4000, 8000].map(Some));
+        assert_eq!([9, 10, u32::MAX].map(longest_pause), [Some(16_000); 3]);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::any::TypeId;
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::config::CsrfSettings;
 use crate::crypto::Random;
 use crate::data::SessionData;
 use crate::error::SessionError;
-use crate::event::{SessionEvent, SessionEventKind};
+use crate::event::{SessionEvent, SessionEventKind as Event};
 use crate::expiry::{Clock, Times, Timestamp};
 use crate::hints::Hints;
 use crate::namespace::Namespace;
@@ -31,6 +32,8 @@ pub(crate) struct Core {
     pub clock: Clock,
     pub random: Random,
     pub listeners: Vec<EventListener>,
+    /// How often sessions have ended in this process, or got another id.
+    pub ends: AtomicU64,
 }
 
 /// One session definition.
@@ -62,11 +65,14 @@ impl Core {
             "Session `{}`: a session ended while a request changed it; the changes are dropped.",
             definition.namespace.session
         );
-        self.emit(SessionEventKind::ChangesDropped, definition);
+        self.emit(Event::ChangesDropped, definition);
     }
 
     /// Tells the listeners of an event. A panic in a listener is logged and goes no further.
-    pub fn emit(&self, kind: SessionEventKind, definition: &Definition) {
+    pub fn emit(&self, kind: Event, definition: &Definition) {
+        if matches!(kind, Event::Ended | Event::Revoked | Event::Renewed) {
+            self.ends.fetch_add(1, Ordering::SeqCst);
+        }
         if self.listeners.is_empty() {
             return;
         }

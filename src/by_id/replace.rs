@@ -117,6 +117,9 @@ impl Job<'_> {
             }
             return Err(conflict);
         }
+        if storage.is_remote() {
+            Box::pin(self.commit.pause_after_conflict()).await;
+        }
         self.after_conflicting_write(sent, proposal, presented, progress).await
     }
 

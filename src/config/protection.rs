@@ -108,6 +108,10 @@ fn read_key_reload(
     let every = after(config.key_reload)?;
     let files = ["secret_file", "sign_key_file", "encrypt_key_file"];
     if !files.iter().any(|file| table.has(file)) {
+        // A file that a stronger key replaces would have been read again.
+        if files.iter().any(|file| table.was_given(file)) {
+            return None;
+        }
         let given = ["secret", "sign_key", "encrypt_key"].into_iter().find(|key| table.has(key));
         table.no_effect("key_reload", given.unwrap_or("secret"), "reads files again, and no key comes from one; write `secret_file = \"…\"` or remove it");
         return None;

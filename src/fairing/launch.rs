@@ -2,6 +2,7 @@
 
 use crate::awaited::Awaited;
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use figment::Figment;
@@ -89,6 +90,7 @@ impl Launch<'_> {
                 clock: fairing.clock.clone(),
                 random: fairing.random.clone(),
                 listeners: std::mem::take(&mut *fairing.listeners.lock()),
+                ends: AtomicU64::new(0),
             },
             report: Report { warnings: storages.warnings, summary, hint },
             awaited: Awaited::default(),

@@ -97,6 +97,6 @@ impl Commit<'_> {
 
     /// The error for a commit that reached its deadline.
     fn timed_out(&self) -> SessionError {
-        if self.conflicted.load(Ordering::Relaxed) { SessionError::Conflict } else { too_late() }
+        if self.conflicts.load(Ordering::Relaxed) > 0 { SessionError::Conflict } else { too_late() }
     }
 }

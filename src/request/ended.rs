@@ -27,7 +27,8 @@ impl<T> State<T> {
     }
 
     /// Records that the session has ended, or that it is superseded.
-    pub fn lose_session(&mut self, replaced: Option<Arc<Superseded>>) {
+    pub fn lose_session(&mut self, replaced: Option<Arc<Superseded>>, retired: &mut Retired<T>) {
+        retired.sessions = Some(self.presented.sessions.clone());
         match replaced {
             Some(replaced) => self.presented.sessions.supersede(replaced),
             None => self.presented.sessions.lose(),

@@ -244,7 +244,9 @@ impl<T: SessionData> Committable for Entry<T> {
         let Some(value) = value else { return Ok(()) };
         // User code runs outside the lock.
         let encoded = self.definition.encode(&*value)?;
-        self.state.lock().encoded = Some((revision, encoded));
+        self.change(|state, retired| {
+            retired.encoded = state.encoded.replace((revision, encoded));
+        });
         Ok(())
     }
 

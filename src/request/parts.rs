@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::pending::Pending;
 use super::presented::SessionSet;
 use crate::by_id::Attempt;
+use crate::codec::Content;
 use crate::storage::StorageKey;
 use crate::token::SessionId;
 
@@ -44,6 +45,11 @@ pub(crate) struct Retired<T> {
     pub unsettled: Option<Unsettled<T>>,
     pub(super) unconfirmed: Option<(SessionSet, Option<Arc<T>>)>,
     pub former: Option<Arc<T>>,
+    /// A value that was found or written, of a session that has ended meanwhile.
+    pub unused: Option<Arc<T>>,
+    /// Their contents keep values that were decoded.
+    pub(super) sessions: Option<SessionSet>,
+    pub(super) encoded: Option<(u64, Content)>,
 }
 
 impl<T> Default for Retired<T> {
@@ -56,6 +62,9 @@ impl<T> Default for Retired<T> {
             unsettled: None,
             unconfirmed: None,
             former: None,
+            unused: None,
+            sessions: None,
+            encoded: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! in the same round trip. They wait in the request until the others are loaded.
 
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rocket::Request;
@@ -36,7 +37,8 @@ impl ReadRecord for Loading<'_, '_> {
         now: Timestamp,
     ) -> BoxFuture<'s, Result<Option<Record>, StorageError>> {
         let others = self.begin();
-        if let Some(answer) = self.shared.prefetched.take(key) {
+        let ends = self.application.core.ends.load(Ordering::SeqCst);
+        if let Some(answer) = self.shared.prefetched.take(key, ends) {
             return Box::pin(async { Ok(answer.found) });
         }
         let others = self.keys_of(others);
@@ -48,7 +50,7 @@ impl ReadRecord for Loading<'_, '_> {
                 sleep(PATIENCE).await;
                 storage.read(key, now).await
             };
-            let together = self.read_with(storage, key, others, now);
+            let together = self.read_with(storage, (key, others), now, ends);
             match select(pin!(together), pin!(alone)).await {
                 Either::Left((own, _)) | Either::Right((own, _)) => own,
             }
@@ -61,15 +63,16 @@ impl Loading<'_, '_> {
     async fn read_with(
         &self,
         storage: &dyn SessionStorage,
-        key: &StorageKey,
-        others: Vec<StorageKey>,
+        (key, others): (&StorageKey, Vec<StorageKey>),
         now: Timestamp,
+        ends: u64,
     ) -> Result<Option<Record>, StorageError> {
         let keys: Vec<_> = std::iter::once(key.clone()).chain(others).collect();
         let mut found = storage.read_many(&keys, now).await.into_iter();
         let own = found.next().unwrap_or_else(|| Err(no_result()));
         let others = keys.into_iter().skip(1).zip(found);
-        self.shared.prefetched.put(others.filter_map(|(key, found)| Some((key, found.ok()?))));
+        let found = others.filter_map(|(key, found)| Some((key, found.ok()?)));
+        self.shared.prefetched.put(found, ends);
         own
     }
 

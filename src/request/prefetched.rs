@@ -28,15 +28,19 @@ pub(crate) struct Answer {
     key: StorageKey,
     pub found: Option<Record>,
     came: Instant,
+    /// [`Core::ends`](crate::definition::Core) before the storage was asked.
+    ends: u64,
 }
 
 impl Prefetched {
-    /// Returns what was answered for this key, if that is fresh. It is returned once.
-    pub fn take(&self, key: &StorageKey) -> Option<Answer> {
+    /// Returns what was answered for this key, if that is fresh, and this process has ended no
+    /// session since. It is returned once. `ends` is the present count of ends.
+    pub fn take(&self, key: &StorageKey, ends: u64) -> Option<Answer> {
         let mut waiting = self.0.lock();
         let answers = &mut waiting.as_mut()?.answers;
         let at = answers.iter().position(|answer| answer.key == *key)?;
-        Some(answers.swap_remove(at)).filter(|answer| answer.came.elapsed() < FRESH)
+        let is_fresh = |answer: &Answer| answer.ends == ends && answer.came.elapsed() < FRESH;
+        Some(answers.swap_remove(at)).filter(is_fresh)
     }
 
     /// Begins the load of a definition. Returns those whose loads have begun, this one included;
@@ -48,10 +52,11 @@ impl Prefetched {
         (!waiting.refuses).then_some(waiting.begun)
     }
 
-    /// Keeps these answers in place of the earlier ones, which were asked for again.
-    pub fn put(&self, found: impl Iterator<Item = (StorageKey, Option<Record>)>) {
+    /// Keeps these answers in place of the earlier ones, which were asked for again. `ends` is the
+    /// count of ends before the storage was asked.
+    pub fn put(&self, found: impl Iterator<Item = (StorageKey, Option<Record>)>, ends: u64) {
         let came = Instant::now();
-        let answers = found.map(|(key, found)| Answer { key, found, came });
+        let answers = found.map(|(key, found)| Answer { key, found, came, ends });
         let mut waiting = self.0.lock();
         let waiting = waiting.get_or_insert_default();
         if !waiting.refuses {

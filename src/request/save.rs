@@ -202,10 +202,11 @@ impl<T: SessionData> Entry<T> {
         let begins = self.begins_another();
         self.change(|state, retired| {
             let Refreshed::Session(sessions, value) = found else {
-                state.lose_session(match found {
+                let replaced = match found {
                     Refreshed::Superseded(replaced) => Some(replaced),
                     _ => None,
-                });
+                };
+                state.lose_session(replaced, retired);
                 let moot = !state.pending.is_empty() && !begins && !state.pending.clear;
                 let lost = state.lost;
                 state.found(ValueAfter::over(begins), retired);
@@ -213,8 +214,10 @@ impl<T: SessionData> Entry<T> {
                 return moot;
             };
             state.take_sessions(sessions, true, retired);
+            retired.unused = Some(value);
             let over = state.presented.sessions.snapshot().is_none();
-            state.found(ValueAfter::Value((!over).then_some(value)), retired);
+            let value = retired.unused.take_if(|_| !over);
+            state.found(ValueAfter::Value(value), retired);
             false
         })
     }

@@ -255,8 +255,12 @@ impl<T> State<T> {
     }
 
     /// Takes the outcome of a commit. `drops` is the count when its changes were taken.
-    pub fn committed(&mut self, drops: u64, left: ValueAfter<T>, retired: &mut Retired<T>) {
-        let left = if self.is_over() { ValueAfter::Value(None) } else { left };
+    pub fn committed(&mut self, drops: u64, mut left: ValueAfter<T>, retired: &mut Retired<T>) {
+        if self.is_over()
+            && let ValueAfter::Value(value) = std::mem::replace(&mut left, ValueAfter::Value(None))
+        {
+            retired.unused = value;
+        }
         retired.in_flight = self.in_flight.take().map(|(_, pending)| pending);
         // A `clear` also takes back a lifetime from before it.
         if !self.pending.clear {
@@ -313,7 +317,9 @@ impl<T> State<T> {
         retired: &mut Retired<T>,
     ) {
         let before = std::mem::replace(&mut self.presented.sessions, sessions);
-        if !confirmed {
+        if confirmed {
+            retired.sessions = Some(before);
+        } else {
             retired.unconfirmed = self.unconfirmed.replace((before, self.committed.clone()));
         }
         if self.presented.sessions.snapshot().is_none() {
@@ -331,7 +337,7 @@ impl<T> State<T> {
             self.abandon(retired);
         }
         if let Some((sessions, committed)) = self.unconfirmed.take() {
-            self.presented.sessions = sessions;
+            retired.sessions = Some(std::mem::replace(&mut self.presented.sessions, sessions));
             retired.committed = std::mem::replace(&mut self.committed, committed);
         }
         self.drop_changes(retired);

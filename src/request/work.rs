@@ -2,7 +2,7 @@
 //! on bytes, and puts the outcome back into the state.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU32;
 
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
@@ -115,7 +115,7 @@ impl<'a, T: SessionData> Work<'a, T> {
             client: entry.client.as_deref().unwrap_or_default(),
             moment,
             deadline,
-            conflicted: AtomicBool::new(false),
+            conflicts: AtomicU32::new(0),
         };
         commit(&job, &mut self.done).await?;
         if let Some(owned) = owned.filter(|_| self.applied.asked.login) {
@@ -248,7 +248,8 @@ impl<T: SessionData> Changes for Applied<'_, T> {
 impl<T: SessionData> Drop for Work<'_, T> {
     fn drop(&mut self) {
         let entry = self.applied.entry;
-        let (value, before) =
+        // What the state does not take is dropped after its lock is released.
+        let (mut value, before) =
             (self.applied.value.get_mut().take(), self.applied.before.get_mut().take());
         let sessions = std::mem::replace(&mut self.done.sessions, entry.nothing());
         let (holds, attempt) = (self.done.holds.take(), self.done.attempt.take());
@@ -262,7 +263,7 @@ impl<T: SessionData> Drop for Work<'_, T> {
             }
             match self.ended {
                 CommitEnd::With(Fate::Committed) => {
-                    state.committed(drops, ValueAfter::Value(value), retired);
+                    state.committed(drops, ValueAfter::Value(value.take()), retired);
                 }
                 CommitEnd::With(Fate::Ended) => {
                     state.committed(drops, ValueAfter::Value(None), retired);
@@ -273,13 +274,14 @@ impl<T: SessionData> Drop for Work<'_, T> {
                 CommitEnd::Refused => state.refused(drops, begins, retired),
                 CommitEnd::With(Fate::Unwanted) | CommitEnd::NotCommitted => match attempt {
                     Some(attempt) => {
+                        let value = value.take();
                         state.keep_unsettled(Unsettled { attempt, value }, retired);
                     }
                     None => state.put_back(drops, retired),
                 },
             }
         });
-        drop(before);
+        drop((value, before));
         entry.recompute_value();
     }
 }

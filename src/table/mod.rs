@@ -180,6 +180,11 @@ impl<'t, 'f> Table<'t, 'f> {
         }
     }
 
+    /// Whether any place has the key, in force or not.
+    pub fn was_given(&self, key: &str) -> bool {
+        self.layers.iter().any(|layer| find(&layer.dict, key).is_some())
+    }
+
     /// Whether a key was written for all sessions.
     pub fn is_for_all(&self, key: &str) -> bool {
         self.layer(key).is_some_and(|layer| layer.scope == Scope::All)

@@ -168,9 +168,13 @@ struct Nosy {
 #[derive(Clone, Default)]
 struct Watch(Option<Arc<Session<Nosy>>>);
 
+/// The session that values see which were decoded.
+static DECODED_SEE: Mutex<Option<Arc<Session<Nosy>>>> = Mutex::new(None);
+
 impl Drop for Watch {
     fn drop(&mut self) {
-        if let Some(session) = &self.0 {
+        let session = self.0.clone().or_else(|| DECODED_SEE.lock().clone());
+        if let Some(session) = session {
             session.get();
             session.id();
             let _ = session.set_lifetime(Lifetime::BrowserSession);
@@ -186,6 +190,7 @@ impl SessionData for Nosy {
 #[get("/nosy")]
 async fn nosy(session: Session<Nosy>) -> Result<String, SessionError> {
     let watch = Watch(Some(Arc::new(session.clone())));
+    DECODED_SEE.lock().clone_from(&watch.0);
     let value = |count| Nosy { count, _watch: watch.clone() };
     session.set(value(1));
     session.set(value(2));
@@ -194,6 +199,10 @@ async fn nosy(session: Session<Nosy>) -> Result<String, SessionError> {
         let _ = &captured;
         nosy.count += 1;
     });
+    for count in [4, 3] {
+        session.save().await?;
+        session.set(value(count));
+    }
     session.save().await?;
     session.set(value(5));
     session.discard();
@@ -201,6 +210,8 @@ async fn nosy(session: Session<Nosy>) -> Result<String, SessionError> {
     let shown = session.get().map_or(0, |nosy| nosy.count);
     session.set(value(9));
     session.clear();
+    session.save().await?;
+    *DECODED_SEE.lock() = None;
     Ok(shown.to_string())
 }
 

@@ -1,5 +1,6 @@
 //! A record that stays in the process keeps the value that was decoded from it (D14).
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use rocket::futures::FutureExt;
 use rocket::local::asynchronous::Client;
 use rocket::{Route, get, routes};
 use rocket_typed_sessions::storage::{
-    Cached, Directory, Memory, SessionStorage, StorageKey, Timestamp,
+    Cached, Directory, Memory, OwnerKey, SessionStorage, StorageKey, Timestamp,
 };
 use rocket_typed_sessions::{DecodeError, Session, SessionData, Sessions, SessionsFairing};
 use serde::{Deserialize, Serialize};
@@ -181,43 +182,63 @@ static KEPT_BY: Mutex<Option<Arc<dyn SessionStorage>>> = Mutex::new(None);
 impl Drop for Nosy {
     fn drop(&mut self) {
         let Some(storage) = KEPT_BY.lock().clone() else { return };
-        // One of these keys is in the same part of the storage, whatever its parts are.
+        let now = Timestamp::from_millis(1);
+        // The index of a disk is used on other threads, which this one does not wait for.
+        let owners = storage.owners().filter(|_| !storage.loses_answers());
+        // One of these keys is in the same part of the storage, whatever its parts are, and one of
+        // these owners in the same part of the index.
         for last in 0..=u8::MAX {
             let mut key = [0; 32];
             key[31] = last;
-            let (key, now) = (StorageKey::from_bytes(key), Timestamp::from_millis(1));
-            storage.read(&key, now).now_or_never();
+            storage.read(&StorageKey::from_bytes(key), now).now_or_never();
+            if let Some(owners) = owners {
+                owners.invalidate_owner(&OwnerKey::from_bytes(key), &[], now).now_or_never();
+            }
         }
     }
 }
 
 impl SessionData for Nosy {
     const NAME: &'static str = "user";
+
+    fn owner(&self) -> Option<Cow<'_, str>> {
+        Some(format!("owner {}", self.0 % 2).into())
+    }
 }
 
 #[get("/nosy/<number>")]
-fn nosy(session: Session<Nosy>, number: u32) -> String {
+async fn nosy(session: Session<Nosy>, sessions: &Sessions, number: u32) -> String {
     match number {
         0 => session.clear(),
         1 => session.set(Nosy(number)),
+        4 => drop(sessions.of::<Nosy>().revoke_owner("owner 1").await),
         _ => drop(session.update(move |nosy| nosy.0 = number)),
     }
     number.to_string()
 }
 
-/// Begins 300 sessions, more than there is room for, and writes to some and ends them.
-async fn use_nosy_sessions(storage: impl SessionStorage + Clone) {
+/// Begins 300 sessions, more than there is room for, and writes to some and ends them. A write of 2
+/// changes the owner.
+async fn use_nosy_sessions(storage: impl SessionStorage + Clone, limit: Option<u32>) {
     *KEPT_BY.lock() = Some(Arc::new(storage.clone()));
     let fairing = Sessions::fairing().storage("nosy", storage);
-    let client = application("nosy", fairing, routes![nosy]).await;
+    let mut figment = figment("nosy");
+    if let Some(limit) = limit {
+        figment = figment.merge(("sessions.user.max_sessions_per_owner", limit));
+    }
+    let rocket = rocket::custom(figment).attach(fairing).mount("/", routes![nosy]);
+    let client = Client::untracked(rocket).await.expect("a valid configuration");
     for number in 0..300 {
         let token = sent(&client.get("/nosy/1").dispatch().await).expect("a token");
         // The others make room for new ones.
         if number % 3 == 0 {
-            text(&client, "/nosy/2", &token).await;
+            text(&client, "/nosy/3", &token).await;
             text(&client, "/nosy/0", &token).await;
+        } else if number % 30 == 1 {
+            text(&client, "/nosy/2", &token).await;
         }
     }
+    text(&client, "/nosy/4", "").await;
     *KEPT_BY.lock() = None;
 }
 
@@ -227,10 +248,13 @@ fn d14_a_kept_value_is_dropped_outside_all_locks() {
     std::thread::spawn(move || {
         let runtime = rocket::tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
-            use_nosy_sessions(Memory::new(100)).await;
-            let folder = tempfile::tempdir().unwrap();
-            let directory = Directory::open(folder.path().join("sessions")).unwrap();
-            use_nosy_sessions(Cached::new(directory, 64, Duration::from_secs(60))).await;
+            for limit in [None, Some(2)] {
+                use_nosy_sessions(Memory::new(100), limit).await;
+                let folder = tempfile::tempdir().unwrap();
+                let directory = Directory::open(folder.path().join("sessions")).unwrap();
+                let cached = Cached::new(directory, 64, Duration::from_secs(60));
+                use_nosy_sessions(cached, limit).await;
+            }
         });
         done.send(()).expect("the test waits");
     });

@@ -92,6 +92,12 @@ impl<'r> FromRequest<'r> for Meanwhile {
                 let clock = request.rocket().state::<Clock>().expect("a clock");
                 clock.advance(Duration::from_secs(30 * 86_400));
             }
+            Some("revoke-by-state") => {
+                // This manager does not know the request.
+                let sessions = request.rocket().state::<Sessions>().expect("the fairing");
+                let ended = sessions.of::<User>().revoke_owner("ann").await;
+                assert!(matches!(ended, Ok(1)), "{ended:?}");
+            }
             Some("revoke") => {
                 let ended = sessions.of::<User>().revoke_owner("ann").await;
                 assert!(matches!(ended, Ok(1)), "{ended:?}");
@@ -206,6 +212,13 @@ async fn what_ended_a_moment_ago_is_served_for_some_milliseconds_only() {
 async fn what_the_request_itself_revokes_is_read_again() {
     let app = App::that_knows_its_routes().await;
     assert_eq!(app.get("/all?revoke").await, ("present absent present".into(), 2, vec![3]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_this_process_revokes_is_read_again() {
+    let app = App::that_knows_its_routes().await;
+    let found = app.get("/all?revoke-by-state").await;
+    assert_eq!(found, ("present absent present".into(), 0, vec![3, 2]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,7 +39,12 @@ async fn try_read(node: &Cached, byte: u8) -> Result<Option<Vec<u8>>, StorageErr
 /// How long until a node reads what it should.
 async fn until(node: &Cached, byte: u8, expected: Option<&[u8]>) -> Duration {
     let started = Instant::now();
-    while !try_read(node, byte).await.is_ok_and(|found| found.as_deref() == expected) {
+    // A request waits no longer for a storage, and then the silent connection is replaced.
+    let is_read = async || {
+        let read = tokio::time::timeout(Duration::from_secs(2), try_read(node, byte)).await;
+        matches!(read, Ok(Ok(found)) if found.as_deref() == expected)
+    };
+    while !is_read().await {
         assert!(started.elapsed() < Duration::from_secs(20), "{byte} is not heard of");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

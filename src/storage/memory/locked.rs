@@ -9,20 +9,22 @@ use super::shard::Shard;
 use super::slots::Slot;
 use crate::storage::StorageKey;
 
-/// A locked shard from which records may be removed. They are freed after the lock is released,
-/// because a payload is the caller's and may take long to free.
+/// Removed records. The caller frees them after every lock is released, because a payload keeps a
+/// value of the application's, whose `Drop` may use the storage.
+pub(super) type Removed = Vec<Slot>;
+
+/// A locked shard from which records may be removed.
 pub(super) struct Locked<'a> {
-    // The fields are dropped in this order.
     shard: MutexGuard<'a, Shard>,
-    removed: Vec<Slot>,
+    removed: &'a mut Removed,
 }
 
 impl<'a> Locked<'a> {
-    pub fn new(shard: MutexGuard<'a, Shard>) -> Self {
-        Self { shard, removed: Vec::new() }
+    pub fn new(shard: MutexGuard<'a, Shard>, removed: &'a mut Removed) -> Self {
+        Self { shard, removed }
     }
 
-    /// Frees a removed record when the lock has been released.
+    /// Leaves a removed record to the caller.
     pub fn free_later(&mut self, removed: Slot) {
         self.removed.push(removed);
     }
@@ -44,27 +46,30 @@ impl DerefMut for Locked<'_> {
 
 /// The locked shards of two keys.
 pub(super) struct TwoShards<'a> {
-    /// `None` if both keys lie in the same shard. It is dropped before what was removed from the
-    /// first.
+    /// `None` if both keys lie in the same shard.
     second: Option<MutexGuard<'a, Shard>>,
     pub first: Locked<'a>,
 }
 
 impl<'a> TwoShards<'a> {
     /// Locks the shards of two keys. They may lie in the same one.
-    pub fn new(shards: &'a [Mutex<Shard>], first: &StorageKey, second: &StorageKey) -> Self {
+    pub fn new(
+        shards: &'a [Mutex<Shard>],
+        [first, second]: [&StorageKey; 2],
+        removed: &'a mut Removed,
+    ) -> Self {
         let [first, second] = [first, second].map(|key| usize::from(key.as_bytes()[31]));
         let lock = |number: usize| shards[number].lock();
         // Locks are always taken in the same order, so that no two callers wait for each other.
         match first.cmp(&second) {
-            Ordering::Equal => Self { second: None, first: Locked::new(lock(first)) },
+            Ordering::Equal => Self { second: None, first: Locked::new(lock(first), removed) },
             Ordering::Less => {
-                let first = Locked::new(lock(first));
+                let first = Locked::new(lock(first), removed);
                 Self { second: Some(lock(second)), first }
             }
             Ordering::Greater => {
                 let second = Some(lock(second));
-                Self { second, first: Locked::new(lock(first)) }
+                Self { second, first: Locked::new(lock(first), removed) }
             }
         }
     }

@@ -13,6 +13,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 pub(crate) use config::read_config;
+use locked::Removed;
 use table::{RecordTable, SHARDS};
 
 use super::{
@@ -112,7 +113,8 @@ impl SessionStorage for Memory {
         expected: Option<Version>,
         mark: Option<Timestamp>,
     ) -> Result<Invalidate, StorageError> {
-        let mut shard = self.0.locked(key);
+        let mut removed = Removed::new();
+        let mut shard = self.0.locked(key, &mut removed);
         let found = || shard.get(key).map(|slot| slot.record.version);
         if Invalidate::conflicts(expected, found) {
             return Ok(Invalidate::Conflict);
@@ -169,12 +171,13 @@ impl OwnerIndex for Memory {
         now: Timestamp,
     ) -> Result<usize, StorageError> {
         let except: HashSet<_> = except.iter().collect();
+        let mut removed = Removed::new();
         let _login = self.0.login(owner);
         // From here on, a guarded write with an older generation is refused.
         self.0.owners(owner).revoke(owner);
         let mut ended = 0;
         for key in self.0.keys(owner, |slot| !except.contains(&slot.key)) {
-            let mut shard = self.0.locked(&key);
+            let mut shard = self.0.locked(&key, &mut removed);
             let theirs = shard.get(&key).filter(|slot| slot.record.owner.as_ref() == Some(owner));
             if let Some(live) = theirs.map(|slot| slot.record.is_live(now)) {
                 self.0.remove(&mut shard, &key);

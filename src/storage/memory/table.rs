@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::locked::{Locked, TwoShards};
+use super::locked::{Locked, Removed, TwoShards};
 use super::outline::{Outline, longest_waiting};
 use super::owners::{Location, Owners};
 use super::shard::Shard;
@@ -80,19 +80,19 @@ impl RecordTable {
     }
 
     /// Locks a shard from which records may be removed.
-    pub fn locked(&self, key: &StorageKey) -> Locked<'_> {
-        Locked::new(self.shard(key))
+    pub fn locked<'a>(&'a self, key: &StorageKey, removed: &'a mut Removed) -> Locked<'a> {
+        Locked::new(self.shard(key), removed)
     }
 
     pub fn create(&self, new: Successor<'_>, now: Timestamp) -> Result<Create, StorageError> {
-        let owner = new.record.owner.clone();
+        let (owner, mut removed) = (new.record.owner.clone(), Removed::new());
         let _login = owner.as_ref().map(|owner| self.login(owner));
         let surplus = self.surplus(&new.record, &new.guard, now);
-        self.reserve(now)?;
-        let mut shard = self.locked(new.key);
+        self.reserve(now, &mut removed)?;
+        let mut shard = self.locked(new.key, &mut removed);
         let inserted = self.insert(&mut shard, new, &surplus, now);
         drop(shard);
-        Ok(self.complete_insert(inserted, owner.as_ref(), surplus))
+        Ok(self.complete_insert(inserted, owner.as_ref(), surplus, &mut removed))
     }
 
     /// Both writes happen under the locks of both records, so that no other login counts both.
@@ -102,16 +102,16 @@ impl RecordTable {
         mut old: Predecessor<'_>,
         now: Timestamp,
     ) -> Result<Succeed, StorageError> {
-        let owner = new.record.owner.clone();
+        let (owner, mut removed) = (new.record.owner.clone(), Removed::new());
         let _login = owner.as_ref().map(|owner| self.login(owner));
         let surplus = self.surplus(&new.record, &new.guard, now);
-        self.reserve(now)?;
-        let mut shards = TwoShards::new(&self.shards, new.key, old.key);
+        self.reserve(now, &mut removed)?;
+        let mut shards = TwoShards::new(&self.shards, [new.key, old.key], &mut removed);
         let inserted = self.insert(&mut shards.first, new, &surplus, now);
         let created = matches!(inserted, Ok(()) | Err(Create::Created));
         let updated = created.then(|| self.swap(shards.second(), &mut old, now));
         drop(shards);
-        let created = self.complete_insert(inserted, owner.as_ref(), surplus);
+        let created = self.complete_insert(inserted, owner.as_ref(), surplus, &mut removed);
         Ok(match (created, updated) {
             (Create::Refused(refused), _) => Succeed::Refused(refused),
             (Create::Created, Some(updated)) => Succeed::Created(updated?),
@@ -155,13 +155,14 @@ impl RecordTable {
         inserted: Result<(), Create>,
         owner: Option<&OwnerKey>,
         surplus: Surplus,
+        removed: &mut Removed,
     ) -> Create {
         if let Err(answer) = inserted {
             self.unreserve();
             return answer;
         }
         for key in surplus.into_iter().flatten() {
-            let mut shard = self.locked(&key);
+            let mut shard = self.locked(&key, removed);
             if shard.get(&key).is_some_and(|slot| slot.record.owner.as_ref() == owner) {
                 self.remove(&mut shard, &key);
             }
@@ -266,15 +267,16 @@ impl RecordTable {
     /// in between.
     fn sweep_all(&self, shard: &Mutex<Shard>, now: Timestamp, limit: usize) -> usize {
         let slots = shard.lock().slots();
-        let mut removed = 0;
+        let mut count = 0;
         for _ in 0..slots.div_ceil(STEPS_PER_LOCK) {
-            removed +=
-                self.sweep(&mut Locked::new(shard.lock()), now, STEPS_PER_LOCK, limit - removed).0;
-            if removed >= limit {
+            let mut removed = Removed::new();
+            let mut locked = Locked::new(shard.lock(), &mut removed);
+            count += self.sweep(&mut locked, now, STEPS_PER_LOCK, limit - count).0;
+            if count >= limit {
                 break;
             }
         }
-        removed
+        count
     }
 
     /// Sweeps one shard after the other, beginning where the last call stopped. It stops when
@@ -301,15 +303,15 @@ impl RecordTable {
     }
 
     /// Counts one more record, and makes room if the storage is full.
-    fn reserve(&self, now: Timestamp) -> Result<(), StorageError> {
+    fn reserve(&self, now: Timestamp, removed: &mut Removed) -> Result<(), StorageError> {
         let claim = |records: usize| (records < self.capacity).then_some(records + 1);
         loop {
             if self.records.fetch_update(Ordering::Relaxed, Ordering::Relaxed, claim).is_ok() {
                 return Ok(());
             }
-            let room = self.remove_expired(now, STEPS_WHEN_FULL)
-                || self.evict()
-                || self.remove_expired(now, STEPS_BEFORE_REFUSING);
+            let room = self.remove_expired(now, STEPS_WHEN_FULL, removed)
+                || self.evict(removed)
+                || self.remove_expired(now, STEPS_BEFORE_REFUSING, removed);
             if !room {
                 let capacity = self.capacity;
                 return Err(StorageError::Unavailable(
@@ -328,15 +330,15 @@ impl RecordTable {
     }
 
     /// Searches this many slots for expired records. Returns whether it removed any.
-    fn remove_expired(&self, now: Timestamp, mut steps: usize) -> bool {
+    fn remove_expired(&self, now: Timestamp, mut steps: usize, removed: &mut Removed) -> bool {
         let first = self.turn.fetch_add(1, Ordering::Relaxed);
         for number in (0..SHARDS).map(|number| first.wrapping_add(number) % SHARDS) {
             if !self.outlines[number].is_due(now) {
                 continue;
             }
-            let (removed, left) =
-                self.sweep(&mut Locked::new(self.shards[number].lock()), now, steps, steps);
-            if removed > 0 {
+            let mut shard = Locked::new(self.shards[number].lock(), removed);
+            let (count, left) = self.sweep(&mut shard, now, steps, steps);
+            if count > 0 {
                 return true;
             }
             steps = left;
@@ -348,9 +350,9 @@ impl RecordTable {
     }
 
     /// Removes the oldest record whose client has not come back.
-    fn evict(&self) -> bool {
+    fn evict(&self, removed: &mut Removed) -> bool {
         while let Some(number) = longest_waiting(&self.outlines) {
-            let mut shard = Locked::new(self.shards[number].lock());
+            let mut shard = Locked::new(self.shards[number].lock(), removed);
             // It is `None` if the client has just come back or another thread was faster.
             if let Some(key) = shard.longest_waiting().map(|slot| slot.key.clone()) {
                 return self.remove(&mut shard, &key);

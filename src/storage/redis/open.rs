@@ -5,9 +5,10 @@ use std::sync::Arc;
 use redis::aio::ConnectionManager;
 use redis::cluster_async::ClusterConnection;
 use redis::{FromRedisValue, Value};
+use tokio::time::timeout;
 
 use super::ask::{is_clear, to_storage_error};
-use super::connection::Connection;
+use super::connection::{Connection, OPENING};
 use super::diagnosis::diagnose;
 use super::handle::{Redis, Result};
 use super::script::Scripts;
@@ -121,6 +122,13 @@ impl Redis {
 
     /// Opens the storage and checks whether sessions are safe there.
     async fn connect(target: Target, prefix: String) -> Result<Self> {
+        let connected = timeout(2 * OPENING, Self::checked(target, prefix)).await;
+        connected.unwrap_or_else(|_| {
+            Err(StorageError::Unavailable("Redis does not answer".into(), None))
+        })
+    }
+
+    async fn checked(target: Target, prefix: String) -> Result<Self> {
         let mut storage = Self::with(target, prefix);
         storage.reach().await?;
         let about = storage.about().await;

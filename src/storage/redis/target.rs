@@ -15,9 +15,11 @@ use redis::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 
-/// How long to wait for a connection and for an answer. The request itself waits for
-/// `storage_timeout` at most.
+/// How long to wait for a connection, and for an answer of a cluster's node.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long to wait for an answer of a single server. It is longer than any `storage_timeout`, which
+/// is how long the request itself waits.
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// The channel to a listener for changes.
 pub(super) type Pushes = UnboundedSender<PushInfo>;
@@ -128,7 +130,7 @@ fn tcp() -> TcpSettings {
 async fn open(client: &Client, pushes: Option<Pushes>) -> RedisResult<Link> {
     let mut config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(PATIENCE))
-        .set_response_timeout(Some(PATIENCE));
+        .set_response_timeout(Some(ANSWER));
     if let Some(pushes) = pushes {
         config = config.set_push_sender(pushes);
     }

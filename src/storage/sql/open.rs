@@ -14,8 +14,11 @@ use super::statements::Statements;
 use super::tables::{Tables, is_table};
 use crate::storage::StorageError;
 
-/// How long to wait for a connection. The request itself waits for `storage_timeout` at most.
+/// How long to wait for the first connection.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// How long to wait for a later connection. It is longer than any `storage_timeout`, which is how
+/// long the request itself waits.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// A connection that was idle for longer is tested before it is used.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -61,7 +64,7 @@ impl<E: Engine> Sql<E> {
         let raised = suspicion.clone();
         let pool = PoolOptions::new()
             .max_connections(tables.max_connections)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(LONGEST_WAIT)
             .test_before_acquire(false)
             .after_connect(|connection: &mut E::Connection, _| {
                 Box::pin(async move {
@@ -84,7 +87,8 @@ impl<E: Engine> Sql<E> {
                     Ok(true)
                 })
             });
-        let pool = match pool.connect_with(options.clone()).await {
+        let connected = timeout(PATIENCE, pool.connect_with(options.clone())).await;
+        let pool = match connected.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Err(sqlx::Error::PoolTimedOut) => return Err(why_unreachable::<E>(&options).await),
             opened => opened.map_err(to_storage_error::<E>)?,
         };

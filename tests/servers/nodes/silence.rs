@@ -37,6 +37,27 @@ async fn s66_connections_that_say_nothing_any_more_are_replaced() {
     }
 }
 
+/// A server that is slow for three seconds, as under load, and an application that waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s66_a_request_waits_for_its_storage_as_long_as_it_is_configured_to() {
+    let servers = [redis(&[]), postgres(&[]), mariadb(&[])];
+    let urls = [url(servers[0].port), postgres_url(&servers[1]), mariadb_url(&servers[2])];
+    for (server, url) in servers.iter().zip(urls) {
+        let patient = figment(&url).merge(("sessions.user.storage_timeout", "20 seconds"));
+        let client = node_of(patient).await;
+        let cookie = logged_in(&client, "ann").await;
+        server.signal("STOP");
+        let (counted, ()) =
+            join(join_all((0..3).map(|_| answer(&client, "/count", &cookie))), async {
+                wait(3000).await;
+                server.signal("CONT");
+            })
+            .await;
+        assert_eq!(counted, [Status::Ok; 3], "{url}");
+        assert_eq!(text(&client, "/get", &cookie).await, "ann 3", "{url}");
+    }
+}
+
 /// A cluster's client asks again by itself when an answer is lost. What it asks
 /// for may have been done.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
