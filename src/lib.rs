@@ -32,6 +32,8 @@ pub mod fuzzing;
 mod ktor;
 mod manager;
 mod namespace;
+#[cfg(feature = "okapi")]
+mod okapi;
 mod plan;
 mod request;
 mod route_uses;
@@ -51,6 +53,10 @@ mod try_session;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/responses.md")]
 struct Responses;
+
+#[cfg(all(doctest, feature = "okapi"))]
+#[doc = include_str!("../docs/openapi.md")]
+struct OpenApi;
 
 pub use absence::Absence;
 pub use auth::{Authenticate, Authenticated, RecentlyAuthenticated};
