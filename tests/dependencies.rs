@@ -6,6 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+use figment::Figment;
+use figment::providers::{Format, Toml};
+use figment::value::Value;
+
 const LICENCES: [&str; 9] = [
     "MIT",
     "Apache-2.0",
@@ -89,6 +93,38 @@ fn s64_no_crate_comes_in_several_versions_without_a_decision() {
         if versions.contains_key("rocket_okapi") { &BESIDE_OKAPI[..] } else { &SEVERAL_VERSIONS };
     let decided = rocket.iter().copied().chain(THROUGH_SQLX);
     assert_eq!(several, decided.collect());
+}
+
+/// A version such as `1.2` in full.
+fn full(version: &str) -> String {
+    format!("{version}{}", ".0".repeat(2 - version.matches('.').count()))
+}
+
+#[test]
+fn the_lock_file_of_the_oldest_dependencies_has_the_versions_that_the_manifest_asks_for() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest: Value =
+        Figment::from(Toml::file(root.join("Cargo.toml"))).extract().expect("the manifest");
+    let lock: Value = Figment::from(Toml::file(root.join("tools/minimal.lock")))
+        .extract()
+        .expect("the lock file");
+    let packages = lock.find("package").and_then(Value::into_array).expect("packages");
+    let text = |of: &Value, key: &str| of.find_ref(key).and_then(Value::as_str).map(str::to_owned);
+    let locked: BTreeSet<_> =
+        packages.iter().map(|package| (text(package, "name"), text(package, "version"))).collect();
+    let tables = ["dependencies", "target.cfg(unix).dependencies"];
+    let tables = tables.iter().map(|table| manifest.find_ref(table).and_then(Value::as_dict));
+    let direct: Vec<_> = tables.flat_map(|table| table.expect("dependencies")).collect();
+    assert!(direct.len() > 25, "{}", direct.len());
+    for (name, of) in direct {
+        let version = of.as_str().map(str::to_owned).or_else(|| text(of, "version"));
+        let version = full(&version.expect("a version"));
+        let oldest = (Some(name.clone()), Some(version.clone()));
+        assert!(
+            locked.contains(&oldest),
+            "tools/minimal.lock lacks {name} {version}; run `scripts/versions minimal`"
+        );
+    }
 }
 
 #[test]

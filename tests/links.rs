@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The folder of the repository. `scripts/newest` runs the tests in a folder of links to it.
+/// The folder of the repository. `scripts/versions newest` runs the tests in a folder of links to it.
 fn root() -> PathBuf {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").canonicalize();
     sources.expect("the sources").parent().expect("above them").to_owned()
