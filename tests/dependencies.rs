@@ -95,6 +95,38 @@ fn s64_no_crate_comes_in_several_versions_without_a_decision() {
     assert_eq!(several, decided.collect());
 }
 
+/// The packages that an application locks if it takes this crate with some features.
+#[cfg(feature = "okapi")]
+fn locked(features: &str) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let manifest = format!(
+        "[package]\nname = \"application\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n\
+         [dependencies]\nrocket_typed_sessions = {{ path = {:?}, features = [{features}] }}\n",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    std::fs::create_dir(at("src")).expect("a folder");
+    std::fs::write(at("src/lib.rs"), "").expect("written");
+    std::fs::write(at("Cargo.toml"), manifest).expect("written");
+    let output = Command::new(env!("CARGO"))
+        .args(["generate-lockfile", "--offline"])
+        .current_dir(folder.path())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::read_to_string(at("Cargo.lock")).expect("a lock file")
+}
+
+#[cfg(feature = "okapi")]
+#[test]
+fn only_an_application_with_the_feature_okapi_gets_its_packages_and_the_rocket_that_it_needs() {
+    let (without, with) = (locked(""), locked("\"okapi\""));
+    let pinned = "name = \"rocket\"\nversion = \"0.5.1\"";
+    assert!(!without.contains("okapi") && !without.contains("schemars"), "{without}");
+    assert!(without.contains("name = \"rocket\"") && !without.contains(pinned), "{without}");
+    assert!(with.contains("name = \"rocket_okapi\"") && with.contains(pinned), "{with}");
+}
+
 /// A version such as `1.2` in full.
 fn full(version: &str) -> String {
     format!("{version}{}", ".0".repeat(2 - version.matches('.').count()))
