@@ -76,8 +76,8 @@ mod tests {
     use rocket::fairing::AdHoc;
     use rocket::http::Status;
     use rocket::local::asynchronous::Client;
-    use rocket::request::{FromRequest, Outcome};
     use rocket::response::stream::TextStream;
+    use rocket::response::{self, Responder};
     use rocket::{catch, catchers, get, routes};
 
     use super::*;
@@ -91,15 +91,16 @@ mod tests {
         const NAME: &'static str = "name";
     }
 
-    /// The request itself, whose session is used later.
-    struct Whole<'r>(&'r Request<'r>);
+    /// A response whose session is used while its body goes out.
+    struct Late;
 
-    #[rocket::async_trait]
-    impl<'r> FromRequest<'r> for Whole<'r> {
-        type Error = ();
-
-        async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-            Outcome::Success(Self(request))
+    impl<'r> Responder<'r, 'r> for Late {
+        fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
+            let body = TextStream! {
+                request.guard::<Session<Name>>().await.unwrap().get();
+                yield "streamed";
+            };
+            body.respond_to(request)
         }
     }
 
@@ -115,11 +116,8 @@ mod tests {
     }
 
     #[get("/stream")]
-    fn stream(request: Whole<'_>) -> TextStream![&'static str + '_] {
-        TextStream! {
-            request.0.guard::<Session<Name>>().await.unwrap().get();
-            yield "streamed";
-        }
+    fn stream() -> Late {
+        Late
     }
 
     #[get("/plain")]

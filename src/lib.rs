@@ -1,3 +1,22 @@
+// The pages that the README links to. A link of Markdown has its first definition, so in the crate's
+// documentation these stand before the relative ones.
+#![doc = concat!("[benchmarks]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/benchmarks.md")]
+#![doc = concat!("[configuration]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/configuration.md")]
+#![doc = concat!("[csrf]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/csrf.md")]
+#![doc = concat!("[formats]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/formats.md")]
+#![doc = concat!("[keys]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/keys.md")]
+#![doc = concat!("[lifetimes]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/lifetimes.md")]
+#![doc = concat!("[logins]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/logins.md")]
+#![doc = concat!("[migrating-from-ktor]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/migrating-from-ktor.md")]
+#![doc = concat!("[model]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/model.md")]
+#![doc = concat!("[openapi]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/openapi.md")]
+#![doc = concat!("[operations]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/operations.md")]
+#![doc = concat!("[renewal]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/renewal.md")]
+#![doc = concat!("[responses]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/responses.md")]
+#![doc = concat!("[revocation]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/revocation.md")]
+#![doc = concat!("[security]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/security.md")]
+#![doc = concat!("[storages]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/storages.md")]
+//!
 #![doc = include_str!("../README.md")]
 //!
 //! # The path of a request
@@ -5,6 +24,9 @@
 //! A guard loads the session, the application's calls change what it asks for, and
 //! the response fairing commits that once. `docs/architecture.md` shows the path
 //! through the sources.
+
+// The hosted documentation names the feature of each item; only nightly compilers can.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod absence;
 mod application;
@@ -34,6 +56,8 @@ mod hints;
 mod ktor;
 mod manager;
 mod namespace;
+#[cfg(feature = "okapi")]
+mod okapi;
 mod plan;
 mod request;
 mod route_uses;
@@ -53,6 +77,10 @@ mod try_session;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/responses.md")]
 struct Responses;
+
+#[cfg(all(doctest, feature = "okapi"))]
+#[doc = include_str!("../docs/openapi.md")]
+struct OpenApi;
 
 pub use absence::Absence;
 pub use auth::{Authenticate, Authenticated, RecentlyAuthenticated};

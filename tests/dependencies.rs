@@ -6,6 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+use figment::Figment;
+use figment::providers::{Format, Toml};
+use figment::value::Value;
+
 const LICENCES: [&str; 9] = [
     "MIT",
     "Apache-2.0",
@@ -19,10 +23,13 @@ const LICENCES: [&str; 9] = [
     "Zlib",
 ];
 
-/// Crates that come in several versions, all through Rocket 0.5 and its macros.
+/// Crates that come in several versions, all through Rocket 0.5.2 and its macros.
 /// A new one needs a decision.
 const SEVERAL_VERSIONS: [&str; 5] =
     ["http", "pear", "pear_codegen", "proc-macro2-diagnostics", "syn"];
+
+/// Those through Rocket 0.5.1, and through `rocket_okapi`, which needs it.
+const BESIDE_OKAPI: [&str; 6] = ["http", "rand", "rand_core", "socket2", "strsim", "syn"];
 
 /// Those that sqlx 0.9 brings, whose cryptography is a generation older, for
 /// whoever asks for one of its databases.
@@ -82,8 +89,74 @@ fn s64_no_crate_comes_in_several_versions_without_a_decision() {
     }
     let several = versions.iter().filter(|(_, versions)| versions.len() > 1);
     let several: BTreeSet<_> = several.map(|(name, _)| name.as_str()).collect();
-    let decided = SEVERAL_VERSIONS.into_iter().chain(THROUGH_SQLX);
+    let rocket =
+        if versions.contains_key("rocket_okapi") { &BESIDE_OKAPI[..] } else { &SEVERAL_VERSIONS };
+    let decided = rocket.iter().copied().chain(THROUGH_SQLX);
     assert_eq!(several, decided.collect());
+}
+
+/// The packages that an application locks if it takes this crate with some features.
+#[cfg(feature = "okapi")]
+fn locked(features: &str) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let manifest = format!(
+        "[package]\nname = \"application\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n\
+         [dependencies]\nrocket_typed_sessions = {{ path = {:?}, features = [{features}] }}\n",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    std::fs::create_dir(at("src")).expect("a folder");
+    std::fs::write(at("src/lib.rs"), "").expect("written");
+    std::fs::write(at("Cargo.toml"), manifest).expect("written");
+    let output = Command::new(env!("CARGO"))
+        .args(["generate-lockfile", "--offline"])
+        .current_dir(folder.path())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::read_to_string(at("Cargo.lock")).expect("a lock file")
+}
+
+#[cfg(feature = "okapi")]
+#[test]
+fn only_an_application_with_the_feature_okapi_gets_its_packages() {
+    let (without, with) = (locked(""), locked("\"okapi\""));
+    let pinned = "name = \"rocket\"\nversion = \"0.5.1\"";
+    assert!(!without.contains("okapi") && !without.contains("schemars"), "{without}");
+    assert!(without.contains("name = \"rocket\""), "{without}");
+    assert!(with.contains("name = \"rocket_okapi\"") && with.contains(pinned), "{with}");
+}
+
+/// A version such as `1.2` in full.
+fn full(version: &str) -> String {
+    format!("{version}{}", ".0".repeat(2 - version.matches('.').count()))
+}
+
+#[test]
+fn the_lock_file_of_the_oldest_dependencies_has_the_versions_that_the_manifest_asks_for() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest: Value =
+        Figment::from(Toml::file(root.join("Cargo.toml"))).extract().expect("the manifest");
+    let lock: Value = Figment::from(Toml::file(root.join("tools/minimal.lock")))
+        .extract()
+        .expect("the lock file");
+    let packages = lock.find("package").and_then(Value::into_array).expect("packages");
+    let text = |of: &Value, key: &str| of.find_ref(key).and_then(Value::as_str).map(str::to_owned);
+    let locked: BTreeSet<_> =
+        packages.iter().map(|package| (text(package, "name"), text(package, "version"))).collect();
+    let tables = ["dependencies", "target.cfg(unix).dependencies"];
+    let tables = tables.iter().map(|table| manifest.find_ref(table).and_then(Value::as_dict));
+    let direct: Vec<_> = tables.flat_map(|table| table.expect("dependencies")).collect();
+    assert!(direct.len() > 25, "{}", direct.len());
+    for (name, of) in direct {
+        let version = of.as_str().map(str::to_owned).or_else(|| text(of, "version"));
+        let version = full(&version.expect("a version"));
+        let oldest = (Some(name.clone()), Some(version.clone()));
+        assert!(
+            locked.contains(&oldest),
+            "tools/minimal.lock lacks {name} {version}; run `scripts/versions minimal`"
+        );
+    }
 }
 
 #[test]

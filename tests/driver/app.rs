@@ -272,7 +272,7 @@ enum Reply {
 impl<'r> Responder<'r, 'static> for Reply {
     fn respond_to(self, request: &'r Request<'_>) -> ResponseResult<'static> {
         match self {
-            Self::Status(Status::Ok) => Ok(Response::new()),
+            Self::Status(status) if status == Status::Ok => Ok(Response::new()),
             Self::Status(status) => Err(status),
             Self::Redirect(redirect) => redirect.respond_to(request),
             Self::Upgrade => Ok(Response::build().upgrade(PROTOCOL, Silent).finalize()),
