@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use rocket::tokio::sync::Mutex;
 use rocket::{async_trait, get, launch, routes};
+use rocket_typed_sessions::config::SessionConfig;
 use rocket_typed_sessions::storage::{
     Create, Generation, Invalidate, OwnerGuard, OwnerIndex, OwnerKey, OwnerLimitPolicy, OwnerPage,
     Record, Refused, StorageKey, Timestamp, Touch, Update, Version,
@@ -238,9 +239,9 @@ fn forget(session: Session<Visits>) -> &'static str {
 
 #[launch]
 fn rocket() -> _ {
+    // In an application of its own, Rocket.toml can say the same:
+    // [default.sessions.visits] storage = "table".
+    let visits = SessionConfig { storage: Some("table".into()), ..Default::default() };
     let sessions = Sessions::fairing().storage("table", Table::default());
-    // Rocket.toml's [default.sessions.visits] storage = "table". Here, because the
-    // other examples, which share Rocket.toml, have no such storage.
-    let figment = rocket::Config::figment().merge(("sessions.visits.storage", "table"));
-    rocket::custom(figment).attach(sessions).mount("/", routes![index, forget])
+    rocket::build().attach(sessions.configure::<Visits>(visits)).mount("/", routes![index, forget])
 }

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use rocket::tokio::fs;
 use rocket::{async_trait, get, launch, routes};
+use rocket_typed_sessions::config::SessionConfig;
 use rocket_typed_sessions::storage::StorageError;
 use rocket_typed_sessions::storage::{LastWriteWins, SimpleStorage, Timestamp};
 use rocket_typed_sessions::{Session, SessionData, Sessions};
@@ -73,9 +74,11 @@ fn forget(session: Session<Shopping>) -> &'static str {
 fn rocket() -> _ {
     let folder = std::env::var_os("FOLDER").unwrap_or("build/.shopping".into());
     let storage = LastWriteWins::new(Folder(folder.into()));
+    // In an application of its own, Rocket.toml can say the same:
+    // [default.sessions.shopping] storage = "folder".
+    let shopping = SessionConfig { storage: Some("folder".into()), ..Default::default() };
     let sessions = Sessions::fairing().storage("folder", storage);
-    // Rocket.toml's [default.sessions.shopping] storage = "folder". Here, because the
-    // other examples, which share Rocket.toml, have no such storage.
-    let figment = rocket::Config::figment().merge(("sessions.shopping.storage", "folder"));
-    rocket::custom(figment).attach(sessions).mount("/", routes![add, forget])
+    rocket::build()
+        .attach(sessions.configure::<Shopping>(shopping))
+        .mount("/", routes![add, forget])
 }

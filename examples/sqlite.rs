@@ -13,6 +13,7 @@
 use rocket::form::Form;
 use rocket::http::Status;
 use rocket::{FromForm, State, get, post, routes};
+use rocket_typed_sessions::config::SessionConfig;
 use rocket_typed_sessions::storage::Sqlite;
 use rocket_typed_sessions::{Session, SessionData, Sessions};
 use serde::{Deserialize, Serialize};
@@ -90,14 +91,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     sqlx::raw_sql(tables).execute(&pool).await?;
     let sessions = Sqlite::with_pool(pool.clone(), "sessions").await?;
 
-    // What a Rocket.toml of its own would say: the storage by the name that it
-    // is registered under.
-    let figment = rocket::Config::figment().merge(("sessions.visitor.storage", "database"));
-    rocket::custom(figment)
-        .manage(pool)
-        .attach(Sessions::fairing().storage("database", sessions))
-        .mount("/", routes![write, read])
-        .launch()
-        .await?;
+    // In an application of its own, Rocket.toml can say the same:
+    // [default.sessions.visitor] storage = "database".
+    let visitor = SessionConfig { storage: Some("database".into()), ..Default::default() };
+    let sessions = Sessions::fairing().storage("database", sessions).configure::<Visitor>(visitor);
+    rocket::build().manage(pool).attach(sessions).mount("/", routes![write, read]).launch().await?;
     Ok(())
 }
