@@ -18,7 +18,7 @@ use crate::application::{Application, Defined, ReloadSchedule, Report, Tracker};
 use crate::by_id::{ById, Identity, RecordStore};
 use crate::by_value::{ByValue, Revocation};
 use crate::codec::Codec;
-use crate::config::{self, SessionSettings, TransportSettings};
+use crate::config::{self, Problem, SessionSettings, TransportSettings};
 use crate::definition::{Core, Definition};
 use crate::hints::Hints;
 use crate::ktor::Serializer;
@@ -40,8 +40,8 @@ pub(super) async fn launch(
     figment: &Figment,
 ) -> Result<Application, Vec<String>> {
     let read = Instant::now();
-    let config = config::read(figment, &fairing.registered())
-        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let config =
+        config::read(figment, &fairing.registered()).map_err(|problems| to_text(&problems))?;
     let mut launch = Launch {
         fairing,
         debug: figment.profile() == "debug",
@@ -55,6 +55,10 @@ pub(super) async fn launch(
         launch.add(name, session, read).await;
     }
     launch.finish()
+}
+
+fn to_text(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
 }
 
 /// A launch in progress.
@@ -81,7 +85,7 @@ impl Launch<'_> {
     fn finish(self) -> Result<Application, Vec<String>> {
         let Self { fairing, storages, definitions, summary, hint, .. } = self;
         if !storages.problems.is_empty() {
-            return Err(storages.problems);
+            return Err(to_text(&storages.problems));
         }
         let application = Application {
             definitions,
@@ -111,7 +115,7 @@ impl Launch<'_> {
         let tokens = build_tokens(&config.app, name, &config)
             .map(|tokens| reload::begin(tokens, reload))
             .map_err(|problem| {
-                self.storages.problems.push(format!("`sessions.{name}`: {problem}"));
+                self.storages.problems.push(Problem::of_session(name, "", problem));
             });
         let namespace = Namespace { app: config.app.clone(), session: name.to_owned() };
         let tracker = self.tracker(name, &config, &namespace).await;
@@ -188,9 +192,8 @@ impl Launch<'_> {
     fn identity(&mut self, name: &str, writes_ktor: bool) -> Option<Identity> {
         let identity = self.fairing.identities.get(name)?;
         if !writes_ktor {
-            self.storages.problems.push(format!(
-                "`sessions.{name}`: `.identity` is for `format = \"ktor\"` only, native ids are always random; remove it"
-            ));
+            let message = "`.identity` is for `format = \"ktor\"` only, native ids are always random; remove it";
+            self.storages.problems.push(Problem::of_session(name, "format", message));
         }
         let least = if self.debug { 1 } else { LEAST_IDENTITY };
         Some(Identity { make: Arc::clone(identity), least })

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::by_id::RecordStore;
-use crate::config::SessionSettings;
+use crate::config::{Problem, SessionSettings};
 use crate::storage::{Cached, KtorDirectory, SessionStorage, StorageError, StorageSettings};
 
 /// The key of a session's storage table.
@@ -14,7 +14,7 @@ const STORAGE: &str = "storage";
 pub(super) struct Storages<'a> {
     registered: &'a HashMap<String, Arc<dyn SessionStorage>>,
     opened: Vec<(StorageSettings, RecordStore)>,
-    pub problems: Vec<String>,
+    pub problems: Vec<Problem>,
     pub warnings: Vec<String>,
 }
 
@@ -58,14 +58,13 @@ impl<'a> Storages<'a> {
             if writes_ktor {
                 return self.open(name, STORAGE, storage).await;
             }
-            self.problems.push(format!(
-                "`sessions.{name}.accept`: of the storages only a directory can hold sessions that a Ktor server wrote; remove it"
-            ));
+            let message = "of the storages only a directory can hold sessions that a Ktor server wrote; remove it";
+            self.problems.push(Problem::of_session(name, "accept", message));
             return Err(());
         };
         let files = KtorDirectory::open(path.to_owned(), config.timeouts.unused());
         let files = files.map_err(|cause| {
-            self.problems.push(format!("`sessions.{name}.{STORAGE}`: {cause}"));
+            self.problems.push(Problem::of_session(name, STORAGE, cause.to_string()));
         })?;
         if !writes_ktor {
             let server = self.open(name, STORAGE, storage).await?;
@@ -104,7 +103,7 @@ impl<'a> Storages<'a> {
         let of_session = |warning| format!("Session `{name}`: {warning}.");
         self.warnings.extend(warnings.into_iter().map(of_session));
         let storage = opened.map_err(|cause| {
-            self.problems.push(format!("`sessions.{name}.{key}`: {cause}"));
+            self.problems.push(Problem::of_session(name, key, cause.to_string()));
         })?;
         if !storage.compares_and_swaps() {
             self.warnings.push(format!(
@@ -130,8 +129,8 @@ impl<'a> Storages<'a> {
             ("renewal_grace", !grace.is_zero() && cannot_order, CANNOT_ORDER),
         ] {
             if set {
-                self.problems
-                    .push(format!("`sessions.{name}.{key}`: the storage {why}; remove it"));
+                let message = format!("the storage {why}; remove it");
+                self.problems.push(Problem::of_session(name, key, message));
             }
         }
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use figment::value::{Dict, Tag};
 use figment::{Figment, Metadata};
 
-use super::anchor;
+use super::{anchor, join};
 
 /// The page of the reference.
 const REFERENCE: &str = concat!(
@@ -38,6 +38,20 @@ pub(crate) struct Problem {
     source: Option<String>,
     /// The place in the reference.
     anchor: String,
+}
+
+impl Problem {
+    /// A problem of a session that its table alone does not show. `key` is the key's place in the
+    /// schema, or empty.
+    pub fn of_session(session: &str, key: &str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self {
+            path: join(&join("sessions", session), key),
+            message,
+            source: None,
+            anchor: anchor(key),
+        }
+    }
 }
 
 impl fmt::Display for Problem {

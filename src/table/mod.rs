@@ -40,7 +40,11 @@ pub(crate) struct Layer {
 
 /// The path of a key in the table at `path`.
 pub(crate) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    match (path, key) {
+        ("", key) => key.to_owned(),
+        (path, "") => path.to_owned(),
+        (path, key) => format!("{path}.{key}"),
+    }
 }
 
 /// The heading's anchor of a key in the reference, which ends at the keys of the tables and shows
