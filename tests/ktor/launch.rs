@@ -75,7 +75,6 @@ async fn s61_s62_what_does_not_fit_ktors_format_is_refused_with_what_to_write() 
         figment(&[("format", "ktor".into()), ("encrypt_key", ENCRYPT.into())]),
         figment(&[("format", "ktor".into())]),
         figment(&[("ktor.mac", "HmacSHA1".into())]),
-        figment(&[("cookie.same_site", "unset".into())]),
         figment(&[("format", "ktorr".into())]),
         figment(&[
             ("accept", vec!["ktor"].into()),
