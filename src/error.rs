@@ -273,6 +273,42 @@ mod tests {
         DecodeError::caused_by("JSON failed", cause).reason()
     }
 
+    /// One error of each variant. A new variant needs a row in the page.
+    fn one_of_each() -> Vec<SessionError> {
+        use SessionError::*;
+        let all = vec![
+            Storage(StorageError::Corrupt("bytes")),
+            Conflict,
+            Ended,
+            TooLarge { size: 2, limit: 1 },
+            LimitReached,
+            TooLate,
+            Encode(EncodeError::new("no text")),
+            Lifetime("past"),
+            Unsupported("here".into()),
+            Undefined("no table".into()),
+            Random,
+        ];
+        for error in &all {
+            match error {
+                Storage(_) | Conflict | Ended | TooLarge { .. } | LimitReached | TooLate => {}
+                Encode(_) | Lifetime(_) | Unsupported(_) | Undefined(_) | Random => {}
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn the_page_for_troubleshooting_has_a_row_for_each_error_with_its_status() {
+        let page = include_str!("../docs/troubleshooting.md");
+        for error in one_of_each() {
+            let debug = format!("{error:?}");
+            let name = debug.split(|c: char| !c.is_alphanumeric()).next().unwrap();
+            let row = format!("| `{name}` | {} |", error.status().code);
+            assert!(page.contains(&row), "no row {row}");
+        }
+    }
+
     /// Every load returns one or a session, so its size counts.
     #[test]
     fn an_error_takes_six_words() {

@@ -1,21 +1,7 @@
 // The pages that the README links to. A link of Markdown has its first definition, so in the crate's
 // documentation these stand before the relative ones.
-#![doc = concat!("[benchmarks]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/benchmarks.md")]
 #![doc = concat!("[configuration]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/configuration.md")]
-#![doc = concat!("[csrf]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/csrf.md")]
-#![doc = concat!("[formats]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/formats.md")]
-#![doc = concat!("[keys]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/keys.md")]
-#![doc = concat!("[lifetimes]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/lifetimes.md")]
-#![doc = concat!("[logins]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/logins.md")]
-#![doc = concat!("[migrating-from-ktor]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/migrating-from-ktor.md")]
-#![doc = concat!("[model]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/model.md")]
-#![doc = concat!("[openapi]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/openapi.md")]
-#![doc = concat!("[operations]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/operations.md")]
-#![doc = concat!("[renewal]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/renewal.md")]
-#![doc = concat!("[responses]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/responses.md")]
-#![doc = concat!("[revocation]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/revocation.md")]
-#![doc = concat!("[security]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/security.md")]
-#![doc = concat!("[storages]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/storages.md")]
+#![doc = concat!("[guide]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/guide.md")]
 //!
 #![doc = include_str!("../README.md")]
 //!

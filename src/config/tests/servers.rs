@@ -59,8 +59,10 @@ fn documented() -> Vec<String> {
     let mut tables = Vec::new();
     for document in [
         include_str!("../../../README.md"),
+        include_str!("../../../docs/configuration.md"),
         include_str!("../../../docs/operations.md"),
         include_str!("../../../docs/revocation.md"),
+        include_str!("../../../docs/several-machines.md"),
         include_str!("../../../docs/storages.md"),
     ] {
         let blocks =
