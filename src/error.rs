@@ -92,13 +92,12 @@ impl SessionError {
     /// session has ended, and 500 otherwise.
     ///
     /// ```
-    /// use rocket::http::Status;
     /// use rocket_typed_sessions::SessionError;
     ///
     /// fn advice(cause: &SessionError) -> &'static str {
-    ///     match cause.status() {
-    ///         Status::ServiceUnavailable => "Please try again in a moment.",
-    ///         Status::Unauthorized => "Please log in again.",
+    ///     match cause.status().code {
+    ///         503 => "Please try again in a moment.",
+    ///         401 => "Please log in again.",
     ///         _ => "This did not work. We have been told.",
     ///     }
     /// }

@@ -253,7 +253,8 @@ impl SessionsFairing {
     /// # impl SessionData for User { const NAME: &'static str = "user"; }
     /// let rocket = rocket::build().attach(Sessions::fairing().require::<User>());
     /// let client = rocket::local::blocking::Client::untracked(rocket);
-    /// assert!(client.is_err(), "there is no table [default.sessions.user]");
+    /// let cause = client.expect_err("there is no table [default.sessions.user]");
+    /// assert!(matches!(cause.kind(), rocket::error::ErrorKind::FailedFairings(_)));
     /// ```
     #[must_use]
     pub fn require<T: SessionData>(mut self) -> Self {
