@@ -1,6 +1,6 @@
 //! Keys: their text forms, their files, and the checks for weak keys.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -139,7 +139,9 @@ fn texts(table: &mut Table<'_, '_>, kind: &KeyKind) -> Vec<Zeroizing<String>> {
             (kind.key, texts)
         }
         (Some(value), None) => (kind.key, text(table, kind, value).map(|text| vec![text])),
-        (None, Some(Value::String(_, path))) => (kind.file, lines(table, kind, &path)),
+        (None, Some(Value::String(..))) => {
+            (kind.file, table.lines_of_file(kind.file, "one key a line"))
+        }
         (None, Some(_)) => {
             table.problem(kind.file, "expected the path of a file in quotes");
             return Vec::new();
@@ -162,43 +164,6 @@ fn text(table: &mut Table<'_, '_>, kind: &KeyKind, value: Value) -> Option<Zeroi
          within single ones: '\"…\"'",
     );
     None
-}
-
-/// Reads a file with one key a line. The first key protects new tokens. `None` after a problem.
-fn lines(table: &mut Table<'_, '_>, kind: &KeyKind, path: &str) -> Option<Vec<Zeroizing<String>>> {
-    let path = table.resolve(kind.file, path);
-    let content = match std::fs::read_to_string(&path) {
-        Ok(content) => Zeroizing::new(content),
-        Err(cause) => {
-            // The path is not shown: it may be the key itself, by mistake.
-            let message = format!(
-                "the file cannot be read: {cause}; write the path of a file with one key a line"
-            );
-            table.problem(kind.file, message);
-            return None;
-        }
-    };
-    if let Some(exposure) = exposure(&path) {
-        table.warning(kind.file, &exposure);
-    }
-    let lines = content.lines().map(str::trim).filter(|line| !line.is_empty());
-    Some(lines.map(|line| Zeroizing::new(line.to_owned())).collect())
-}
-
-/// What is to be said about the other users of the machine, if they may be able to read a file.
-#[cfg(unix)]
-pub(super) fn exposure(path: &Path) -> Option<String> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::metadata(path).map_or(0, |about| about.permissions().mode());
-    (mode & 0o077 != 0).then(|| format!("others can read {}; `chmod 600` it", path.display()))
-}
-
-#[cfg(not(unix))]
-pub(super) fn exposure(path: &Path) -> Option<String> {
-    Some(format!(
-        "this platform does not say whether others can read {}; see to it",
-        path.display()
-    ))
 }
 
 /// Decodes `hex:…` or `base64:…`. Without a prefix, a key that can be read as hexadecimal is

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use zeroize::Zeroizing;
-
 use super::EngineTable;
 
 /// A URL that may contain a password.
@@ -23,28 +21,14 @@ impl EngineTable<'_, '_, '_> {
         match (&self.config.url, &self.config.url_file) {
             (None, None) => (Vec::new(), "url"),
             (Some(urls), None) => (urls.0.iter().cloned().map(Url).collect(), "url"),
-            (None, Some(path)) => (self.urls_of_file(path), "url_file"),
+            (None, Some(_)) => {
+                let path = format!("{}.url_file", self.key);
+                let lines = self.table.lines_of_file(&path, "the URL").unwrap_or_default();
+                (lines.iter().map(|line| Url(line.to_string())).collect(), "url_file")
+            }
             (Some(_), Some(_)) => {
                 self.problem("url_file", "cannot be combined with `url`; keep one of them");
                 (Vec::new(), "url_file")
-            }
-        }
-    }
-
-    fn urls_of_file(&mut self, path: &str) -> Vec<Url> {
-        let path = self.resolve("url_file", path);
-        match std::fs::read_to_string(&path).map(Zeroizing::new) {
-            Ok(text) => {
-                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-                lines.map(|line| Url(line.to_owned())).collect()
-            }
-            Err(cause) => {
-                // The path is not shown: it may be the URL itself, by mistake.
-                let message = format!(
-                    "the file cannot be read: {cause}; write the path of a file with the URL"
-                );
-                self.problem("url_file", message);
-                Vec::new()
             }
         }
     }

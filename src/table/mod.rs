@@ -2,6 +2,7 @@
 
 mod context;
 mod field;
+mod file;
 mod key;
 mod schema;
 mod words;
