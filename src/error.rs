@@ -290,8 +290,17 @@ mod tests {
         ];
         for error in &all {
             match error {
-                Storage(_) | Conflict | Ended | TooLarge { .. } | LimitReached | TooLate => {}
-                Encode(_) | Lifetime(_) | Unsupported(_) | Undefined(_) | Random => {}
+                Storage(_)
+                | Conflict
+                | Ended
+                | TooLarge { .. }
+                | LimitReached
+                | TooLate
+                | Encode(_)
+                | Lifetime(_)
+                | Unsupported(_)
+                | Undefined(_)
+                | Random => {}
             }
         }
         all
