@@ -51,7 +51,11 @@ pub(super) fn sources(context: &mut Context<'_>) -> Vec<Source> {
 
 /// The variables that name a key, with the number of its parts.
 fn flat_keys(context: &Context<'_>, dict: &Dict) -> Vec<(usize, Source)> {
-    let flat = dict.iter().filter_map(|(key, value)| {
+    let is_type = |key: &str| key.ends_with("__type");
+    // A storage's type comes first: it replaces a weaker table, and no key beside it.
+    let types = dict.iter().filter(|(key, _)| is_type(key));
+    let in_order = types.chain(dict.iter().filter(|(key, _)| !is_type(key)));
+    let flat = in_order.filter_map(|(key, value)| {
         let path: Vec<_> = key.strip_prefix("sessions__")?.split("__").collect();
         let nest = |inner: Value, key: &&str| {
             Value::Dict(value.tag(), Map::from([((*key).to_owned(), inner)]))

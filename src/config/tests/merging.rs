@@ -133,6 +133,33 @@ fn a_storage_of_another_type_replaces_the_whole_table_and_one_of_the_same_is_mer
 }
 
 #[test]
+fn the_type_of_a_storage_may_stand_in_a_variable_beside_its_other_keys() {
+    let storage = |toml: &str, variables: &[(&str, &str)]| {
+        user(toml, variables).storage.expect("a storage").to_string()
+    };
+    let own = [
+        ("ROCKET_SESSIONS__USER__STORAGE__CAPACITY", "7"),
+        ("ROCKET_SESSIONS__USER__STORAGE__TYPE", "memory"),
+    ];
+    let all =
+        [("ROCKET_SESSIONS__STORAGE__CAPACITY", "7"), ("ROCKET_SESSIONS__STORAGE__TYPE", "memory")];
+    let directory = "[default.sessions.user]\nstorage = { type = 'directory', path = 'x' }";
+    for (toml, variables) in [
+        ("", own),
+        (directory, own),
+        ("[default.sessions.user]", all),
+        (
+            "[default.sessions]\nstorage = { type = 'directory', path = 'x' }\n[default.sessions.user]",
+            all,
+        ),
+    ] {
+        assert_eq!(storage(toml, &variables), "memory, 7 records", "{toml} {variables:?}");
+    }
+    let apart = "[default.sessions.storage]\ncapacity = 7\n[default.sessions.user.storage]\ntype = 'memory'";
+    assert_eq!(storage(apart, &[]), "memory, 7 records");
+}
+
+#[test]
 fn a_file_in_a_stronger_place_replaces_the_key_itself_and_the_other_way_round() {
     let other = KEY.replace("8f2a", "9f2a");
     for (name, file) in [("secret", "SECRET_FILE"), ("sign_key", "SIGN_KEY_FILE")] {
