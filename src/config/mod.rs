@@ -118,13 +118,14 @@ fn session_names(context: &mut Context<'_>, sources: &[Source]) -> BTreeSet<Stri
         configured.filter(|name| valid_session_name(name)).cloned().collect();
     for source in sources {
         for (name, value) in source.dict.iter().filter(|(name, value)| !is_common(name, value)) {
+            let variable = source.variable.as_deref();
             let message = match value {
                 Value::Dict(..) if valid_session_name(name) => {
                     names.insert(name.clone());
                     continue;
                 }
                 Value::Dict(..) => "not a session's name; write a lower-case one of at most 255 characters like `user_session`".into(),
-                _ => not_a_session(name),
+                _ => not_a_session(context, name, variable.is_some()),
             };
             let source = source.variable.clone().or_else(|| context.source(value.tag()));
             context.problem(&format!("sessions.{name}"), "", message, source);
@@ -134,9 +135,18 @@ fn session_names(context: &mut Context<'_>, sources: &[Source]) -> BTreeSet<Stri
 }
 
 /// What to write instead of a key below `sessions` that is neither a table nor known.
-fn not_a_session(name: &str) -> String {
+fn not_a_session(context: &Context<'_>, name: &str, is_variable: bool) -> String {
     if nearest(name, schema::keys().map(|key| key.name)).is_some() {
         return unknown_key(name, "", schema::keys(), KEYS);
+    }
+    if is_variable {
+        return match sources::parts_of(name) {
+            Some(parts) => format!(
+                "unknown key; two `_` separate the parts: {}",
+                context.variable(&parts.to_uppercase())
+            ),
+            None => "unknown key; remove it, or write '{}' for a session with the defaults".into(),
+        };
     }
     format!("unknown key; remove it, or write [default.sessions.{name}] if it is a session")
 }

@@ -7,7 +7,7 @@ use figment::Provider;
 use figment::value::{Dict, Map, Value};
 
 use super::schema::keys;
-use crate::table::Context;
+use crate::table::{Context, Key};
 
 /// What one source says below `sessions`.
 pub(super) struct Source {
@@ -35,7 +35,12 @@ pub(super) fn sources(context: &mut Context<'_>) -> Vec<Source> {
             }
             Some(other) => {
                 let source = context.source(other.tag());
-                let message = "expected a table; write [default.sessions.user_session]";
+                let message = match context.flat_variable(other.tag(), "sessions") {
+                    Some(_) => {
+                        "expected a table as TOML has it; write '{user_session={…}}', with all brackets closed"
+                    }
+                    None => "expected a table; write [default.sessions.user_session]",
+                };
                 context.problem("sessions", "", message, source);
             }
             None => {}
@@ -85,8 +90,8 @@ fn refuse_two_variables_of_one_key(context: &mut Context<'_>, dict: &Dict) {
 fn find_misspelled(context: &mut Context<'_>, dict: &Dict) {
     for (key, value) in dict {
         let flat = ["sessions_", "session__", "session_"].iter().find_map(|start| {
-            key.strip_prefix(start)
-                .filter(|rest| !key.starts_with("sessions__") && ends_in_key(rest))
+            let rest = key.strip_prefix(start).filter(|_| !key.starts_with("sessions__"))?;
+            parts_of(rest)
         });
         let source = context.source(value.tag());
         if let (Some(rest), Some(wrong)) = (flat, context.flat_variable(value.tag(), key)) {
@@ -102,8 +107,20 @@ fn find_misspelled(context: &mut Context<'_>, dict: &Dict) {
     }
 }
 
-fn ends_in_key(rest: &str) -> bool {
-    keys().any(|key| rest.rsplit("__").next() == Some(key.name))
+/// The parts of a variable's name, separated by `__`. `None` if it does not end in a key.
+pub(super) fn parts_of(name: &str) -> Option<String> {
+    let inner =
+        |table: &'static Key| table.keys.iter().map(|key| format!("{}__{}", table.name, key.name));
+    let all = keys().flat_map(|key| inner(key).chain([key.name.to_owned()]));
+    let parted = all.filter_map(|key| {
+        let rest =
+            name.strip_suffix(&key).or_else(|| name.strip_suffix(&key.replace("__", "_")))?;
+        let session = rest.trim_end_matches('_');
+        let is_part = rest.is_empty() || (rest.ends_with('_') && !session.is_empty());
+        is_part
+            .then(|| (key.len(), if rest.is_empty() { key } else { format!("{session}__{key}") }))
+    });
+    parted.max_by_key(|(length, _)| *length).map(|(_, parts)| parts)
 }
 
 /// Whether a table, or one of its tables, has a key of the sessions.

@@ -123,6 +123,13 @@ fn refuse_keys(
 
 /// What to write instead of a word that is no storage.
 fn unknown(table: &Table<'_, '_>, word: &str, none: &str) -> String {
+    // Neither text is shown: it may contain a password.
+    if word.contains("://") && !word.trim_start().starts_with('{') {
+        return "a URL stands in a table with its type; write { type = \"redis\", url = \"redis://127.0.0.1/\" }".into();
+    }
+    if word.contains(['{', '}', ':', '@']) {
+        return "neither a name nor a table as TOML has it; write { type = \"memory\" }, with `=` and with all brackets closed".into();
+    }
     let registered = table.context.registered.storages.iter().map(String::as_str);
     let known: Vec<_> = names().into_iter().chain([none]).chain(registered).collect();
     let list: Vec<_> = known.iter().map(|name| format!("{name:?}")).collect();

@@ -125,7 +125,11 @@ impl<'a> Context<'a> {
         let metadata = self.figment.get_metadata(tag)?;
         let name = || match prefix(metadata) {
             Some(prefix) => format!("{prefix}SESSIONS"),
-            None => metadata.name.to_string(),
+            // A value of the code has no source but the line that merged it.
+            None => match metadata.provide_location {
+                Some(line) => format!("{}:{}", line.file(), line.line()),
+                None => metadata.name.to_string(),
+            },
         };
         Some(metadata.source.as_ref().map_or_else(name, ToString::to_string))
     }

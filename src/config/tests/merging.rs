@@ -208,6 +208,10 @@ fn what_has_no_effect_is_ignored_if_a_stronger_place_took_it_away_and_refused_ot
     assert_eq!(cookie(&settings.sessions["web"]).path, "/shop");
     assert!(matches!(settings.sessions["user"].transport, TransportSettings::Header));
     assert!(!settings.sessions["user"].remember_client);
+    let idle = "for all sessions, without effect here";
+    let written = |name: &str| format!("{:?}", settings.sessions[name].written);
+    assert!(written("user").contains(idle), "{}", written("user"));
+    assert!(written("user").contains("\"cookie.path\""), "{}", written("user"));
 
     let own = "[default.sessions.user]\ncookie = { path = '/shop' }\nremember_client = true\nstorage = 'memory'";
     let moved = [
@@ -227,6 +231,25 @@ fn what_has_no_effect_is_ignored_if_a_stronger_place_took_it_away_and_refused_ot
     read_all(&[("user", code)], toml, &debug).expect("the file took the effect away");
     let problems = read_all(&[("user", by_header)], "", &debug).expect_err("of itself");
     assert!(texts(&problems).contains("`configure` of `user`"), "{}", texts(&problems));
+}
+
+#[test]
+fn an_id_that_no_record_keeps_is_not_said_to_be_renewed() {
+    let toml = "[default.sessions]\nrenew_after = '1 hour'\n[default.sessions.user]";
+    assert_eq!(user(toml, &[]).timeouts.renew_after, None);
+    let own = format!("{toml}\nstorage = 'memory'");
+    assert_eq!(user(&own, &[]).timeouts.renew_after, Some(Duration::from_secs(3600)));
+}
+
+#[test]
+fn a_value_of_the_code_is_named_by_its_line() {
+    let figment = Figment::from(rocket::Config::debug_default())
+        .merge(("sessions.user.storage", "memory"))
+        .select("debug");
+    let settings = read(&figment, &registered()).expect("no problem");
+    let written = &settings.sessions["user"].written;
+    let is_line = |source: &String| source.contains("src/config/tests/merging.rs:");
+    assert!(written.keys().all(is_line), "{written:?}");
 }
 
 #[test]
