@@ -24,6 +24,7 @@ mod settings;
 mod sources;
 mod storage;
 mod transport;
+mod undefined;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +51,7 @@ pub(crate) use settings::{
     TransportSettings,
 };
 use sources::Source;
+pub(crate) use undefined::Undefined;
 
 /// Reads everything below `sessions` for the selected profile, or returns every problem.
 pub(crate) fn read(figment: &Figment, registered: &Registered) -> Result<Settings, Vec<Problem>> {
@@ -58,8 +60,8 @@ pub(crate) fn read(figment: &Figment, registered: &Registered) -> Result<Setting
     keys::report_missing(&mut context);
     context.report_misspelled();
     if context.problems.is_empty() {
-        let hint = context.without_usual_sources();
-        Ok(Settings { sessions, warnings: context.warnings, hint })
+        let undefined = Undefined::read(&context);
+        Ok(Settings { sessions, warnings: context.warnings, undefined })
     } else {
         Err(context.problems)
     }
@@ -131,7 +133,27 @@ fn session_names(context: &mut Context<'_>, sources: &[Source]) -> BTreeSet<Stri
             context.problem(&format!("sessions.{name}"), "", message, source);
         }
     }
+    warn_of_misspelled(context, sources, &names);
     names
+}
+
+/// Warns of a session that only variables name if another one has nearly the same name.
+fn warn_of_misspelled(context: &mut Context<'_>, sources: &[Source], names: &BTreeSet<String>) {
+    let is_lasting = |name: &&String| {
+        context.registered.configured.contains_key(*name)
+            || sources
+                .iter()
+                .any(|source| source.variable.is_none() && source.dict.contains_key(*name))
+    };
+    let (lasting, of_variables): (Vec<_>, Vec<_>) = names.iter().partition(is_lasting);
+    for name in of_variables {
+        if let Some(nearest) = nearest(name, lasting.iter().map(|name| name.as_str())) {
+            let message = format!(
+                "a session that only variables name; if `{nearest}` is meant, correct the variable"
+            );
+            context.warn(&format!("sessions.{name}"), &message);
+        }
+    }
 }
 
 /// What to write instead of a key below `sessions` that is neither a table nor known.

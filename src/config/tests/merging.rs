@@ -253,6 +253,33 @@ fn a_value_of_the_code_is_named_by_its_line() {
 }
 
 #[test]
+fn a_session_without_a_table_is_told_what_to_write_and_which_table_is_not_read() {
+    let settings = read_all(
+        &[],
+        "[release.sessions.login]\nstorage = 'memory'",
+        &[("ROCKET_PROFILE", "debug")],
+    );
+    let advice = settings.expect("no problem").undefined.advice("app::Login", "login");
+    for part in [
+        "[default.sessions.login]\n",
+        "ROCKET_SESSIONS__LOGIN='{}'",
+        "configure::<app::Login>",
+        "[release.sessions.login] is not read, because the profile is `debug`",
+    ] {
+        assert!(advice.contains(part), "{part} in {advice}");
+    }
+}
+
+#[test]
+fn a_session_of_variables_with_nearly_the_name_of_another_one_is_warned_of() {
+    let variables = [("ROCKET_SESSIONS__USSER__IDLE_TIMEOUT", "60"), ("ROCKET_PROFILE", "debug")];
+    let warnings = |toml| read_all(&[], toml, &variables).expect("no problem").warnings.concat();
+    let warned = warnings("[default.sessions.user]");
+    assert!(warned.contains("`sessions.usser`") && warned.contains("`user`"), "{warned}");
+    assert!(!warnings("[default.sessions.usser]").contains("only variables name"));
+}
+
+#[test]
 fn a_type_that_the_code_configures_needs_no_table() {
     let code = SessionConfig {
         storage: Some("memory".into()),
