@@ -103,9 +103,27 @@ fn find_misspelled(context: &mut Context<'_>, dict: &Dict) {
         } else if key == "session" && value.as_dict().is_some_and(has_key) {
             let message = "not read; write [default.sessions…], with an `s`";
             context.problem(key, "", message, source);
+        } else if UNMISTAKABLE.contains(&key.as_str()) {
+            let message = format!(
+                "not read here; write it below [default.sessions], or as {}",
+                context.variable(&key.to_uppercase())
+            );
+            context.misspelled(key, message, source);
         }
     }
 }
+
+/// Keys that can only be meant for the sessions, wherever they stand.
+const UNMISTAKABLE: [&str; 8] = [
+    "absolute_timeout",
+    "max_sessions_per_owner",
+    "owner_limit_policy",
+    "remember_client",
+    "renew_after",
+    "renewal_grace",
+    "storage_timeout",
+    "touch_after",
+];
 
 /// The parts of a variable's name, separated by `__`. `None` if it does not end in a key.
 pub(super) fn parts_of(name: &str) -> Option<String> {

@@ -186,7 +186,8 @@ impl Field for Duration {
                 .parse()
                 .ok()
                 .map(Self::from_secs)
-                .or_else(|| humantime::parse_duration(text).ok()),
+                // `30M` would be 30 months, and is likely to mean minutes.
+                .or_else(|| humantime::parse_duration(text).ok().filter(|_| !text.contains('M'))),
             other => usize::from_value(other).ok().map(|seconds| Self::from_secs(seconds as u64)),
         };
         match duration {

@@ -177,8 +177,13 @@ impl<'t, 'f> Table<'t, 'f> {
         {
             self.problem(key, message);
         } else {
-            self.idle.insert(key.to_owned());
+            self.idle(key);
         }
+    }
+
+    /// Remembers that a key has no effect in this session.
+    pub fn idle(&mut self, key: &str) {
+        self.idle.insert(key.to_owned());
     }
 
     /// Whether a key is set to anything but its word or number for "off".

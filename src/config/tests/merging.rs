@@ -195,6 +195,13 @@ fn a_sessions_own_keys_replace_those_of_all_sessions_together() {
     let settings = read_all(&[], &toml, &[("ROCKET_PROFILE", "release")]).expect("no problem");
     let keys = |name: &str| &settings.sessions[name].protection.keys.tokens[..];
     assert!(matches!(keys("user"), [KeyMaterial::Sign(_)]));
+    let toml = format!(
+        "[default.sessions]\nsecret = '{KEY}'\n[default.sessions.user]\nprotect = 'sign'\nsign_key = '{other}'"
+    );
+    let beside_secret = user(&toml, &[]);
+    assert!(matches!(beside_secret.protection.keys.tokens[..], [KeyMaterial::Sign(_)]));
+    let idle = beside_secret.written.iter().find(|(_, keys)| keys.contains(&"secret".to_owned()));
+    assert!(idle.is_some_and(|(source, _)| source.ends_with("without effect here")), "{idle:?}");
     assert!(matches!(keys("both"), [KeyMaterial::EncryptAndSign { .. }]));
     assert!(matches!(keys("id"), [KeyMaterial::Sign(_)]), "an id needs no key that encrypts");
 }
@@ -277,6 +284,15 @@ fn a_session_of_variables_with_nearly_the_name_of_another_one_is_warned_of() {
     let warned = warnings("[default.sessions.user]");
     assert!(warned.contains("`sessions.usser`") && warned.contains("`user`"), "{warned}");
     assert!(!warnings("[default.sessions.usser]").contains("only variables name"));
+}
+
+#[test]
+fn keys_of_the_sessions_that_stand_outside_are_warned_of() {
+    let toml = "[default]\nabsolute_timeout = 60\n[default.sessions.user]";
+    let settings = read_all(&[], toml, &[("ROCKET_PROFILE", "debug")]).expect("no problem");
+    let warnings = settings.warnings.concat();
+    assert!(warnings.contains("`absolute_timeout`: not read here"), "{warnings}");
+    assert!(warnings.contains("ROCKET_SESSIONS__ABSOLUTE_TIMEOUT"), "{warnings}");
 }
 
 #[test]
