@@ -26,9 +26,8 @@ impl Undefined {
         let mut elsewhere = BTreeMap::new();
         for (profile, dict) in context.figment.data().unwrap_or_default() {
             let Some(Value::Dict(_, sessions)) = dict.get("sessions") else { continue };
-            let tables = sessions
-                .keys()
-                .map(|name| (name.clone(), format!("[{}.sessions.{name}]", profile)));
+            let tables =
+                sessions.keys().map(|name| (name.clone(), format!("[{profile}.sessions.{name}]")));
             elsewhere.extend(tables);
         }
         Self { hint, variable: context.variable(""), elsewhere, selected }

@@ -113,7 +113,7 @@ schema! {
         },
         /// The limit of the encoded session in bytes.
         max_payload: ByteUnit = {
-            default: "`\"64 KiB\"`; for a session in a header that is kept there `\"8 KiB\"`",
+            default: "`\"64 KiB\"`; for a client session that no cookie carries `\"8 KiB\"`",
             refuses: "0, and more than 64 MiB",
             example: 16.kibibytes(),
         },
