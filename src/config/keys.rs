@@ -189,7 +189,11 @@ fn lines(table: &mut Table<'_, '_>, kind: &KeyKind, path: &str) -> Option<Vec<Ze
     if let Some(exposure) = exposure(&path) {
         table.warning(kind.file, &exposure);
     }
-    let lines = content.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines = content
+        .trim_start_matches('\u{feff}')
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
     Some(lines.map(|line| Zeroizing::new(line.to_owned())).collect())
 }
 

@@ -167,7 +167,7 @@ fn not_a_session(context: &Context<'_>, name: &str, is_variable: bool) -> String
                 "unknown key; two `_` separate the parts: {}",
                 context.variable(&parts.to_uppercase())
             ),
-            None => "unknown key; remove it, or write '{}' for a session with the defaults".into(),
+            None => "unknown key; remove it, or write {}, in a shell '{}', for a session with the defaults".into(),
         };
     }
     format!("unknown key; remove it, or write [default.sessions.{name}] if it is a session")

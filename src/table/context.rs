@@ -158,6 +158,16 @@ impl<'a> Context<'a> {
              write `rocket::custom(rocket::Config::figment().merge(…))`, or use `configure`",
         )
     }
+
+    /// What to say if no file was read.
+    pub fn without_file(&self) -> Option<&'static str> {
+        let has_file = |metadata: &Metadata| {
+            metadata.source.as_ref().is_some_and(|from| from.file_path().is_some())
+        };
+        (!self.figment.metadata().any(has_file)).then_some(
+            "There is no Rocket.toml in the working directory or above it, and ROCKET_CONFIG names no other file",
+        )
+    }
 }
 
 /// The prefix of figment's source for environment variables.

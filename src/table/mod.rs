@@ -245,6 +245,17 @@ impl<'t, 'f> Table<'t, 'f> {
     }
 }
 
+/// A text in quotes, as messages show it. What may be a key or a URL with a password is not shown.
+pub(crate) fn quoted(text: &str) -> String {
+    if text.len() > LONGEST_QUOTED || text.contains(['@', '{']) || text.contains("://") {
+        return "\"…\"".into();
+    }
+    format!("{text:?}")
+}
+
+/// A key of 32 bytes has 43 characters in base64.
+const LONGEST_QUOTED: usize = 40;
+
 /// Whether a key is `table` or one of its keys.
 fn is_within(key: &str, table: &str) -> bool {
     key.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -280,6 +291,10 @@ fn find<'v>(dict: &'v Dict, key: &str) -> Option<&'v Value> {
     }
 }
 
+/// What other libraries write as keys of their own.
+const PARTS_OF_URL: [&str; 7] =
+    ["database", "host", "hostname", "password", "port", "user", "username"];
+
 /// What to write instead of a key that the table `table` does not have. `known` are the table's
 /// keys and `all` those of a session.
 pub(crate) fn unknown_key(
@@ -299,6 +314,8 @@ pub(crate) fn unknown_key(
     };
     if ["backend", "driver", "engine", "kind"].contains(&name) && known.contains(&"type") {
         "unknown key; write `type`".into()
+    } else if PARTS_OF_URL.contains(&name) && known.contains(&"url") {
+        "unknown key; it is a part of `url`: redis://user:password@host:port/".into()
     } else if let Some(nearest) = nearest(name, known.into_iter()) {
         format!("unknown key; did you mean `{nearest}`?")
     } else if let Some(key) = nearest(name, session.into_iter()) {

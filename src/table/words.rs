@@ -21,7 +21,8 @@ macro_rules! words {
                 let Some(text) = value.as_str() else { return Err(format!("expected one of {words}")) };
                 let found = <Self as crate::table::Words>::WORDS.iter().find(|(word, _)| *word == text);
                 let Some((_, found)) = found else {
-                    return Err(format!("{text:?} is not known; write one of {words}"));
+                    let text = crate::table::quoted(text);
+                    return Err(format!("{text} is not known; write one of {words}"));
                 };
                 Ok(*found)
             }
