@@ -2,17 +2,19 @@
 //! on the fairing.
 
 use std::any::TypeId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use rocket::error;
 use tokio::time::Instant;
 
 use crate::awaited::Awaited;
 use crate::by_id::ById;
 use crate::by_value::ByValue;
-use crate::config::valid_session_name;
+use crate::config::{Undefined, valid_session_name};
 use crate::data::SessionData;
 use crate::definition::{Core, Definition};
 use crate::route_uses::RouteUses;
@@ -35,8 +37,22 @@ pub(crate) struct Application {
 pub(crate) struct Report {
     pub warnings: Vec<String>,
     pub summary: Vec<String>,
-    /// What to say if a session has no definition, because Rocket's usual sources are not read.
-    pub hint: Option<&'static str>,
+    undefined: Undefined,
+    /// The errors that were logged.
+    logged: Mutex<BTreeSet<String>>,
+}
+
+impl Report {
+    pub fn new(warnings: Vec<String>, summary: Vec<String>, undefined: Undefined) -> Self {
+        Self { warnings, summary, undefined, logged: Mutex::default() }
+    }
+
+    /// Logs an error that concerns several routes once.
+    pub fn error(&self, message: &str) {
+        if self.logged.lock().insert(message.to_owned()) {
+            error!("{message}");
+        }
+    }
 }
 
 /// A definition, and the tracker of its sessions.
@@ -108,9 +124,7 @@ impl Application {
         let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         let meant = nearest(name, names.into_iter());
         let meant = meant.map_or(String::new(), |meant| format!(" Did you mean {meant:?}?"));
-        let hint = self.report.hint.map_or(String::new(), |hint| format!("\n    {hint}."));
-        format!(
-            "`Session<{type_name}>` has no definition; defined are: {known}.{meant} Write in Rocket.toml:\n    [default.sessions.{name}]\n    cookie = {{ path = \"/\" }}\n    or configure it in code: `Sessions::fairing().configure::<{type_name}>(…)`.{hint}"
-        )
+        let advice = self.report.undefined.advice(type_name, name);
+        format!("`Session<{type_name}>` has no definition; defined are: {known}.{meant} {advice}")
     }
 }

@@ -7,7 +7,7 @@ use super::names::{self, is_token};
 use super::origin::is_host;
 use super::settings::Protection;
 use super::{CookieConfig, CookieMaxAge, CookiePrefix};
-use crate::table::{Table, join};
+use crate::table::{Table, join, quoted};
 use crate::transport::{CookieSettings, CookieTransport, SameSite, SessionTransport};
 
 /// Attributes that have their own key in the table.
@@ -152,7 +152,10 @@ fn check_name(table: &mut Table<'_, '_>, cookie: &CookieSettings, wire_name: &st
     if !is_token(wire_name) {
         table.problem(
             "name",
-            format!("{wire_name:?} cannot be a cookie's name; use letters, digits, `-` and `_`"),
+            format!(
+                "{} cannot be a cookie's name; use letters, digits, `-` and `_`",
+                quoted(wire_name)
+            ),
         );
     } else if names::is_reserved_cookie(wire_name) {
         table.problem("name", format!("{wire_name:?} is a cookie of Rocket; choose another name"));

@@ -140,6 +140,10 @@ pub(super) fn read(
     let given = given.map(|(kind, is_used)| is_used && kind.is_given(table));
     let chosen = choose(formats, session.protect, whose, given);
     let taken = chosen.and_then(|(purpose, source)| {
+        if !secrets.is_empty() && !matches!(source, KeySource::Secret) {
+            table.idle("secret");
+            table.idle("secret_file");
+        }
         let keys = take(table, session.name, source, [&secrets, &sign, &encrypt])?;
         Ok(match purpose {
             KeyUse::Tokens => Keys { tokens: keys, csrf: Vec::new() },

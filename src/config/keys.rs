@@ -119,7 +119,15 @@ pub(super) fn read(
 
 /// What is wrong with a text that is no key.
 fn undecodable(text: &str) -> String {
-    if text.trim().contains([',', ';', ' ', '\n']) {
+    let text = text.trim();
+    if text.is_empty() {
+        return format!("empty; {MAKE_ONE}");
+    }
+    if text.starts_with(['\'', '"']) {
+        return "the quotes are a part of the value here; write the key without them".into();
+    }
+    let mut parts = text.split([',', ';', ' ', '\n']).filter(|part| !part.is_empty());
+    if text.contains([',', ';', ' ', '\n']) && parts.all(|part| decode(part).is_some()) {
         return "several keys are a list: [\"…\", \"…\"], in a variable within single quotes: '[\"…\",\"…\"]'; in a file one a line".into();
     }
     format!("a key is neither hexadecimal nor base64; {MAKE_ONE}")

@@ -37,7 +37,9 @@ fn merge_session(lower: &mut Dict, upper: &Dict) {
     for key in STORAGES {
         let both = (lower.get(key).and_then(storage_dict), upper.get(key).and_then(storage_dict));
         let (Some(mut below), Some(above)) = both else { continue };
-        if above.get("type").is_some_and(|kind| Some(kind) != below.get("type")) {
+        let (kind, below_kind) = (above.get("type"), below.get("type"));
+        // A table without a type waits for one.
+        if kind.is_some() && below_kind.is_some() && kind != below_kind {
             lower.remove(key);
         } else {
             replace(&mut below, &above, &URL);

@@ -42,18 +42,19 @@ impl LifetimeTable {
             (None, None) => (IDLE, ABSOLUTE),
         };
         if idle > absolute {
-            let absolute = duration_text(absolute);
+            let (name, absolute) =
+                (table.beside("absolute_timeout", "idle_timeout"), duration_text(absolute));
             table.problem(
                 "idle_timeout",
-                format!("longer than `absolute_timeout` ({absolute}), so it could never end a session; write a shorter one, or \"never\""),
+                format!("longer than `{name}` ({absolute}), so it could never end a session; write a shorter one, or \"never\""),
             );
         }
         let touch_after = config.touch_after;
         if touch_after.is_some_and(|touch_after| touch_after >= idle) {
-            let idle = duration_text(idle);
+            let (name, idle) = (table.beside("idle_timeout", "touch_after"), duration_text(idle));
             table.problem(
                 "touch_after",
-                format!("must be shorter than `idle_timeout` ({idle}), or sessions in use would end; write a shorter one, or remove it"),
+                format!("must be shorter than `{name}` ({idle}), or sessions in use would end; write a shorter one, or remove it"),
             );
         }
         Self { idle, absolute, touch_after }
@@ -98,6 +99,7 @@ impl LifetimeTable {
         let touch_after = touch_after.unwrap_or(smaller / 10);
         let renew_after = read_renew_after(table, config, absolute);
         let renewal_grace = read_renewal_grace(table, config, renew_after.is_some());
+        let renew_after = renew_after.filter(|_| on_server);
         Timeouts { idle, absolute, touch_after, renewal_grace, renew_after }
     }
 

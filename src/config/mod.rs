@@ -24,6 +24,7 @@ mod settings;
 mod sources;
 mod storage;
 mod transport;
+mod undefined;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +51,7 @@ pub(crate) use settings::{
     TransportSettings,
 };
 use sources::Source;
+pub(crate) use undefined::Undefined;
 
 /// Reads everything below `sessions` for the selected profile, or returns every problem.
 pub(crate) fn read(figment: &Figment, registered: &Registered) -> Result<Settings, Vec<Problem>> {
@@ -58,8 +60,8 @@ pub(crate) fn read(figment: &Figment, registered: &Registered) -> Result<Setting
     keys::report_missing(&mut context);
     context.report_misspelled();
     if context.problems.is_empty() {
-        let hint = context.without_usual_sources();
-        Ok(Settings { sessions, warnings: context.warnings, hint })
+        let undefined = Undefined::read(&context);
+        Ok(Settings { sessions, warnings: context.warnings, undefined })
     } else {
         Err(context.problems)
     }
@@ -118,25 +120,55 @@ fn session_names(context: &mut Context<'_>, sources: &[Source]) -> BTreeSet<Stri
         configured.filter(|name| valid_session_name(name)).cloned().collect();
     for source in sources {
         for (name, value) in source.dict.iter().filter(|(name, value)| !is_common(name, value)) {
+            let variable = source.variable.as_deref();
             let message = match value {
                 Value::Dict(..) if valid_session_name(name) => {
                     names.insert(name.clone());
                     continue;
                 }
                 Value::Dict(..) => "not a session's name; write a lower-case one of at most 255 characters like `user_session`".into(),
-                _ => not_a_session(name),
+                _ => not_a_session(context, name, variable.is_some()),
             };
             let source = source.variable.clone().or_else(|| context.source(value.tag()));
             context.problem(&format!("sessions.{name}"), "", message, source);
         }
     }
+    warn_of_misspelled(context, sources, &names);
     names
 }
 
+/// Warns of a session that only variables name if another one has nearly the same name.
+fn warn_of_misspelled(context: &mut Context<'_>, sources: &[Source], names: &BTreeSet<String>) {
+    let is_lasting = |name: &&String| {
+        context.registered.configured.contains_key(*name)
+            || sources
+                .iter()
+                .any(|source| source.variable.is_none() && source.dict.contains_key(*name))
+    };
+    let (lasting, of_variables): (Vec<_>, Vec<_>) = names.iter().partition(is_lasting);
+    for name in of_variables {
+        if let Some(nearest) = nearest(name, lasting.iter().map(|name| name.as_str())) {
+            let message = format!(
+                "a session that only variables name; if `{nearest}` is meant, correct the variable"
+            );
+            context.warn(&format!("sessions.{name}"), &message);
+        }
+    }
+}
+
 /// What to write instead of a key below `sessions` that is neither a table nor known.
-fn not_a_session(name: &str) -> String {
+fn not_a_session(context: &Context<'_>, name: &str, is_variable: bool) -> String {
     if nearest(name, schema::keys().map(|key| key.name)).is_some() {
         return unknown_key(name, "", schema::keys(), KEYS);
+    }
+    if is_variable {
+        return match sources::parts_of(name) {
+            Some(parts) => format!(
+                "unknown key; two `_` separate the parts: {}",
+                context.variable(&parts.to_uppercase())
+            ),
+            None => "unknown key; remove it, or write {}, in a shell '{}', for a session with the defaults".into(),
+        };
     }
     format!("unknown key; remove it, or write [default.sessions.{name}] if it is a session")
 }

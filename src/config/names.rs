@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::schema::{self, CSRF_HEADER, SessionConfig};
 use super::settings::{SessionSettings, TransportSettings};
 use crate::storage::StorageSettings;
-use crate::table::{Context, Table};
+use crate::table::{Context, Table, quoted};
 
 /// Headers that already have a meaning in HTTP, in browsers, in proxies or in Rocket.
 const RESERVED: [&str; 76] = [
@@ -116,7 +116,7 @@ pub(super) fn is_token(name: &str) -> bool {
 /// ours. It is a problem if it cannot.
 pub(super) fn check_header(table: &mut Table<'_, '_>, key: &str, name: &str) -> bool {
     let message = if !is_token(name) {
-        format!("{name:?} cannot be a header's name; use letters, digits and `-`")
+        format!("{} cannot be a header's name; use letters, digits and `-`", quoted(name))
     } else if name.len() > LONGEST_HEADER {
         format!("longer than {LONGEST_HEADER} bytes; write a shorter name")
     } else if is_reserved(name) {
@@ -203,6 +203,9 @@ fn further_cookie<'s>(
 /// Reads the application's name.
 pub(super) fn app(table: &mut Table<'_, '_>, config: &SessionConfig) -> String {
     let app = config.app.clone().unwrap_or_default();
+    if config.app.is_some() && app.is_empty() {
+        table.problem("app", "empty; write a name like \"shop-production\", or remove it");
+    }
     if app.len() > usize::from(u16::MAX) {
         table.problem("app", "longer than 65535 bytes; write a shorter one");
     }

@@ -4,7 +4,7 @@ use super::lifetimes::{LifetimeTable, read_storage_timeout};
 use super::settings::{SessionSettings, TransportSettings};
 use super::storage::{Tracking, read_cache};
 use super::{SessionConfig, csrf, names, protection, transport};
-use crate::table::Table;
+use crate::table::{Table, quoted};
 
 /// The largest `max_payload`.
 const LARGEST_PAYLOAD: u64 = 64 * 1024 * 1024;
@@ -74,9 +74,10 @@ fn read_transform(table: &mut Table<'_, '_>, config: &SessionConfig) -> Vec<Stri
     let names = config.transform.clone().unwrap_or_default().0;
     for name in &names {
         if !table.context.registered.transformers.contains(name) {
+            let name = quoted(name);
             table.problem(
                 "transform",
-                format!("{name:?} is not registered; write `.attach(Sessions::fairing().transformer({name:?}, …))`"),
+                format!("{name} is not registered; write `.attach(Sessions::fairing().transformer({name}, …))`"),
             );
         }
     }

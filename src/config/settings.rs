@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::origin::Origin;
+use super::undefined::Undefined;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::KeyMaterial;
 use crate::crypto::mac::MacAlgorithm;
@@ -22,8 +23,8 @@ pub(crate) struct Settings {
     pub sessions: BTreeMap<String, SessionSettings>,
     /// Settings that are allowed, but that the operator should know of.
     pub warnings: Vec<String>,
-    /// What to say if a session has no definition, because Rocket's usual sources are not read.
-    pub hint: Option<&'static str>,
+    /// What to say if a session has no definition.
+    pub undefined: Undefined,
 }
 
 /// One `[default.sessions.x]` table, after all checks.

@@ -7,7 +7,7 @@ use figment::Provider;
 use figment::value::{Dict, Map, Value};
 
 use super::schema::keys;
-use crate::table::Context;
+use crate::table::{Context, Key};
 
 /// What one source says below `sessions`.
 pub(super) struct Source {
@@ -35,7 +35,12 @@ pub(super) fn sources(context: &mut Context<'_>) -> Vec<Source> {
             }
             Some(other) => {
                 let source = context.source(other.tag());
-                let message = "expected a table; write [default.sessions.user_session]";
+                let message = match context.flat_variable(other.tag(), "sessions") {
+                    Some(_) => {
+                        "expected a table as TOML has it; write '{user_session={…}}', with all brackets closed"
+                    }
+                    None => "expected a table; write [default.sessions.user_session]",
+                };
                 context.problem("sessions", "", message, source);
             }
             None => {}
@@ -51,7 +56,11 @@ pub(super) fn sources(context: &mut Context<'_>) -> Vec<Source> {
 
 /// The variables that name a key, with the number of its parts.
 fn flat_keys(context: &Context<'_>, dict: &Dict) -> Vec<(usize, Source)> {
-    let flat = dict.iter().filter_map(|(key, value)| {
+    let is_type = |key: &str| key.ends_with("__type");
+    // A storage's type comes first: it replaces a weaker table, and no key beside it.
+    let types = dict.iter().filter(|(key, _)| is_type(key));
+    let in_order = types.chain(dict.iter().filter(|(key, _)| !is_type(key)));
+    let flat = in_order.filter_map(|(key, value)| {
         let path: Vec<_> = key.strip_prefix("sessions__")?.split("__").collect();
         let nest = |inner: Value, key: &&str| {
             Value::Dict(value.tag(), Map::from([((*key).to_owned(), inner)]))
@@ -81,8 +90,8 @@ fn refuse_two_variables_of_one_key(context: &mut Context<'_>, dict: &Dict) {
 fn find_misspelled(context: &mut Context<'_>, dict: &Dict) {
     for (key, value) in dict {
         let flat = ["sessions_", "session__", "session_"].iter().find_map(|start| {
-            key.strip_prefix(start)
-                .filter(|rest| !key.starts_with("sessions__") && ends_in_key(rest))
+            let rest = key.strip_prefix(start).filter(|_| !key.starts_with("sessions__"))?;
+            parts_of(rest)
         });
         let source = context.source(value.tag());
         if let (Some(rest), Some(wrong)) = (flat, context.flat_variable(value.tag(), key)) {
@@ -94,12 +103,42 @@ fn find_misspelled(context: &mut Context<'_>, dict: &Dict) {
         } else if key == "session" && value.as_dict().is_some_and(has_key) {
             let message = "not read; write [default.sessions…], with an `s`";
             context.problem(key, "", message, source);
+        } else if UNMISTAKABLE.contains(&key.as_str()) {
+            let message = format!(
+                "not read here; write it below [default.sessions], or as {}",
+                context.variable(&key.to_uppercase())
+            );
+            context.misspelled(key, message, source);
         }
     }
 }
 
-fn ends_in_key(rest: &str) -> bool {
-    keys().any(|key| rest.rsplit("__").next() == Some(key.name))
+/// Keys that can only be meant for the sessions, wherever they stand.
+const UNMISTAKABLE: [&str; 8] = [
+    "absolute_timeout",
+    "max_sessions_per_owner",
+    "owner_limit_policy",
+    "remember_client",
+    "renew_after",
+    "renewal_grace",
+    "storage_timeout",
+    "touch_after",
+];
+
+/// The parts of a variable's name, separated by `__`. `None` if it does not end in a key.
+pub(super) fn parts_of(name: &str) -> Option<String> {
+    let inner =
+        |table: &'static Key| table.keys.iter().map(|key| format!("{}__{}", table.name, key.name));
+    let all = keys().flat_map(|key| inner(key).chain([key.name.to_owned()]));
+    let parted = all.filter_map(|key| {
+        let rest =
+            name.strip_suffix(&key).or_else(|| name.strip_suffix(&key.replace("__", "_")))?;
+        let session = rest.trim_end_matches('_');
+        let is_part = rest.is_empty() || (rest.ends_with('_') && !session.is_empty());
+        is_part
+            .then(|| (key.len(), if rest.is_empty() { key } else { format!("{session}__{key}") }))
+    });
+    parted.max_by_key(|(length, _)| *length).map(|(_, parts)| parts)
 }
 
 /// Whether a table, or one of its tables, has a key of the sessions.

@@ -6,7 +6,7 @@ use super::{SessionConfig, StorageConfig};
 use crate::storage::{
     BuiltIn, ENGINES, EngineTable, OwnerLimit, OwnerLimitPolicy, StorageSettings, read_capacity,
 };
-use crate::table::{Table, nearest};
+use crate::table::{Table, nearest, quoted};
 
 /// The default size of a cache, and how long it keeps copies.
 const CACHE_CAPACITY: usize = 100_000;
@@ -121,15 +121,34 @@ fn refuse_keys(
     }
 }
 
+/// What else the storages are called.
+const OTHER_NAMES: [(&str, &str); 6] = [
+    ("cookie", "client"),
+    ("file", "directory"),
+    ("filesystem", "directory"),
+    ("folder", "directory"),
+    ("mariadb", "mysql"),
+    ("valkey", "redis"),
+];
+
 /// What to write instead of a word that is no storage.
 fn unknown(table: &Table<'_, '_>, word: &str, none: &str) -> String {
+    // Neither text is shown: it may contain a password.
+    if word.contains("://") && !word.trim_start().starts_with('{') {
+        return "a URL stands in a table with its type; write { type = \"redis\", url = \"redis://127.0.0.1/\" }".into();
+    }
+    if word.contains(['{', '}', ':', '@']) {
+        return "neither a name nor a table as TOML has it; write { type = \"memory\" }, with `=` and with all brackets closed".into();
+    }
     let registered = table.context.registered.storages.iter().map(String::as_str);
     let known: Vec<_> = names().into_iter().chain([none]).chain(registered).collect();
     let list: Vec<_> = known.iter().map(|name| format!("{name:?}")).collect();
-    match nearest(word, known.into_iter()) {
-        Some(nearest) => format!("no storage is named {word:?}; did you mean {nearest:?}?"),
+    let shown = quoted(word);
+    let other_name = OTHER_NAMES.iter().find(|(other, _)| *other == word).map(|(_, name)| *name);
+    match other_name.or_else(|| nearest(word, known.into_iter())) {
+        Some(nearest) => format!("no storage is named {shown}; did you mean {nearest:?}?"),
         None => format!(
-            "no storage is named {word:?}; write one of {}, or register it: `.attach(Sessions::fairing().storage({word:?}, …))`",
+            "no storage is named {shown}; write one of {}, or register it: `.attach(Sessions::fairing().storage({shown}, …))`",
             list.join(", ")
         ),
     }

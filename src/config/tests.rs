@@ -11,6 +11,7 @@ use super::*;
 use super::{CSRF_FIELD, CSRF_HEADER, Origin};
 use crate::crypto::aead::Suite;
 use crate::storage::StorageSettings;
+use crate::table::{Field, duration_text};
 use crate::transport::CookieSettings;
 
 mod keys;
@@ -102,6 +103,21 @@ fn the_debug_profile_runs_without_keys_and_without_tls_and_says_so_once() {
         config.warnings[0].contains("`one`, `two`")
             && config.warnings[0].contains("ROCKET_SESSIONS__SECRET")
     );
+}
+
+#[test]
+fn a_duration_is_written_in_units_that_can_be_read_again() {
+    for (duration, text) in [
+        (Duration::ZERO, "0s"),
+        (Duration::from_millis(1500), "1 second 500ms"),
+        (Duration::from_secs(60), "1 minute"),
+        (Duration::from_secs(604_800 * 11 / 10), "7 days 16 hours 48 minutes"),
+        (Duration::from_secs(400 * 86_400), "400 days"),
+    ] {
+        assert_eq!(duration_text(duration), text);
+        let value = Value::from(text);
+        assert_eq!(<Duration as Field>::from_value(&value), Ok(duration), "{text}");
+    }
 }
 
 #[test]

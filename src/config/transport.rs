@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::settings::{Protection, TransportSettings};
 use super::{SessionConfig, cookie, names};
-use crate::table::{Table, nearest};
+use crate::table::{Table, nearest, quoted};
 use crate::transport::CookieSettings;
 
 /// Reads the transport that `word` names, and returns it with the session's full name there.
@@ -47,10 +47,11 @@ fn read_other(table: &mut Table<'_, '_>, word: &str, name: &str) -> Option<Trans
         return Some(TransportSettings::Custom(word.to_owned()));
     }
     let known = ["cookie", "header"].into_iter().chain(registered.iter().map(String::as_str));
+    let shown = quoted(word);
     let message = match nearest(word, known) {
-        Some(nearest) => format!("no transport is named {word:?}; did you mean {nearest:?}?"),
+        Some(nearest) => format!("no transport is named {shown}; did you mean {nearest:?}?"),
         None => format!(
-            "no transport is named {word:?}; write \"cookie\" or \"header\", or register it: `.attach(Sessions::fairing().transport({word:?}, …))`"
+            "no transport is named {shown}; write \"cookie\" or \"header\", or register it: `.attach(Sessions::fairing().transport({shown}, …))`"
         ),
     };
     table.problem("transport", message);

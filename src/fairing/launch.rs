@@ -18,7 +18,7 @@ use crate::application::{Application, Defined, ReloadSchedule, Report, Tracker};
 use crate::by_id::{ById, Identity, RecordStore};
 use crate::by_value::{ByValue, Revocation};
 use crate::codec::Codec;
-use crate::config::{self, Problem, SessionSettings, TransportSettings};
+use crate::config::{self, Problem, SessionSettings, TransportSettings, Undefined};
 use crate::definition::{Core, Definition};
 use crate::hints::Hints;
 use crate::ktor::Serializer;
@@ -48,7 +48,7 @@ pub(super) async fn launch(
         storages: Storages::new(&fairing.storages),
         definitions: BTreeMap::new(),
         summary: Vec::new(),
-        hint: config.hint,
+        undefined: config.undefined,
     };
     launch.storages.warnings = config.warnings;
     for (name, session) in config.sessions {
@@ -68,7 +68,7 @@ struct Launch<'a> {
     storages: Storages<'a>,
     definitions: BTreeMap<String, Arc<Defined>>,
     summary: Vec<String>,
-    hint: Option<&'static str>,
+    undefined: Undefined,
 }
 
 impl Launch<'_> {
@@ -83,7 +83,7 @@ impl Launch<'_> {
     }
 
     fn finish(self) -> Result<Application, Vec<String>> {
-        let Self { fairing, storages, definitions, summary, hint, .. } = self;
+        let Self { fairing, storages, definitions, summary, undefined, .. } = self;
         if !storages.problems.is_empty() {
             return Err(to_text(&storages.problems));
         }
@@ -96,7 +96,7 @@ impl Launch<'_> {
                 listeners: std::mem::take(&mut *fairing.listeners.lock()),
                 ends: AtomicU64::new(0),
             },
-            report: Report { warnings: storages.warnings, summary, hint },
+            report: Report::new(storages.warnings, summary, undefined),
             awaited: Awaited::default(),
             route_uses: RouteUses::default(),
         };

@@ -50,6 +50,9 @@ impl<T: SessionData> Sentinel for Session<T> {
             );
             return true;
         };
-        application.definition::<T>().inspect_err(|message| error!("{message}")).is_err()
+        application
+            .definition::<T>()
+            .inspect_err(|message| application.report.error(message))
+            .is_err()
     }
 }

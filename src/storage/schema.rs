@@ -28,7 +28,7 @@ schema! {
         /// folder of the file in which it is written.
         path: String = {
             default: "required for `directory` and `sqlite`",
-            refuses: "an empty path; other engines",
+            refuses: "an empty path; `~/` or `$` at the beginning, which only a shell replaces; other engines",
             example: "/var/lib/shop/sessions".into(),
         },
         /// The server of `redis`, `postgres` or `mysql`. A list names the nodes of a Redis

@@ -36,6 +36,10 @@ impl EngineTable<'_, '_, '_> {
         let message = match self.config.path.as_deref() {
             None => "missing",
             Some("") => "must not be empty",
+            Some(":memory:") => "does not name a file",
+            Some(path) if path.starts_with("~/") || path.starts_with('$') => {
+                "begins with `~` or `$`, which only a shell replaces"
+            }
             Some(path) => return Some(self.resolve("path", path)),
         };
         self.problem("path", format!("{message}; write path = {example:?}"));

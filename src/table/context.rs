@@ -139,7 +139,11 @@ impl<'a> Context<'a> {
         let metadata = self.figment.get_metadata(tag)?;
         let name = || match prefix(metadata) {
             Some(prefix) => format!("{prefix}SESSIONS"),
-            None => metadata.name.to_string(),
+            // A value of the code has no source but the line that merged it.
+            None => match metadata.provide_location {
+                Some(line) => format!("{}:{}", line.file(), line.line()),
+                None => metadata.name.to_string(),
+            },
         };
         Some(metadata.source.as_ref().map_or_else(name, ToString::to_string))
     }
@@ -166,6 +170,16 @@ impl<'a> Context<'a> {
         (!reads_variables).then_some(
             "Rocket was given a configuration that reads neither Rocket.toml nor the environment: \
              write `rocket::custom(rocket::Config::figment().merge(…))`, or use `configure`",
+        )
+    }
+
+    /// What to say if no file was read.
+    pub fn without_file(&self) -> Option<&'static str> {
+        let has_file = |metadata: &Metadata| {
+            metadata.source.as_ref().is_some_and(|from| from.file_path().is_some())
+        };
+        (!self.figment.metadata().any(has_file)).then_some(
+            "There is no Rocket.toml in the working directory or above it, and ROCKET_CONFIG names no other file",
         )
     }
 }

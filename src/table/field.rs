@@ -186,7 +186,8 @@ impl Field for Duration {
                 .parse()
                 .ok()
                 .map(Self::from_secs)
-                .or_else(|| humantime::parse_duration(text).ok()),
+                // `30M` would be 30 months, and is likely to mean minutes.
+                .or_else(|| humantime::parse_duration(text).ok().filter(|_| !text.contains('M'))),
             other => usize::from_value(other).ok().map(|seconds| Self::from_secs(seconds as u64)),
         };
         match duration {
@@ -207,14 +208,20 @@ impl Field for Duration {
 
 /// A duration as the reference and the summary at launch write it.
 pub(crate) fn duration_text(duration: Duration) -> String {
-    let seconds = duration.as_secs();
+    let mut rest = duration.as_secs();
+    let mut parts = Vec::new();
     for (unit, length) in [("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)] {
-        if duration.subsec_nanos() == 0 && seconds >= length && seconds.is_multiple_of(length) {
-            let number = seconds / length;
-            return format!("{number} {unit}{}", if number == 1 { "" } else { "s" });
+        let number = rest / length;
+        rest %= length;
+        if number > 0 {
+            parts.push(format!("{number} {unit}{}", if number == 1 { "" } else { "s" }));
         }
     }
-    humantime::format_duration(duration).to_string()
+    let part_of_second = Duration::from_nanos(duration.subsec_nanos().into());
+    if parts.is_empty() || !part_of_second.is_zero() {
+        parts.push(humantime::format_duration(part_of_second).to_string());
+    }
+    parts.join(" ")
 }
 
 /// Reads a word, or a duration that is not zero.

@@ -25,6 +25,8 @@ impl Table<'_, '_> {
         if let Some(exposure) = exposure(&path) {
             self.warning(key, &exposure);
         }
+        // Editors on Windows begin a file with a byte order mark.
+        let content = content.trim_start_matches('\u{feff}');
         let lines = content.lines().map(str::trim).filter(|line| !line.is_empty());
         Some(lines.map(|line| Zeroizing::new(line.to_owned())).collect())
     }

@@ -72,6 +72,8 @@ pub(crate) struct Table<'t, 'f> {
     keys: &'static [&'static [Key]],
     /// The keys that have a problem.
     unsound: BTreeSet<String>,
+    /// The keys that have no effect in this session, and may have one in others.
+    idle: BTreeSet<String>,
 }
 
 impl<'t, 'f> Table<'t, 'f> {
@@ -83,7 +85,8 @@ impl<'t, 'f> Table<'t, 'f> {
         dict: Dict,
         keys: &'static [&'static [Key]],
     ) -> Self {
-        Self { context, name: name.to_owned(), layers, dict, keys, unsound: BTreeSet::new() }
+        let (name, unsound, idle) = (name.to_owned(), BTreeSet::new(), BTreeSet::new());
+        Self { context, name, layers, dict, keys, unsound, idle }
     }
 
     /// The full path of a key, as it is written where its value comes from.
@@ -92,6 +95,13 @@ impl<'t, 'f> Table<'t, 'f> {
             Some(Layer { scope: Scope::All, .. }) => format!("sessions.{key}"),
             _ => format!("sessions.{}.{key}", self.name),
         }
+    }
+
+    /// The name of a key in a message about another one: its path, if one of the two was written
+    /// for all sessions and the other one was not.
+    pub fn beside(&self, key: &str, other: &str) -> String {
+        let is_apart = self.has(key) && self.is_for_all(key) != self.is_for_all(other);
+        if is_apart { self.path(key) } else { key.to_owned() }
     }
 
     pub fn value(&self, key: &str) -> Option<&Value> {
@@ -128,7 +138,9 @@ impl<'t, 'f> Table<'t, 'f> {
         for key in keys_of(&self.dict, "") {
             let source = self.source(&key).unwrap_or_else(|| "the code".into());
             let for_all = if self.is_for_all(&key) { ", for all sessions" } else { "" };
-            written.entry(format!("{source}{for_all}")).or_default().push(key);
+            let is_idle = self.idle.iter().any(|idle| is_within(&key, idle));
+            let idle = if is_idle { ", without effect here" } else { "" };
+            written.entry(format!("{source}{for_all}{idle}")).or_default().push(key);
         }
         written
     }
@@ -142,10 +154,7 @@ impl<'t, 'f> Table<'t, 'f> {
     /// Whether no problem with these keys or those of their tables was found, so that others can
     /// be judged by them.
     pub fn is_sound(&self, keys: &[&str]) -> bool {
-        let concerns = |unsound: &str, key: &str| {
-            unsound.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        !self.unsound.iter().any(|unsound| keys.iter().any(|key| concerns(unsound, key)))
+        !self.unsound.iter().any(|unsound| keys.iter().any(|key| is_within(unsound, key)))
     }
 
     pub fn weakness(&mut self, key: &str, message: &str) {
@@ -172,7 +181,14 @@ impl<'t, 'f> Table<'t, 'f> {
             && self.rank(key) >= self.rank(because)
         {
             self.problem(key, message);
+        } else {
+            self.idle(key);
         }
+    }
+
+    /// Remembers that a key has no effect in this session.
+    pub fn idle(&mut self, key: &str) {
+        self.idle.insert(key.to_owned());
     }
 
     /// Whether a key is set to anything but its word or number for "off".
@@ -207,8 +223,10 @@ impl<'t, 'f> Table<'t, 'f> {
     /// Refuses a value that is no table, and the keys of the table that do not exist. `None` if
     /// there is no table.
     pub fn is_table(&mut self, key: &str, known: &'static [Key]) -> Option<()> {
-        let Value::Dict(_, dict) = self.value(key)? else {
-            self.problem(key, "expected a table: { … }");
+        let value = self.value(key)?;
+        let Value::Dict(_, dict) = value else {
+            let message = expected_table(value);
+            self.problem(key, message);
             return None;
         };
         let names: Vec<_> = dict.keys().cloned().collect();
@@ -237,6 +255,33 @@ impl<'t, 'f> Table<'t, 'f> {
     }
 }
 
+/// A text in quotes, as messages show it. What may be a key or a URL with a password is not shown.
+pub(crate) fn quoted(text: &str) -> String {
+    if text.len() > LONGEST_QUOTED || text.contains(['@', '{']) || text.contains("://") {
+        return "\"…\"".into();
+    }
+    format!("{text:?}")
+}
+
+/// A key of 32 bytes has 43 characters in base64.
+const LONGEST_QUOTED: usize = 40;
+
+/// Whether a key is `table` or one of its keys.
+fn is_within(key: &str, table: &str) -> bool {
+    key.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// What to write instead of a value that is no table.
+fn expected_table(value: &Value) -> &'static str {
+    match value.as_str().map(str::trim) {
+        Some("") => "empty; remove it, or write a table: { … }",
+        Some(text) if text.starts_with('{') => {
+            "not a table as TOML has it; write { a = 1, b = \"x\" }, with `=` and with all brackets closed"
+        }
+        _ => "expected a table: { … }",
+    }
+}
+
 /// The paths of all values that are no tables.
 fn keys_of(dict: &Dict, path: &str) -> Vec<String> {
     let key = |(name, value): (&String, &Value)| match value {
@@ -256,6 +301,10 @@ fn find<'v>(dict: &'v Dict, key: &str) -> Option<&'v Value> {
     }
 }
 
+/// What other libraries write as keys of their own.
+const PARTS_OF_URL: [&str; 7] =
+    ["database", "host", "hostname", "password", "port", "user", "username"];
+
 /// What to write instead of a key that the table `table` does not have. `known` are the table's
 /// keys and `all` those of a session.
 pub(crate) fn unknown_key(
@@ -269,10 +318,15 @@ pub(crate) fn unknown_key(
     let session: Vec<&str> = names(&mut all.iter().copied().flatten());
     let tables = || all.iter().copied().flatten().filter(|key| key.name != table);
     let of_table = |key: &'static Key| {
-        let name = nearest(name, key.keys.iter().map(|key| key.name))?;
+        let inner = name.strip_prefix(key.name).and_then(|rest| rest.strip_prefix(['_', '-', '.']));
+        let name = nearest(inner.unwrap_or(name), key.keys.iter().map(|key| key.name))?;
         Some(format!("`{} = {{ {name} = … }}`", key.name))
     };
-    if let Some(nearest) = nearest(name, known.into_iter()) {
+    if ["backend", "driver", "engine", "kind"].contains(&name) && known.contains(&"type") {
+        "unknown key; write `type`".into()
+    } else if PARTS_OF_URL.contains(&name) && known.contains(&"url") {
+        "unknown key; it is a part of `url`: redis://user:password@host:port/".into()
+    } else if let Some(nearest) = nearest(name, known.into_iter()) {
         format!("unknown key; did you mean `{nearest}`?")
     } else if let Some(key) = nearest(name, session.into_iter()) {
         format!("unknown key here; `{key}` belongs in the session's table itself")

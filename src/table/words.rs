@@ -17,11 +17,12 @@ macro_rules! words {
             }
 
             fn from_value(value: &figment::value::Value) -> Result<Self, String> {
-                let text = <String as crate::table::Field>::from_value(value)?;
+                let words = crate::table::words_of::<Self>().join(", ");
+                let Some(text) = value.as_str() else { return Err(format!("expected one of {words}")) };
                 let found = <Self as crate::table::Words>::WORDS.iter().find(|(word, _)| *word == text);
                 let Some((_, found)) = found else {
-                    let words = crate::table::words_of::<Self>().join(", ");
-                    return Err(format!("{text:?} is not known; write one of {words}"));
+                    let text = crate::table::quoted(text);
+                    return Err(format!("{text} is not known; write one of {words}"));
                 };
                 Ok(*found)
             }

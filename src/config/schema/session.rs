@@ -52,8 +52,8 @@ schema! {
             example: CookieConfig::default(),
         },
         /// Where sessions are kept: `"client"` keeps them in the cookie or header itself, and any
-        /// other storage keeps them on the server, with only an id on the client. `"memory"`, the
-        /// name of a registered storage, or a table.
+        /// other storage keeps them on the server, with only an id on the client. `"memory"` and
+        /// registered storages are written as a name, and all others as a table.
         storage: StorageConfig = {
             default: "`\"client\"`",
             refuses: "a storage that does not open, at launch",
@@ -113,7 +113,7 @@ schema! {
         },
         /// The limit of the encoded session in bytes.
         max_payload: ByteUnit = {
-            default: "`\"64 KiB\"`; for a session in a header `\"8 KiB\"`",
+            default: "`\"64 KiB\"`; for a client session that no cookie carries `\"8 KiB\"`",
             refuses: "0, and more than 64 MiB",
             example: 16.kibibytes(),
         },
@@ -194,7 +194,7 @@ schema! {
         /// that share a secret or a server need names of their own.
         app: String = {
             default: "none",
-            refuses: "more than 65,535 bytes; no name where a session uses `redis`, `postgres` or `mysql` outside the debug profile",
+            refuses: "an empty name; more than 65,535 bytes; no name where a session uses `redis`, `postgres` or `mysql` outside the debug profile",
             example: "shop-production".into(),
         },
         /// Where CSRF tokens are looked for, and from which origins requests may come.

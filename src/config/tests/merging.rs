@@ -133,6 +133,33 @@ fn a_storage_of_another_type_replaces_the_whole_table_and_one_of_the_same_is_mer
 }
 
 #[test]
+fn the_type_of_a_storage_may_stand_in_a_variable_beside_its_other_keys() {
+    let storage = |toml: &str, variables: &[(&str, &str)]| {
+        user(toml, variables).storage.expect("a storage").to_string()
+    };
+    let own = [
+        ("ROCKET_SESSIONS__USER__STORAGE__CAPACITY", "7"),
+        ("ROCKET_SESSIONS__USER__STORAGE__TYPE", "memory"),
+    ];
+    let all =
+        [("ROCKET_SESSIONS__STORAGE__CAPACITY", "7"), ("ROCKET_SESSIONS__STORAGE__TYPE", "memory")];
+    let directory = "[default.sessions.user]\nstorage = { type = 'directory', path = 'x' }";
+    for (toml, variables) in [
+        ("", own),
+        (directory, own),
+        ("[default.sessions.user]", all),
+        (
+            "[default.sessions]\nstorage = { type = 'directory', path = 'x' }\n[default.sessions.user]",
+            all,
+        ),
+    ] {
+        assert_eq!(storage(toml, &variables), "memory, 7 records", "{toml} {variables:?}");
+    }
+    let apart = "[default.sessions.storage]\ncapacity = 7\n[default.sessions.user.storage]\ntype = 'memory'";
+    assert_eq!(storage(apart, &[]), "memory, 7 records");
+}
+
+#[test]
 fn a_file_in_a_stronger_place_replaces_the_key_itself_and_the_other_way_round() {
     let other = KEY.replace("8f2a", "9f2a");
     for (name, file) in [("secret", "SECRET_FILE"), ("sign_key", "SIGN_KEY_FILE")] {
@@ -168,6 +195,13 @@ fn a_sessions_own_keys_replace_those_of_all_sessions_together() {
     let settings = read_all(&[], &toml, &[("ROCKET_PROFILE", "release")]).expect("no problem");
     let keys = |name: &str| &settings.sessions[name].protection.keys.tokens[..];
     assert!(matches!(keys("user"), [KeyMaterial::Sign(_)]));
+    let toml = format!(
+        "[default.sessions]\nsecret = '{KEY}'\n[default.sessions.user]\nprotect = 'sign'\nsign_key = '{other}'"
+    );
+    let beside_secret = user(&toml, &[]);
+    assert!(matches!(beside_secret.protection.keys.tokens[..], [KeyMaterial::Sign(_)]));
+    let idle = beside_secret.written.iter().find(|(_, keys)| keys.contains(&"secret".to_owned()));
+    assert!(idle.is_some_and(|(source, _)| source.ends_with("without effect here")), "{idle:?}");
     assert!(matches!(keys("both"), [KeyMaterial::EncryptAndSign { .. }]));
     assert!(matches!(keys("id"), [KeyMaterial::Sign(_)]), "an id needs no key that encrypts");
 }
@@ -181,6 +215,10 @@ fn what_has_no_effect_is_ignored_if_a_stronger_place_took_it_away_and_refused_ot
     assert_eq!(cookie(&settings.sessions["web"]).path, "/shop");
     assert!(matches!(settings.sessions["user"].transport, TransportSettings::Header));
     assert!(!settings.sessions["user"].remember_client);
+    let idle = "for all sessions, without effect here";
+    let written = |name: &str| format!("{:?}", settings.sessions[name].written);
+    assert!(written("user").contains(idle), "{}", written("user"));
+    assert!(written("user").contains("\"cookie.path\""), "{}", written("user"));
 
     let own = "[default.sessions.user]\ncookie = { path = '/shop' }\nremember_client = true\nstorage = 'memory'";
     let moved = [
@@ -200,6 +238,61 @@ fn what_has_no_effect_is_ignored_if_a_stronger_place_took_it_away_and_refused_ot
     read_all(&[("user", code)], toml, &debug).expect("the file took the effect away");
     let problems = read_all(&[("user", by_header)], "", &debug).expect_err("of itself");
     assert!(texts(&problems).contains("`configure` of `user`"), "{}", texts(&problems));
+}
+
+#[test]
+fn an_id_that_no_record_keeps_is_not_said_to_be_renewed() {
+    let toml = "[default.sessions]\nrenew_after = '1 hour'\n[default.sessions.user]";
+    assert_eq!(user(toml, &[]).timeouts.renew_after, None);
+    let own = format!("{toml}\nstorage = 'memory'");
+    assert_eq!(user(&own, &[]).timeouts.renew_after, Some(Duration::from_secs(3600)));
+}
+
+#[test]
+fn a_value_of_the_code_is_named_by_its_line() {
+    let figment = Figment::from(rocket::Config::debug_default())
+        .merge(("sessions.user.storage", "memory"))
+        .select("debug");
+    let settings = read(&figment, &registered()).expect("no problem");
+    let written = &settings.sessions["user"].written;
+    let is_line = |source: &String| source.contains("src/config/tests/merging.rs:");
+    assert!(written.keys().all(is_line), "{written:?}");
+}
+
+#[test]
+fn a_session_without_a_table_is_told_what_to_write_and_which_table_is_not_read() {
+    let settings = read_all(
+        &[],
+        "[release.sessions.login]\nstorage = 'memory'",
+        &[("ROCKET_PROFILE", "debug")],
+    );
+    let advice = settings.expect("no problem").undefined.advice("app::Login", "login");
+    for part in [
+        "[default.sessions.login]\n",
+        "ROCKET_SESSIONS__LOGIN='{}'",
+        "configure::<app::Login>",
+        "[release.sessions.login] is not read, because the profile is `debug`",
+    ] {
+        assert!(advice.contains(part), "{part} in {advice}");
+    }
+}
+
+#[test]
+fn a_session_of_variables_with_nearly_the_name_of_another_one_is_warned_of() {
+    let variables = [("ROCKET_SESSIONS__USSER__IDLE_TIMEOUT", "60"), ("ROCKET_PROFILE", "debug")];
+    let warnings = |toml| read_all(&[], toml, &variables).expect("no problem").warnings.concat();
+    let warned = warnings("[default.sessions.user]");
+    assert!(warned.contains("`sessions.usser`") && warned.contains("`user`"), "{warned}");
+    assert!(!warnings("[default.sessions.usser]").contains("only variables name"));
+}
+
+#[test]
+fn keys_of_the_sessions_that_stand_outside_are_warned_of() {
+    let toml = "[default]\nabsolute_timeout = 60\n[default.sessions.user]";
+    let settings = read_all(&[], toml, &[("ROCKET_PROFILE", "debug")]).expect("no problem");
+    let warnings = settings.warnings.concat();
+    assert!(warnings.contains("`absolute_timeout`: not read here"), "{warnings}");
+    assert!(warnings.contains("ROCKET_SESSIONS__ABSOLUTE_TIMEOUT"), "{warnings}");
 }
 
 #[test]

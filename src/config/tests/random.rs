@@ -141,7 +141,7 @@ proptest! {
         lines.retain(|line| {
             let clash = seen.iter().any(|(place, table, key)| *place == line.place
                 && (line.place == Place::OwnInVariable
-                    || (*table == line.table && (*key == line.key || !table.is_empty()))
+                    || (*table == line.table && *key == line.key)
                     || (table.is_empty() && key == line.table)
                     || (line.table.is_empty() && line.key == *table)));
             seen.push((line.place, line.table, line.key.clone()));

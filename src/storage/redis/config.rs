@@ -19,7 +19,7 @@ struct RedisConfig {
 }
 
 pub(crate) fn read_config(table: &mut EngineTable<'_, '_, '_>) -> Option<Arc<dyn EngineConfig>> {
-    const EXPECTED: &str = "missing or not a Redis URL; write url = \"redis://127.0.0.1/\", or for a cluster a list of its nodes";
+    const EXPECTED: &str = "missing or not a Redis URL; write url = \"redis://127.0.0.1/\", or for a cluster a list of its nodes. In a password, `@`, `/`, `:` and `%` are written as %40, %2F, %3A and %25";
     let (urls, key) = table.urls();
     if urls.is_empty() || !urls.iter().all(is_known) {
         if table.is_sound() {
@@ -55,6 +55,7 @@ pub(crate) fn read_config(table: &mut EngineTable<'_, '_, '_>) -> Option<Arc<dyn
 fn is_known(url: &Url) -> bool {
     let schemes = ["redis://", "rediss://", "unix://", "redis+unix://"];
     schemes.iter().any(|scheme| url.0.starts_with(scheme))
+        && redis::IntoConnectionInfo::into_connection_info(url.0.as_str()).is_ok()
 }
 
 impl fmt::Display for RedisConfig {
