@@ -131,8 +131,8 @@ pub(super) fn read(
         return Keys::default();
     }
     if let Some(ktor) = ktor {
-        if formats != Formats::Native && sign.iter().any(|key| key.len() < 32) {
-            table.warning("sign_key", "a key of less than 32 bytes, like those in Ktor's documentation, may be guessed before a session ends; use a longer one in both services");
+        if formats != Formats::Native {
+            warn_of_short_keys(table, &sign);
         }
         ktor.keys = ktor::pair_keys(table, ktor, &sign, &encrypt);
     }
@@ -140,10 +140,6 @@ pub(super) fn read(
     let given = given.map(|(kind, is_used)| is_used && kind.is_given(table));
     let chosen = choose(formats, session.protect, whose, given);
     let taken = chosen.and_then(|(purpose, source)| {
-        if !secrets.is_empty() && !matches!(source, KeySource::Secret) {
-            table.idle("secret");
-            table.idle("secret_file");
-        }
         let keys = take(table, session.name, source, [&secrets, &sign, &encrypt])?;
         Ok(match purpose {
             KeyUse::Tokens => Keys { tokens: keys, csrf: Vec::new() },
@@ -156,6 +152,13 @@ pub(super) fn read(
     })
 }
 
+/// Warns of keys that Ktor accepts and that are shorter than they should be.
+fn warn_of_short_keys(table: &mut Table<'_, '_>, sign: &[Bytes]) {
+    if sign.iter().any(|key| key.len() < 32) {
+        table.warning("sign_key", "a key of less than 32 bytes, like those in Ktor's documentation, may be guessed before a session ends; use a longer one in both services");
+    }
+}
+
 /// The keys of the source that was chosen.
 fn take(
     table: &mut Table<'_, '_>,
@@ -163,6 +166,10 @@ fn take(
     source: KeySource,
     [secrets, sign, encrypt]: [&[Bytes]; 3],
 ) -> Result<Vec<KeyMaterial>, Refusal> {
+    if !secrets.is_empty() && !matches!(source, KeySource::Secret) {
+        table.idle("secret");
+        table.idle("secret_file");
+    }
     match source {
         KeySource::Secret => Ok(make(secrets, KeyMaterial::Secret)),
         KeySource::Sign => Ok(make(sign, KeyMaterial::Sign)),
