@@ -36,13 +36,22 @@ fn registered() -> Registered {
 
 /// Reads a Rocket.toml together with environment variables.
 fn read_toml(toml: &str, environment: &[(&str, &str)]) -> Result<Settings, Vec<Problem>> {
+    read_with(&registered(), toml, environment)
+}
+
+/// The same, with what the application gave to the fairing.
+fn read_with(
+    registered: &Registered,
+    toml: &str,
+    environment: &[(&str, &str)],
+) -> Result<Settings, Vec<Problem>> {
     let mut result = None;
     Jail::expect_with(|jail| {
         jail.create_file("Rocket.toml", toml)?;
         for (name, value) in environment {
             jail.set_env(name, value);
         }
-        result = Some(read(&rocket::Config::figment(), &registered()));
+        result = Some(read(&rocket::Config::figment(), registered));
         Ok(())
     });
     result.expect("the jail ran")

@@ -15,11 +15,14 @@ struct Line {
     table: &'static str,
     key: String,
     value: String,
+    /// The value as the field of a struct has it.
+    typed: Option<Value>,
     place: Place,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
+    InCode,
     AllInFile,
     AllInVariable,
     OwnInFile,
@@ -28,7 +31,8 @@ enum Place {
     OwnInLongVariable,
 }
 
-const PLACES: [Place; 6] = [
+const PLACES: [Place; 7] = [
+    Place::InCode,
     Place::AllInFile,
     Place::AllInVariable,
     Place::OwnInFile,
@@ -77,7 +81,9 @@ fn line() -> impl Strategy<Value = Line> {
                 Some(_) => value,
             };
             let ending = if misspelled == 0 { "x" } else { "" };
-            Line { table, key: format!("{}{ending}", key.name), value, place }
+            let typed = key.example.as_ref().filter(|_| own_example && ending.is_empty());
+            let typed = typed.map(|example| (example.value)());
+            Line { table, key: format!("{}{ending}", key.name), value, typed, place }
         },
     )
 }
@@ -113,6 +119,22 @@ fn written(lines: &[Line]) -> (String, Vec<(String, String)>) {
     (toml, variables)
 }
 
+/// What the lines in the code configure.
+fn in_code(lines: &[Line]) -> Registered {
+    let mut dict = figment::value::Dict::new();
+    for line in lines.iter().filter(|line| line.place == Place::InCode) {
+        let Some(value) = line.typed.clone() else { continue };
+        let inner = figment::value::Dict::from([(line.key.clone(), value.clone())]);
+        match (line.table, dict.get_mut(line.table)) {
+            ("", _) => drop(dict.insert(line.key.clone(), value)),
+            (_, Some(Value::Dict(_, dict))) => dict.extend(inner),
+            (table, _) => drop(dict.insert(table.to_owned(), inner.into())),
+        }
+    }
+    let typed: SessionConfig = Value::from(dict).deserialize().expect("fields of the struct");
+    Registered { configured: [("user".to_owned(), typed.to_dict())].into(), ..registered() }
+}
+
 /// Whether a stronger line takes the place of this one.
 fn is_overridden(line: &Line, by: &Line) -> bool {
     let slot = |key: &str| key.strip_suffix("_file").unwrap_or(key).to_owned();
@@ -145,12 +167,12 @@ proptest! {
                     || (table.is_empty() && key == line.table)
                     || (line.table.is_empty() && line.key == *table)));
             seen.push((line.place, line.table, line.key.clone()));
-            !clash
+            !clash && (line.place != Place::InCode || line.typed.is_some())
         });
         let (toml, variables) = written(&lines);
         let mut given: Vec<_> = variables.iter().map(|(name, value)| (&**name, &**value)).collect();
         given.push(("ROCKET_PROFILE", "debug"));
-        match read_toml(&toml, &given) {
+        match read_with(&in_code(&lines), &toml, &given) {
             Ok(settings) => {
                 let in_force: Vec<_> = settings.sessions["user"].written.values().flatten().collect();
                 for line in &lines {
