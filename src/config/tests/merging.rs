@@ -51,6 +51,16 @@ fn a_variable_with_a_table_is_merged_as_the_same_table_within_one_variable_is() 
 }
 
 #[test]
+fn tables_in_tables_are_merged_too() {
+    let toml = "[default.sessions]\ncookie = { extensions = { A = '1', B = '1' } }\n\
+                [default.sessions.user]\ncookie = { extensions = { B = '2' } }";
+    let user = user(toml, &[("ROCKET_SESSIONS__USER__COOKIE", "{extensions={C=\"3\"}}")]);
+    let expected =
+        [("A", "1"), ("B", "2"), ("C", "3")].map(|(name, value)| (name.into(), value.into()));
+    assert_eq!(cookie(&user).extensions, expected);
+}
+
+#[test]
 fn the_places_come_in_the_order_of_the_documentation() {
     let places: [(&str, &str); 6] = [
         ("", ""),
@@ -107,6 +117,14 @@ fn a_storage_of_another_type_replaces_the_whole_table_and_one_of_the_same_is_mer
         (memory, vec![("ROCKET_SESSIONS__USER__STORAGE__CAPACITY", "7")], "memory, 7 records"),
         (word, vec![("ROCKET_SESSIONS__USER__STORAGE__CAPACITY", "7")], "memory, 7 records"),
         (word, vec![("ROCKET_SESSIONS__USER__STORAGE", "{capacity=7}")], "memory, 7 records"),
+        (
+            word,
+            vec![
+                ("ROCKET_SESSIONS__USER__STORAGE", "{type=\"directory\",path=\"y\"}"),
+                ("ROCKET_SESSIONS__USER__STORAGE__TYPE", "memory"),
+            ],
+            "memory, 1000000 records",
+        ),
         (
             directory,
             vec![
