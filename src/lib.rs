@@ -71,6 +71,7 @@ struct OpenApi;
 pub use absence::Absence;
 pub use auth::{Authenticate, Authenticated, RecentlyAuthenticated};
 pub use client::ClientInfo;
+pub use config::SessionConfig;
 pub use data::SessionData;
 pub use error::{DecodeError, EncodeError, SessionError};
 pub use expiry::Lifetime;
