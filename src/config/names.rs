@@ -203,9 +203,6 @@ fn further_cookie<'s>(
 /// Reads the application's name.
 pub(super) fn app(table: &mut Table<'_, '_>, config: &SessionConfig) -> String {
     let app = config.app.clone().unwrap_or_default();
-    if config.app.is_some() && app.is_empty() {
-        table.problem("app", "empty; write a name like \"shop-production\", or remove it");
-    }
     if app.len() > usize::from(u16::MAX) {
         table.problem("app", "longer than 65535 bytes; write a shorter one");
     }

@@ -194,7 +194,7 @@ schema! {
         /// that share a secret or a server need names of their own.
         app: String = {
             default: "none",
-            refuses: "an empty name; more than 65,535 bytes; no name where a session uses `redis`, `postgres` or `mysql` outside the debug profile",
+            refuses: "more than 65,535 bytes; no name where a session uses `redis`, `postgres` or `mysql` outside the debug profile",
             example: "shop-production".into(),
         },
         /// Where CSRF tokens are looked for, and from which origins requests may come.
