@@ -207,7 +207,7 @@ fn s79_launch_says_once_what_to_write() {
     let message = "`sessions.app`: missing. The session(s) `cart`, `login` use a server that other \
                    applications may use as well: applications without names of their own see and \
                    end one another's sessions there. Write app = \"shop-production\" below \
-                   [default.sessions] in Rocket.toml, or set ROCKET_SESSIONS__APP=shop-production\n";
+                   [default.sessions] in Rocket.toml, or set ROCKET_SESSIONS__APP=shop-production";
     for profile in ["release", "debug"] {
         let (said, serves) = launched(profile, store.port);
         assert_eq!(serves, profile == "debug", "{said}");
