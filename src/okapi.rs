@@ -57,89 +57,54 @@ fn security_if<T: SessionData>(required: bool) -> RequestHeaderInput {
     if required { security::<T>() } else { RequestHeaderInput::None }
 }
 
-/// Says nothing of the request, as the guard admits requests without a session.
-impl<T: SessionData> OpenApiFromRequest<'_> for Session<T> {
-    fn from_request_input(
-        _: &mut OpenApiGenerator,
-        _: String,
-        _: bool,
-    ) -> Result<RequestHeaderInput> {
-        Ok(RequestHeaderInput::None)
-    }
+/// Implements the trait for a guard without parameters: what it asks of a request, given whether
+/// the route needs it, and how it fails.
+macro_rules! document {
+    ($(#[$about:meta])* [$($generics:tt)*] $guard:ty, $input:expr, [$($response:expr),*]) => {
+        $(#[$about])*
+        impl<'r, $($generics)*> OpenApiFromRequest<'r> for $guard {
+            fn from_request_input(
+                _: &mut OpenApiGenerator,
+                _: String,
+                required: bool,
+            ) -> Result<RequestHeaderInput> {
+                let input: fn(bool) -> RequestHeaderInput = $input;
+                Ok(input(required))
+            }
 
-    fn get_responses(_: &mut OpenApiGenerator) -> Result<Responses> {
-        Ok(responses(&[UNAVAILABLE]))
-    }
+            fn get_responses(_: &mut OpenApiGenerator) -> Result<Responses> {
+                Ok(responses(&[$($response),*]))
+            }
+        }
+    };
 }
 
-/// Says nothing, as the guard admits requests without a session, and while the storage cannot
-/// answer.
-impl<T: SessionData> OpenApiFromRequest<'_> for TrySession<T> {
-    fn from_request_input(
-        _: &mut OpenApiGenerator,
-        _: String,
-        _: bool,
-    ) -> Result<RequestHeaderInput> {
-        Ok(RequestHeaderInput::None)
-    }
+document! {
+    /// Says nothing of the request, as the guard admits requests without a session.
+    [T: SessionData] Session<T>, |_| RequestHeaderInput::None, [UNAVAILABLE]
 }
-
-/// Says nothing, as the guard admits every request.
-impl<'r> OpenApiFromRequest<'r> for &'r Sessions {
-    fn from_request_input(
-        _: &mut OpenApiGenerator,
-        _: String,
-        _: bool,
-    ) -> Result<RequestHeaderInput> {
-        Ok(RequestHeaderInput::None)
-    }
+document! {
+    /// Says nothing, as the guard admits requests without a session, and while the storage cannot
+    /// answer.
+    [T: SessionData] TrySession<T>, |_| RequestHeaderInput::None, []
 }
-
-/// The session is a security scheme with the name of `T`. Without it the response is 401.
-impl<T: Authenticate> OpenApiFromRequest<'_> for Authenticated<T> {
-    fn from_request_input(
-        _: &mut OpenApiGenerator,
-        _: String,
-        required: bool,
-    ) -> Result<RequestHeaderInput> {
-        Ok(security_if::<T>(required))
-    }
-
-    fn get_responses(_: &mut OpenApiGenerator) -> Result<Responses> {
-        Ok(responses(&[UNAUTHORIZED, UNAVAILABLE]))
-    }
+document! {
+    /// Says nothing, as the guard admits every request.
+    [] &'r Sessions, |_| RequestHeaderInput::None, []
 }
-
-/// As [`Authenticated`]; an older login is 401 as well.
-impl<T: Authenticate, const MINUTES: u64> OpenApiFromRequest<'_>
-    for RecentlyAuthenticated<T, MINUTES>
-{
-    fn from_request_input(
-        _: &mut OpenApiGenerator,
-        _: String,
-        required: bool,
-    ) -> Result<RequestHeaderInput> {
-        Ok(security_if::<T>(required))
-    }
-
-    fn get_responses(_: &mut OpenApiGenerator) -> Result<Responses> {
-        Ok(responses(&[NOT_RECENT, UNAVAILABLE]))
-    }
+document! {
+    /// The session is a security scheme with the name of `T`. Without it the response is 401.
+    [T: Authenticate] Authenticated<T>, security_if::<T>, [UNAUTHORIZED, UNAVAILABLE]
 }
-
-/// The session is a security scheme with the name of `T`. Without it the response is 403.
-impl<T: SessionData> OpenApiFromRequest<'_> for CsrfToken<T> {
-    fn from_request_input(
-        _: &mut OpenApiGenerator,
-        _: String,
-        required: bool,
-    ) -> Result<RequestHeaderInput> {
-        Ok(security_if::<T>(required))
-    }
-
-    fn get_responses(_: &mut OpenApiGenerator) -> Result<Responses> {
-        Ok(responses(&[NO_SESSION, UNAVAILABLE]))
-    }
+document! {
+    /// As [`Authenticated`]; an older login is 401 as well.
+    [T: Authenticate, const MINUTES: u64] RecentlyAuthenticated<T, MINUTES>,
+    security_if::<T>,
+    [NOT_RECENT, UNAVAILABLE]
+}
+document! {
+    /// The session is a security scheme with the name of `T`. Without it the response is 403.
+    [T: SessionData] CsrfToken<T>, security_if::<T>, [NO_SESSION, UNAVAILABLE]
 }
 
 /// The token is a parameter, the header [`CSRF_HEADER`].

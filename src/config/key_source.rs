@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use zeroize::Zeroizing;
 
-use super::keys::{self, ENCRYPT, LENGTHS, SECRET, SIGN};
+use super::keys::{self, ENCRYPT, KINDS, LENGTHS, SECRET, SIGN};
 use super::ktor::{self, KtorUse};
 use super::settings::{Keys, KtorSettings};
 use crate::crypto::aead::Suite;
@@ -127,7 +127,7 @@ pub(super) fn read(
     };
     let sign = read_used(&SIGN, used[0], least(32));
     let encrypt = read_used(&ENCRYPT, used[1], least(session.suite.key_len()));
-    if !is_known || !table.is_sound(&KEYS) {
+    if !is_known || !KINDS.iter().all(|kind| table.is_sound(&kind.names())) {
         return Keys::default();
     }
     if let Some(ktor) = ktor {
@@ -167,8 +167,7 @@ fn take(
     [secrets, sign, encrypt]: [&[Bytes]; 3],
 ) -> Result<Vec<KeyMaterial>, Refusal> {
     if !secrets.is_empty() && !matches!(source, KeySource::Secret) {
-        table.idle("secret");
-        table.idle("secret_file");
+        SECRET.names().into_iter().for_each(|key| table.idle(key));
     }
     match source {
         KeySource::Secret => Ok(make(secrets, KeyMaterial::Secret)),
@@ -178,10 +177,6 @@ fn take(
         KeySource::Random => random(table, session),
     }
 }
-
-/// All keys of the table that hold keys or the paths of their files.
-const KEYS: [&str; 6] =
-    ["secret", "secret_file", "sign_key", "sign_key_file", "encrypt_key", "encrypt_key_file"];
 
 /// The session's own secrets, or those of all sessions.
 fn read_secrets(table: &mut Table<'_, '_>) -> (Vec<Bytes>, SecretsFor) {

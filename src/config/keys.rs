@@ -36,10 +36,18 @@ pub(super) const SECRET: KeyKind = KeyKind { key: "secret", file: "secret_file" 
 pub(super) const SIGN: KeyKind = KeyKind { key: "sign_key", file: "sign_key_file" };
 pub(super) const ENCRYPT: KeyKind = KeyKind { key: "encrypt_key", file: "encrypt_key_file" };
 
+/// All kinds of keys.
+pub(super) const KINDS: [KeyKind; 3] = [SECRET, SIGN, ENCRYPT];
+
 impl KeyKind {
+    /// The key that holds keys, and the one that names their file.
+    pub const fn names(&self) -> [&'static str; 2] {
+        [self.key, self.file]
+    }
+
     /// The key in the table that gives these keys, if any does.
     pub fn given(&self, table: &Table<'_, '_>) -> Option<&'static str> {
-        [self.key, self.file].into_iter().find(|key| table.has(key))
+        self.names().into_iter().find(|key| table.has(key))
     }
 
     pub fn is_given(&self, table: &Table<'_, '_>) -> bool {

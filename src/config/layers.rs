@@ -2,12 +2,11 @@
 
 use figment::value::{Dict, Value};
 
+use super::keys::{ENCRYPT, KINDS, KeyKind, SIGN};
 use crate::storage::schema::storage_dict;
 use crate::table::{Layer, Scope};
 
-/// Keys that name the same thing, of which a stronger layer replaces both.
-const SECRETS: [[&str; 2]; 3] =
-    [["secret", "secret_file"], ["sign_key", "sign_key_file"], ["encrypt_key", "encrypt_key_file"]];
+/// The keys that hold URLs and name their file. A stronger layer replaces both.
 const URL: [&str; 2] = ["url", "url_file"];
 
 /// The keys whose value is a storage: a word, or a table with a `type`.
@@ -18,11 +17,15 @@ pub(super) fn merge(layers: &[Layer]) -> Dict {
     let mut merged = Dict::new();
     let mut scope = Scope::Code;
     for layer in layers {
-        let has_secrets = SECRETS.iter().flatten().any(|key| layer.dict.contains_key(*key));
+        let has_secrets =
+            KINDS.iter().flat_map(KeyKind::names).any(|key| layer.dict.contains_key(key));
         if layer.scope > scope && has_secrets {
             // A session's own keys replace those of all sessions together. `secret` stays for what
             // they do not protect, such as native tokens beside accepted ones of Ktor.
-            SECRETS[1..].iter().flatten().for_each(|key| drop(merged.remove(*key)));
+            [SIGN, ENCRYPT]
+                .iter()
+                .flat_map(KeyKind::names)
+                .for_each(|key| drop(merged.remove(key)));
         }
         scope = layer.scope;
         merge_session(&mut merged, &layer.dict);
@@ -31,8 +34,8 @@ pub(super) fn merge(layers: &[Layer]) -> Dict {
 }
 
 fn merge_session(lower: &mut Dict, upper: &Dict) {
-    for names in &SECRETS {
-        replace(lower, upper, names);
+    for kind in &KINDS {
+        replace(lower, upper, &kind.names());
     }
     for key in STORAGES {
         let both = (lower.get(key).and_then(storage_dict), upper.get(key).and_then(storage_dict));

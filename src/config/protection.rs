@@ -1,10 +1,11 @@
 //! `protect`, `suite`, Ktor's format and the keys, which determine who can read and make a token.
 
+use super::keys::{self, KINDS};
 use super::ktor::{self, KtorUse};
 use super::lifetimes::after;
 use super::settings::{KeyReload, KtorSettings, Protection};
 use super::storage::Tracking;
-use super::{Format, KtorTransform, SessionConfig, key_source, keys};
+use super::{Format, KtorTransform, SessionConfig, key_source};
 use crate::crypto::Protect;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::KeyMaterial;
@@ -106,13 +107,13 @@ fn read_key_reload(
     keys: &[KeyMaterial],
 ) -> Option<KeyReload> {
     let every = after(config.key_reload)?;
-    let files = ["secret_file", "sign_key_file", "encrypt_key_file"];
+    let files = KINDS.map(|kind| kind.names()[1]);
     if !files.iter().any(|file| table.has(file)) {
         // A file that a stronger key replaces would have been read again.
         if files.iter().any(|file| table.was_given(file)) {
             return None;
         }
-        let given = ["secret", "sign_key", "encrypt_key"].into_iter().find(|key| table.has(key));
+        let given = KINDS.iter().find_map(|kind| kind.given(table));
         table.no_effect("key_reload", given.unwrap_or("secret"), "reads files again, and no key comes from one; write `secret_file = \"…\"` or remove it");
         return None;
     }

@@ -331,13 +331,10 @@ fn another_prefix_of_variables_is_named_and_a_figment_without_sources_recognized
     Jail::expect_with(|jail| {
         jail.set_env("APP_SESSIONS__USER__IDLE_TIMEOUT", "soon");
         jail.set_env("APP_PROFILE", "release");
-        let figment = Figment::from(rocket::Config::release_default())
-            .merge(figment::providers::Env::prefixed("APP_").global())
-            .select("release");
-        let problems = texts(&read(&figment, &registered()).expect_err("no key"));
+        let problems = texts(&read(&with_prefix(), &registered()).expect_err("no key"));
         assert!(problems.contains("(in APP_SESSIONS__USER__IDLE_TIMEOUT)"), "{problems}");
         jail.set_env("APP_SESSIONS__USER__IDLE_TIMEOUT", "5");
-        let problems = texts(&read(&figment_again(), &registered()).expect_err("no key"));
+        let problems = texts(&read(&with_prefix(), &registered()).expect_err("no key"));
         assert!(problems.contains("set APP_SESSIONS__SECRET to"), "{problems}");
         Ok(())
     });
@@ -349,7 +346,8 @@ fn another_prefix_of_variables_is_named_and_a_figment_without_sources_recognized
     assert!(problems.contains("rocket::custom(rocket::Config::figment().merge(…))"), "{problems}");
 }
 
-fn figment_again() -> Figment {
+/// The configuration of an application whose variables have a prefix of its own.
+fn with_prefix() -> Figment {
     Figment::from(rocket::Config::release_default())
         .merge(figment::providers::Env::prefixed("APP_").global())
         .select("release")

@@ -30,21 +30,17 @@ impl Entry {
 }
 
 fn entries() -> Vec<Entry> {
-    let owner = |table: &str| match table {
-        "cookie" => "CookieConfig",
-        "csrf" => "CsrfConfig",
-        "ktor" => "KtorConfig",
-        "cache" => "CacheConfig",
-        "storage" => "StorageConfig",
-        _ => "SessionConfig",
-    };
     let own = schema::keys();
     let mut entries: Vec<_> =
-        own.clone().map(|key| Entry { table: "", owner: owner(""), key }).collect();
+        own.clone().map(|key| Entry { table: "", owner: owner_of(""), key }).collect();
     // `revocation` has the keys of `storage`.
     for table in own.filter(|key| !key.keys.is_empty() && key.name != "revocation") {
         let keys = table.keys.iter();
-        entries.extend(keys.map(|key| Entry { table: table.name, owner: owner(table.name), key }));
+        entries.extend(keys.map(|key| Entry {
+            table: table.name,
+            owner: owner_of(table.name),
+            key,
+        }));
     }
     entries
 }
@@ -132,8 +128,10 @@ fn section(entry: &Entry) -> String {
     format!("### `{path}`\n\n{}\n\n| | |\n|---|---|\n{rows}\n", meaning(key))
 }
 
+/// The struct whose fields are the keys of a table.
 fn owner_of(table: &str) -> &'static str {
     match table {
+        "" => "SessionConfig",
         "cookie" => "CookieConfig",
         "csrf" => "CsrfConfig",
         "ktor" => "KtorConfig",
