@@ -32,6 +32,22 @@ pub(super) fn read_use(table: &mut Table<'_, '_>, config: &SessionConfig) -> Kto
     }
 }
 
+/// Refuses keys that Ktor's format has no room for. Those that are not refused, because they are
+/// for all sessions, are not in force.
+pub(super) fn drop_keys_without_room(table: &mut Table<'_, '_>, config: &mut SessionConfig) {
+    let why = "Ktor's format has no room for it; remove it, or write `format = \"native\"`";
+    for key in ["revocation", "key_reload", "renewal_grace", "renew_after"] {
+        if table.is_on(key) {
+            table.no_effect(key, "format", why);
+        }
+    }
+    if config.suite.is_some() {
+        table.no_effect("suite", "format", why);
+    }
+    (config.revocation, config.suite, config.key_reload) = (None, None, None);
+    (config.renewal_grace, config.renew_after) = (None, None);
+}
+
 /// Reads the `ktor` table. If it has no `transform`, `protect` determines the steps.
 pub(super) fn read(
     table: &mut Table<'_, '_>,

@@ -16,9 +16,9 @@ pub(super) fn read(
     table: &mut Table<'_, '_>,
     name: &str,
     config: &SessionConfig,
+    ktor_use: KtorUse,
     tracking: &Tracking,
 ) -> Protection {
-    let ktor_use = ktor::read_use(table, config);
     let protect = read_protect(table, config, tracking);
     let suite = config.suite.unwrap_or(Suite::A128CbcHs256);
     let writes_ktor = ktor_use == KtorUse::Written;
@@ -36,9 +36,6 @@ pub(super) fn read(
         tracking.is_known && table.is_sound(&["protect", "suite", "format", "accept", "ktor"]);
     let keys = key_source::read(table, &session, is_known, ktor.as_mut());
     let key_reload = read_key_reload(table, config, keys.csrf_keys());
-    if writes_ktor {
-        refuse_with_ktor(table, config);
-    }
     Protection { protect, suite, allow_insecure, keys, key_reload, ktor, writes_ktor }
 }
 
@@ -85,19 +82,6 @@ fn read_ktor(
         table.warning("ktor.transform", message);
     }
     Some(ktor)
-}
-
-/// Refuses keys that Ktor's format has no room for.
-fn refuse_with_ktor(table: &mut Table<'_, '_>, config: &SessionConfig) {
-    let why = "Ktor's format has no room for it; remove it, or write `format = \"native\"`";
-    for key in ["revocation", "key_reload", "renewal_grace", "renew_after"] {
-        if table.is_on(key) {
-            table.no_effect(key, "format", why);
-        }
-    }
-    if config.suite.is_some() {
-        table.no_effect("suite", "format", why);
-    }
 }
 
 /// How often the key files are read again. `None` means never.

@@ -1,5 +1,6 @@
 //! Reads the table of one session.
 
+use super::ktor::{self, KtorUse};
 use super::lifetimes::{LifetimeTable, read_storage_timeout};
 use super::settings::{SessionSettings, TransportSettings};
 use super::storage::{Tracking, read_cache};
@@ -12,10 +13,14 @@ const LARGEST_PAYLOAD: u64 = 64 * 1024 * 1024;
 /// Reads one session's table. `None` if its problems leave no session.
 pub(super) fn read(table: &mut Table<'_, '_>, name: &str) -> Option<SessionSettings> {
     table.refuse_unknown();
-    let config = SessionConfig::read_keys(table, "");
+    let mut config = SessionConfig::read_keys(table, "");
+    let ktor_use = ktor::read_use(table, &config);
+    if ktor_use == KtorUse::Written {
+        ktor::drop_keys_without_room(table, &mut config);
+    }
     let carrier = config.transport.as_deref().unwrap_or("cookie");
     let tracking = Tracking::read(table, &config);
-    let protection = protection::read(table, name, &config, &tracking);
+    let protection = protection::read(table, name, &config, ktor_use, &tracking);
     let life = LifetimeTable::read(table, &config);
     let max_age = life.max_age(tracking.on_server, protection.writes_ktor);
     let (transport, wire_name) =

@@ -346,6 +346,23 @@ fn another_prefix_of_variables_is_named_and_a_figment_without_sources_recognized
     assert!(problems.contains("rocket::custom(rocket::Config::figment().merge(…))"), "{problems}");
 }
 
+#[test]
+fn what_all_sessions_have_is_not_in_force_where_ktors_format_has_no_room_for_it() {
+    let toml = format!(
+        "[default.sessions]\nrenew_after = '1 hour'\nrenewal_grace = 30\nkey_reload = '1 minute'\n\
+         revocation = {{ type = 'directory', path = 'x' }}\nsecret_file = 'key'\n\
+         [default.sessions.user]\nformat = 'ktor'\nprotect = 'sign'\nsign_key = '{KEY}'\n"
+    );
+    for storage in ["storage = 'client'", "storage = 'memory'"] {
+        let settings = read_all(&[], &format!("{toml}{storage}"), &[("ROCKET_PROFILE", "debug")]);
+        let settings = settings.unwrap_or_else(|problems| panic!("{}", texts(&problems)));
+        let user = &settings.sessions["user"];
+        assert!(user.protection.key_reload.is_none() && user.revocation.is_none(), "{storage}");
+        let timeouts = user.timeouts;
+        assert_eq!((timeouts.renew_after, timeouts.renewal_grace), (None, Duration::ZERO));
+    }
+}
+
 /// The configuration of an application whose variables have a prefix of its own.
 fn with_prefix() -> Figment {
     Figment::from(rocket::Config::release_default())
