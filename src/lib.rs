@@ -41,6 +41,7 @@ pub mod guide;
 mod hints;
 mod ktor;
 mod manager;
+mod method;
 mod namespace;
 #[cfg(feature = "okapi")]
 mod okapi;

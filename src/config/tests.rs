@@ -36,18 +36,20 @@ fn registered() -> Registered {
 
 /// Reads a Rocket.toml together with environment variables.
 fn read_toml(toml: &str, environment: &[(&str, &str)]) -> Result<Settings, Vec<Problem>> {
-    read_with(&registered(), toml, environment)
+    read_with(&registered(), &[("Rocket.toml", toml)], environment)
 }
 
-/// The same, with what the application gave to the fairing.
+/// The same, with what the application gave to the fairing, and with other files.
 fn read_with(
     registered: &Registered,
-    toml: &str,
+    files: &[(&str, &str)],
     environment: &[(&str, &str)],
 ) -> Result<Settings, Vec<Problem>> {
     let mut result = None;
     Jail::expect_with(|jail| {
-        jail.create_file("Rocket.toml", toml)?;
+        for (name, content) in files {
+            jail.create_file(name, content)?;
+        }
         for (name, value) in environment {
             jail.set_env(name, value);
         }

@@ -1,9 +1,9 @@
 //! The origin check: whether the headers `Origin` and `Sec-Fetch-Site` admit a request.
 
 use rocket::Request;
-use rocket::http::Method;
 
 use crate::config::{Authority, Origin};
+use crate::method::is_safe;
 
 /// The values of one header of a request.
 enum Sent<'r> {
@@ -33,7 +33,7 @@ impl<'r> Sent<'r> {
 /// Returns whether no header says that a page of an untrusted origin sent the request. A
 /// request with a safe method always passes.
 pub(super) fn admits(request: &Request<'_>, trusted: &[Origin]) -> bool {
-    if matches!(request.method(), Method::Get | Method::Head | Method::Options | Method::Trace) {
+    if is_safe(request.method()) {
         return true;
     }
     let origin = Sent::read(request, "Origin");

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
-use rocket::http::Method;
 use rocket::{Request, error};
 
 use super::budget::{Budgets, Shared};
@@ -27,15 +26,11 @@ use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::event::SessionEventKind as Event;
 use crate::expiry::Timestamp;
+use crate::method::is_safe;
 use crate::plan::{Moment, Plan, plan};
 use crate::token::SessionId;
 
 const UNASKED: &str = "a GET request that presents a live session gives another one its id when the response is sent, because `identity` is asked then; let a POST request log in";
-
-/// Whether the request's method says that it changes nothing.
-fn has_safe_method(request: &Request<'_>) -> bool {
-    matches!(request.method(), Method::Get | Method::Head | Method::Options | Method::Trace)
-}
 
 /// How the application makes ids, if it does.
 fn own_identity(definition: &Defined) -> Option<&Identity> {
@@ -88,7 +83,7 @@ impl<T: SessionData> Entry<T> {
         };
         let identity = OnceLock::new();
         if let Some(own) = own_identity(definition)
-            && (found.value.is_none() || !has_safe_method(request))
+            && (found.value.is_none() || !is_safe(request.method()))
         {
             identity.get_or_init(|| Box::new(own.ask(request, type_name::<T>())));
         }

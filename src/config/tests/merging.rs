@@ -12,18 +12,8 @@ fn read_all(
 ) -> Result<Settings, Vec<Problem>> {
     let configured = configured.iter().map(|(name, config)| ((*name).to_owned(), config.to_dict()));
     let registered = Registered { configured: configured.collect(), ..registered() };
-    let mut result = None;
-    Jail::expect_with(|jail| {
-        jail.create_file("Rocket.toml", toml)?;
-        jail.create_file("url", "redis://from-file/")?;
-        jail.create_file("key", KEY)?;
-        for (name, value) in environment {
-            jail.set_env(name, value);
-        }
-        result = Some(read(&rocket::Config::figment(), &registered));
-        Ok(())
-    });
-    result.expect("the jail ran")
+    let files = [("Rocket.toml", toml), ("url", "redis://from-file/"), ("key", KEY)];
+    read_with(&registered, &files, environment)
 }
 
 fn user(toml: &str, environment: &[(&str, &str)]) -> SessionSettings {

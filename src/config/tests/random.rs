@@ -172,7 +172,7 @@ proptest! {
         let (toml, variables) = written(&lines);
         let mut given: Vec<_> = variables.iter().map(|(name, value)| (&**name, &**value)).collect();
         given.push(("ROCKET_PROFILE", "debug"));
-        match read_with(&in_code(&lines), &toml, &given) {
+        match read_with(&in_code(&lines), &[("Rocket.toml", &toml)], &given) {
             Ok(settings) => {
                 let in_force: Vec<_> = settings.sessions["user"].written.values().flatten().collect();
                 for line in &lines {
