@@ -20,6 +20,7 @@ use crate::by_value::{ByValue, Revocation};
 use crate::codec::Codec;
 use crate::config::{self, Problem, SessionSettings, TransportSettings, Undefined};
 use crate::definition::{Core, Definition};
+use crate::expiry::Timestamp;
 use crate::hints::Hints;
 use crate::ktor::Serializer;
 use crate::namespace::Namespace;
@@ -127,11 +128,11 @@ impl Launch<'_> {
             codec: self.codec(name, &config),
             tokens: RwLock::new(Arc::new(tokens)),
             writes: config.storage.is_some() || config.revocation.is_some(),
+            hints: hints(name, &config, self.fairing.clock.now()),
             policy: policy(&config),
             wire_name: config.wire_name,
             storage_timeout: config.storage_timeout,
             csrf: Arc::new(config.csrf),
-            hints: hints(name, &config.transport),
             namespace,
             claimed: OnceLock::new(),
         };
@@ -200,10 +201,12 @@ impl Launch<'_> {
     }
 }
 
-fn hints(name: &str, transport: &TransportSettings) -> Hints {
-    let cookie =
-        if let TransportSettings::Cookie(cookie) = transport { Some(cookie) } else { None };
-    Hints::new(name, cookie)
+fn hints(name: &str, config: &SessionSettings, now: Timestamp) -> Hints {
+    let cookie = match &config.transport {
+        TransportSettings::Cookie(cookie) => Some(cookie),
+        _ => None,
+    };
+    Hints::new(name, cookie, config.timeouts.absolute, now)
 }
 
 /// Returns the part of the configuration that [`plan`](crate::plan) needs.
