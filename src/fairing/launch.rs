@@ -78,7 +78,12 @@ impl Launch<'_> {
         self.summary.extend(summary(&name, &config));
         let now = self.fairing.clock.now();
         let pace = config.protection.key_reload.as_ref().map(|keys| reload::pace(keys, read, now));
-        if let Some(definition) = self.definition(&name, config, pace).await {
+        let (written, known) = (config.written.clone(), self.storages.problems.len());
+        let definition = self.definition(&name, config, pace).await;
+        for problem in &mut self.storages.problems[known..] {
+            problem.find_source(&name, &written);
+        }
+        if let Some(definition) = definition {
             self.definitions.insert(name, Arc::new(definition));
         }
     }
