@@ -111,24 +111,26 @@ impl<'a> Storages<'a> {
                 Ok(Arc::new(Cached::over(server.storage, *capacity, *ttl)))
             }
         };
-        let of_session = |warning| format!("Session `{name}`: {warning}.");
-        self.warnings.extend(warnings.into_iter().map(of_session));
-        let storage = match opened {
-            Ok(storage) => storage,
-            Err(cause) => {
-                self.problems.push(Problem::of_session(name, key, cause.to_string()));
-                self.failed.push(config);
-                return Err(());
-            }
+        let Ok(storage) = opened.map_err(|cause| {
+            self.problems.push(Problem::of_session(name, key, cause.to_string()));
+        }) else {
+            self.failed.push(config);
+            return Err(());
         };
-        if !storage.compares_and_swaps() {
-            self.warnings.push(format!(
-                "Session `{name}`: if several processes write at the same time, its storage keeps only the last write."
-            ));
-        }
+        self.warn(name, warnings, &*storage);
         let server = RecordStore::new(storage);
         self.opened.push((config, server.clone()));
         Ok(server)
+    }
+
+    /// Tells an operator what to know of a storage that has been opened.
+    fn warn(&mut self, name: &str, warnings: Vec<String>, storage: &dyn SessionStorage) {
+        let of_session = |warning| format!("Session `{name}`: {warning}.");
+        self.warnings.extend(warnings.into_iter().map(of_session));
+        if !storage.compares_and_swaps() {
+            let last = "if several processes write at the same time, its storage keeps only the last write.";
+            self.warnings.push(format!("Session `{name}`: {last}"));
+        }
     }
 
     /// Refuses keys that are set but that the storage cannot serve.
