@@ -1,5 +1,45 @@
-//! The guide: the pages of `docs/` with the reference of the configuration.
+//! The guide: the pages of `docs/`.
+//!
+#![doc = include_str!("guide/links.md")]
+//!
+#![doc = include_str!("../docs/guide.md")]
 
-#[cfg(any(doc, doctest))]
-#[doc = include_str!("../docs/configuration.md")]
-pub mod configuration {}
+// The pages are there for rustdoc only: it shows them, and compiles their blocks of Rust.
+macro_rules! pages {
+    ($($module:ident $page:literal)*) => {$(
+        #[cfg(any(doc, doctest))]
+        #[doc = include_str!("guide/links.md")]
+        ///
+        #[doc = include_str!(concat!("../docs/", $page, ".md"))]
+        pub mod $module {}
+    )*};
+}
+
+pages! {
+    architecture "architecture"
+    benchmarks "benchmarks"
+    configuration "configuration"
+    csrf "csrf"
+    formats "formats"
+    keys "keys"
+    lifetimes "lifetimes"
+    logins "logins"
+    migrating_from_ktor "migrating-from-ktor"
+    model "model"
+    operations "operations"
+    performance "performance"
+    renewal "renewal"
+    responses "responses"
+    revocation "revocation"
+    security "security"
+    several_machines "several-machines"
+    storages "storages"
+    troubleshooting "troubleshooting"
+}
+
+// Its block needs the feature.
+#[cfg(any(doc, all(doctest, feature = "okapi")))]
+#[doc = include_str!("guide/links.md")]
+///
+#[doc = include_str!("../docs/openapi.md")]
+pub mod openapi {}

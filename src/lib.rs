@@ -1,7 +1,6 @@
-// The pages that the README links to. A link of Markdown has its first definition, so in the crate's
-// documentation these stand before the relative ones.
-#![doc = concat!("[configuration]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/configuration.md")]
-#![doc = concat!("[guide]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/guide.md")]
+// The pages that the README and the guide link to. A link of Markdown has its first definition, so in the crate's
+// documentation this list stands before the relative ones.
+#![doc = include_str!("guide/links.md")]
 //!
 #![doc = include_str!("../README.md")]
 //!
@@ -59,15 +58,6 @@ mod tracked;
 pub mod transformer;
 pub mod transport;
 mod try_session;
-
-// Its examples compile.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/responses.md")]
-struct Responses;
-
-#[cfg(all(doctest, feature = "okapi"))]
-#[doc = include_str!("../docs/openapi.md")]
-struct OpenApi;
 
 pub use absence::Absence;
 pub use auth::{Authenticate, Authenticated, RecentlyAuthenticated};

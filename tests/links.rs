@@ -37,7 +37,7 @@ fn between(line: &str, open: &str, close: char) -> Vec<String> {
 
 /// A line such as `[label]: target`.
 fn definition(line: &str) -> Option<(&str, &str)> {
-    line.strip_prefix('[')?.split_once("]: ")
+    line.strip_prefix('[')?.split_once("]: ").filter(|(label, _)| !label.contains(']'))
 }
 
 /// The links of a page: `[text](target)`, and `[text][label]` with its definition.
@@ -150,30 +150,81 @@ fn pages_in_the_package_link_to_files_in_the_package() {
     }
 }
 
-/// The README is the first page of the crate's documentation, where its relative links would lead nowhere. The definitions
-/// at the top of `src/lib.rs` come first, so they count there.
+/// The pages that the documentation of the crate shows.
+fn shown(root: &Path) -> Vec<PathBuf> {
+    let is_shown = |page: &PathBuf| page.starts_with("docs") || page == Path::new("README.md");
+    pages(root).into_iter().filter(is_shown).collect()
+}
+
+/// The label of a link to this file and heading, in every page.
+fn label(path: &Path, anchor: Option<&str>) -> String {
+    let name = path.strip_prefix("docs").unwrap_or(path).to_string_lossy();
+    let name = name.trim_end_matches(".md");
+    anchor.map_or(name.to_owned(), |anchor| format!("{name}#{anchor}"))
+}
+
+/// Where a link to this file and heading leads in the documentation of the crate.
+fn in_documentation(path: &Path, anchor: Option<&str>) -> String {
+    let is_page = path.starts_with("docs") && path.extension().is_some_and(|ending| ending == "md");
+    let (repository, version) = (env!("CARGO_PKG_REPOSITORY"), env!("CARGO_PKG_VERSION"));
+    let address = match path.to_string_lossy() {
+        name if !is_page => {
+            let kind =
+                if name.ends_with(".svg") || name.ends_with(".png") { "raw" } else { "blob" };
+            format!("{repository}/{kind}/v{version}/{name}")
+        }
+        name if name == "docs/guide.md" => "crate::guide".into(),
+        _ => format!("crate::guide::{}", label(path, None).replace('-', "_")),
+    };
+    anchor.map_or(address.clone(), |anchor| format!("{address}#{anchor}"))
+}
+
+/// Relative links would lead nowhere in the documentation of the crate. Of two definitions of a label the first one counts,
+/// so there each page begins with `src/guide/links.md`.
 #[test]
-fn the_links_of_the_readme_work_in_the_documentation_of_the_crate() {
+fn the_links_of_the_guide_work_in_the_documentation_of_the_crate() {
     let root = root();
-    let library = read(&root, Path::new("src/lib.rs"));
-    let (head, _) = library.split_once("include_str!").expect("the README");
-    let readme = read(&root, Path::new("README.md"));
-    let mut relative = BTreeSet::new();
-    for (label, target) in prose(&readme).filter_map(definition) {
-        let address = format!(
-            "#![doc = concat!(\"[{label}]: \", env!(\"CARGO_PKG_REPOSITORY\"), \"/blob/v\", \
-             env!(\"CARGO_PKG_VERSION\"), \"/{target}\")]"
-        );
-        assert!(head.contains(&address), "src/lib.rs needs this line at its beginning:\n{address}");
-        relative.insert(target.to_owned());
+    let mut list = BTreeSet::new();
+    for page in shown(&root) {
+        let text = read(&root, &page);
+        let labels: BTreeMap<_, _> =
+            prose(&text).filter_map(definition).map(|(label, target)| (target, label)).collect();
+        for link in links(&text) {
+            let Some((path, anchor)) = target(&page, &link).filter(|_| !link.starts_with('#'))
+            else {
+                continue;
+            };
+            let label = label(&path, anchor.as_deref());
+            let problem = format!(
+                "{}: write [text][{label}] and, at its end, [{label}]: {link}",
+                page.display()
+            );
+            assert_eq!(labels.get(&*link), Some(&&*label), "{problem}");
+            list.insert(format!("[{label}]: {}", in_documentation(&path, anchor.as_deref())));
+        }
     }
-    for link in links(&readme).iter().filter(|link| !link.starts_with("https://")) {
-        assert!(
-            relative.contains(link),
-            "README.md: write [text][name] and, at its end, [name]: {link}"
-        );
+    let list: String = list.into_iter().map(|line| line + "\n").collect();
+    let path = root.join("src/guide/links.md");
+    if std::env::var_os("WRITE_LINKS").is_some() {
+        fs::write(&path, &list).expect("written");
     }
-    assert_eq!(head.matches("#![doc").count(), relative.len() + 1, "src/lib.rs defines too many");
+    let is_equal = fs::read_to_string(path).is_ok_and(|written| written == list);
+    assert!(
+        is_equal,
+        "src/guide/links.md is not up to date: WRITE_LINKS=1 cargo test --test links"
+    );
+}
+
+#[test]
+fn the_documentation_of_the_crate_shows_every_page() {
+    let root = root();
+    let guide = read(&root, Path::new("src/guide.rs"));
+    for page in shown(&root).iter().filter(|page| page.starts_with("docs")) {
+        let name = label(page, None);
+        let module = format!("    {} \"{name}\"\n", name.replace('-', "_"));
+        let is_there = guide.contains(&module) || guide.contains(&format!("\"../docs/{name}.md\""));
+        assert!(is_there, "src/guide.rs needs this line:\n{module}");
+    }
 }
 
 #[test]

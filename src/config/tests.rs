@@ -16,6 +16,8 @@ use crate::transport::CookieSettings;
 
 mod keys;
 mod merging;
+#[cfg(all(feature = "redis", feature = "postgres", feature = "mysql", feature = "sqlite"))]
+mod pages;
 mod random;
 mod reference;
 mod refusals;

@@ -20,6 +20,7 @@ use crate::by_value::{ByValue, Revocation};
 use crate::codec::Codec;
 use crate::config::{self, Problem, SessionSettings, TransportSettings, Undefined};
 use crate::definition::{Core, Definition};
+use crate::expiry::Timestamp;
 use crate::hints::Hints;
 use crate::ktor::Serializer;
 use crate::namespace::Namespace;
@@ -77,7 +78,12 @@ impl Launch<'_> {
         self.summary.extend(summary(&name, &config));
         let now = self.fairing.clock.now();
         let pace = config.protection.key_reload.as_ref().map(|keys| reload::pace(keys, read, now));
-        if let Some(definition) = self.definition(&name, config, pace).await {
+        let (written, known) = (config.written.clone(), self.storages.problems.len());
+        let definition = self.definition(&name, config, pace).await;
+        for problem in &mut self.storages.problems[known..] {
+            problem.find_source(&name, &written);
+        }
+        if let Some(definition) = definition {
             self.definitions.insert(name, Arc::new(definition));
         }
     }
@@ -127,11 +133,11 @@ impl Launch<'_> {
             codec: self.codec(name, &config),
             tokens: RwLock::new(Arc::new(tokens)),
             writes: config.storage.is_some() || config.revocation.is_some(),
+            hints: hints(name, &config, self.fairing.clock.now()),
             policy: policy(&config),
             wire_name: config.wire_name,
             storage_timeout: config.storage_timeout,
             csrf: Arc::new(config.csrf),
-            hints: hints(name, &config.transport),
             namespace,
             claimed: OnceLock::new(),
         };
@@ -200,10 +206,12 @@ impl Launch<'_> {
     }
 }
 
-fn hints(name: &str, transport: &TransportSettings) -> Hints {
-    let cookie =
-        if let TransportSettings::Cookie(cookie) = transport { Some(cookie) } else { None };
-    Hints::new(name, cookie)
+fn hints(name: &str, config: &SessionSettings, now: Timestamp) -> Hints {
+    let cookie = match &config.transport {
+        TransportSettings::Cookie(cookie) => Some(cookie),
+        _ => None,
+    };
+    Hints::new(name, cookie, config.timeouts.absolute, now)
 }
 
 /// Returns the part of the configuration that [`plan`](crate::plan) needs.

@@ -20,7 +20,7 @@ use super::tokens::build_tokens;
 use crate::application::{Application, Defined, ReloadSchedule};
 use crate::config::{self, KeyReload, Registered};
 use crate::definition::Definition;
-use crate::expiry::Timestamp;
+use crate::expiry::{Clock, Timestamp};
 use crate::token::{Sealing, Tokens};
 
 /// Returns when the keys are read again, and from when on every node has them.
@@ -85,6 +85,7 @@ async fn watch(
     definition: Arc<Defined>,
     pace: ReloadSchedule,
     source: KeyFiles,
+    clock: Clock,
     shutdown: Shutdown,
 ) {
     let (known, _) = definition.tokens().key_ids();
@@ -104,7 +105,7 @@ async fn watch(
         match read.unwrap_or_else(|cause| Err(cause.to_string())) {
             Ok(fresh) => {
                 last_problem.clear();
-                take(&definition, fresh, &mut ready, pace.every);
+                take(&definition, fresh, &mut ready, pace, &clock);
             }
             Err(problem) if problem != last_problem => {
                 error!(
@@ -146,11 +147,17 @@ fn sealing(keys: &[[u8; 4]], ready: &Ready) -> Sealing {
     Sealing::with((0..keys.len()).filter(|n| since.get(*n) == earliest).collect())
 }
 
-fn take(definition: &Definition, fresh: Tokens, ready: &mut Ready, every: Duration) {
+fn take(
+    definition: &Definition,
+    fresh: Tokens,
+    ready: &mut Ready,
+    pace: ReloadSchedule,
+    clock: &Clock,
+) {
     let (keys, _) = fresh.key_ids();
     ready.retain(|key, _| keys.contains(key));
     for key in &keys {
-        ready.entry(*key).or_insert_with(|| Instant::now() + 2 * every);
+        ready.entry(*key).or_insert_with(|| Instant::now() + 2 * pace.every);
     }
     let sealing = sealing(&keys, ready);
     if definition.tokens().key_ids() == (keys, sealing.clone()) {
@@ -158,6 +165,7 @@ fn take(definition: &Definition, fresh: Tokens, ready: &mut Ready, every: Durati
     }
     info!("Session `{}`: keys reloaded; {sealing}.", definition.namespace.session);
     *definition.tokens.write() = Arc::new(fresh.sealing_with(sealing));
+    definition.hints.keys_changed(clock.now());
 }
 
 /// Starts a task for each definition whose keys are to be reloaded.
@@ -171,7 +179,8 @@ pub(super) fn start(application: &Application, source: &KeyFiles, shutdown: &Shu
                 definition.namespace.session
             );
         }
-        let watch = watch(Arc::clone(definition), pace, source.clone(), shutdown.clone());
+        let (source, clock) = (source.clone(), application.core.clock.clone());
+        let watch = watch(Arc::clone(definition), pace, source, clock, shutdown.clone());
         rocket::tokio::spawn(watch);
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn summary(name: &str, settings: &SessionSettings) -> Vec<String> {
     let mut lines = vec![
         transport(settings),
         format!("storage: {storage}"),
-        format!("protection: {}", protection(&settings.protection)),
+        format!("protection: {}", protection(settings)),
         format!("timeouts: {}", timeouts(settings)),
         format!("limits: {}", limits(settings)),
     ];
@@ -39,9 +39,17 @@ fn kept(cookie: &CookieSettings) -> String {
     }
 }
 
-fn protection(protection: &Protection) -> String {
+fn protection(settings: &SessionSettings) -> String {
+    let protection = &settings.protection;
     let Protection { protect, suite, keys, ktor, writes_ktor, .. } = protection;
     let keys = keys.tokens.len();
+    let older = match keys {
+        0 | 1 => String::new(),
+        _ => format!(
+            "; older ones are needed until {} after every node seals with the first",
+            duration_text(settings.timeouts.absolute)
+        ),
+    };
     let native = match protect {
         Protect::Encrypt => format!("encrypted ({})", suite.name()),
         Protect::Sign => "signed".to_owned(),
@@ -51,8 +59,8 @@ fn protection(protection: &Protection) -> String {
         Some(ktor) if *writes_ktor => {
             format!("Ktor's format, {:?}, {} key(s)", ktor.transform, ktor.keys.len())
         }
-        Some(_) => format!("{native}, {keys} key(s); Ktor's sessions are accepted"),
-        None => format!("{native}, {keys} key(s)"),
+        Some(_) => format!("{native}, {keys} key(s){older}; Ktor's sessions are accepted"),
+        None => format!("{native}, {keys} key(s){older}"),
     }
 }
 

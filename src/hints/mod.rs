@@ -3,6 +3,7 @@
 //! that of an old key once a day.
 //! Nothing here runs on the way of a request that finds its session and sends no token.
 
+mod keys;
 mod path;
 mod scheme;
 
@@ -11,6 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rocket::{Request, error, warn};
+
+use keys::OlderKeys;
 
 use crate::expiry::{SKEW, Times, Timestamp};
 use crate::token::Tokens;
@@ -27,6 +30,7 @@ pub(crate) struct Hints {
     clocks: AtomicBool,
     unlimited_login: AtomicBool,
     owners: Owners,
+    older_keys: OlderKeys,
 }
 
 /// The attributes of the cookie that decide whether a browser sends it back.
@@ -44,7 +48,12 @@ struct Owners {
 }
 
 impl Hints {
-    pub fn new(session: &str, cookie: Option<&CookieSettings>) -> Self {
+    pub fn new(
+        session: &str,
+        cookie: Option<&CookieSettings>,
+        absolute: Duration,
+        now: Timestamp,
+    ) -> Self {
         let cookie =
             cookie.map(|cookie| SentCookie { path: cookie.path.clone(), secure: cookie.secure });
         Self {
@@ -55,6 +64,7 @@ impl Hints {
             clocks: AtomicBool::default(),
             unlimited_login: AtomicBool::default(),
             owners: Owners::default(),
+            older_keys: OlderKeys::new(absolute, now),
         }
     }
 
@@ -105,10 +115,19 @@ impl Hints {
     #[cold]
     pub fn old_keys(&self, tokens: &Tokens, presented: &[Cow<'_, str>], now: Timestamp) {
         for number in presented.iter().filter_map(|token| tokens.old_key(token, now)) {
-            warn!(
-                "Session `{}`: a client presented a live session whose token key number {number} of the list has sealed. The key is still needed; `docs/keys.md` says until when.",
-                self.session
-            );
+            warn!("Session `{}`: {}", self.session, self.older_keys.needed(number));
+        }
+    }
+
+    /// Notes that other keys seal from now on.
+    pub fn keys_changed(&self, now: Timestamp) {
+        self.older_keys.changed(now);
+    }
+
+    /// Looks at the keys when a token goes out.
+    pub fn needless_keys(&self, tokens: &Tokens, now: Timestamp) {
+        if let Some(hint) = self.older_keys.needless(tokens, now) {
+            warn!("Session `{}`: {hint}", self.session);
         }
     }
 

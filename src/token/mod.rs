@@ -236,6 +236,11 @@ impl Sealer {
         })
     }
 
+    /// The position of the first key that opens and does not seal.
+    fn first_older(&self) -> usize {
+        self.sealing.last() + 1
+    }
+
     /// The position of the older key that a genuine token needs. `None` if a key that seals has
     /// sealed it too, or if this was returned within a day.
     pub fn old_key(&self, text: &str, now: Timestamp) -> Option<usize> {
@@ -244,7 +249,7 @@ impl Sealer {
             self.keys.iter().position(|key| header[2..] == key.id)
         };
         let first = text.split(SEPARATOR).filter_map(position).min()?;
-        let is_news = first > self.sealing.last() && self.keys[first].notice(now);
+        let is_news = first >= self.first_older() && self.keys[first].notice(now);
         is_news.then_some(first)
     }
 
@@ -267,7 +272,7 @@ impl Sealer {
             return (header[2..] == NO_KEY).then_some((None, false));
         }
         let position = self.keys.iter().position(|key| header[2..] == key.id)?;
-        Some((Some(&self.keys[position].lock), position > self.sealing.last()))
+        Some((Some(&self.keys[position].lock), position >= self.first_older()))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The formats of one definition: the format that it writes, and those that it accepts.
 
+use std::ops::Range;
+
 use sha2::{Digest, Sha256};
 
 use super::csrf::NO_CSRF_KEY;
@@ -69,6 +71,13 @@ impl Tokens {
     /// if it needs none, or if this was returned within a day.
     pub fn old_key(&self, token: &str, now: Timestamp) -> Option<usize> {
         self.native.as_ref()?.old_key(token, now).map(|position| position + 1)
+    }
+
+    /// The numbers of the older keys of the native format, which open and do not seal, as an operator
+    /// counts.
+    pub fn older_keys(&self) -> Range<usize> {
+        let native = self.native.as_ref();
+        native.map_or(0..0, |native| native.first_older() + 1..native.keys.len() + 1)
     }
 
     /// Chooses the keys that seal. Without this call, the first key seals.

@@ -41,7 +41,9 @@ async fn a_token_of_an_old_key_is_named_once_a_day_for_each_key() {
             assert_eq!(text(&client, "/get", cookie).await, "ann");
             assert_eq!(text(&client, "/get", cookie).await, "ann");
             let [line] = &lines()[..] else { panic!("one line") };
-            for part in ["Session `user`", number, "still needed", "docs/keys.md"] {
+            for part in
+                ["Session `user`", number, "still needed, at the latest until 2", "docs/keys.md"]
+            {
                 assert!(line.contains(part), "{line}");
             }
         }
@@ -51,6 +53,29 @@ async fn a_token_of_an_old_key_is_named_once_a_day_for_each_key() {
         clock.advance(Duration::from_secs(3600));
         text(&client, "/get", &cookies[0]).await;
         assert_eq!(lines().len(), 1);
+    }
+}
+
+/// No session outlives `absolute_timeout`, which is 30 days.
+#[tokio::test]
+async fn an_old_key_that_no_session_can_need_is_named_once() {
+    let _alone = ALONE.lock().await;
+    for storage in ["client", "shared"] {
+        let (memory, clock) = (Memory::new(10), Clock::new());
+        let one = node(&[KEY], storage, &memory, &clock).await;
+        let three = node(&[THIRD, KEY, OTHER_KEY], storage, &memory, &clock).await;
+        for (days, expected) in [(0, 0), (29, 0), (1, 1), (0, 0), (30, 0)] {
+            clock.advance(Duration::from_secs(days * 86_400));
+            get(&one, "/login/ann", &[]).await;
+            get(&three, "/get", &[]).await;
+            assert!(lines().is_empty(), "one key, or no token");
+            get(&three, "/login/ann", &[]).await;
+            let told = lines();
+            assert_eq!(told.len(), expected, "{told:?}");
+            for part in ["Session `user`", "keys number 2 to 3", "no longer needed", "30 days"] {
+                assert!(told.iter().all(|line| line.contains(part)), "{told:?}");
+            }
+        }
     }
 }
 

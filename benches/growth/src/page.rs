@@ -48,7 +48,7 @@ fn between_marks(text: &str, name: &str, part: &str) -> io::Result<String> {
 fn plots(figures: &[Drawn]) -> String {
     let plot = |(figure, lines): &Drawn| {
         let Figure { name, title, .. } = figure;
-        format!("![{title}](growth/{name}.svg)\n\n{}\n\n", expect(figure, lines))
+        format!("![{title}][growth/{name}.svg]\n\n{}\n\n", expect(figure, lines))
     };
     figures.iter().map(plot).collect()
 }

@@ -139,7 +139,7 @@ pub(super) fn to_storage_error(cause: RedisError) -> StorageError {
             StorageError::Unavailable("Redis refuses the user or the password: look at those in `url`, `redis://user:password@host/`".into(), None)
         }
         _ if cause.is_connection_refusal() => StorageError::Unavailable(
-            "Redis refuses connections: is it running there?".into(),
+            "Redis refuses connections: is it running there? Look at the host and the port in `url`".into(),
             None,
         ),
         _ if cause.is_timeout() => StorageError::Unavailable("Redis does not answer".into(), None),
