@@ -33,6 +33,7 @@ pages! {
     revocation "revocation"
     security "security"
     several_machines "several-machines"
+    showcase "showcase"
     storages "storages"
     troubleshooting "troubleshooting"
 }
