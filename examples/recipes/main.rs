@@ -1,0 +1,38 @@
+//! What applications write again and again, each in a file of its own. All of
+//! them run here; `docs/recipes.md` says what each promises.
+//!
+//! ```sh
+//! cargo run --example recipes
+//! ```
+//!
+//! The sessions stand in the `Rocket.toml` beside this file, and `ROCKET_…`
+//! variables take precedence over it.
+
+pub(crate) mod next;
+pub(crate) mod user;
+pub(crate) mod users;
+
+use rocket::figment::Figment;
+use rocket::figment::providers::{Env, Format, Toml};
+use rocket::{Build, Config, Rocket, launch};
+use rocket_typed_sessions::{Sessions, SessionsFairing};
+
+/// Rocket's usual sources, with a Rocket.toml that is part of the program.
+pub fn figment() -> Figment {
+    let profile = std::env::var("ROCKET_PROFILE").map_or(Config::DEFAULT_PROFILE, Into::into);
+    Figment::from(Config::default())
+        .merge(Toml::string(include_str!("Rocket.toml")).nested())
+        .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE"]).global())
+        .select(profile)
+}
+
+/// The application. Its guard types that no route takes are checked at launch,
+/// too.
+pub fn build(figment: Figment, sessions: SessionsFairing) -> Rocket<Build> {
+    rocket::custom(figment).attach(sessions).attach(user::stage()).attach(next::stage())
+}
+
+#[launch]
+fn rocket() -> _ {
+    build(figment(), Sessions::fairing())
+}
