@@ -8,6 +8,7 @@
 //! The sessions stand in the `Rocket.toml` beside this file, and `ROCKET_…`
 //! variables take precedence over it.
 
+pub(crate) mod double_click;
 pub(crate) mod next;
 pub(crate) mod user;
 pub(crate) mod users;
@@ -29,7 +30,11 @@ pub fn figment() -> Figment {
 /// The application. Its guard types that no route takes are checked at launch,
 /// too.
 pub fn build(figment: Figment, sessions: SessionsFairing) -> Rocket<Build> {
-    rocket::custom(figment).attach(sessions).attach(user::stage()).attach(next::stage())
+    rocket::custom(figment)
+        .attach(sessions)
+        .attach(user::stage())
+        .attach(next::stage())
+        .attach(double_click::stage())
 }
 
 #[launch]

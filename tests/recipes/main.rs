@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used)]
 
+mod double_click;
 mod next;
 #[allow(dead_code)] // Its own `main`, above all.
 #[path = "../../examples/recipes/main.rs"]
