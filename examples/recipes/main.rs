@@ -10,6 +10,8 @@
 
 pub(crate) mod double_click;
 pub(crate) mod next;
+pub(crate) mod password;
+pub(crate) mod random;
 pub(crate) mod user;
 pub(crate) mod users;
 
@@ -35,6 +37,7 @@ pub fn build(figment: Figment, sessions: SessionsFairing) -> Rocket<Build> {
         .attach(user::stage())
         .attach(next::stage())
         .attach(double_click::stage())
+        .attach(password::stage())
 }
 
 #[launch]

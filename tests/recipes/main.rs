@@ -4,6 +4,7 @@
 
 mod double_click;
 mod next;
+mod password;
 #[allow(dead_code)] // Its own `main`, above all.
 #[path = "../../examples/recipes/main.rs"]
 mod recipes;
