@@ -12,6 +12,8 @@ pub(crate) mod double_click;
 pub(crate) mod next;
 pub(crate) mod password;
 pub(crate) mod random;
+pub(crate) mod token_endpoint;
+pub(crate) mod token_refresh;
 pub(crate) mod user;
 pub(crate) mod users;
 
@@ -38,6 +40,7 @@ pub fn build(figment: Figment, sessions: SessionsFairing) -> Rocket<Build> {
         .attach(next::stage())
         .attach(double_click::stage())
         .attach(password::stage())
+        .attach(token_refresh::stage())
 }
 
 #[launch]

@@ -5,8 +5,13 @@
 mod double_click;
 mod next;
 mod password;
+#[allow(dead_code)] // These have other examples to drive as well.
+#[path = "../examples/server.rs"]
+mod process;
+mod program;
 #[allow(dead_code)] // Its own `main`, above all.
 #[path = "../../examples/recipes/main.rs"]
 mod recipes;
 mod server;
+mod token_refresh;
 mod user;

@@ -19,7 +19,7 @@ async fn users_are_where_they_wanted_to_go() {
     let (server, _) = start::<Users>().await;
     let mut browser = server.browser();
     // A query with what HTML and forms have a meaning for.
-    let wanted = "/next/articles/7?page=2&copy=%26amp;%20a%2Bb&quote='";
+    let wanted = "/next/articles/7?page=2&amp;=1&copy=%26%20a%2Bb&quote='";
     let challenge = browser.get(wanted).await;
     assert_eq!(challenge.status, 303);
     let form = browser.get(&challenge.location()).await;

@@ -103,6 +103,11 @@ impl Server {
 }
 
 impl Browser {
+    /// The same browser, which asks another node.
+    pub fn at(&self, node: &Server) -> Self {
+        Self { port: node.port, ..self.clone() }
+    }
+
     pub async fn get(&mut self, path: &str) -> Answer {
         let answer = self.send(&format!("GET {path}"), &[], "").await;
         self.keep(&answer);
