@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use rocket::fairing::AdHoc;
 use rocket::figment::Figment;
@@ -10,8 +11,12 @@ use rocket_typed_sessions::Sessions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::recipes;
+
+/// So long a browser waits.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// A running server, which is shut down when dropped.
 pub struct Server {
@@ -140,7 +145,8 @@ impl Browser {
         }
         socket.write_all(format!("{head}\r\n{body}").as_bytes()).await.expect("a server");
         let mut text = String::new();
-        socket.read_to_string(&mut text).await.expect("an answer");
+        let answer = timeout(LONGEST, socket.read_to_string(&mut text));
+        answer.await.expect("an answer in time").expect("an answer");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head");
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         Answer { status: status.expect("a status"), head: head.to_owned(), body: body.to_owned() }

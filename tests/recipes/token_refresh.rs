@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rocket::tokio::sync::Mutex;
 use rocket_typed_sessions::Sessions;
 use rocket_typed_sessions::storage::Memory;
+use rocket_typed_sessions::testing::storage::{Fault, Faulty, Operation};
 use tokio::time::sleep;
 
 use crate::recipes::token_endpoint::{Endpoint, Refused, Tokens};
@@ -57,6 +58,7 @@ impl Endpoint for Provider {
 
 struct World {
     nodes: Vec<Server>,
+    storage: Faulty,
     provider: Arc<Provider>,
     browser: Browser,
 }
@@ -67,7 +69,7 @@ impl World {
         let act = Mutex::new(Act::Answers);
         let asked = AtomicUsize::new(0);
         let provider = Arc::new(Provider { act, valid: Mutex::new(0), asked, lifetime });
-        let storage = Memory::new(100);
+        let storage = Faulty::new(Memory::new(100));
         let mut nodes = Vec::new();
         for _ in 0..2 {
             let figment = figment()
@@ -86,7 +88,7 @@ impl World {
         }
         let mut browser = nodes[0].browser();
         assert_eq!(browser.post("/login", "").await.status, 200);
-        Self { nodes, provider, browser }
+        Self { nodes, storage, provider, browser }
     }
 
     async fn act(&self, act: Act) {
@@ -126,8 +128,11 @@ const HOUR: Duration = Duration::from_secs(3600);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_requests_on_two_nodes_refresh_once() {
     let world = World::new(HOUR).await;
+    // All of them have read that the token has expired before one writes its claim.
+    world.storage.set(Operation::Update, Fault::Slow(Duration::from_millis(200)));
     assert_all(&world.ask_at_once(40).await, "The API is called with access-1.\n");
     assert_eq!(world.asked(), 1);
+    assert!(world.storage.calls(Operation::Update) > 20, "they have claimed at the same time");
     assert_all(&world.ask_at_once(4).await, "The API is called with access-1.\n");
     assert_eq!(world.asked(), 1, "it is fresh");
 }
