@@ -9,8 +9,11 @@
 //! variables take precedence over it.
 
 pub(crate) mod double_click;
+pub(crate) mod flows;
 pub(crate) mod next;
+pub(crate) mod oauth;
 pub(crate) mod password;
+pub(crate) mod provider;
 pub(crate) mod random;
 pub(crate) mod token_endpoint;
 pub(crate) mod token_refresh;
@@ -41,6 +44,8 @@ pub fn build(figment: Figment, sessions: SessionsFairing) -> Rocket<Build> {
         .attach(double_click::stage())
         .attach(password::stage())
         .attach(token_refresh::stage())
+        .attach(provider::stage())
+        .attach(oauth::stage())
 }
 
 #[launch]

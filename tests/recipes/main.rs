@@ -4,6 +4,7 @@
 
 mod double_click;
 mod next;
+mod oauth;
 mod password;
 #[allow(dead_code)] // These have other examples to drive as well.
 #[path = "../examples/server.rs"]
