@@ -8,13 +8,16 @@
 //! The sessions stand in the `Rocket.toml` beside this file, and `ROCKET_…`
 //! variables take precedence over it.
 
+pub(crate) mod csrf_cookie;
 pub(crate) mod double_click;
+pub(crate) mod double_submit;
 pub(crate) mod flows;
 pub(crate) mod next;
 pub(crate) mod oauth;
 pub(crate) mod password;
 pub(crate) mod provider;
 pub(crate) mod random;
+pub(crate) mod rolling;
 pub(crate) mod token_endpoint;
 pub(crate) mod token_refresh;
 pub(crate) mod user;
@@ -46,6 +49,9 @@ pub fn build(figment: Figment, sessions: SessionsFairing) -> Rocket<Build> {
         .attach(token_refresh::stage())
         .attach(provider::stage())
         .attach(oauth::stage())
+        .attach(double_submit::stage())
+        .attach(csrf_cookie::stage())
+        .attach(rolling::stage())
 }
 
 #[launch]

@@ -2,7 +2,9 @@
 
 #![allow(clippy::expect_used)]
 
+mod csrf_cookie;
 mod double_click;
+mod double_submit;
 mod next;
 mod oauth;
 mod password;
@@ -13,6 +15,7 @@ mod program;
 #[allow(dead_code)] // Its own `main`, above all.
 #[path = "../../examples/recipes/main.rs"]
 mod recipes;
+mod rolling;
 mod server;
 mod token_refresh;
 mod user;

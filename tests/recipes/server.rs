@@ -152,6 +152,16 @@ impl Browser {
         Answer { status: status.expect("a status"), head: head.to_owned(), body: body.to_owned() }
     }
 
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.jar.get(name).map(String::as_str)
+    }
+
+    /// Gives it a cookie, or takes one away.
+    pub fn plant(&mut self, name: &str, value: Option<&str>) {
+        self.jar.remove(name);
+        self.jar.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+    }
+
     /// Keeps the cookies of an answer.
     pub fn keep(&mut self, answer: &Answer) {
         for cookie in answer.headers("Set-Cookie") {
