@@ -3,7 +3,10 @@
 #![allow(clippy::expect_used)]
 
 mod changing;
+mod flash;
+mod moving;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod streams;
 mod support;
+mod transports;
