@@ -33,7 +33,7 @@ use crate::transport::{CookieTransport, HeaderTransport, LONGEST_COOKIE, Session
 const LEAST_IDENTITY: usize = 22;
 
 /// The warning for sessions in memory outside the debug profile.
-const IN_PROCESS: &str = "`storage = \"memory\"` keeps its sessions in this process. They end with it, and no other process sees them. Where that matters, write another storage, such as `storage = { type = \"directory\", path = \"sessions\" }`.";
+const IN_PROCESS: &str = "`storage = \"memory\"` keeps its sessions in this process. They end with it, and no other process sees them. If that matters, write another storage, such as `storage = { type = \"directory\", path = \"sessions\" }`.";
 
 /// Returns everything that the requests need, or every problem that was found.
 pub(super) async fn launch(
@@ -78,7 +78,12 @@ impl Launch<'_> {
         self.summary.extend(summary(&name, &config));
         let now = self.fairing.clock.now();
         let pace = config.protection.key_reload.as_ref().map(|keys| reload::pace(keys, read, now));
-        if let Some(definition) = self.definition(&name, config, pace).await {
+        let (written, known) = (config.written.clone(), self.storages.problems.len());
+        let definition = self.definition(&name, config, pace).await;
+        for problem in &mut self.storages.problems[known..] {
+            problem.find_source(&name, &written);
+        }
+        if let Some(definition) = definition {
             self.definitions.insert(name, Arc::new(definition));
         }
     }

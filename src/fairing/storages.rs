@@ -14,13 +14,21 @@ const STORAGE: &str = "storage";
 pub(super) struct Storages<'a> {
     registered: &'a HashMap<String, Arc<dyn SessionStorage>>,
     opened: Vec<(StorageSettings, RecordStore)>,
+    /// Could not be opened, which is a problem already.
+    failed: Vec<StorageSettings>,
     pub problems: Vec<Problem>,
     pub warnings: Vec<String>,
 }
 
 impl<'a> Storages<'a> {
     pub fn new(registered: &'a HashMap<String, Arc<dyn SessionStorage>>) -> Self {
-        Self { registered, opened: Vec::new(), problems: Vec::new(), warnings: Vec::new() }
+        Self {
+            registered,
+            opened: Vec::new(),
+            failed: Vec::new(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 
     /// Returns the storages to purge. A cache is not one of them: it has no records of its own.
@@ -88,6 +96,9 @@ impl<'a> Storages<'a> {
         if let Some((_, server)) = self.opened.iter().find(|(opened, _)| *opened == config) {
             return Ok(server.clone());
         }
+        if self.failed.contains(&config) {
+            return Err(());
+        }
         let mut warnings = Vec::new();
         let opened: Result<Arc<dyn SessionStorage>, StorageError> = match &config {
             StorageSettings::Engine(engine) => engine.open(&mut warnings).await,
@@ -100,19 +111,26 @@ impl<'a> Storages<'a> {
                 Ok(Arc::new(Cached::over(server.storage, *capacity, *ttl)))
             }
         };
-        let of_session = |warning| format!("Session `{name}`: {warning}.");
-        self.warnings.extend(warnings.into_iter().map(of_session));
-        let storage = opened.map_err(|cause| {
+        let Ok(storage) = opened.map_err(|cause| {
             self.problems.push(Problem::of_session(name, key, cause.to_string()));
-        })?;
-        if !storage.compares_and_swaps() {
-            self.warnings.push(format!(
-                "Session `{name}`: if several processes write at the same time, its storage keeps only the last write."
-            ));
-        }
+        }) else {
+            self.failed.push(config);
+            return Err(());
+        };
+        self.warn(name, warnings, &*storage);
         let server = RecordStore::new(storage);
         self.opened.push((config, server.clone()));
         Ok(server)
+    }
+
+    /// Tells an operator what to know of a storage that has been opened.
+    fn warn(&mut self, name: &str, warnings: Vec<String>, storage: &dyn SessionStorage) {
+        let of_session = |warning| format!("Session `{name}`: {warning}.");
+        self.warnings.extend(warnings.into_iter().map(of_session));
+        if !storage.compares_and_swaps() {
+            let last = "if several processes write a session at the same time, its storage keeps only the last write.";
+            self.warnings.push(format!("Session `{name}`: {last}"));
+        }
     }
 
     /// Refuses keys that are set but that the storage cannot serve.

@@ -52,6 +52,20 @@ impl Problem {
             anchor: anchor(key),
         }
     }
+
+    /// Names the places where the key of a session, or a key of its table, is written. `written` has
+    /// the session's keys by their places.
+    pub fn find_source(&mut self, session: &str, written: &BTreeMap<String, Vec<String>>) {
+        let prefix = join("sessions", session);
+        let Some(key) = self.path.strip_prefix(&prefix).map(|rest| rest.trim_start_matches('.'))
+        else {
+            return;
+        };
+        let is_meant = |name: &String| name.split('.').next() == Some(key);
+        let places = written.iter().filter(|(_, keys)| keys.iter().any(is_meant));
+        let places: Vec<_> = places.map(|(place, _)| place.as_str()).collect();
+        self.source = Some(places.join(" and ")).filter(|places| !places.is_empty());
+    }
 }
 
 impl fmt::Display for Problem {

@@ -17,6 +17,7 @@ mod proxy;
 mod redis;
 #[path = "../shared/mod.rs"]
 mod shared;
+mod showcase;
 mod sql;
 mod together;
 mod values;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
-use super::files::{create_file, failure, is_foreign, make_dirs, read_file, read_start, replace};
+use super::files::{
+    create_file, failure, is_foreign, make_dirs, read_file, read_start, replace, unusable,
+};
 use super::locks::{Family, Locks};
 use super::paths::{SEPARATOR, below, name_of};
 use crate::storage::bytes::{self, Heading, TORN};
@@ -32,7 +34,7 @@ pub(super) struct Sweep {
 
 impl Disk {
     pub fn open(root: PathBuf) -> Result<Self> {
-        let failed = |cause| failure(&format!("opening the directory {}", root.display()), cause);
+        let failed = |cause| unusable(&root, cause);
         for folder in ["records", "owners", "locks"] {
             make_dirs(&root.join(folder)).map_err(failed)?;
         }

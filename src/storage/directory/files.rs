@@ -123,6 +123,13 @@ pub(super) fn entries(folder: &Path) -> Answer<Vec<PathBuf>> {
     }
 }
 
+/// The folder of a storage cannot be used.
+pub(super) fn unusable(root: &Path, cause: std::io::Error) -> StorageError {
+    let (root, what) =
+        (root.display(), "`path` must be a folder that this process can create and write to");
+    StorageError::unavailable(format!("opening the directory {root}: {cause}; {what}"), cause)
+}
+
 pub(super) fn failure(doing: &str, cause: std::io::Error) -> StorageError {
     StorageError::unavailable(format!("{doing}: {cause}"), cause)
 }

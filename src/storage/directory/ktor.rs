@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::files::{failure, is_foreign, make_dirs, read_file, remove_file, replace};
+use super::files::{failure, is_foreign, make_dirs, read_file, remove_file, replace, unusable};
 use super::threads::Threads;
 use crate::storage::platform::{open_nofollow, private};
 use crate::storage::{
@@ -41,9 +41,7 @@ pub(crate) struct KtorFile {
 impl KtorDirectory {
     /// Opens the folder, and creates it if it does not exist.
     pub fn open(root: PathBuf, idle: Duration) -> Result<Self> {
-        make_dirs(&root).map_err(|cause| {
-            failure(&format!("opening the directory {}", root.display()), cause)
-        })?;
+        make_dirs(&root).map_err(|cause| unusable(&root, cause))?;
         Ok(Self { root: Arc::new(root), idle, threads: Threads::new() })
     }
 

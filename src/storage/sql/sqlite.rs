@@ -62,7 +62,7 @@ impl Sql<sqlx::Sqlite> {
 
     async fn connect_file(path: &Path, tables: &Tables) -> Result<Self> {
         make_private(path).map_err(|cause| {
-            StorageError::other(format!("SQLite: making {}: {cause}", path.display()), cause)
+            StorageError::other(format!("SQLite: making {}: {cause}; `path` must be a file in a folder that this process can write to", path.display()), cause)
         })?;
         let options = SqliteConnectOptions::new()
             .filename(path)

@@ -23,29 +23,37 @@ struct Chromium {
 }
 
 /// Runs a test, which ends with its Chromium whatever becomes of it.
-async fn in_chromium(more: Figment, test: impl AsyncFnOnce(&mut Site, &Chromium)) {
-    let mut site = in_memory(more).await;
+pub async fn with_driver(wait: PageLoadStrategy, test: impl AsyncFnOnce(WebDriver)) {
     let program = Server::start(|port, _| vec!["chromedriver".into(), format!("--port={port}")]);
-    let driver = timeout(LONGEST, driver(program.port)).await.expect("Chromium in time");
+    let driver = timeout(LONGEST, driver(program.port, wait)).await.expect("Chromium in time");
     let driver = driver.expect("Chromium starts; run scripts/test, which installs it");
-    let (port, site) = (site.port, &mut site);
     let all = driver.run_and_quit(async |driver| {
-        test(site, &Chromium { driver, port }).await;
+        test(driver).await;
         WebDriverResult::Ok(())
     });
     timeout(LONGEST, all).await.expect("nothing hangs").expect("Chromium ends");
 }
 
-async fn driver(port: u16) -> WebDriverResult<WebDriver> {
+async fn driver(port: u16, wait: PageLoadStrategy) -> WebDriverResult<WebDriver> {
     let mut wanted = DesiredCapabilities::chrome();
-    // Nobody waits for a page that waits for the test.
-    wanted.set_page_load_strategy(PageLoadStrategy::None)?;
+    wanted.set_page_load_strategy(wait)?;
     // Chromium has no sandbox for root, and containers have little shared memory.
     for argument in ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"] {
         wanted.add_arg(argument)?;
     }
     let url = format!("http://127.0.0.1:{port}");
     WebDriver::builder(url, wanted).request_timeout(PATIENCE).connect().await
+}
+
+/// Runs a test on a site.
+async fn in_chromium(more: Figment, test: impl AsyncFnOnce(&mut Site, &Chromium)) {
+    let mut site = in_memory(more).await;
+    let (port, site) = (site.port, &mut site);
+    // Nobody waits for a page that waits for the test.
+    with_driver(PageLoadStrategy::None, async |driver| {
+        test(site, &Chromium { driver, port }).await;
+    })
+    .await;
 }
 
 impl Chromium {

@@ -13,8 +13,8 @@
 //! | `chromium` | the same in a real browser |
 
 mod attacks;
-mod chromium;
-mod jar;
+pub mod chromium;
+pub mod jar;
 mod limits;
 mod logins;
 mod orders;
