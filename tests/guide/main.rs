@@ -5,6 +5,7 @@
 mod changing;
 mod flash;
 mod moving;
+mod quickstart;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod streams;
