@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Result};
 use std::path::Path;
 
-/// What this platform cannot give, for the launch.
+/// What this platform cannot guarantee, which launch reports.
 #[cfg_attr(unix, expect(dead_code))]
 pub const MISSING: Option<&str> = Some(
     "in a directory on this platform, files are as private as the folder around it, and a power cut may undo the latest writes",

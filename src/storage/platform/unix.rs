@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-/// What this platform cannot give, for the launch.
+/// What this platform cannot guarantee, which launch reports.
 pub const MISSING: Option<&str> = None;
 
 /// Options that create files which only their user can open.

@@ -9,8 +9,8 @@ use crate::storage::{
 
 cases! {
     CASES;
-    a_login_writes_both: "`succeed` creates the one record and replaces the other",
-    a_login_sent_again_is_one_login: "`succeed` that is sent again answers the same and changes nothing",
+    a_login_writes_both: "`succeed` creates one record and replaces the other",
+    a_login_sent_again_is_one_login: "a repeated `succeed` gives the same answer and changes nothing",
     a_login_that_is_not_created_replaces_nothing: "if the successor is not created, `succeed` writes nothing",
     a_login_stays_whatever_became_of_the_session: "if the predecessor has changed or is gone, the successor stays all the same",
 }
@@ -20,7 +20,7 @@ cases! {
     a_refused_login_replaces_nothing: "if the guard refuses the successor, `succeed` writes nothing",
     a_replaced_session_leaves_the_index: "a record that `succeed` replaces leaves its owner's index and no longer counts",
     a_replaced_session_does_not_count: "a session that the guard replaces does not count against the limit, and does not end for it",
-    only_a_live_session_of_the_owner_is_replaced: "a guard that replaces what is no live record of the owner is as one that replaces nothing",
+    only_a_live_session_of_the_owner_is_replaced: "a guard that replaces anything but a live record of the owner works like one that replaces nothing",
 }
 
 const CREATED: Succeed = Succeed::Created(Update::Updated);

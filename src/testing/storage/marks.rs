@@ -9,19 +9,19 @@ use crate::storage::{
 
 cases! {
     CASES;
-    a_create_after_the_end_is_refused: "a `create` that arrives after the end of what it creates is refused while the mark stands",
-    a_create_after_an_unknown_end_is_refused: "the end of what is not there yet leaves a mark, too",
-    a_mark_ends: "from the time of its mark on, a key is free",
+    a_create_after_the_end_is_refused: "a `create` that arrives after the end of its record is refused while the mark is valid",
+    a_create_after_an_unknown_end_is_refused: "the end of a record that does not exist yet leaves a mark, too",
+    a_mark_ends: "a key is free from the time in its mark on",
     without_a_mark_a_key_is_free: "an end without a mark leaves its key free at once",
     the_later_mark_counts: "of several ends of one key, the latest mark counts",
     a_mark_is_no_record: "a mark is not read, updated, touched, listed or ended",
-    a_mark_is_purged_in_time: "a purge removes no mark that stands, and counts none",
+    a_mark_is_purged_in_time: "a purge removes no valid mark, and counts no marks",
 }
 
 cases! {
     OWNER_CASES;
-    a_create_sent_again_counts_once: "a `create` that is sent again pushes nobody out and is not refused",
-    a_create_after_the_end_of_its_owners_is_refused: "a guarded `create` that is sent again after `invalidate_owner` is refused, unless its record was excepted",
+    a_create_sent_again_counts_once: "a repeated `create` ends no other session and is not refused",
+    a_create_after_the_end_of_its_owners_is_refused: "a guarded `create` that is repeated after `invalidate_owner` is refused, unless its record was excepted",
 }
 
 const REVOKED: Create = Create::Refused(Refused::Revoked);

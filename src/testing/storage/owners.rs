@@ -8,18 +8,18 @@ use crate::storage::{
 
 cases! {
     OWNER_CASES;
-    list_names_an_owners_records: "`list` gives an owner's live records, and no others",
+    list_names_an_owners_records: "`list` returns an owner's live records, and no others",
     list_goes_by_pages: "the pages of `list` give every record once, in the order of their keys",
-    the_index_follows_the_owner: "a record that has an owner stays in that index until it is nobody's",
-    the_index_has_no_ghosts: "what ended or was purged is not in its owner's index",
-    list_leaves_out_the_expired: "an expired record that nobody purged is in no list",
+    the_index_follows_the_owner: "a record stays in its owner's index until it has no owner",
+    the_index_has_no_ghosts: "an ended or purged record is not in its owner's index",
+    list_leaves_out_the_expired: "an expired record is in no list, even if it was not purged",
     invalidate_owner_counts_the_living: "`invalidate_owner` does not count expired records",
-    invalidate_owner_ends_all: "`invalidate_owner` ends an owner's records, but the excepted and other owners'",
+    invalidate_owner_ends_all: "`invalidate_owner` ends an owner's records, except those given, and no other owner's",
     an_invalidated_owner_refuses_older_writes: "no guarded `create` that began before `invalidate_owner` leaves a live record",
     a_limit_ends_the_oldest: "over an owner's limit, the oldest session ends in the same step",
     a_limit_refuses: "over an owner's limit with `Refuse`, nothing is written",
     a_limit_counts_the_living: "only live records count towards an owner's limit",
-    owners_are_apart: "owners whose names differ in one bit never meet",
+    owners_are_apart: "owners whose keys differ in one bit are independent",
 }
 
 fn limit(max: usize, policy: OwnerLimitPolicy) -> OwnerGuard {

@@ -16,11 +16,11 @@ cases! {
     CASES;
     a_hundred_increments_lose_nothing: "concurrent read-modify-writes lose nothing",
     concurrent_creates_have_one_winner: "of concurrent `create`s under one key one succeeds",
-    concurrent_updates_have_one_winner: "of concurrent `update`s with one version one succeeds, a renewal has one winner",
+    concurrent_updates_have_one_winner: "of concurrent `update`s with the same version one succeeds, so a renewal has one winner",
     of_concurrent_logins_one_replaces: "of concurrent logins over one record each begins, and one replaces it",
     invalidate_beats_every_update: "`invalidate` beats every write that started before it",
     touch_loses_no_update: "a `touch` loses no concurrent `update`",
-    a_dropped_operation_is_whole: "an operation whose future is dropped happened wholly or not at all",
+    a_dropped_operation_is_whole: "an operation whose future is dropped happened completely or not at all",
 }
 
 cases! {
