@@ -1,4 +1,4 @@
-//! Help for tests of applications and storages (feature `testing`).
+//! Helpers for tests of applications and storages (feature `testing`).
 //!
 //! - [`SessionRequest`] gives a session to a request. [`SessionResponse`] and
 //!   [`AsyncSessionResponse`] read the session that a response leaves.

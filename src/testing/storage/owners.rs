@@ -46,7 +46,7 @@ async fn list_names_an_owners_records(it: Subject) -> Check {
         holds!(read.as_ref() == Some(&stored), "`list` gave {stored:?}, `read` {read:?}");
     }
     let unknown = it.listed(&owner(3), 0..10, NOW).await?;
-    holds!(unknown.is_empty(), "an owner without sessions has some");
+    holds!(unknown.is_empty(), "`list` returns records of an owner that has none");
     Ok(())
 }
 
@@ -76,10 +76,13 @@ async fn the_index_follows_the_owner(it: Subject) -> Check {
     let version = it.updated(1, version, Record { created: at(5), ..owned_by(1) }).await?;
     holds!(it.listed(&owner(1), 0..2, NOW).await? == [1], "the record left its own owner's index");
     it.updated(1, version, record("nobody's")).await?;
-    holds!(it.listed(&owner(1), 0..2, NOW).await?.is_empty(), "a record of nobody's has an owner");
+    holds!(
+        it.listed(&owner(1), 0..2, NOW).await?.is_empty(),
+        "a record without an owner is in an owner's index"
+    );
     let ended = it.index()?.invalidate_owner(&owner(1), &[], NOW).await?;
-    holds!(ended == 0, "it ended {ended} record(s) of nobody's");
-    holds!(it.read(1).await?.is_some(), "`invalidate_owner` ended a record of nobody's");
+    holds!(ended == 0, "it ended {ended} record(s) without an owner");
+    holds!(it.read(1).await?.is_some(), "`invalidate_owner` ended a record without an owner");
     Ok(())
 }
 
@@ -92,7 +95,7 @@ async fn the_index_has_no_ghosts(it: Subject) -> Check {
     for _ in 0..10 {
         it.storage.purge_expired(at(10), 10).await?;
     }
-    holds!(it.listed(&owner(0), 0..6, at(10)).await? == [1, 2, 3, 4], "a ghost is listed");
+    holds!(it.listed(&owner(0), 0..6, at(10)).await? == [1, 2, 3, 4], "an ended record is listed");
     let ended = it.index()?.invalidate_owner(&owner(0), &[], at(10)).await?;
     holds!(ended == 4, "of 4 records `invalidate_owner` ended {ended}");
     holds!(it.listed(&owner(0), 0..6, at(10)).await?.is_empty(), "an ended record is listed");
@@ -115,8 +118,8 @@ async fn list_leaves_out_the_expired(it: Subject) -> Check {
     holds!(listed == [0], "of three records, two of them expired, it listed {listed:?}");
     // They take no place on a page either.
     let page = it.index()?.list(&owner(0), None, 1, at(10)).await?;
-    holds!(page.records.len() == 1, "an expired record takes the place of a living one");
-    holds!(page.next.is_none(), "after the only living record comes another page");
+    holds!(page.records.len() == 1, "an expired record takes the place of a live one");
+    holds!(page.next.is_none(), "after the only live record comes another page");
     Ok(())
 }
 
@@ -141,11 +144,14 @@ async fn invalidate_owner_ends_all(it: Subject) -> Check {
     holds!(it.listed(&owner(0), 0..12, NOW).await? == [0], "the excepted record left the index");
     let again = it.index()?.invalidate_owner(&owner(0), &[], NOW).await?;
     let nobody = it.index()?.invalidate_owner(&owner(7), &[], NOW).await?;
-    holds!((again, nobody) == (1, 0), "ending the last one, then nobody's, gave {again}, {nobody}");
+    holds!(
+        (again, nobody) == (1, 0),
+        "ending the last record, then those of an owner without any, gave {again}, {nobody}"
+    );
     Ok(())
 }
 
-/// A guard taken now, then made old by an `invalidate_owner`; and a fresh one.
+/// Returns a guard that an `invalidate_owner` has made outdated, and a fresh one.
 async fn guards(it: &Subject, owner: &OwnerKey) -> Check<(OwnerGuard, OwnerGuard)> {
     let taken = async || {
         let generation = it.index()?.generation(owner).await?;
@@ -224,7 +230,7 @@ async fn a_limit_counts_the_living(it: Subject) -> Check {
     holds!(outcome == Create::Created, "a `create` within the limit was {outcome:?}");
     for n in [0, 3, 4] {
         let found = it.storage.read(&key(n), at(10)).await?;
-        holds!(found.is_some(), "a living session ended where expired ones count");
+        holds!(found.is_some(), "a live session ended because expired ones were counted");
     }
     Ok(())
 }

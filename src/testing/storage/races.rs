@@ -76,7 +76,7 @@ async fn a_hundred_increments_lose_nothing(it: Subject) -> Check {
         async move {
             let mut outcome = Ok(());
             for _ in 0..10 {
-                // One that fails still comes to every round.
+                // A task that fails still takes part in every round.
                 round.wait().await;
                 outcome = outcome.and(increment(&it).await);
             }
@@ -317,6 +317,6 @@ async fn a_dropped_operation_is_whole(it: Subject) -> Check {
         holds!(it.read(polls).await?.is_none(), "an ended session came back");
     }
     let listed = it.listed(&owner(0), 0..20, NOW).await?;
-    holds!(listed.is_empty(), "a dropped `update` left a ghost in an index");
+    holds!(listed.is_empty(), "a dropped `update` left an ended record in an index");
     Ok(())
 }
