@@ -1,4 +1,4 @@
-//! The guide: the pages of `docs/`.
+//! The guide: a chapter on every part of the crate.
 //!
 #![doc = include_str!("guide/links.md")]
 //!
