@@ -65,6 +65,10 @@ mod try_session;
 #[doc = include_str!("../docs/responses.md")]
 struct Responses;
 
+#[cfg(doctest)]
+#[doc = include_str!("../docs/recipes.md")]
+struct Recipes;
+
 #[cfg(all(doctest, feature = "okapi"))]
 #[doc = include_str!("../docs/openapi.md")]
 struct OpenApi;
