@@ -36,6 +36,7 @@ pages! {
     operations "operations"
     performance "performance"
     quickstart "quickstart"
+    recipes "recipes"
     renewal "renewal"
     responses "responses"
     revocation "revocation"
