@@ -109,6 +109,16 @@ impl Browser {
         self.element(selector).await.click().await.expect("clicked");
     }
 
+    /// Presses these keys, wherever the focus is.
+    pub async fn keys(&self, keys: &str) {
+        self.0.action_chain().send_keys(keys).perform().await.expect("pressed");
+    }
+
+    /// Makes the window as narrow as a phone.
+    pub async fn narrow(&self, width: u32) {
+        self.0.set_window_rect(0, 0, width, 800).await.expect("resized");
+    }
+
     pub async fn element(&self, selector: &str) -> WebElement {
         self.0.find(By::Css(selector.to_owned())).await.expect(selector)
     }
