@@ -64,19 +64,24 @@ async fn a_user_registers_with_the_keyboard_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_page_fits_a_phone() {
+async fn every_page_fits_a_phone_in_both_languages() {
     let shop = Shop::start(&[]);
     in_browser(async |browser| {
-        browser.register(&shop.at("/register"), "ann").await;
-        browser.open(&shop.at("/products/1")).await;
+        browser.enter_with(&shop.at("/login"), "admin", "admin-password").await;
+        browser.open(&shop.at("/products/5")).await;
         browser.click("main button").await;
         browser.narrow(360).await;
-        for page in ["/", "/products/1", "/cart", "/devices", "/password", "/preferences"] {
-            browser.open(&shop.at(page)).await;
-            assert_eq!(says(browser, "innerWidth").await, "360");
-            let fits =
-                "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
-            assert_eq!(says(browser, fits).await, "true", "{page}");
+        for language in ["en", "de"] {
+            browser.open(&shop.at("/preferences")).await;
+            browser.click(&format!("[value='{language}']")).await;
+            browser.click("main button").await;
+            for page in ["/", "/products/5", "/cart", "/devices", "/password", "/admin"] {
+                browser.open(&shop.at(page)).await;
+                assert_eq!(says(browser, "innerWidth").await, "360");
+                let root = "document.documentElement";
+                let fits = format!("{root}.scrollWidth <= {root}.clientWidth");
+                assert_eq!(says(browser, &fits).await, "true", "{page}, {language}");
+            }
         }
     })
     .await;
