@@ -9,11 +9,11 @@ pub enum Absence {
     /// The request presented a genuine token, but its session is over: it has expired, it has
     /// ended, it has another id now, or its payload no longer decodes.
     ///
-    /// Two more cases count as `Ended`. An unprotected id that is unknown cannot be told from one
-    /// that has ended. Of several sessions at once, none is used.
+    /// Two more cases count as `Ended`: an unknown id without protection, which looks like an ended
+    /// one, and several sessions at once, of which none is used.
     Ended,
-    /// The request presented a token that is not genuine: it is forged, truncated, of another
-    /// session, or protected with a key that is no longer in the list. If there are more than four
-    /// tokens, none is examined, and they count as invalid.
+    /// The request presented a token that is not genuine: it is forged or truncated, it belongs to
+    /// another session type, or its key is no longer in the list. More than four tokens are not
+    /// examined and count as invalid.
     Invalid,
 }

@@ -117,7 +117,7 @@ impl Application {
     fn undefined_message(&self, type_name: &str, name: &str) -> String {
         if !valid_session_name(name) {
             return format!(
-                "`{type_name}` has the `SessionData::NAME` {name:?}; write a lower-case name like \"user_session\" that is no key of [default.sessions]"
+                "`{type_name}` has the `SessionData::NAME` {name:?}; write a lower-case name like \"user_session\" that is not a key of [default.sessions]"
             );
         }
         let names: Vec<_> = self.definitions.keys().map(String::as_str).collect();
@@ -125,6 +125,8 @@ impl Application {
         let meant = nearest(name, names.into_iter());
         let meant = meant.map_or(String::new(), |meant| format!(" Did you mean {meant:?}?"));
         let advice = self.report.undefined.advice(type_name, name);
-        format!("`Session<{type_name}>` has no definition; defined are: {known}.{meant} {advice}")
+        format!(
+            "`Session<{type_name}>` is not configured. The configured sessions are: {known}.{meant} {advice}"
+        )
     }
 }

@@ -13,8 +13,8 @@ use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::session::Session;
 
-/// A type of session that stands for a login. It is the counterpart of Ktor's
-/// `session` authentication.
+/// A session type that represents a login. [`Authenticated`] requires it. It
+/// corresponds to the `session` authentication of the Kotlin framework Ktor.
 ///
 /// ```
 /// use rocket_typed_sessions::{Authenticate, SessionData};
@@ -30,13 +30,14 @@ use crate::session::Session;
 /// impl Authenticate for User {}
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say who is logged in",
+    message = "`{Self}` does not represent a login",
     label = "this type does not implement `Authenticate`",
-    note = "write `impl Authenticate for {Self} {{}}`; its `validate` may refuse a session that no longer counts"
+    note = "write `impl Authenticate for {Self} {{}}`; override `validate` to refuse sessions that no longer count as a login"
 )]
 pub trait Authenticate: SessionData {
     /// Returns whether the session still counts as a login. The default is `true`.
-    /// [`Authenticated`] calls it in each request.
+    /// [`Authenticated`] calls it in every request. Override it to refuse a user
+    /// who has been blocked, for example.
     ///
     /// ```
     /// # use rocket::{get, http::Status};
@@ -72,12 +73,12 @@ pub trait Authenticate: SessionData {
     }
 }
 
-/// The session of a user who has logged in, as a request guard. It derefs to the
-/// value `T`.
+/// The session of a user who has logged in, as a request guard. It dereferences to
+/// `T`.
 ///
 /// Without a session, or with one that [`validate`](Authenticate::validate)
-/// refuses, the guard forwards with 401. A route of a lower rank may then redirect
-/// to the login page. Without such a route the 401 catcher answers.
+/// refuses, the guard forwards with 401. The next matching route, with `rank = 2`,
+/// can redirect to the login page. Without such a route the 401 catcher answers.
 ///
 /// | | outcome |
 /// |---|---|
@@ -176,12 +177,12 @@ impl<'r, T: Authenticate> FromRequest<'r> for Authenticated<T> {
     }
 }
 
-/// [`Authenticated`] whose login is at most `MINUTES` minutes old, for step-up
-/// authentication.
+/// An [`Authenticated`] user whose login is at most `MINUTES` minutes old, as a
+/// request guard for step-up authentication.
 ///
-/// The guard forwards an older login with 401, as it does without a login. A route
-/// of a lower rank that takes `Authenticated<T>` can then ask for the password
-/// again. [`Session::reauthenticate`] and [`Session::login`] make the login recent.
+/// An older login forwards with 401, and so does a request without a login. The
+/// next matching route can take `Authenticated<T>` and ask for the password again.
+/// [`Session::reauthenticate`] and [`Session::login`] make the login recent.
 ///
 /// ```
 /// use rocket::{get, response::Redirect};

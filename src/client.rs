@@ -10,7 +10,7 @@ const MAX_USER_AGENT: usize = 256;
 /// The self-reported client of a session, with `remember_client = true`: the user agent and the
 /// address of the request that last wrote the session.
 ///
-/// A client can send any text. Show the fields, but base no decision on them.
+/// A client can send any text. Show the fields, but do not base decisions on them.
 ///
 /// ```
 /// use rocket_typed_sessions::SessionInfo;

@@ -42,7 +42,8 @@ impl Codec {
             Ok(_) => "it decodes to another value".into(),
             Err(cause) => cause.reason(),
         };
-        let message = format!("`{}` does not read back as it was: {reason}", type_name::<T>());
+        let message =
+            format!("`{}` does not survive encoding and decoding: {reason}", type_name::<T>());
         Err(SessionError::Encode(EncodeError::new(message)))
     }
 
@@ -53,7 +54,7 @@ impl Codec {
             return Some(kept);
         }
         let Ok(value) = decode_with(self.serializer, content.bytes()) else {
-            warn!("Session `{}`: a payload does not decode; it counts as absent.", self.session);
+            warn!("Session `{}`: a payload cannot be decoded; it counts as absent.", self.session);
             return None;
         };
         let value = Arc::new(value);
@@ -103,7 +104,7 @@ impl Codec {
         if self.read_back(payload.clone()).is_some_and(|read| read == content) {
             return Ok(payload);
         }
-        let message = "what a transformer wrote does not read back as it was";
+        let message = "a transformer does not restore what it has transformed";
         Err(SessionError::Encode(EncodeError::new(message)))
     }
 

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{DecodeError, EncodeError};
 
-/// The data of a session. An application implements it for each type of session.
+/// The data of one type of session. Implement it for each struct that you keep in a session.
 ///
 /// ```
 /// use rocket_typed_sessions::SessionData;
@@ -21,23 +21,24 @@ use crate::error::{DecodeError, EncodeError};
 /// }
 /// ```
 ///
-/// # A value must read back as it was
+/// # Values must survive encoding
 ///
-/// The crate decodes each value before it writes it, and compares both values by
-/// what `Serialize` gives for them. If they differ, nothing is written, the session
-/// stays as it was, and the request fails with
+/// Before the crate writes a value, it encodes the value, decodes the result, and
+/// compares both by their `Serialize` output. If they differ, nothing is written,
+/// the session stays as it was, and the request fails with
 /// [`SessionError::Encode`](crate::SessionError::Encode) (500). The log names the
 /// type and the reason. JSON has no infinite or NaN float and no `Some(None)`. A
 /// field that is sometimes left out needs `#[serde(default)]`.
 ///
-/// The order of a map's entries and of a list's items is not compared, because that
-/// of a `HashSet` changes. What a type leaves out of `Serialize` is neither saved
-/// nor compared: a field with `skip`, a field that `skip_serializing_if` leaves
-/// out, and which of two `untagged` variants of one shape a value is. The
-/// comparison is the same for a type with its own `encode` and `decode`: put `skip`
-/// on what they leave out. If `Serialize` fails, the value is only decoded.
+/// The order of a map's entries and of a list's items is not compared, because the
+/// order of a `HashSet` changes. What `Serialize` leaves out is neither saved nor
+/// compared: a field with `skip`, a field that `skip_serializing_if` leaves out,
+/// and the choice between two `untagged` variants of the same shape. A type with
+/// its own `encode` and `decode` is compared in the same way: put `skip` on the
+/// fields that they leave out. If `Serialize` fails, the value is decoded but not
+/// compared.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a type of session",
+    message = "`{Self}` is not a session type",
     label = "this type does not implement `SessionData`",
     note = "write `impl SessionData for {Self} {{ const NAME: &'static str = \"…\"; }}`, where the name is that of a table `[default.sessions.…]` in Rocket.toml",
     note = "write `#[derive(Clone, serde::Serialize, serde::Deserialize)]` on the type"
@@ -54,8 +55,8 @@ pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'sta
     /// [transformer](crate::transformer::SessionTransformer), it is decoded at each request.
     ///
     /// Write `false` for a type that can change behind a shared reference, such as one with a
-    /// `Mutex`, a `OnceLock` or an atomic number. Otherwise, one request would see what another
-    /// one has changed and not saved. A clone with an `Arc<Mutex<_>>` inside is shared, too.
+    /// `Mutex`, a `OnceLock` or an atomic number. Otherwise, one request would see what another one
+    /// has changed and not saved. Clones of an `Arc<Mutex<_>>` share their content as well.
     ///
     /// ```
     /// # use rocket_typed_sessions::SessionData;
@@ -78,8 +79,8 @@ pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'sta
     /// Returns the owner of the session, for example a user's id. The default is `None`.
     ///
     /// An owner's sessions can be listed, limited and revoked; see
-    /// [`SessionManager`](crate::SessionManager). A change of the owner is a login: another session
-    /// begins under a new id, which prevents session fixation.
+    /// [`SessionManager`](crate::SessionManager). A value with another owner is a login: a new
+    /// session begins under a new id, which prevents session fixation.
     ///
     /// ```
     /// # use rocket_typed_sessions::SessionData;
@@ -101,8 +102,9 @@ pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'sta
         None
     }
 
-    /// Returns the bytes to store or seal. The default is JSON. [`decode`](Self::decode) must read
-    /// these bytes. An error fails the request with 500 and leaves the session as it was.
+    /// Encodes the value as the bytes that are stored, or put into the client's token. The default
+    /// is JSON. [`decode`](Self::decode) must read these bytes. An error fails the request with 500
+    /// and leaves the session as it was.
     ///
     /// ```
     /// use rocket_typed_sessions::{DecodeError, EncodeError, SessionData};
@@ -130,8 +132,8 @@ pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'sta
         serde_json::to_vec(self).map_err(|cause| EncodeError::caused_by("JSON failed", cause))
     }
 
-    /// Returns the value that `bytes` hold. Override it to read an older schema. A payload that
-    /// does not decode counts as an absent session. It never causes an error response.
+    /// Decodes the value in `bytes`. Override it to read an older schema. If it fails, the request
+    /// has no session, and the response is not an error.
     ///
     /// ```
     /// use rocket_typed_sessions::{DecodeError, SessionData};

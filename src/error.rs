@@ -19,18 +19,18 @@ use crate::storage::{Refused, StorageError};
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The storage did not answer, or not within `storage_timeout`.
+    /// The storage did not answer, or not within `storage_timeout`. Status 503.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// Concurrent writes to the session used up `storage_timeout`.
-    #[error("other requests changed the session until `storage_timeout` had passed")]
+    /// Other requests kept writing the session until `storage_timeout` was over. Status 503.
+    #[error("other requests kept changing the session until `storage_timeout` was over")]
     Conflict,
     /// Another request or another node has ended the session in the meantime. The changes were
-    /// dropped.
+    /// dropped. Status 401.
     #[error("the session has ended in the meantime")]
     Ended,
-    /// The value is too large. Nothing was written. The log names the session and says what to
-    /// write.
+    /// The value is too large. Nothing was written. The log names the session and what to change.
+    /// Status 500.
     #[error("the session takes {size} bytes, which is over the limit of {limit}")]
     TooLarge {
         /// The size in bytes.
@@ -39,29 +39,29 @@ pub enum SessionError {
         limit: usize,
     },
     /// The owner has as many sessions as `max_sessions_per_owner` allows, and
-    /// `owner_limit_policy` refuses another.
+    /// `owner_limit_policy` refuses another. Status 500.
     #[error("the owner has as many sessions as allowed")]
     LimitReached,
     /// The response has been sent, so a new token could not reach the client. If the session began
-    /// or was renewed nevertheless, it was ended.
+    /// or was renewed nevertheless, it was ended. Status 500.
     #[error("the response has been sent; the session's new token can no longer reach the client")]
     TooLate,
-    /// The value could not be encoded, or would not read back as it was. The application's code may
-    /// also have panicked while the value was saved. Nothing was written.
+    /// The value could not be encoded, or did not
+    /// [survive encoding](crate::SessionData#values-must-survive-encoding). The application's code
+    /// may also have panicked while the value was saved. Nothing was written. Status 500.
     #[error("the session could not be encoded: {0}")]
     Encode(#[source] EncodeError),
-    /// A [`Lifetime`](crate::Lifetime) is over already: it is an idle timeout of zero, or a time in
-    /// the past. Nothing was changed. The status is 500, because the application chose the
-    /// lifetime. Check a user's input first.
+    /// A [`Lifetime`](crate::Lifetime) is an idle timeout of zero, or a time in the past. Nothing
+    /// was changed. Check a user's input first. Status 500.
     #[error("the session's lifetime is invalid: {0}")]
     Lifetime(&'static str),
-    /// The session's storage or configuration does not support the operation.
+    /// The session's storage or configuration does not support the operation. Status 500.
     #[error("not supported: {0}")]
     Unsupported(Cow<'static, str>),
-    /// The type has no valid definition in this application.
+    /// The session type is not configured, or its configuration is invalid. Status 500.
     #[error("{0}")]
     Undefined(String),
-    /// The system's random generator failed. Nothing was written.
+    /// The system's random generator failed. Nothing was written. Status 500.
     #[error("the system's random generator failed")]
     Random,
 }
@@ -181,7 +181,7 @@ codec_error! {
 codec_error! {
     /// Why [`SessionData::decode`](crate::SessionData::decode) failed.
     ///
-    /// The session counts as absent. The log has one warning, without this text.
+    /// The request has no session. The log gets one warning, without this text.
     DecodeError
 }
 

@@ -21,9 +21,9 @@ pub enum SessionEventKind {
     Created,
     /// A session got a new id.
     Renewed,
-    /// A request ended its session with [`Session::clear`](crate::Session::clear). Or the response
-    /// with a session's new id could not be sent. In that case no client has the id, and the
-    /// storage has ended the session in the background.
+    /// A request ended its session with [`Session::clear`](crate::Session::clear). It is also
+    /// reported if the response with a session's new id could not be sent: no client has that id,
+    /// so the session was ended in the background.
     Ended,
     /// A client presented a genuine token whose session is over: it has expired, it
     /// was ended, or it has another id now.

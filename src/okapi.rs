@@ -18,9 +18,9 @@ use crate::{
     Authenticate, Authenticated, RecentlyAuthenticated, Session, SessionData, Sessions, TrySession,
 };
 
-const UNAUTHORIZED: (Status, &str) = (Status::Unauthorized, "Nobody has logged in.");
+const UNAUTHORIZED: (Status, &str) = (Status::Unauthorized, "The user is not logged in.");
 const NOT_RECENT: (Status, &str) =
-    (Status::Unauthorized, "Nobody has logged in, or the login is too old.");
+    (Status::Unauthorized, "The user is not logged in, or the login is too old.");
 const NO_SESSION: (Status, &str) = (Status::Forbidden, "The request has no session.");
 const REFUSED: (Status, &str) = (
     Status::Forbidden,

@@ -10,11 +10,11 @@ use rocket::{Ignite, Request, Rocket, Sentinel, error};
 use crate::application::Application;
 use crate::request::{Entries, RequestSessions};
 
-/// The sessions of the application, as managed state and as the request guard
+/// All sessions of the application, as managed state and as the request guard
 /// `&Sessions`.
 ///
-/// An application attaches [`Sessions::fairing`]. A route takes `&Sessions` to list
-/// and end sessions of other requests; see [`Sessions::of`].
+/// Attach [`Sessions::fairing`] to Rocket to use sessions at all. A route takes
+/// `&Sessions` to list and end the sessions of users; see [`Sessions::of`].
 #[derive(Clone)]
 pub struct Sessions {
     application: Arc<Application>,

@@ -2,13 +2,14 @@
 
 pub use crate::error::TransformError;
 
-/// Transforms the encoded payload before it is sealed or stored, and transforms it
-/// back after it was read. A compressor is an example.
+/// Transforms the encoded value of a session before it is stored or put into the
+/// client's token, and transforms it back after it was read. A compressor is an
+/// example.
 ///
-/// A transformer is registered with
-/// [`SessionsFairing::transformer`](crate::SessionsFairing::transformer) and named
-/// by `transform = ["…"]`. Several transformers apply in the order of the list, and
-/// are undone in reverse.
+/// Register a transformer with
+/// [`SessionsFairing::transformer`](crate::SessionsFairing::transformer), and name
+/// it in Rocket.toml with `transform = ["…"]`. Several transformers apply in the
+/// order of the list, and are undone in reverse.
 ///
 /// Each payload is read back before it is written. If the bytes differ, the request
 /// fails with 500 and leaves the session as it was.
@@ -34,11 +35,11 @@ pub use crate::error::TransformError;
 /// # Ok::<(), TransformError>(())
 /// ```
 pub trait SessionTransformer: Send + Sync + 'static {
-    /// Returns the payload to seal or store. An error fails the request with 500
-    /// and leaves the session as it was.
+    /// Returns the payload to store or to put into the token. An error fails the
+    /// request with 500 and leaves the session as it was.
     fn write(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformError>;
 
-    /// Returns the payload that [`write`](Self::write) was given. An error makes
-    /// the session absent.
+    /// Returns the payload that [`write`](Self::write) was given. After an error,
+    /// the request has no session.
     fn read(&self, payload: Vec<u8>) -> Result<Vec<u8>, TransformError>;
 }

@@ -27,7 +27,7 @@ use crate::session::{Session, failed};
 /// `no-store`. The request's other sessions are saved as usual. If another guard of
 /// the request needs the same session, the response is 503.
 ///
-/// The guard fails with 500 if `T` has no definition, as [`Session`] does.
+/// The guard fails with 500 if `T` is not configured, as [`Session`] does.
 ///
 /// ```
 /// use rocket::{get, routes};
@@ -61,7 +61,7 @@ use crate::session::{Session, failed};
 pub enum TrySession<T: SessionData> {
     /// The request has a session.
     Present(Session<T>),
-    /// The request has no session; [`Session::absence`] says why. One can be begun.
+    /// The request has no session; [`Session::absence`] says why. The handler can begin one.
     Absent(Session<T>),
     /// The storage cannot answer. The [`status`](SessionError::status) of the error
     /// is 503.

@@ -284,11 +284,11 @@ fn s51_s53_no_path_shows_a_key_an_id_a_token_or_a_payload() {
     // The walk really was talkative.
     for said in [
         "several sessions",
-        "a payload does not decode",
+        "a payload cannot be decoded",
         "corrupt",
         "could not be saved",
-        "200 OK would hide that and becomes 503 Service Unavailable",
-        "`secrecy::Canary` does not read back as it was: invalid type: expected struct Canary at line 1 column 25",
+        "the response 200 OK would hide; it becomes 503 Service Unavailable",
+        "`secrecy::Canary` does not survive encoding and decoding: invalid type: expected struct Canary at line 1 column 25",
         "never saved",
         "panicked",
         "Rejected",

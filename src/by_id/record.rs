@@ -62,7 +62,7 @@ pub(super) fn open_any(
     let Some((envelope, start)) = Envelope::unwrap(&record.payload, name) else {
         if store.report_once(key) {
             warn!(
-                "Session `{name}`: the record {key:?} is not this session's; it counts as absent."
+                "Session `{name}`: the record {key:?} does not belong to this session; it counts as absent."
             );
         }
         return None;

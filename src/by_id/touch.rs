@@ -133,7 +133,9 @@ impl Job<'_> {
             match touched.and_then(|touched| touched.map_err(SessionError::from)) {
                 Ok(touched) => touched == Touch::Touched,
                 Err(cause) => {
-                    warn!("Session `{name}`: its expiry could not be refreshed: {cause}.");
+                    warn!(
+                        "Session `{name}`: the expiry of a session could not be refreshed: {cause}."
+                    );
                     false
                 }
             }

@@ -116,11 +116,11 @@ impl Identity {
         let (length, least) = (id.len(), self.least);
         if length < least {
             return Err(refused(format!(
-                "made an id of {length} characters; outside the debug profile it needs at least {least}, which are 128 random bits in base64"
+                "returned an id of {length} characters; outside the debug profile it needs at least {least}, which are 128 random bits in base64"
             )));
         }
         SessionId::ktor(&id)
-            .map_err(|_| refused("made an id that Ktor refuses, see `SessionId::ktor`".into()))
+            .map_err(|_| refused("returned an id that Ktor refuses; see `SessionId::ktor`".into()))
     }
 }
 

@@ -92,7 +92,7 @@ impl RecordToEnd {
                 }
             }
             if !is_known {
-                warn!("A session that no client holds may stay in its storage until it expires.");
+                warn!("A session whose id no client has may stay in its storage until it expires.");
             }
         }))
     }

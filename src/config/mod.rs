@@ -1,11 +1,11 @@
-//! The configuration of the sessions: what may be written, and how it is read.
+//! The configuration of sessions: [`SessionConfig`] and the types of its fields.
 //!
-//! An application configures its sessions in Rocket.toml and in environment variables, and may do
-//! so in its code with [`SessionConfig`]. The reference of all keys is
-//! [`guide::configuration`](crate::guide::configuration).
+//! Sessions are configured in Rocket.toml and in environment variables, and can be configured in
+//! code with [`SessionConfig`]. [`guide::configuration`](crate::guide::configuration) describes
+//! every key.
 //!
 //! Reading finds all problems in one run. Each message says what to write instead, and no message
-//! shows the value of a key.
+//! shows a secret.
 
 mod cookie;
 mod csrf;

@@ -150,7 +150,7 @@ pub enum KtorTransform {
 /// The format of tokens and records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// The format of this crate, which `docs/formats.md` describes.
+    /// The format of this crate, which [the guide](crate::guide::formats) describes.
     Native,
     /// The format of a service in Kotlin that uses the Ktor framework.
     Ktor,

@@ -2,7 +2,7 @@
 
 use super::aes_cbc::{AesCbc, BLOCK};
 use super::mac::{Mac, MacAlgorithm, Tag, equal};
-/// An RFC 7518 section 5.2 content encryption algorithm.
+/// How tokens are encrypted: a content encryption algorithm of RFC 7518, section 5.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suite {
     /// AES-128 in CBC mode with HMAC-SHA-256.

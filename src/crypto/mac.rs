@@ -36,7 +36,7 @@ pub(crate) fn equal(left: &[u8], right: &[u8]) -> bool {
     words.chain(rest).fold(0, |different, bits| different | bits).ct_eq(&0).into()
 }
 
-/// The hash function under the HMAC.
+/// The HMAC of a token in Ktor's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MacAlgorithm {
     /// HMAC with SHA-1, which only Ktor's tokens use.

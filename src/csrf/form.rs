@@ -18,13 +18,13 @@ use crate::data::SessionData;
 /// The most bytes that are read of a multipart field for the token. Eight tokens fit.
 const LONGEST: usize = 512;
 
-/// A form with its session's CSRF token, as a data guard. It derefs to `F`.
+/// A form that must carry its session's CSRF token, as a data guard. It dereferences to `F`.
 ///
 /// The token is the form's field [`CSRF_FIELD`](super::CSRF_FIELD) or the header
-/// [`CSRF_HEADER`](super::CSRF_HEADER). The first token that is not empty counts:
-/// the form's fields in their order, in a multipart form with or without a content
-/// type, then the header. `F` does not see the field, so it may be
-/// [`Strict`](rocket::form::Strict).
+/// [`CSRF_HEADER`](super::CSRF_HEADER). The first token that is not empty counts.
+/// The form's fields come first, in their order, and the header last. In a
+/// multipart form, the field may have a content type. `F` does not see the field,
+/// so it may be [`Strict`](rocket::form::Strict).
 ///
 /// | | outcome |
 /// |---|---|

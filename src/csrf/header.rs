@@ -9,9 +9,9 @@ use rocket::request::{FromRequest, Outcome as GuardOutcome, Request};
 use super::check::{CsrfGuardError, check, rules};
 use crate::data::SessionData;
 
-/// The request of a script with its session's CSRF token, as a request guard. The
-/// token is the header [`CSRF_HEADER`](super::CSRF_HEADER). The guard refuses a
-/// request without it with 403.
+/// A request guard for the requests of scripts: it requires the session's CSRF
+/// token in the header [`CSRF_HEADER`](super::CSRF_HEADER), and answers 403 without
+/// it.
 ///
 /// It also refuses a request if the browser's headers say that a page of another
 /// origin sent it, even with a valid token. This check does not apply to `GET`,

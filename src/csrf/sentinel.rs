@@ -25,7 +25,7 @@ fn abort<T: SessionData>(rocket: &Rocket<Ignite>) -> bool {
     let definition = sessions.and_then(|sessions| sessions.application().definition::<T>().ok());
     let lacks = definition.is_some_and(|definition| lacks_key(definition));
     if lacks {
-        error!("A route has a CSRF guard of `sessions.{}`: {NO_CSRF_KEY}.", T::NAME);
+        error!("A route has a CSRF guard for `sessions.{}`: {NO_CSRF_KEY}.", T::NAME);
     }
     lacks
 }

@@ -33,16 +33,15 @@ const LENGTH: usize = CsrfKeys::TAG;
 /// The token is valid as long as the session, and stays valid through periodic
 /// renewals. [`renew`](Session::renew) and [`login`](Session::login) invalidate it.
 ///
-/// The guard forwards with 403 without a session. For a form that is shown before
+/// Without a session the guard forwards with 403. For a form that is shown before
 /// the login, begin a session and call [`Session::csrf_token`].
 ///
 /// # Sessions without a key
 ///
-/// The token needs a key of the server. If the session has none (`protect =
-/// "none"`, Ktor's unsigned ids), the guards refuse launch unless its table has a
-/// `secret`, and [`Session::csrf_token`] fails with [`SessionError::Unsupported`].
-/// It also fails for client storage in Ktor's format, which has no id to make a
-/// token from.
+/// The token needs a server key. If the session has none (`protect = "none"`,
+/// Ktor's unsigned ids), the guards refuse launch unless its table has a `secret`,
+/// and [`Session::csrf_token`] fails with [`SessionError::Unsupported`]. It also
+/// fails for client storage in Ktor's format, which has no id to make a token from.
 ///
 /// ```
 /// use rocket::{form::FromForm, get, post, response::content::RawHtml};
@@ -78,7 +77,7 @@ pub struct CsrfToken<T: SessionData> {
     data: PhantomData<fn() -> T>,
 }
 
-/// The request does not carry its session's CSRF token. As a `Responder`: 403.
+/// The request does not carry its session's CSRF token. As a `Responder`, it answers 403.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the request does not carry its session's CSRF token")]
 pub struct CsrfError;
@@ -98,11 +97,11 @@ impl<T: SessionData> CsrfToken<T> {
         Ok(Self { tags, text, data: PhantomData })
     }
 
-    /// Verifies that `submitted` is this session's token, in constant time. A
-    /// handler calls it where the token is neither in a form nor in the header.
+    /// Verifies that `submitted` is this session's token, in constant time. Call it
+    /// where the token comes neither in a form nor in the header.
     ///
-    /// It looks at no header: [`CsrfForm`](super::CsrfForm) and
-    /// [`CsrfHeader`](super::CsrfHeader) also refuse other origins.
+    /// It does not check the origin of the request, as
+    /// [`CsrfForm`](super::CsrfForm) and [`CsrfHeader`](super::CsrfHeader) do.
     ///
     /// ```
     /// # use rocket_typed_sessions::{testing::SessionRequest, SessionData, Sessions};

@@ -13,13 +13,13 @@ pub enum Lifetime {
     /// The lifetime in the session's table in Rocket.toml.
     #[default]
     Configured,
-    /// For this time after its last use, instead of `idle_timeout`: "remember me".
-    /// It is stored in seconds, rounded up.
+    /// An idle timeout for this session, instead of `idle_timeout`, such as
+    /// "remember me". It is stored in seconds, rounded up.
     Idle(Duration),
-    /// Until this time, whether the session is used or not, instead of
-    /// `idle_timeout`. It is stored in milliseconds, rounded down.
+    /// The session ends at this time, instead of after `idle_timeout`, whether it
+    /// is used or not. It is stored in milliseconds, rounded down.
     Until(SystemTime),
-    /// As configured, but not longer than the browser is open: the cookie has no
+    /// As configured, but at most until the browser is closed: the cookie has no
     /// `Max-Age`.
     BrowserSession,
 }
@@ -64,7 +64,7 @@ impl OwnLifetime {
         match lifetime {
             Lifetime::Configured => Ok(Self::Configured),
             Lifetime::BrowserSession => Ok(Self::BrowserSession),
-            Lifetime::Idle(idle) if idle.is_zero() => Err(NoTime("an idle time of zero")),
+            Lifetime::Idle(idle) if idle.is_zero() => Err(NoTime("an idle timeout of zero")),
             Lifetime::Idle(idle) => Ok(Self::Idle(whole_seconds(idle).min(Self::MAX_VALUE))),
             Lifetime::Until(time) => {
                 let until = Timestamp::from(time).min(Timestamp::from_millis(Self::MAX_VALUE));

@@ -22,9 +22,9 @@ use crate::transformer::SessionTransformer;
 use crate::transport::SessionTransport;
 
 impl Sessions {
-    /// Returns the fairing that an application attaches. It reads the definitions
-    /// of the sessions from Rocket.toml and the environment, and commits the
-    /// changes of each request.
+    /// Returns the fairing to attach to Rocket. At launch it reads the
+    /// configuration of the sessions from Rocket.toml and the environment. In each
+    /// request it saves the changes before the response is sent.
     ///
     /// ```
     /// use rocket_typed_sessions::Sessions;
@@ -36,11 +36,12 @@ impl Sessions {
     }
 }
 
-/// The fairing of the sessions: it reads their definitions at launch, and commits
-/// the changes of each request. [`Sessions::fairing`] returns it.
+/// The fairing to attach to Rocket. It reads the configuration of the sessions at
+/// launch, and saves the changes of each request. [`Sessions::fairing`] returns it.
 ///
-/// Its methods register parts that Rocket.toml refers to by name. An application
-/// that uses only built-in parts calls none of them.
+/// Its methods register custom storages, transports and transformers, which
+/// Rocket.toml refers to by name, configure sessions in code, and listen to events.
+/// Most applications call none of them.
 ///
 /// ```
 /// use rocket_typed_sessions::{Sessions, storage::Memory};
@@ -172,19 +173,19 @@ impl SessionsFairing {
         self
     }
 
-    /// Sets how the ids of `T`'s sessions are made, with `format = "ktor"` only.
-    /// Ids in the native format are always random.
+    /// Sets the function that makes the ids of `T`'s sessions, for
+    /// `format = "ktor"` only: the format of the Kotlin framework Ktor. Other ids
+    /// are always random.
     ///
     /// An id must be random, because anyone who guesses an unsigned id can use the
     /// session. Do not use a user's name. Outside the debug profile, an id of fewer
     /// than 22 characters fails the request with 500.
     ///
-    /// `identity` runs at most once in a request, where a session may begin: at the
-    /// first use of the session if the request presents none that lives, or if its
-    /// method is not `GET`, `HEAD`, `OPTIONS` or `TRACE`. Any other request is asked
-    /// only when its response is sent, if it has changed its session. So it cannot
-    /// log in over a live session and call [`Session::id`](crate::Session::id) or
-    /// [`Session::save`](crate::Session::save) after that.
+    /// `identity` runs at most once in a request. It runs at the first use of the session if the
+    /// request presents no live session, or if its method is not `GET`, `HEAD`, `OPTIONS` or
+    /// `TRACE`. In any other request it runs only when the response is sent, if the request has
+    /// changed its session. Such a request cannot log in over a live session and then call
+    /// [`Session::id`](crate::Session::id) or [`Session::save`](crate::Session::save).
     ///
     /// ```
     /// # use rocket_typed_sessions::{SessionData, Sessions};
@@ -209,12 +210,12 @@ impl SessionsFairing {
         self
     }
 
-    /// Configures the sessions of `T` in code, as far as Rocket.toml and the environment do not:
-    /// they take precedence key by key. `T` then needs no table in Rocket.toml. Secrets do not
-    /// belong in code: they come from the environment or from files.
+    /// Configures the sessions of `T` in code, so that `T` needs no table in Rocket.toml.
+    /// Rocket.toml and the environment take precedence, key by key. Secrets do not belong in code:
+    /// they come from the environment or from files.
     ///
-    /// A key that has no effect because of a stronger one is ignored. For example, Rocket.toml may
-    /// move a session to a header whose cookie the code configures.
+    /// A key in code that has no effect because of a key in Rocket.toml is ignored. For example,
+    /// Rocket.toml may select a header for a session whose cookie the code configures.
     ///
     /// ```
     /// # use rocket_typed_sessions::{testing::*, Session, SessionData, Sessions};
@@ -243,8 +244,8 @@ impl SessionsFairing {
         self
     }
 
-    /// Refuses launch if `T` has no definition. A type that is a guard in a route is checked
-    /// anyway; this is for a type that only the application's own guards and fairings use.
+    /// Refuses launch if `T` is not configured. Types that routes take as guards are checked
+    /// anyway. Call it for a type that only the application's own guards and fairings use.
     ///
     /// ```
     /// # use rocket_typed_sessions::{SessionData, Sessions};

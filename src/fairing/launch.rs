@@ -33,7 +33,7 @@ use crate::transport::{CookieTransport, HeaderTransport, LONGEST_COOKIE, Session
 const LEAST_IDENTITY: usize = 22;
 
 /// The warning for sessions in memory outside the debug profile.
-const IN_PROCESS: &str = "`storage = \"memory\"` keeps its sessions in this process. They end with it, and no other process sees them. Where that matters, write another storage, such as `storage = { type = \"directory\", path = \"sessions\" }`.";
+const IN_PROCESS: &str = "`storage = \"memory\"` keeps its sessions in this process. They end with it, and no other process sees them. If that matters, write another storage, such as `storage = { type = \"directory\", path = \"sessions\" }`.";
 
 /// Returns everything that the requests need, or every problem that was found.
 pub(super) async fn launch(

@@ -41,7 +41,7 @@ impl Fairing for SessionsFairing {
                 Ok(rocket.manage(application).manage(sessions).attach(Last))
             }
             Err(problems) => {
-                error!("The configuration of the sessions is wrong.");
+                error!("The configuration of the sessions is invalid.");
                 for problem in problems {
                     error!("{problem}");
                 }

@@ -109,7 +109,7 @@ async fn watch(
             }
             Err(problem) if problem != last_problem => {
                 error!(
-                    "Session `{}`: the keys stay as they were: {problem}.",
+                    "Session `{}`: the keys could not be reloaded and stay the same: {problem}.",
                     definition.namespace.session
                 );
                 last_problem = problem;
@@ -123,7 +123,7 @@ fn read(source: &KeyFiles, name: &str) -> Result<Tokens, String> {
     let config = config::read(&source.figment, &source.registered).map_err(|problems| {
         problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     })?;
-    let session = config.sessions.get(name).ok_or("its definition is gone")?;
+    let session = config.sessions.get(name).ok_or("the session is no longer configured")?;
     build_tokens(&session.app, name, session)
 }
 
@@ -163,7 +163,7 @@ fn take(
     if definition.tokens().key_ids() == (keys, sealing.clone()) {
         return;
     }
-    info!("Session `{}`: keys reloaded; {sealing}.", definition.namespace.session);
+    info!("Session `{}`: the keys were reloaded; {sealing}.", definition.namespace.session);
     *definition.tokens.write() = Arc::new(fresh.sealing_with(sealing));
     definition.hints.keys_changed(clock.now());
 }

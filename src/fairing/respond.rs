@@ -109,7 +109,7 @@ async fn commit<'r>(
     if hidden {
         let (before, instead) = (response.status(), Status::ServiceUnavailable);
         error!(
-            "A guard could not read its session; {before} would hide that and becomes {instead}."
+            "A guard could not read its session, which the response {before} would hide; it becomes {instead}."
         );
         replace(request, response, instead).await;
     }
@@ -224,7 +224,7 @@ async fn tell<'r>(
         }
     }
     if panicked {
-        error!("A session transport panicked; its client may not have its token.");
+        error!("A session transport panicked; the client may not have received its token.");
         replace(request, response, Status::InternalServerError).await;
         say_again(core, response, entries);
     }

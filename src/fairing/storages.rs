@@ -128,7 +128,7 @@ impl<'a> Storages<'a> {
         let of_session = |warning| format!("Session `{name}`: {warning}.");
         self.warnings.extend(warnings.into_iter().map(of_session));
         if !storage.compares_and_swaps() {
-            let last = "if several processes write at the same time, its storage keeps only the last write.";
+            let last = "if several processes write a session at the same time, its storage keeps only the last write.";
             self.warnings.push(format!("Session `{name}`: {last}"));
         }
     }

@@ -46,7 +46,7 @@ fn protection(settings: &SessionSettings) -> String {
     let older = match keys {
         0 | 1 => String::new(),
         _ => format!(
-            "; older ones are needed until {} after every node seals with the first",
+            "; the others are needed until {} after every node has protected new tokens with the first",
             duration_text(settings.timeouts.absolute)
         ),
     };

@@ -37,7 +37,7 @@ impl OlderKeys {
         let end = self.end().to_system_time().map(humantime::format_rfc3339_seconds);
         let end = end.map_or(String::new(), |end| format!(", at the latest until {end}"));
         format!(
-            "a client presented a live session whose token key number {number} of the list has sealed. The key is still needed{end}: until `absolute_timeout` has passed since the last node began to seal with a newer key. See `docs/keys.md`."
+            "a client presented a live session whose token is protected by key number {number} of the list. The key is still needed{end}: until `absolute_timeout` has passed since the last node began to protect new tokens with a newer key. See `docs/keys.md`."
         )
     }
 
@@ -54,7 +54,7 @@ impl OlderKeys {
             format!("keys number {first} to {last} of the list are")
         };
         Some(format!(
-            "{which} no longer needed: this node has sealed with a newer key for as long as `absolute_timeout`, {}. Drop what is older if every node has.",
+            "{which} no longer needed: this node has protected new tokens with a newer key for as long as `absolute_timeout`, {}. Remove the older keys once every node has.",
             duration_text(self.absolute)
         ))
     }

@@ -103,7 +103,7 @@ impl Hints {
                 |time: Duration| humantime::format_duration(Duration::from_secs(time.as_secs()));
             self.once(&self.clocks, || {
                 format!(
-                    "a client presented a session that lies {} in the future, and counts as nobody: the clocks of two nodes are apart, or this node's clock went back. Synchronise the clocks of all nodes, for example with NTP; {} are tolerated.",
+                    "a client presented a session whose times are {} in the future, so it counts as absent: the clocks of two nodes differ, or this node's clock was set back. Synchronise the clocks of all nodes, for example with NTP; differences of up to {} are tolerated.",
                     whole(ahead),
                     whole(SKEW)
                 )
@@ -151,7 +151,7 @@ impl Hints {
         if none.load(Ordering::Relaxed) && !some.load(Ordering::Relaxed) {
             self.once(told, || {
                 format!(
-                    "an owner was asked for, but no login has one, so it has no sessions. {}",
+                    "the application asked for the sessions of an owner, but no login has an owner, so there are none. {}",
                     implement_owner(type_name)
                 )
             });
@@ -161,11 +161,11 @@ impl Hints {
     /// Says what to write for a session whose token would be too large.
     pub fn too_large(&self, size: usize, limit: usize) {
         let why = match self.cookie {
-            Some(_) => "browsers keep no larger cookie",
-            None => "its header or transport carries no more",
+            Some(_) => "because browsers keep no larger cookie",
+            None => "because its header or transport carries no more",
         };
         error!(
-            "Session `{}`: {size} bytes are over the limit of {limit}, {why}; keep less in it, or write a server storage such as `storage = \"memory\"` in its table.",
+            "Session `{}`: {size} bytes are over the limit of {limit} {why}; keep less in it, or write a server storage such as `storage = \"memory\"` in its table.",
             self.session
         );
     }

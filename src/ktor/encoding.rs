@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// How a value is encoded in a cookie.
+/// How a token in Ktor's format is encoded in a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CookieEncoding {
     /// Percent-encoding, Ktor's default.

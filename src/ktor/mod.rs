@@ -19,7 +19,7 @@ use transform::{sign, signed};
 use crate::crypto::Random;
 use crate::error::{EncodeError, SessionError};
 
-/// How a value is written as text.
+/// How a value is written as text in Ktor's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Serializer {
     /// `SessionData::encode`, which writes JSON unless it is overridden.

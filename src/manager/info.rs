@@ -23,8 +23,8 @@ pub struct SessionInfo<T> {
     pub value: T,
     /// When the session began.
     pub created_at: SystemTime,
-    /// When the session was last used. It is up to `touch_after` too early, because
-    /// uses are recorded at most that often.
+    /// When the session was last used. The last use may be up to `touch_after`
+    /// later, because uses are recorded at most that often.
     pub last_seen_at: SystemTime,
     /// When the session ends unless it is used again.
     pub expires_at: SystemTime,
@@ -33,8 +33,8 @@ pub struct SessionInfo<T> {
 }
 
 /// Identifies one session of an owner, in 22 characters of base64url. It stays the
-/// same for the whole life of the session, through renewals too. It does not open
-/// the session, so a page may show it.
+/// same as long as the session lives, even if the session's id is renewed. It does
+/// not open the session, so a page may show it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionHandle(String);
 

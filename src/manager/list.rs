@@ -12,7 +12,7 @@ use crate::error::SessionError;
 use crate::storage::Timestamp;
 
 impl<T: SessionData> SessionManager<'_, T> {
-    /// Returns an owner's sessions on the server, the oldest first: a list of
+    /// Returns an owner's sessions on the server, oldest first, for a page of
     /// devices.
     ///
     /// ```

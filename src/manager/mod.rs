@@ -23,11 +23,10 @@ use crate::sessions::Sessions;
 /// Lists and ends sessions of type `T`, whichever request they belong to.
 /// [`Sessions::of`] returns it.
 ///
-/// With client storage, sessions can be ended only where `revocation` is
-/// configured, and never listed. The methods fail with
-/// [`SessionError::Unsupported`] otherwise. They fail with
-/// [`SessionError::Storage`] if the storage does not answer within
-/// `storage_timeout`.
+/// With client storage, sessions cannot be listed, and can be ended only if
+/// `revocation` is configured. Otherwise the methods fail with
+/// [`SessionError::Unsupported`]. They fail with [`SessionError::Storage`] if the
+/// storage does not answer within `storage_timeout`.
 ///
 /// A manager from the guard `&Sessions` knows the request's own sessions. If it
 /// ends one of them, that session has ended for the rest of the request, and the

@@ -65,7 +65,7 @@ impl<T: SessionData> SessionManager<'_, T> {
     /// live sessions on the server it ended. It saves the session first. With
     /// client storage the response carries a new token.
     ///
-    /// Do not call it in the request that logs in: it would commit the login first.
+    /// Do not call it in the request that logs in: it would save the login first.
     ///
     /// # Errors
     ///
@@ -196,7 +196,7 @@ impl<T: SessionData> SessionManager<'_, T> {
     }
 
     /// Ends the session with this id, whoever owns it. Returns whether there was
-    /// one. It is the counterpart of Ktor's `clear(id)`.
+    /// one. It corresponds to Ktor's `clear(id)`.
     ///
     /// ```
     /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, SessionError, Sessions};

@@ -60,7 +60,7 @@ pub(crate) async fn commit(commit: &Commit<'_>, done: &mut Done) -> Result<(), S
                 return Ok(());
             }
             let name = &commit.definition.namespace.session;
-            warn!("Session `{name}`: it could not be refreshed or given another id: {cause}.");
+            warn!("Session `{name}`: a session could not be refreshed or given a new id: {cause}.");
             Ok(())
         }
         result => result,

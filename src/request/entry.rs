@@ -30,7 +30,7 @@ use crate::method::is_safe;
 use crate::plan::{Moment, Plan, plan};
 use crate::token::SessionId;
 
-const UNASKED: &str = "a GET request that presents a live session gives another one its id when the response is sent, because `identity` is asked then; let a POST request log in";
+const UNASKED: &str = "in a GET request that presents a live session, `identity` runs only when the response is sent, so a new session has no id before that; log in with a POST request";
 
 /// How the application makes ids, if it does.
 fn own_identity(definition: &Defined) -> Option<&Identity> {

@@ -115,7 +115,9 @@ impl<T: SessionData> Entry<T> {
             // The changes are no longer wanted, and the client need not learn the outcome.
             _ if !wanted && attempt.holds.is_none() => {
                 let name = &self.definition.namespace.session;
-                warn!("Session `{name}`: a write whose changes were dropped may remain: {cause}.");
+                warn!(
+                    "Session `{name}`: a write may have been stored although its changes were dropped: {cause}."
+                );
                 self.change(State::was_not_applied);
                 self.recompute_value();
                 return Ok(true);

@@ -40,7 +40,7 @@ pub(crate) fn failed(cause: SessionError) -> (Status, SessionError) {
 }
 
 impl<T: SessionData> Sentinel for Session<T> {
-    /// Refuses launch if the fairing is not attached, `T` has no definition, or two
+    /// Refuses launch if the fairing is not attached, `T` is not configured, or two
     /// types share one name.
     fn abort(rocket: &Rocket<Ignite>) -> bool {
         let Some(application) = rocket.state::<Arc<Application>>() else {

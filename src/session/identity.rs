@@ -9,8 +9,7 @@ use crate::storage::Timestamp;
 use crate::token::SessionId;
 
 impl<T: SessionData> Session<T> {
-    /// Begins another session, with a new id and a new lifetime. A login route
-    /// calls it.
+    /// Logs a user in: begins a new session, with a new id and a new lifetime.
     ///
     /// Every session that the request presented ends, so that an attacker who
     /// planted or saw its id cannot use the new session (OWASP, "Session Management
@@ -19,7 +18,8 @@ impl<T: SessionData> Session<T> {
     ///
     /// If the storage cannot end the previous session, the new one is ended and the
     /// status is 503. With client storage, a copy of the previous token stays valid
-    /// until it expires, unless `revocation` is configured. See `docs/logins.md`.
+    /// until it expires, unless `revocation` is configured.
+    /// [The guide](crate::guide::logins) has the details.
     ///
     /// ```
     /// # use rocket::{form::{Form, FromForm}, http::Status};
@@ -52,17 +52,17 @@ impl<T: SessionData> Session<T> {
     }
 
     /// Logs in as [`login`](Self::login) does, and keeps something of the previous
-    /// session, a cart for example. Returns the new value.
+    /// session, such as a cart. Returns the new value.
     ///
     /// `f` makes the value. It runs first with `None`. If there is a session, and
-    /// it has no owner or the owner of that value, `f` runs again with the
+    /// it has no owner or the same owner as that value, `f` runs again with the
     /// session's value. This second result counts unless its owner differs. If a
     /// concurrent request writes to the session first, `f` runs **again** with what
     /// that request wrote, so that nothing is lost. `f` may read the session but
     /// not change it.
     ///
-    /// An attacker may have planted the previous session in the browser. Keep
-    /// nothing of it that an attacker must not choose.
+    /// An attacker may have planted the previous session in the browser. Do not
+    /// keep anything that an attacker must not choose.
     ///
     /// ```
     /// # use rocket::post;
@@ -97,12 +97,12 @@ impl<T: SessionData> Session<T> {
         self.entry.login_with(f)
     }
 
-    /// Gives the session a new id, and keeps its data and its beginning. Call it
-    /// after a change of privileges that is not a login. `renew_after` renews ids
-    /// periodically.
+    /// Gives the session a new id, and keeps its data and the time when it began.
+    /// Call it after a change of privileges that is not a login. `renew_after`
+    /// renews ids periodically.
     ///
     /// The previous id and all previous CSRF tokens are invalid as soon as the
-    /// request is committed (OWASP, "Session Management Cheat Sheet").
+    /// change is saved (OWASP, "Session Management Cheat Sheet").
     ///
     /// ```
     /// # use rocket_typed_sessions::{Session, SessionData};
@@ -119,13 +119,13 @@ impl<T: SessionData> Session<T> {
         self.entry.ask(|state, _| state.pending.renew = true);
     }
 
-    /// Records that the session's user has proven again who they are, with a
-    /// password before a payment for example.
+    /// Records that the user has just proven their identity again, for example with
+    /// a password before a payment.
     ///
-    /// [`authenticated_at`](Self::authenticated_at) becomes the current time, and the
-    /// session gets a new id at once. Its data, beginning, lifetime and CSRF tokens
-    /// stay, so that forms in other tabs can still be sent. It does nothing without
-    /// a session. With client storage, which has no id, the token is sent again.
+    /// [`authenticated_at`](Self::authenticated_at) becomes the current time, and the session gets
+    /// a new id at once. Its data, beginning, lifetime and CSRF tokens stay, so that forms in other
+    /// tabs can still be sent. Without a session it does nothing. With client storage, which has no
+    /// id, the token is sent again.
     ///
     /// ```
     /// # use rocket::{form::{Form, FromForm}, http::Status, post};
@@ -155,9 +155,8 @@ impl<T: SessionData> Session<T> {
     /// right after [`set`](Self::set) and [`login`](Self::login). Returns `None`
     /// for client storage and without a session.
     ///
-    /// The commit may give another id in two cases: the session that a `login` was
-    /// to replace has ended in the meantime, or another request has renewed the session
-    /// first.
+    /// The saved session may have another id in two cases: the session that a `login` was to
+    /// replace has ended in the meantime, or another request has renewed the session first.
     ///
     /// ```
     /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, Sessions};

@@ -8,16 +8,15 @@ use crate::error::SessionError;
 use crate::expiry::{Lifetime, OwnLifetime};
 
 impl<T: SessionData> Session<T> {
-    /// Gives this session another lifetime than the configured one, or the
-    /// configured one again. See [`Lifetime`]; `docs/lifetimes.md` has more
-    /// examples.
+    /// Sets the lifetime of this session, instead of the configured one.
+    /// [`Lifetime::Configured`] restores that. [The guide](crate::guide::lifetimes)
+    /// has more examples.
     ///
     /// The lifetime applies to the current session, or to one that this request
     /// begins. The call may come before the first value, and before or after a
     /// [`login`](Self::login). [`clear`](Self::clear), [`discard`](Self::discard)
-    /// and a 5xx response take it back, as they do any change.
-    /// [`renew`](Self::renew) keeps it. A login of a later request starts with
-    /// [`Lifetime::Configured`].
+    /// and a 5xx response undo it like any other change. [`renew`](Self::renew)
+    /// keeps it. A login of a later request starts with [`Lifetime::Configured`].
     ///
     /// `absolute_timeout` limits every lifetime. A cookie lasts as long as its
     /// session, regardless of a configured `max_age`. With server storage the cookie of
@@ -123,7 +122,7 @@ impl<T: SessionData> Session<T> {
     /// the cookie would have to be sent again: with client storage, or with a `max_age`
     /// that is shorter than `absolute_timeout`.
     ///
-    /// Of `touch` and [`skip_touch`](Self::skip_touch) the later call counts.
+    /// If a request calls both `touch` and [`skip_touch`](Self::skip_touch), the later call counts.
     ///
     /// ```
     /// # use rocket::get;
@@ -158,8 +157,8 @@ impl<T: SessionData> Session<T> {
     /// refresh then do not keep an abandoned browser logged in.
     ///
     /// Changes of the request are still saved. The call may come at any time of the
-    /// request. Of `skip_touch` and [`touch`](Self::touch) the later one counts. A
-    /// session that the request begins lives for its whole idle timeout.
+    /// request. If it calls [`touch`](Self::touch) as well, the later call counts.
+    /// A session that the request begins lives for its whole idle timeout.
     ///
     /// With client storage the last response to reach the client wins. If this
     /// request changes the session while another request uses it, that use may not

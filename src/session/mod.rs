@@ -19,8 +19,8 @@ use crate::request::state::State;
 /// The session of the current request, as a request guard.
 ///
 /// All guards for the same `T` in one request share one session, which is loaded
-/// once. A clone is another handle on it. The response fairing commits the changes
-/// once, after the handler has returned.
+/// once. A clone is another handle on it. The changes are saved once, after the
+/// handler has returned and before the response is sent.
 ///
 /// A missing, malformed, forged, expired or unknown token means that the request
 /// has no session. It is not an error.
@@ -32,13 +32,13 @@ use crate::request::state::State;
 ///
 /// # When the storage cannot answer
 ///
-/// The session is unknown then, which is not the same as absent. The client's token
+/// The session is then unknown, which is not the same as absent. The client's token
 /// stays as it is, and the response is the 503 of the application's catcher. This
-/// also holds where the handler takes `Option<Session<T>>` or `Result<Session<T>,
-/// _>`, or a guard of the application ignores the error: the handler runs, its
-/// response is replaced, and the request's changes to sessions are dropped. Its
-/// other effects remain, and a client that retries repeats them. Take
-/// [`TrySession`](crate::TrySession) to serve such a request.
+/// also holds where the handler takes `Option<Session<T>>` or
+/// `Result<Session<T>, _>`, or a guard of the application ignores the error: the
+/// handler runs, its response is replaced, and the request's changes to sessions
+/// are dropped. Its other effects remain, and a client that retries repeats them.
+/// Take [`TrySession`](crate::TrySession) to serve such a request.
 ///
 /// # Example
 ///
@@ -156,12 +156,12 @@ impl<T: SessionData> Session<T> {
     }
 
     /// Replaces the value. Begins a session with a new id if there is none. An id
-    /// that a client made up never becomes the id of a session, so that a session
-    /// cannot be fixated (OWASP, "Session Management Cheat Sheet").
+    /// that a client made up never becomes the id of a session, which prevents
+    /// session fixation (OWASP, "Session Management Cheat Sheet").
     ///
-    /// `set` does not look at the previous value: of two concurrent calls the
-    /// later one wins. Use [`update`](Self::update) where the new value depends on
-    /// the current one. A value of another [`owner`](SessionData::owner) is a
+    /// `set` ignores the previous value: of two concurrent calls the later one
+    /// wins. Use [`update`](Self::update) where the new value depends on the
+    /// current one. A value of another [`owner`](SessionData::owner) is a
     /// [`login`](Self::login).
     ///
     /// ```
@@ -183,8 +183,9 @@ impl<T: SessionData> Session<T> {
     ///
     /// `f` runs at once. With server storage it runs **again**, on the current
     /// record, if another request has written to the session first. So concurrent
-    /// requests lose no update. `f` must not consume what it captures: clone inside
-    /// it. With client storage the last response to reach the client wins.
+    /// requests lose no update. `f` must own what it uses and not consume it:
+    /// `move` the values in, and clone them inside. With client storage the last
+    /// response to reach the client wins.
     ///
     /// `f` may call methods of its own session. Such changes count once, and apply before
     /// the change of `f`. They have no effect when `f` runs again.
@@ -215,8 +216,8 @@ impl<T: SessionData> Session<T> {
         self.entry.update(f)
     }
 
-    /// Changes the value as [`update`](Self::update) does, and commits at once.
-    /// Returns what the run of `f` that was committed returned. Returns `Ok(None)`
+    /// Changes the value as [`update`](Self::update) does, and saves it at once.
+    /// Returns the result of `f` in the run that was saved. Returns `Ok(None)`
     /// without a session.
     ///
     /// The change stays pending after an error, or when the future is dropped. It
@@ -285,7 +286,7 @@ impl<T: SessionData> Session<T> {
         self.entry.ask(State::clear);
     }
 
-    /// Drops the changes of this request that are not committed.
+    /// Drops the changes of this request that are not saved yet.
     ///
     /// ```
     /// # use rocket::http::Status;
@@ -308,9 +309,9 @@ impl<T: SessionData> Session<T> {
         self.entry.ask(State::discard);
     }
 
-    /// Loads the session again, and returns the value. Changes that are not
-    /// committed are kept: they are applied to what is loaded. A long stream calls it
-    /// to notice that the session was revoked or has expired.
+    /// Loads the session again, and returns the value. Changes that are not saved yet are kept and
+    /// applied to the loaded value. A long stream calls it to notice that the session was revoked
+    /// or has expired.
     ///
     /// ```
     /// # use rocket::response::stream::{Event, EventStream};
@@ -335,9 +336,9 @@ impl<T: SessionData> Session<T> {
         self.entry.refresh().await
     }
 
-    /// Commits the changes now. A handler calls it to see the error, or before an
-    /// action that must not happen without the session. A stream calls it because no
-    /// commit follows the response.
+    /// Saves the changes now, instead of after the handler. Call it to see the error, or before an
+    /// action that must not happen unless the session is saved. A stream must call it, because
+    /// nothing is saved automatically after the response has been sent.
     ///
     /// The changes stay pending after an error. After [`SessionError::Ended`] they
     /// are dropped, because the session has ended.

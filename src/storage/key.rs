@@ -26,8 +26,8 @@ type Name = [u8; 32];
 macro_rules! hashed_name {
     ($type:ident) => {
         impl $type {
-            /// Makes a key of a SHA-256 hash. The core makes the keys: a storage
-            /// calls it to read a column of 32 bytes.
+            /// Makes a key from the 32 bytes of a SHA-256 hash. A storage calls it
+            /// to read a binary column; the crate itself makes the keys.
             ///
             /// ```
             #[doc = concat!("use rocket_typed_sessions::storage::", stringify!($type), ";")]

@@ -1,10 +1,10 @@
 //! Storages of server sessions: the [`SessionStorage`] trait and the built-in
 //! storages.
 //!
-//! A storage keeps opaque records under opaque keys. It knows no cookies, no
-//! session types, no cryptography and no clock. The core chooses the keys, the
-//! payloads and the expiry times. It passes the current time to every operation
-//! that depends on it.
+//! A storage keeps opaque records under opaque keys. It knows nothing of cookies,
+//! session types, cryptography or the time. The rest of the crate, called the core
+//! here, chooses the keys, the payloads and the expiry times. It passes the current
+//! time to every operation that depends on it.
 //!
 //! Each operation is atomic for all other callers. A record is live until it is
 //! ended or its `expires` is reached, whether it has been purged or not.
@@ -30,9 +30,9 @@
 //! | [`generation`](OwnerIndex::generation) | An [`OwnerGuard`] with a generation from before an `invalidate_owner` is refused. |
 //! | an [`OwnerLimit`] in a guard | The limit holds however many sessions begin at the same time. Expired records do not count, and neither does the record that the guard [replaces](OwnerGuard::replaces). |
 //!
-//! Absence and conflict are outcomes. A [`StorageError`] means that the storage
-//! could not answer. The conformance kit tests every promise on any storage: see
-//! `testing::storage` (feature `testing`).
+//! Absence and conflict are outcomes, not errors. A [`StorageError`] means that the
+//! storage could not answer. The conformance kit tests every promise on any
+//! storage: see `testing::storage` (feature `testing`).
 //!
 //! A storage is a cheap handle. The built-in storages are [`Clone`], and a clone is
 //! another handle on the same records. `examples/custom_storage.rs` is a complete

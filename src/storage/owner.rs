@@ -101,9 +101,9 @@ pub trait OwnerIndex: Send + Sync {
     async fn generation(&self, owner: &OwnerKey) -> Result<Generation, StorageError>;
 }
 
-/// A point in the history of an owner's revocations.
+/// Counts the revocations of an owner.
 ///
-/// The core asks for it by [`generation`](OwnerIndex::generation) when a login
+/// The core asks for it with [`generation`](OwnerIndex::generation) when a login
 /// begins, and passes it with the new record. The storage refuses a record whose
 /// generation is older than the owner's last
 /// [`invalidate_owner`](OwnerIndex::invalidate_owner). So a login that was under

@@ -13,10 +13,10 @@ type Decoded = OnceLock<Arc<dyn Any + Send + Sync>>;
 /// The opaque bytes of a record: the core's envelope, and the encoded session. A clone shares
 /// the bytes.
 ///
-/// The core keeps the session's value here once it has been decoded. So a storage that keeps
-/// payloads as they are, in the memory of the process, saves every later request the decoding.
-/// The value lives as long as the payload. A storage must not drop a payload while it
-/// holds a lock, because that may run the `Drop` of the application's type.
+/// The core keeps the session's value here once it has been decoded. If a storage keeps payloads in
+/// the memory of the process, later requests need not decode them again. The value lives as long as
+/// the payload. A storage must not drop a payload while it holds a lock, because that may run the
+/// `Drop` of the application's type.
 ///
 /// ```
 /// use rocket_typed_sessions::storage::Payload;

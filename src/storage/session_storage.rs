@@ -147,9 +147,9 @@ pub trait SessionStorage: Send + Sync + 'static {
     async fn read(&self, key: &StorageKey, now: Timestamp) -> Result<Option<Record>, StorageError>;
 
     /// Returns the current record without using a cache. The core calls it to find out whether a
-    /// write happened, and if a client's token does not match the record that `read` has
-    /// returned. Override it if `read` may return an outdated record, as
-    /// [`Cached`](super::Cached) does.
+    /// write happened, and when a client's token does not match the record that `read` has
+    /// returned. Override it if `read` may return an outdated record, as [`Cached`](super::Cached)
+    /// does.
     ///
     /// ```
     /// use rocket_typed_sessions::storage::*;
@@ -283,7 +283,7 @@ pub trait SessionStorage: Send + Sync + 'static {
     /// storage that removes records without a call, for example by a TTL, always returns 0.
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError>;
 
-    /// Returns the index of owners. `None` unless overridden.
+    /// Returns the index of owners. The default is `None`.
     ///
     /// A storage without an index stores a record that has an owner like any other
     /// record. It answers a guard that [needs an index](OwnerGuard::needs_index)
@@ -308,9 +308,9 @@ pub trait SessionStorage: Send + Sync + 'static {
     }
 
     /// Returns the stream of all later changes in the storage, whoever makes them.
-    /// [`Cached`](super::Cached) uses it to drop outdated copies. The stream does not end: after
-    /// a broken connection it connects again and continues with [`Change::Any`]. [`Change`] has an
-    /// example. `None` unless overridden, for a storage that reports no changes.
+    /// [`Cached`](super::Cached) uses it to drop outdated copies. The stream does not end: after a
+    /// broken connection it connects again and continues with [`Change::Any`]. [`Change`] has an
+    /// example. The default is `None`, for a storage that reports no changes.
     ///
     /// ```
     /// use rocket_typed_sessions::storage::{Memory, SessionStorage};
@@ -321,7 +321,7 @@ pub trait SessionStorage: Send + Sync + 'static {
     }
 
     /// Returns whether an operation costs a round trip. If so, the core reads the sessions that a
-    /// route uses together, by [`read_many`](Self::read_many). `false` unless overridden.
+    /// route uses together, by [`read_many`](Self::read_many). The default is `false`.
     ///
     /// ```
     /// use rocket_typed_sessions::storage::{Memory, SessionStorage};
@@ -331,7 +331,7 @@ pub trait SessionStorage: Send + Sync + 'static {
         false
     }
 
-    /// Returns whether `read` may return an outdated record. `false` unless overridden.
+    /// Returns whether `read` may return an outdated record. The default is `false`.
     ///
     /// ```
     /// use rocket_typed_sessions::storage::{Cached, Memory, SessionStorage};
@@ -345,10 +345,9 @@ pub trait SessionStorage: Send + Sync + 'static {
         false
     }
 
-    /// Returns whether a write may have happened although its answer was lost, because a
-    /// connection broke or because a thread continued after the future was dropped. If so, the
-    /// core stores the recent versions in each record, to find out whether a write happened.
-    /// `true` unless overridden.
+    /// Returns whether a write may have happened although its answer was lost, because a connection
+    /// broke or because a thread continued after the future was dropped. If so, the core stores the
+    /// recent versions in each record, to find out whether a write happened. The default is `true`.
     ///
     /// ```
     /// use rocket_typed_sessions::storage::{Directory, Memory, SessionStorage};
@@ -363,9 +362,9 @@ pub trait SessionStorage: Send + Sync + 'static {
         true
     }
 
-    /// Returns whether a client library may repeat a write by itself. If so, a conflict may be
-    /// the answer to the repeated write, and the core checks whether the first write happened.
-    /// `false` unless overridden.
+    /// Returns whether a client library may repeat a write by itself. If so, a conflict may be the
+    /// answer to a repeated write, and the core checks whether the first write happened. The
+    /// default is `false`.
     ///
     /// ```
     /// use rocket_typed_sessions::storage::{Memory, SessionStorage};
@@ -376,9 +375,9 @@ pub trait SessionStorage: Send + Sync + 'static {
         false
     }
 
-    /// Returns whether `update` compares and swaps atomically across processes as well. If it
-    /// does not, the last write wins. Launch then warns of the storage and refuses
-    /// `renewal_grace` with it. `true` unless overridden.
+    /// Returns whether `update` compares and swaps atomically across processes as well. If it does
+    /// not, the last write wins. Launch then warns of the storage and refuses `renewal_grace` with
+    /// it. The default is `true`.
     ///
     /// ```
     /// use rocket_typed_sessions::storage::*;

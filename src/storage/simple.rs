@@ -1,4 +1,4 @@
-//! The simplest way to write a storage: three methods, as in Ktor's `SessionStorage`.
+//! The simplest way to write a storage: three methods.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use super::{
 /// The most marks of ends that a process keeps.
 const MARKS: usize = 100_000;
 
-/// A storage that can only write, read and delete, like Ktor's `SessionStorage`.
+/// The simplest storage of your own: it can write, read and delete, like Ktor's `SessionStorage`.
 ///
-/// [`LastWriteWins`] makes a [`SessionStorage`] of it, within its limits. A caller
-/// may drop a future at any time. A dropped `write` must have happened completely
-/// or not at all.
+/// [`LastWriteWins`] turns it into a [`SessionStorage`], within its limits. A
+/// caller may drop a future at any time. A dropped `write` must have happened
+/// completely or not at all.
 ///
 /// ```
 /// use rocket::tokio::sync::Mutex;
@@ -58,11 +58,11 @@ pub trait SimpleStorage: Send + Sync + 'static {
     /// if it can.
     async fn write(&self, id: &str, value: &[u8], expires: Timestamp) -> Result<(), StorageError>;
 
-    /// Returns the value that was last written under `id`. Returns `None` if there
-    /// is none.
+    /// Returns the value that was last written under `id`, or `None` if there is
+    /// none.
     async fn read(&self, id: &str) -> Result<Option<Vec<u8>>, StorageError>;
 
-    /// Deletes the value under `id`. It is no error if there is none.
+    /// Deletes the value under `id`. If there is none, that is not an error.
     async fn invalidate(&self, id: &str) -> Result<(), StorageError>;
 }
 
@@ -92,7 +92,7 @@ impl<S> Clone for LastWriteWins<S> {
 }
 
 impl<S: SimpleStorage> LastWriteWins<S> {
-    /// Makes a [`SessionStorage`] of `storage`.
+    /// Turns `storage` into a [`SessionStorage`].
     ///
     /// ```
     /// # use rocket::tokio::sync::Mutex;

@@ -25,8 +25,7 @@ pub trait SessionRequest: Sized {
     ///
     /// # Panics
     ///
-    /// Panics if the application has no definition for `T`, or if `value` cannot be
-    /// encoded.
+    /// Panics if `T` is not configured, or if `value` cannot be encoded.
     ///
     /// ```
     /// use rocket::{get, local::blocking::Client, routes};
@@ -71,8 +70,7 @@ pub trait SessionResponse {
     ///
     /// # Panics
     ///
-    /// Panics if the application has no definition for `T`, or if the storage
-    /// fails.
+    /// Panics if `T` is not configured, or if the storage fails.
     ///
     /// ```
     /// # use rocket_typed_sessions::{testing::*, Session, SessionData, Sessions};

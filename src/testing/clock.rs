@@ -10,8 +10,8 @@ use crate::storage::Timestamp;
 /// A clock that stands still until a test moves it. A clone is the same clock.
 ///
 /// With such a clock, a request waits until the new expiry of its session is
-/// stored, which happens in the background otherwise. So the clock never moves in
-/// between.
+/// stored, which otherwise happens in the background. The clock therefore never
+/// moves in between.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<AtomicU64>);
 

@@ -9,8 +9,8 @@ use crate::crypto::mac::{Mac, MacAlgorithm};
 use crate::error::SessionError;
 
 /// The message of the error where a session needs a CSRF token and has no key for it.
-pub(crate) const NO_CSRF_KEY: &str = "a CSRF token needs a key of the server, and this session has none; \
-     write `secret = \"…\"` into its table (`openssl rand -base64 32` makes one)";
+pub(crate) const NO_CSRF_KEY: &str = "a CSRF token needs a server key, and this session has none; \
+     write `secret = \"…\"` in its table (`openssl rand -base64 32` makes one)";
 
 /// The kind under which keys are derived for sessions in Ktor's format.
 const KTOR: u8 = 0;

@@ -16,9 +16,8 @@ use crate::error::SessionError;
 /// The id of a session with server storage: 32 random bytes, or a Ktor id with
 /// `format = "ktor"`.
 ///
-/// Anyone who knows the id can use the session. `Debug` and `Display` therefore show a
-/// short hash. [`to_text`](Self::to_text) returns the whole id, and [`FromStr`]
-/// reads it.
+/// Anyone who knows the id can use the session. `Debug` and `Display` therefore show only a short
+/// hash. [`to_text`](Self::to_text) returns the whole id, and [`FromStr`] reads it.
 ///
 /// ```
 /// use rocket_typed_sessions::SessionId;

@@ -62,8 +62,10 @@ impl fmt::Display for Sealing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let numbers: Vec<_> = self.0.iter().map(|position| (position + 1).to_string()).collect();
         match &numbers[..] {
-            [one] => write!(f, "number {one} of the list seals"),
-            several => write!(f, "numbers {} of the list seal", several.join(" and ")),
+            [one] => write!(f, "key number {one} of the list protects new tokens"),
+            several => {
+                write!(f, "keys number {} of the list protect new tokens", several.join(" and "))
+            }
         }
     }
 }

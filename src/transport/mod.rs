@@ -24,7 +24,7 @@ pub(crate) const MAX_VALUES: usize = 4;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Outgoing<'a> {
-    /// The sealed token. It consists of `A-Z a-z 0-9 _ -` only.
+    /// The token. It consists of `A-Z a-z 0-9 _ - .` only.
     pub token: &'a str,
     /// The current time.
     pub now: Timestamp,
@@ -34,10 +34,10 @@ pub struct Outgoing<'a> {
 
 /// Carries tokens between client and server.
 ///
-/// A transport is registered with
-/// [`SessionsFairing::transport`](crate::SessionsFairing::transport) and named by
-/// `transport = "…"`. The argument `name` of its methods is the session's
-/// configured name on the wire.
+/// Register a transport with
+/// [`SessionsFairing::transport`](crate::SessionsFairing::transport), and name it
+/// in Rocket.toml with `transport = "…"`. The argument `name` of its methods is the
+/// key `name` of the session's table, by default the session's own name.
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -70,7 +70,7 @@ pub struct Outgoing<'a> {
 /// ```
 pub trait SessionTransport: Send + Sync + 'static {
     /// Returns every value that the request carries for this session, undecoded and
-    /// in order. More than four count as no session.
+    /// in order. A request with more than four values has no session.
     fn receive<'r>(&self, request: &'r Request<'_>, name: &str) -> Vec<Cow<'r, str>>;
 
     /// Puts the token on the response. It replaces a token that this session sent
@@ -85,8 +85,8 @@ pub trait SessionTransport: Send + Sync + 'static {
     /// `Vary`.
     fn vary<'a>(&self, name: &'a str) -> Option<&'a str>;
 
-    /// Returns how much one token may take on the wire. The default is 8 KiB, with
-    /// the name. A session that does not fit fails with
+    /// Returns how many bytes one token may take in a request or response. The
+    /// default is 8 KiB, including the name. A session that does not fit fails with
     /// [`SessionError::TooLarge`](crate::SessionError::TooLarge).
     ///
     /// ```

@@ -54,7 +54,7 @@ impl Job<'_> {
             }
         }
         if self.tracker.identity.is_some() {
-            let message = "`identity` gave the id of another session";
+            let message = "`identity` returned the id of another session";
             return Err(SessionError::Encode(EncodeError::new(message)));
         }
         Err(SessionError::Random)

@@ -24,7 +24,7 @@ use super::{
 
 type Result<T> = std::result::Result<T, StorageError>;
 
-/// A cache for reads in front of another storage.
+/// A cache for reads in front of a storage that is far away.
 ///
 /// In Rocket.toml: `cache = { capacity = 100_000, ttl = "2 seconds" }` beside
 /// `storage`.
@@ -38,7 +38,7 @@ type Result<T> = std::result::Result<T, StorageError>;
 ///   logged out because another node has renewed their id.
 /// - The absence of a record is never cached.
 ///
-/// A clone is another handle on the same copies.
+/// A clone is another handle on the same cache.
 #[derive(Clone)]
 pub struct Cached(Arc<Node>);
 

@@ -38,13 +38,13 @@ use super::{
     Version,
 };
 
-/// A storage in a directory, which several processes of one machine may share.
+/// A storage in a directory, which several processes on one machine may share.
 ///
 /// It survives restarts and `kill -9`: a write that was acknowledged is on the
 /// disk. Directories have mode 0700, files 0600. No symlink is followed, and
-/// reading creates nothing. A file that is no record is [`StorageError::Corrupt`].
-/// A full disk or missing permissions are [`StorageError::Unavailable`], and the
-/// record stays as it was.
+/// reading creates nothing. A file that is not a record causes
+/// [`StorageError::Corrupt`]. A full disk or missing permissions cause
+/// [`StorageError::Unavailable`], and the record stays as it was.
 ///
 /// A clone is another handle on the same directory.
 #[derive(Clone)]

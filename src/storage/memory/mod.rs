@@ -31,14 +31,14 @@ use super::{
 /// session does not count. A session whose client came back is never replaced. If
 /// there are only such sessions, `create` fails with [`StorageError::Unavailable`].
 ///
-/// A new session takes about as long in a full storage as before. This has two
-/// consequences. Of sessions that began in the same millisecond, any may be
-/// replaced first. An expired record that a short search does not find stays until
-/// the next search or until the purge, which runs once a minute.
+/// Beginning a session in a full storage takes about as long as in any other. This
+/// has two consequences: of sessions that began in the same millisecond, any may be
+/// replaced first, and an expired record that a short search does not find stays
+/// until the next search or until the purge, which runs once a minute.
 ///
 /// The marks of ended sessions do not count against the capacity. There are at most
-/// 131,072 of them, of about 130 bytes each. Beyond that, a new mark replaces one
-/// that would expire soon.
+/// 131,072 marks of about 130 bytes each. Beyond that, a new mark replaces one that
+/// would expire soon.
 ///
 /// A clone is another handle on the same records.
 #[derive(Clone)]

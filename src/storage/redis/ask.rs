@@ -123,11 +123,11 @@ pub(super) fn to_storage_error(cause: RedisError) -> StorageError {
         // The key holds a value that another program has written.
         (_, Some("WRONGTYPE")) => StorageError::Corrupt("it is not a string"),
         (_, Some("NOAUTH")) => StorageError::Unavailable(
-            "Redis says NOAUTH: it wants a password, and `url` has none; write `redis://:password@host/`".into(),
+            "Redis says NOAUTH: it requires a password, and `url` has none; write `redis://:password@host/`".into(),
             None,
         ),
         _ if refuses_database(&cause) => StorageError::Unavailable(
-            "Redis has no database with the number at the end of `url`; `CONFIG GET databases` says how many it has, and a cluster has only number 0".into(),
+            "Redis has no database with the number at the end of `url`; `CONFIG GET databases` shows how many it has, and a cluster has only number 0".into(),
             None,
         ),
         (_, Some(code)) => StorageError::Unavailable(format!("Redis says {code}"), None),
@@ -136,10 +136,10 @@ pub(super) fn to_storage_error(cause: RedisError) -> StorageError {
         }
         (ErrorKind::InvalidClientConfig, _) => StorageError::Other(format!("Redis: {cause}"), None),
         (ErrorKind::AuthenticationFailed, _) => {
-            StorageError::Unavailable("Redis refuses the user or the password: look at those in `url`, `redis://user:password@host/`".into(), None)
+            StorageError::Unavailable("Redis refuses the user or the password; check both in `url`, `redis://user:password@host/`".into(), None)
         }
         _ if cause.is_connection_refusal() => StorageError::Unavailable(
-            "Redis refuses connections: is it running there? Look at the host and the port in `url`".into(),
+            "Redis refuses connections: is it running there? Check the host and the port in `url`".into(),
             None,
         ),
         _ if cause.is_timeout() => StorageError::Unavailable("Redis does not answer".into(), None),

@@ -58,7 +58,7 @@ async fn look_at_tls(host: &str, port: u16, cause: &RedisError) -> Option<String
     let speaks_tls = speaks_tls(host, port).await;
     speaks_tls.then(|| {
         format!(
-            "TLS with {host}:{port} failed: {cause}. The certificate must be for {host:?} and of an authority that this machine trusts"
+            "TLS with {host}:{port} failed: {cause}. The certificate must be for {host:?}, and from an authority that this machine trusts"
         )
     })
 }
@@ -66,7 +66,7 @@ async fn look_at_tls(host: &str, port: u16, cause: &RedisError) -> Option<String
 /// Returns what to say if the host is unknown.
 async fn look_up(host: &str, port: u16) -> Option<String> {
     let cause = lookup_host((host, port)).await.err()?;
-    Some(format!("the host {host:?} is not found ({cause}): look at its name in `url`"))
+    Some(format!("the host {host:?} is not found ({cause}): check its name in `url`"))
 }
 
 async fn speaks_tls(host: &str, port: u16) -> bool {

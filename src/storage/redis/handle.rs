@@ -11,9 +11,10 @@ pub(super) type Result<T> = std::result::Result<T, StorageError>;
 
 /// A storage in Redis 7 or later, or in Valkey, for several machines.
 ///
-/// A read takes one round trip, an update two with the read before it. The
-/// connection is multiplexed and reconnects by itself. An acknowledged write is as
-/// durable as the server's configuration makes it: see `docs/operations.md`.
+/// A read takes one round trip; an update takes two, including the read before it.
+/// The connection is multiplexed and reconnects by itself. An acknowledged write is
+/// as durable as the server's configuration makes it: see
+/// [operations](crate::guide::operations).
 ///
 /// A clone is another handle on the same connection.
 #[derive(Clone)]

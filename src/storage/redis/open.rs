@@ -71,9 +71,10 @@ impl Redis {
         Self::connect(target, prefix.into()).await
     }
 
-    /// Makes a storage on a connection of the application, which must reconnect by
-    /// itself. A [cache](crate::storage::Cached) in front of it relies on its
-    /// `ttl`, because only a connection that the storage opened reports changes.
+    /// Makes a storage that uses a connection of the application, which must
+    /// reconnect by itself. A [cache](crate::storage::Cached) in front of it relies
+    /// on its `ttl`, because only a connection that the storage opened reports
+    /// changes.
     ///
     /// ```no_run
     /// use redis::aio::ConnectionManager;
@@ -91,7 +92,7 @@ impl Redis {
         Self::with(Target::Given(Link::Managed(connection)), prefix.into())
     }
 
-    /// Makes a storage on the application's connection to a cluster, as
+    /// Makes a storage that uses the application's connection to a cluster, as
     /// [`with_connection`](Self::with_connection) does.
     ///
     /// ```no_run

@@ -59,14 +59,14 @@ pub(super) fn to_storage_error<E: Engine>(cause: sqlx::Error) -> StorageError {
         }
         sqlx::Error::Io(io) => {
             let advice = if io.kind() == ErrorKind::ConnectionRefused {
-                "is it running there? Look at the host and the port in `url`"
+                "is it running there? Check the host and the port in `url`"
             } else {
-                "look at the host and the port in `url`"
+                "check the host and the port in `url`"
             };
             StorageError::Unavailable(format!("{name}: {cause}; {advice}"), None)
         }
         sqlx::Error::Tls(_) => {
-            let advice = "look at `sslmode` (PostgreSQL) or `ssl-mode` (MySQL) in `url`";
+            let advice = "check `sslmode` (PostgreSQL) or `ssl-mode` (MySQL) in `url`";
             StorageError::Unavailable(format!("{name}: {cause}; {advice}"), None)
         }
         _ => StorageError::Unavailable(format!("{name}: {cause}"), None),
@@ -77,7 +77,7 @@ pub(super) fn to_storage_error<E: Engine>(cause: sqlx::Error) -> StorageError {
 /// unknown database.
 fn advice(code: &str, message: &str) -> &'static str {
     match code {
-        "28P01" | "28000" => "; look at the user and the password in `url`",
+        "28P01" | "28000" => "; check the user and the password in `url`",
         "3D000" => "; create this database, or correct its name in `url`",
         _ if message.starts_with("Unknown database") => {
             "; create this database, or correct its name in `url`"

@@ -23,14 +23,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(1);
 
 impl<E: Engine> Sql<E> {
-    /// Makes a storage on a pool of the application. It creates the tables `table`
-    /// and `<table>_owners` if they do not exist.
+    /// Makes a storage that uses a connection pool of the application. It creates
+    /// the tables `table` and `<table>_owners` if they do not exist.
     ///
     /// `table` consists of letters, digits and `_`, at most 40 of them.
     ///
     /// # Errors
     ///
-    /// An error if `table` is no such name, or if the database cannot be reached.
+    /// An error if `table` is not such a name, or if the database cannot be reached.
     ///
     /// ```no_run
     /// use rocket_typed_sessions::{Sessions, storage::Postgres};
@@ -48,7 +48,12 @@ impl<E: Engine> Sql<E> {
 
     async fn with(pool: Pool<E>, suspicion: Suspicion, table: &str) -> Result<Self> {
         if !is_table(table) {
-            return Err(StorageError::Other(format!("{table:?} is no name of a table"), None));
+            return Err(StorageError::Other(
+                format!(
+                    "{table:?} is not a table name: write at most 40 letters, digits and `_`, beginning with a letter"
+                ),
+                None,
+            ));
         }
         let statements = Arc::new(Statements::new(&E::DIALECT, table));
         let storage = Self { pool, suspicion, turns: Arc::default(), statements };

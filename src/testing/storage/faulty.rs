@@ -81,7 +81,7 @@ impl Faulty {
         })))
     }
 
-    /// Gives a fault to an operation, from now on. A fault of [`Operation::Read`] is one of
+    /// Gives a fault to an operation, from now on. A fault of [`Operation::Read`] applies to
     /// [`Operation::ReadMany`] as well, unless that has its own.
     ///
     /// ```

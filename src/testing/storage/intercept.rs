@@ -50,8 +50,8 @@ impl Operation {
     ];
 }
 
-/// What happens at each operation of a storage. [`Intercepted`] makes a storage of
-/// it.
+/// Decides what happens at each operation of a storage. [`Intercepted`] turns it
+/// into a storage.
 ///
 /// [`SessionStorage::succeed`] is intercepted as a create and an update.
 ///

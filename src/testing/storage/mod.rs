@@ -41,7 +41,7 @@ pub struct BrokenPromise {
     pub case: &'static str,
     /// The promise, as every storage has to keep it.
     pub promise: &'static str,
-    /// What the storage did instead.
+    /// What the storage did instead of keeping it.
     pub what: String,
 }
 

@@ -82,6 +82,6 @@ fn s32_several_keys_seal_so_that_each_opens_alone() {
 #[test]
 fn an_operator_is_told_which_keys_of_the_list_seal() {
     let told = |positions: &[usize]| Sealing::with(positions.to_vec()).to_string();
-    assert_eq!(told(&[1]), "number 2 of the list seals");
-    assert_eq!(told(&[0, 2]), "numbers 1 and 3 of the list seal");
+    assert_eq!(told(&[1]), "key number 2 of the list protects new tokens");
+    assert_eq!(told(&[0, 2]), "keys number 1 and 3 of the list protect new tokens");
 }

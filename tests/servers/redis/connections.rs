@@ -82,7 +82,7 @@ async fn launch_says_which_part_of_the_url_is_wrong() {
     for (url, parts) in [
         (format!("redis://:canary@{at}/"), &["the user or the password", "`url`"][..]),
         (format!("redis://canary:right@{at}/"), &["the user or the password"]),
-        (format!("redis://{at}/"), &["NOAUTH", "wants a password", "redis://:password@host/"]),
+        (format!("redis://{at}/"), &["NOAUTH", "requires a password", "redis://:password@host/"]),
         (format!("redis://:right@{at}/99"), &["no database", "`CONFIG GET databases`"]),
         (format!("rediss://:canary@{at}/"), &[&*at, "speaks no TLS", "`redis://`"]),
         ("redis://:canary@no-such-host.invalid/".into(), &["no-such-host.invalid", "not found"]),
