@@ -2,8 +2,6 @@
 // So this list comes first, and the README's own definitions serve other readers.
 #![doc = include_str!("guide/links.md")]
 //! [Session]: Session
-//! [SessionData]: SessionData
-//! [Sessions]: Sessions
 //!
 #![doc = include_str!("../README.md")]
 //!
