@@ -1,6 +1,7 @@
 //! `docs/moving.md`: which changes of a configuration log out, and how sessions move to another type.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -111,22 +112,24 @@ async fn what_logs_out_and_what_does_not() {
 
 #[tokio::test]
 async fn a_folder_of_sessions_can_be_copied() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let at = |name: &str| {
-        let path = folder.path().join(name).to_string_lossy().into_owned();
-        figment("directory").merge(("sessions.user.storage", figment_path(&path)))
-    };
-    let storage = Memory::new(10);
-    let cookie = {
+    let kinds: &[_] =
+        if cfg!(feature = "sqlite") { &["directory", "sqlite"] } else { &["directory"] };
+    for kind in kinds {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| {
+            let path = folder.path().join(name).join("sessions");
+            fs::create_dir_all(folder.path().join(name)).expect("a folder");
+            figment("memory")
+                .merge(("sessions.user.storage", BTreeMap::from([("type", kind)])))
+                .merge(("sessions.user.storage.path", path))
+        };
+        let storage = Memory::new(10);
         let before = app(at("one"), &storage).await;
-        sent(&before.get("/login").dispatch().await).expect("a token")
-    };
-    copy(&folder.path().join("one"), &folder.path().join("two"));
-    assert_eq!(text(&app(at("two"), &storage).await, "/read", &cookie).await, "ann");
-}
-
-fn figment_path(path: &str) -> std::collections::BTreeMap<&'static str, String> {
-    [("type", "directory".to_owned()), ("path", path.to_owned())].into()
+        let cookie = sent(&before.get("/login").dispatch().await).expect("a token");
+        drop(before);
+        copy(&folder.path().join("one"), &folder.path().join("two"));
+        assert_eq!(text(&app(at("two"), &storage).await, "/read", &cookie).await, "ann", "{kind}");
+    }
 }
 
 fn copy(from: &Path, to: &Path) {
