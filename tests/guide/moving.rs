@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::figment::Figment;
@@ -11,6 +12,7 @@ use rocket::http::Header;
 use rocket::local::asynchronous::Client;
 use rocket::{Data, Request, async_trait, get, routes};
 use rocket_typed_sessions::storage::Memory;
+use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{Lifetime, Session, SessionData, Sessions};
 use serde::{Deserialize, Serialize};
 
@@ -61,10 +63,9 @@ impl Fairing for Move {
     }
 
     async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        let former = request.guard::<Session<User>>().await.succeeded();
-        let session = request.guard::<Session<Account>>().await.succeeded();
-        let (Some(former), Some(session)) = (former, session) else { return };
+        let Some(former) = request.guard::<Session<User>>().await.succeeded() else { return };
         let Some(user) = former.get() else { return };
+        let Some(session) = request.guard::<Session<Account>>().await.succeeded() else { return };
         if session.get().is_none() {
             session.login(Account { id: user.id.clone() });
             let _ = session.set_lifetime(former.lifetime());
@@ -74,7 +75,11 @@ impl Fairing for Move {
 }
 
 async fn app(figment: Figment, storage: &Memory) -> Client {
-    let sessions = Sessions::fairing().storage("kept", storage.clone());
+    app_at(figment, storage, &Clock::new()).await
+}
+
+async fn app_at(figment: Figment, storage: &Memory, clock: &Clock) -> Client {
+    let sessions = Sessions::fairing().storage("kept", storage.clone()).clock(clock);
     client(figment, sessions, routes![login, read]).await
 }
 
@@ -108,6 +113,19 @@ async fn what_logs_out_and_what_does_not() {
     assert_eq!(after(client.clone(), kept).await, "Invalid");
     let signed = client.clone().merge(("sessions.user.protect", "sign"));
     assert_eq!(after(client, signed).await, "Invalid");
+}
+
+#[tokio::test]
+async fn a_shorter_timeout_counts_for_the_sessions_that_are_there() {
+    for place in ["kept", "client"] {
+        let (storage, clock) = (Memory::new(10), Clock::new());
+        let before = app_at(figment(place), &storage, &clock).await;
+        let cookie = sent(&before.get("/login").dispatch().await).expect("a token");
+        clock.advance(Duration::from_secs(2 * 86_400));
+        let shorter = figment(place).merge(("sessions.user.idle_timeout", "1 day"));
+        let after = app_at(shorter, &storage, &clock).await;
+        assert_eq!(text(&after, "/read", &cookie).await, "Ended", "{place}");
+    }
 }
 
 #[tokio::test]
