@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use rocket::figment::Figment;
 use rocket::http::{Method, Status};
 use rocket::local::asynchronous::Client;
 use rocket::{Data, Request, Route, async_trait, route};
 use rocket_typed_sessions::storage::Memory;
+use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{Session, SessionData, Sessions};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -162,9 +164,13 @@ async fn node<T: Release>(storage: &Memory, place: &str) -> Client {
 }
 
 async fn node_with<T: Release>(storage: &Memory, figment: Figment) -> Client {
+    node_at::<T>(storage, figment, &Clock::new()).await
+}
+
+async fn node_at<T: Release>(storage: &Memory, figment: Figment, clock: &Clock) -> Client {
     let uris = ["login", "write", "begin", "clear", "revoke", "read"];
     let act = |uri| Route::new(Method::Get, &format!("/{uri}"), Act::<T>(uri, PhantomData));
-    let sessions = Sessions::fairing().storage("tried", storage.clone());
+    let sessions = Sessions::fairing().storage("tried", storage.clone()).clock(clock);
     client(figment, sessions, uris.map(act).into()).await
 }
 
@@ -280,4 +286,22 @@ async fn a_session_that_does_not_decode_counts_for_a_limit() {
     let new = node_with::<Required>(&storage, limited).await;
     assert_eq!(old.get("/login").dispatch().await.status(), Status::Ok);
     assert_eq!(new.get("/login").dispatch().await.status(), Status::InternalServerError);
+}
+
+/// What prolongs a session does not write it in another form.
+#[tokio::test]
+async fn a_touch_by_an_old_node_keeps_a_new_field() {
+    for place in ["tried", "client"] {
+        let (storage, clock) = (Memory::new(10), Clock::new());
+        let new = node_at::<Defaulted>(&storage, figment(place), &clock).await;
+        let old = node_at::<Name>(&storage, figment(place), &clock).await;
+        let mut cookie = String::new();
+        act(&new, "/login", &mut cookie).await;
+        clock.advance(Duration::from_secs(2 * 86_400));
+        let before = cookie.clone();
+        act(&old, "/read", &mut cookie).await;
+        assert_eq!(cookie != before, place == "client", "a touch sends the client's token again");
+        let read = act(&new, "/read", &mut cookie).await;
+        assert_eq!(read, r#"Defaulted { name: "Ann", theme: "dark" }"#, "{place}");
+    }
 }

@@ -1,8 +1,10 @@
 //! `docs/moving.md`: which changes of a configuration log out, and how sessions move to another type.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::figment::Figment;
@@ -10,6 +12,7 @@ use rocket::http::Header;
 use rocket::local::asynchronous::Client;
 use rocket::{Data, Request, async_trait, get, routes};
 use rocket_typed_sessions::storage::Memory;
+use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{Lifetime, Session, SessionData, Sessions};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +44,16 @@ fn read(session: Session<User>) -> String {
     session.get().map_or_else(absence, |user| user.id.clone())
 }
 
+#[get("/change")]
+fn change(session: Session<User>) {
+    session.update(|user| user.count += 1);
+}
+
+#[get("/end")]
+fn end(session: Session<User>) {
+    session.clear();
+}
+
 #[get("/account")]
 fn account(session: Session<Account>) -> String {
     session.get().map_or("nobody".into(), |it| format!("{} {:?}", it.id, session.lifetime()))
@@ -60,10 +73,9 @@ impl Fairing for Move {
     }
 
     async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        let former = request.guard::<Session<User>>().await.succeeded();
-        let session = request.guard::<Session<Account>>().await.succeeded();
-        let (Some(former), Some(session)) = (former, session) else { return };
+        let Some(former) = request.guard::<Session<User>>().await.succeeded() else { return };
         let Some(user) = former.get() else { return };
+        let Some(session) = request.guard::<Session<Account>>().await.succeeded() else { return };
         if session.get().is_none() {
             session.login(Account { id: user.id.clone() });
             let _ = session.set_lifetime(former.lifetime());
@@ -73,8 +85,12 @@ impl Fairing for Move {
 }
 
 async fn app(figment: Figment, storage: &Memory) -> Client {
-    let sessions = Sessions::fairing().storage("kept", storage.clone());
-    client(figment, sessions, routes![login, read]).await
+    app_at(figment, storage, &Clock::new()).await
+}
+
+async fn app_at(figment: Figment, storage: &Memory, clock: &Clock) -> Client {
+    let sessions = Sessions::fairing().storage("kept", storage.clone()).clock(clock);
+    client(figment, sessions, routes![login, read, change, end]).await
 }
 
 /// What `/read` says after a login before the change and a restart with it.
@@ -110,23 +126,38 @@ async fn what_logs_out_and_what_does_not() {
 }
 
 #[tokio::test]
-async fn a_folder_of_sessions_can_be_copied() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let at = |name: &str| {
-        let path = folder.path().join(name).to_string_lossy().into_owned();
-        figment("directory").merge(("sessions.user.storage", figment_path(&path)))
-    };
-    let storage = Memory::new(10);
-    let cookie = {
-        let before = app(at("one"), &storage).await;
-        sent(&before.get("/login").dispatch().await).expect("a token")
-    };
-    copy(&folder.path().join("one"), &folder.path().join("two"));
-    assert_eq!(text(&app(at("two"), &storage).await, "/read", &cookie).await, "ann");
+async fn a_shorter_timeout_counts_for_the_sessions_that_are_there() {
+    for place in ["kept", "client"] {
+        let (storage, clock) = (Memory::new(10), Clock::new());
+        let before = app_at(figment(place), &storage, &clock).await;
+        let cookie = sent(&before.get("/login").dispatch().await).expect("a token");
+        clock.advance(Duration::from_secs(2 * 86_400));
+        let shorter = figment(place).merge(("sessions.user.idle_timeout", "1 day"));
+        let after = app_at(shorter, &storage, &clock).await;
+        assert_eq!(text(&after, "/read", &cookie).await, "Ended", "{place}");
+    }
 }
 
-fn figment_path(path: &str) -> std::collections::BTreeMap<&'static str, String> {
-    [("type", "directory".to_owned()), ("path", path.to_owned())].into()
+#[tokio::test]
+async fn a_folder_of_sessions_can_be_copied() {
+    let kinds: &[_] =
+        if cfg!(feature = "sqlite") { &["directory", "sqlite"] } else { &["directory"] };
+    for kind in kinds {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| {
+            let path = folder.path().join(name).join("sessions");
+            fs::create_dir_all(folder.path().join(name)).expect("a folder");
+            figment("memory")
+                .merge(("sessions.user.storage", BTreeMap::from([("type", kind)])))
+                .merge(("sessions.user.storage.path", path))
+        };
+        let storage = Memory::new(10);
+        let before = app(at("one"), &storage).await;
+        let cookie = sent(&before.get("/login").dispatch().await).expect("a token");
+        drop(before);
+        copy(&folder.path().join("one"), &folder.path().join("two"));
+        assert_eq!(text(&app(at("two"), &storage).await, "/read", &cookie).await, "ann", "{kind}");
+    }
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -141,20 +172,22 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// After the cookie's path or domain has changed, a browser has both cookies.
+/// After a change of the cookie's path or domain, a browser has both cookies.
 #[tokio::test]
-async fn two_cookies_of_one_name_are_nobody_until_a_login_ends_one_of_them() {
-    for (place, expected) in [("kept", "ann"), ("client", "Ended")] {
+async fn a_cookie_with_the_former_path_stays_good_on_the_client_only() {
+    for (place, changed, out, again) in
+        [("kept", "ann", "Ended", "ann"), ("client", "ann", "ann", "Ended")]
+    {
         let node = app(figment(place), &Memory::new(10)).await;
-        let mut cookies = Vec::new();
-        for _ in 0..2 {
-            cookies.push(sent(&node.get("/login").dispatch().await).expect("a token"));
-        }
-        let both = cookies.join("; ");
-        assert_eq!(text(&node, "/read", &both).await, "Ended", "{place}");
-        let login = sent(&with_cookie(&node, "/login", &both).await).expect("a token");
-        let both = format!("{login}; {}", cookies[0]);
-        assert_eq!(text(&node, "/read", &both).await, expected, "{place}");
+        let former = sent(&with_cookie(&node, "/login", "").await).expect("a token");
+        let new = sent(&with_cookie(&node, "/change", &former).await).unwrap_or(former.clone());
+        let both = format!("{new}; {former}");
+        assert_eq!(text(&node, "/read", &both).await, changed, "{place}: one session");
+        with_cookie(&node, "/end", &both).await;
+        assert_eq!(text(&node, "/read", &former).await, out, "{place}: after the logout");
+        let login = sent(&with_cookie(&node, "/login", &former).await).expect("a token");
+        let both = format!("{login}; {former}");
+        assert_eq!(text(&node, "/read", &both).await, again, "{place}: after a login");
     }
 }
 
