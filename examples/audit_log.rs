@@ -1,4 +1,4 @@
-//! An audit log: one line for everything that happens to a session.
+//! An audit log with one line for each event of a session.
 //!
 //! ```sh
 //! AUDIT_LOG=audit.log cargo run --example audit_log
@@ -41,8 +41,8 @@ fn logout(session: Session<Login>) {
     session.clear();
 }
 
-/// Writes to the file in a thread of its own: an event is told in the request
-/// that causes it, and a slow disk must not hold that up.
+/// Writes to the file in its own thread. A listener runs in the request that causes
+/// the event, and a slow disk must not delay that.
 fn audit_log(path: &str) -> std::io::Result<impl Fn(&SessionEvent) + Send + Sync + 'static> {
     let mut file = OpenOptions::new().create(true).append(true).open(path)?;
     let (sender, events) = channel::<String>();

@@ -1,5 +1,5 @@
-//! A form login, a page for those who have logged in, and both challenges: a
-//! redirect to the login page, and a plain 401 for programs.
+//! A login form with "remember me", and a page for logged-in users. Anyone else is
+//! redirected to the login page; programs get a 401.
 //!
 //! ```sh
 //! cargo run --example auth_form
@@ -42,12 +42,12 @@ impl Authenticate for Login {}
 struct Credentials<'r> {
     name: &'r str,
     password: &'r str,
-    /// «Remember me».
+    /// "Remember me".
     #[field(default = false)]
     remember: bool,
 }
 
-/// An application would ask its users' table, and a password hash.
+/// A real application looks up the user and verifies a password hash.
 fn is_known(credentials: &Credentials<'_>) -> bool {
     credentials.name == "jetbrains" && credentials.password == "foobar"
 }
@@ -82,7 +82,7 @@ fn account(login: Authenticated<Login>) -> String {
     format!("Hello, {}!", login.name)
 }
 
-/// The challenge for people: whoever is not logged in arrives here.
+/// Redirects users who are not logged in to the login page.
 #[get("/account", rank = 2)]
 fn please_log_in() -> Redirect {
     Redirect::to(uri!(form))
@@ -93,13 +93,13 @@ fn api_account(login: Authenticated<Login>) -> RawJson<String> {
     RawJson(format!("{{\"name\":{:?}}}", login.name))
 }
 
-/// The challenge for programs.
+/// Tells programs that they must log in.
 #[catch(401)]
 fn unauthorized() -> RawJson<&'static str> {
     RawJson(r#"{"error":"log in first"}"#)
 }
 
-// POST, so that no link and no picture can log anybody out.
+// POST, so that no link or image can log a user out.
 #[post("/logout")]
 fn logout(session: Session<Login>) -> Redirect {
     session.clear();

@@ -1,4 +1,4 @@
-//! The session's data in an encrypted cookie that lives for ten seconds.
+//! A session in an encrypted cookie, which lives for ten seconds.
 //!
 //! ```sh
 //! cargo run --example cookie_client

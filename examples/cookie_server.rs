@@ -1,4 +1,4 @@
-//! A cart in the server's memory; the cookie carries a signed id.
+//! A cart in the server's memory. The cookie carries a signed id.
 //!
 //! ```sh
 //! cargo run --example cookie_server

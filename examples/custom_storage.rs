@@ -1,4 +1,4 @@
-//! A storage of your own, with all promises: records in a map behind one lock.
+//! A custom storage that keeps every promise: records in a map behind one lock.
 //!
 //! ```sh
 //! cargo run --example custom_storage
@@ -23,8 +23,8 @@ use rocket_typed_sessions::storage::{SessionStorage, StorageError};
 use rocket_typed_sessions::{Session, SessionData, Sessions};
 use serde::{Deserialize, Serialize};
 
-/// One lock around everything makes every operation one step. A database does
-/// the same with one statement or one transaction an operation. A clone is
+/// One lock around everything makes every operation atomic. A database does the
+/// same with one statement or one transaction for each operation. A clone is
 /// another handle on the same rows.
 #[derive(Clone, Default)]
 pub struct Table(Arc<Mutex<Rows>>);
@@ -34,7 +34,7 @@ struct Rows {
     records: HashMap<StorageKey, Record>,
     /// How often each owner was revoked.
     generations: HashMap<OwnerKey, u64>,
-    /// What ended, and until when it must not begin again.
+    /// The keys of ended records, and until when no record may be created there.
     marks: HashMap<StorageKey, Timestamp>,
 }
 
@@ -47,7 +47,7 @@ impl Rows {
         self.records.iter().filter(move |(_, record)| record.owner.as_ref() == Some(owner))
     }
 
-    /// Checks the guard of a new record, and ends those that the limit pushes out.
+    /// Checks the guard of a new record, and ends the records that exceed the limit.
     fn admit(
         &mut self,
         record: &Record,
@@ -60,7 +60,7 @@ impl Rows {
         }
         let Some(limit) = guard.limit else { return Ok(()) };
         let live = self.of(owner).filter(|(_, record)| record.is_live(now));
-        // The core ends the one that this one replaces.
+        // The record that this one replaces does not count.
         let live = live.filter(|(key, _)| guard.replaces.as_ref() != Some(*key));
         let mut by_age: Vec<_> = live.map(|(key, record)| (record.created, key.clone())).collect();
         by_age.sort();
@@ -125,7 +125,7 @@ impl SessionStorage for Table {
             return Ok(Update::Conflict);
         }
         if record.owner.is_some() && record.owner != before.owner {
-            return Err(StorageError::Other("the record is another owner's".into(), None));
+            return Err(StorageError::Other("the record has another owner".into(), None));
         }
         rows.records.insert(key.clone(), record);
         Ok(Update::Updated)
@@ -239,7 +239,7 @@ fn forget(session: Session<Visits>) -> &'static str {
 
 #[launch]
 fn rocket() -> _ {
-    // In an application of its own, Rocket.toml can say the same:
+    // Your application can write the same in Rocket.toml:
     // [default.sessions.visits] storage = "table".
     let visits = SessionConfig { storage: Some("table".into()), ..Default::default() };
     let sessions = Sessions::fairing().storage("table", Table::default());

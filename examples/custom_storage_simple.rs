@@ -1,4 +1,4 @@
-//! The simplest storage of your own: three methods, here over a folder.
+//! The simplest custom storage: three methods, here for files in a folder.
 //!
 //! ```sh
 //! cargo run --example custom_storage_simple
@@ -18,14 +18,14 @@ use rocket_typed_sessions::storage::{LastWriteWins, SimpleStorage, Timestamp};
 use rocket_typed_sessions::{Session, SessionData, Sessions};
 use serde::{Deserialize, Serialize};
 
-/// A file for each session. `id` is hexadecimal, so it is safe as a file's name.
+/// Has a file for each session. `id` is hexadecimal, so it is a safe file name.
 struct Folder(PathBuf);
 
 #[async_trait]
 impl SimpleStorage for Folder {
     async fn write(&self, id: &str, value: &[u8], _: Timestamp) -> Result<(), StorageError> {
         let failed = |cause| StorageError::unavailable("writing a file", cause);
-        // In one step: a crash leaves the old file or the new one.
+        // Renaming is atomic: after a crash there is the old file or the new one.
         let unfinished = self.0.join(format!(".{id}"));
         fs::create_dir_all(&self.0).await.map_err(failed)?;
         fs::write(&unfinished, value).await.map_err(failed)?;
@@ -74,7 +74,7 @@ fn forget(session: Session<Shopping>) -> &'static str {
 fn rocket() -> _ {
     let folder = std::env::var_os("FOLDER").unwrap_or("build/.shopping".into());
     let storage = LastWriteWins::new(Folder(folder.into()));
-    // In an application of its own, Rocket.toml can say the same:
+    // Your application can write the same in Rocket.toml:
     // [default.sessions.shopping] storage = "folder".
     let shopping = SessionConfig { storage: Some("folder".into()), ..Default::default() };
     let sessions = Sessions::fairing().storage("folder", storage);

@@ -1,6 +1,6 @@
-//! «Where you are logged in»: a list of devices, logging out one of them, and
-//! logging out everywhere. The forms carry a CSRF token, and a Flash message
-//! of Rocket's own says what was done.
+//! A page "Where you are logged in": it lists a user's devices, and logs out one of
+//! them, all others, or all. The forms carry a CSRF token, and one of Rocket's
+//! flash messages confirms the action.
 //!
 //! ```sh
 //! cargo run --example devices
@@ -91,7 +91,7 @@ async fn devices(
     Ok(RawHtml(page))
 }
 
-/// What the client says of itself is anybody's text: it must be escaped.
+/// A client can send any text as its user agent, so it must be escaped.
 fn describe(client: Option<&ClientInfo>) -> String {
     let agent = client.and_then(|client| client.user_agent.as_deref()).unwrap_or("unknown");
     let agent = agent.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
@@ -118,7 +118,7 @@ async fn end(
     // The owner comes from the session, never from the form.
     let ended =
         sessions.of::<Login>().revoke(&login.name, &SessionHandle::from(form.device)).await?;
-    let message = if ended { "It is logged out." } else { "There is no such device." };
+    let message = if ended { "The device is logged out." } else { "There is no such device." };
     Ok(Flash::success(Redirect::to(uri!(devices)), message))
 }
 
@@ -129,7 +129,10 @@ async fn others(
     _form: CsrfForm<Login, HashMap<String, String>>,
 ) -> Result<Flash<Redirect>, SessionError> {
     let ended = sessions.of::<Login>().revoke_others(login.session()).await?;
-    Ok(Flash::success(Redirect::to(uri!(devices)), format!("{ended} logged out.")))
+    Ok(Flash::success(
+        Redirect::to(uri!(devices)),
+        format!("{ended} other devices are logged out."),
+    ))
 }
 
 #[post("/everywhere", data = "<_form>")]

@@ -1,5 +1,5 @@
-//! A cart in the directory `build/.sessions`; the `cart_session` header
-//! carries a signed id. Clients of an API send back the header they got.
+//! A cart in the directory `build/.sessions`. The `cart_session` header carries a
+//! signed id, which the clients of an API send back.
 //!
 //! ```sh
 //! cargo run --example header_server

@@ -1,5 +1,6 @@
-//! The sessions of a Ktor service: shared with it, then taken over. What changes
-//! from step to step is configuration; see `docs/migrating-from-ktor.md`.
+//! Shares the sessions of a service that uses Ktor, a Kotlin framework, and then
+//! takes them over. Only the configuration changes from step to step; see
+//! `docs/migrating-from-ktor.md`.
 //!
 //! ```sh
 //! export ROCKET_SESSIONS__SHOP_USER__SIGN_KEY=hex:…      # the keys of the Ktor service
@@ -28,7 +29,7 @@ impl SessionData for ShopUser {
     const NAME: &'static str = "shop_user";
 }
 
-/// Sessions that still came in Ktor's format.
+/// Counts the sessions that still came in Ktor's format.
 static FROM_KTOR: AtomicUsize = AtomicUsize::new(0);
 
 #[get("/cart")]
@@ -46,7 +47,7 @@ fn add(session: Session<ShopUser>, product: &str) -> String {
     cart(session)
 }
 
-/// When this stays where it is, `accept` can go.
+/// When this number no longer grows, `accept` can be removed.
 #[get("/from-ktor")]
 fn from_ktor() -> String {
     FROM_KTOR.load(Ordering::Relaxed).to_string()

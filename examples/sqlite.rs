@@ -1,5 +1,5 @@
-//! Sessions and the application's own data in one SQLite file, through one
-//! pool: they survive restarts and power cuts without any server.
+//! Sessions and the application's own data in one SQLite file, with one connection
+//! pool. Both survive restarts and power cuts, and no server is needed.
 //!
 //! ```sh
 //! cargo run --example sqlite --features sqlite
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
-/// Who somebody is whose notes these are; a number is all that it takes.
+/// A visitor, known only by the number under which the notes are stored.
 #[derive(Clone, Serialize, Deserialize)]
 struct Visitor {
     id: i64,
@@ -91,7 +91,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     sqlx::raw_sql(tables).execute(&pool).await?;
     let sessions = Sqlite::with_pool(pool.clone(), "sessions").await?;
 
-    // In an application of its own, Rocket.toml can say the same:
+    // Your application can write the same in Rocket.toml:
     // [default.sessions.visitor] storage = "database".
     let visitor = SessionConfig { storage: Some("database".into()), ..Default::default() };
     let sessions = Sessions::fairing().storage("database", sessions).configure::<Visitor>(visitor);

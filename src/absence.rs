@@ -1,6 +1,6 @@
 //! [`Absence`]: the reasons why a request has no session. `request/load.rs` chooses one.
 
-/// Why a request has no session; see [`Session::absence`](crate::Session::absence).
+/// Why a request has no session, as [`Session::absence`](crate::Session::absence) returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Absence {

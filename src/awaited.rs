@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rocket::Request;
 
-/// There are two to this power of counters. While as many requests as a tenth of them hold
-/// sessions, the fairings look at every tenth other request in vain.
+/// The number of counters is two to this power. While a tenth as many requests hold sessions, the
+/// fairings look in vain at every tenth of the other requests.
 const COUNTERS: u32 = 13;
 
 /// Counts the requests with sessions by their addresses.

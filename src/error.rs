@@ -112,9 +112,9 @@ impl SessionError {
         }
     }
 
-    /// Whether the storage did not do its part, so that a retry may help. If a guard fails so,
-    /// nobody knows who the client is, and whoever swallows that error must not take the client
-    /// for a stranger.
+    /// Whether the storage could not answer, so that a retry may help. If a guard fails with such
+    /// an error, it is unknown who the client is. Code that ignores the error must not treat the
+    /// client as a visitor without a session.
     pub(crate) fn is_unavailable(&self) -> bool {
         matches!(self, Self::Storage(_) | Self::Conflict)
     }
@@ -213,7 +213,7 @@ impl DecodeError {
     }
 }
 
-/// The beginnings of serde's own texts.
+/// How the messages of serde begin.
 const SERDE_REASONS: [&str; 11] = [
     "invalid type: null",
     "invalid type",

@@ -99,7 +99,7 @@ fn ktor_token(kind: u8, data: &[u8]) {
 
 /// Reads `text` as Rocket.toml.
 pub fn configuration(text: &str) {
-    const CANARY: &str = "kanarienvogel-kanarienvogel-kanarienvogel";
+    const CANARY: &str = "canary-canary-canary-canary-canary-canary";
     let figment = Figment::from(rocket::Config::default())
         .merge(Toml::string(text).nested())
         .merge(("sessions.fuzz.secret", CANARY))

@@ -1,4 +1,4 @@
-//! The guide: the pages of `docs/`.
+//! The guide: a chapter on every part of the crate.
 //!
 #![doc = include_str!("guide/links.md")]
 //!
@@ -36,6 +36,7 @@ pages! {
     operations "operations"
     performance "performance"
     quickstart "quickstart"
+    recipes "recipes"
     renewal "renewal"
     responses "responses"
     revocation "revocation"

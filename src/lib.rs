@@ -1,14 +1,15 @@
-// The pages that the README and the guide link to. A link of Markdown has its first definition, so in the crate's
-// documentation this list stands before the relative ones.
+// What the README and the guide link to. Of two definitions of a link, Markdown uses the first one.
+// So this list comes first, and the README's own definitions serve other readers.
 #![doc = include_str!("guide/links.md")]
+//! [Session]: Session
 //!
 #![doc = include_str!("../README.md")]
 //!
 //! # The path of a request
 //!
-//! A guard loads the session, the application's calls change what it asks for, and
-//! the response fairing commits that once. `docs/architecture.md` shows the path
-//! through the sources.
+//! A guard loads the session. The calls in the handler record changes. Before the
+//! response is sent, the fairing saves them once.
+//! [Architecture](guide::architecture) shows the path through the sources.
 
 // The hosted documentation names the feature of each item; only nightly compilers can.
 #![cfg_attr(docsrs, feature(doc_cfg))]

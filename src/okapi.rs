@@ -80,16 +80,16 @@ macro_rules! document {
 }
 
 document! {
-    /// Says nothing of the request, as the guard admits requests without a session.
+    /// Describes no requirement, because the guard admits requests without a session.
     [T: SessionData] Session<T>, |_| RequestHeaderInput::None, [UNAVAILABLE]
 }
 document! {
-    /// Says nothing, as the guard admits requests without a session, and while the storage cannot
-    /// answer.
+    /// Describes no requirement, because the guard admits requests without a session, and requests
+    /// while the storage cannot answer.
     [T: SessionData] TrySession<T>, |_| RequestHeaderInput::None, []
 }
 document! {
-    /// Says nothing, as the guard admits every request.
+    /// Describes no requirement, because the guard admits every request.
     [] &'r Sessions, |_| RequestHeaderInput::None, []
 }
 document! {
@@ -139,8 +139,8 @@ impl<T: SessionData> OpenApiFromRequest<'_> for CsrfHeader<T> {
     }
 }
 
-/// The fields of `F`, and the field [`CSRF_FIELD`]. The field is optional, as the header
-/// [`CSRF_HEADER`] may have the token instead.
+/// Describes the fields of `F` and the field [`CSRF_FIELD`], which is optional because the header
+/// [`CSRF_HEADER`] may carry the token instead.
 impl<'r, T: SessionData, F: JsonSchema + OpenApiFromForm<'r>> OpenApiFromData<'r>
     for CsrfForm<T, F>
 {

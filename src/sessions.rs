@@ -10,11 +10,11 @@ use rocket::{Ignite, Request, Rocket, Sentinel, error};
 use crate::application::Application;
 use crate::request::{Entries, RequestSessions};
 
-/// All sessions of the application, as managed state and as the request guard
-/// `&Sessions`.
+/// The entry point: [`Sessions::fairing`] attaches sessions to Rocket, and the
+/// request guard `&Sessions` lists and ends the sessions of users.
 ///
-/// Attach [`Sessions::fairing`] to Rocket to use sessions at all. A route takes
-/// `&Sessions` to list and end the sessions of users; see [`Sessions::of`].
+/// A route takes `&Sessions` and calls [`Sessions::of`]. Outside of a request, the
+/// same value is managed state: `rocket.state::<Sessions>()`.
 #[derive(Clone)]
 pub struct Sessions {
     application: Arc<Application>,

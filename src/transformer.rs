@@ -1,4 +1,5 @@
-//! Custom transformations of the encoded payload: the [`SessionTransformer`] trait.
+//! Custom transformations of encoded sessions, such as compression: the [`SessionTransformer`]
+//! trait.
 
 pub use crate::error::TransformError;
 

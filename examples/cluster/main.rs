@@ -1,7 +1,7 @@
-//! One application in several processes: `examples/cluster/run` starts two of
-//! them behind nginx on one Redis, and shows that together they are one.
+//! One application in several processes. `examples/cluster/run` starts two of them
+//! behind nginx, with one Redis, and shows that they share all sessions.
 //!
-//! Nothing here says so. Its Rocket.toml does, in the lines `storage = …`.
+//! Nothing in this code is about that: the lines `storage = …` in its Rocket.toml are enough.
 
 use std::borrow::Cow;
 
@@ -42,7 +42,7 @@ fn me(session: Session<Login>) -> String {
     session.get().map_or_else(|| "nobody".into(), |login| login.name.clone())
 }
 
-/// Requests that arrive at the same time, on whatever node, lose no item.
+/// Concurrent requests lose no item, whichever node they reach.
 #[post("/cart/<item>")]
 fn add(cart: Session<Cart>, item: u32) -> String {
     cart.get_or_insert_with(Cart::default);

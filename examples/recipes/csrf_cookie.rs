@@ -72,10 +72,9 @@ impl Fairing for CsrfCookie {
         Info { name: "CSRF cookie", kind: Kind::Response }
     }
 
-    /// Attach it after `Sessions::fairing()`: a session that could not be saved has
-    /// made a 503 of the answer then.
+    /// Attach it after `Sessions::fairing()`, so that the session is what was saved.
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        if !request.uri().path().starts_with(BASE) || response.status().code >= 500 {
+        if !request.uri().path().starts_with(BASE) {
             return;
         }
         let session = request.guard::<TrySession<Panel>>().await;

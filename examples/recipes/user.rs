@@ -9,10 +9,10 @@
 //! - A database or a storage that cannot answer is never "not logged in".
 //!
 //! ```sh
-//! curl -c jar -b jar -X POST http://127.0.0.1:8000/user/login/2
-//! curl -c jar -b jar http://127.0.0.1:8000/user/me        # Hello, ben!
-//! curl -c jar -b jar http://127.0.0.1:8000/user/admin     # … 403; user 1 may
-//! curl http://127.0.0.1:8000/user                         # Hello, whoever you are!
+//! curl -s -c jar -X POST http://127.0.0.1:8000/user/login/2
+//! curl -s -b jar http://127.0.0.1:8000/user/me            # Hello, ben!
+//! curl -s -b jar http://127.0.0.1:8000/user/admin -o /dev/null -w '%{http_code}\n' # 403; user 1 may
+//! curl -s http://127.0.0.1:8000/user                      # Hello, whoever you are!
 //! ```
 
 use std::borrow::Cow;

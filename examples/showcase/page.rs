@@ -102,7 +102,7 @@ impl Page<'_> {
         };
         // The route may have begun a session, for its form.
         let csrf = session.map(Session::csrf_token).transpose()?.flatten();
-        let cart = session.and_then(Session::get).map_or(0, |shopper| shopper.cart.count());
+        let in_cart = session.and_then(Session::get).map_or(0, |shopper| shopper.cart.count());
         // The cookie of the message names a text. Whoever forges it chooses among ours.
         let message = self.flash.as_ref().and_then(|flash| texts::find(language, flash.message()));
         let shown = Shown {
@@ -110,7 +110,7 @@ impl Page<'_> {
             theme: self.preferences.theme,
             t: texts::all(language),
             user: self.account.as_deref(),
-            in_cart: cart,
+            in_cart,
             csrf,
             is_unavailable: session.is_none(),
             path: self.path,

@@ -142,7 +142,7 @@ impl Envelope {
     }
 
     /// Decodes the envelope, and returns it with the offset of the value. Returns `None` for a
-    /// record of another session, and for bytes that are no record.
+    /// record of another session, and for bytes that are not a record.
     pub fn unwrap(payload: &[u8], name: &str) -> Option<(Self, usize)> {
         let mut rest = payload;
         let [version, high, low, flags] = take(&mut rest)?;

@@ -125,7 +125,7 @@ pub(super) fn read(
     keys
 }
 
-/// What is wrong with a text that is no key.
+/// What is wrong with a text that is not a key.
 fn undecodable(text: &str) -> String {
     let text = text.trim();
     if text.is_empty() {

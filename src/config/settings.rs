@@ -138,7 +138,7 @@ pub(crate) struct KtorKeys {
     pub encrypt: Option<Secret>,
 }
 
-/// One of Ktor's transformers.
+/// One of Ktor's transformers, which protect its tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KtorTransform {
     /// `SessionTransportTransformerMessageAuthentication`.

@@ -131,7 +131,7 @@ const OTHER_NAMES: [(&str, &str); 6] = [
     ("valkey", "redis"),
 ];
 
-/// What to write instead of a word that is no storage.
+/// What to write instead of a word that is not a storage.
 fn unknown(table: &Table<'_, '_>, word: &str, none: &str) -> String {
     // Neither text is shown: it may contain a password.
     if word.contains("://") && !word.trim_start().starts_with('{') {

@@ -1,6 +1,6 @@
 //! How tokens are protected.
 
-/// How a token is protected from a client that would forge it.
+/// How tokens are protected: encrypted, signed, or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protect {
     /// Nobody can read or change it without the key.

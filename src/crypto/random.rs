@@ -24,7 +24,7 @@ pub(crate) enum Random {
     Scripted(std::sync::Arc<parking_lot::Mutex<Vec<u8>>>),
 }
 
-/// Bytes of the system's CSPRNG for numbers that are no secrets. A system call costs more than
+/// Bytes of the system's CSPRNG for numbers that are not secrets. A system call costs more than
 /// the rest of such a number's use.
 #[derive(Default)]
 struct Pool(Vec<[u8; 8]>);
@@ -46,7 +46,7 @@ impl Pool {
 }
 
 impl Random {
-    /// A fresh random number that is no secret, such as the version of a record.
+    /// A fresh random number that is not a secret, such as the version of a record.
     pub fn number(&self) -> Result<u64, RandomError> {
         let bytes = match self {
             Self::System => POOL.with_borrow_mut(Pool::take)?,

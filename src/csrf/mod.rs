@@ -1,4 +1,4 @@
-//! Tokens against cross-site request forgery (CSRF), each bound to a session.
+//! Protection against cross-site request forgery (CSRF), with tokens that are bound to a session.
 //!
 //! A page shows the [`CsrfToken`] of its session. [`CsrfForm`] and [`CsrfHeader`]
 //! admit a request only with that token. [The guide](crate::guide::csrf) describes

@@ -143,7 +143,7 @@ impl<T: SessionData> CsrfToken<T> {
 /// Returns the HMAC in one token.
 fn unmask(token: &str) -> Option<[u8; LENGTH]> {
     const CHARACTERS: usize = (2 * LENGTH * 4).div_ceil(3);
-    // A text of another length is no token, and is not decoded.
+    // A text of another length is not a token, and is not decoded.
     let decoded = (token.len() == CHARACTERS).then(|| URL_SAFE_NO_PAD.decode(token).ok())??;
     let (mask, masked) = decoded.split_first_chunk()?;
     Some(xor(*mask, masked.try_into().ok()?))

@@ -6,7 +6,7 @@ use super::timestamp::Timestamp;
 
 /// How long one session lives; see
 /// [`Session::set_lifetime`](crate::Session::set_lifetime). `absolute_timeout`
-/// limits each of them.
+/// limits every lifetime.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lifetime {

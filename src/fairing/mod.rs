@@ -25,7 +25,7 @@ use respond::Turn;
 #[rocket::async_trait]
 impl Fairing for SessionsFairing {
     fn info(&self) -> Info {
-        // This is no singleton, because Rocket would silently keep the last of two.
+        // This is not a singleton, because Rocket would silently keep the last of two.
         Info { name: "Sessions", kind: Kind::Ignite | Kind::Liftoff | Kind::Response }
     }
 
@@ -81,7 +81,7 @@ impl Fairing for SessionsFairing {
     }
 }
 
-/// Warns if `tls` is configured and Rocket serves plain HTTP all the same.
+/// Warns if `tls` is configured and Rocket serves plain HTTP nevertheless.
 fn warn_of_missing_tls(rocket: &Rocket<Orbit>, application: &Application) {
     let secure = application.definitions.values().any(|one| one.hints.needs_https());
     if secure && rocket.figment().contains("tls") && !rocket.config().tls_enabled() {

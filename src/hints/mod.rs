@@ -1,7 +1,7 @@
-//! [`Hints`]: what requests show to be wrong with a deployment, and what to write instead. Without
-//! them nobody would see why sessions are lost. Each hint is logged once for each definition,
-//! that of an old key once a day.
-//! Nothing here runs on the way of a request that finds its session and sends no token.
+//! [`Hints`]: deployment errors that requests reveal, and what to write instead. Without them, it
+//! would be hard to see why sessions are lost. Each hint is logged once for each definition, and
+//! that of an old key once a day. None of this runs in a request that finds its session and sends
+//! no token.
 
 mod keys;
 mod path;
@@ -95,7 +95,7 @@ impl Hints {
         }
     }
 
-    /// Looks at a session that is not alive. The reason may be a clock.
+    /// Looks at a session that is not live. A wrong clock may be the reason.
     #[cold]
     pub fn not_alive(&self, times: &Times, now: Timestamp) {
         if let Some(ahead) = times.ahead(now) {
@@ -145,7 +145,7 @@ impl Hints {
         }
     }
 
-    /// Notes that an owner had no sessions. That is no news if no login ever had an owner.
+    /// Notes that an owner had no sessions. That needs a hint if no login ever had an owner.
     pub fn owner_had_none(&self, type_name: &str) {
         let Owners { some, none, told } = &self.owners;
         if none.load(Ordering::Relaxed) && !some.load(Ordering::Relaxed) {

@@ -1,8 +1,8 @@
 //! Whether the browser speaks plain HTTP. It then drops a `Secure` cookie.
 //!
 //! Rocket knows only its own end of the connection. A proxy in front of it may speak HTTPS and not
-//! say so. So a request shows its scheme by what the browser or the proxy wrote into it, and often
-//! it shows nothing.
+//! say so. So the scheme is inferred from headers of the browser or the proxy, and is often
+//! unknown.
 
 use std::borrow::Cow;
 use std::net::IpAddr;

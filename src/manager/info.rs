@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use crate::client::ClientInfo;
 use crate::storage::StorageKey;
 
-/// One session of an owner; see
-/// [`SessionManager::list`](crate::SessionManager::list).
+/// One entry in the list of an owner's sessions, which
+/// [`SessionManager::list`](crate::SessionManager::list) returns.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionInfo<T> {

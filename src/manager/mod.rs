@@ -20,8 +20,7 @@ use crate::request::Entries;
 use crate::request::committable::Ended;
 use crate::sessions::Sessions;
 
-/// Lists and ends sessions of type `T`, whichever request they belong to.
-/// [`Sessions::of`] returns it.
+/// Lists and ends the sessions of type `T` of any user. [`Sessions::of`] returns it.
 ///
 /// With client storage, sessions cannot be listed, and can be ended only if
 /// `revocation` is configured. Otherwise the methods fail with

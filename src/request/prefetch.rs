@@ -59,7 +59,7 @@ impl ReadRecord for Loading<'_, '_> {
 }
 
 impl Loading<'_, '_> {
-    /// Reads a record and others. An error of another one is no answer: its own load reads it.
+    /// Reads a record and others. An error of another record does not count: its own load reads it.
     async fn read_with(
         &self,
         storage: &dyn SessionStorage,

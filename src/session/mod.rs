@@ -220,8 +220,9 @@ impl<T: SessionData> Session<T> {
     /// Returns the result of `f` in the run that was saved. Returns `Ok(None)`
     /// without a session.
     ///
-    /// The change stays pending after an error, or when the future is dropped. It
-    /// counts once, even if it was written and only the answer was lost.
+    /// After an error, or when the future is dropped, the change is kept and saved
+    /// later, at the latest with the response. It counts once, even if it was
+    /// written and only the answer was lost.
     ///
     /// ```
     /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, SessionError, Sessions};
@@ -340,8 +341,9 @@ impl<T: SessionData> Session<T> {
     /// action that must not happen unless the session is saved. A stream must call it, because
     /// nothing is saved automatically after the response has been sent.
     ///
-    /// The changes stay pending after an error. After [`SessionError::Ended`] they
-    /// are dropped, because the session has ended.
+    /// After an error the changes are kept and saved later, at the latest with the
+    /// response. After [`SessionError::Ended`] they are dropped, because the
+    /// session has ended.
     ///
     /// ```
     /// # use rocket_typed_sessions::{Session, SessionData, SessionError};

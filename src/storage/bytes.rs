@@ -81,7 +81,7 @@ pub(crate) fn heading(key: &StorageKey, file: &[u8]) -> Result<Heading, StorageE
     parse_heading(key, file).ok_or(StorageError::Corrupt(TORN))
 }
 
-/// Why bytes are no record.
+/// Why bytes are not a record.
 pub(crate) const TORN: &str = "it is torn or foreign";
 
 fn parse(key: &StorageKey, file: &[u8]) -> Option<Record> {

@@ -1,5 +1,5 @@
-//! Storages of server sessions: the [`SessionStorage`] trait and the built-in
-//! storages.
+//! Storages for sessions on the server: the built-in ones, and the
+//! [`SessionStorage`] trait for others.
 //!
 //! A storage keeps opaque records under opaque keys. It knows nothing of cookies,
 //! session types, cryptography or the time. The rest of the crate, called the core

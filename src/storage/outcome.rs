@@ -2,7 +2,7 @@
 
 use super::owner::Refused;
 
-/// Outcome of [`SessionStorage::create`](super::SessionStorage::create).
+/// The outcome of [`SessionStorage::create`](super::SessionStorage::create).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Create {
     /// The record is stored. A repeated call has the same outcome.
@@ -13,7 +13,7 @@ pub enum Create {
     Refused(Refused),
 }
 
-/// Outcome of [`SessionStorage::update`](super::SessionStorage::update).
+/// The outcome of [`SessionStorage::update`](super::SessionStorage::update).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
     /// The record was replaced. A repeated call has the same outcome.
@@ -24,7 +24,7 @@ pub enum Update {
     Missing,
 }
 
-/// Outcome of [`SessionStorage::succeed`](super::SessionStorage::succeed).
+/// The outcome of [`SessionStorage::succeed`](super::SessionStorage::succeed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Succeed {
     /// The successor is stored. The field is the outcome for the predecessor.
@@ -35,7 +35,7 @@ pub enum Succeed {
     Refused(Refused),
 }
 
-/// Outcome of [`SessionStorage::touch`](super::SessionStorage::touch).
+/// The outcome of [`SessionStorage::touch`](super::SessionStorage::touch).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Touch {
     /// The times are stored, or later ones were stored before.
@@ -44,7 +44,7 @@ pub enum Touch {
     Missing,
 }
 
-/// Outcome of [`SessionStorage::invalidate`](super::SessionStorage::invalidate).
+/// The outcome of [`SessionStorage::invalidate`](super::SessionStorage::invalidate).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalidate {
     /// The record was deleted.

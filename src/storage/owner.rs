@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::{OwnerKey, Record, StorageError, StorageKey, Timestamp};
 
-/// The index of a storage that finds the records of an owner.
+/// Finds the records of an owner in a storage.
 /// [`SessionStorage::owners`](super::SessionStorage::owners) returns it. The index
 /// changes in the same step as the record. The [module](super) lists the promises
 /// that it keeps.

@@ -12,8 +12,8 @@ use super::record::{Record, Version};
 use super::succession::{Predecessor, Successor};
 use crate::expiry::Timestamp;
 
-/// A storage of server sessions. The [module](super) lists the promises that it
-/// keeps.
+/// Keeps sessions on the server. Implement it for a storage of your own. The
+/// [module](super) lists the promises that every storage keeps.
 ///
 /// A caller may drop a future at any time, for example when a request times out. A
 /// dropped operation must have happened completely or not at all.

@@ -66,15 +66,15 @@ pub trait SimpleStorage: Send + Sync + 'static {
     async fn invalidate(&self, id: &str) -> Result<(), StorageError>;
 }
 
-/// A [`SimpleStorage`] as a [`SessionStorage`].
+/// Turns a [`SimpleStorage`] into a [`SessionStorage`].
 ///
 /// Within one process no update is lost: the process locks a record while it compares and writes,
-/// and remembers which sessions ended. Between **several processes** the last write wins: an
+/// and remembers which sessions have ended. Between **several processes** the last write wins: an
 /// update may be lost, and a slow request of one process may bring back a session that another
 /// process has ended. Launch warns of this.
 ///
-/// There is no index of owners, so listing, revoking by owner and limits fail. Only the storage
-/// itself can delete expired records.
+/// There is no index of owners, so an application cannot list, limit or revoke the sessions of an
+/// owner. Only the storage itself can delete expired records.
 ///
 /// A clone is another handle on the same storage.
 pub struct LastWriteWins<S>(Arc<Lifted<S>>);

@@ -43,7 +43,7 @@ fn exposure(path: &Path) -> Option<String> {
 #[cfg(not(unix))]
 fn exposure(path: &Path) -> Option<String> {
     Some(format!(
-        "this platform does not say whether others can read {}; see to it",
+        "this platform does not say whether others can read {}; make sure that they cannot",
         path.display()
     ))
 }

@@ -171,7 +171,7 @@ impl<'t, 'f> Table<'t, 'f> {
         self.context.warn(&path, message);
     }
 
-    /// Says that a key has no effect because of another one. It is no problem if the key was
+    /// Says that a key has no effect because of another one. It is not a problem if the key was
     /// written for all sessions, or in a weaker place than the other: it has an effect elsewhere,
     /// or would have it without the stronger key.
     pub fn no_effect(&mut self, key: &str, because: &str, message: impl Into<String>) {
@@ -220,7 +220,7 @@ impl<'t, 'f> Table<'t, 'f> {
         file.and_then(|file| file.parent()).map_or_else(|| path.into(), |folder| folder.join(path))
     }
 
-    /// Refuses a value that is no table, and the keys of the table that do not exist. `None` if
+    /// Refuses a value that is not a table, and the keys of the table that do not exist. `None` if
     /// there is no table.
     pub fn is_table(&mut self, key: &str, known: &'static [Key]) -> Option<()> {
         let value = self.value(key)?;
@@ -271,7 +271,7 @@ fn is_within(key: &str, table: &str) -> bool {
     key.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// What to write instead of a value that is no table.
+/// What to write instead of a value that is not a table.
 fn expected_table(value: &Value) -> &'static str {
     match value.as_str().map(str::trim) {
         Some("") => "empty; remove it, or write a table: { … }",
@@ -282,7 +282,7 @@ fn expected_table(value: &Value) -> &'static str {
     }
 }
 
-/// The paths of all values that are no tables.
+/// The paths of all values that are not tables.
 fn keys_of(dict: &Dict, path: &str) -> Vec<String> {
     let key = |(name, value): (&String, &Value)| match value {
         Value::Dict(_, inner) => keys_of(inner, &join(path, name)),

@@ -124,7 +124,7 @@ pub trait AsyncSessionResponse {
 }
 
 /// Stands for a token, to see where a transport puts it.
-const CANARY: &str = "kanarienvogel-kanarienvogel";
+const CANARY: &str = "canary-canary-canary-canary";
 
 fn definition<T: SessionData>(sessions: Option<&Sessions>) -> (&Core, &Defined) {
     let Some(sessions) = sessions else { panic!("`Sessions::fairing()` is not attached") };

@@ -45,7 +45,7 @@ enum IdForm {
 /// Longer ids are refused. No Ktor id in use and no file name is longer.
 const LONGEST_KTOR: usize = 256;
 
-/// The text is not a session id.
+/// The error of reading a [`SessionId`] from a text that is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a session id")]
 pub struct InvalidSessionId;

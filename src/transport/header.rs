@@ -17,7 +17,7 @@ impl SessionTransport for HeaderTransport {
         match values.next() {
             None => vec![Cow::Borrowed(first)],
             // Several lines of one name are one comma-separated value (RFC 9110
-            // section 5.3), which is no token (docs/security.md, S18).
+            // section 5.3), which is not a token (docs/security.md, S18).
             Some(_) => vec![Cow::Borrowed(",")],
         }
     }

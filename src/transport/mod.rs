@@ -1,5 +1,5 @@
-//! How a token travels between client and server: the [`SessionTransport`] trait.
-//! Cookies and headers are built in.
+//! Custom ways for a token to travel between client and server: the
+//! [`SessionTransport`] trait. Cookies and headers are built in.
 
 mod attributes;
 mod cookie;

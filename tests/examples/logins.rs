@@ -80,12 +80,18 @@ fn devices_are_listed_and_logged_out_one_by_one_and_all_together() {
         assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
     }
     let page = browse(phone, "/end", &format!("device={device}&csrf_token={csrf}"));
-    assert!(page.contains("<p>It is logged out.</p>") && !page.contains("Laptop"), "{page}");
+    assert!(
+        page.contains("<p>The device is logged out.</p>") && !page.contains("Laptop"),
+        "{page}"
+    );
     assert!(!browse(phone, "/", "").contains("<p>"), "the message is shown once");
     assert!(browse(laptop, "/", "").contains("name=\"name\""), "the laptop is logged out");
 
     let page = browse(phone, "/others", &format!("csrf_token={csrf}"));
-    assert!(page.contains("<p>1 logged out.</p>") && !page.contains("Tablet"), "{page}");
+    assert!(
+        page.contains("<p>1 other devices are logged out.</p>") && !page.contains("Tablet"),
+        "{page}"
+    );
     assert!(browse(tablet, "/", "").contains("name=\"name\""), "so is the tablet");
 
     browse(tablet, "/login", "name=ann");

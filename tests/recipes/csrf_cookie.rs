@@ -95,9 +95,11 @@ async fn a_session_that_cannot_be_read_or_saved_leaves_the_cookie_alone() {
     let (server, _) = serve::<Users>(recipes::build(figment, sessions)).await;
     let mut browser = server.browser();
     browser.post("/csrf-cookie/login/ann", "").await;
-    for operation in [Operation::Read, Operation::Update] {
+    for (operation, path) in
+        [(Operation::Read, "renew"), (Operation::Update, "renew"), (Operation::Create, "login/ben")]
+    {
         storage.set(operation, Fault::Fails(StorageError::Unavailable("down".into(), None)));
-        let answer = script(&mut browser, "renew").await;
+        let answer = script(&mut browser, path).await;
         assert_eq!((answer.status, answer.header("Set-Cookie")), (503, None));
         storage.mend();
     }

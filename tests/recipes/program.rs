@@ -15,10 +15,33 @@ fn the_program_has_every_recipe_and_variables_take_precedence_over_its_file() {
         header(&login, "Set-Cookie").is_some_and(|cookie| cookie.starts_with("sid=")),
         "{login}"
     );
-    for path in ["/user", "/double-click/login", "/password", "/token-refresh"] {
+    for path in [
+        "/user",
+        "/double-click/login",
+        "/password",
+        "/token-refresh",
+        "/oauth",
+        "/double-submit",
+        "/csrf-cookie",
+        "/rolling",
+    ] {
         let status = server.curl(path, &["-o", "/dev/null", "-w", "%{http_code}"]);
         assert!(["200", "401"].contains(&status.as_str()), "{path}: {status}");
     }
+}
+
+#[test]
+fn in_the_release_profile_no_other_host_can_plant_a_visitors_cookie() {
+    let environment = [("ROCKET_PROFILE", "release"), ("ROCKET_SESSIONS__SECRET", SECRET)];
+    let server = Server::start("recipes", &environment);
+    let token = server.raw("/double-submit/token", b"");
+    let cookie = header(&token, "Set-Cookie").expect("a cookie");
+    assert!(cookie.starts_with("__Host-guest=") && cookie.contains("; Secure"), "{cookie}");
+    let login = server.curl("/csrf-cookie/login/ann", &["-i", "-X", "POST"]);
+    assert!(
+        login.lines().any(|line| line.contains("XSRF-TOKEN=") && line.contains("; Secure")),
+        "{login}"
+    );
 }
 
 #[test]

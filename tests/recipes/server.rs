@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// A running server, which is shut down when dropped.
 pub struct Server {
-    port: u16,
+    pub port: u16,
     shutdown: Option<Shutdown>,
 }
 

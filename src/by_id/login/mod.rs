@@ -57,7 +57,7 @@ struct NewSession<'a> {
 
 impl Job<'_> {
     /// Logs in over the session that was found. Returns what is to be written instead, if the
-    /// changes are no login over what another request wrote meanwhile.
+    /// changes are not a login over what another request wrote meanwhile.
     pub(super) async fn log_in(
         &self,
         proposal: Proposal,
@@ -187,7 +187,7 @@ impl Job<'_> {
             let own = &new.session.place.key;
             match self.after_conflict(login, old).await? {
                 Step::Stay => break,
-                // The swap was applied all the same.
+                // The swap was applied nevertheless.
                 Step::Swap(old, _) if old.key == *own => break,
                 // A limit has ended the new session in favour of that one, which stays.
                 Step::Swap(Former { shown: None, .. }, _) if !self.lives(own).await? => break,

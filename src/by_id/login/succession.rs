@@ -50,7 +50,7 @@ pub(in crate::by_id) enum NextStep {
     Done,
     /// Another session begins, because the value's owner has changed.
     Begin(Box<Succession>),
-    /// The changes are no login any more, and are written to the session.
+    /// The changes are no longer a login, and are written to the session.
     Write(Proposal),
     /// The changes have nothing to apply to.
     Drop,

@@ -24,7 +24,7 @@ use super::{
 
 type Result<T> = std::result::Result<T, StorageError>;
 
-/// A cache for reads in front of a storage that is far away.
+/// A cache for reads in front of a remote storage.
 ///
 /// In Rocket.toml: `cache = { capacity = 100_000, ttl = "2 seconds" }` beside
 /// `storage`.

@@ -15,7 +15,7 @@ use crate::storage::{StorageKey, Timestamp};
 const ENDED: &str = "ended";
 
 impl Disk {
-    /// The time until which the key's mark is valid. A damaged or foreign file is no mark.
+    /// The time until which the key's mark is valid. A damaged or foreign file is not a mark.
     pub(super) fn marked_until(&self, key: &StorageKey) -> Result<Option<Timestamp>> {
         match read_file(&self.mark_path(key)) {
             Ok(bytes) => {

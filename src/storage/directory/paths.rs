@@ -11,7 +11,7 @@ pub(super) fn name_of<'a>(bytes: &[u8], room: &'a mut [u8; 64]) -> &'a str {
     base16ct::lower::encode_str(bytes, room).unwrap_or_default()
 }
 
-/// The key in the name of a file. `None` if the name is no key.
+/// The key in the name of a file. `None` if the name is not a key.
 pub(super) fn parse_key(name: &OsStr) -> Option<[u8; 32]> {
     StorageKey::from_hex(name.to_str()?).map(|key| *key.as_bytes())
 }

@@ -50,7 +50,7 @@ impl Memory {
     /// ```
     /// use rocket_typed_sessions::{Sessions, storage::Memory};
     ///
-    /// // In Rocket.toml: storage = "carts". Two definitions that name it share its capacity.
+    /// // In Rocket.toml: storage = "carts". Two sessions that name it share its capacity.
     /// let carts = Memory::new(1_000_000);
     /// let sessions = Sessions::fairing().storage("carts", carts);
     /// ```

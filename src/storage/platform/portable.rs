@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Result};
 use std::path::Path;
 
-/// What this platform cannot give, for the launch.
+/// What this platform cannot guarantee, which launch reports.
 #[cfg_attr(unix, expect(dead_code))]
 pub const MISSING: Option<&str> = Some(
     "in a directory on this platform, files are as private as the folder around it, and a power cut may undo the latest writes",
@@ -15,7 +15,7 @@ pub fn private() -> OpenOptions {
     OpenOptions::new()
 }
 
-/// Opens a file that is no symlink, no folder and no pipe.
+/// Opens a file that is not a symlink, a folder or a pipe.
 pub fn open_nofollow(options: &mut OpenOptions, path: &Path) -> Result<File> {
     match path.symlink_metadata() {
         Ok(found) => must_be(found.is_file())?,
@@ -50,7 +50,7 @@ pub fn create_dirs(path: &Path) -> Result<()> {
     fs::create_dir_all(path)
 }
 
-/// A folder, which is no symlink.
+/// A folder, which is not a symlink.
 pub struct Folder;
 
 impl Folder {

@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-/// What this platform cannot give, for the launch.
+/// What this platform cannot guarantee, which launch reports.
 pub const MISSING: Option<&str> = None;
 
 /// Options that create files which only their user can open.
@@ -18,7 +18,7 @@ pub fn private() -> OpenOptions {
     options
 }
 
-/// Opens a file that is no symlink. It does not wait for the other end of a pipe.
+/// Opens a file that is not a symlink. It does not wait for the other end of a pipe.
 pub fn open_nofollow(options: &mut OpenOptions, path: &Path) -> Result<File> {
     open(options, OFlags::NOFOLLOW | OFlags::NONBLOCK, path)
 }
@@ -33,7 +33,7 @@ pub fn create_dirs(path: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// An open folder, which is no symlink.
+/// An open folder, which is not a symlink.
 pub struct Folder(File);
 
 impl Folder {

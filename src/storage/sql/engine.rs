@@ -44,7 +44,7 @@ pub enum Delete {
     ByLockedKeys,
 }
 
-/// A database that can hold sessions. The trait is sealed.
+/// A database that can keep sessions: PostgreSQL, MySQL or SQLite. The trait is sealed.
 #[rocket::async_trait]
 pub trait Engine: sqlx::Database {
     #[doc(hidden)]

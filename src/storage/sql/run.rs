@@ -65,7 +65,7 @@ impl<E: Engine> Sql<E> {
         rows.first().map(pair).transpose()
     }
 
-    /// Reads several records in one statement. A row that is no record fails only its own key.
+    /// Reads several records in one statement. A row that is not a record fails only its own key.
     pub(super) async fn find_many(
         &self,
         keys: &[StorageKey],

@@ -13,18 +13,18 @@ cases! {
     CASES;
     create_inserts_only: "`create` inserts only and never overwrites",
     what_was_written_is_read_back: "a record is read back as it was written, whatever its bytes",
-    reading_creates_nothing: "`read` of an unknown key is none and creates nothing",
-    reading_many_is_reading_each: "`read_many` gives for each key, in order, what `read` gives",
-    keys_are_apart: "records under different keys never meet",
-    versions_are_kept_as_given: "a storage keeps the version that it is given, and draws none",
-    a_create_sent_again_is_created: "a `create` that is sent again is `Created`, and writes nothing",
-    an_update_sent_again_is_updated: "an `update` that is sent again is `Updated`, and writes nothing",
+    reading_creates_nothing: "`read` of an unknown key returns nothing and creates nothing",
+    reading_many_is_reading_each: "`read_many` returns for each key, in order, what `read` returns",
+    keys_are_apart: "records under different keys are independent",
+    versions_are_kept_as_given: "a storage keeps the version that it is given, and makes up none",
+    a_create_sent_again_is_created: "a repeated `create` answers `Created`, and writes nothing",
+    an_update_sent_again_is_updated: "a repeated `update` answers `Updated`, and writes nothing",
     update_compares_the_version: "`update` writes only over the version it was given",
     a_conflict_leaves_the_record: "a conflict leaves the record as it was",
     update_never_inserts: "`update` never inserts",
-    update_after_invalidate_is_missing: "nothing that was ended comes back by an `update`",
+    update_after_invalidate_is_missing: "an `update` never brings back an ended record",
     an_update_keeps_the_owner: "an `update` that names another owner is an error, and writes nothing",
-    invalidate_is_idempotent: "`invalidate` deletes, and says whether there was anything",
+    invalidate_is_idempotent: "`invalidate` deletes the record, and says whether there was one",
     invalidate_compares_the_version: "`invalidate` of one version leaves a record with another, and no mark",
     a_guard_needs_an_index: "a storage without an index of owners refuses every guard that needs one, and stores a record that has an owner",
     two_handles_agree: "two handles on one backend see the same records",
@@ -175,7 +175,10 @@ async fn update_compares_the_version(it: Subject) -> Check {
     let stale = it.update(1, first, record("stale")).await?;
     holds!(stale == Update::Conflict, "`update` with an old version was {stale:?}");
     let invented = it.update(1, Version::from_u64(u64::MAX), record("invented")).await?;
-    holds!(invented == Update::Conflict, "`update` with a version of nobody's was {invented:?}");
+    holds!(
+        invented == Update::Conflict,
+        "`update` with a version that no record has was {invented:?}"
+    );
     let found = it.found(1).await?;
     holds!(found.version == second, "`read` gives another version than `update` did");
     holds!(*found.payload == *b"second", "an `update` with another version was written");
@@ -244,19 +247,25 @@ async fn invalidate_compares_the_version(it: Subject) -> Check {
         let present = it.updated(n, first, owned_by(0)).await?;
         for stale in [first, Version::from_u64(0)] {
             let ended = it.end(n, Some(stale), mark).await?;
-            holds!(ended == Invalidate::Conflict, "of another version it was {ended:?}");
+            holds!(ended == Invalidate::Conflict, "`invalidate` of another version was {ended:?}");
             holds!(it.found(n).await?.version == present, "a conflict changed the record");
         }
         let listed = it.listed(&owner(0), n..n + 1, NOW).await?;
         holds!(listed.is_empty() == it.storage.owners().is_none(), "a conflict left {listed:?}");
         it.storage.touch(&key(n), at(1), at(1).after(LIFE)).await?;
         let ended = it.end(n, Some(present), mark).await?;
-        holds!(ended == Invalidate::Invalidated, "of the present version it was {ended:?}");
-        holds!(it.read(n).await?.is_none(), "`invalidate` of its version left the record");
+        holds!(
+            ended == Invalidate::Invalidated,
+            "`invalidate` of the present version was {ended:?}"
+        );
+        holds!(it.read(n).await?.is_none(), "`invalidate` of the present version left the record");
         let again = it.end(n, Some(present), mark).await?;
-        holds!(again == Invalidate::Missing, "of what is gone it was {again:?}");
+        holds!(again == Invalidate::Missing, "`invalidate` of an ended record was {again:?}");
         let unknown = it.end(n + 10, Some(present), mark).await?;
-        holds!(unknown == Invalidate::Missing, "of what never was it was {unknown:?}");
+        holds!(
+            unknown == Invalidate::Missing,
+            "`invalidate` of a record that never existed was {unknown:?}"
+        );
         for n in [n, n + 10] {
             let made = it.storage.create(&key(n), record(""), FREE, NOW).await?;
             let marked = made == Create::Refused(Refused::Revoked);
@@ -287,7 +296,7 @@ async fn a_guard_needs_an_index(it: Subject) -> Check {
         holds!(it.read(n).await?.is_none(), "a refused `create` left a record");
         it.create(n, owned_by(0)).await?;
     }
-    // Where there is no limit, there is nothing to pass over.
+    // Without a limit, the record that the guard replaces makes no difference.
     let replacing = OwnerGuard { replaces: Some(key(0)), ..FREE };
     let created = it.storage.create(&key(9), owned_by(0), replacing, NOW).await?;
     holds!(

@@ -8,14 +8,14 @@ cases! {
     CASES;
     touch_moves_the_times: "`touch` moves last seen and expiry forwards",
     touch_leaves_version_and_payload: "`touch` changes neither the version nor the payload",
-    touch_never_shortens: "`touch` never shortens a life and moves nothing back",
-    touch_never_revives: "`touch` never revives what is ended or expired",
-    an_expired_record_is_none: "an expired record is none, purged or not",
-    create_replaces_the_expired: "`create` over an expired record that nobody purged succeeds",
-    an_expired_record_takes_no_update: "an expired record takes no `update`",
+    touch_never_shortens: "`touch` never shortens the life of a record and moves no time back",
+    touch_never_revives: "`touch` never revives an ended or expired record",
+    an_expired_record_is_none: "an expired record is absent, whether it was purged or not",
+    create_replaces_the_expired: "`create` succeeds over an expired record that was not purged",
+    an_expired_record_takes_no_update: "an expired record cannot be updated",
     update_may_shorten_a_life: "`update` sets the expiry as it is given",
     purge_is_bounded: "`purge_expired` removes no more than it is asked for",
-    purge_keeps_the_living: "`purge_expired` removes all that expired (none, where records go by themselves) and nothing else",
+    purge_keeps_the_living: "`purge_expired` removes all expired records (none, if the storage removes them by itself) and nothing else",
 }
 
 /// A record that expires so many seconds after the beginning.

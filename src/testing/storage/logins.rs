@@ -9,8 +9,8 @@ use crate::storage::{
 
 cases! {
     CASES;
-    a_login_writes_both: "`succeed` creates the one record and replaces the other",
-    a_login_sent_again_is_one_login: "`succeed` that is sent again answers the same and changes nothing",
+    a_login_writes_both: "`succeed` creates one record and replaces the other",
+    a_login_sent_again_is_one_login: "a repeated `succeed` gives the same answer and changes nothing",
     a_login_that_is_not_created_replaces_nothing: "if the successor is not created, `succeed` writes nothing",
     a_login_stays_whatever_became_of_the_session: "if the predecessor has changed or is gone, the successor stays all the same",
 }
@@ -20,7 +20,7 @@ cases! {
     a_refused_login_replaces_nothing: "if the guard refuses the successor, `succeed` writes nothing",
     a_replaced_session_leaves_the_index: "a record that `succeed` replaces leaves its owner's index and no longer counts",
     a_replaced_session_does_not_count: "a session that the guard replaces does not count against the limit, and does not end for it",
-    only_a_live_session_of_the_owner_is_replaced: "a guard that replaces what is no live record of the owner is as one that replaces nothing",
+    only_a_live_session_of_the_owner_is_replaced: "a guard that replaces anything but a live record of the owner works like one that replaces nothing",
 }
 
 const CREATED: Succeed = Succeed::Created(Update::Updated);
@@ -46,9 +46,9 @@ async fn a_login_writes_both(it: Subject) -> Check {
     let login = it.succeed((2, new.clone(), FREE), (1, expected, replaced.clone()), NOW).await?;
     holds!(login == CREATED, "`succeed` over a live record was {login:?}");
     let found = it.read(2).await?;
-    holds!(found == Some(new), "under the successor's key is {found:?}");
+    holds!(found == Some(new), "under the successor's key there is {found:?}");
     let found = it.read(1).await?;
-    holds!(found == Some(replaced), "under the predecessor's key is {found:?}");
+    holds!(found == Some(replaced), "under the predecessor's key there is {found:?}");
     Ok(())
 }
 
@@ -110,7 +110,7 @@ async fn a_login_stays_whatever_became_of_the_session(it: Subject) -> Check {
         );
         holds!(it.found(old + 10).await? == new, "the successor of record {old} is another");
         let after = it.read(old).await?;
-        // Whoever meets the expired may remove it.
+        // Any operation may remove an expired record.
         let kept = after == before || outcome == Update::Missing && after.is_none();
         holds!(kept, "a predecessor that is {outcome:?} became {after:?}");
     }
@@ -159,7 +159,7 @@ async fn a_replaced_session_leaves_the_index(it: Subject) -> Check {
         holds!(made == Create::Created, "after a login over {theirs:?} another was {made:?}");
         let ended = it.index()?.invalidate_owner(&owner(0), &[], NOW).await?;
         holds!(ended == 2, "of the login and another one, {ended} ended");
-        holds!(it.read(old).await?.is_some(), "what says that it was replaced ended with them");
+        holds!(it.read(old).await?.is_some(), "the replaced record ended with them");
     }
     Ok(())
 }

@@ -9,19 +9,19 @@ use crate::storage::{
 
 cases! {
     CASES;
-    a_create_after_the_end_is_refused: "a `create` that arrives after the end of what it creates is refused while the mark stands",
-    a_create_after_an_unknown_end_is_refused: "the end of what is not there yet leaves a mark, too",
-    a_mark_ends: "from the time of its mark on, a key is free",
+    a_create_after_the_end_is_refused: "a `create` that arrives after the end of its record is refused while the mark is valid",
+    a_create_after_an_unknown_end_is_refused: "the end of a record that does not exist yet leaves a mark, too",
+    a_mark_ends: "a key is free from the time in its mark on",
     without_a_mark_a_key_is_free: "an end without a mark leaves its key free at once",
     the_later_mark_counts: "of several ends of one key, the latest mark counts",
     a_mark_is_no_record: "a mark is not read, updated, touched, listed or ended",
-    a_mark_is_purged_in_time: "a purge removes no mark that stands, and counts none",
+    a_mark_is_purged_in_time: "a purge removes no valid mark, and counts no marks",
 }
 
 cases! {
     OWNER_CASES;
-    a_create_sent_again_counts_once: "a `create` that is sent again pushes nobody out and is not refused",
-    a_create_after_the_end_of_its_owners_is_refused: "a guarded `create` that is sent again after `invalidate_owner` is refused, unless its record was excepted",
+    a_create_sent_again_counts_once: "a repeated `create` ends no other session and is not refused",
+    a_create_after_the_end_of_its_owners_is_refused: "a guarded `create` that is repeated after `invalidate_owner` is refused, unless its record was excepted",
 }
 
 const REVOKED: Create = Create::Refused(Refused::Revoked);
@@ -48,9 +48,9 @@ async fn a_create_after_the_end_is_refused(it: Subject) -> Check {
         holds!(it.end_until(n, 120).await?, "`invalidate` says that a live record was not there");
         for now in [NOW, before(120)] {
             let again = it.create_at(n, sent.clone(), now).await?;
-            holds!(again == REVOKED, "sent again, it was {again:?}");
+            holds!(again == REVOKED, "a repeated `create` was {again:?}");
             let other = it.create_at(n, owned_by(0), now).await?;
-            holds!(other == REVOKED, "another one was {other:?}");
+            holds!(other == REVOKED, "another `create` was {other:?}");
         }
         holds!(it.read(n).await?.is_none(), "a refused `create` left a record");
     }
@@ -66,7 +66,7 @@ async fn a_create_after_an_unknown_end_is_refused(it: Subject) -> Check {
             "`invalidate` of an unknown key says that it was there"
         );
         let late = it.create_at(n, sent, before(120)).await?;
-        holds!(late == REVOKED, "it was {late:?}");
+        holds!(late == REVOKED, "a late `create` was {late:?}");
         holds!(it.read(n).await?.is_none(), "a refused `create` left a record");
     }
     Ok(())
@@ -77,7 +77,7 @@ async fn a_mark_ends(it: Subject) -> Check {
     for (n, next) in [(1, owned_by(1)), (2, record("next"))] {
         it.end_until(n, 120).await?;
         let created = it.create_at(n, next.clone(), at(120)).await?;
-        holds!(created == Create::Created, "at its time, a `create` was {created:?}");
+        holds!(created == Create::Created, "at the time in its mark, a `create` was {created:?}");
         let found = it.storage.read(&key(n), at(120)).await?;
         holds!(found.as_ref() == Some(&next), "after a mark, `read` gave {found:?}");
         it.updated(n, next.version, record("")).await?;
@@ -106,7 +106,7 @@ async fn the_later_mark_counts(it: Subject) -> Check {
         "with marks of 60, 120 and 30 s, a `create` before 120 s was {early:?}"
     );
     let created = it.create_at(1, record(""), at(120)).await?;
-    holds!(created == Create::Created, "after all of them it was {created:?}");
+    holds!(created == Create::Created, "after all of them a `create` was {created:?}");
     Ok(())
 }
 
@@ -148,7 +148,10 @@ async fn a_mark_is_purged_in_time(it: Subject) -> Check {
         }
         for n in 1..20 {
             let late = it.create_at(n, record(""), now).await?;
-            holds!((late == REVOKED) == standing, "at {now}, after a purge, it was {late:?}");
+            holds!(
+                (late == REVOKED) == standing,
+                "at {now}, after a purge, a `create` was {late:?}"
+            );
         }
     }
     Ok(())

@@ -31,7 +31,7 @@ use subject::Subject;
 
 use crate::storage::SessionStorage;
 
-/// No case waits for anything but the storage.
+/// How long a case may take. It waits for nothing but the storage.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A promise that a storage did not keep.

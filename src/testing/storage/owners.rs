@@ -8,18 +8,18 @@ use crate::storage::{
 
 cases! {
     OWNER_CASES;
-    list_names_an_owners_records: "`list` gives an owner's live records, and no others",
+    list_names_an_owners_records: "`list` returns an owner's live records, and no others",
     list_goes_by_pages: "the pages of `list` give every record once, in the order of their keys",
-    the_index_follows_the_owner: "a record that has an owner stays in that index until it is nobody's",
-    the_index_has_no_ghosts: "what ended or was purged is not in its owner's index",
-    list_leaves_out_the_expired: "an expired record that nobody purged is in no list",
+    the_index_follows_the_owner: "a record stays in its owner's index until it has no owner",
+    the_index_has_no_ghosts: "an ended or purged record is not in its owner's index",
+    list_leaves_out_the_expired: "an expired record is in no list, even if it was not purged",
     invalidate_owner_counts_the_living: "`invalidate_owner` does not count expired records",
-    invalidate_owner_ends_all: "`invalidate_owner` ends an owner's records, but the excepted and other owners'",
+    invalidate_owner_ends_all: "`invalidate_owner` ends an owner's records, except those given, and no other owner's",
     an_invalidated_owner_refuses_older_writes: "no guarded `create` that began before `invalidate_owner` leaves a live record",
     a_limit_ends_the_oldest: "over an owner's limit, the oldest session ends in the same step",
     a_limit_refuses: "over an owner's limit with `Refuse`, nothing is written",
     a_limit_counts_the_living: "only live records count towards an owner's limit",
-    owners_are_apart: "owners whose names differ in one bit never meet",
+    owners_are_apart: "owners whose keys differ in one bit are independent",
 }
 
 fn limit(max: usize, policy: OwnerLimitPolicy) -> OwnerGuard {
@@ -46,7 +46,7 @@ async fn list_names_an_owners_records(it: Subject) -> Check {
         holds!(read.as_ref() == Some(&stored), "`list` gave {stored:?}, `read` {read:?}");
     }
     let unknown = it.listed(&owner(3), 0..10, NOW).await?;
-    holds!(unknown.is_empty(), "an owner without sessions has some");
+    holds!(unknown.is_empty(), "`list` returns records of an owner that has none");
     Ok(())
 }
 
@@ -76,10 +76,13 @@ async fn the_index_follows_the_owner(it: Subject) -> Check {
     let version = it.updated(1, version, Record { created: at(5), ..owned_by(1) }).await?;
     holds!(it.listed(&owner(1), 0..2, NOW).await? == [1], "the record left its own owner's index");
     it.updated(1, version, record("nobody's")).await?;
-    holds!(it.listed(&owner(1), 0..2, NOW).await?.is_empty(), "a record of nobody's has an owner");
+    holds!(
+        it.listed(&owner(1), 0..2, NOW).await?.is_empty(),
+        "a record without an owner is in an owner's index"
+    );
     let ended = it.index()?.invalidate_owner(&owner(1), &[], NOW).await?;
-    holds!(ended == 0, "it ended {ended} record(s) of nobody's");
-    holds!(it.read(1).await?.is_some(), "`invalidate_owner` ended a record of nobody's");
+    holds!(ended == 0, "it ended {ended} record(s) without an owner");
+    holds!(it.read(1).await?.is_some(), "`invalidate_owner` ended a record without an owner");
     Ok(())
 }
 
@@ -92,7 +95,7 @@ async fn the_index_has_no_ghosts(it: Subject) -> Check {
     for _ in 0..10 {
         it.storage.purge_expired(at(10), 10).await?;
     }
-    holds!(it.listed(&owner(0), 0..6, at(10)).await? == [1, 2, 3, 4], "a ghost is listed");
+    holds!(it.listed(&owner(0), 0..6, at(10)).await? == [1, 2, 3, 4], "an ended record is listed");
     let ended = it.index()?.invalidate_owner(&owner(0), &[], at(10)).await?;
     holds!(ended == 4, "of 4 records `invalidate_owner` ended {ended}");
     holds!(it.listed(&owner(0), 0..6, at(10)).await?.is_empty(), "an ended record is listed");
@@ -115,8 +118,8 @@ async fn list_leaves_out_the_expired(it: Subject) -> Check {
     holds!(listed == [0], "of three records, two of them expired, it listed {listed:?}");
     // They take no place on a page either.
     let page = it.index()?.list(&owner(0), None, 1, at(10)).await?;
-    holds!(page.records.len() == 1, "an expired record takes the place of a living one");
-    holds!(page.next.is_none(), "after the only living record comes another page");
+    holds!(page.records.len() == 1, "an expired record takes the place of a live one");
+    holds!(page.next.is_none(), "after the only live record comes another page");
     Ok(())
 }
 
@@ -141,11 +144,14 @@ async fn invalidate_owner_ends_all(it: Subject) -> Check {
     holds!(it.listed(&owner(0), 0..12, NOW).await? == [0], "the excepted record left the index");
     let again = it.index()?.invalidate_owner(&owner(0), &[], NOW).await?;
     let nobody = it.index()?.invalidate_owner(&owner(7), &[], NOW).await?;
-    holds!((again, nobody) == (1, 0), "ending the last one, then nobody's, gave {again}, {nobody}");
+    holds!(
+        (again, nobody) == (1, 0),
+        "ending the last record, then those of an owner without any, gave {again}, {nobody}"
+    );
     Ok(())
 }
 
-/// A guard taken now, then made old by an `invalidate_owner`; and a fresh one.
+/// Returns a guard that an `invalidate_owner` has made outdated, and a fresh one.
 async fn guards(it: &Subject, owner: &OwnerKey) -> Check<(OwnerGuard, OwnerGuard)> {
     let taken = async || {
         let generation = it.index()?.generation(owner).await?;
@@ -224,7 +230,7 @@ async fn a_limit_counts_the_living(it: Subject) -> Check {
     holds!(outcome == Create::Created, "a `create` within the limit was {outcome:?}");
     for n in [0, 3, 4] {
         let found = it.storage.read(&key(n), at(10)).await?;
-        holds!(found.is_some(), "a living session ended where expired ones count");
+        holds!(found.is_some(), "a live session ended because expired ones were counted");
     }
     Ok(())
 }

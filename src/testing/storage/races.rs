@@ -16,11 +16,11 @@ cases! {
     CASES;
     a_hundred_increments_lose_nothing: "concurrent read-modify-writes lose nothing",
     concurrent_creates_have_one_winner: "of concurrent `create`s under one key one succeeds",
-    concurrent_updates_have_one_winner: "of concurrent `update`s with one version one succeeds, a renewal has one winner",
+    concurrent_updates_have_one_winner: "of concurrent `update`s with the same version one succeeds, so a renewal has one winner",
     of_concurrent_logins_one_replaces: "of concurrent logins over one record each begins, and one replaces it",
     invalidate_beats_every_update: "`invalidate` beats every write that started before it",
     touch_loses_no_update: "a `touch` loses no concurrent `update`",
-    a_dropped_operation_is_whole: "an operation whose future is dropped happened wholly or not at all",
+    a_dropped_operation_is_whole: "an operation whose future is dropped happened completely or not at all",
 }
 
 cases! {
@@ -76,7 +76,7 @@ async fn a_hundred_increments_lose_nothing(it: Subject) -> Check {
         async move {
             let mut outcome = Ok(());
             for _ in 0..10 {
-                // One that fails still comes to every round.
+                // A task that fails still takes part in every round.
                 round.wait().await;
                 outcome = outcome.and(increment(&it).await);
             }
@@ -317,6 +317,6 @@ async fn a_dropped_operation_is_whole(it: Subject) -> Check {
         holds!(it.read(polls).await?.is_none(), "an ended session came back");
     }
     let listed = it.listed(&owner(0), 0..20, NOW).await?;
-    holds!(listed.is_empty(), "a dropped `update` left a ghost in an index");
+    holds!(listed.is_empty(), "a dropped `update` left an ended record in an index");
     Ok(())
 }

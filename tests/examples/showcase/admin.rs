@@ -69,3 +69,13 @@ fn the_admin_area_asks_for_the_password_again_after_ten_minutes() {
     assert_eq!(get("/admin").0, Status::Ok);
     assert_eq!(post(), Some("/admin".into()), "the form of the other tab is still good");
 }
+
+#[test]
+fn outside_the_debug_profile_nobody_is_admin_with_a_known_password() {
+    let release = [("ROCKET_PROFILE", "release"), ("ROCKET_SESSIONS__SECRET", SECRET)];
+    for (environment, status) in [(&release[..0], 303), (&release[..], 422)] {
+        let server = Server::start("showcase", environment);
+        let answer = Browser::new(&server, "Laptop").log_in("admin", "admin-password");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    }
+}

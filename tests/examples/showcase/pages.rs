@@ -44,3 +44,17 @@ fn every_page_is_there_in_both_languages_and_in_the_chosen_theme() {
     let cookie = header(&visitor.get("/preferences"), "Set-Cookie").map(str::to_owned);
     assert_eq!(cookie, None, "the page alone does not send the choice again");
 }
+
+#[test]
+fn a_cart_over_the_limit_shows_the_page_of_a_500_and_stays_as_it_was() {
+    let server = Server::start("showcase", &[("ROCKET_SESSIONS__SHOPPER__MAX_PAYLOAD", "39")]);
+    let browser = Browser::new(&server, "Phone");
+    for (product, status) in [(1, 303), (2, 303), (3, 500)] {
+        let page = format!("/products/{product}");
+        let answer = browser.submit(&page, "/cart", &format!("product={product}"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert_eq!(answer.contains("<h1>Something went wrong</h1>"), status == 500);
+    }
+    let cart = browser.get("/cart");
+    assert!(cart.contains("€47.30") && !cart.contains("/products/3"), "{cart}");
+}

@@ -11,6 +11,7 @@
 //! | `limits` | the same where an owner may have one session |
 //! | `attacks` | a cookie that somebody else has planted |
 //! | `chromium` | the same in a real browser |
+//! | `recipes` | the recipes in a real browser |
 
 mod attacks;
 pub mod chromium;
@@ -18,5 +19,6 @@ pub mod jar;
 mod limits;
 mod logins;
 mod orders;
+mod recipes;
 mod renewals;
 mod site;

@@ -12,7 +12,7 @@ async fn the_cookie_is_hidden_from_scripts_bound_to_its_host_and_gone_after_the_
     in_browser(async |browser| {
         browser.open(&shop.at("/")).await;
         assert!(browser.cookie(NAME).await.is_none(), "nobody needs a session yet");
-        browser.register(&shop.at("/register"), "ann").await;
+        browser.enter(&shop.at("/register"), "ann").await;
         let cookie = browser.cookie(NAME).await.expect("a cookie");
         assert_eq!(cookie.http_only, Some(true));
         assert_eq!(cookie.secure, Some(true));
@@ -52,7 +52,7 @@ async fn remember_me_gives_the_cookie_an_end_of_its_own() {
 async fn the_back_button_shows_no_private_page_after_the_logout() {
     let shop = Shop::start(&[]);
     in_browser(async |browser| {
-        browser.register(&shop.at("/register"), "ann").await;
+        browser.enter(&shop.at("/register"), "ann").await;
         browser.open(&shop.at("/devices")).await;
         browser.shows("This device").await;
         browser.click("form[action='/logout'] button").await;

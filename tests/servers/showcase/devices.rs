@@ -7,8 +7,8 @@ async fn a_user_logs_out_another_browser_from_the_page_of_devices() {
     let shop = Shop::start(&[]);
     in_browser(async |one| {
         in_browser(async |other| {
-            one.register(&shop.at("/register"), "ann").await;
-            other.log_in(&shop.at("/login"), "ann").await;
+            one.enter(&shop.at("/register"), "ann").await;
+            other.enter(&shop.at("/login"), "ann").await;
             for browser in [one, other] {
                 browser.open(&shop.at("/devices")).await;
                 assert_eq!(browser.count(".devices li").await, 2);
@@ -37,8 +37,8 @@ async fn a_new_password_logs_out_the_other_browser_and_not_this_one() {
     let shop = Shop::start(&[]);
     in_browser(async |one| {
         in_browser(async |other| {
-            one.register(&shop.at("/register"), "ann").await;
-            other.log_in(&shop.at("/login"), "ann").await;
+            one.enter(&shop.at("/register"), "ann").await;
+            other.enter(&shop.at("/login"), "ann").await;
             one.open(&shop.at("/password")).await;
             one.write("password", "swordfish").await;
             one.write("new_password", "marlinspike").await;

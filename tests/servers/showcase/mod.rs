@@ -5,6 +5,7 @@
 //! | `shop` | the showcase as a process, small sites beside it, and a browser |
 //! | `cookies` | who can read the session's cookie, and when it goes |
 //! | `devices` | two browsers are two devices |
+//! | `pages` | their policy, theme, language, keyboard and width |
 //! | `clicks` | double clicks |
 //! | `siblings` | sites on a host beside the shop's |
 //! | `origins` | the JSON interface from another origin |
@@ -15,6 +16,7 @@ mod clicks;
 mod cookies;
 mod devices;
 mod origins;
+mod pages;
 mod shop;
 mod siblings;
 mod sizes;

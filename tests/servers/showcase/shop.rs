@@ -109,6 +109,16 @@ impl Browser {
         self.element(selector).await.click().await.expect("clicked");
     }
 
+    /// Presses these keys, wherever the focus is.
+    pub async fn keys(&self, keys: &str) {
+        self.0.action_chain().send_keys(keys).perform().await.expect("pressed");
+    }
+
+    /// Makes the window as narrow as a phone.
+    pub async fn narrow(&self, width: u32) {
+        self.0.set_window_rect(0, 0, width, 800).await.expect("resized");
+    }
+
     pub async fn element(&self, selector: &str) -> WebElement {
         self.0.find(By::Css(selector.to_owned())).await.expect(selector)
     }
@@ -144,16 +154,16 @@ impl Browser {
         cookies.into_iter().find(|cookie| cookie.name == name)
     }
 
-    /// A new user registers at this address of the shop.
-    pub async fn register(&self, address: &str, name: &str) {
-        self.open(address).await;
-        self.write("name", name).await;
-        self.write("password", "swordfish").await;
-        self.click("main button").await;
-        self.shows("You are logged in.").await;
+    /// A user with the password `swordfish` registers or logs in at this address.
+    pub async fn enter(&self, address: &str, name: &str) {
+        self.enter_with(address, name, "swordfish").await;
     }
 
-    pub async fn log_in(&self, address: &str, name: &str) {
-        self.register(address, name).await;
+    pub async fn enter_with(&self, address: &str, name: &str, password: &str) {
+        self.open(address).await;
+        self.write("name", name).await;
+        self.write("password", password).await;
+        self.click("main button").await;
+        self.shows("You are logged in.").await;
     }
 }

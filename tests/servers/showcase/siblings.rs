@@ -44,7 +44,7 @@ async fn a_planted_cookie_is_refused_by_its_prefix_and_worth_nothing_after_a_log
             let is_there = victim.cookie(name).await.is_some_and(|cookie| cookie.value == value);
             assert_eq!(is_there, arrives, "{prefix}");
 
-            victim.register(&shop.on(SHOP, "/register"), "ann").await;
+            victim.enter(&shop.on(SHOP, "/register"), "ann").await;
             victim.open(&shop.on(SHOP, "/devices")).await;
             victim.shows("This device").await;
             assert_eq!(victim.count(".devices li").await, 1);
@@ -61,7 +61,7 @@ async fn a_form_of_a_sibling_host_carries_the_cookie_and_is_refused() {
     let shop = Shop::start(&[]);
     let evil = evil().await;
     in_browser(async |victim| {
-        victim.register(&shop.on(SHOP, "/register"), "ann").await;
+        victim.enter(&shop.on(SHOP, "/register"), "ann").await;
         let action = shop.on(SHOP, "/logout");
         let page = format!("http://evil.site.localhost:{}/forge?action={action}", evil.port);
         victim.open(&page).await;

@@ -9,7 +9,7 @@ async fn whoever_is_logged_in_stays_so_while_the_storage_is_silent() {
     let storage = format!(r#"{{type="redis",url="{}"}}"#, url(redis.port));
     let shop = Shop::start(&[format!("ROCKET_SESSIONS__STORAGE={storage}")]);
     in_browser(async |browser| {
-        browser.register(&shop.at("/register"), "ann").await;
+        browser.enter(&shop.at("/register"), "ann").await;
         let cookie = browser.cookie("__Host-shopper").await.expect("a cookie").value;
         redis.signal("STOP");
         browser.open(&shop.at("/devices")).await;
