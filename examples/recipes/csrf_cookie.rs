@@ -64,7 +64,9 @@ fn due(session: &Session<Panel>, held: Option<&str>) -> Option<Cookie<'static>> 
     })
 }
 
-struct CsrfCookie;
+/// Attach it beside `Sessions::fairing()`. What a stage attaches runs after the
+/// sessions' fairing has limited what caches may keep.
+pub struct CsrfCookie;
 
 #[rocket::async_trait]
 impl Fairing for CsrfCookie {
@@ -72,7 +74,6 @@ impl Fairing for CsrfCookie {
         Info { name: "CSRF cookie", kind: Kind::Response }
     }
 
-    /// Attach it after `Sessions::fairing()`, so that the session is what was saved.
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         if !request.uri().path().starts_with(BASE) {
             return;
@@ -117,6 +118,6 @@ fn logout(panel: Session<Panel>, _csrf: CsrfHeader<Panel>) {
 
 pub fn stage() -> AdHoc {
     AdHoc::on_ignite("CSRF cookie", |rocket| async {
-        rocket.attach(CsrfCookie).mount(BASE, routes![login, index, note, renew, logout])
+        rocket.mount(BASE, routes![login, index, note, renew, logout])
     })
 }

@@ -40,6 +40,6 @@ impl Flows {
     pub fn take(&mut self, state: &str) -> Option<Flow> {
         let at = self.open.iter().position(|flow| flow.state == state)?;
         let flow = self.open.remove(at);
-        flow.began.elapsed().is_ok_and(|age| age < Self::LIFETIME).then_some(flow)
+        (flow.began.elapsed().unwrap_or_default() < Self::LIFETIME).then_some(flow)
     }
 }

@@ -1,12 +1,12 @@
 //! What applications write again and again, each in a file of its own. All of
-//! them run here; `docs/recipes.md` says what each promises.
+//! them run here, and `docs/recipes.md` says what each promises.
 //!
 //! ```sh
 //! cargo run --example recipes
 //! ```
 //!
-//! The sessions stand in the `Rocket.toml` beside this file, and `ROCKET_…`
-//! variables take precedence over it.
+//! The `Rocket.toml` beside this file configures the sessions. `ROCKET_…` variables
+//! take precedence over it.
 
 pub(crate) mod csrf_cookie;
 pub(crate) mod double_click;
@@ -37,8 +37,7 @@ pub fn figment() -> Figment {
         .select(profile)
 }
 
-/// The application. Its guard types that no route takes are checked at launch,
-/// too.
+/// All recipes in one application.
 pub fn build(figment: Figment, sessions: SessionsFairing) -> Rocket<Build> {
     rocket::custom(figment)
         .attach(sessions)
@@ -50,6 +49,7 @@ pub fn build(figment: Figment, sessions: SessionsFairing) -> Rocket<Build> {
         .attach(provider::stage())
         .attach(oauth::stage())
         .attach(double_submit::stage())
+        .attach(csrf_cookie::CsrfCookie)
         .attach(csrf_cookie::stage())
         .attach(rolling::stage())
 }

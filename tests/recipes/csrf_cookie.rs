@@ -1,5 +1,7 @@
 //! A CSRF cookie for scripts is in step with its session after every answer.
 
+use rocket::http::Header;
+use rocket::{Responder, get, routes};
 use rocket_typed_sessions::Sessions;
 use rocket_typed_sessions::storage::{Memory, StorageError};
 use rocket_typed_sessions::testing::storage::{Fault, Faulty, Operation};
@@ -104,4 +106,28 @@ async fn a_session_that_cannot_be_read_or_saved_leaves_the_cookie_alone() {
         storage.mend();
     }
     assert_eq!(script(&mut browser, "notes").await.status, 200);
+}
+
+#[derive(Responder)]
+struct Public(&'static str, Header<'static>);
+
+/// A page that looks at no session, and says that every cache may keep it.
+#[get("/csrf-cookie/public")]
+fn public() -> Public {
+    Public("The same for everybody.", Header::new("Cache-Control", "public, max-age=60"))
+}
+
+#[tokio::test]
+async fn no_shared_cache_keeps_an_answer_with_the_cookie() {
+    let rocket = recipes::build(figment(), Sessions::fairing()).mount("/", routes![public]);
+    let (server, _) = serve::<Users>(rocket).await;
+    let mut browser = server.browser();
+    let visit = browser.get("/csrf-cookie/public").await;
+    assert_eq!(visit.header("Cache-Control").as_deref(), Some("public, max-age=60"));
+    browser.post("/csrf-cookie/login/ann", "").await;
+    browser.plant(COOKIE, None);
+    let page = browser.get("/csrf-cookie/public").await;
+    assert!(sets_it(&page));
+    let caching = page.header("Cache-Control").expect("a rule");
+    assert!(!caching.contains("public"), "{caching}");
 }
