@@ -83,7 +83,7 @@ const REFUSALS: [(&str, &str); 15] = [
     (include_str!("../../storage/error.rs"), "the session storage is unavailable"),
     (include_str!("../../storage/redis/diagnosis.rs"), "speaks TLS"),
     (include_str!("../../storage/redis/diagnosis.rs"), "speaks no TLS"),
-    (include_str!("../../storage/sql/handle.rs"), "look at the host and the port in url"),
+    (include_str!("../../storage/sql/handle.rs"), "the host and the port in url"),
 ];
 
 /// A text without what marks code in it.
