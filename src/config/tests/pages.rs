@@ -69,7 +69,7 @@ fn what_the_documentation_shows_launches_in_release() {
 
 /// What refuses launch beside a wrong configuration: each text with the file that has it.
 const REFUSALS: [(&str, &str); 15] = [
-    (include_str!("../../application.rs"), "has no definition"),
+    (include_str!("../../application.rs"), "is not configured"),
     (include_str!("../../application.rs"), "have the same SessionData::NAME"),
     (include_str!("../../application.rs"), "has the SessionData::NAME"),
     (include_str!("../../csrf/sentinel.rs"), "A route has a CSRF guard"),
@@ -83,7 +83,7 @@ const REFUSALS: [(&str, &str); 15] = [
     (include_str!("../../storage/error.rs"), "the session storage is unavailable"),
     (include_str!("../../storage/redis/diagnosis.rs"), "speaks TLS"),
     (include_str!("../../storage/redis/diagnosis.rs"), "speaks no TLS"),
-    (include_str!("../../storage/sql/handle.rs"), "look at the host and the port in url"),
+    (include_str!("../../storage/sql/handle.rs"), "the host and the port in url"),
 ];
 
 /// A text without what marks code in it.
