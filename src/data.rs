@@ -45,8 +45,9 @@ use crate::error::{DecodeError, EncodeError};
 )]
 pub trait SessionData: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// The name of the session, which is the key of its table in Rocket.toml. It consists of
-    /// lower-case words joined by `_`. `secret`, `secret_file`, `app`, and the names of
-    /// tables that all sessions may share, such as `cookie` and `storage`, are reserved. Each type needs a name of its own.
+    /// lower-case words joined by `_`. Each type needs a different name. `secret`, `secret_file`,
+    /// `app`, and the names of tables that all sessions may share, such as `cookie` and `storage`,
+    /// are reserved.
     const NAME: &'static str;
 
     /// Whether requests share one decoded value, which [`Session::get`](crate::Session::get)

@@ -28,8 +28,8 @@
 //! its id. If the request had found the session before that renewal, `clear` ends it: rows 5 and 6
 //! apply.
 //!
-//! Rows with the word automatic apply although nobody asked for a change. Automatic changes are not
-//! possible after a 5xx or after the response. After the response, every other plan
+//! Rows with the word automatic apply even if the application asked for no change. Automatic
+//! changes are not possible after a 5xx or after the response. After the response, every other plan
 //! that needs a token fails with `TooLate`, before anything is written.
 //!
 //! After `skip_touch`, no expiry is due, and the time of the last use does not move.

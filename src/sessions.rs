@@ -1,4 +1,4 @@
-//! [`Sessions`]: the managed state that the guards use.
+//! [`Sessions`]: the entry point, and the managed state that the guards use.
 
 use std::fmt;
 use std::sync::Arc;

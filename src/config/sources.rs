@@ -113,7 +113,7 @@ fn find_misspelled(context: &mut Context<'_>, dict: &Dict) {
     }
 }
 
-/// Keys that can only be meant for the sessions, wherever they stand.
+/// Keys that can only be meant for sessions, wherever they are written.
 const UNMISTAKABLE: [&str; 8] = [
     "absolute_timeout",
     "max_sessions_per_owner",

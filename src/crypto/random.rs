@@ -24,8 +24,8 @@ pub(crate) enum Random {
     Scripted(std::sync::Arc<parking_lot::Mutex<Vec<u8>>>),
 }
 
-/// Bytes of the system's CSPRNG for numbers that are not secrets. A system call costs more than
-/// the rest of such a number's use.
+/// Bytes of the system's CSPRNG for numbers that are not secrets. A system call for each would cost
+/// more than everything else that is done with the number.
 #[derive(Default)]
 struct Pool(Vec<[u8; 8]>);
 

@@ -100,8 +100,8 @@ impl<T: SessionData> CsrfToken<T> {
     /// Verifies that `submitted` is this session's token, in constant time. Call it
     /// where the token comes neither in a form nor in the header.
     ///
-    /// It does not check the origin of the request, as
-    /// [`CsrfForm`](super::CsrfForm) and [`CsrfHeader`](super::CsrfHeader) do.
+    /// Unlike [`CsrfForm`](super::CsrfForm) and [`CsrfHeader`](super::CsrfHeader),
+    /// it does not check the origin of the request.
     ///
     /// ```
     /// # use rocket_typed_sessions::{testing::SessionRequest, SessionData, Sessions};

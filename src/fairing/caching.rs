@@ -74,7 +74,7 @@ fn keep_out_of_shared_caches(response: &mut Response<'_>) {
     response.set_raw_header("Cache-Control", merged);
 }
 
-/// What a header of the response says at first sight.
+/// The result of a quick look at a response header.
 enum Glance {
     Absent,
     /// The usual value and nothing else.

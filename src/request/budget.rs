@@ -47,7 +47,7 @@ impl Budgets {
         if let Some(ready) = poll_immediate(work.as_mut()).await {
             return Some(ready);
         }
-        // The box keeps the future of a request small whose storage is ready at once.
+        // The box keeps the future small for requests whose storage is ready at once.
         Box::pin(async {
             let deadline = self.deadline(limit);
             let result = deadline.within(work).await;

@@ -17,7 +17,7 @@ use crate::application::{Application, Defined, Tracker};
 use crate::by_id::ReadRecord;
 use crate::storage::{Record, SessionStorage, StorageError, StorageKey, Timestamp, no_result};
 
-/// How long a session waits for the records of others. Then its own is read alone.
+/// How long a session waits for the records of others. After that, its own record is read alone.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The load of one session in a request.

@@ -11,7 +11,7 @@ use crate::storage::{Record, StorageKey};
 /// longer, the next reads its record itself, so that a session that ended meanwhile is not used.
 const FRESH: Duration = Duration::from_millis(50);
 
-/// The prefetched records of a request. The box keeps the state of a request small that has none.
+/// The prefetched records of a request. The box keeps the state of a request without any small.
 #[derive(Default)]
 pub(crate) struct Prefetched(Mutex<Option<Box<Waiting>>>);
 

@@ -16,7 +16,8 @@ use crate::error::SessionError;
 use crate::request::entry::Entry;
 use crate::request::state::State;
 
-/// The session of the current request, as a request guard.
+/// The session of the current request, as a request guard. A handler reads, changes, begins and
+/// ends the session with it.
 ///
 /// All guards for the same `T` in one request share one session, which is loaded
 /// once. A clone is another handle on it. The changes are saved once, after the
@@ -220,9 +221,9 @@ impl<T: SessionData> Session<T> {
     /// Returns the result of `f` in the run that was saved. Returns `Ok(None)`
     /// without a session.
     ///
-    /// After an error, or when the future is dropped, the change is kept and saved
-    /// later, at the latest with the response. It counts once, even if it was
-    /// written and only the answer was lost.
+    /// After an error, or when the future is dropped, the change stays pending: a
+    /// later [`save`](Self::save) or the response tries again. It counts once, even
+    /// if it was written and only the answer was lost.
     ///
     /// ```
     /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, SessionError, Sessions};
@@ -341,8 +342,8 @@ impl<T: SessionData> Session<T> {
     /// action that must not happen unless the session is saved. A stream must call it, because
     /// nothing is saved automatically after the response has been sent.
     ///
-    /// After an error the changes are kept and saved later, at the latest with the
-    /// response. After [`SessionError::Ended`] they are dropped, because the
+    /// After an error the changes stay pending: a later `save` or the response
+    /// tries again. After [`SessionError::Ended`] they are dropped, because the
     /// session has ended.
     ///
     /// ```

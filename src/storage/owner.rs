@@ -112,7 +112,7 @@ pub trait OwnerIndex: Send + Sync {
 pub struct Generation(u64);
 
 impl Generation {
-    /// Makes the generation that a storage has counted.
+    /// Makes a generation from the count that a storage keeps.
     ///
     /// ```
     /// use rocket_typed_sessions::storage::Generation;
@@ -123,7 +123,7 @@ impl Generation {
         Self(count)
     }
 
-    /// Returns the count that a storage keeps.
+    /// Returns the count, for a storage to keep.
     ///
     /// ```
     /// use rocket_typed_sessions::storage::Generation;

@@ -40,8 +40,8 @@ impl Sealing {
         self.0.last().copied().unwrap_or_default()
     }
 
-    /// A token for each key that seals. If they are more than `room` tokens, only the last key,
-    /// which is the oldest, seals.
+    /// A token for each key that seals. If that would be more than `room` tokens, only the last
+    /// key, which is the oldest, seals.
     pub fn tokens<'k, K>(
         &'k self,
         keys: &'k [K],

@@ -1,4 +1,4 @@
-//! Chapter «`Session<T>`: the request guard».
+//! The request guard `Session<T>`.
 
 use rocket::http::{Header, Status};
 use rocket::{get, routes};

@@ -59,7 +59,7 @@ where
         let checker = world.clone().checker().target_max_depth(depth).spawn_bfs().join();
         checker.discovery(name).map(stateright::Path::into_actions)
     });
-    let run = run.unwrap_or_else(|| panic!("nothing breaks «{name}»"));
+    let run = run.unwrap_or_else(|| panic!("nothing breaks {name:?}"));
     println!("broken in {} steps, {:?}: {name}", run.len(), start.elapsed());
     for action in run {
         println!("- {action:?}");

@@ -133,7 +133,7 @@ impl SessionStorage for Cached {
         }
     }
 
-    /// Reads those records together of which there is no copy.
+    /// Reads all records without a copy in one call.
     async fn read_many(&self, keys: &[StorageKey], now: Timestamp) -> Vec<Result<Option<Record>>> {
         let node = &*self.0;
         let known: Vec<_> = keys.iter().map(|key| node.copies.get(key, now)).collect();

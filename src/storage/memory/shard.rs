@@ -56,7 +56,7 @@ impl Shard {
         self.at(self.place(key)?)
     }
 
-    /// What lies at a place.
+    /// The slot at a place.
     pub fn at(&self, place: u32) -> Option<&Slot> {
         self.slots.get(place)
     }

@@ -1,4 +1,4 @@
-//! The connection of one operation, and the suspicion that idle connections are dead.
+//! The connection of one operation, and when idle connections are assumed to be dead.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;

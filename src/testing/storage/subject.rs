@@ -39,7 +39,7 @@ pub(super) fn owner(n: u64) -> OwnerKey {
     OwnerKey::from_bytes(Sha256::digest((!n).to_be_bytes()).into())
 }
 
-/// As the core draws them: all over the 64 bits, and none twice.
+/// Draws versions as the core does: spread over the 64 bits, and never the same one twice.
 fn version() -> Version {
     static DRAWN: AtomicU64 = AtomicU64::new(0);
     let hash = Sha256::digest(DRAWN.fetch_add(1, Ordering::Relaxed).to_be_bytes());
