@@ -64,8 +64,7 @@ fn due(session: &Session<Panel>, held: Option<&str>) -> Option<Cookie<'static>> 
     })
 }
 
-/// Attach it beside `Sessions::fairing()`. What a stage attaches runs after the
-/// sessions' fairing has limited what caches may keep.
+/// Sends the cookie with each response that is due to have it.
 pub struct CsrfCookie;
 
 #[rocket::async_trait]
@@ -118,6 +117,6 @@ fn logout(panel: Session<Panel>, _csrf: CsrfHeader<Panel>) {
 
 pub fn stage() -> AdHoc {
     AdHoc::on_ignite("CSRF cookie", |rocket| async {
-        rocket.mount(BASE, routes![login, index, note, renew, logout])
+        rocket.attach(CsrfCookie).mount(BASE, routes![login, index, note, renew, logout])
     })
 }

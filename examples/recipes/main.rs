@@ -49,7 +49,6 @@ pub fn build(figment: Figment, sessions: SessionsFairing) -> Rocket<Build> {
         .attach(provider::stage())
         .attach(oauth::stage())
         .attach(double_submit::stage())
-        .attach(csrf_cookie::CsrfCookie)
         .attach(csrf_cookie::stage())
         .attach(rolling::stage())
 }

@@ -38,7 +38,8 @@ impl Fairing for SessionsFairing {
             Ok(application) => {
                 let application = Arc::new(application);
                 let sessions = Sessions::new(Arc::clone(&application));
-                Ok(rocket.manage(application).manage(sessions).attach(Last))
+                let follow = Follow { rounds: DEEPEST_STAGES };
+                Ok(rocket.manage(application).manage(sessions).attach(Last).attach(follow))
             }
             Err(problems) => {
                 error!("The configuration of the sessions is invalid.");
@@ -98,7 +99,8 @@ struct Last;
 #[rocket::async_trait]
 impl Fairing for Last {
     fn info(&self) -> Info {
-        Info { name: "Sessions (last)", kind: Kind::Response }
+        // Of a singleton, Rocket keeps the one that was attached last.
+        Info { name: "Sessions (last)", kind: Kind::Response | Kind::Singleton }
     }
 
     fn on_response<'r, 'fairing, 'request, 'response, 'future>(
@@ -113,5 +115,27 @@ impl Fairing for Last {
         'response: 'future,
     {
         respond::respond(request, response, Turn::Last)
+    }
+}
+
+/// How deep stages may be nested if their response fairings use sessions. It is at least 1.
+const DEEPEST_STAGES: u8 = 3;
+
+/// Moves [`Last`] behind the fairings that a stage has attached while Rocket ignites. Rocket runs
+/// the ignition in rounds: what is attached in one round is ignited in the next one.
+struct Follow {
+    rounds: u8,
+}
+
+#[rocket::async_trait]
+impl Fairing for Follow {
+    fn info(&self) -> Info {
+        Info { name: "Sessions (stages)", kind: Kind::Ignite }
+    }
+
+    async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
+        let rocket = rocket.attach(Last);
+        let rounds = self.rounds - 1;
+        Ok(if rounds == 0 { rocket } else { rocket.attach(Self { rounds }) })
     }
 }

@@ -74,6 +74,34 @@ async fn c9_a_session_first_used_by_a_fairing_behind_ours_is_saved_and_its_token
     }
 }
 
+/// A fairing that attaches `Visits` while Rocket ignites, behind `depth` stages.
+fn stage(depth: u8) -> AdHoc {
+    AdHoc::on_ignite("stage", move |rocket| async move {
+        if depth == 1 { rocket.attach(Visits) } else { rocket.attach(stage(depth - 1)) }
+    })
+}
+
+#[tokio::test]
+async fn a_fairing_that_a_stage_attaches_is_behind_ours_and_its_changes_are_saved_too() {
+    for depth in 1..=3 {
+        for sessions_first in [true, false] {
+            let figment = figment("memory").merge(("sessions.cart.storage", "memory"));
+            let (sessions, stage) = (Sessions::fairing(), stage(depth));
+            let rocket = rocket::custom(figment).mount("/", routes![cart]);
+            let rocket = match sessions_first {
+                true => rocket.attach(sessions).attach(stage),
+                false => rocket.attach(stage).attach(sessions),
+            };
+            let client = Client::untracked(rocket).await.expect("a rocket");
+            let response = client.get("/nowhere?").dispatch().await;
+            assert_eq!(response.headers().get_one("Cache-Control"), Some("no-store"), "{depth}");
+            let sent = cookies(&response);
+            assert_eq!(sent.len(), 1, "{depth}: {sent:?}");
+            assert_eq!(text(&client, "/cart", &sent[0]).await, "1", "{depth}");
+        }
+    }
+}
+
 /// What a handler's spawned task was told.
 type Told = std::sync::Arc<Mutex<Option<bool>>>;
 
