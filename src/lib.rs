@@ -38,6 +38,7 @@ mod fairing;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod guide;
+mod handle;
 mod hints;
 mod ktor;
 mod manager;
@@ -68,7 +69,8 @@ pub use data::SessionData;
 pub use error::{DecodeError, EncodeError, SessionError};
 pub use expiry::Lifetime;
 pub use fairing::SessionsFairing;
-pub use manager::{SessionHandle, SessionInfo, SessionManager};
+pub use handle::SessionHandle;
+pub use manager::{SessionInfo, SessionManager};
 pub use session::Session;
 pub use sessions::Sessions;
 pub use token::{InvalidSessionId, SessionId};

@@ -11,7 +11,7 @@
 //!
 //! Where the provider accepts a refresh token once, and a request dies after that
 //! and before it has saved the new one, the user must log in again. The clocks of
-//! nodes must not differ by more than `LEASE` - `PATIENCE`.
+//! nodes must not differ by more than two seconds.
 //!
 //! ```sh
 //! curl -s -c jar -X POST http://127.0.0.1:8000/token-refresh/login
@@ -34,8 +34,8 @@ use super::token_endpoint::{Demo, Endpoint, Refused, Tokens};
 const MARGIN: Duration = Duration::from_secs(1);
 /// How long the provider may take.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// How long a claim holds: longer than the provider and the storage together.
-const LEASE: Duration = Duration::from_secs(8);
+/// How long a claim holds: longer than the provider and two writes to the storage.
+const LEASE: Duration = Duration::from_secs(10);
 /// How often those who wait look.
 const POLL: Duration = Duration::from_millis(50);
 

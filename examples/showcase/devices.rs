@@ -32,8 +32,7 @@ impl Device {
             browser: client.and_then(|client| client.user_agent.clone()),
             address: client.and_then(|client| client.address).map(|address| address.to_string()),
             minutes: seen.as_secs() / 60,
-            // Known to the millisecond, so no two devices of a user have begun together.
-            is_this: user.session.created_at() == Some(device.created_at),
+            is_this: user.session.handle() == Some(device.handle),
         }
     }
 }

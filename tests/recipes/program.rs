@@ -62,7 +62,7 @@ fn after_kill_9_of_the_node_that_refreshes_another_one_takes_over() {
     scope(|scope| {
         let lost = scope.spawn(|| dying.raw("/token-refresh", head.as_bytes()));
         // Its endpoint takes a second.
-        sleep(Duration::from_millis(300));
+        sleep(Duration::from_millis(500));
         let id = dying.process.id().to_string();
         let killed = Command::new("kill").args(["-9", &id]).status();
         assert!(killed.is_ok_and(|status| status.success()));

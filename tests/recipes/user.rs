@@ -1,12 +1,13 @@
 //! The user's row as a guard: one query a request, locked users, roles, and failures that nobody takes for a
 //! visitor.
 
+use rocket::{get, routes};
 use rocket_typed_sessions::Sessions;
 use rocket_typed_sessions::storage::{Memory, StorageError};
 use rocket_typed_sessions::testing::storage::{Fault, Faulty, Operation};
 
 use crate::recipes;
-use crate::recipes::users::Users;
+use crate::recipes::users::{User, Users};
 use crate::server::{Browser, Server, figment, serve, start};
 
 async fn logged_in(server: &Server, id: u32) -> Browser {
@@ -64,24 +65,33 @@ async fn a_locked_user_and_a_former_administrator_find_out_with_the_next_request
     assert_eq!(ben.get("/user/me").await.status, 200, "the session is there again");
 }
 
+/// What the recipe advises against: nobody can tell a visitor from a user here.
+#[get("/optional")]
+fn optional(user: Option<&User>) -> String {
+    user.map_or("a visitor", |user| user.name).into()
+}
+
 #[tokio::test]
 async fn whoever_cannot_be_known_is_no_visitor() {
     let storage = Faulty::new(Memory::new(100));
     let sessions = Sessions::fairing().storage("faulty", storage.clone());
     let figment = figment().merge(("sessions.login.storage", "faulty"));
-    let (server, users) = serve::<Users>(recipes::build(figment, sessions)).await;
+    let (server, users) =
+        serve::<Users>(recipes::build(figment, sessions).mount("/", routes![optional])).await;
     let mut ben = logged_in(&server, 2).await;
     let unknown = "Hello! Accounts are not available at the moment.";
 
     users.lock().await.is_down = true;
     assert_eq!(ben.get("/user").await.body, unknown, "the database is down");
     assert_eq!(ben.get("/user/me").await.status, 503);
+    assert_eq!(ben.get("/optional").await.body, "a visitor");
     users.lock().await.is_down = false;
 
     let down = Fault::Fails(StorageError::Unavailable("down".into(), None));
     storage.set(Operation::Read, down);
     assert_eq!(ben.get("/user").await.body, unknown, "the storage is down");
     assert_eq!(ben.get("/user/me").await.status, 503);
+    assert_eq!(ben.get("/optional").await.status, 503, "this crate sees to it");
     assert_eq!(server.browser().get("/user").await.body, "Hello, whoever you are!");
     storage.mend();
     assert_eq!(ben.get("/user/me").await.body, "Hello, ben!");
