@@ -69,11 +69,13 @@ async fn devices(
         // Writing to a string cannot fail.
         let _ = writeln!(page, "<p>{}</p>", done.message());
     }
+    let this = login.session().handle();
     for device in sessions.of::<Login>().list(&login.name).await? {
+        let is_this = if this.as_ref() == Some(&device.handle) { " (this device)" } else { "" };
         let seen = SystemTime::now().duration_since(device.last_seen_at).unwrap_or_default();
         let _ = writeln!(
             page,
-            r#"<form method="post" action="/end">{}, seen {} s ago
+            r#"<form method="post" action="/end">{}{is_this}, seen {} s ago
 <input type="hidden" name="device" value="{}"><input type="hidden" name="csrf_token" value="{csrf}">
 <button>Log out</button></form>"#,
             describe(device.client.as_ref()),

@@ -2,8 +2,6 @@
 // So this list comes first, and the README's own definitions serve other readers.
 #![doc = include_str!("guide/links.md")]
 //! [Session]: Session
-//! [SessionData]: SessionData
-//! [Sessions]: Sessions
 //!
 #![doc = include_str!("../README.md")]
 //!
@@ -40,6 +38,7 @@ mod fairing;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod guide;
+mod handle;
 mod hints;
 mod ktor;
 mod manager;
@@ -70,7 +69,8 @@ pub use data::SessionData;
 pub use error::{DecodeError, EncodeError, SessionError};
 pub use expiry::Lifetime;
 pub use fairing::SessionsFairing;
-pub use manager::{SessionHandle, SessionInfo, SessionManager};
+pub use handle::SessionHandle;
+pub use manager::{SessionInfo, SessionManager};
 pub use session::Session;
 pub use sessions::Sessions;
 pub use token::{InvalidSessionId, SessionId};

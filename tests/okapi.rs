@@ -8,7 +8,8 @@ use rocket::http::{ContentType, Status};
 use rocket::local::blocking::Client;
 use rocket::serde::json::Value;
 use rocket::{delete, get, post};
-use rocket_okapi::{JsonSchema, openapi, openapi_get_routes};
+use rocket_okapi::okapi::openapi3::{RefOr, SecuritySchemeData};
+use rocket_okapi::{JsonSchema, openapi, openapi_get_routes, openapi_get_routes_spec};
 use rocket_typed_sessions::csrf::{CsrfForm, CsrfHeader, CsrfToken};
 use rocket_typed_sessions::{
     Authenticate, Authenticated, RecentlyAuthenticated, Session, SessionData, Sessions, TrySession,
@@ -162,4 +163,16 @@ fn the_documents_401_and_403_are_what_the_application_answers() {
         assert_eq!(client.get(path).dispatch().status(), status, "{path}");
     }
     assert_eq!(client.delete("/account").dispatch().status(), Status::Forbidden);
+}
+
+/// The page `docs/openapi.md` shows it.
+#[test]
+fn an_application_can_write_the_configured_name_into_the_document() {
+    let (_, mut document) = openapi_get_routes_spec![account];
+    let schemes = &mut document.components.as_mut().unwrap().security_schemes;
+    let Some(RefOr::Object(scheme)) = schemes.get_mut(User::NAME) else { panic!("no scheme") };
+    scheme.data = SecuritySchemeData::ApiKey { name: "X-User".into(), location: "header".into() };
+    let text = rocket::serde::json::serde_json::to_value(&document).unwrap();
+    let scheme = &text["components"]["securitySchemes"]["user"];
+    assert_eq!((&scheme["in"], &scheme["name"]), (&"header".into(), &"X-User".into()));
 }

@@ -4,11 +4,12 @@ use std::any::type_name;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use super::{SessionHandle, SessionInfo, SessionManager};
+use super::{SessionInfo, SessionManager};
 use crate::by_id::{self, ById, Listed};
 use crate::client::ClientInfo;
 use crate::data::SessionData;
 use crate::error::SessionError;
+use crate::handle::SessionHandle;
 use crate::storage::Timestamp;
 
 impl<T: SessionData> SessionManager<'_, T> {

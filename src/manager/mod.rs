@@ -7,7 +7,7 @@ mod revoke;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-pub use info::{SessionHandle, SessionInfo};
+pub use info::SessionInfo;
 
 use crate::application::{Application, Defined, Tracker};
 use crate::by_id::ById;

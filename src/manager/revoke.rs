@@ -3,12 +3,13 @@
 use std::any::type_name;
 use std::borrow::Cow;
 
-use super::{SessionHandle, SessionManager};
+use super::SessionManager;
 use crate::application::Tracker;
 use crate::by_id::{self, EndOutcome, RecordStore};
 use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::event::SessionEventKind;
+use crate::handle::SessionHandle;
 use crate::hints::implement_owner;
 use crate::request::committable::{Committable as _, Ended};
 use crate::session::Session;

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Session;
 use crate::data::SessionData;
+use crate::handle::SessionHandle;
 use crate::storage::Timestamp;
 use crate::token::SessionId;
 
@@ -177,6 +178,39 @@ impl<T: SessionData> Session<T> {
     /// ```
     pub fn id(&self) -> Option<SessionId> {
         self.entry.id()
+    }
+
+    /// Returns the handle that the session has in the
+    /// [list](crate::SessionManager::list) of its owner's sessions, so that a page of
+    /// devices can mark this one. It is valid right after a [`login`](Self::login), too.
+    /// Returns `None` for client storage and without a session.
+    ///
+    /// ```
+    /// # use std::borrow::Cow;
+    /// # use rocket_typed_sessions::{testing::SessionRequest, Session, SessionData, SessionError, Sessions};
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// # struct User { id: String }
+    /// # impl SessionData for User {
+    /// #     const NAME: &'static str = "user";
+    /// #     fn owner(&self) -> Option<Cow<'_, str>> { Some(self.id.as_str().into()) }
+    /// # }
+    /// #[rocket::get("/devices")]
+    /// async fn devices(session: Session<User>, sessions: &Sessions) -> Result<String, SessionError> {
+    ///     let this = session.handle();
+    ///     let list = sessions.of::<User>().list("ann").await?;
+    ///     let name = |handle| if Some(handle) == this { "this device" } else { "another" };
+    ///     Ok(list.into_iter().map(|device| name(device.handle)).collect())
+    /// }
+    /// # let figment = rocket::Config::figment().merge(("sessions.user.storage", "memory"));
+    /// # let rocket = rocket::custom(figment).attach(Sessions::fairing()).mount("/", rocket::routes![devices]);
+    /// # let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+    ///
+    /// let page = client.get("/devices").session(&User { id: "ann".into() }).dispatch().into_string();
+    /// assert_eq!(page.as_deref(), Some("this device"));
+    /// ```
+    pub fn handle(&self) -> Option<SessionHandle> {
+        let locator = self.entry.id()?.locator();
+        Some(SessionHandle::new(&self.entry.definition.namespace.record(&locator)))
     }
 
     /// Returns when the session's user last logged in: by [`login`](Self::login),

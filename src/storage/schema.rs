@@ -38,7 +38,7 @@ schema! {
             refuses: "URLs of another scheme; other engines",
             example: "redis://127.0.0.1/".into(),
         },
-        /// A file that holds `url`, one URL a line: a secret of the container, for example.
+        /// A file that holds `url`, one URL per line, for example a secret of the container.
         url_file: String = {
             default: "none",
             refuses: "a file that cannot be read; `url` in the same table",
@@ -47,7 +47,7 @@ schema! {
         /// The Redis Sentinels. `url` then names the master: `redis://mymaster/`.
         sentinels: Urls = {
             default: "none",
-            refuses: "what is no Redis URL; engines other than `redis`",
+            refuses: "anything but a Redis URL; engines other than `redis`",
             example: ["redis://10.0.0.1:26379", "redis://10.0.0.2:26379"].into(),
         },
         /// The beginning of every key in Redis.
@@ -62,7 +62,7 @@ schema! {
             refuses: "anything but letters, digits and `_`, more than 40 characters, a digit at the beginning; engines that are no databases",
             example: "shop_sessions".into(),
         },
-        /// How many connections to a database are open at most.
+        /// The greatest number of open connections to a database.
         max_connections: usize = {
             default: "`10`",
             refuses: "0, and more than 65,535; engines that are no databases",
@@ -75,13 +75,13 @@ schema! {
     /// The table `cache` of a session: copies of records in the process, in front of a storage on
     /// a server or a registered one.
     pub struct CacheConfig {
-        /// How many copies are kept at most.
+        /// The greatest number of copies.
         capacity: usize = {
             default: "`100_000`",
             refuses: "0, and more than 4,000,000,000",
             example: 10_000,
         },
-        /// How old a copy may be when it is used. 0 switches the cache off.
+        /// How old a copy may be. 0 turns the cache off.
         ttl: Duration = {
             default: "`\"2 seconds\"`",
             refuses: "more than an hour",

@@ -22,6 +22,7 @@ mod faults;
 mod first_use;
 mod former_ids;
 mod guard;
+mod handles;
 mod late;
 mod launch;
 mod lifetime;

@@ -7,4 +7,5 @@ mod configuration;
 mod logins;
 mod server;
 mod sessions;
+mod showcase;
 mod storages;

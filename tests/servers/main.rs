@@ -14,9 +14,16 @@ mod nodes;
 mod once;
 mod process;
 mod proxy;
+#[allow(dead_code)] // Its own `main`, above all.
+#[path = "../../examples/recipes/main.rs"]
+mod recipes;
+#[allow(dead_code)] // `tests/recipes` uses all of it.
+#[path = "../recipes/server.rs"]
+mod recipes_server;
 mod redis;
 #[path = "../shared/mod.rs"]
 mod shared;
+mod showcase;
 mod sql;
 mod together;
 mod values;

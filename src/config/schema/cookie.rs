@@ -13,26 +13,26 @@ schema! {
         /// The path below which the browser sends the cookie.
         path: String = {
             default: "`\"/\"`",
-            refuses: "a path that does not begin with `/`; `;`, line breaks, control characters and anything but ASCII; with the prefixes `host` and `host-http` any other path than `/`",
+            refuses: "a path that does not begin with `/`; `;`, line breaks, control characters and anything but ASCII; any path but `/` with the prefixes `host` and `host-http`",
             example: "/shop".into(),
         },
         /// The domain whose hosts receive the cookie. Without it, only the host that set the
         /// cookie receives it, which is safer.
         domain: String = {
             default: "none",
-            refuses: "anything but a host name: a URL, a port, spaces; with the prefixes `host` and `host-http` any domain",
+            refuses: "anything but a host name: a URL, a port, spaces; any domain with the prefixes `host` and `host-http`",
             example: "example.com".into(),
         },
         /// How long the browser keeps the cookie. `"session"` keeps it until the browser is
         /// closed. Browsers keep no cookie for more than 400 days.
         max_age: CookieMaxAge = {
-            default: "`absolute_timeout` for a server storage; for a client storage as long as the session can live without being used: `idle_timeout` and `touch_after`, at most `absolute_timeout`",
+            default: "`absolute_timeout` for a server storage; for a client storage, as long as the session lives without being used: `idle_timeout` plus `touch_after`, at most `absolute_timeout`",
             refuses: "zero",
             example: CookieMaxAge::After(Duration::from_secs(30 * 86_400)),
         },
         /// Whether the browser sends the cookie over HTTPS only.
         secure: bool = {
-            default: "`true`; in the debug profile without TLS `false`, unless another attribute needs it",
+            default: "`true`; `false` in the debug profile without TLS, unless another attribute needs it",
             refuses: "`false` outside the debug profile without `allow_insecure`; `false` beside a prefix, `partitioned` or `same_site = \"none\"`",
             example: true,
         },
@@ -50,7 +50,7 @@ schema! {
             refuses: "`\"none\"` without `secure`",
             example: SameSite::Strict,
         },
-        /// Whether the browser keeps the cookie apart for each site that embeds the application.
+        /// Whether the browser keeps a separate cookie for each site that embeds the application.
         partitioned: bool = {
             default: "`false`",
             refuses: "`true` without `secure`",

@@ -23,14 +23,14 @@ schema! {
         /// The name of the header that holds the token.
         header: String = {
             default: "`\"X-CSRF-Token\"`",
-            refuses: "what is no header name, headers with a meaning of their own, and a header that carries a session",
+            refuses: "text that is no header name, headers with a meaning of their own, and a header that carries a session",
             example: "X-XSRF-Token".into(),
         },
         /// The origins that may send unsafe requests in addition to the application's own:
         /// `scheme://host[:port]`.
         trusted_origins: Vec<String> = {
             default: "`[]`",
-            refuses: "what is no origin: a path, a `*`, `null`, names in other scripts than ASCII",
+            refuses: "anything but an origin: a path, a `*`, `null`, names in other scripts than ASCII",
             example: vec!["https://pay.example".into()],
         },
     }

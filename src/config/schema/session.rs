@@ -42,7 +42,7 @@ schema! {
         /// The name of the cookie or of the header.
         name: String = {
             default: "the name of the table; for a header with `-` instead of `_`",
-            refuses: "what is no cookie name or header name, names that HTTP, Rocket or this crate uses, a name that another session has, and a name that leaves no room for the token",
+            refuses: "text that is no name of a cookie or header, names that HTTP, Rocket or this crate uses, the name of another session, and a name so long that no token fits",
             example: "sid".into(),
         },
         /// The attributes of the cookie.
@@ -92,28 +92,29 @@ schema! {
             example: vec![AcceptedFormat::Ktor],
         },
         /// How long a session lives without being used. It is a lower bound: the session may live
-        /// longer by `touch_after`. `"never"` leaves `absolute_timeout` alone.
+        /// longer by `touch_after`. With `"never"`, only `absolute_timeout` ends the session.
         idle_timeout: Timeout = {
             default: "`\"7 days\"`, or `absolute_timeout` if that is shorter",
             refuses: "zero; longer than `absolute_timeout`",
             example: Timeout::After(Duration::from_secs(30 * 60)),
         },
-        /// How long a session lives in any case, counted from its login.
+        /// How long a session lives at most, used or not, counted from its beginning. A login
+        /// begins another session.
         absolute_timeout: Duration = {
             default: "`\"30 days\"`, or `idle_timeout` if that is longer",
             refuses: "zero; shorter than `idle_timeout`",
             example: Duration::from_secs(12 * 3600),
         },
-        /// How long a use of the session may stay unrecorded. A smaller value makes the idle
-        /// timeout more exact, and a larger one saves writes.
+        /// A use of the session is recorded only if the last recorded one is at least this long ago.
+        /// A smaller value makes the idle timeout more exact, and a larger one saves writes.
         touch_after: Duration = {
             default: "a tenth of `idle_timeout` or of `cookie.max_age`, whichever is smaller",
             refuses: "`idle_timeout` or more, and `cookie.max_age` or more",
             example: Duration::from_secs(60),
         },
-        /// The limit of the encoded session in bytes.
+        /// The largest size of an encoded session.
         max_payload: ByteUnit = {
-            default: "`\"64 KiB\"`; for a client session that no cookie carries `\"8 KiB\"`",
+            default: "`\"64 KiB\"`; `\"8 KiB\"` for a client session outside of cookies",
             refuses: "0, and more than 64 MiB",
             example: 16.kibibytes(),
         },
@@ -165,36 +166,36 @@ schema! {
             example: true,
         },
         /// Where ended client sessions are remembered, so that a copy of an ended session's
-        /// cookie is worth nothing. `"none"`, or a storage as for `storage`.
+        /// cookie is refused. `"none"`, or a storage as for `storage`.
         revocation: StorageConfig = {
             default: "`\"none\"`",
-            refuses: "sessions on the server; Ktor's format. `memory`, which forgets with the process, is warned of",
+            refuses: "sessions on the server; Ktor's format. Launch warns of `memory`, which is lost with the process",
             example: StorageConfig {
                 kind: Some("directory".into()),
                 path: Some("/var/lib/shop/ended".into()),
                 ..StorageConfig::default()
             },
         },
-        /// How often keys are read again from their files. A new key opens tokens at once and
+        /// How often keys are read again from their files. A new key reads tokens at once and
         /// protects new ones after two intervals.
         key_reload: Timeout = {
             default: "`\"never\"`",
             refuses: "zero; keys that come from no file; Ktor's format",
             example: Timeout::After(Duration::from_secs(60)),
         },
-        /// Whether settings are allowed outside the debug profile that protect less: `protect =
-        /// "none"`, `cookie.secure = false` and `cookie.http_only = false`. It stands in the
-        /// session's own table.
+        /// Whether weaker settings are allowed outside the debug profile: `protect = "none"`,
+        /// `cookie.secure = false` and `cookie.http_only = false`. It belongs in the session's own
+        /// table.
         allow_insecure: bool = {
             default: "`false`",
             refuses: "`[default.sessions]`",
             example: true,
         },
-        /// The application's name, which is bound into every token and every record. Applications
-        /// that share a secret or a server need names of their own.
+        /// The application's name, which is part of every token and every record. Applications
+        /// that share a secret or a server need different names.
         app: String = {
             default: "none",
-            refuses: "more than 65,535 bytes; no name where a session uses `redis`, `postgres` or `mysql` outside the debug profile",
+            refuses: "more than 65,535 bytes; a missing name where a session uses `redis`, `postgres` or `mysql` outside the debug profile",
             example: "shop-production".into(),
         },
         /// Where CSRF tokens are looked for, and from which origins requests may come.
@@ -228,8 +229,8 @@ fn keys() -> String {
     "key or list of keys".into()
 }
 
-const WEAK: &str = "what is neither hexadecimal nor base64; keys that are too short, repeat one byte, or stand in documentation, outside the debug profile";
-const FILE: &str = "a file that cannot be read; the key itself in the same table. Other users of the machine that can read the file are warned of";
+const WEAK: &str = "text that is neither hexadecimal nor base64; outside the debug profile, keys that are too short, that repeat one byte, or that appear in documentation";
+const FILE: &str = "a file that cannot be read; the key itself in the same table. Launch warns if other users of the machine can read the file";
 
 /// The keys of secrets, which are no fields of [`SessionConfig`].
 pub(crate) const KEYS_OF_SECRETS: &[Key] = &[
@@ -237,36 +238,36 @@ pub(crate) const KEYS_OF_SECRETS: &[Key] = &[
         "secret",
         keys,
         &[
-            " The root of the session's keys, of 32 bytes or more. The first of a list protects new",
-            " tokens, and all of them open tokens.",
+            " The secret from which the session's keys are derived, of 32 bytes or more. The first of",
+            " a list protects new tokens, and every one can read.",
         ],
         WEAK,
     ),
-    secret("secret_file", String::kind, &[" A file with `secret`, one key a line."], FILE),
+    secret("secret_file", String::kind, &[" A file with `secret`, one key per line."], FILE),
     secret(
         "sign_key",
         keys,
         &[
-            " The key that signs, instead of `secret`: 32 bytes or more. In Ktor's format the key of",
-            " the Ktor service.",
+            " The key that signs, instead of `secret`: 32 bytes or more. In Ktor's format, it is the",
+            " key of the Ktor service.",
         ],
         WEAK,
     ),
-    secret("sign_key_file", String::kind, &[" A file with `sign_key`, one key a line."], FILE),
+    secret("sign_key_file", String::kind, &[" A file with `sign_key`, one key per line."], FILE),
     secret(
         "encrypt_key",
         keys,
         &[
             " The key that encrypts, instead of `secret`: as many bytes as `suite` needs, 16, 24 or",
-            " 32. In Ktor's format the key of the Ktor service, whose length chooses AES-128, -192",
-            " or -256.",
+            " 32. In Ktor's format, it is the key of the Ktor service, whose length chooses AES-128,",
+            " -192 or -256.",
         ],
         WEAK,
     ),
     secret(
         "encrypt_key_file",
         String::kind,
-        &[" A file with `encrypt_key`, one key a line."],
+        &[" A file with `encrypt_key`, one key per line."],
         FILE,
     ),
 ];

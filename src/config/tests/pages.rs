@@ -66,3 +66,52 @@ fn what_the_documentation_shows_launches_in_release() {
     }
     assert!(sessions > 20 && manifests > 0, "{sessions} blocks for sessions, {manifests} others");
 }
+
+/// What refuses launch beside a wrong configuration: each text with the file that has it.
+const REFUSALS: [(&str, &str); 15] = [
+    (include_str!("../../application.rs"), "is not configured"),
+    (include_str!("../../application.rs"), "have the same SessionData::NAME"),
+    (include_str!("../../application.rs"), "has the SessionData::NAME"),
+    (include_str!("../../csrf/sentinel.rs"), "A route has a CSRF guard"),
+    (include_str!("../../fairing/launch.rs"), r#"is for format = "ktor" only"#),
+    (include_str!("../../fairing/mod.rs"), "is attached twice"),
+    (include_str!("../../fairing/storages.rs"), "only a directory can hold"),
+    (include_str!("../../fairing/storages.rs"), "has no index of owners"),
+    (include_str!("../../fairing/storages.rs"), "cannot tell which of two renewals was first"),
+    (include_str!("../../session/guard.rs"), "but the fairing is not attached"),
+    (include_str!("../../sessions.rs"), "but the fairing is not attached"),
+    (include_str!("../../storage/error.rs"), "the session storage is unavailable"),
+    (include_str!("../../storage/redis/diagnosis.rs"), "speaks TLS"),
+    (include_str!("../../storage/redis/diagnosis.rs"), "speaks no TLS"),
+    (include_str!("../../storage/sql/handle.rs"), "the host and the port in url"),
+];
+
+/// A text without what marks code in it.
+fn plain(text: &str) -> String {
+    text.replace('`', "").replace("\\\"", "\"")
+}
+
+#[test]
+fn the_page_for_troubleshooting_explains_each_message_at_launch() {
+    let page = include_str!("../../../docs/troubleshooting.md");
+    let (_, table) = page.split_once("## By the message at launch").expect("the table");
+    let cells = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let parts: Vec<_> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+
+    let entries = include_str!("wrong.txt").split("\n\n");
+    let wrong = entries.filter_map(|entry| Some(entry.split_once("--\n")?.1)).flat_map(str::lines);
+    let mut messages: Vec<_> = wrong.map(plain).collect();
+    assert!(messages.len() > 200, "{} messages", messages.len());
+    for (source, text) in REFUSALS {
+        assert!(plain(source).contains(text), "no source says {text:?} any more");
+        messages.push(text.to_owned());
+    }
+    for message in &messages {
+        let is_there = parts.iter().any(|part| message.contains(part));
+        assert!(is_there, "docs/troubleshooting.md has no row for this message:\n{message}");
+    }
+    for part in parts {
+        let is_used = messages.iter().any(|message| message.contains(part));
+        assert!(is_used, "docs/troubleshooting.md explains {part:?}, which no message contains");
+    }
+}

@@ -17,29 +17,26 @@ use crate::process::Server;
 const LONGEST: Duration = Duration::from_secs(180);
 
 /// Chromium without a window.
-struct Chromium {
-    driver: WebDriver,
+pub struct Chromium {
+    pub driver: WebDriver,
     port: u16,
 }
 
 /// Runs a test, which ends with its Chromium whatever becomes of it.
-async fn in_chromium(more: Figment, test: impl AsyncFnOnce(&mut Site, &Chromium)) {
-    let mut site = in_memory(more).await;
+pub async fn with_driver(wait: PageLoadStrategy, test: impl AsyncFnOnce(WebDriver)) {
     let program = Server::start(|port, _| vec!["chromedriver".into(), format!("--port={port}")]);
-    let driver = timeout(LONGEST, driver(program.port)).await.expect("Chromium in time");
+    let driver = timeout(LONGEST, driver(program.port, wait)).await.expect("Chromium in time");
     let driver = driver.expect("Chromium starts; run scripts/test, which installs it");
-    let (port, site) = (site.port, &mut site);
     let all = driver.run_and_quit(async |driver| {
-        test(site, &Chromium { driver, port }).await;
+        test(driver).await;
         WebDriverResult::Ok(())
     });
     timeout(LONGEST, all).await.expect("nothing hangs").expect("Chromium ends");
 }
 
-async fn driver(port: u16) -> WebDriverResult<WebDriver> {
+async fn driver(port: u16, wait: PageLoadStrategy) -> WebDriverResult<WebDriver> {
     let mut wanted = DesiredCapabilities::chrome();
-    // Nobody waits for a page that waits for the test.
-    wanted.set_page_load_strategy(PageLoadStrategy::None)?;
+    wanted.set_page_load_strategy(wait)?;
     // Chromium has no sandbox for root, and containers have little shared memory.
     for argument in ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"] {
         wanted.add_arg(argument)?;
@@ -48,8 +45,22 @@ async fn driver(port: u16) -> WebDriverResult<WebDriver> {
     WebDriver::builder(url, wanted).request_timeout(PATIENCE).connect().await
 }
 
+/// Runs a test of what serves a port.
+pub async fn on_port(port: u16, test: impl AsyncFnOnce(&Chromium)) {
+    // Nobody waits for a page that waits for the test.
+    let wait = PageLoadStrategy::None;
+    with_driver(wait, async |driver| test(&Chromium { driver, port }).await).await;
+}
+
+/// Runs a test of a site.
+async fn in_chromium(more: Figment, test: impl AsyncFnOnce(&mut Site, &Chromium)) {
+    let mut site = in_memory(more).await;
+    let (port, site) = (site.port, &mut site);
+    on_port(port, async |chromium| test(site, chromium).await).await;
+}
+
 impl Chromium {
-    async fn open(&self, uri: &str) {
+    pub async fn open(&self, uri: &str) {
         self.driver.goto(format!("http://127.0.0.1:{}{uri}", self.port)).await.expect("opened");
     }
 
@@ -62,17 +73,17 @@ impl Chromium {
     }
 
     /// The button of the form, as soon as it is there.
-    async fn button(&self) -> WebElement {
+    pub async fn button(&self) -> WebElement {
         self.until("a button", async || self.driver.find(By::Css("button")).await.ok()).await
     }
 
-    async fn click(&self) {
+    pub async fn click(&self) {
         self.button().await.click().await.expect("clicked");
     }
 
     /// Two clicks, so many milliseconds apart. A driver's own double click is too fast:
     /// the second form is sent in the place of the first one.
-    async fn double_click(&self, apart: u32) {
+    pub async fn double_click(&self, apart: u32) {
         let button = self.button().await.to_json().expect("an element");
         let script = "const [button, apart] = arguments;
             button.click();
@@ -81,7 +92,7 @@ impl Chromium {
     }
 
     /// The page says this.
-    async fn shows(&self, text: &str) {
+    pub async fn shows(&self, text: &str) {
         self.until(text, async || self.text().await.filter(|page| page == text)).await;
     }
 
@@ -100,7 +111,7 @@ impl Chromium {
         self.shows(user).await;
     }
 
-    async fn until<T>(&self, what: &str, found: impl AsyncFn() -> Option<T>) -> T {
+    pub async fn until<T>(&self, what: &str, found: impl AsyncFn() -> Option<T>) -> T {
         let search = async {
             loop {
                 match found().await {

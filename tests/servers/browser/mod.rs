@@ -11,12 +11,14 @@
 //! | `limits` | the same where an owner may have one session |
 //! | `attacks` | a cookie that somebody else has planted |
 //! | `chromium` | the same in a real browser |
+//! | `recipes` | the recipes in a real browser |
 
 mod attacks;
-mod chromium;
-mod jar;
+pub mod chromium;
+pub mod jar;
 mod limits;
 mod logins;
 mod orders;
+mod recipes;
 mod renewals;
 mod site;

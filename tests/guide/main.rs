@@ -1,0 +1,13 @@
+//! What the pages of the guide say, a file a page.
+
+#![allow(clippy::expect_used)]
+
+mod changing;
+mod flash;
+mod moving;
+mod quickstart;
+#[path = "../shared/mod.rs"]
+mod shared;
+mod streams;
+mod support;
+mod transports;
