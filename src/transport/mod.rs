@@ -26,7 +26,7 @@ pub(crate) const MAX_VALUES: usize = 4;
 pub struct Outgoing<'a> {
     /// The token. It consists of `A-Z a-z 0-9 _ - .` only.
     pub token: &'a str,
-    /// The current time.
+    /// The current time, for an attribute such as `Expires`.
     pub now: Timestamp,
     /// How long the client keeps the token.
     pub max_age: MaxAge,
