@@ -88,9 +88,10 @@ async fn a_fairing_that_a_stage_attaches_is_behind_ours_and_its_changes_are_save
             let figment = figment("memory").merge(("sessions.cart.storage", "memory"));
             let (sessions, stage) = (Sessions::fairing(), stage(depth));
             let rocket = rocket::custom(figment).mount("/", routes![cart]);
-            let rocket = match sessions_first {
-                true => rocket.attach(sessions).attach(stage),
-                false => rocket.attach(stage).attach(sessions),
+            let rocket = if sessions_first {
+                rocket.attach(sessions).attach(stage)
+            } else {
+                rocket.attach(stage).attach(sessions)
             };
             let client = Client::untracked(rocket).await.expect("a rocket");
             let response = client.get("/nowhere?").dispatch().await;
