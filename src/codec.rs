@@ -6,6 +6,7 @@ mod fingerprint;
 use std::any::{Any, type_name};
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use content::Content;
 use rocket::{error, warn};
@@ -23,6 +24,8 @@ pub(crate) struct Codec {
     /// The transformers, applied in this order at a write and undone in reverse.
     pub transformers: Vec<Arc<dyn SessionTransformer>>,
     pub max_payload: usize,
+    /// A payload that does not decode was reported.
+    pub reported: AtomicBool,
 }
 
 impl Codec {
@@ -53,13 +56,26 @@ impl Codec {
         if let Some(kept) = content.kept() {
             return Some(kept);
         }
-        let Ok(value) = decode_with(self.serializer, content.bytes()) else {
-            warn!("Session `{}`: a payload cannot be decoded; it counts as absent.", self.session);
-            return None;
-        };
-        let value = Arc::new(value);
+        let decoded = decode_with(self.serializer, content.bytes());
+        let value = decoded.map_err(|cause| self.report::<T>(&cause)).ok().map(Arc::new)?;
         content.keep(&value);
         Some(value)
+    }
+
+    /// Reports a payload that does not decode. The first one is an error, so that a release whose
+    /// type has changed shows it with every log level.
+    fn report<T>(&self, cause: &DecodeError) {
+        let problem = format!(
+            "Session `{}`: a payload cannot be decoded as `{}`: {}; it counts as absent.",
+            self.session,
+            type_name::<T>(),
+            cause.reason()
+        );
+        if self.reported.swap(true, Ordering::Relaxed) {
+            warn!("{problem}");
+        } else {
+            error!("{problem} If the type has changed, see `docs/changing-a-type.md`.");
+        }
     }
 
     /// Re-encodes what another serializer wrote. Returns `None` if that loses anything.

@@ -284,7 +284,7 @@ fn s51_s53_no_path_shows_a_key_an_id_a_token_or_a_payload() {
     // The walk really was talkative.
     for said in [
         "several sessions",
-        "a payload cannot be decoded",
+        "a payload cannot be decoded as `",
         "corrupt",
         "could not be saved",
         "the response 200 OK would hide; it becomes 503 Service Unavailable",

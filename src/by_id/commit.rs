@@ -93,7 +93,8 @@ impl Job<'_> {
             old = self.superseded_successor(progress, owner).await?;
         }
         let ancestor = self.ancestor(progress);
-        let begins = Succession { times, next: next.clone(), guard, old, ancestor };
+        let next = self.value_after_login(progress, old.as_ref(), next).await?;
+        let begins = Succession { times, next, guard, old, ancestor };
         self.succeed(id, begins, progress).await.map(drop)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::awaited::Awaited;
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 
 use figment::Figment;
@@ -161,6 +161,7 @@ impl Launch<'_> {
                 .filter_map(|name| self.fairing.transformers.get(name).cloned())
                 .collect(),
             max_payload: config.max_payload,
+            reported: AtomicBool::default(),
         }
     }
 

@@ -42,13 +42,15 @@ fn kept(cookie: &CookieSettings) -> String {
 fn protection(settings: &SessionSettings) -> String {
     let protection = &settings.protection;
     let Protection { protect, suite, keys, ktor, writes_ktor, .. } = protection;
-    let keys = keys.tokens.len();
-    let older = match keys {
-        0 | 1 => String::new(),
-        _ => format!(
-            "; the others are needed until {} after every node has protected new tokens with the first",
-            duration_text(settings.timeouts.absolute)
-        ),
+    let number = if *writes_ktor {
+        ktor.as_ref().map_or(0, |ktor| ktor.keys.len())
+    } else {
+        keys.tokens.len()
+    };
+    let keys = match number {
+        0 => "no key".to_owned(),
+        1 => "1 key".to_owned(),
+        _ => format!("{number} keys: the first protects new tokens, every key can read"),
     };
     let native = match protect {
         Protect::Encrypt => format!("encrypted ({})", suite.name()),
@@ -56,11 +58,9 @@ fn protection(settings: &SessionSettings) -> String {
         Protect::None => "unprotected".to_owned(),
     };
     match ktor {
-        Some(ktor) if *writes_ktor => {
-            format!("Ktor's format, {:?}, {} key(s)", ktor.transform, ktor.keys.len())
-        }
-        Some(_) => format!("{native}, {keys} key(s){older}; Ktor's sessions are accepted"),
-        None => format!("{native}, {keys} key(s){older}"),
+        Some(ktor) if *writes_ktor => format!("Ktor's format, {:?}, {keys}", ktor.transform),
+        Some(_) => format!("{native}, {keys}; Ktor's sessions are accepted"),
+        None => format!("{native}, {keys}"),
     }
 }
 

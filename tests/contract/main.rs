@@ -7,6 +7,7 @@ mod authentication;
 mod beside;
 mod cached;
 mod caching;
+mod carts;
 mod closures;
 mod concurrency;
 mod csrf;

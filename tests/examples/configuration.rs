@@ -75,7 +75,7 @@ fn launch_shows_what_is_configured_but_no_key_and_heeds_the_log_level() {
         ">> timeouts: idle 7 days, absolute 30 days, touched after 1 second",
         ">> from Rocket.toml: cookie.max_age, cookie.path",
         ">> from ROCKET_SESSIONS__USER_SESSION__SECRET: secret",
-        ">> protection: encrypted (A128CBC-HS256), 1 key(s)",
+        ">> protection: encrypted (A128CBC-HS256), 1 key",
         "Session `header_cart`:",
         ">> header: cart_session",
         "`cart_session`, `header_cart`, `login`, `shop_user` have no key",

@@ -11,7 +11,8 @@ use crate::by_id::present::read_present;
 use crate::by_id::record::{self, Located, OpenedRecord};
 use crate::by_id::secrets::Secrets;
 use crate::by_id::trail::Trail;
-use crate::commit::Commit;
+use crate::codec::Content;
+use crate::commit::{Commit, NextValue};
 use crate::deadline::{Deadline, no_answer};
 use crate::error::SessionError;
 use crate::plan::Standing;
@@ -104,14 +105,24 @@ impl Job<'_> {
         }
     }
 
-    /// Follows the logins of one owner to the session that lives. Under a limit, each of them has
-    /// replaced the one before. A session of another owner does not count.
+    /// Returns the session whose place a login of this owner takes. Without a limit, each login has a
+    /// session of its own.
     async fn successor(
+        &self,
+        by: StorageKey,
+        owner: Option<&OwnerKey>,
+    ) -> Result<Option<Former>, SessionError> {
+        if self.tracker.owner_limit.is_none() { Ok(None) } else { self.last_login(by, owner).await }
+    }
+
+    /// Follows logins, each of which has replaced the one before, to the session that lives. A
+    /// session of another owner does not count.
+    async fn last_login(
         &self,
         mut by: StorageKey,
         owner: Option<&OwnerKey>,
     ) -> Result<Option<Former>, SessionError> {
-        if self.tracker.owner_limit.is_none() || owner.is_none() {
+        if owner.is_none() {
             return Ok(None);
         }
         for _ in 0..MOST_LOGINS {
@@ -124,6 +135,47 @@ impl Job<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Returns the value of a login that presents a superseded session, made from the value of the
+    /// login before it, if that has the same owner. So the second click of a double click loses
+    /// nothing that the first one took over. `old` is the session whose place the login takes.
+    pub(in crate::by_id) async fn value_after_login(
+        &self,
+        progress: &Progress<'_>,
+        old: Option<&Former>,
+        next: &NextValue,
+    ) -> Result<NextValue, SessionError> {
+        let owner = next.owner.as_ref();
+        let replaced = progress.sessions.superseded.as_ref();
+        let is_superseded = progress.sessions.standing() == Standing::Superseded;
+        let asked = &self.commit.asked;
+        let Some(replaced) = replaced.filter(|_| is_superseded && asked.login && !asked.clear)
+        else {
+            return Ok(next.clone());
+        };
+        let before = match old {
+            Some(old) => Some(old.clone()),
+            None => self.last_login(replaced.goes_on.clone(), owner).await?,
+        };
+        let content = match before {
+            Some(before) => self.content_under(&before.key).await?,
+            None => None,
+        };
+        let Some(content) = content else { return Ok(next.clone()) };
+        match self.commit.changes.apply_to(Some((&content, owner)))? {
+            Some(changed) if changed.owner == next.owner => Ok(changed),
+            _ => Ok(self.commit.changes.apply_to(None)?.unwrap_or_else(|| next.clone())),
+        }
+    }
+
+    /// Reads the value of the session under this key.
+    async fn content_under(&self, key: &StorageKey) -> Result<Option<Content>, StorageError> {
+        let (store, Commit { definition, moment, .. }) = (&self.tracker.store, self.commit);
+        let record = read_present(&*store.storage, key, moment.now).await?;
+        let opened =
+            record.and_then(|record| record::open(definition, store, key, record, moment.now));
+        Ok(opened.map(|opened| opened.content))
     }
 
     /// Returns the session that has replaced `old` meanwhile, if it has this owner. If it has
