@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use figment::value::Value;
+use figment::{Profile, Provider as _};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::hex;
@@ -76,11 +77,29 @@ pub(super) fn report_missing(context: &mut Context<'_>) {
         let mut message = format!(
             "missing. The session(s) `{names}` need a key; set {variable} to the output of `openssl rand -base64 32`"
         );
-        if let Some(hint) = context.without_usual_sources() {
+        let unread = context.without_usual_sources().map(str::to_owned);
+        if let Some(hint) = unread.or_else(|| key_of_another_profile(context)) {
             message = format!("{message}. {hint}");
         }
         context.problem("sessions.secret", "secret", message, None);
     }
+}
+
+/// What to say of a key for all sessions in a table of a profile that is not selected.
+fn key_of_another_profile(context: &Context<'_>) -> Option<String> {
+    let selected = context.figment.profile();
+    let read = [&Profile::Default, &Profile::Global, selected];
+    let profiles = context.figment.data().ok()?;
+    let mut others = profiles.iter().filter(|(profile, _)| !read.contains(profile));
+    others.find_map(|(profile, dict)| {
+        let sessions = dict.get("sessions")?.as_dict()?;
+        let has_key = [SECRET.key, SECRET.file].iter().any(|key| sessions.contains_key(*key));
+        has_key.then(|| {
+            format!(
+                "The key in [{profile}.sessions] is not read, because the profile is `{selected}`"
+            )
+        })
+    })
 }
 
 /// The files that a session's keys come from.

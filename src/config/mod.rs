@@ -127,7 +127,7 @@ fn session_names(context: &mut Context<'_>, sources: &[Source]) -> BTreeSet<Stri
                     continue;
                 }
                 Value::Dict(..) => "not a session's name; write a lower-case one of at most 255 characters like `user_session`".into(),
-                _ => not_a_session(context, name, variable.is_some()),
+                _ => not_a_session(context, name, value, variable.is_some()),
             };
             let source = source.variable.clone().or_else(|| context.source(value.tag()));
             context.problem(&format!("sessions.{name}"), "", message, source);
@@ -157,18 +157,21 @@ fn warn_of_misspelled(context: &mut Context<'_>, sources: &[Source], names: &BTr
 }
 
 /// What to write instead of a key below `sessions` that is neither a table nor known.
-fn not_a_session(context: &Context<'_>, name: &str, is_variable: bool) -> String {
+fn not_a_session(context: &Context<'_>, name: &str, value: &Value, is_variable: bool) -> String {
+    if value.as_str().is_some_and(|text| text.trim_start().starts_with('{')) {
+        return "expected a table, and found a text; close all brackets: '{storage=\"memory\"}'"
+            .into();
+    }
+    let parts = sources::parts_of(name).filter(|parts| is_variable && parts.contains("__"));
+    if let Some(parts) = parts {
+        let right = context.variable(&parts.to_uppercase());
+        return format!("unknown key; two `_` separate the parts: {right}");
+    }
     if nearest(name, schema::keys().map(|key| key.name)).is_some() {
         return unknown_key(name, "", schema::keys(), KEYS);
     }
     if is_variable {
-        return match sources::parts_of(name) {
-            Some(parts) => format!(
-                "unknown key; two `_` separate the parts: {}",
-                context.variable(&parts.to_uppercase())
-            ),
-            None => "unknown key; remove it, or write {}, in a shell '{}', for a session with the defaults".into(),
-        };
+        return "unknown key; remove it, or write {}, in a shell '{}', for a session with the defaults".into();
     }
     format!("unknown key; remove it, or write [default.sessions.{name}] if it is a session")
 }

@@ -11,7 +11,7 @@ use crate::table::Context;
 #[derive(Debug, Default)]
 pub(crate) struct Undefined {
     /// What to say if Rocket's usual sources are not read.
-    hint: Option<&'static str>,
+    hint: Option<String>,
     /// How the names of the sessions' variables begin.
     variable: String,
     /// The tables of profiles that are not selected, by the name of the session.
@@ -22,7 +22,8 @@ pub(crate) struct Undefined {
 impl Undefined {
     pub(super) fn read(context: &Context<'_>) -> Self {
         let selected = context.figment.profile().to_string();
-        let hint = context.without_usual_sources().or_else(|| context.without_file());
+        let unread = context.without_usual_sources().map(str::to_owned);
+        let hint = unread.or_else(|| context.without_file());
         let mut elsewhere = BTreeMap::new();
         for (profile, dict) in context.figment.data().unwrap_or_default() {
             let Some(Value::Dict(_, sessions)) = dict.get("sessions") else { continue };
@@ -40,7 +41,7 @@ impl Undefined {
         let not_read = elsewhere.get(name).map(|table| {
             format!("\n    {table} is not read, because the profile is `{selected}`.")
         });
-        let hint = hint.map(|hint| format!("\n    {hint}."));
+        let hint = hint.as_ref().map(|hint| format!("\n    {hint}."));
         format!(
             "Write in Rocket.toml:\n    [default.sessions.{name}]\n    or set {variable}='{{}}', or configure it in code: `Sessions::fairing().configure::<{type_name}>(…)`.{}{}",
             not_read.unwrap_or_default(),

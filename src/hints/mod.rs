@@ -28,6 +28,7 @@ pub(crate) struct Hints {
     scheme_is_known: AtomicBool,
     outside_path: AtomicBool,
     clocks: AtomicBool,
+    foreign_key: AtomicBool,
     unlimited_login: AtomicBool,
     owners: Owners,
     older_keys: OlderKeys,
@@ -62,6 +63,7 @@ impl Hints {
             scheme_is_known: AtomicBool::default(),
             outside_path: AtomicBool::default(),
             clocks: AtomicBool::default(),
+            foreign_key: AtomicBool::default(),
             unlimited_login: AtomicBool::default(),
             owners: Owners::default(),
             older_keys: OlderKeys::new(absolute, now),
@@ -116,6 +118,16 @@ impl Hints {
     pub fn old_keys(&self, tokens: &Tokens, presented: &[Cow<'_, str>], now: Timestamp) {
         for number in presented.iter().filter_map(|token| tokens.old_key(token, now)) {
             warn!("Session `{}`: {}", self.session, self.older_keys.needed(number));
+        }
+    }
+
+    /// Looks at tokens that open nothing. Another node, or this one before, may have other keys.
+    #[cold]
+    pub fn foreign_keys(&self, tokens: &Tokens, presented: &[Cow<'_, str>]) {
+        if presented.iter().any(|token| tokens.names_foreign_key(token)) {
+            self.once(&self.foreign_key, || {
+                "a client presented a token that no key of this node can read, so it counts as absent. If users are logged out, compare the keys and `app` of all nodes, and of this one before. See `docs/troubleshooting.md`.".into()
+            });
         }
     }
 

@@ -66,6 +66,9 @@ pub(crate) async fn load<T: SessionData>(
         let presented = Presented { any: true, sessions: found.sessions };
         return Ok(Loaded { presented, value: Some(value), absence: None });
     }
+    if !found.ended {
+        definition.hints.foreign_keys(&definition.tokens(), &values);
+    }
     Ok(without_session(core, definition, found))
 }
 

@@ -188,13 +188,14 @@ impl<'a> Context<'a> {
     }
 
     /// What to say if no file was read.
-    pub fn without_file(&self) -> Option<&'static str> {
+    pub fn without_file(&self) -> Option<String> {
         let has_file = |metadata: &Metadata| {
             metadata.source.as_ref().is_some_and(|from| from.file_path().is_some())
         };
-        (!self.figment.metadata().any(has_file)).then_some(
-            "There is no Rocket.toml in the working directory or above it, and ROCKET_CONFIG names no other file",
-        )
+        (!self.figment.metadata().any(has_file)).then(|| match std::env::var("ROCKET_CONFIG") {
+            Ok(path) => format!("ROCKET_CONFIG names {path:?}, and there is no such file"),
+            Err(_) => "There is no Rocket.toml in the working directory or above it, and ROCKET_CONFIG names no other file".into(),
+        })
     }
 }
 

@@ -28,9 +28,26 @@ pub(crate) trait Field: Sized {
 
     /// Reads the value at `path`. A value of another type is a problem.
     fn read(table: &mut Table<'_, '_>, path: &str) -> Option<Self> {
-        let read = Self::from_value(table.value(path)?);
-        read.map_err(|problem| table.problem(path, problem)).ok()
+        let value = table.value(path)?;
+        let problem = match Self::from_value(value) {
+            Ok(read) => return Some(read),
+            Err(_) if is_quoted(value) => {
+                "the quotes are a part of the value here; write it without them".into()
+            }
+            Err(problem) => problem,
+        };
+        table.problem(path, problem);
+        None
     }
+}
+
+/// Whether a text has quotes of its own, as a variable may that a file of them sets.
+fn is_quoted(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| {
+        ["'", "\""]
+            .iter()
+            .any(|quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote))
+    })
 }
 
 /// A timeout that can be switched off.

@@ -236,6 +236,16 @@ impl Sealer {
         })
     }
 
+    /// Whether a token has this format and names a key that is not in the list.
+    pub fn names_foreign_key(&self, text: &str) -> bool {
+        let header = |token: &str| URL_SAFE_NO_PAD.decode(token.get(..HEADER * 4 / 3)?).ok();
+        let is_foreign = |header: Vec<u8>| {
+            header[..2] == [VERSION, self.kind as u8]
+                && self.keys.iter().all(|key| header[2..] != key.id)
+        };
+        self.is_protected() && text.split(SEPARATOR).filter_map(header).any(is_foreign)
+    }
+
     /// The position of the first key that opens and does not seal.
     fn first_older(&self) -> usize {
         self.sealing.last() + 1

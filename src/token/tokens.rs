@@ -73,6 +73,11 @@ impl Tokens {
         self.native.as_ref()?.old_key(token, now).map(|position| position + 1)
     }
 
+    /// Whether a native token names a key that is not in the list.
+    pub fn names_foreign_key(&self, token: &str) -> bool {
+        self.native.as_ref().is_some_and(|native| native.names_foreign_key(token))
+    }
+
     /// The numbers of the older keys of the native format, which open and do not seal, as an operator
     /// counts.
     pub fn older_keys(&self) -> Range<usize> {

@@ -95,3 +95,27 @@ async fn a_token_that_opens_nothing_needs_no_key() {
         assert!(lines().is_empty());
     }
 }
+
+/// Another node has other keys, or this one had them before.
+#[tokio::test]
+async fn a_token_of_a_key_that_is_not_in_the_list_is_named_once() {
+    let _alone = ALONE.lock().await;
+    for storage in ["client", "shared"] {
+        let (memory, clock) = (Memory::new(10), Clock::new());
+        let old = node(&[KEY], storage, &memory, &clock).await;
+        let cookie = sent(&get(&old, "/login/ann", &[]).await).expect("a cookie");
+        let client = node(&[OTHER_KEY], storage, &memory, &clock).await;
+        for nonsense in ["user=", "user=nonsense", "user=AAAAAAAAAAAAAAAA"] {
+            assert_eq!(text(&client, "/get", nonsense).await, "nobody");
+            assert!(lines().is_empty(), "{nonsense} is no token");
+        }
+        for _ in 0..2 {
+            assert_eq!(text(&client, "/get", &cookie).await, "nobody");
+        }
+        let told = lines();
+        let [line] = &told[..] else { panic!("one line, not {told:?}") };
+        for part in ["Session `user`", "no key of this node", "`app`", "docs/troubleshooting.md"] {
+            assert!(line.contains(part), "{line}");
+        }
+    }
+}

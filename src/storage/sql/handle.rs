@@ -55,7 +55,8 @@ pub(super) fn to_storage_error<E: Engine>(cause: sqlx::Error) -> StorageError {
             StorageError::Corrupt("a column has an unexpected type")
         }
         sqlx::Error::Configuration(_) => {
-            StorageError::Other(format!("{name}: the URL is wrong: {cause}"), None)
+            let advice = "in a password, `@`, `/`, `:`, `#` and `%` are written as %40, %2F, %3A, %23 and %25";
+            StorageError::Other(format!("{name}: the URL is wrong: {cause}; {advice}"), None)
         }
         sqlx::Error::Io(io) => {
             let advice = if io.kind() == ErrorKind::ConnectionRefused {
@@ -78,6 +79,8 @@ pub(super) fn to_storage_error<E: Engine>(cause: sqlx::Error) -> StorageError {
 fn advice(code: &str, message: &str) -> &'static str {
     match code {
         "28P01" | "28000" => "; check the user and the password in `url`",
+        "42501" => "; run the statements of `docs/operations.md` as a user who may create tables",
+        "42703" | "42S22" => "; the table is another application's: write another `table`",
         "3D000" => "; create this database, or correct its name in `url`",
         _ if message.starts_with("Unknown database") => {
             "; create this database, or correct its name in `url`"
