@@ -2,7 +2,7 @@
 
 use crate::config::{Protect, Protection, SessionSettings, TransportSettings};
 use crate::table::duration_text;
-use crate::transport::CookieSettings;
+use crate::transport::{COOKIE_BYTES, CookieSettings};
 
 /// Describes a session as Rocket prints its own configuration: what is in force, and where it was
 /// written. The text contains no keys.
@@ -81,9 +81,14 @@ fn limits(settings: &SessionSettings) -> String {
     let limit = settings.owner_limit;
     let sessions =
         limit.map_or(String::new(), |limit| format!(", {} sessions an owner", limit.max));
-    format!(
-        "{} bytes, {} for the storage{sessions}",
-        settings.max_payload,
-        duration_text(settings.storage_timeout)
-    )
+    // The client carries the payload in a cookie, which is smaller.
+    let in_cookie = settings.storage.is_none()
+        && matches!(settings.transport, TransportSettings::Cookie(_))
+        && settings.max_payload > COOKIE_BYTES;
+    let bytes = if in_cookie {
+        format!("a cookie of {COOKIE_BYTES} bytes")
+    } else {
+        format!("{} bytes", settings.max_payload)
+    };
+    format!("{bytes}, {} for the storage{sessions}", duration_text(settings.storage_timeout))
 }

@@ -16,7 +16,7 @@ use crate::expiry::Timestamp;
 use crate::ktor::CookieEncoding;
 
 /// The size of name, value and attributes that every browser keeps (rfc6265bis section 5.7).
-const MAX_BYTES: usize = 4096;
+pub(crate) const COOKIE_BYTES: usize = 4096;
 /// Browsers keep no cookie for more than 400 days (rfc6265bis section 5.6).
 pub(crate) const LONGEST_COOKIE: Duration = Duration::from_secs(400 * 86_400);
 const EPOCH: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
@@ -114,7 +114,7 @@ impl SessionTransport for CookieTransport {
 
     fn limit(&self, name: &str) -> SizeLimit {
         let overhead = name.len() + 1 + LIFETIME.len() + self.attributes.len();
-        SizeLimit { bytes: MAX_BYTES, overhead }
+        SizeLimit { bytes: COOKIE_BYTES, overhead }
     }
 }
 

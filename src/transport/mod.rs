@@ -11,7 +11,7 @@ use rocket::{Request, Response};
 
 pub(crate) use attributes::CookieSettings;
 pub use attributes::SameSite;
-pub(crate) use cookie::{CookieTransport, LONGEST_COOKIE};
+pub(crate) use cookie::{COOKIE_BYTES, CookieTransport, LONGEST_COOKIE};
 pub(crate) use header::HeaderTransport;
 
 pub use crate::expiry::MaxAge;
