@@ -11,3 +11,4 @@ mod shared;
 mod streams;
 mod support;
 mod transports;
+mod using;
