@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used)]
 
 mod changing;
+mod confirming;
 mod flash;
 mod moving;
 mod quickstart;
