@@ -48,6 +48,7 @@ pages! {
     testing "testing"
     transports "transports"
     troubleshooting "troubleshooting"
+    using "using"
 }
 
 // Its block needs the feature.

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used)]
 
 mod changing;
+mod confirming;
 mod flash;
 mod moving;
 mod quickstart;
@@ -11,3 +12,4 @@ mod shared;
 mod streams;
 mod support;
 mod transports;
+mod using;
