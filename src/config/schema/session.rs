@@ -229,7 +229,7 @@ fn keys() -> String {
     "key or list of keys".into()
 }
 
-const WEAK: &str = "text that is neither hexadecimal nor base64; outside the debug profile, keys that are too short, that repeat one byte, or that appear in documentation";
+const WEAK: &str = "text that is neither hexadecimal nor base64; outside the debug profile, keys that are too short, that repeat one byte, or that are among the few well-known example keys of Ktor's and this crate's documentation";
 const FILE: &str = "a file that cannot be read; the key itself in the same table. Launch warns if other users of the machine can read the file";
 
 /// The keys of secrets, which are no fields of [`SessionConfig`].
@@ -243,7 +243,12 @@ pub(crate) const KEYS_OF_SECRETS: &[Key] = &[
         ],
         WEAK,
     ),
-    secret("secret_file", String::kind, &[" A file with `secret`, one key per line."], FILE),
+    secret(
+        "secret_file",
+        String::kind,
+        &[" A file with `secret`: one key a line, and no comments."],
+        FILE,
+    ),
     secret(
         "sign_key",
         keys,
@@ -253,7 +258,12 @@ pub(crate) const KEYS_OF_SECRETS: &[Key] = &[
         ],
         WEAK,
     ),
-    secret("sign_key_file", String::kind, &[" A file with `sign_key`, one key per line."], FILE),
+    secret(
+        "sign_key_file",
+        String::kind,
+        &[" A file with `sign_key`: one key a line, and no comments."],
+        FILE,
+    ),
     secret(
         "encrypt_key",
         keys,
@@ -267,7 +277,7 @@ pub(crate) const KEYS_OF_SECRETS: &[Key] = &[
     secret(
         "encrypt_key_file",
         String::kind,
-        &[" A file with `encrypt_key`, one key per line."],
+        &[" A file with `encrypt_key`: one key a line, and no comments."],
         FILE,
     ),
 ];

@@ -68,7 +68,7 @@ fn what_the_documentation_shows_launches_in_release() {
 }
 
 /// What refuses launch beside a wrong configuration: each text with the file that has it.
-const REFUSALS: [(&str, &str); 15] = [
+const REFUSALS: [(&str, &str); 17] = [
     (include_str!("../../application.rs"), "is not configured"),
     (include_str!("../../application.rs"), "have the same SessionData::NAME"),
     (include_str!("../../application.rs"), "has the SessionData::NAME"),
@@ -83,7 +83,9 @@ const REFUSALS: [(&str, &str); 15] = [
     (include_str!("../../storage/error.rs"), "the session storage is unavailable"),
     (include_str!("../../storage/redis/diagnosis.rs"), "speaks TLS"),
     (include_str!("../../storage/redis/diagnosis.rs"), "speaks no TLS"),
+    (include_str!("../../storage/sql/handle.rs"), "the URL is wrong"),
     (include_str!("../../storage/sql/handle.rs"), "the host and the port in url"),
+    (include_str!("../storage.rs"), "needs the feature of that name"),
 ];
 
 /// A text without what marks code in it.

@@ -86,6 +86,14 @@ fn meaning(key: &Key) -> String {
     key.meaning.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
 }
 
+/// The example of a table. An empty one is shown with its first key.
+fn table_value(key: &Key, value: Value) -> Value {
+    let is_empty = value.as_dict().is_some_and(Dict::is_empty);
+    let first = key.keys.iter().find(|_| is_empty);
+    let first = first.and_then(|first| Some((first.name, first.example.as_ref()?)));
+    first.map_or(value, |(name, first)| Dict::from([(name.to_owned(), (first.value)())]).into())
+}
+
 fn section(entry: &Entry) -> String {
     let (key, path) = (entry.key, entry.path());
     let mut rows = vec![("type", (key.kind)()), ("default", key.default.to_owned())];
@@ -111,14 +119,24 @@ fn section(entry: &Entry) -> String {
             rows.push(("variable", format!("`{}={text}`", variable_name(&path))));
             rows.push(("field", format!("`{} {{ {field}: Some({rust}), … }}`", entry.owner)));
         }
-        Some(Example { field, .. }) => rows.push((
-            "field",
-            format!("`{} {{ {field}: Some({} {{ … }}), … }}`", entry.owner, owner_of(key.name)),
-        )),
+        Some(Example { field, value, .. }) => {
+            let value = table_value(key, value());
+            let text = in_shell(&variable(&value));
+            rows.push(("variable", format!("`{}={text}`", variable_name(&path))));
+            let table = owner_of(key.name);
+            rows.push((
+                "field",
+                format!("`{} {{ {field}: Some({table} {{ … }}), … }}`", entry.owner),
+            ));
+        }
         None if key.name.ends_with("_file") => {
             rows.push(("variable", format!("`{}=/run/secrets/session_key`", variable_name(&path))));
         }
         None => rows.push(("variable", format!("`{}=\"$(cat key)\"`", variable_name(&path)))),
+    }
+    if key.example.is_none() && entry.table.is_empty() {
+        let name = key.name.to_uppercase();
+        rows.push(("for all sessions", format!("`ROCKET_SESSIONS__{name}`")));
     }
     if entry.table.is_empty() && NOT_SHARED.contains(&key.name) {
         rows.push(("for all sessions", "no".into()));
