@@ -13,6 +13,7 @@ use rocket::{error, warn};
 
 use crate::data::SessionData;
 use crate::error::{DecodeError, EncodeError, SessionError};
+use crate::guide::page;
 use crate::ktor::{Serializer, Variant, from_form, to_form};
 use crate::transformer::SessionTransformer;
 
@@ -74,7 +75,7 @@ impl Codec {
         if self.reported.swap(true, Ordering::Relaxed) {
             warn!("{problem}");
         } else {
-            error!("{problem} If the type has changed, see `docs/changing-a-type.md`.");
+            error!("{problem} If the type has changed, see {}", page!("changing_a_type"));
         }
     }
 

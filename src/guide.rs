@@ -4,6 +4,20 @@
 //!
 #![doc = include_str!("../docs/guide.md")]
 
+/// The address of a page in the hosted documentation, for messages.
+macro_rules! page {
+    ($module:literal) => {
+        concat!(
+            "https://docs.rs/rocket_typed_sessions/",
+            env!("CARGO_PKG_VERSION"),
+            "/rocket_typed_sessions/guide/",
+            $module,
+            "/index.html"
+        )
+    };
+}
+pub(crate) use page;
+
 // The pages are there for rustdoc only: it shows them, and compiles their blocks of Rust.
 macro_rules! pages {
     ($($module:ident $page:literal)*) => {$(

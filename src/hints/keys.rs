@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::expiry::Timestamp;
+use crate::guide::page;
 use crate::table::duration_text;
 use crate::token::Tokens;
 
@@ -37,7 +38,8 @@ impl OlderKeys {
         let end = self.end().to_system_time().map(humantime::format_rfc3339_seconds);
         let end = end.map_or(String::new(), |end| format!(", at the latest until {end}"));
         format!(
-            "a client presented a live session whose token is protected by key number {number} of the list. The key is still needed{end}: until `absolute_timeout` has passed since the last node began to protect new tokens with a newer key. See `docs/keys.md`."
+            "a client presented a live session whose token is protected by key number {number} of the list. The key is still needed{end}: until `absolute_timeout` has passed since the last node began to protect new tokens with a newer key. See {}",
+            page!("keys")
         )
     }
 

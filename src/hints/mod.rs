@@ -16,6 +16,7 @@ use rocket::{Request, error, warn};
 use keys::OlderKeys;
 
 use crate::expiry::{SKEW, Times, Timestamp};
+use crate::guide::page;
 use crate::token::Tokens;
 use crate::transport::CookieSettings;
 
@@ -126,7 +127,10 @@ impl Hints {
     pub fn foreign_keys(&self, tokens: &Tokens, presented: &[Cow<'_, str>]) {
         if presented.iter().any(|token| tokens.names_foreign_key(token)) {
             self.once(&self.foreign_key, || {
-                "a client presented a token that no key of this node can read, so it counts as absent. If users are logged out, compare the keys and `app` of all nodes, and of this one before. See `docs/troubleshooting.md`.".into()
+                concat!(
+                    "a client presented a token that no key of this node can read, so it counts as absent. If users are logged out, compare the keys and `app` of all nodes, and of this one before. See ",
+                    page!("troubleshooting")
+                ).into()
             });
         }
     }

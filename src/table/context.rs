@@ -9,11 +9,7 @@ use figment::{Figment, Metadata};
 use super::{anchor, join};
 
 /// The page of the reference.
-const REFERENCE: &str = concat!(
-    "https://docs.rs/rocket_typed_sessions/",
-    env!("CARGO_PKG_VERSION"),
-    "/rocket_typed_sessions/guide/configuration/index.html"
-);
+const REFERENCE: &str = crate::guide::page!("configuration");
 
 /// The prefix of Rocket's environment variables.
 const PREFIX: &str = "ROCKET_";

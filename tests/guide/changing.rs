@@ -13,6 +13,7 @@ use rocket_typed_sessions::storage::Memory;
 use rocket_typed_sessions::testing::Clock;
 use rocket_typed_sessions::{Session, SessionData, Sessions};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 use crate::support::*;
 
@@ -46,6 +47,7 @@ releases! {
     Defaulted { name: "Ann".into(), theme: "dark".into() }
     Optional { name: "Ann".into(), theme: Some("dark".into()) }
     LeftOut { name: "Ann".into(), theme: String::new() }
+    Keeping { name: "Ann".into(), unknown: Map::new() }
     Renamed { full_name: "Ann".into() }
     Alias { full_name: "Ann".into() }
     Both { full_name: "Ann".into() }
@@ -73,6 +75,7 @@ types! {
     Required { name: String, theme: String }
     Defaulted { name: String, #[serde(default)] theme: String }
     Optional { name: String, theme: Option<String> }
+    Keeping { name: String, #[serde(flatten)] unknown: Map<String, Value> }
     LeftOut { name: String, #[serde(skip_serializing_if = "String::is_empty")] theme: String }
     Renamed { full_name: String }
     Alias { #[serde(alias = "name")] full_name: String }
@@ -212,6 +215,14 @@ async fn a_field_that_is_added_or_removed() {
         Defaulted, Name: r#"Name { name: "Ann" }"#, r#"Defaulted { name: "Ann", theme: "" }"#;
         Required, Name: r#"Name { name: "Ann" }"#, "Ended";
         Defaulted, Strict: "Ended", r#"Defaulted { name: "Ann", theme: "dark" }"#;
+    }
+}
+
+#[tokio::test]
+async fn an_old_node_that_keeps_what_it_does_not_know() {
+    holds! {
+        Defaulted, Keeping: r#"Keeping { name: "Ann", unknown: {"theme": String("dark")} }"#, r#"Defaulted { name: "Ann", theme: "dark" }"#;
+        Keeping, Defaulted: r#"Defaulted { name: "Ann", theme: "" }"#, r#"Keeping { name: "Ann", unknown: {"theme": String("")} }"#;
     }
 }
 

@@ -42,7 +42,7 @@ async fn a_token_of_an_old_key_is_named_once_a_day_for_each_key() {
             assert_eq!(text(&client, "/get", cookie).await, "ann");
             let [line] = &lines()[..] else { panic!("one line") };
             for part in
-                ["Session `user`", number, "still needed, at the latest until 2", "docs/keys.md"]
+                ["Session `user`", number, "still needed, at the latest until 2", "guide/keys/"]
             {
                 assert!(line.contains(part), "{line}");
             }
@@ -114,7 +114,7 @@ async fn a_token_of_a_key_that_is_not_in_the_list_is_named_once() {
         }
         let told = lines();
         let [line] = &told[..] else { panic!("one line, not {told:?}") };
-        for part in ["Session `user`", "no key of this node", "`app`", "docs/troubleshooting.md"] {
+        for part in ["Session `user`", "no key of this node", "`app`", "guide/troubleshooting/"] {
             assert!(line.contains(part), "{line}");
         }
     }

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use super::engine::Engine;
 use super::lease::Suspicion;
 use super::statements::Statements;
+use crate::guide::page;
 use crate::storage::StorageError;
 
 pub(super) type Result<T> = std::result::Result<T, StorageError>;
@@ -79,7 +80,9 @@ pub(super) fn to_storage_error<E: Engine>(cause: sqlx::Error) -> StorageError {
 fn advice(code: &str, message: &str) -> &'static str {
     match code {
         "28P01" | "28000" => "; check the user and the password in `url`",
-        "42501" => "; run the statements of `docs/operations.md` as a user who may create tables",
+        "42501" => {
+            concat!("; run the SQL file as a user who may create tables: ", page!("operations"))
+        }
         "42703" | "42S22" => "; the table is another application's: write another `table`",
         "3D000" => "; create this database, or correct its name in `url`",
         _ if message.starts_with("Unknown database") => {
