@@ -59,7 +59,9 @@ impl<T: SessionData> Session<T> {
     /// it has no owner or the same owner as that value, `f` runs again with the
     /// session's value. This second result counts unless its owner differs. If a
     /// concurrent request writes to the session first, `f` runs **again** with what
-    /// that request wrote, so that nothing is lost. `f` may read the session but
+    /// that request wrote, so that nothing is lost. If another login of the same owner
+    /// has replaced the session, as the first click of a double click does, `f` runs
+    /// with that login's value when the session is saved. `f` may read the session but
     /// not change it.
     ///
     /// An attacker may have planted the previous session in the browser. Do not
