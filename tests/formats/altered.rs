@@ -14,6 +14,14 @@ use crate::definition::*;
 use crate::log::*;
 use crate::reader::Reader;
 
+/// The lines since the last call but that of a token that names a key of another node, which is logged
+/// once for a session.
+fn other_lines() -> Vec<String> {
+    let mut lines = lines();
+    lines.retain(|line| !line.contains("no key of this node"));
+    lines
+}
+
 #[tokio::test]
 async fn a_token_that_was_altered_cut_or_is_of_another_version_is_nobody_and_no_line() {
     let _alone = ALONE.lock().await;
@@ -33,7 +41,7 @@ async fn a_token_that_was_altered_cut_or_is_of_another_version_is_nobody_and_no_
             let bad = URL_SAFE_NO_PAD.encode(bad);
             assert_eq!(sees(&client, "/get", &bad).await, "nobody", "{protect} {storage} {bad}");
         }
-        assert_eq!(lines(), [""; 0]);
+        assert_eq!(other_lines(), [""; 0]);
         assert_eq!(sees(&client, "/get", &good).await, "alice");
     }
 }
@@ -70,7 +78,7 @@ async fn a_token_in_the_place_of_another_is_nobody() {
             assert_eq!(sees(client, "/guest", &token).await, "nobody", "{n} at {m}");
         }
     }
-    assert_eq!(lines(), [""; 0]);
+    assert_eq!(other_lines(), [""; 0]);
 }
 
 /// A session whose record lies open.
