@@ -77,7 +77,7 @@ pub(super) fn report_missing(context: &mut Context<'_>) {
         let mut message = format!(
             "missing. The session(s) `{names}` need a key; set {variable} to the output of `openssl rand -base64 32`"
         );
-        let unread = context.without_usual_sources().map(str::to_owned);
+        let unread = context.without_usual_sources();
         if let Some(hint) = unread.or_else(|| key_of_another_profile(context)) {
             message = format!("{message}. {hint}");
         }
@@ -93,7 +93,7 @@ fn key_of_another_profile(context: &Context<'_>) -> Option<String> {
     let mut others = profiles.iter().filter(|(profile, _)| !read.contains(profile));
     others.find_map(|(profile, dict)| {
         let sessions = dict.get("sessions")?.as_dict()?;
-        let has_key = [SECRET.key, SECRET.file].iter().any(|key| sessions.contains_key(*key));
+        let has_key = SECRET.names().iter().any(|key| sessions.contains_key(*key));
         has_key.then(|| {
             format!(
                 "The key in [{profile}.sessions] is not read, because the profile is `{selected}`"

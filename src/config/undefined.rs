@@ -22,8 +22,7 @@ pub(crate) struct Undefined {
 impl Undefined {
     pub(super) fn read(context: &Context<'_>) -> Self {
         let selected = context.figment.profile().to_string();
-        let unread = context.without_usual_sources().map(str::to_owned);
-        let hint = unread.or_else(|| context.without_file());
+        let hint = context.without_usual_sources().or_else(|| context.without_file());
         let mut elsewhere = BTreeMap::new();
         for (profile, dict) in context.figment.data().unwrap_or_default() {
             let Some(Value::Dict(_, sessions)) = dict.get("sessions") else { continue };

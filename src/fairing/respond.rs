@@ -215,7 +215,7 @@ async fn tell<'r>(
         if matches!(holds, Holds::Token { .. }) {
             let hints = &entry.definition().hints;
             hints.token_sent(request, entry.begins_without_login());
-            hints.needless_keys(&entry.definition().tokens(), core.clock.now());
+            hints.needless_keys(&entry.definition().tokens.read(), &core.clock);
         }
         if send(core, response, entry.definition(), &holds) {
             entry.delivered(holds);

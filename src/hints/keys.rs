@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::expiry::Timestamp;
+use crate::expiry::{Clock, Timestamp};
 use crate::guide::page;
 use crate::table::duration_text;
 use crate::token::Tokens;
@@ -44,9 +44,9 @@ impl OlderKeys {
     }
 
     /// Says once that older keys can be dropped, when no session can need them any more.
-    pub fn needless(&self, tokens: &Tokens, now: Timestamp) -> Option<String> {
+    pub fn needless(&self, tokens: &Tokens, clock: &Clock) -> Option<String> {
         let keys = tokens.older_keys();
-        if keys.is_empty() || now < self.end() || self.told.swap(true, Ordering::Relaxed) {
+        if keys.is_empty() || clock.now() < self.end() || self.told.swap(true, Ordering::Relaxed) {
             return None;
         }
         let (first, last) = (keys.start, keys.end - 1);

@@ -15,7 +15,7 @@ use rocket::{Request, error, warn};
 
 use keys::OlderKeys;
 
-use crate::expiry::{SKEW, Times, Timestamp};
+use crate::expiry::{Clock, SKEW, Times, Timestamp};
 use crate::guide::page;
 use crate::token::Tokens;
 use crate::transport::CookieSettings;
@@ -141,8 +141,8 @@ impl Hints {
     }
 
     /// Looks at the keys when a token goes out.
-    pub fn needless_keys(&self, tokens: &Tokens, now: Timestamp) {
-        if let Some(hint) = self.older_keys.needless(tokens, now) {
+    pub fn needless_keys(&self, tokens: &Tokens, clock: &Clock) {
+        if let Some(hint) = self.older_keys.needless(tokens, clock) {
             warn!("Session `{}`: {hint}", self.session);
         }
     }

@@ -175,12 +175,13 @@ impl<'a> Context<'a> {
 
     /// What to say if Rocket was given a figment that reads no environment variables: then it
     /// probably does not read Rocket.toml either.
-    pub fn without_usual_sources(&self) -> Option<&'static str> {
+    pub fn without_usual_sources(&self) -> Option<String> {
         let reads_variables = self.figment.metadata().any(|metadata| prefix(metadata).is_some());
-        (!reads_variables).then_some(
+        (!reads_variables).then(|| {
             "Rocket was given a configuration that reads neither Rocket.toml nor the environment: \
-             write `rocket::custom(rocket::Config::figment().merge(…))`, or use `configure`",
-        )
+             write `rocket::custom(rocket::Config::figment().merge(…))`, or use `configure`"
+                .into()
+        })
     }
 
     /// What to say if no file was read.

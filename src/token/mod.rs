@@ -238,12 +238,11 @@ impl Sealer {
 
     /// Whether a token has this format and names a key that is not in the list.
     pub fn names_foreign_key(&self, text: &str) -> bool {
-        let header = |token: &str| URL_SAFE_NO_PAD.decode(token.get(..HEADER * 4 / 3)?).ok();
         let is_foreign = |header: Vec<u8>| {
             header[..2] == [VERSION, self.kind as u8]
                 && self.keys.iter().all(|key| header[2..] != key.id)
         };
-        self.is_protected() && text.split(SEPARATOR).filter_map(header).any(is_foreign)
+        self.is_protected() && headers(text).any(is_foreign)
     }
 
     /// The position of the first key that opens and does not seal.
@@ -254,11 +253,8 @@ impl Sealer {
     /// The position of the older key that a genuine token needs. `None` if a key that seals has
     /// sealed it too, or if this was returned within a day.
     pub fn old_key(&self, text: &str, now: Timestamp) -> Option<usize> {
-        let position = |token: &str| {
-            let header = URL_SAFE_NO_PAD.decode(token.get(..HEADER * 4 / 3)?).ok()?;
-            self.keys.iter().position(|key| header[2..] == key.id)
-        };
-        let first = text.split(SEPARATOR).filter_map(position).min()?;
+        let position = |header: Vec<u8>| self.keys.iter().position(|key| header[2..] == key.id);
+        let first = headers(text).filter_map(position).min()?;
         let is_news = first >= self.first_older() && self.keys[first].notice(now);
         is_news.then_some(first)
     }
@@ -284,6 +280,12 @@ impl Sealer {
         let position = self.keys.iter().position(|key| header[2..] == key.id)?;
         Some((Some(&self.keys[position].lock), position >= self.first_older()))
     }
+}
+
+/// The headers of the tokens that are joined in a text.
+fn headers(text: &str) -> impl Iterator<Item = Vec<u8>> {
+    text.split(SEPARATOR)
+        .filter_map(|token| URL_SAFE_NO_PAD.decode(token.get(..HEADER * 4 / 3)?).ok())
 }
 
 impl Claims {

@@ -155,11 +155,11 @@ impl Job<'_> {
             return Ok(next.clone());
         };
         let before = match old {
-            Some(old) => Some(old.clone()),
-            None => self.last_login(replaced.goes_on.clone(), owner).await?,
+            Some(old) => Some(old.key.clone()),
+            None => self.last_login(replaced.goes_on.clone(), owner).await?.map(|last| last.key),
         };
         let content = match before {
-            Some(before) => self.content_under(&before.key).await?,
+            Some(key) => self.content_under(&key).await?,
             None => None,
         };
         let Some(content) = content else { return Ok(next.clone()) };
