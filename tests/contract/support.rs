@@ -73,6 +73,8 @@ pub fn figment(storage: &str) -> Figment {
         .merge(("log_level", std::env::var("TEST_LOG").unwrap_or("off".into())))
         .merge(("sessions.secret", KEY))
         .merge(("sessions.user.storage", storage))
+        // A busy machine's disk may need more than the default.
+        .merge(("sessions.user.storage_timeout", "30 seconds"))
 }
 
 pub fn build(figment: Figment, fairing: SessionsFairing, more: Vec<Route>) -> Rocket<Build> {

@@ -255,7 +255,7 @@ pub async fn a_lost_create_leaves_nothing(storage: impl SessionStorage + Clone) 
             // What nobody waited for is ended soon.
             let expected = usize::from(sent.is_some());
             let mut live = usize::MAX;
-            for _ in 0..50 {
+            for _ in 0..500 {
                 live = live_records(&faulty).await;
                 if live == expected {
                     break;
