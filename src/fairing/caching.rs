@@ -10,8 +10,11 @@ use rocket::Response;
 use crate::request::committable::{Caching, Committable};
 
 /// Sets `Vary`, and limits `Cache-Control` to what the sessions allow.
-pub(super) fn limit(response: &mut Response<'_>, entries: &[Arc<dyn Committable>]) {
-    let mut wanted = Caching::AsItSays;
+pub(super) fn limit(
+    response: &mut Response<'_>,
+    entries: &[Arc<dyn Committable>],
+    mut wanted: Caching,
+) {
     for entry in entries {
         let definition = entry.definition();
         let (transport, wire_name) = (&definition.transport, &definition.wire_name);
@@ -21,7 +24,6 @@ pub(super) fn limit(response: &mut Response<'_>, entries: &[Arc<dyn Committable>
             // What the response depends on is unknown.
             Err(_) => wanted = Caching::NoStore,
         }
-        wanted = wanted.max(entry.caching());
     }
     match wanted {
         Caching::AsItSays => {}

@@ -87,11 +87,13 @@ fn at_once(
         let entries = sessions.entries.lock();
         return !entries.iter().any(|entry| unknown(entry) || entry.is_asked());
     }
-    let Some(entries) = sessions.close_if_quiet(is_failed(response)) else { return false };
+    let Some((entries, caching)) = sessions.close_if_quiet(is_failed(response)) else {
+        return false;
+    };
     for entry in entries.iter() {
         hooks::tell(request, response, entry.definition(), None);
     }
-    caching::limit(response, &entries);
+    caching::limit(response, &entries, caching);
     true
 }
 
@@ -134,7 +136,9 @@ async fn commit<'r>(
         caching::no_store(response);
     }
     if turn == Turn::Last {
-        caching::limit(response, &entries.lock());
+        let entries = entries.lock();
+        let strictest = entries.iter().map(|entry| entry.caching()).max();
+        caching::limit(response, &entries, strictest.unwrap_or_default());
     }
 }
 
@@ -174,7 +178,7 @@ async fn save_all(entries: &Entries, failed: bool) -> Result<(), SessionError> {
         entry.prepare(failed)?;
     }
     let budget = Budgets::default();
-    let due = |entry: &Arc<dyn Committable>| !entry.is_quiet(failed) && !entry.is_closed();
+    let due = |entry: &Arc<dyn Committable>| entry.if_quiet(failed).is_none() && !entry.is_closed();
     for entry in entries.all().filter(due) {
         entry.commit(failed, &budget).await?;
     }
@@ -186,7 +190,7 @@ async fn end_all(entries: &Entries) {
     let budget = Budgets::default();
     for entry in entries.all() {
         let ended = entry.prepare(true);
-        if entry.is_quiet(true) {
+        if entry.if_quiet(true).is_some() {
             continue;
         }
         if let Err(cause) = ended.and(entry.commit(true, &budget).await) {

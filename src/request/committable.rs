@@ -5,6 +5,7 @@ use std::any::Any;
 use rocket::Request;
 
 use super::budget::Budgets;
+use crate::application::Application;
 use crate::commit::Holds;
 use crate::definition::Definition;
 use crate::error::SessionError;
@@ -20,12 +21,14 @@ pub(crate) trait Committable: Any + Send + Sync {
     fn ask_identity(&self, request: &Request<'_>);
     /// Whether the request presented no session and began one otherwise than by a login.
     fn begins_without_login(&self) -> bool;
+    fn application(&self) -> &Application;
     /// What caches may keep of the response, as far as this session decides it.
     fn caching(&self) -> Caching;
     /// Whether the application asked for something that is not committed or not sent.
     fn is_asked(&self) -> bool;
-    /// Whether there is nothing to commit and nothing to send.
-    fn is_quiet(&self, failed: bool) -> bool;
+    /// Returns what caches may keep of the response, if there is nothing to commit and nothing to
+    /// send.
+    fn if_quiet(&self, failed: bool) -> Option<Caching>;
     /// Encodes and checks the value before any session is written. After a 5xx (`failed`)
     /// it drops all changes but a `clear` instead.
     fn prepare(&self, failed: bool) -> Result<(), SessionError>;
@@ -50,9 +53,10 @@ pub(crate) trait Committable: Any + Send + Sync {
 }
 
 /// What caches may keep of a response. Of several sessions the strictest counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Caching {
     /// There is no session, so the application decides.
+    #[default]
     AsItSays,
     /// The response may show data of the session. Shared caches must not keep it.
     Private,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::budget::Shared;
-use super::committable::Committable;
+use super::committable::{Caching, Committable};
 use super::entry::Entry;
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use rocket::Request;
@@ -43,7 +43,7 @@ struct List {
     /// A guard has waited for another guard's load.
     are_awaited: bool,
     /// Set while the response fairings must look for the sessions of this request.
-    awaited: Option<(Arc<Application>, Mark)>,
+    awaited: Option<Mark>,
 }
 
 impl RequestSessions {
@@ -73,20 +73,18 @@ impl RequestSessions {
     }
 
     /// Does what [`close`](Self::close) does without waiting, if nobody holds a session any more
-    /// and none has anything left to do. Returns the sessions if it did.
-    pub fn close_if_quiet(&self, failed: bool) -> Option<EntriesGuard<'_>> {
+    /// and none has anything left to do. Returns the sessions if it did, and what caches may keep.
+    pub fn close_if_quiet(&self, failed: bool) -> Option<(EntriesGuard<'_>, Caching)> {
         let mut list = self.entries.list.lock();
-        let quiet = |entry: &mut Arc<dyn Committable>| {
-            Arc::get_mut(entry).is_some_and(|entry| entry.is_quiet(failed))
-        };
+        let mut strictest = Caching::default();
         // None is closed unless all can be.
-        if !list.entries.iter_mut().all(quiet) {
-            return None;
+        for entry in &mut list.entries {
+            strictest = strictest.max(Arc::get_mut(entry)?.if_quiet(failed)?);
         }
         list.entries.iter().for_each(|entry| entry.close_at_once());
         list.unmark();
-        self.entries.shared.sent.store(true, Ordering::SeqCst);
-        Some(MutexGuard::map(list, |list| &mut list.entries[..]))
+        self.entries.shared.sent.store(true, Ordering::Release);
+        Some((MutexGuard::map(list, |list| &mut list.entries[..]), strictest))
     }
 
     /// Returns the session of type `T`, or reserves its load for the caller.
@@ -117,8 +115,8 @@ impl Drop for RequestSessions {
 
 impl List {
     fn unmark(&mut self) {
-        if let Some((application, mark)) = self.awaited.take() {
-            application.awaited.unmark(mark);
+        if let (Some(mark), Some(entry)) = (self.awaited.take(), self.entries.first()) {
+            entry.application().awaited.unmark(mark);
         }
     }
 }
@@ -161,13 +159,13 @@ impl Load<'_> {
     fn done(
         mut self,
         request: &Request<'_>,
-        application: &Arc<Application>,
+        application: &Application,
         entry: Arc<dyn Committable>,
     ) {
         let mut list = self.sessions.entries.list.lock();
         list.entries.push(entry);
         if list.awaited.is_none() {
-            list.awaited = Some((Arc::clone(application), application.awaited.mark(request)));
+            list.awaited = Some(application.awaited.mark(request));
         }
         self.release(list);
     }

@@ -11,7 +11,6 @@ use super::budget::{Budgets, Shared};
 use super::committable::{Caching, Committable, Ended};
 use super::load::{Loaded, load};
 use super::parts::{Retired, Unsettled};
-use super::pending::Pending;
 use super::prefetch::Loading;
 use super::presented::SessionSet;
 use super::replay;
@@ -169,6 +168,16 @@ impl<T: SessionData> Entry<T> {
         self.core().clock.now()
     }
 
+    fn caching_of(&self, state: &State<T>) -> Caching {
+        if self.failure.is_some() || state.last_delivered.is_some() {
+            Caching::NoStore
+        } else if self.absence.is_none() || state.presented.sessions.superseded().is_some() {
+            Caching::Private
+        } else {
+            Caching::AsItSays
+        }
+    }
+
     pub(super) fn moment(&self, failed: bool) -> Moment {
         Moment { now: self.now(), late: self.closed.load(Ordering::SeqCst), failed }
     }
@@ -191,15 +200,12 @@ impl<T: SessionData> Committable for Entry<T> {
             && session.is_some_and(|session| session.times.authenticated == Timestamp::ZERO)
     }
 
+    fn application(&self) -> &Application {
+        &self.application
+    }
+
     fn caching(&self) -> Caching {
-        let state = self.state.lock();
-        if self.failure.is_some() || state.last_delivered.is_some() {
-            Caching::NoStore
-        } else if self.absence.is_none() || state.presented.sessions.superseded().is_some() {
-            Caching::Private
-        } else {
-            Caching::AsItSays
-        }
+        self.caching_of(&self.state.lock())
     }
 
     fn ask_identity(&self, request: &Request<'_>) {
@@ -212,18 +218,19 @@ impl<T: SessionData> Committable for Entry<T> {
         !self.state.lock().is_quiet()
     }
 
-    fn is_quiet(&self, failed: bool) -> bool {
+    fn if_quiet(&self, failed: bool) -> Option<Caching> {
         let state = self.state.lock();
-        state.is_quiet()
+        let quiet = state.is_quiet()
             && (self.tried.load(Ordering::SeqCst) || {
                 let standing = state.presented.sessions.standing();
                 // Nothing is due by itself where there is no session.
                 standing.session().is_none() || {
-                    let (nothing, moment) =
-                        (state.asked_by(&Pending::default()), self.moment(failed));
+                    // Nothing is pending.
+                    let (nothing, moment) = (state.asked_by(&state.pending), self.moment(failed));
                     plan(standing, &nothing, &self.definition.policy, &moment) == Plan::Keep
                 }
-            })
+            });
+        quiet.then(|| self.caching_of(&state))
     }
 
     fn prepare(&self, failed: bool) -> Result<(), SessionError> {
@@ -286,7 +293,7 @@ impl<T: SessionData> Committable for Entry<T> {
     }
 
     fn close_at_once(&self) {
-        self.closed.store(true, Ordering::SeqCst);
+        self.closed.store(true, Ordering::Release);
     }
 
     fn is_closed(&self) -> bool {
