@@ -5,6 +5,8 @@ mod apps;
 mod modes;
 #[cfg(feature = "peers")]
 mod peers;
+#[cfg(feature = "peers")]
+mod prototype;
 mod recorded;
 mod table;
 mod wall;

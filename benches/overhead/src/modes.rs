@@ -7,7 +7,7 @@ use rocket::{Build, Rocket};
 
 use crate::apps;
 #[cfg(feature = "peers")]
-use crate::peers;
+use crate::{peers, prototype};
 
 /// One kind of request.
 pub struct Mode {
@@ -100,6 +100,7 @@ pub const PEERS: &[Mode] = &[];
 #[cfg(feature = "peers")]
 #[rustfmt::skip] // one row each
 pub const PEERS: &[Mode] = &[
+    mode("prototype-read", prototype::app, START, "/read"),
     mode("private-read", peers::private, START, "/read"),
     mode("private-write", peers::private, START, "/write"),
     mode("flex-memory-read", peers::flex_memory, START, "/read"),

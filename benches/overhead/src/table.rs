@@ -15,7 +15,10 @@ pub struct Table<'a> {
 
 impl Display for Table<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| mode | instructions | hash | rest | target | heap calls | target | time | target |")?;
+        writeln!(
+            f,
+            "| mode | instructions | hash | rest | target | heap calls | target | time | target |"
+        )?;
         writeln!(f, "|---|---:|---:|---:|---:|---:|---:|---:|---:|")?;
         for (mode, counted) in self.counted {
             let (cost, Aim { rest, heap, time }) = (counted.added(), mode.aim);
