@@ -43,7 +43,11 @@ pub(crate) async fn commit(
             job.complete(plan, session, &mut progress).await
         }
         (_, _, Some(session)) => {
-            let (plan, session) = Box::pin(job.as_last_seen(plan, session)).await?;
+            let (plan, session) = if job.may_be_used(plan, &session) {
+                Box::pin(job.as_last_seen(plan, session)).await?
+            } else {
+                (plan, session)
+            };
             job.replace(plan, session, &mut progress).await
         }
         _ => Ok(()),
