@@ -239,9 +239,8 @@ impl<T: SessionData> Committable for Entry<T> {
         let Some(value) = value else { return Ok(()) };
         // User code runs outside the lock.
         let encoded = self.definition.encode(&*value)?;
-        self.change(|state, retired| {
-            retired.encoded = state.encoded.replace((revision, encoded));
-        });
+        // What it replaces is dropped after the lock is released.
+        let _before = self.state.lock().encoded.replace((revision, encoded));
         Ok(())
     }
 
@@ -261,7 +260,9 @@ impl<T: SessionData> Committable for Entry<T> {
     }
 
     fn deliver(&self, succeeded: bool) -> Option<Holds> {
-        self.change(|state, retired| state.deliver(succeeded, retired))
+        // The session before an unconfirmed commit is dropped after the lock is released.
+        let (holds, _before) = self.state.lock().deliver(succeeded);
+        holds
     }
 
     fn delivered(&self, holds: Holds) {

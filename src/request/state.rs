@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use super::delivery::Delivery;
-use super::parts::{EndedOutside, Planned, Retired, Unsettled, ValueAfter};
+use super::parts::{Before, EndedOutside, Planned, Retired, Unsettled, ValueAfter};
 use super::pending::{Base, Change, Pending};
 use super::presented::{Presented, SessionSet};
 use crate::by_value::Sealed;
@@ -62,7 +62,7 @@ pub(crate) struct State<T> {
     pub(super) delivery: Delivery,
     /// The sessions and the value before a commit that counts only if every session of the
     /// request is saved.
-    unconfirmed: Option<(SessionSet, Option<Arc<T>>)>,
+    unconfirmed: Option<Before<T>>,
     pub(super) ended_outside: EndedOutside,
     /// What the response tells the client about this session.
     pub last_delivered: Option<Holds>,
@@ -350,10 +350,11 @@ impl<T> State<T> {
         self.delivery.take(holds, confirmed);
     }
 
-    /// The token or removal that the response sends; see [`Delivery::deliver`].
-    pub fn deliver(&mut self, succeeded: bool, retired: &mut Retired<T>) -> Option<Holds> {
-        retired.unconfirmed = self.unconfirmed.take();
-        self.delivery.deliver(self.presented.any, succeeded)
+    /// The token or removal that the response sends; see [`Delivery::deliver`]. Nothing can be
+    /// taken back any more, so what was before an unconfirmed commit is handed out as well.
+    pub fn deliver(&mut self, succeeded: bool) -> (Option<Holds>, Option<Before<T>>) {
+        let holds = self.delivery.deliver(self.presented.any, succeeded);
+        (holds, self.unconfirmed.take())
     }
 
     /// Whether nothing is pending, unsettled or still to be sent.
