@@ -196,8 +196,11 @@ impl Job<'_> {
         next: Option<NextValue>,
         session: Arc<Tracked<Located>>,
     ) -> Result<Proposal, SessionError> {
-        let joins = new_owner(plan, &session, next.as_ref());
-        let guard = self.guard(joins.as_ref()).await?;
+        let guard = match new_owner(plan, &session, next.as_ref()) {
+            // The box keeps the future small for the commits that join no owner.
+            joins @ Some(_) => Box::pin(self.guard(joins.as_ref())).await?,
+            None => OwnerGuard::default(),
+        };
         Ok(Proposal { plan, next, session, guard })
     }
 
