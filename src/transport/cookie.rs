@@ -52,7 +52,12 @@ impl CookieTransport {
         // The response has one `Set-Cookie` for each name, so an earlier one is removed.
         let is_own =
             |cookie: &str| cookie.strip_prefix(name).is_some_and(|rest| rest.starts_with('='));
-        if response.headers().get("Set-Cookie").any(is_own) {
+        // A walk over the few headers costs less than a look-up, which hashes the name.
+        let is_sent = response
+            .headers()
+            .iter()
+            .any(|header| header.name() == "Set-Cookie" && is_own(header.value()));
+        if is_sent {
             let others = response.headers().get("Set-Cookie").filter(|cookie| !is_own(cookie));
             let others: Vec<String> = others.map(str::to_owned).collect();
             response.remove_header("Set-Cookie");
