@@ -13,7 +13,6 @@ use super::load::{Loaded, load};
 use super::parts::{Retired, Unsettled};
 use super::pending::Pending;
 use super::prefetch::Loading;
-use super::presented::SessionSet;
 use super::replay;
 use super::state::State;
 use crate::absence::Absence;
@@ -155,10 +154,6 @@ impl<T: SessionData> Entry<T> {
 
     pub(super) fn name(&self) -> replay::Name {
         std::ptr::from_ref(self).addr()
-    }
-
-    pub(super) fn nothing(&self) -> SessionSet {
-        SessionSet::nobody(&self.definition.tracker)
     }
 
     pub fn core(&self) -> &Core {

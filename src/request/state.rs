@@ -308,19 +308,19 @@ impl<T> State<T> {
         }
     }
 
-    /// Takes the sessions as a commit has left them. A commit that is not `confirmed` can be
-    /// taken back by [`give_up`](Self::give_up).
-    pub fn take_sessions(
+    /// Takes the sessions as a commit has left them, and gives back those before it, which the
+    /// caller drops after the lock. A commit that is not `confirmed` can be taken back by
+    /// [`give_up`](Self::give_up).
+    pub fn exchange_sessions(
         &mut self,
-        sessions: SessionSet,
+        sessions: &mut SessionSet,
         confirmed: bool,
         retired: &mut Retired<T>,
     ) {
-        let before = std::mem::replace(&mut self.presented.sessions, sessions);
-        if confirmed {
-            retired.sessions = Some(before);
-        } else {
-            retired.unconfirmed = self.unconfirmed.replace((before, self.committed.clone()));
+        std::mem::swap(&mut self.presented.sessions, sessions);
+        if !confirmed {
+            let before = (sessions.clone(), self.committed.clone());
+            retired.unconfirmed = self.unconfirmed.replace(before);
         }
         if self.presented.sessions.snapshot().is_none() {
             self.delivery.take_back();

@@ -256,13 +256,12 @@ impl<T: SessionData> Drop for Work<'_, T> {
         // What the state does not take is dropped after its lock is released.
         let (mut value, before) =
             (self.applied.value.get_mut().take(), self.applied.before.get_mut().take());
-        let sessions = std::mem::replace(&mut self.done.sessions, entry.nothing());
         let (holds, attempt) = (self.done.holds.take(), self.done.attempt.take());
         let (drops, confirmed) = (self.applied.drops, self.confirmed);
         let over = matches!(self.ended, CommitEnd::With(Fate::Dropped) | CommitEnd::Refused);
         let begins = over && entry.begins_another();
         entry.change(|state, retired| {
-            state.take_sessions(sessions, confirmed, retired);
+            state.exchange_sessions(&mut self.done.sessions, confirmed, retired);
             if let Some(holds) = holds {
                 state.client_holds(holds, confirmed);
             }
