@@ -276,7 +276,7 @@ impl Job<'_> {
         Ok(Some(Arc::new(Attempt {
             expected: *version,
             record,
-            written: Arc::new(written),
+            written,
             holds,
             renews: renewal.is_some(),
         })))
