@@ -31,15 +31,14 @@ pub(crate) struct Codec {
 
 impl Codec {
     /// Encodes a value. Contents are compared in this form, before the transformers.
-    pub fn encode<T: SessionData>(&self, value: &T) -> Result<Content, SessionError> {
-        let encoded = encode_with(self.serializer, value).map_err(SessionError::Encode)?;
-        Ok(Content::from_bytes(encoded))
+    pub fn encode<T: SessionData>(&self, value: &T) -> Result<Vec<u8>, SessionError> {
+        encode_with(self.serializer, value).map_err(SessionError::Encode)
     }
 
     /// Checks that the encoded form of a value decodes to that value, and returns what it decodes
     /// to.
-    pub fn check<T: SessionData>(&self, value: &T, content: &Content) -> Result<T, SessionError> {
-        let reason = match decode_with::<T>(self.serializer, content.bytes()) {
+    pub fn check<T: SessionData>(&self, value: &T, encoded: &[u8]) -> Result<T, SessionError> {
+        let reason = match decode_with::<T>(self.serializer, encoded) {
             Ok(read) if fingerprint::compute(&read) == fingerprint::compute(value) => {
                 return Ok(read);
             }
@@ -82,20 +81,36 @@ impl Codec {
     /// Re-encodes what another serializer wrote. Returns `None` if that loses anything.
     pub fn convert<T: SessionData>(&self, from: Serializer, content: &Content) -> Option<Content> {
         let value: T = decode_with(from, content.bytes()).ok()?;
-        let content = self.encode(&value).ok()?;
-        self.check(&value, &content).is_ok().then_some(content)
+        let encoded = self.encode(&value).ok()?;
+        self.check(&value, &encoded).is_ok().then(|| Content::from_bytes(encoded))
     }
 
     /// Returns the payload to seal or to store, and checks its size.
     pub fn payload<'a>(&self, content: &'a Content) -> Result<Cow<'a, [u8]>, SessionError> {
-        let payload = match content.payload() {
-            Some(payload) => Cow::Borrowed(payload),
-            None if self.transformers.is_empty() => Cow::Borrowed(content.bytes()),
-            None => Cow::Owned(self.transform(content.bytes())?),
+        match content.payload() {
+            Some(payload) => {
+                self.check_size(payload)?;
+                Ok(Cow::Borrowed(payload))
+            }
+            None => self.transformed(content.bytes()),
+        }
+    }
+
+    /// Returns what the transformers make of the encoded form of a value, and checks its size.
+    pub fn transformed<'a>(&self, encoded: &'a [u8]) -> Result<Cow<'a, [u8]>, SessionError> {
+        let payload = if self.transformers.is_empty() {
+            Cow::Borrowed(encoded)
+        } else {
+            Cow::Owned(self.transform(encoded)?)
         };
+        self.check_size(&payload)?;
+        Ok(payload)
+    }
+
+    fn check_size(&self, payload: &[u8]) -> Result<(), SessionError> {
         let (size, limit) = (payload.len(), self.max_payload);
         if size <= limit {
-            return Ok(payload);
+            return Ok(());
         }
         error!(
             "Session `{}`: {size} bytes are over its limit of {limit}; keep less in it, or write a higher `max_payload` in its table.",

@@ -121,21 +121,18 @@ impl Definition {
     /// Encodes a value, and checks that the bytes fit and read back as the value. All sessions of a
     /// request are encoded before any is written, so that a failure does not write half of them.
     pub fn encode<T: SessionData>(&self, value: &T) -> Result<Content, SessionError> {
-        let content = self.codec.encode(value)?;
-        let payload = self.codec.payload(&content)?;
+        let encoded = self.codec.encode(value)?;
+        let payload = self.codec.transformed(&encoded)?;
         if self.policy.by_value {
             self.check_token(self.tokens().payload_token_len(&payload)?)?;
         }
-        let read = self.codec.check(value, &content)?;
-        let content = match payload {
-            Cow::Borrowed(_) => content,
+        let read = self.codec.check(value, &encoded)?;
+        let transformed = match payload {
+            Cow::Borrowed(_) => None,
             // The bytes that were checked are the ones that are written.
-            Cow::Owned(payload) => content.with_payload(payload),
+            Cow::Owned(payload) => Some(payload),
         };
-        if !self.policy.by_value {
-            content.keep(&Arc::new(read));
-        }
-        Ok(content)
+        Ok(Content::encoded(encoded, transformed, Some(read).filter(|_| !self.policy.by_value)))
     }
 
     /// Checks that the transport can carry a token of this length (docs/security.md, S12).

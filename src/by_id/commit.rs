@@ -15,13 +15,11 @@ pub(crate) async fn commit(
     mut progress: Progress<'_>,
 ) -> Result<(), SessionError> {
     let plan = commit.plan(progress.sessions, commit.next.as_ref());
-    match plan {
-        Plan::Keep => return Ok(()),
-        Plan::Drop => {
-            progress.drop_changes(commit);
-            return Ok(());
-        }
-        _ => {}
+    if plan == Plan::Drop {
+        progress.drop_changes(commit);
+    }
+    if matches!(plan, Plan::Keep | Plan::Drop) {
+        return Ok(());
     }
     if plan.needs_token() && commit.moment.late {
         return Err(SessionError::TooLate);
@@ -42,8 +40,10 @@ pub(crate) async fn commit(
         (Plan::Complete { .. }, _, Some(session)) => {
             job.complete(plan, session, &mut progress).await
         }
-        (_, _, Some(session)) => {
-            let (plan, session) = Box::pin(job.as_last_seen(plan, session)).await?;
+        (mut plan, _, Some(mut session)) => {
+            if job.may_be_used(plan, &session) {
+                (plan, session) = Box::pin(job.as_last_seen(plan, session)).await?;
+            }
             job.replace(plan, session, &mut progress).await
         }
         _ => Ok(()),

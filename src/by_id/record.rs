@@ -1,5 +1,7 @@
 //! A session's record: how it is opened, and how it is made.
 
+use std::sync::Arc;
+
 use rocket::warn;
 
 use super::MARK;
@@ -136,7 +138,7 @@ impl Draft {
         definition: &Definition,
         store: &RecordStore,
         client: &[u8],
-    ) -> Result<(Record, Tracked<Located>), SessionError> {
+    ) -> Result<(Record, Arc<Tracked<Located>>), SessionError> {
         let Self { id, key, secrets, trail, provenance, in_grace, times, owner, content } = self;
         let value = definition.codec.payload(&content)?;
         let Times { authenticated, lifetime, .. } = times;
@@ -164,6 +166,6 @@ impl Draft {
         let snapshot = Snapshot { in_grace, whole_id, ..Snapshot::written(times) };
         let Envelope { secrets, trail, provenance, .. } = envelope;
         let place = Located { id, key, version, owner, secrets, trail, provenance };
-        Ok((record, Tracked { snapshot, content, place }))
+        Ok((record, Arc::new(Tracked { snapshot, content, place })))
     }
 }

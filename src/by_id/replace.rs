@@ -4,6 +4,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use rocket::futures::future::poll_immediate;
 use tokio::time::timeout_at;
 
 use super::find::{Lookup, stands_for};
@@ -172,8 +173,13 @@ impl Job<'_> {
     /// Waits for the other commits of this record in this process, to avoid conflicts. It gives up
     /// after half of the time that is left, because compare-and-swap is enough for correctness.
     pub(super) async fn queue(&self, key: &StorageKey) -> Option<KeyedGuard> {
+        let mut turn = pin!(self.tracker.store.locks.lock(key));
+        // Without another commit, no clock is read.
+        if let Some(held) = poll_immediate(turn.as_mut()).await {
+            return Some(held);
+        }
         let half = Deadline::after(self.commit.deadline.left() / 2);
-        half.within(pin!(self.tracker.store.locks.lock(key))).await
+        half.within(turn).await
     }
 
     /// Makes the proposal of the first try.
@@ -196,8 +202,11 @@ impl Job<'_> {
         next: Option<NextValue>,
         session: Arc<Tracked<Located>>,
     ) -> Result<Proposal, SessionError> {
-        let joins = new_owner(plan, &session, next.as_ref());
-        let guard = self.guard(joins.as_ref()).await?;
+        let guard = match new_owner(plan, &session, next.as_ref()) {
+            // The box keeps the future small for the commits that join no owner.
+            joins @ Some(_) => Box::pin(self.guard(joins.as_ref())).await?,
+            None => OwnerGuard::default(),
+        };
         Ok(Proposal { plan, next, session, guard })
     }
 
@@ -267,7 +276,7 @@ impl Job<'_> {
         Ok(Some(Arc::new(Attempt {
             expected: *version,
             record,
-            written: Arc::new(written),
+            written,
             holds,
             renews: renewal.is_some(),
         })))

@@ -88,22 +88,24 @@ impl Job<'_> {
         if refreshed == Some(false) { Touched::Unknown } else { Touched::Yes }
     }
 
-    /// Updates the time of the last use before a write that does not move it. Another request may
-    /// have moved it since, because a touch changes no version. Where that is possible, the record
-    /// is read again, and the plan is made anew. A touch between this read and the write is still
-    /// lost.
+    /// Whether another request may have moved the time of the last use since the session was found,
+    /// because a touch changes no version. A write that does not move it would undo that.
+    pub(super) fn may_be_used(&self, plan: Plan, session: &Tracked<Located>) -> bool {
+        let found = session.snapshot.times;
+        let stays = plan.times(None).is_some_and(|times| times.seen == found.seen);
+        // Before a touch is due, the loss is within the interval that is added to every expiry.
+        stays && self.commit.definition.policy.timeouts.touch_due(&found, self.commit.moment.now)
+    }
+
+    /// Updates the time of the last use before a write that does not move it. Where that is
+    /// possible, the record is read again, and the plan is made anew. A touch between this read and
+    /// the write is still lost.
     pub(super) async fn as_last_seen(
         &self,
         plan: Plan,
         session: Arc<Tracked<Located>>,
     ) -> Result<(Plan, Arc<Tracked<Located>>), SessionError> {
-        let (commit, found) = (self.commit, session.snapshot.times);
-        let stays = plan.times(None).is_some_and(|times| times.seen == found.seen);
-        // Before a touch is due, the loss is within the interval that is added to every expiry.
-        let (now, lifetime) = (commit.moment.now, &commit.definition.policy.timeouts);
-        if !stays || !lifetime.touch_due(&found, now) {
-            return Ok((plan, session));
-        }
+        let (commit, found, now) = (self.commit, session.snapshot.times, self.commit.moment.now);
         let storage = self.tracker.store.storage_for(&session.place.id);
         let record = read_present(&**storage, &session.place.key, now).await?;
         let Some(record) = record.filter(|record| record.version == session.place.version) else {

@@ -17,7 +17,6 @@ pub(crate) enum Content {
 }
 
 /// Bytes that are not in a record, or that transformers have read from one.
-#[derive(Default)]
 pub(crate) struct Encoded {
     bytes: Vec<u8>,
     /// What the transformers made of the bytes, if it is known.
@@ -27,7 +26,8 @@ pub(crate) struct Encoded {
 
 impl Content {
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self::Encoded(Arc::new(Encoded { bytes, ..Encoded::default() }))
+        let (transformed, decoded) = (None, OnceLock::new());
+        Self::Encoded(Arc::new(Encoded { bytes, transformed, decoded }))
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -37,10 +37,17 @@ impl Content {
         }
     }
 
-    /// Adds the payload that the transformers made of the bytes.
-    pub fn with_payload(&self, payload: Vec<u8>) -> Self {
-        let (bytes, transformed) = (self.bytes().to_vec(), Some(payload));
-        Self::Encoded(Arc::new(Encoded { bytes, transformed, ..Encoded::default() }))
+    /// Returns the encoded form of a value, with what the transformers made of it. `read` is what it
+    /// decodes to, and is [kept](Self::keep).
+    pub fn encoded<T: SessionData>(
+        bytes: Vec<u8>,
+        transformed: Option<Vec<u8>>,
+        read: Option<T>,
+    ) -> Self {
+        let decoded: Option<Arc<dyn Any + Send + Sync>> =
+            read.filter(|_| T::SHARE).map(|value| Arc::new(value) as _);
+        let decoded = decoded.map_or_else(OnceLock::new, OnceLock::from);
+        Self::Encoded(Arc::new(Encoded { bytes, transformed, decoded }))
     }
 
     /// Returns the payload that the transformers made of the bytes, if it is known.

@@ -12,7 +12,6 @@ use super::committable::{Caching, Committable, Ended};
 use super::load::{Loaded, load};
 use super::parts::{Retired, Unsettled};
 use super::prefetch::Loading;
-use super::presented::SessionSet;
 use super::replay;
 use super::state::State;
 use crate::absence::Absence;
@@ -156,10 +155,6 @@ impl<T: SessionData> Entry<T> {
         std::ptr::from_ref(self).addr()
     }
 
-    pub(super) fn nothing(&self) -> SessionSet {
-        SessionSet::nobody(&self.definition.tracker)
-    }
-
     pub fn core(&self) -> &Core {
         &self.application.core
     }
@@ -246,9 +241,8 @@ impl<T: SessionData> Committable for Entry<T> {
         let Some(value) = value else { return Ok(()) };
         // User code runs outside the lock.
         let encoded = self.definition.encode(&*value)?;
-        self.change(|state, retired| {
-            retired.encoded = state.encoded.replace((revision, encoded));
-        });
+        // What it replaces is dropped after the lock is released.
+        let _before = self.state.lock().encoded.replace((revision, encoded));
         Ok(())
     }
 
@@ -268,7 +262,9 @@ impl<T: SessionData> Committable for Entry<T> {
     }
 
     fn deliver(&self, succeeded: bool) -> Option<Holds> {
-        self.change(|state, retired| state.deliver(succeeded, retired))
+        // The session before an unconfirmed commit is dropped after the lock is released.
+        let (holds, _before) = self.state.lock().deliver(succeeded);
+        holds
     }
 
     fn delivered(&self, holds: Holds) {

@@ -15,7 +15,6 @@ use crate::definition::{Core, Definition};
 use crate::error::SessionError;
 use crate::expiry::Times;
 use crate::storage::{Create, OwnerKey, Refused};
-use crate::tracked::Tracked;
 
 /// The sessions that a test gave to a request, by name.
 #[derive(Default)]
@@ -86,7 +85,8 @@ async fn make(
     let (secrets, trail, provenance) = (Secrets::new(&id), Trail::default(), Provenance::default());
     let draft =
         Draft { id, key, secrets, trail, provenance, in_grace: false, times, owner, content };
-    let (record, Tracked { place, .. }) = draft.write(core, definition, &tracker.store, &[])?;
+    let (record, written) = draft.write(core, definition, &tracker.store, &[])?;
+    let place = &written.place;
     let storage = tracker.store.storage_for(&place.id);
     match storage.create(&place.key, record, guard, now).await? {
         Create::Created => definition.tokens().seal_id(&place.id, &core.random),

@@ -8,6 +8,7 @@ use super::parts::Planned;
 use super::presented::SessionSet;
 use crate::application::Tracker;
 use crate::by_id;
+use crate::codec::Content;
 use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::expiry::{OwnLifetime, Times};
@@ -26,7 +27,9 @@ impl<T: SessionData> Entry<T> {
         };
         // User code runs outside the lock.
         if let Some(value) = value.filter(|_| changes) {
-            let encoded = encoded.map_or_else(|| self.definition.codec.encode(&*value), Ok);
+            let codec = &self.definition.codec;
+            let encoded =
+                encoded.map_or_else(|| codec.encode(&*value).map(Content::from_bytes), Ok);
             let same = encoded.is_ok_and(|encoded| {
                 sessions.content().is_some_and(|content| content.bytes() == encoded.bytes())
             });

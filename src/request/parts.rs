@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::pending::Pending;
 use super::presented::SessionSet;
 use crate::by_id::Attempt;
-use crate::codec::Content;
 use crate::storage::StorageKey;
 use crate::token::SessionId;
 
@@ -18,6 +17,9 @@ pub(crate) enum Planned {
     /// that the session has under it.
     Renewed(SessionId, u32),
 }
+
+/// The sessions and the value before a commit.
+pub(crate) type Before<T> = (SessionSet, Option<Arc<T>>);
 
 /// The session's value after a commit or a read.
 pub(crate) enum ValueAfter<T> {
@@ -43,13 +45,12 @@ pub(crate) struct Retired<T> {
     pub(super) pending: Option<Pending<T>>,
     pub in_flight: Option<Arc<Pending<T>>>,
     pub unsettled: Option<Unsettled<T>>,
-    pub(super) unconfirmed: Option<(SessionSet, Option<Arc<T>>)>,
+    pub(super) unconfirmed: Option<Before<T>>,
     pub former: Option<Arc<T>>,
     /// A value that was found or written, of a session that has ended meanwhile.
     pub unused: Option<Arc<T>>,
     /// Their contents keep values that were decoded.
     pub(super) sessions: Option<SessionSet>,
-    pub(super) encoded: Option<(u64, Content)>,
 }
 
 impl<T> Default for Retired<T> {
@@ -64,7 +65,6 @@ impl<T> Default for Retired<T> {
             former: None,
             unused: None,
             sessions: None,
-            encoded: None,
         }
     }
 }

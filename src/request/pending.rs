@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use crate::data::SessionData;
 use crate::expiry::OwnLifetime;
@@ -63,12 +64,12 @@ pub(crate) struct Values<T> {
     /// The last `set`, `login` or `login_with`.
     pub base: Option<Base<T>>,
     /// The updates after the base.
-    pub changes: Vec<Change<T>>,
+    pub changes: SmallVec<[Change<T>; 1]>,
 }
 
 impl<T> Default for Values<T> {
     fn default() -> Self {
-        Self { base: None, changes: Vec::new() }
+        Self { base: None, changes: SmallVec::new() }
     }
 }
 

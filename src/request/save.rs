@@ -203,7 +203,7 @@ impl<T: SessionData> Entry<T> {
     fn take_refreshed(&self, found: Refreshed<T>) -> bool {
         let begins = self.begins_another();
         self.change(|state, retired| {
-            let Refreshed::Session(sessions, value) = found else {
+            let Refreshed::Session(mut sessions, value) = found else {
                 let replaced = match found {
                     Refreshed::Superseded(replaced) => Some(replaced),
                     _ => None,
@@ -215,7 +215,8 @@ impl<T: SessionData> Entry<T> {
                 state.lost = lost || moot;
                 return moot;
             };
-            state.take_sessions(sessions, true, retired);
+            state.exchange_sessions(&mut sessions, true, retired);
+            retired.sessions = Some(sessions);
             retired.unused = Some(value);
             let over = state.presented.sessions.snapshot().is_none();
             let value = retired.unused.take_if(|_| !over);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use super::delivery::Delivery;
-use super::parts::{EndedOutside, Planned, Retired, Unsettled, ValueAfter};
+use super::parts::{Before, EndedOutside, Planned, Retired, Unsettled, ValueAfter};
 use super::pending::{Base, Change, Pending};
 use super::presented::{Presented, SessionSet};
 use crate::by_value::Sealed;
@@ -62,7 +62,7 @@ pub(crate) struct State<T> {
     pub(super) delivery: Delivery,
     /// The sessions and the value before a commit that counts only if every session of the
     /// request is saved.
-    unconfirmed: Option<(SessionSet, Option<Arc<T>>)>,
+    unconfirmed: Option<Before<T>>,
     pub(super) ended_outside: EndedOutside,
     /// What the response tells the client about this session.
     pub last_delivered: Option<Holds>,
@@ -308,19 +308,19 @@ impl<T> State<T> {
         }
     }
 
-    /// Takes the sessions as a commit has left them. A commit that is not `confirmed` can be
-    /// taken back by [`give_up`](Self::give_up).
-    pub fn take_sessions(
+    /// Takes the sessions as a commit has left them, and gives back those before it, which the
+    /// caller drops after the lock. A commit that is not `confirmed` can be taken back by
+    /// [`give_up`](Self::give_up).
+    pub fn exchange_sessions(
         &mut self,
-        sessions: SessionSet,
+        sessions: &mut SessionSet,
         confirmed: bool,
         retired: &mut Retired<T>,
     ) {
-        let before = std::mem::replace(&mut self.presented.sessions, sessions);
-        if confirmed {
-            retired.sessions = Some(before);
-        } else {
-            retired.unconfirmed = self.unconfirmed.replace((before, self.committed.clone()));
+        std::mem::swap(&mut self.presented.sessions, sessions);
+        if !confirmed {
+            let before = (sessions.clone(), self.committed.clone());
+            retired.unconfirmed = self.unconfirmed.replace(before);
         }
         if self.presented.sessions.snapshot().is_none() {
             self.delivery.take_back();
@@ -350,10 +350,11 @@ impl<T> State<T> {
         self.delivery.take(holds, confirmed);
     }
 
-    /// The token or removal that the response sends; see [`Delivery::deliver`].
-    pub fn deliver(&mut self, succeeded: bool, retired: &mut Retired<T>) -> Option<Holds> {
-        retired.unconfirmed = self.unconfirmed.take();
-        self.delivery.deliver(self.presented.any, succeeded)
+    /// The token or removal that the response sends; see [`Delivery::deliver`]. Nothing can be
+    /// taken back any more, so what was before an unconfirmed commit is handed out as well.
+    pub fn deliver(&mut self, succeeded: bool) -> (Option<Holds>, Option<Before<T>>) {
+        let holds = self.delivery.deliver(self.presented.any, succeeded);
+        (holds, self.unconfirmed.take())
     }
 
     /// Whether nothing is pending, unsettled or still to be sent.

@@ -43,12 +43,13 @@ impl<T> State<T> {
     pub fn was_applied(
         &mut self,
         one: &Unsettled<T>,
-        sessions: SessionSet,
+        mut sessions: SessionSet,
         retired: &mut Retired<T>,
     ) {
         retired.unsettled = self.unsettled.take();
         let is_over = sessions.snapshot().is_none();
-        self.take_sessions(sessions, true, retired);
+        self.exchange_sessions(&mut sessions, true, retired);
+        retired.sessions = Some(sessions);
         if let Some(holds) = one.attempt.holds.clone().filter(|_| !is_over) {
             self.client_holds(holds, true);
         }

@@ -87,29 +87,12 @@ impl<'a, T: SessionData> Work<'a, T> {
 
     /// Commits, and returns the fate of the value.
     pub async fn run(&mut self, moment: Moment, deadline: &Deadline) -> Result<Fate, SessionError> {
-        let ended = self.commit(moment, deadline).await;
-        self.ended = match &ended {
-            Ok(fate) => CommitEnd::With(*fate),
-            Err(SessionError::Ended) => CommitEnd::Refused,
-            Err(SessionError::LimitReached) => {
-                // The storage has answered, so a retry is a new login with a new `OwnerGuard`.
-                self.applied.entry.state.lock().guard = None;
-                CommitEnd::NotCommitted
-            }
-            Err(_) => CommitEnd::NotCommitted,
-        };
-        ended
-    }
-
-    async fn commit(&mut self, moment: Moment, deadline: &Deadline) -> Result<Fate, SessionError> {
-        let next = self.applied.next(&self.done)?;
-        let owned = next.as_ref().map(|next| next.owned);
         let Applied { entry, pending, .. } = &self.applied;
         let job = Commit {
             core: entry.core(),
             definition: &entry.definition,
             asked: self.applied.asked,
-            next,
+            next: self.applied.next(&self.done)?,
             changes: &self.applied,
             epoch: pending.epoch,
             client: entry.client.as_deref().unwrap_or_default(),
@@ -117,8 +100,30 @@ impl<'a, T: SessionData> Work<'a, T> {
             deadline,
             conflicts: AtomicU32::new(0),
         };
-        commit(&job, &mut self.done).await?;
-        if let Some(owned) = owned.filter(|_| self.applied.asked.login) {
+        let ended = commit(&job, &mut self.done).await;
+        let owned = job.next.as_ref().map(|next| next.owned);
+        self.end(ended, owned)
+    }
+
+    /// Keeps how the commit ended. `owned` says whether the value to commit has an owner.
+    fn end(
+        &mut self,
+        ended: Result<(), SessionError>,
+        owned: Option<bool>,
+    ) -> Result<Fate, SessionError> {
+        let Applied { entry, asked, .. } = &self.applied;
+        self.ended = match &ended {
+            Ok(()) => CommitEnd::With(self.done.fate),
+            Err(SessionError::Ended) => CommitEnd::Refused,
+            Err(SessionError::LimitReached) => {
+                // The storage has answered, so a retry is a new login with a new `OwnerGuard`.
+                entry.state.lock().guard = None;
+                CommitEnd::NotCommitted
+            }
+            Err(_) => CommitEnd::NotCommitted,
+        };
+        ended?;
+        if let Some(owned) = owned.filter(|_| asked.login) {
             entry.note_login(owned);
         }
         Ok(self.done.fate)
@@ -251,13 +256,12 @@ impl<T: SessionData> Drop for Work<'_, T> {
         // What the state does not take is dropped after its lock is released.
         let (mut value, before) =
             (self.applied.value.get_mut().take(), self.applied.before.get_mut().take());
-        let sessions = std::mem::replace(&mut self.done.sessions, entry.nothing());
         let (holds, attempt) = (self.done.holds.take(), self.done.attempt.take());
         let (drops, confirmed) = (self.applied.drops, self.confirmed);
         let over = matches!(self.ended, CommitEnd::With(Fate::Dropped) | CommitEnd::Refused);
         let begins = over && entry.begins_another();
         entry.change(|state, retired| {
-            state.take_sessions(sessions, confirmed, retired);
+            state.exchange_sessions(&mut self.done.sessions, confirmed, retired);
             if let Some(holds) = holds {
                 state.client_holds(holds, confirmed);
             }

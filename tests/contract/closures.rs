@@ -215,18 +215,34 @@ async fn nosy(session: Session<Nosy>) -> Result<String, SessionError> {
     Ok(shown.to_string())
 }
 
+/// Changes the session, which the response saves.
+#[get("/nosy/later")]
+fn nosy_later(session: Session<Nosy>) -> String {
+    let seen = Some(Arc::new(session.clone()));
+    // The session before is dropped outside the lock, which its values take.
+    let before = std::mem::replace(&mut *DECODED_SEE.lock(), seen);
+    drop(before);
+    let count = session.get().map_or(0, |nosy| nosy.count);
+    session.set(Nosy { count: count + 1, _watch: Watch::default() });
+    count.to_string()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c26_values_and_closures_whose_drop_calls_the_session_hang_nothing() {
     for place in PLACES {
         let figment = figment("client").merge(("sessions.nosy.storage", place));
-        let client = Arc::new(client_with(figment, Sessions::fairing(), routes![nosy]).await);
-        let asked =
-            tokio::spawn(async move { client.get("/nosy").dispatch().await.into_string().await });
+        let routes = routes![nosy, nosy_later];
+        let client = Arc::new(client_with(figment, Sessions::fairing(), routes).await);
+        let asked = tokio::spawn(async move {
+            let shown = client.get("/nosy").dispatch().await.into_string().await;
+            let token = sent(&with_cookie(&client, "/nosy/later", "").await).expect("a token");
+            let later = text(&client, "/nosy/later", &token).await;
+            let kept = DECODED_SEE.lock().take();
+            drop(kept);
+            (shown, later)
+        });
         let answer = tokio::time::timeout(Duration::from_secs(10), asked).await;
-        assert_eq!(
-            answer.expect("nothing hangs").expect("no panic").as_deref(),
-            Some("3"),
-            "{place}"
-        );
+        let (shown, later) = answer.expect("nothing hangs").expect("no panic");
+        assert_eq!((shown.as_deref(), &*later), (Some("3"), "1"), "{place}");
     }
 }

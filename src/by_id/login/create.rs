@@ -81,7 +81,7 @@ impl Job<'_> {
         };
         let (record, written) =
             draft.write(commit.core, commit.definition, &self.tracker.store, commit.client)?;
-        Ok((record, Begun { session: Arc::new(written), holds, replaced: None }))
+        Ok((record, Begun { session: written, holds, replaced: None }))
     }
 
     /// Sends the record once. If no answer comes, it is ended and never sent again. The session may

@@ -258,7 +258,7 @@ impl Job<'_> {
             Update::Updated => {
                 let unheld = self.unheld(&written.place);
                 std::mem::replace(&mut new.unheld, unheld).keep();
-                new.session = Arc::new(written);
+                new.session = written;
                 Ok(())
             }
             // A limit or a revocation has ended it meanwhile.
