@@ -96,7 +96,7 @@ impl ContentKey {
     /// The tag is the first half of the MAC. The last bytes under the MAC are the bit length of
     /// the associated data.
     fn tag(&self, content: &[u8], header: usize) -> Tag {
-        let mut tag = self.mac.tag(&[content, &(header as u64 * 8).to_be_bytes()]);
+        let mut tag = self.mac.tag([content, &(header as u64 * 8).to_be_bytes()]);
         tag.truncate(self.tag_len);
         tag
     }

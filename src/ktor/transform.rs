@@ -21,14 +21,14 @@ pub(crate) struct Cipher {
 
 /// Returns `value/hex(HMAC(value))`.
 pub(super) fn sign(mac: &Mac, text: &str) -> String {
-    format!("{text}/{}", hex::encode(&mac.tag(&[text.as_bytes()])))
+    format!("{text}/{}", hex::encode(&mac.tag([text.as_bytes()])))
 }
 
 /// The text before the last `/`, if its tag follows in lower case.
 pub(super) fn signed<'a>(mac: &Mac, text: &'a str) -> Option<&'a str> {
     let (text, tag) = text.rsplit_once('/')?;
     let tag = base16ct::lower::decode_vec(tag).ok()?;
-    mac.verify(&[text.as_bytes()], &tag).then_some(text)
+    mac.verify(text.as_bytes(), &tag).then_some(text)
 }
 
 impl Cipher {
@@ -41,7 +41,7 @@ impl Cipher {
     /// CSPRNG.
     pub fn write(&self, text: &str, iv: &[u8; BLOCK]) -> String {
         let ciphertext = self.aes.encrypt(iv, text.as_bytes());
-        let tag = self.mac.tag(&[&ciphertext]);
+        let tag = self.mac.tag([&ciphertext]);
         format!("{}/{}:{}", hex::encode(iv), hex::encode(&ciphertext), hex::encode(&tag))
     }
 
@@ -51,7 +51,7 @@ impl Cipher {
         let (ciphertext, tag) = rest.rsplit_once(':')?;
         let (ciphertext, tag) = (hex::decode(ciphertext).ok()?, hex::decode(tag).ok()?);
         let iv: [u8; BLOCK] = hex::decode(iv).ok()?.try_into().ok()?;
-        let genuine = self.mac.verify(&[&ciphertext], &tag);
+        let genuine = self.mac.verify(&ciphertext, &tag);
         if !genuine && !self.backward_compatible_read {
             return None;
         }
@@ -65,7 +65,7 @@ impl Cipher {
             Some(plaintext) => (true, plaintext),
             None => (false, ciphertext),
         };
-        (self.mac.verify(&[&candidate], &tag) & padded)
+        (self.mac.verify(&candidate, &tag) & padded)
             .then(|| String::from_utf8_lossy(&candidate).into_owned())
     }
 }

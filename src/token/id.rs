@@ -5,13 +5,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
-
 use crate::crypto::mac::equal;
+use crate::crypto::sha256::sha256;
 use crate::crypto::{Random, hex};
 use crate::error::SessionError;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// The id of a session with server storage: 32 random bytes, or a Ktor id with
 /// `format = "ktor"`.
@@ -132,8 +131,7 @@ impl SessionId {
                 bytes[16..].copy_from_slice(secret);
             }
             IdForm::Ktor(id) => {
-                let hash = Sha256::new().chain_update(b"ktor").chain_update(id.as_bytes());
-                bytes.copy_from_slice(&hash.finalize());
+                bytes = sha256([b"ktor", id.as_bytes()]);
             }
         }
         bytes
@@ -164,7 +162,7 @@ impl SessionId {
 
     /// The hash of the secret, which the record stores instead of the secret.
     pub(crate) fn secret_hash(&self) -> [u8; 32] {
-        Sha256::digest(self.secret()).into()
+        sha256([&self.secret()])
     }
 
     /// Returns the whole id: 43 characters of base64url, or Ktor's own text. Keep
@@ -214,7 +212,7 @@ impl FromStr for SessionId {
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A hash of the locator tells sessions apart, and nobody can open a session with it.
-        let hash = Sha256::digest(self.locator());
+        let hash = sha256([&self.locator()]);
         write!(f, "{}…", &URL_SAFE_NO_PAD.encode(hash)[..8])
     }
 }

@@ -26,7 +26,8 @@ pub(crate) use tokens::{ReadToken, Tokens};
 use crate::crypto::Random;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::{Binding, KeyMaterial};
-use crate::crypto::mac::Mac;
+use crate::crypto::mac::equal;
+use crate::crypto::sha256::HmacSha256;
 use crate::error::SessionError;
 use crate::expiry::{OwnLifetime, Times, Timestamp};
 
@@ -329,16 +330,17 @@ impl Claims {
 }
 
 /// Appends the content, and a signature over everything before the signature.
-fn sign(token: &mut Vec<u8>, content: &[u8], mac: &Mac) {
+fn sign(token: &mut Vec<u8>, content: &[u8], mac: &HmacSha256) {
     token.extend_from_slice(content);
-    let tag = mac.tag(&[token]);
+    let tag = mac.tag([token]);
     token.extend_from_slice(&tag);
 }
 
 /// The position where the signed content ends, if the signature after it holds.
-fn verify(token: &[u8], mac: &Mac) -> Option<usize> {
+fn verify(token: &[u8], mac: &HmacSha256) -> Option<usize> {
     let end = token.len().checked_sub(SIGNATURE)?;
-    mac.verify(&[&token[..end]], &token[end..]).then_some(end)
+    let (content, signature) = token.split_at(end);
+    equal(&mac.tag([content]), signature).then_some(end)
 }
 
 #[cfg(test)]
