@@ -5,12 +5,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use base64::Engine as _;
+
+use super::base64url::BASE64URL;
 use crate::crypto::mac::equal;
 use crate::crypto::sha256::sha256;
 use crate::crypto::{Random, hex};
 use crate::error::SessionError;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// The id of a session with server storage: 32 random bytes, or a Ktor id with
 /// `format = "ktor"`.
@@ -182,7 +183,7 @@ impl SessionId {
     /// ```
     pub fn to_text(&self) -> String {
         match &self.0 {
-            IdForm::Native { .. } => URL_SAFE_NO_PAD.encode(self.to_bytes()),
+            IdForm::Native { .. } => BASE64URL.encode(self.to_bytes()),
             IdForm::Ktor(id) => id.to_string(),
         }
     }
@@ -204,7 +205,7 @@ impl FromStr for SessionId {
         if digits && [16, 32, 64].contains(&text.len()) {
             return Self::ktor(text);
         }
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidSessionId)?;
+        let bytes = BASE64URL.decode(text).map_err(|_| InvalidSessionId)?;
         bytes.as_slice().try_into().map(Self::from_bytes).map_err(|_| InvalidSessionId)
     }
 }
@@ -213,7 +214,7 @@ impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A hash of the locator tells sessions apart, and nobody can open a session with it.
         let hash = sha256([&self.locator()]);
-        write!(f, "{}…", &URL_SAFE_NO_PAD.encode(hash)[..8])
+        write!(f, "{}…", &BASE64URL.encode(hash)[..8])
     }
 }
 

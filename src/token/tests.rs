@@ -1,5 +1,7 @@
 //! The native token formats: every kind round-trips, and nothing else opens.
 
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::*;
 use crate::config::Protect;
 use crate::crypto::keys::TransportBinding;

@@ -1,0 +1,59 @@
+//! The text of tokens: base64url without padding (RFC 4648, section 5).
+
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
+mod engine {
+    use std::sync::LazyLock;
+
+    use base64::engine::Simd;
+    use base64::engine::general_purpose::NO_PAD;
+
+    /// Reads and writes 16 or 32 characters at a time, if the processor can.
+    pub static BASE64URL: LazyLock<Simd> = LazyLock::new(|| Simd::url_safe(NO_PAD));
+}
+
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon"))))]
+mod engine {
+    use base64::engine::general_purpose::{GeneralPurpose, URL_SAFE_NO_PAD};
+
+    pub static BASE64URL: GeneralPurpose = URL_SAFE_NO_PAD;
+}
+
+pub(super) use engine::BASE64URL;
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    fn bytes(length: usize) -> Vec<u8> {
+        (0..length).map(|at| (at * 151 + length * 17 + 43).to_le_bytes()[0]).collect()
+    }
+
+    #[test]
+    fn bytes_of_every_length_have_the_text_of_rfc_4648_and_are_read_from_it() {
+        for bytes in (0..400).map(bytes) {
+            let text = URL_SAFE_NO_PAD.encode(&bytes);
+            assert_eq!(BASE64URL.encode(&bytes), text);
+            assert_eq!(BASE64URL.decode(text), Ok(bytes));
+        }
+    }
+
+    #[test]
+    fn every_byte_in_every_place_is_read_or_refused_as_by_the_engine_for_every_processor() {
+        for length in [1, 2, 3, 12, 38, 70, 71, 72, 130] {
+            let text = URL_SAFE_NO_PAD.encode(bytes(length)).into_bytes();
+            for at in 0..text.len() {
+                for byte in 0..=u8::MAX {
+                    let mut changed = text.clone();
+                    changed[at] = byte;
+                    let expected = URL_SAFE_NO_PAD.decode(&changed);
+                    assert_eq!(BASE64URL.decode(&changed), expected, "{byte} at {at} of {length}");
+                }
+                let (cut, expected) = (&text[at..], URL_SAFE_NO_PAD.decode(&text[at..]));
+                assert_eq!(BASE64URL.decode(cut), expected);
+            }
+        }
+    }
+}
