@@ -185,7 +185,7 @@ impl Sealer {
             return None;
         }
         let payload = match key {
-            Some(Lock::Encrypt(key)) => key.decrypt(&token, PAYLOAD_HEADER)?,
+            Some(Lock::Encrypt(key)) => key.decrypt(token, PAYLOAD_HEADER)?,
             _ => token.get(PAYLOAD_HEADER..end)?.to_vec(),
         };
         Some(Opened { content: (claims, payload), stale_key })
