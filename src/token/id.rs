@@ -5,9 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use base64::Engine as _;
-
-use super::base64url::BASE64URL;
+use super::base64url;
 use crate::crypto::mac::equal;
 use crate::crypto::sha256::sha256;
 use crate::crypto::{Random, hex};
@@ -183,7 +181,7 @@ impl SessionId {
     /// ```
     pub fn to_text(&self) -> String {
         match &self.0 {
-            IdForm::Native { .. } => BASE64URL.encode(self.to_bytes()),
+            IdForm::Native { .. } => base64url::encode(&self.to_bytes()),
             IdForm::Ktor(id) => id.to_string(),
         }
     }
@@ -205,7 +203,7 @@ impl FromStr for SessionId {
         if digits && [16, 32, 64].contains(&text.len()) {
             return Self::ktor(text);
         }
-        let bytes = BASE64URL.decode(text).map_err(|_| InvalidSessionId)?;
+        let bytes = base64url::decode(text).ok_or(InvalidSessionId)?;
         bytes.as_slice().try_into().map(Self::from_bytes).map_err(|_| InvalidSessionId)
     }
 }
@@ -214,7 +212,7 @@ impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A hash of the locator tells sessions apart, and nobody can open a session with it.
         let hash = sha256([&self.locator()]);
-        write!(f, "{}…", &BASE64URL.encode(hash)[..8])
+        write!(f, "{}…", &base64url::encode(&hash)[..8])
     }
 }
 

@@ -13,8 +13,6 @@ mod kind;
 mod list;
 mod tokens;
 
-use base64::Engine as _;
-use base64url::BASE64URL;
 pub(crate) use csrf::{CsrfKeys, NO_CSRF_KEY};
 pub use id::{InvalidSessionId, SessionId};
 use key::{Key, Lock};
@@ -142,7 +140,7 @@ impl Sealer {
             Some(Lock::Sign(mac)) => sign(&mut token, payload, mac),
             None => token.extend_from_slice(payload),
         }
-        Ok(BASE64URL.encode(token))
+        Ok(base64url::encode(&token))
     }
 
     /// The number of characters of one token for a payload of `payload` bytes.
@@ -171,7 +169,7 @@ impl Sealer {
         token: &str,
         admits: impl FnOnce(&Times) -> bool,
     ) -> Option<Opened<(Claims, Vec<u8>)>> {
-        let token = BASE64URL.decode(token).ok()?;
+        let token = base64url::decode(token)?;
         let (key, stale_key) = self.key_for(&token, false)?;
         let end = match key {
             Some(Lock::Encrypt(key)) => {
@@ -202,7 +200,7 @@ impl Sealer {
             Some(Lock::Sign(mac)) => sign(&mut token, &id.to_bytes(), mac),
             _ => token.extend_from_slice(&id.to_bytes()),
         }
-        BASE64URL.encode(token)
+        base64url::encode(&token)
     }
 
     /// The id in a token. No storage is asked for a forged one (docs/security.md, S36).
@@ -212,8 +210,7 @@ impl Sealer {
 
     fn open_one_id(&self, token: &str) -> Option<Opened<SessionId>> {
         let mut bytes = [0; (HEADER + ID_LEN + SIGNATURE).next_multiple_of(3)];
-        let length = BASE64URL.decode_slice(token, &mut bytes).ok()?;
-        let token = &bytes[..length];
+        let token = base64url::decode_to(token, &mut bytes)?;
         let (key, stale_key) = self.key_for(token, true)?;
         let end = match key {
             Some(Lock::Sign(mac)) => verify(token, mac)?,
@@ -285,7 +282,7 @@ impl Sealer {
 
 /// The headers of the tokens that are joined in a text.
 fn headers(text: &str) -> impl Iterator<Item = Vec<u8>> {
-    text.split(SEPARATOR).filter_map(|token| BASE64URL.decode(token.get(..HEADER * 4 / 3)?).ok())
+    text.split(SEPARATOR).filter_map(|token| base64url::decode(token.get(..HEADER * 4 / 3)?))
 }
 
 impl Claims {

@@ -1,5 +1,6 @@
 //! The native token formats: every kind round-trips, and nothing else opens.
 
+use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::*;
