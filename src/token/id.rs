@@ -51,7 +51,7 @@ pub struct InvalidSessionId;
 impl SessionId {
     /// Draws 256 bits from the system's CSPRNG (docs/security.md, S1).
     pub(crate) fn random(random: &Random) -> Result<Self, SessionError> {
-        Ok(Self(IdForm::Native { locator: random.bytes()?, secret: random.bytes()? }))
+        Ok(Self::from_bytes(&random.bytes()?))
     }
 
     /// Draws 256 bits and writes them as Ktor does since 3.5: 64 hexadecimal digits.
