@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::MARK;
-use crate::crypto::mac::{equal, hmac_sha256};
+use crate::crypto::mac::equal;
+use crate::crypto::sha256::HmacSha256;
 use crate::expiry::Timestamp;
 use crate::token::SessionId;
 
@@ -123,7 +124,7 @@ impl Secrets {
 
 /// Masks `secret` under the whole id `of`. Masking twice gives the secret again.
 pub(super) fn mask(of: &SessionId, secret: [u8; 16]) -> [u8; 16] {
-    let mask = hmac_sha256(&of.secret(), &[b"renew", &of.locator()]);
+    let mask = HmacSha256::new(&of.secret()).tag([b"renew", &of.locator()]);
     std::array::from_fn(|at| secret[at] ^ mask[at])
 }
 

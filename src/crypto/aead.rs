@@ -63,7 +63,8 @@ impl ContentKey {
     pub fn seal(&self, message: &mut Vec<u8>, iv: &[u8; BLOCK], plaintext: &[u8]) {
         let header = message.len();
         message.extend_from_slice(iv);
-        message.extend_from_slice(&self.cipher.encrypt(iv, plaintext));
+        message.extend_from_slice(plaintext);
+        self.cipher.encrypt(iv, message, header + BLOCK);
         let tag = self.tag(message, header);
         message.extend_from_slice(&tag);
     }
@@ -87,16 +88,19 @@ impl ContentKey {
     }
 
     /// The plaintext of a message that [`verify`](Self::verify) accepted.
-    pub fn decrypt(&self, message: &[u8], header: usize) -> Option<Vec<u8>> {
+    pub fn decrypt(&self, mut message: Vec<u8>, header: usize) -> Option<Vec<u8>> {
         let end = message.len().checked_sub(self.tag_len)?;
-        let (iv, ciphertext) = message.get(header..end)?.split_first_chunk::<BLOCK>()?;
-        self.cipher.decrypt(iv, ciphertext)
+        let (iv, ciphertext) = message.get_mut(header..end)?.split_first_chunk_mut()?;
+        let length = self.cipher.decrypt(iv, ciphertext)?.len();
+        message.copy_within(header + BLOCK..header + BLOCK + length, 0);
+        message.truncate(length);
+        Some(message)
     }
 
     /// The tag is the first half of the MAC. The last bytes under the MAC are the bit length of
     /// the associated data.
     fn tag(&self, content: &[u8], header: usize) -> Tag {
-        let mut tag = self.mac.tag(&[content, &(header as u64 * 8).to_be_bytes()]);
+        let mut tag = self.mac.tag([content, &(header as u64 * 8).to_be_bytes()]);
         tag.truncate(self.tag_len);
         tag
     }
@@ -124,7 +128,7 @@ mod tests {
         let mut message = AAD.to_vec();
         key.seal(&mut message, &iv, PLAINTEXT);
         assert!(key.verify(&message, AAD.len()));
-        assert_eq!(key.decrypt(&message, AAD.len()).unwrap(), PLAINTEXT);
+        assert_eq!(key.decrypt(message.clone(), AAD.len()).unwrap(), PLAINTEXT);
         message.split_off(AAD.len())
     }
 

@@ -1,5 +1,6 @@
 //! AES in CBC mode with PKCS#7 padding.
 
+use aes::cipher::array::Array;
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit};
 use aes::{Aes128, Aes192, Aes256};
@@ -25,30 +26,31 @@ impl AesCbc {
         }
     }
 
-    /// The IV must be fresh from a CSPRNG.
-    pub fn encrypt(&self, iv: &[u8; BLOCK], plaintext: &[u8]) -> Vec<u8> {
-        fn encrypt(cbc: impl BlockModeEncrypt, plaintext: &[u8]) -> Vec<u8> {
-            cbc.encrypt_padded_vec::<Pkcs7>(plaintext)
-        }
-        let iv = iv.into();
+    /// Pads what `buffer` holds from `start` on, and encrypts it in place. The IV must be fresh from
+    /// a CSPRNG.
+    pub fn encrypt(&self, iv: &[u8; BLOCK], buffer: &mut Vec<u8>, start: usize) {
+        // PKCS#7: each byte of the padding is its length. There is always one.
+        let padding = BLOCK - (buffer.len() - start) % BLOCK;
+        buffer.resize(buffer.len() + padding, u8::try_from(padding).unwrap_or_default());
+        let (blocks, _) = buffer[start..].as_chunks_mut();
+        let (iv, blocks) = (iv.into(), Array::cast_slice_from_core_mut(blocks));
         match self {
-            Self::A128(aes) => encrypt(Encryptor::inner_iv_init(aes, iv), plaintext),
-            Self::A192(aes) => encrypt(Encryptor::inner_iv_init(aes, iv), plaintext),
-            Self::A256(aes) => encrypt(Encryptor::inner_iv_init(aes, iv), plaintext),
+            Self::A128(aes) => Encryptor::inner_iv_init(aes, iv).encrypt_blocks(blocks),
+            Self::A192(aes) => Encryptor::inner_iv_init(aes, iv).encrypt_blocks(blocks),
+            Self::A256(aes) => Encryptor::inner_iv_init(aes, iv).encrypt_blocks(blocks),
         }
     }
 
-    /// `None` for an incomplete block and for bad padding. The caller has verified the MAC
-    /// before, or does not reveal which check failed.
-    pub fn decrypt(&self, iv: &[u8; BLOCK], ciphertext: &[u8]) -> Option<Vec<u8>> {
-        fn decrypt(cbc: impl BlockModeDecrypt, ciphertext: &[u8]) -> Option<Vec<u8>> {
-            cbc.decrypt_padded_vec::<Pkcs7>(ciphertext).ok()
-        }
+    /// Decrypts `buffer` in place, and returns the text before the padding. `None` for an incomplete
+    /// block and for bad padding. The caller has verified the MAC before, or does not reveal which
+    /// check failed.
+    pub fn decrypt<'b>(&self, iv: &[u8; BLOCK], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
         let iv = iv.into();
         match self {
-            Self::A128(aes) => decrypt(Decryptor::inner_iv_init(aes, iv), ciphertext),
-            Self::A192(aes) => decrypt(Decryptor::inner_iv_init(aes, iv), ciphertext),
-            Self::A256(aes) => decrypt(Decryptor::inner_iv_init(aes, iv), ciphertext),
+            Self::A128(aes) => Decryptor::inner_iv_init(aes, iv).decrypt_padded::<Pkcs7>(buffer),
+            Self::A192(aes) => Decryptor::inner_iv_init(aes, iv).decrypt_padded::<Pkcs7>(buffer),
+            Self::A256(aes) => Decryptor::inner_iv_init(aes, iv).decrypt_padded::<Pkcs7>(buffer),
         }
+        .ok()
     }
 }

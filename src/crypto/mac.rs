@@ -4,18 +4,12 @@ use std::ops::Deref;
 
 use hmac::{Hmac, KeyInit};
 use sha1::Sha1;
-use sha2::{Sha256, Sha384, Sha512};
+use sha2::{Sha384, Sha512};
 use subtle::ConstantTimeEq;
 
-/// The HMAC-SHA256 of the concatenated `parts`.
-pub(crate) fn hmac_sha256(key: &[u8; 16], parts: &[&[u8]]) -> [u8; 32] {
-    // RFC 2104 pads a key that is shorter than the hash's block with zeros.
-    let mut block = [0; 64];
-    block[..16].copy_from_slice(key);
-    tag(Hmac::<Sha256>::new(&block.into()), parts).into()
-}
+use super::sha256::HmacSha256;
 
-fn tag<M: hmac::Mac>(mut mac: M, parts: &[&[u8]]) -> hmac::digest::Output<M> {
+fn tag<M: hmac::Mac, const N: usize>(mut mac: M, parts: [&[u8]; N]) -> hmac::digest::Output<M> {
     for part in parts {
         mac.update(part);
     }
@@ -53,7 +47,7 @@ pub enum MacAlgorithm {
 #[derive(Clone)]
 pub(crate) enum Mac {
     Sha1(Hmac<Sha1>),
-    Sha256(Hmac<Sha256>),
+    Sha256(HmacSha256),
     Sha384(Hmac<Sha384>),
     Sha512(Hmac<Sha512>),
 }
@@ -63,25 +57,25 @@ impl Mac {
     pub fn new(algorithm: MacAlgorithm, key: &[u8]) -> Option<Self> {
         Some(match algorithm {
             MacAlgorithm::HmacSha1 => Self::Sha1(Hmac::new_from_slice(key).ok()?),
-            MacAlgorithm::HmacSha256 => Self::Sha256(Hmac::new_from_slice(key).ok()?),
+            MacAlgorithm::HmacSha256 => Self::Sha256(HmacSha256::new(key)),
             MacAlgorithm::HmacSha384 => Self::Sha384(Hmac::new_from_slice(key).ok()?),
             MacAlgorithm::HmacSha512 => Self::Sha512(Hmac::new_from_slice(key).ok()?),
         })
     }
 
     /// The full tag of the concatenated `parts`.
-    pub fn tag(&self, parts: &[&[u8]]) -> Tag {
+    pub fn tag<const N: usize>(&self, parts: [&[u8]; N]) -> Tag {
         match self {
             Self::Sha1(mac) => Tag::new(&tag(mac.clone(), parts)),
-            Self::Sha256(mac) => Tag::new(&tag(mac.clone(), parts)),
+            Self::Sha256(mac) => Tag::new(&mac.tag(parts)),
             Self::Sha384(mac) => Tag::new(&tag(mac.clone(), parts)),
             Self::Sha512(mac) => Tag::new(&tag(mac.clone(), parts)),
         }
     }
 
-    /// Whether `given` is the full tag. The comparison takes constant time.
-    pub fn verify(&self, parts: &[&[u8]], given: &[u8]) -> bool {
-        equal(&self.tag(parts), given)
+    /// Whether `given` is the full tag of `text`. The comparison takes constant time.
+    pub fn verify(&self, text: &[u8], given: &[u8]) -> bool {
+        equal(&self.tag([text]), given)
     }
 }
 

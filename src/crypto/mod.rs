@@ -9,6 +9,7 @@ pub(crate) mod mac;
 mod protect;
 mod random;
 mod secret;
+pub(crate) mod sha256;
 
 pub use protect::Protect;
 pub(crate) use random::{Random, RandomError};

@@ -123,7 +123,7 @@ impl Launch<'_> {
             .map_err(|problem| {
                 self.storages.problems.push(Problem::of_session(name, "", problem));
             });
-        let namespace = Namespace { app: config.app.clone(), session: name.to_owned() };
+        let namespace = Namespace::new(&config.app, name);
         let tracker = self.tracker(name, &config, &namespace).await;
         let transport = self.transport(&config.transport)?;
         let (tracker, tokens) = (tracker.ok()?, tokens.ok()?);

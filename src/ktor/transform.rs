@@ -21,14 +21,14 @@ pub(crate) struct Cipher {
 
 /// Returns `value/hex(HMAC(value))`.
 pub(super) fn sign(mac: &Mac, text: &str) -> String {
-    format!("{text}/{}", hex::encode(&mac.tag(&[text.as_bytes()])))
+    format!("{text}/{}", hex::encode(&mac.tag([text.as_bytes()])))
 }
 
 /// The text before the last `/`, if its tag follows in lower case.
 pub(super) fn signed<'a>(mac: &Mac, text: &'a str) -> Option<&'a str> {
     let (text, tag) = text.rsplit_once('/')?;
     let tag = base16ct::lower::decode_vec(tag).ok()?;
-    mac.verify(&[text.as_bytes()], &tag).then_some(text)
+    mac.verify(text.as_bytes(), &tag).then_some(text)
 }
 
 impl Cipher {
@@ -40,8 +40,9 @@ impl Cipher {
     /// Returns `hex(iv)/hex(ciphertext):hex(HMAC(ciphertext))`. The IV must be fresh from a
     /// CSPRNG.
     pub fn write(&self, text: &str, iv: &[u8; BLOCK]) -> String {
-        let ciphertext = self.aes.encrypt(iv, text.as_bytes());
-        let tag = self.mac.tag(&[&ciphertext]);
+        let mut ciphertext = text.as_bytes().to_vec();
+        self.aes.encrypt(iv, &mut ciphertext, 0);
+        let tag = self.mac.tag([&ciphertext]);
         format!("{}/{}:{}", hex::encode(iv), hex::encode(&ciphertext), hex::encode(&tag))
     }
 
@@ -49,23 +50,17 @@ impl Cipher {
     pub fn read(&self, text: &str) -> Option<String> {
         let (iv, rest) = text.rsplit_once('/')?;
         let (ciphertext, tag) = rest.rsplit_once(':')?;
-        let (ciphertext, tag) = (hex::decode(ciphertext).ok()?, hex::decode(tag).ok()?);
+        let (mut text, tag) = (hex::decode(ciphertext).ok()?, hex::decode(tag).ok()?);
         let iv: [u8; BLOCK] = hex::decode(iv).ok()?.try_into().ok()?;
-        let genuine = self.mac.verify(&[&ciphertext], &tag);
+        let genuine = self.mac.verify(&text, &tag);
         if !genuine && !self.backward_compatible_read {
             return None;
         }
-        let plaintext = self.aes.decrypt(&iv, &ciphertext);
-        if genuine {
-            return Some(String::from_utf8_lossy(&plaintext?).into_owned());
-        }
-        // Nobody has authenticated this plaintext yet. Bad padding must take as long as a bad
-        // tag, so both compute the same HMAC.
-        let (padded, candidate) = match plaintext {
-            Some(plaintext) => (true, plaintext),
-            None => (false, ciphertext),
-        };
-        (self.mac.verify(&[&candidate], &tag) & padded)
-            .then(|| String::from_utf8_lossy(&candidate).into_owned())
+        let length = self.aes.decrypt(&iv, &mut text).map(<[u8]>::len);
+        let (padded, candidate) = (length.is_some(), &text[..length.unwrap_or(text.len())]);
+        // Without the tag of the ciphertext, nobody has authenticated this text yet. Bad padding must
+        // take as long as a bad tag, so both compute the same HMAC.
+        let good = genuine || self.mac.verify(candidate, &tag);
+        (good & padded).then(|| String::from_utf8_lossy(candidate).into_owned())
     }
 }

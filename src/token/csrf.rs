@@ -5,7 +5,7 @@ use super::kind::TokenKind;
 use super::list::Sealing;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::{Binding, KeyMaterial, Purpose, Roots};
-use crate::crypto::mac::{Mac, MacAlgorithm};
+use crate::crypto::sha256::HmacSha256;
 use crate::error::SessionError;
 
 /// The message of the error where a session needs a CSRF token and has no key for it.
@@ -25,7 +25,7 @@ pub(crate) struct CsrfKeys {
 
 struct CsrfKey {
     id: [u8; 4],
-    mac: Mac,
+    mac: HmacSha256,
 }
 
 impl CsrfKeys {
@@ -58,7 +58,7 @@ impl CsrfKeys {
         let key = |material| {
             let roots = Roots::new(material);
             let derive = |purpose, length| roots.derive(purpose, suite, kind, binding, length);
-            let mac = Mac::new(MacAlgorithm::HmacSha256, &derive(Purpose::Csrf, 32)?)?;
+            let mac = HmacSha256::new(&derive(Purpose::Csrf, 32)?);
             Some(CsrfKey { id: *derive(Purpose::Kid, 4)?.first_chunk()?, mac })
         };
         Some(Self {
@@ -85,7 +85,7 @@ impl CsrfKeys {
     /// The tag of a session's tokens under each key, in the order of the keys.
     pub fn tags(&self, name: &[u8; 16], generation: u32) -> Vec<[u8; Self::TAG]> {
         let tag = |key: &CsrfKey| {
-            let whole = key.mac.tag(&[name, &generation.to_be_bytes()]);
+            let whole = key.mac.tag([name, &generation.to_be_bytes()]);
             whole.first_chunk().copied()
         };
         self.keys.iter().filter_map(tag).collect()

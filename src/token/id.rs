@@ -5,11 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
-
+use super::base64url;
 use crate::crypto::mac::equal;
+use crate::crypto::sha256::sha256;
 use crate::crypto::{Random, hex};
 use crate::error::SessionError;
 
@@ -53,7 +51,7 @@ pub struct InvalidSessionId;
 impl SessionId {
     /// Draws 256 bits from the system's CSPRNG (docs/security.md, S1).
     pub(crate) fn random(random: &Random) -> Result<Self, SessionError> {
-        Ok(Self(IdForm::Native { locator: random.bytes()?, secret: random.bytes()? }))
+        Ok(Self::from_bytes(&random.bytes()?))
     }
 
     /// Draws 256 bits and writes them as Ktor does since 3.5: 64 hexadecimal digits.
@@ -132,8 +130,7 @@ impl SessionId {
                 bytes[16..].copy_from_slice(secret);
             }
             IdForm::Ktor(id) => {
-                let hash = Sha256::new().chain_update(b"ktor").chain_update(id.as_bytes());
-                bytes.copy_from_slice(&hash.finalize());
+                bytes = sha256([b"ktor", id.as_bytes()]);
             }
         }
         bytes
@@ -164,7 +161,7 @@ impl SessionId {
 
     /// The hash of the secret, which the record stores instead of the secret.
     pub(crate) fn secret_hash(&self) -> [u8; 32] {
-        Sha256::digest(self.secret()).into()
+        sha256([&self.secret()])
     }
 
     /// Returns the whole id: 43 characters of base64url, or Ktor's own text. Keep
@@ -184,7 +181,7 @@ impl SessionId {
     /// ```
     pub fn to_text(&self) -> String {
         match &self.0 {
-            IdForm::Native { .. } => URL_SAFE_NO_PAD.encode(self.to_bytes()),
+            IdForm::Native { .. } => base64url::encode(&self.to_bytes()),
             IdForm::Ktor(id) => id.to_string(),
         }
     }
@@ -206,7 +203,7 @@ impl FromStr for SessionId {
         if digits && [16, 32, 64].contains(&text.len()) {
             return Self::ktor(text);
         }
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidSessionId)?;
+        let bytes = base64url::decode(text).ok_or(InvalidSessionId)?;
         bytes.as_slice().try_into().map(Self::from_bytes).map_err(|_| InvalidSessionId)
     }
 }
@@ -214,8 +211,8 @@ impl FromStr for SessionId {
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A hash of the locator tells sessions apart, and nobody can open a session with it.
-        let hash = Sha256::digest(self.locator());
-        write!(f, "{}…", &URL_SAFE_NO_PAD.encode(hash)[..8])
+        let hash = sha256([&self.locator()]);
+        write!(f, "{}…", &base64url::encode(&hash)[..8])
     }
 }
 

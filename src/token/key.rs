@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::kind::TokenKind;
 use crate::crypto::aead::{ContentKey, Suite};
 use crate::crypto::keys::{Binding, KeyMaterial, Purpose, Roots};
-use crate::crypto::mac::{Mac, MacAlgorithm};
+use crate::crypto::sha256::HmacSha256;
 use crate::expiry::Timestamp;
 
 /// The name that RFC 7518 gives to the HMAC of signed tokens.
@@ -30,8 +30,7 @@ pub(super) struct Key {
 /// What a key does to the tokens that it protects.
 pub(super) enum Lock {
     Encrypt(Box<ContentKey>),
-    /// HMAC-SHA256.
-    Sign(Box<Mac>),
+    Sign(HmacSha256),
 }
 
 impl Key {
@@ -53,7 +52,7 @@ impl Key {
             Lock::Encrypt(Box::new(ContentKey::new(suite, &enc, &mac)?))
         } else {
             let sign = derive(Purpose::Sign, 32)?;
-            Lock::Sign(Box::new(Mac::new(MacAlgorithm::HmacSha256, &sign)?))
+            Lock::Sign(HmacSha256::new(&sign))
         };
         let id = *derive(Purpose::Kid, 4)?.first_chunk()?;
         Some(Self { id, lock, noticed: AtomicU64::default() })

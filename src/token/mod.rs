@@ -5,15 +5,13 @@
 //! decryption. Nothing is decrypted or deserialised before the MAC holds (docs/security.md,
 //! S22–S31).
 
+mod base64url;
 mod csrf;
 mod id;
 mod key;
 mod kind;
 mod list;
 mod tokens;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 pub(crate) use csrf::{CsrfKeys, NO_CSRF_KEY};
 pub use id::{InvalidSessionId, SessionId};
@@ -26,7 +24,8 @@ pub(crate) use tokens::{ReadToken, Tokens};
 use crate::crypto::Random;
 use crate::crypto::aead::Suite;
 use crate::crypto::keys::{Binding, KeyMaterial};
-use crate::crypto::mac::Mac;
+use crate::crypto::mac::equal;
+use crate::crypto::sha256::HmacSha256;
 use crate::error::SessionError;
 use crate::expiry::{OwnLifetime, Times, Timestamp};
 
@@ -141,7 +140,7 @@ impl Sealer {
             Some(Lock::Sign(mac)) => sign(&mut token, payload, mac),
             None => token.extend_from_slice(payload),
         }
-        Ok(URL_SAFE_NO_PAD.encode(token))
+        Ok(base64url::encode(&token))
     }
 
     /// The number of characters of one token for a payload of `payload` bytes.
@@ -170,7 +169,7 @@ impl Sealer {
         token: &str,
         admits: impl FnOnce(&Times) -> bool,
     ) -> Option<Opened<(Claims, Vec<u8>)>> {
-        let token = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let token = base64url::decode(token)?;
         let (key, stale_key) = self.key_for(&token, false)?;
         let end = match key {
             Some(Lock::Encrypt(key)) => {
@@ -184,7 +183,7 @@ impl Sealer {
             return None;
         }
         let payload = match key {
-            Some(Lock::Encrypt(key)) => key.decrypt(&token, PAYLOAD_HEADER)?,
+            Some(Lock::Encrypt(key)) => key.decrypt(token, PAYLOAD_HEADER)?,
             _ => token.get(PAYLOAD_HEADER..end)?.to_vec(),
         };
         Some(Opened { content: (claims, payload), stale_key })
@@ -201,7 +200,7 @@ impl Sealer {
             Some(Lock::Sign(mac)) => sign(&mut token, &id.to_bytes(), mac),
             _ => token.extend_from_slice(&id.to_bytes()),
         }
-        URL_SAFE_NO_PAD.encode(token)
+        base64url::encode(&token)
     }
 
     /// The id in a token. No storage is asked for a forged one (docs/security.md, S36).
@@ -211,8 +210,7 @@ impl Sealer {
 
     fn open_one_id(&self, token: &str) -> Option<Opened<SessionId>> {
         let mut bytes = [0; (HEADER + ID_LEN + SIGNATURE).next_multiple_of(3)];
-        let length = URL_SAFE_NO_PAD.decode_slice(token, &mut bytes).ok()?;
-        let token = &bytes[..length];
+        let token = base64url::decode_to(token, &mut bytes)?;
         let (key, stale_key) = self.key_for(token, true)?;
         let end = match key {
             Some(Lock::Sign(mac)) => verify(token, mac)?,
@@ -284,8 +282,7 @@ impl Sealer {
 
 /// The headers of the tokens that are joined in a text.
 fn headers(text: &str) -> impl Iterator<Item = Vec<u8>> {
-    text.split(SEPARATOR)
-        .filter_map(|token| URL_SAFE_NO_PAD.decode(token.get(..HEADER * 4 / 3)?).ok())
+    text.split(SEPARATOR).filter_map(|token| base64url::decode(token.get(..HEADER * 4 / 3)?))
 }
 
 impl Claims {
@@ -329,16 +326,17 @@ impl Claims {
 }
 
 /// Appends the content, and a signature over everything before the signature.
-fn sign(token: &mut Vec<u8>, content: &[u8], mac: &Mac) {
+fn sign(token: &mut Vec<u8>, content: &[u8], mac: &HmacSha256) {
     token.extend_from_slice(content);
-    let tag = mac.tag(&[token]);
+    let tag = mac.tag([token]);
     token.extend_from_slice(&tag);
 }
 
 /// The position where the signed content ends, if the signature after it holds.
-fn verify(token: &[u8], mac: &Mac) -> Option<usize> {
+fn verify(token: &[u8], mac: &HmacSha256) -> Option<usize> {
     let end = token.len().checked_sub(SIGNATURE)?;
-    mac.verify(&[&token[..end]], &token[end..]).then_some(end)
+    let (content, signature) = token.split_at(end);
+    equal(&mac.tag([content]), signature).then_some(end)
 }
 
 #[cfg(test)]
