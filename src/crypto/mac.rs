@@ -43,7 +43,7 @@ pub enum MacAlgorithm {
     HmacSha512,
 }
 
-/// A prepared HMAC key: the hash's state after the key's block.
+/// A prepared HMAC key: the hash's state after the key's block. Each zeroes itself on drop.
 #[derive(Clone)]
 pub(crate) enum Mac {
     Sha1(Hmac<Sha1>),
@@ -108,7 +108,21 @@ impl Deref for Tag {
 
 #[cfg(test)]
 mod tests {
+    use hmac::digest::block_api::CoreProxy;
+    use sha2::Sha256;
+    use zeroize::ZeroizeOnDrop;
+
     use super::*;
+
+    #[test]
+    fn s52_a_prepared_key_zeroes_its_states_on_drop() {
+        // `Hmac` holds the key in two states of its hash.
+        fn states_do<H: CoreProxy<Core: ZeroizeOnDrop>>() {}
+        states_do::<Sha1>();
+        states_do::<Sha256>();
+        states_do::<Sha384>();
+        states_do::<Sha512>();
+    }
 
     #[test]
     fn bytes_are_equal_only_if_each_of_them_is() {

@@ -143,7 +143,9 @@ async fn node(storage: impl SessionStorage, stage: Option<Arc<Stage>>) -> Client
         .select("release")
         .merge(("log_level", "off"))
         .merge(("sessions.secret", format!("hex:{}", "8f2a6c1e5b7d9043".repeat(4))))
-        .merge(("sessions.counter.storage", "tried"));
+        .merge(("sessions.counter.storage", "tried"))
+        // A busy machine's disk may need more than the default.
+        .merge(("sessions.counter.storage_timeout", "30 seconds"));
     let mut rocket = rocket::custom(figment)
         .attach(Sessions::fairing().storage("tried", storage))
         .mount("/", routes![begin, add, read]);
