@@ -136,10 +136,13 @@ async fn commit<'r>(
         caching::no_store(response);
     }
     if turn == Turn::Last {
-        let entries = entries.lock();
-        let strictest = entries.iter().map(|entry| entry.caching()).max();
-        caching::limit(response, &entries, strictest.unwrap_or_default());
+        limit_caching(response, &entries.lock());
     }
+}
+
+fn limit_caching(response: &mut Response<'_>, entries: &[Arc<dyn Committable>]) {
+    let strictest = entries.iter().map(|entry| entry.caching()).max();
+    caching::limit(response, entries, strictest.unwrap_or_default());
 }
 
 /// Saves the sessions, and returns whether it succeeded. After a failure the response
