@@ -8,9 +8,12 @@ use overhead::scene::Scene;
 use crate::modes::Mode;
 
 /// Batches of each mode.
-const BATCHES: u32 = 500;
+const BATCHES: u32 = 2000;
 /// Requests of a batch.
 const REQUESTS: u64 = 10;
+/// Requests before a batch that are not measured. They bring back into the processor's caches what
+/// another mode has driven out.
+const WARM_UP: u64 = 3;
 
 /// A mode's time, where the bare route with the same cookies takes 1.
 pub type Ratios = HashMap<&'static str, f64>;
@@ -27,7 +30,9 @@ pub async fn measure(scenes: &[(&'static Mode, Scene)]) -> Ratios {
         scenes.iter().map(|_| Best { bare: Duration::MAX, mode: Duration::MAX }).collect();
     for _ in 0..BATCHES {
         for ((_, scene), best) in scenes.iter().zip(&mut best) {
+            scene.send_bare(WARM_UP).await;
             best.bare = best.bare.min(timed(scene.send_bare(REQUESTS)).await);
+            scene.send(WARM_UP).await;
             best.mode = best.mode.min(timed(scene.send(REQUESTS)).await);
         }
     }
