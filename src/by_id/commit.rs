@@ -41,7 +41,7 @@ pub(crate) async fn commit(
             job.complete(plan, session, &mut progress).await
         }
         (mut plan, _, Some(mut session)) => {
-            if job.may_be_used(plan, &session) {
+            if job.may_undo_a_use(plan, &session) {
                 (plan, session) = Box::pin(job.as_last_seen(plan, session)).await?;
             }
             job.replace(plan, session, &mut progress).await

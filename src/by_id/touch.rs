@@ -88,18 +88,17 @@ impl Job<'_> {
         if refreshed == Some(false) { Touched::Unknown } else { Touched::Yes }
     }
 
-    /// Whether another request may have moved the time of the last use since the session was found,
-    /// because a touch changes no version. A write that does not move it would undo that.
-    pub(super) fn may_be_used(&self, plan: Plan, session: &Tracked<Located>) -> bool {
+    /// Whether this plan may undo a use by another request: it writes the time of the last use as it
+    /// was found, and a touch, which changes no version, may have moved it since.
+    pub(super) fn may_undo_a_use(&self, plan: Plan, session: &Tracked<Located>) -> bool {
         let found = session.snapshot.times;
         let stays = plan.times(None).is_some_and(|times| times.seen == found.seen);
         // Before a touch is due, the loss is within the interval that is added to every expiry.
         stays && self.commit.definition.policy.timeouts.touch_due(&found, self.commit.moment.now)
     }
 
-    /// Updates the time of the last use before a write that does not move it. Where that is
-    /// possible, the record is read again, and the plan is made anew. A touch between this read and
-    /// the write is still lost.
+    /// Reads the record again before a write that [may undo a use](Self::may_undo_a_use), and makes
+    /// the plan anew. A touch between this read and the write is still lost.
     pub(super) async fn as_last_seen(
         &self,
         plan: Plan,

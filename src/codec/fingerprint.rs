@@ -48,19 +48,14 @@ enum ValueKind {
 
 /// Mixes `next` into a hash. The result depends on the order of the two and on every bit.
 fn mix(hash: u64, next: u64) -> u64 {
-    let mixed = add_word(hash, next);
+    let mixed = (hash.rotate_left(29) ^ next).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed ^ (mixed >> 32)
-}
-
-/// Adds a word of a longer text to a hash, which [`mix`] completes.
-fn add_word(hash: u64, word: u64) -> u64 {
-    (hash.rotate_left(29) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 fn bytes(kind: ValueKind, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks();
     let start = mix(kind as u64, bytes.len() as u64);
-    let hash = words.iter().fold(start, |hash, word| add_word(hash, u64::from_le_bytes(*word)));
+    let hash = words.iter().fold(start, |hash, word| mix(hash, u64::from_le_bytes(*word)));
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
     mix(hash, u64::from_le_bytes(last))

@@ -43,7 +43,7 @@ pub enum MacAlgorithm {
     HmacSha512,
 }
 
-/// A prepared HMAC key: the hash's state after the key's block. Each zeroes itself on drop.
+/// A prepared HMAC key: the hash's states after the key's blocks. They zero themselves on drop.
 #[derive(Clone)]
 pub(crate) enum Mac {
     Sha1(Hmac<Sha1>),

@@ -1,4 +1,4 @@
-//! What the headers tell caches about a response for which a session was looked at. `caching` in
+//! What the headers tell caches about a response for which a session was looked at. `caching_of` in
 //! `request/entry.rs` decides what caches may keep (docs/security.md, S15).
 
 use std::borrow::Cow;

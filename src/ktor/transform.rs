@@ -50,15 +50,15 @@ impl Cipher {
     pub fn read(&self, text: &str) -> Option<String> {
         let (iv, rest) = text.rsplit_once('/')?;
         let (ciphertext, tag) = rest.rsplit_once(':')?;
-        let (mut text, tag) = (hex::decode(ciphertext).ok()?, hex::decode(tag).ok()?);
+        let (mut message, tag) = (hex::decode(ciphertext).ok()?, hex::decode(tag).ok()?);
         let iv: [u8; BLOCK] = hex::decode(iv).ok()?.try_into().ok()?;
-        let genuine = self.mac.verify(&text, &tag);
+        let genuine = self.mac.verify(&message, &tag);
         if !genuine && !self.backward_compatible_read {
             return None;
         }
-        let length = self.aes.decrypt(&iv, &mut text).map(<[u8]>::len);
-        let (padded, candidate) = (length.is_some(), &text[..length.unwrap_or(text.len())]);
-        // Without the tag of the ciphertext, nobody has authenticated this text yet. Bad padding must
+        let length = self.aes.decrypt(&iv, &mut message).map(<[u8]>::len);
+        let (padded, candidate) = (length.is_some(), &message[..length.unwrap_or(message.len())]);
+        // Without the tag of the ciphertext, nobody has authenticated the candidate yet. Bad padding must
         // take as long as a bad tag, so both compute the same HMAC.
         let good = genuine || self.mac.verify(candidate, &tag);
         (good & padded).then(|| String::from_utf8_lossy(candidate).into_owned())

@@ -21,6 +21,7 @@ pub(crate) trait Committable: Any + Send + Sync {
     fn ask_identity(&self, request: &Request<'_>);
     /// Whether the request presented no session and began one otherwise than by a login.
     fn begins_without_login(&self) -> bool;
+    /// The application whose fairings look for the session.
     fn application(&self) -> &Application;
     /// What caches may keep of the response, as far as this session decides it.
     fn caching(&self) -> Caching;

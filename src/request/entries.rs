@@ -83,6 +83,7 @@ impl RequestSessions {
         }
         list.entries.iter().for_each(|entry| entry.close_at_once());
         list.unmark();
+        // Whoever reads it later takes the lock of the list first.
         self.entries.shared.sent.store(true, Ordering::Release);
         Some((MutexGuard::map(list, |list| &mut list.entries[..]), strictest))
     }
@@ -114,6 +115,7 @@ impl Drop for RequestSessions {
 }
 
 impl List {
+    /// A mark is set after the first session was added, and none is ever removed.
     fn unmark(&mut self) {
         if let (Some(mark), Some(entry)) = (self.awaited.take(), self.entries.first()) {
             entry.application().awaited.unmark(mark);

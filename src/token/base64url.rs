@@ -9,7 +9,7 @@ mod engine {
     use base64::engine::Simd;
     use base64::engine::general_purpose::NO_PAD;
 
-    /// Reads and writes 16 or 32 characters at a time, if the processor can.
+    /// Reads and writes longer texts 16 or 32 characters at a time, if the processor can.
     pub static BASE64URL: LazyLock<Simd> = LazyLock::new(|| Simd::url_safe(NO_PAD));
 }
 

@@ -1,6 +1,6 @@
-//! A prototype of reading a session from memory, in one function. It keeps the promises of this
-//! crate's sessions that cost time in each request, and has nothing else that an application needs:
-//! no types, storages, transports, errors or changes. So it shows how fast such a session can be.
+//! A prototype of reading a session from memory. It does what costs a session of this crate time in
+//! each request, and has nothing else that an application needs: no types, storages, transports,
+//! key lists, errors or changes. So it shows about how fast such a session can be.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -174,7 +174,9 @@ pub fn routes() -> Vec<Route> {
 }
 
 pub fn rocket(storage: &Faulty) -> Rocket<Build> {
-    let figment = figment("faulty").merge(("sessions.cart.storage", "memory"));
+    let figment = figment("faulty")
+        .merge(("sessions.user.storage_timeout", "2 seconds"))
+        .merge(("sessions.cart.storage", "memory"));
     let fairing = Sessions::fairing().storage("faulty", storage.clone());
     build(figment, fairing, routes()).register("/", catchers![unauthorized, not_found])
 }
