@@ -1,6 +1,6 @@
 //! A prototype of reading a session from memory. It does what costs a session of this crate time in
 //! each request, and has nothing else that an application needs: no types, storages, transports,
-//! key lists, errors or changes. So it shows about how fast such a session can be.
+//! key lists, errors or changes. So it gives an idea of how fast such a session can be.
 
 use std::collections::HashMap;
 use std::path::Path;
